@@ -1,0 +1,1 @@
+"""The contract with a device: requests, replies, limits, reasons, and the helper it runs."""

@@ -1,0 +1,51 @@
+"""A device as every layer sees it: identity, labels, variables, and how to reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NewType
+
+DeviceId = NewType("DeviceId", str)
+
+SSH_PORT = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One jump host on the way to a device; its host key is checked like the device's."""
+
+    host: str
+    port: int = SSH_PORT
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a device answers and who it must prove to be.
+
+    `host_keys` are pinned public keys in OpenSSH's form (`ssh-ed25519 AAAA...`); when empty,
+    `known_hosts` files decide. There is no way to say "any key".
+    """
+
+    host: str
+    port: int = SSH_PORT
+    user: str = "rollout"
+    key_file: str | None = None
+    host_keys: tuple[str, ...] = ()
+    jumps: tuple[Hop, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One target of a fleet; `id` is its name in the inventory and never its address.
+
+    `labels` are strings used to select and spread; `variables` are JSON-like values of the
+    inventory, for `{{ }}` in plans. Neither holds secrets or anything the device said.
+    """
+
+    id: DeviceId
+    address: Address
+    labels: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, object] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()

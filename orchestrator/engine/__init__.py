@@ -1,0 +1,1 @@
+"""The engine: ports, the loop around the pure rollout, and the local executor."""

@@ -1,0 +1,1 @@
+"""How each kind of controller-side gate takes its samples."""

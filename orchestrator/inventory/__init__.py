@@ -1,0 +1,1 @@
+"""Inventories in Ansible's form: groups, variables, patterns."""

@@ -1,0 +1,1 @@
+"""A local fleet of real SSH devices that any user can run."""

@@ -1,0 +1,1 @@
+"""Data to text: diagnostics, previews, progress, events. Nothing here reads or writes."""

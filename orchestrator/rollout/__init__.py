@@ -1,0 +1,1 @@
+"""The rollout state machine: pure, without clock, randomness or input and output."""

@@ -1,0 +1,1 @@
+"""Devices over SSH: hardened connections, the transport, enrolment. Home of asyncssh."""

@@ -1,0 +1,1 @@
+"""The state store: snapshot and journal in one transaction, leases with epochs."""

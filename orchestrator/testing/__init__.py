@@ -1,0 +1,1 @@
+"""Public test kit: simulated fleet, virtual clock, simulation, contract tests."""
