@@ -1,0 +1,233 @@
+"""What the engine needs of the world, as protocols; adapters implement them, `api` wires them.
+
+Each port has a real and a simulated implementation (`orchestrator.testing`) and one contract test
+in `tests/contract/` that both pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from orchestrator.device.model import Device, DeviceId
+from orchestrator.device.protocol import Frame, Reply, Request, Step
+from orchestrator.plan.resolved import Probe
+from orchestrator.rollout.actions import Action
+from orchestrator.rollout.events import Event, JournalEntry, OperatorAsked, Value
+
+
+class Clock(Protocol):
+    """Time for the engine; virtual in simulations."""
+
+    def now(self) -> float:
+        """UTC seconds; never smaller than an earlier answer of this process."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The body of a `deliver` request.
+
+    `go(nonce)` is awaited when the device stands ready; True lets it activate, False cancels.
+    `on_step` and `on_bytes` report progress (`on_bytes` the payload bytes sent so far); both
+    must return at once.
+    """
+
+    frames: Sequence[Frame]
+    go: Callable[[], Awaitable[bool]]
+    on_step: Callable[[Step], None] = lambda _step: None
+    on_bytes: Callable[[int], None] = lambda _sent: None
+
+
+class Session(Protocol):
+    """One authenticated connection to one device, whose host key was proven."""
+
+    async def ask(self, request: Request, *, deadline_s: float) -> Reply:
+        """Sends a request without body.
+
+        Raises:
+            DeviceError: CONNECTION_LOST, TIMEOUT or PROTOCOL; the outcome is unknown.
+        """
+        ...
+
+    async def deliver(self, request: Request, delivery: Delivery, *, deadline_s: float) -> Reply:
+        """Sends a `deliver` request with its frames and the go.
+
+        `deadline_s` covers sending and installing; waiting in `go` is not counted.
+
+        Raises:
+            DeviceError: as `ask`.
+        """
+        ...
+
+    async def stage(self, request: Request, frame: Frame, *, deadline_s: float) -> Reply:
+        """Sends a `stage` request with one frame's bytes from its offset on.
+
+        Raises:
+            DeviceError: as `ask`.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Closes the connection; never fails and never waits longer than a second."""
+        ...
+
+
+class Transport(Protocol):
+    """The way to devices."""
+
+    async def open(self, device: Device, *, deadline_s: float) -> Session:
+        """Connects, proves the host key and logs in.
+
+        Raises:
+            DeviceError: UNREACHABLE, TIMEOUT, CONNECTION_LOST, HOST_KEY or AUTHENTICATION.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Closes everything that is still open."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a probe found: fields for conditions, or the error that prevented it."""
+
+    fields: Mapping[str, Value] = field(default_factory=dict)
+    error: str = ""
+
+
+class Prober(Protocol):
+    """Takes samples of controller-side gates."""
+
+    async def sample(self, probe: Probe, *, deadline_s: float) -> Sample:
+        """One sample; never raises for trouble with the probed thing."""
+        ...
+
+
+class Executor(Protocol):
+    """Keeps actions going."""
+
+    def ensure(self, actions: Collection[Action]) -> None:
+        """Starts those not running and drops those no longer wanted (idempotent by key)."""
+        ...
+
+    def events(self) -> AsyncIterator[Event]:
+        """What happened, in the order it became known."""
+        ...
+
+    async def close(self) -> None:
+        """Drops everything."""
+        ...
+
+
+Row = Mapping[str, object]  # JSON-able
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one `Rollout.apply` changed: written in one transaction, before any effect.
+
+    `rollout` is the whole rollout row (always present, small); `devices` only those rows that
+    changed. Rows come from `rollout.codec`; `state` stands in each for queries.
+    """
+
+    rollout: Row
+    devices: Mapping[DeviceId, Row]
+    journal: Sequence[JournalEntry]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A rollout as stored: its plan's canonical JSON and its snapshot rows."""
+
+    rollout_id: str
+    plan_json: bytes
+    rollout: Row
+    devices: Mapping[DeviceId, Row]
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to act on one rollout until `expires_at`, fenced by a rising epoch."""
+
+    rollout_id: str
+    owner: str
+    epoch: int
+    expires_at: float
+
+
+class Store(Protocol):
+    """Snapshots and journals; `commit` is durable when it returns."""
+
+    async def create(self, rollout_id: str, plan_json: bytes, changes: Changes) -> None:
+        """Stores a new rollout.
+
+        Raises:
+            StoreError: it exists, or the store failed.
+        """
+        ...
+
+    async def load(self, rollout_id: str) -> Stored | None:
+        """The last committed state."""
+        ...
+
+    async def commit(self, lease: Lease, batch: Sequence[Changes]) -> None:
+        """Writes changes in one transaction that also checks the lease's epoch.
+
+        Raises:
+            LeaseError: a newer epoch exists: this engine must stop at once.
+            StoreError: the store failed; nothing was written.
+        """
+        ...
+
+    async def requests(self, rollout_id: str, *, after: int) -> Sequence[OperatorAsked]:
+        """Operators' requests with a number above `after`, in order."""
+        ...
+
+
+class Leases(Protocol):
+    """Who may act on a rollout."""
+
+    async def acquire(self, rollout_id: str, owner: str, *, ttl_s: float, now: float) -> Lease:
+        """Takes the lease with the next epoch.
+
+        Raises:
+            LeaseError: another owner's lease has not run out.
+        """
+        ...
+
+    async def renew(self, lease: Lease, *, ttl_s: float, now: float) -> Lease:
+        """Extends the lease.
+
+        Raises:
+            LeaseError: it was taken over.
+        """
+        ...
+
+    async def release(self, lease: Lease) -> None:
+        """Gives the lease back; the epoch stays used."""
+        ...
+
+
+class Inventory(Protocol):
+    """Where devices come from."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything that was read."""
+        ...
+
+    def select(self, pattern: str, *, limit: str | None = None) -> Sequence[Device]:
+        """Devices of an Ansible host pattern, in inventory order.
+
+        Raises:
+            PlanError: unknown group, empty limit, or the pattern does not parse.
+        """
+        ...

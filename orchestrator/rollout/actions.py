@@ -1,0 +1,68 @@
+"""What must be going on now: the actions a rollout wants, as data.
+
+Laws:
+1. An action is identified by its `key`; wanting it twice is wanting it once.
+2. Every action may be repeated: the device answers from its record (same `txn` and verb).
+3. An action carries no address, clock or secret; the executor has the plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orchestrator.device.model import DeviceId
+
+
+class Work(StrEnum):
+    """Kinds of work on one device."""
+
+    DELIVER = "deliver"  # connect, look, stage, verify, install; then stand ready for the go
+    ACTIVATE = "activate"  # give the go (over the waiting delivery, or anew); point of no return
+    PROVE = "prove"  # over a new connection: read back, health checks, nonce
+    CONFIRM = "confirm"  # disarm the dead-man
+    COMMIT = "commit"  # make permanent
+    ROLL_BACK = "roll_back"
+    INQUIRE = "inquire"  # outcome unknown: ask the device where it stands
+    READ_BACK = "read_back"  # fresh evidence at the end of a soak, and samples of later checks
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAction:
+    """Work on one device within one attempt (`txn`).
+
+    `round` tells repeats of PROVE, INQUIRE and READ_BACK apart. `checks` are names of health
+    checks to run; `nonce` is the commit nonce that the last proof brought.
+    """
+
+    work: Work
+    device: DeviceId
+    txn: str
+    round: int = 0
+    checks: tuple[str, ...] = ()
+    nonce: str = ""
+    timeout_s: float = 60.0
+
+    @property
+    def key(self) -> str:
+        """Stable identity."""
+        return f"{self.device}/{self.txn}/{self.work}/{self.round}"
+
+
+@dataclass(frozen=True, slots=True)
+class GateAction:
+    """One sample of a controller-side gate; `device` is set for gates of stage `device`."""
+
+    gate: int  # index into the plan's gates
+    wave: int
+    round: int
+    device: DeviceId | None = None
+    timeout_s: float = 30.0
+
+    @property
+    def key(self) -> str:
+        """Stable identity."""
+        return f"gate-{self.gate}/{self.wave}/{self.device or ''}/{self.round}"
+
+
+Action = DeviceAction | GateAction

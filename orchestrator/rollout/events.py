@@ -1,0 +1,149 @@
+"""What happened: the only way in which time and the world enter a rollout.
+
+Laws:
+1. `at` is UTC seconds of the engine's clock, which never goes back within a process.
+2. An event that a rollout does not wait for changes nothing (duplicates, late reports).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from orchestrator.device.model import DeviceId
+from orchestrator.device.protocol import CheckResult
+from orchestrator.device.reason import Reason
+from orchestrator.rollout.actions import Work
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one action ended. `detail` is untrusted text of at most 1 KiB."""
+
+    reason: Reason
+    detail: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """True only for an action that did what it should."""
+        return self.reason is Reason.OK
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatus:
+    """The state fields of a reply, typed (docs/reference/device-protocol.md, "Fields of state").
+
+    `txn_state` is the state of the transaction that was asked for, if the reply had one.
+    """
+
+    state: str
+    txn: str
+    artifact: str
+    manifest: str
+    active: str  # yes, no, unknown
+    boot_id: str
+    txn_state: str = ""
+    previous_manifest: str = ""
+    reverted: str = ""
+    commit_nonce: str = ""
+    deadline_left_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReported:
+    """An action on a device ended, or reached `ready` (DELIVER with outcome OK).
+
+    `reached` tells whether the device had answered at all: a DELIVER that fails with
+    `reached=False` never started (R7). `rebooting` is set by ACTIVATE where a reboot follows.
+    """
+
+    at: float
+    device: DeviceId
+    txn: str
+    work: Work
+    outcome: Outcome
+    round: int = 0
+    reached: bool = True
+    status: DeviceStatus | None = None
+    checks: tuple[CheckResult, ...] = ()
+    rebooting: bool = False
+    sent_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GateSampled:
+    """One sample of a gate: the fields its conditions may use, or the error that prevented it."""
+
+    at: float
+    gate: int
+    wave: int
+    round: int
+    device: DeviceId | None = None
+    fields: Mapping[str, Value] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStarted:
+    """An engine took the rollout over with a new epoch: what it had in flight is unknown now."""
+
+    at: float
+    epoch: int
+
+
+class Ask(StrEnum):
+    """What an operator may ask of a rollout."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    ABORT = "abort"
+    RETRY = "retry"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorAsked:
+    """An operator's request, journalled with who and why.
+
+    `accept_failures` goes with RESUME of a halted rollout; `devices` (empty: all that fit) with
+    RETRY and ROLLBACK; `wave` (None: all) with ROLLBACK.
+    """
+
+    at: float
+    ask: Ask
+    who: str
+    why: str = ""
+    request: int = 0
+    accept_failures: bool = False
+    devices: tuple[DeviceId, ...] = ()
+    wave: str | None = None
+
+
+Event = DeviceReported | GateSampled | Tick | EngineStarted | OperatorAsked
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One line of the append-only audit; `type` and the keys of `data` are a stable interface.
+
+    Types: rollout_started, engine_started, wave_started, device_state, gate_result, budget,
+    paused, resumed, halted, soak_started, wave_done, rollback_started, operator, warning,
+    rollout_done. `seq` is gapless per rollout and starts at 1.
+    """
+
+    seq: int
+    at: float
+    type: str
+    wave: str = ""
+    device: str = ""
+    data: Mapping[str, Value | list[Value]] = field(default_factory=dict)
