@@ -1,1 +1,37 @@
 """Strict YAML with positions, shared by plans and inventories."""
+
+from orchestrator.source.load import Document, load_yaml
+from orchestrator.source.node import (
+    Entry,
+    MappingNode,
+    Node,
+    Plain,
+    ScalarNode,
+    ScalarValue,
+    SequenceNode,
+    to_plain,
+)
+from orchestrator.source.policy import INVENTORY_POLICY, PLAN_POLICY, Policy
+from orchestrator.source.suggest import closest, did_you_mean, quoted
+from orchestrator.source.text import SourceText, excerpt
+
+__all__ = [
+    "INVENTORY_POLICY",
+    "PLAN_POLICY",
+    "Document",
+    "Entry",
+    "MappingNode",
+    "Node",
+    "Plain",
+    "Policy",
+    "ScalarNode",
+    "ScalarValue",
+    "SequenceNode",
+    "SourceText",
+    "closest",
+    "did_you_mean",
+    "excerpt",
+    "load_yaml",
+    "quoted",
+    "to_plain",
+]

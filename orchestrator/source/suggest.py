@@ -24,9 +24,7 @@ def closest(word: str, candidates: Iterable[str]) -> str:
         return ""
     names = [name for _, name in zip(range(_CANDIDATES_MAX), candidates, strict=False)]
     folded = {name.lower().replace("-", "_"): name for name in reversed(names)}
-    found = difflib.get_close_matches(
-        word.lower().replace("-", "_"), folded, n=1, cutoff=_CUTOFF
-    )
+    found = difflib.get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=_CUTOFF)
     return folded[found[0]] if found else ""
 
 

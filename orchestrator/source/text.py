@@ -45,14 +45,14 @@ class SourceText:
 
 
 class Findings:
-    """Collects the findings about one file, at most `DIAGNOSTICS_MAX`."""
+    """Collects the findings about one file, at most `DIAGNOSTICS_MAX` of each weight."""
 
-    __slots__ = ("_dropped_count", "_found", "source")
+    __slots__ = ("_dropped", "_found", "source")
 
     def __init__(self, source: SourceText) -> None:
         self.source = source
-        self._found: list[Diagnostic] = []
-        self._dropped_count = 0
+        self._found: dict[Severity, list[Diagnostic]] = {weight: [] for weight in Severity}
+        self._dropped = dict.fromkeys(Severity, 0)
 
     def add(
         self,
@@ -62,28 +62,36 @@ class Findings:
         hint: str = "",
         severity: Severity = Severity.ERROR,
     ) -> None:
-        """Notes one finding; a warning gives way to an error of the same code and line."""
-        if len(self._found) >= DIAGNOSTICS_MAX:
-            self._dropped_count += 1
+        """Notes one finding; one warning of a code is enough per line, none beside an error."""
+        if len(self._found[severity]) >= DIAGNOSTICS_MAX:
+            self._dropped[severity] += 1
             return
-        self._found.append(self.source.diagnostic(where, code, message, hint, severity))
+        self._found[severity].append(self.source.diagnostic(where, code, message, hint, severity))
 
     def has_errors(self) -> bool:
         """Whether anything found so far refuses the file."""
-        return any(found.severity is Severity.ERROR for found in self._found)
+        return bool(self._found[Severity.ERROR])
+
+    def is_full(self) -> bool:
+        """Whether more errors would only be counted."""
+        return len(self._found[Severity.ERROR]) >= DIAGNOSTICS_MAX
 
     def result(self) -> tuple[Diagnostic, ...]:
         """The findings in the order of the file."""
-        errors = {(d.code, d.where.line) for d in self._found if d.severity is Severity.ERROR}
-        kept = [
-            found
-            for found in self._found
-            if found.severity is Severity.ERROR or (found.code, found.where.line) not in errors
-        ]
-        kept.sort(key=lambda found: (found.where.line, found.where.column))
-        if self._dropped_count:
-            message = f"{self._dropped_count} more findings in this file are not shown"
-            kept.append(Diagnostic(Where(self.source.file), "Y199", message))
+        errors = self._found[Severity.ERROR]
+        known = {(found.code, found.where.line) for found in errors}
+        warnings = {
+            (found.code, found.where.line): found
+            for found in reversed(self._found[Severity.WARNING])
+            if (found.code, found.where.line) not in known
+        }
+        kept = sorted(
+            [*errors, *warnings.values()], key=lambda found: (found.where.line, found.where.column)
+        )
+        for severity, count in self._dropped.items():
+            if count:
+                message = f"{count} more findings of this weight in the file are not shown"
+                kept.append(Diagnostic(Where(self.source.file), "Y199", message, severity=severity))
         return tuple(kept)
 
 
