@@ -1,0 +1,150 @@
+"""Who we are and whom we trust: private keys and host keys as objects, each read once.
+
+asyncssh reads a key given as a path for every connection and parses a known_hosts file for every
+connection; with objects that costs nothing (design "performance" 1c).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import asyncssh
+
+from orchestrator.device.model import Address
+from orchestrator.device.reason import Reason
+from orchestrator.errors import DeviceError
+from orchestrator.ssh.profile import SshSettings
+
+HostKeys = tuple[Sequence[asyncssh.SSHKey], Sequence[asyncssh.SSHKey], Sequence[asyncssh.SSHKey]]
+ClientKeys = Sequence[asyncssh.SSHKey | asyncssh.SSHKeyPair]
+
+
+class KeyRing:
+    """Keys to log in with: of a file the inventory names, else the agent's, else the defaults."""
+
+    def __init__(self, settings: SshSettings) -> None:
+        self._settings = settings
+        self._files: dict[str, asyncssh.SSHKey] = {}
+        self._agent: asyncssh.SSHAgentClient | None = None
+        self._common: ClientKeys | None = None
+        self._lock = asyncio.Lock()
+
+    async def keys(self, key_file: str | None) -> ClientKeys:
+        """Keys to offer.
+
+        Raises:
+            DeviceError: AUTHENTICATION, the file cannot be used or there is no key at all.
+        """
+        if key_file is not None:
+            return (self._read(key_file),)
+        async with self._lock:
+            if self._common is None:
+                self._common = await self._find_common()
+        return self._common
+
+    def close(self) -> None:
+        """Closes the agent's socket."""
+        if self._agent is not None:
+            self._agent.close()
+            self._agent = None
+
+    async def _find_common(self) -> ClientKeys:
+        if self._settings.agent_socket:
+            try:
+                self._agent = await asyncssh.connect_agent(self._settings.agent_socket)
+                if found := await self._agent.get_keys():
+                    return tuple(found)
+            except (OSError, ValueError):
+                pass  # an agent that is gone is the same as none; the message below names both
+        keys = [self._read(str(path)) for path in self._settings.default_keys if path.is_file()]
+        if not keys:
+            raise DeviceError(
+                "there is no key to log in with",
+                reason=Reason.AUTHENTICATION,
+                hint="set `ansible_ssh_private_key_file` in the inventory or add a key to your agent",
+            )
+        return tuple(keys)
+
+    def _read(self, path: str) -> asyncssh.SSHKey:
+        if (known := self._files.get(path)) is not None:
+            return known
+        try:
+            key = asyncssh.read_private_key(Path(path).expanduser())
+        except asyncssh.KeyEncryptionError as error:
+            raise DeviceError(
+                f"private key `{path}` has a passphrase",
+                reason=Reason.AUTHENTICATION,
+                hint="add it to your agent and leave the file out of the inventory",
+            ) from error
+        except (OSError, asyncssh.KeyImportError) as error:
+            raise DeviceError(
+                f"private key `{path}` cannot be read: {error}",
+                reason=Reason.AUTHENTICATION,
+                hint="look at `ansible_ssh_private_key_file` of this device",
+            ) from error
+        self._files[path] = key
+        return key
+
+
+class HostTrust:
+    """Host keys a connection must prove: pinned in the inventory, else in known_hosts files.
+
+    There is no answer that means "any key".
+    """
+
+    def __init__(self, known_hosts: Sequence[Path]) -> None:
+        self._paths = known_hosts
+        self._known: asyncssh.SSHKnownHosts | None = None
+        self._pinned: dict[tuple[str, ...], HostKeys] = {}
+
+    def of(self, address: Address) -> HostKeys:
+        """Trusted keys, trusted authorities and revoked keys of an address.
+
+        Raises:
+            DeviceError: HOST_KEY, nothing is known of this host: it is not contacted.
+        """
+        if address.host_keys:
+            return self._parse(address.host_keys)
+        port = address.port if address.port != asyncssh.DEFAULT_PORT else None
+        matched = self._files().match(address.host, "", port)
+        if not matched[0] and not matched[1]:
+            raise DeviceError(
+                f"no host key is known for `{address.host}` port {address.port}",
+                reason=Reason.HOST_KEY,
+                hint="pin it with `rollout device enroll` or in `rollout_host_keys`",
+            )
+        return matched[0], matched[1], matched[2]
+
+    def _parse(self, lines: tuple[str, ...]) -> HostKeys:
+        if (known := self._pinned.get(lines)) is not None:
+            return known
+        try:
+            keys = tuple(asyncssh.import_public_key(line) for line in lines)
+        except asyncssh.KeyImportError as error:
+            raise DeviceError(
+                f"pinned host key cannot be read: {error}",
+                reason=Reason.HOST_KEY,
+                hint="write it as `ssh-ed25519 AAAA...` in `rollout_host_keys`",
+            ) from error
+        self._pinned[lines] = (keys, (), ())
+        return self._pinned[lines]
+
+    def _files(self) -> asyncssh.SSHKnownHosts:
+        if self._known is None:
+            text = []
+            for path in self._paths:
+                try:
+                    text.append(path.read_text("utf-8", errors="replace"))
+                except OSError:
+                    continue  # a file that is not there knows nobody
+            try:
+                self._known = asyncssh.import_known_hosts("\n".join(text))
+            except ValueError as error:
+                raise DeviceError(
+                    f"known_hosts cannot be read: {error}",
+                    reason=Reason.HOST_KEY,
+                    hint=f"look at {', '.join(f'`{path}`' for path in self._paths)}",
+                ) from error
+        return self._known

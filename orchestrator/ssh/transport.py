@@ -1,0 +1,156 @@
+"""The way to real devices: `Transport` and `Session` over SSH.
+
+One exec of the forced command per request. Every wait has a deadline; whatever goes wrong is a
+`DeviceError`. After a broken protocol or a missed deadline the connection is dropped, since what
+its peer does next is not worth reading.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from weakref import WeakSet
+
+import asyncssh
+
+from orchestrator.device.model import Device
+from orchestrator.device.protocol import Frame, Reply, Request
+from orchestrator.device.reason import Reason
+from orchestrator.engine.ports import Delivery
+from orchestrator.errors import DeviceError
+from orchestrator.ssh.body import Piece, delivery_pieces, stage_pieces
+from orchestrator.ssh.connect import Connector
+from orchestrator.ssh.exchange import Exchange
+from orchestrator.ssh.failures import EXPECTED, exchange_failure
+from orchestrator.ssh.profile import WINDOW_BYTES, SshSettings
+
+CLOSE_S = 1.0
+_GO_NONCE = re.compile(r"[0-9A-Za-z]{8,128}")
+_Talk = Callable[[Exchange, asyncio.Timeout], Awaitable[None]]
+
+
+class SshSession:
+    """One connection to one device."""
+
+    def __init__(self, connection: asyncssh.SSHClientConnection, *, idle_s: float) -> None:
+        self._connection = connection
+        self._idle_s = idle_s
+
+    async def ask(self, request: Request, *, deadline_s: float) -> Reply:
+        """Sends a request without body; see `ports.Session`."""
+        return await self._exchange(request, _end_of_body, deadline_s)
+
+    async def stage(self, request: Request, frame: Frame, *, deadline_s: float) -> Reply:
+        """Sends one frame's bytes; see `ports.Session`."""
+
+        async def talk(exchange: Exchange, _limit: asyncio.Timeout) -> None:
+            await self._send(exchange, stage_pieces(frame))
+            exchange.write_eof()
+
+        return await self._exchange(request, talk, deadline_s)
+
+    async def deliver(self, request: Request, delivery: Delivery, *, deadline_s: float) -> Reply:
+        """Sends frames, waits for the go, lets the device activate; see `ports.Session`."""
+
+        async def talk(exchange: Exchange, limit: asyncio.Timeout) -> None:
+            exchange.on_step = delivery.on_step
+            await self._send(exchange, delivery_pieces(delivery.frames), delivery.on_bytes)
+            await exchange.ready_or_over()
+            if not exchange.is_over and exchange.ready is not None:
+                nonce = _checked_nonce(exchange.ready)
+                if await _without_deadline(limit, delivery.go):
+                    exchange.write(f"go {nonce}\n".encode("ascii"))
+            exchange.write_eof()  # without a go before it, this cancels
+
+        return await self._exchange(request, talk, deadline_s)
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        self._connection.close()
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._connection.wait_closed()
+        except EXPECTED:
+            self._connection.abort()
+
+    async def _exchange(self, request: Request, talk: _Talk, deadline_s: float) -> Reply:
+        line = request.line
+        exchange = Exchange()
+        try:
+            async with asyncio.timeout(deadline_s) as limit:
+                await self._connection.create_session(
+                    lambda: exchange, line, encoding=None, window=WINDOW_BYTES
+                )
+                await talk(exchange, limit)
+                await exchange.over()
+            return exchange.reply()
+        except DeviceError:
+            self._connection.abort()
+            raise
+        except EXPECTED as error:
+            self._connection.abort()
+            raise exchange_failure(error) from error
+        finally:
+            exchange.close()
+
+    async def _send(
+        self,
+        exchange: Exchange,
+        pieces: Iterator[Piece],
+        on_bytes: Callable[[int], None] = lambda _sent: None,
+    ) -> None:
+        """Writes as fast as the device takes it, until it ends the exchange."""
+        sent_bytes = 0
+        for data, payload_bytes in pieces:
+            if exchange.is_over:
+                return
+            exchange.write(data)
+            await exchange.room(self._idle_s)
+            sent_bytes += payload_bytes
+            on_bytes(sent_bytes)
+
+
+class SshTransport:
+    """Opens sessions; keys, host keys and limits are shared by all of them."""
+
+    def __init__(self, settings: SshSettings | None = None) -> None:
+        self._settings = settings or SshSettings()
+        self._connector = Connector(self._settings)
+        self._open: WeakSet[asyncssh.SSHClientConnection] = WeakSet()
+
+    async def open(self, device: Device, *, deadline_s: float) -> SshSession:
+        """Connects, proves the host key and logs in; see `ports.Transport`."""
+        connection = await self._connector.connect(device.address, deadline_s=deadline_s)
+        self._open.add(connection)
+        return SshSession(connection, idle_s=self._settings.idle_s)
+
+    async def close(self) -> None:
+        """Drops all connections."""
+        for connection in tuple(self._open):
+            connection.abort()
+        await self._connector.close()
+
+
+async def _end_of_body(exchange: Exchange, _limit: asyncio.Timeout) -> None:
+    exchange.write_eof()
+
+
+async def _without_deadline(limit: asyncio.Timeout, decide: Callable[[], Awaitable[bool]]) -> bool:
+    """Stops the deadline's clock while the controller makes up its mind."""
+    clock = asyncio.get_running_loop().time
+    ends_at = limit.when()
+    assert ends_at is not None
+    left_s = ends_at - clock()
+    limit.reschedule(None)
+    decision = await decide()
+    limit.reschedule(clock() + left_s)
+    return decision
+
+
+def _checked_nonce(nonce: str) -> str:
+    """The nonce, which goes back to the device as it came."""
+    if not _GO_NONCE.fullmatch(nonce):
+        message = "device broke the protocol: its go nonce does not fit the grammar"
+        raise DeviceError(message, reason=Reason.PROTOCOL)
+    return nonce
