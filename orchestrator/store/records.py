@@ -1,0 +1,148 @@
+"""Between values and columns: JSON bodies, the identity of a plan, operators' requests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Row as Found
+
+from orchestrator.device.model import DeviceId
+from orchestrator.engine.ports import Changes, Row
+from orchestrator.errors import StoreError
+from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked
+from orchestrator.store.statements import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutSummary:
+    """A rollout in a list; times are UTC seconds, `exit_code` is None while it is under way."""
+
+    rollout_id: str
+    plan_name: str
+    plan_digest: str
+    state: str
+    exit_code: int | None
+    created_at: float
+    updated_at: float
+    last_seq: int
+
+
+def body(row: Mapping[str, object]) -> str:
+    """JSON text of a row, in ASCII.
+
+    Raises:
+        StoreError: the row is not JSON-able (a bug of the caller; nothing was written).
+    """
+    try:
+        return json.dumps(row, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        message = f"a row cannot be stored: {error}"
+        raise StoreError(message) from error
+
+
+def state_of(row: Row) -> str:
+    """The `state` that each row carries for queries.
+
+    Raises:
+        StoreError: it does not (a bug of the caller).
+    """
+    state = row.get("state")
+    if not isinstance(state, str):
+        message = f"a row without a `state` cannot be stored (keys: {sorted(row)})"
+        raise StoreError(message)
+    return state
+
+
+def exit_code_of(row: Row) -> int | None:
+    """The exit code, once the rollout has one."""
+    code = row.get("exit_code")
+    return code if isinstance(code, int) else None
+
+
+def identity(plan_json: bytes) -> dict[str, str]:
+    """Columns by which a rollout under way is found again; empty where the plan has none."""
+    try:
+        plan = json.loads(plan_json)
+    except ValueError:
+        plan = None
+    plan = plan if isinstance(plan, dict) else {}
+    artifact = plan.get("artifact")
+    artifact = artifact if isinstance(artifact, dict) else {}
+    return {
+        "plan_name": str(plan.get("name", "")),
+        "plan_digest": hashlib.sha256(plan_json).hexdigest(),
+        "plan_file": str(plan.get("plan_file", "")),
+        "inventory_sha256": str(plan.get("inventory_sha256", "")),
+        "artifact_sha256": str(artifact.get("sha256", "")),
+    }
+
+
+def device_cells(batch: Sequence[Changes]) -> list[tuple[Cell, ...]]:
+    """The last row of each device that the batch changed."""
+    last: dict[DeviceId, Row] = {}
+    for changes in batch:
+        last |= changes.devices
+    return [(device, state_of(row), body(row)) for device, row in last.items()]
+
+
+def journal_cells(entries: Sequence[JournalEntry]) -> list[tuple[Cell, ...]]:
+    """Rows of the journal."""
+    return [
+        (entry.seq, float(entry.at), entry.type, entry.wave, entry.device, body(entry.data))
+        for entry in entries
+    ]
+
+
+def journal_entry(found: Found[*tuple[object, ...]]) -> JournalEntry:
+    """A row of the journal, read back."""
+    return JournalEntry(
+        found.seq, found.at, found.type, found.wave, found.device, json.loads(found.data)
+    )
+
+
+def summary_of(found: Found[*tuple[object, ...]]) -> RolloutSummary:
+    """A row of `rollouts`, read back."""
+    return RolloutSummary(
+        rollout_id=found.id,
+        plan_name=found.plan_name,
+        plan_digest=found.plan_digest,
+        state=found.state,
+        exit_code=found.exit_code,
+        created_at=found.created_at,
+        updated_at=found.updated_at,
+        last_seq=found.last_seq,
+    )
+
+
+def request_columns(request: OperatorAsked) -> dict[str, Cell]:
+    """Columns of an operator's request; the database gives its number."""
+    rest = {
+        "why": request.why,
+        "accept_failures": request.accept_failures,
+        "devices": list(request.devices),
+        "wave": request.wave,
+    }
+    return {
+        "at": request.at,
+        "ask": str(request.ask),
+        "who": request.who,
+        "body": body(rest),
+    }
+
+
+def request_of(found: Found[*tuple[object, ...]]) -> OperatorAsked:
+    """An operator's request, read back."""
+    rest = json.loads(found.body)
+    return OperatorAsked(
+        at=found.at,
+        ask=Ask(found.ask),
+        who=found.who,
+        why=rest["why"],
+        request=found.id,
+        accept_failures=rest["accept_failures"],
+        devices=tuple(DeviceId(device) for device in rest["devices"]),
+        wave=rest["wave"],
+    )

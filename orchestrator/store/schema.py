@@ -1,0 +1,111 @@
+"""The tables, in SQLAlchemy's generic types: the same on SQLite and, later, PostgreSQL.
+
+Laws:
+1. The migrations make the tables; what stands here describes the newest schema (a test compares).
+2. `journal` is append-only; `devices` and `rollouts` are the snapshot, which is the truth at
+   restart; both change in the same transaction.
+3. Bodies are JSON text in ASCII, so that no byte of a device can break a database's text rules.
+4. Seconds are UTC and come from callers: the store reads no clock.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+SCHEMA = "0001"  # the revision this code reads and writes; revisions sort as text
+
+# Names of constraints are given, so that later migrations can find them on every database.
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("plan_name", Text, nullable=False),
+    Column("plan_digest", Text, nullable=False),
+    Column("plan_file", Text, nullable=False),
+    Column("inventory_sha256", Text, nullable=False),
+    Column("artifact_sha256", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("exit_code", Integer),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("last_seq", Integer, nullable=False),
+    Column("plan_json", LargeBinary, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("ix_rollouts_plan_name", "plan_name", "created_at"),
+    Index("ix_rollouts_plan_file", "plan_file", "inventory_sha256", "artifact_sha256"),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("rollout_id", Text, ForeignKey("rollouts.id"), primary_key=True),
+    Column("device", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("rollout_id", Text, ForeignKey("rollouts.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("wave", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# No foreign key: a lease may be taken before the rollout is stored.
+leases = Table(
+    "leases",
+    metadata,
+    Column("rollout_id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
+
+# Numbers rise and are never used again (`sqlite_autoincrement`): engines ask for those above the
+# last one they have seen.
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("rollout_id", Text, ForeignKey("rollouts.id"), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("ask", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("ix_requests_rollout_id", "rollout_id", "id"),
+    sqlite_autoincrement=True,
+)

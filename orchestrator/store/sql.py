@@ -1,0 +1,264 @@
+"""The store on SQL: what `engine.ports` asks for, and the queries of the command line.
+
+Laws:
+1. A commit writes snapshot and journal together, or nothing; it checks the lease's epoch in the
+   same transaction, so that an engine that was overtaken cannot write.
+2. A journal is gapless: a commit whose first `seq` is not the successor of the last is refused.
+3. Nothing here decides about a rollout: states and rows are written as they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy
+from sqlalchemy import select
+
+from orchestrator.device.model import DeviceId
+from orchestrator.engine.ports import Changes, Lease, Row, Stored
+from orchestrator.errors import StoreError
+from orchestrator.rollout.events import JournalEntry, OperatorAsked
+from orchestrator.store import records, transactions
+from orchestrator.store.connect import store_path
+from orchestrator.store.records import RolloutSummary
+from orchestrator.store.schema import journal, leases, requests, rollouts
+from orchestrator.store.writer import Writer
+
+JOURNAL_PAGE = 10_000  # entries of one answer: about 4 MB
+
+_SUMMARY = (
+    rollouts.c.id,
+    rollouts.c.plan_name,
+    rollouts.c.plan_digest,
+    rollouts.c.state,
+    rollouts.c.exit_code,
+    rollouts.c.created_at,
+    rollouts.c.updated_at,
+    rollouts.c.last_seq,
+)
+_NEWEST_FIRST = (rollouts.c.created_at.desc(), rollouts.c.id.desc())
+
+
+async def open_store(url_or_path: str) -> SqlStore:
+    """Opens a store; makes or migrates the database where needed.
+
+    Raises:
+        StoreError: the database cannot be used; the hint says what to do.
+    """
+    writer = Writer(store_path(url_or_path))
+    try:
+        controller_id = await writer.open()
+    except BaseException:
+        await writer.close()
+        raise
+    return SqlStore(writer, controller_id)
+
+
+class SqlStore:
+    """Ports `Store` and `Leases` on one database; made by `open_store`."""
+
+    def __init__(self, writer: Writer, controller_id: str) -> None:
+        self._writer = writer
+        self._controller_id = controller_id
+
+    async def close(self) -> None:
+        """Finishes what was asked for and closes the database."""
+        await self._writer.close()
+
+    def controller_id(self) -> str:
+        """Who this controller is to devices (R14): made once per database."""
+        return self._controller_id
+
+    # Port `Store`
+
+    async def create(self, rollout_id: str, plan_json: bytes, changes: Changes) -> None:
+        """Stores a new rollout.
+
+        Raises:
+            StoreError: it exists, or the store failed.
+        """
+        await self._writer.write(lambda c: transactions.create(c, rollout_id, plan_json, changes))
+
+    async def start(self, rollout_id: str, plan_json: bytes, changes: Changes) -> str:
+        """Stores a new rollout unless one of the same inputs is under way; gives its id.
+
+        Two `apply` at the same moment so end up in one rollout.
+
+        Raises:
+            StoreError: it exists, or the store failed.
+        """
+        return await self._writer.write(
+            lambda c: transactions.start(c, rollout_id, plan_json, changes)
+        )
+
+    async def load(self, rollout_id: str) -> Stored | None:
+        """The last committed state.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return await self._writer.read(lambda c: transactions.load(c, rollout_id))
+
+    async def commit(self, lease: Lease, batch: Sequence[Changes]) -> None:
+        """Writes changes in one transaction that also checks the lease's epoch.
+
+        Raises:
+            LeaseError: the lease was given back or a newer epoch exists.
+            StoreError: the store failed; nothing was written.
+        """
+        await self._writer.write(lambda c: transactions.commit(c, lease, batch))
+
+    async def requests(self, rollout_id: str, *, after: int) -> Sequence[OperatorAsked]:
+        """Operators' requests with a number above `after`, in order.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        query = (
+            select(requests)
+            .where(requests.c.rollout_id == rollout_id, requests.c.id > after)
+            .order_by(requests.c.id)
+        )
+        found = await self._writer.read(lambda c: c.execute(query).all())
+        return tuple(records.request_of(row) for row in found)
+
+    # Port `Leases`
+
+    async def acquire(self, rollout_id: str, owner: str, *, ttl_s: float, now: float) -> Lease:
+        """Takes the lease with the next epoch.
+
+        Raises:
+            LeaseError: another owner's lease has not run out.
+        """
+        return await self._writer.write(
+            lambda c: transactions.acquire(c, rollout_id, owner, now=now, ttl_s=ttl_s)
+        )
+
+    async def renew(self, lease: Lease, *, ttl_s: float, now: float) -> Lease:
+        """Extends the lease.
+
+        Raises:
+            LeaseError: it was taken over or given back.
+        """
+        return await self._writer.write(lambda c: transactions.renew(c, lease, now + ttl_s))
+
+    async def release(self, lease: Lease) -> None:
+        """Gives the lease back; the epoch stays used.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        await self._writer.write(lambda c: transactions.release(c, lease))
+
+    # Queries and requests of the command line
+
+    async def ask(self, rollout_id: str, request: OperatorAsked) -> int:
+        """Stores an operator's request for the engine; gives its number.
+
+        Raises:
+            StoreError: there is no such rollout, or the store failed.
+        """
+        columns = records.request_columns(request)
+        return await self._writer.write(lambda c: transactions.ask(c, rollout_id, columns))
+
+    async def rollouts(self, limit: int = 20) -> Sequence[RolloutSummary]:
+        """The newest rollouts, newest first.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        query = select(*_SUMMARY).order_by(*_NEWEST_FIRST).limit(limit)
+        return await self._summaries(query)
+
+    async def latest(self, plan_name: str | None = None) -> RolloutSummary | None:
+        """The newest rollout, of one plan or of all.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        query = select(*_SUMMARY).order_by(*_NEWEST_FIRST).limit(1)
+        if plan_name is not None:
+            query = query.where(rollouts.c.plan_name == plan_name)
+        found = await self._summaries(query)
+        return found[0] if found else None
+
+    async def summary(self, rollout_id: str) -> RolloutSummary | None:
+        """One rollout.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        found = await self._summaries(select(*_SUMMARY).where(rollouts.c.id == rollout_id))
+        return found[0] if found else None
+
+    async def find_active(
+        self, plan_file: str, inventory_sha256: str, artifact_sha256: str
+    ) -> str | None:
+        """The newest rollout of these inputs that is not over: `apply` joins it.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        inputs = (plan_file, inventory_sha256, artifact_sha256)
+        return await self._writer.read(lambda c: transactions.active(c, *inputs))
+
+    async def resolve_id(self, text: str) -> str:
+        """The one rollout whose id is, or begins with, the text.
+
+        Raises:
+            StoreError: there is none, or there are several.
+        """
+        starts = rollouts.c.id.startswith(text, autoescape=True)
+        query = select(rollouts.c.id).where(starts).order_by(rollouts.c.id).limit(6)
+        found: Sequence[str] = await self._writer.read(lambda c: c.scalars(query).all())
+        if text in found:
+            return text
+        if len(found) == 1 and text:
+            return found[0]
+        if not found:
+            hint = "`rollout status --all` lists the rollouts of this project"
+            message = f"no rollout `{text}`"
+            raise StoreError(message, hint=hint)
+        message = f"`{text}` is the beginning of several rollouts"
+        raise StoreError(message, hint="write more of it: " + ", ".join(found))
+
+    async def journal(
+        self, rollout_id: str, *, after: int = 0, limit: int = JOURNAL_PAGE
+    ) -> Sequence[JournalEntry]:
+        """Entries with a `seq` above `after`, in order; at most `limit`.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        query = (
+            select(journal)
+            .where(journal.c.rollout_id == rollout_id, journal.c.seq > after)
+            .order_by(journal.c.seq)
+            .limit(limit)
+        )
+        found = await self._writer.read(lambda c: c.execute(query).all())
+        return tuple(records.journal_entry(row) for row in found)
+
+    async def device_rows(self, rollout_id: str) -> dict[DeviceId, Row]:
+        """The snapshot rows of a rollout's devices, by name.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return await self._writer.read(lambda c: transactions.device_rows(c, rollout_id))
+
+    async def lease_of(self, rollout_id: str) -> Lease | None:
+        """The lease as stored, also when it has run out; None when nobody holds it.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        query = select(leases).where(leases.c.rollout_id == rollout_id, leases.c.owner != "")
+        found = await self._writer.read(lambda c: c.execute(query).one_or_none())
+        return None if found is None else Lease(*found)
+
+    async def _summaries(
+        self, query: sqlalchemy.Select[tuple[str, str, str, str, int, float, float, int]]
+    ) -> list[RolloutSummary]:
+        found = await self._writer.read(lambda c: c.execute(query).all())
+        return [records.summary_of(row) for row in found]

@@ -1,0 +1,63 @@
+"""Set-based writes: many rows with one JSON parameter, spelled per kind of database.
+
+One statement with one parameter costs a tenth of the time of a statement per row and makes the
+drivers equal (design "scale", 6). SQLite reads the parameter with `json_each`; PostgreSQL would
+with `jsonb_to_recordset`: a second entry in each table below, and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy
+from sqlalchemy import text
+
+Cell = str | int | float | None
+
+_UPSERT_DEVICES = {
+    "sqlite": text("""
+        INSERT INTO devices (rollout_id, device, state, body)
+        SELECT :rollout_id, value ->> 0, value ->> 1, value ->> 2
+        FROM json_each(:rows) WHERE true
+        ON CONFLICT (rollout_id, device)
+        DO UPDATE SET state = excluded.state, body = excluded.body
+    """),
+}
+
+_INSERT_JOURNAL = {
+    "sqlite": text("""
+        INSERT INTO journal (rollout_id, epoch, seq, at, type, wave, device, data)
+        SELECT :rollout_id, :epoch, value ->> 0, value ->> 1, value ->> 2, value ->> 3,
+               value ->> 4, value ->> 5
+        FROM json_each(:rows)
+    """),
+}
+
+
+def upsert_devices(
+    connection: sqlalchemy.Connection, rollout_id: str, rows: Sequence[Sequence[Cell]]
+) -> None:
+    """Writes rows of (device, state, body); a device stands in them once."""
+    _execute(connection, _UPSERT_DEVICES, rows, {"rollout_id": rollout_id})
+
+
+def insert_journal(
+    connection: sqlalchemy.Connection,
+    rollout_id: str,
+    epoch: int,
+    rows: Sequence[Sequence[Cell]],
+) -> None:
+    """Writes rows of (seq, at, type, wave, device, data)."""
+    _execute(connection, _INSERT_JOURNAL, rows, {"rollout_id": rollout_id, "epoch": epoch})
+
+
+def _execute(
+    connection: sqlalchemy.Connection,
+    statements: Mapping[str, sqlalchemy.TextClause],
+    rows: Sequence[Sequence[Cell]],
+    values: Mapping[str, Cell],
+) -> None:
+    if rows:
+        parameters = {"rows": json.dumps(rows, separators=(",", ":")), **values}
+        connection.execute(statements[connection.dialect.name], parameters)

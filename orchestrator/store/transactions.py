@@ -1,0 +1,243 @@
+"""What happens inside one transaction: creating, committing, leasing, asking.
+
+Each function runs on the store's thread between BEGIN and COMMIT, and raises to undo.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy
+from sqlalchemy import insert, select, update
+
+from orchestrator.device.model import DeviceId
+from orchestrator.engine.ports import Changes, Lease, Row, Stored
+from orchestrator.errors import LeaseError, StoreError
+from orchestrator.rollout.events import JournalEntry
+from orchestrator.store import records
+from orchestrator.store.schema import devices, leases, requests, rollouts
+from orchestrator.store.statements import Cell, insert_journal, upsert_devices
+
+# States in which a rollout is over (rollout-rules, "States of a rollout").
+TERMINAL = (
+    "succeeded",
+    "succeeded_with_exceptions",
+    "aborted",
+    "rolled_back",
+    "failed",
+    "superseded",
+    "rejected",
+    "expired",
+)
+NO_EPOCH = 0  # of the entries that create a rollout: no engine acts yet
+
+Connection = sqlalchemy.Connection
+
+
+def create(connection: Connection, rollout_id: str, plan_json: bytes, changes: Changes) -> None:
+    """Stores a new rollout.
+
+    Raises:
+        StoreError: it exists, or its journal does not begin at 1.
+    """
+    if connection.scalar(select(rollouts.c.id).where(rollouts.c.id == rollout_id)):
+        message = f"rollout `{rollout_id}` exists already"
+        raise StoreError(message)
+    last_seq = _follow(0, changes.journal, rollout_id)
+    columns = {
+        "id": rollout_id,
+        **records.identity(plan_json),
+        "created_at": changes.journal[0].at if changes.journal else 0.0,
+        "updated_at": changes.journal[-1].at if changes.journal else 0.0,
+        "last_seq": last_seq,
+        "plan_json": plan_json,
+        **_snapshot(changes.rollout),
+    }
+    connection.execute(insert(rollouts).values(columns))
+    upsert_devices(connection, rollout_id, records.device_cells([changes]))
+    insert_journal(connection, rollout_id, NO_EPOCH, records.journal_cells(changes.journal))
+
+
+def start(connection: Connection, rollout_id: str, plan_json: bytes, changes: Changes) -> str:
+    """Creates a rollout unless one of the same inputs is under way; gives that one's id.
+
+    Raises:
+        StoreError: as `create`.
+    """
+    known = records.identity(plan_json)
+    keys = ("plan_file", "inventory_sha256", "artifact_sha256")
+    under_way = active(connection, *(known[key] for key in keys))
+    if under_way is not None:
+        return under_way
+    create(connection, rollout_id, plan_json, changes)
+    return rollout_id
+
+
+def active(
+    connection: Connection, plan_file: str, inventory_sha256: str, artifact_sha256: str
+) -> str | None:
+    """The newest rollout of these inputs that is not over."""
+    query = (
+        select(rollouts.c.id)
+        .where(
+            rollouts.c.plan_file == plan_file,
+            rollouts.c.inventory_sha256 == inventory_sha256,
+            rollouts.c.artifact_sha256 == artifact_sha256,
+            rollouts.c.state.not_in(TERMINAL),
+        )
+        .order_by(rollouts.c.created_at.desc(), rollouts.c.id.desc())
+        .limit(1)
+    )
+    return connection.scalar(query)
+
+
+def load(connection: Connection, rollout_id: str) -> Stored | None:
+    """The last committed state of a rollout."""
+    columns = (rollouts.c.plan_json, rollouts.c.body, rollouts.c.last_seq)
+    found = connection.execute(select(*columns).where(rollouts.c.id == rollout_id)).one_or_none()
+    if found is None:
+        return None
+    rows = device_rows(connection, rollout_id)
+    return Stored(rollout_id, found.plan_json, json.loads(found.body), rows, found.last_seq)
+
+
+def device_rows(connection: Connection, rollout_id: str) -> dict[DeviceId, Row]:
+    """The snapshot rows of a rollout's devices."""
+    query = (
+        select(devices.c.device, devices.c.body)
+        .where(devices.c.rollout_id == rollout_id)
+        .order_by(devices.c.device)
+    )
+    return {DeviceId(name): json.loads(text) for name, text in connection.execute(query)}
+
+
+def commit(connection: Connection, lease: Lease, batch: Sequence[Changes]) -> None:
+    """Writes snapshot and journal together.
+
+    Raises:
+        LeaseError: the lease is no longer held.
+        StoreError: there is no such rollout, or the journal would have a gap.
+    """
+    _require(connection, lease)
+    if not batch:
+        return
+    entries = [entry for changes in batch for entry in changes.journal]
+    values: dict[str, Cell] = _snapshot(batch[-1].rollout)
+    here = [rollouts.c.id == lease.rollout_id]
+    if entries:
+        before = entries[0].seq - 1
+        values["last_seq"] = _follow(before, entries, lease.rollout_id)
+        values["updated_at"] = entries[-1].at
+        here.append(rollouts.c.last_seq == before)
+    if connection.execute(update(rollouts).where(*here).values(values)).rowcount != 1:
+        raise _out_of_step(connection, lease.rollout_id, entries)
+    upsert_devices(connection, lease.rollout_id, records.device_cells(batch))
+    cells = records.journal_cells(entries)
+    insert_journal(connection, lease.rollout_id, lease.epoch, cells)
+
+
+def acquire(
+    connection: Connection, rollout_id: str, owner: str, *, now: float, ttl_s: float
+) -> Lease:
+    """Takes the lease with the next epoch.
+
+    Raises:
+        LeaseError: another owner's lease has not run out.
+    """
+    query = select(leases).where(leases.c.rollout_id == rollout_id).with_for_update()
+    found = connection.execute(query).one_or_none()
+    if found is not None and found.owner not in ("", owner) and found.expires_at > now:
+        left_s = found.expires_at - now
+        message = f"rollout `{rollout_id}` is being driven by `{found.owner}`"
+        hint = f"its lease runs out in {left_s:.0f} s unless renewed; `rollout status` looks on"
+        raise LeaseError(message, hint=hint)
+    lease = Lease(rollout_id, owner, found.epoch + 1 if found else 1, now + ttl_s)
+    columns = {"owner": owner, "epoch": lease.epoch, "expires_at": lease.expires_at}
+    if found is None:
+        connection.execute(insert(leases).values(rollout_id=rollout_id, **columns))
+    else:
+        mine = leases.c.rollout_id == rollout_id
+        connection.execute(update(leases).where(mine).values(columns))
+    return lease
+
+
+def renew(connection: Connection, lease: Lease, expires_at: float) -> Lease:
+    """Extends the lease.
+
+    Raises:
+        LeaseError: it is no longer held.
+    """
+    _require(connection, lease)
+    mine = leases.c.rollout_id == lease.rollout_id
+    connection.execute(update(leases).where(mine).values(expires_at=expires_at))
+    return Lease(lease.rollout_id, lease.owner, lease.epoch, expires_at)
+
+
+def release(connection: Connection, lease: Lease) -> None:
+    """Gives the lease back, if it is still held."""
+    held = (
+        leases.c.rollout_id == lease.rollout_id,
+        leases.c.owner == lease.owner,
+        leases.c.epoch == lease.epoch,
+    )
+    connection.execute(update(leases).where(*held).values(owner="", expires_at=0.0))
+
+
+def ask(connection: Connection, rollout_id: str, columns: Mapping[str, Cell]) -> int:
+    """Stores an operator's request; gives its number.
+
+    Raises:
+        StoreError: there is no such rollout.
+    """
+    if not connection.scalar(select(rollouts.c.id).where(rollouts.c.id == rollout_id)):
+        raise _unknown(rollout_id)
+    stored = insert(requests).values(rollout_id=rollout_id, **columns).returning(requests.c.id)
+    number: int = connection.execute(stored).scalar_one()
+    return number
+
+
+def _snapshot(row: Row) -> dict[str, Cell]:
+    return {
+        "state": records.state_of(row),
+        "exit_code": records.exit_code_of(row),
+        "body": records.body(row),
+    }
+
+
+def _require(connection: Connection, lease: Lease) -> None:
+    query = select(leases).where(leases.c.rollout_id == lease.rollout_id).with_for_update()
+    found = connection.execute(query).one_or_none()
+    if found is not None and (found.owner, found.epoch) == (lease.owner, lease.epoch):
+        return
+    now = f"held by `{found.owner}`" if found and found.owner else "not held by anyone"
+    message = (
+        f"the lease of rollout `{lease.rollout_id}` (epoch {lease.epoch}) is lost: it is {now}"
+    )
+    hint = "another engine took over; this one has stopped. `rollout status` looks on"
+    raise LeaseError(message, hint=hint)
+
+
+def _follow(before: int, entries: Sequence[JournalEntry], rollout_id: str) -> int:
+    """The last number of entries that must count on from `before`."""
+    for expected, entry in enumerate(entries, before + 1):
+        if entry.seq != expected:
+            message = f"journal of rollout `{rollout_id}` would go on with {entry.seq} after {expected - 1}"
+            raise StoreError(message)
+    return before + len(entries)
+
+
+def _out_of_step(
+    connection: Connection, rollout_id: str, entries: Sequence[JournalEntry]
+) -> StoreError:
+    last = connection.scalar(select(rollouts.c.last_seq).where(rollouts.c.id == rollout_id))
+    if last is None:
+        return _unknown(rollout_id)
+    first = entries[0].seq if entries else last
+    message = f"journal of rollout `{rollout_id}` would go on with {first} after {last}"
+    return StoreError(message)
+
+
+def _unknown(rollout_id: str) -> StoreError:
+    message = f"no rollout `{rollout_id}`"
+    return StoreError(message, hint="`rollout status --all` lists the rollouts of this project")

@@ -1,0 +1,66 @@
+"""Turns what a database driver says into a `StoreError` that tells an operator what to do."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from sqlalchemy.exc import DBAPIError
+
+from orchestrator.errors import StoreError, Where
+
+BUSY_TIMEOUT_S = 10.0  # a commit takes milliseconds; longer waits mean a stuck process
+
+
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    message: str
+    hint: str
+
+
+_LOCKED = _Trouble(
+    f"another process has kept the database locked for {BUSY_TIMEOUT_S:.0f} s",
+    "look for a stopped `rollout` or `sqlite3` process that has the file open",
+)
+_DENIED = _Trouble(
+    "the database cannot be opened for writing",
+    "check owner and permissions of the file and of its directory, and that the file system "
+    "is not mounted read-only",
+)
+_DAMAGED = _Trouble(
+    "the file is damaged or is no SQLite database",
+    "keep a copy, restore the file from a backup or move it away; devices keep their own records "
+    "(docs/reference/state.md, `A lost or damaged file`)",
+)
+
+# By primary result code (sqlite.org, "Result and Error Codes"): extended codes add upper bits.
+_TROUBLES = {
+    sqlite3.SQLITE_FULL: _Trouble(
+        "the disk is full", "free some space and run the command again; nothing was written"
+    ),
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_READONLY: _DENIED,
+    sqlite3.SQLITE_CANTOPEN: _DENIED,
+    sqlite3.SQLITE_PERM: _DENIED,
+    sqlite3.SQLITE_AUTH: _DENIED,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_IOERR: _Trouble(
+        "the disk reported an input or output error",
+        "look into the system log; then run the command again",
+    ),
+}
+_PRIMARY_CODE_MASK = 0xFF
+
+
+def store_error(error: DBAPIError | sqlite3.Error, place: str) -> StoreError:
+    """What to raise from a driver's error; `place` is the file for the operator."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(cause, "sqlite_errorcode", None)
+    trouble = None if code is None else _TROUBLES.get(code & _PRIMARY_CODE_MASK)
+    if trouble is None:
+        trouble = _Trouble(f"the database refused: {cause}", "")
+    return StoreError(
+        f"state store `{place}`: {trouble.message}", hint=trouble.hint, where=Where(place)
+    )
