@@ -1,0 +1,151 @@
+"""What an artifact shall contain: the input of the writer, and builders for the payload kinds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.artifact.errors import ArtifactError, Rule
+from orchestrator.artifact.model import Compression
+from orchestrator.artifact.tree import file_chunks, tree_chunks, unreadable
+
+_DEST_DIR = re.compile(r"(?:/[A-Za-z0-9_.+-]+)+")  # update modules use it unquoted in sh
+_PERMISSIONS = re.compile(r"0?[0-7]{3}")
+_PERMISSION_BITS = 0o777
+_RESERVED_FILES = ("dest_dir", "filename", "permissions")
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One payload file; `chunks` is called twice and must give the same bytes both times."""
+
+    name: str
+    chunks: Callable[[], Iterator[bytes]] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadSpec:
+    """Type and files of a payload, in the order in which a module gets them."""
+
+    type: str
+    files: tuple[InputFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SoftwareVersion:
+    """The entry `FILESYSTEM.NAME.version` that tells on a device what is installed.
+
+    `name` defaults to the payload's type, `version` to the artifact's name, as in mender-artifact.
+    """
+
+    name: str | None = None
+    version: str | None = None
+    filesystem: str = "rootfs-image"
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactSpec:
+    """Everything that stands in an artifact.
+
+    `depends` are alternatives by key; `artifact_name` and `artifact_group` among them go where
+    Mender wants them. `clears_provides` is added before the default entry of `software`; with
+    `software` None there are no default entries.
+    """
+
+    name: str
+    device_types: tuple[str, ...]
+    payload: PayloadSpec
+    group: str | None = None
+    depends: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    provides: Mapping[str, str] = field(default_factory=dict)
+    clears_provides: tuple[str, ...] = ()
+    software: SoftwareVersion | None = field(default_factory=SoftwareVersion)
+    meta_data: Mapping[str, object] | None = None
+    compression: Compression = Compression.GZIP
+
+
+def directory_payload(source: Path, *, dest_dir: str) -> PayloadSpec:
+    """A payload that replaces the directory `dest_dir` by the tree below `source`.
+
+    Health checks of the release lie in the tree as `.rollout/health/NAME`.
+
+    Raises:
+        ArtifactError: `dest_dir` or the tree cannot be used.
+    """
+    check_dest_dir(dest_dir)
+    files = (
+        InputFile("update.tar", lambda: tree_chunks(source)),
+        text_file("dest_dir", f"{dest_dir}\n"),
+    )
+    return PayloadSpec("directory", files)
+
+
+def single_file_payload(
+    source: Path, *, dest_dir: str, filename: str | None = None, permissions: str | None = None
+) -> PayloadSpec:
+    """A payload that puts one file into `dest_dir`.
+
+    Args:
+        source: the file.
+        dest_dir: absolute path of a directory on the device.
+        filename: name on the device, that of `source` unless given.
+        permissions: octal digits such as `644`, those of `source` unless given.
+
+    Raises:
+        ArtifactError: the file or one of the texts cannot be used.
+    """
+    check_dest_dir(dest_dir)
+    name = source.name if filename is None else filename
+    if name in _RESERVED_FILES:
+        message = f"a single file cannot be called `{name}`: the payload has one of that name"
+        raise ArtifactError(Rule.WRITE_DESTINATION, message, hint="use a `directory` payload")
+    if permissions is None:
+        permissions = _permissions_of(source)
+    if not _PERMISSIONS.fullmatch(permissions):
+        message = f"permissions {permissions!a} are not three octal digits"
+        raise ArtifactError(Rule.WRITE_DESTINATION, message, hint="as `644` or `755`")
+    files = (
+        text_file("dest_dir", f"{dest_dir}\n"),
+        text_file("filename", f"{name}\n"),
+        text_file("permissions", f"{permissions}\n"),
+        path_file(source, name=name),
+    )
+    return PayloadSpec("single-file", files)
+
+
+def module_payload(payload_type: str, sources: tuple[Path, ...]) -> PayloadSpec:
+    """A payload of any type, with files under their own names, for the update module of that type."""
+    return PayloadSpec(payload_type, tuple(path_file(source) for source in sources))
+
+
+def path_file(source: Path, *, name: str | None = None) -> InputFile:
+    """A payload file with the content of a file."""
+    return InputFile(source.name if name is None else name, lambda: file_chunks(source))
+
+
+def text_file(name: str, text: str) -> InputFile:
+    """A payload file with a short text as its content."""
+    data = text.encode("utf-8")
+    return InputFile(name, lambda: iter((data,)))
+
+
+def check_dest_dir(text: str) -> None:
+    """Checks a destination: absolute, plain, and not the whole file system.
+
+    Raises:
+        ArtifactError: it is none.
+    """
+    words = text.split("/")
+    if not _DEST_DIR.fullmatch(text) or "." in words or ".." in words:
+        message = f"destination {text!a} cannot be used"
+        hint = "an absolute path below `/` of letters, digits and `_ . + -`, as `/opt/app`"
+        raise ArtifactError(Rule.WRITE_DESTINATION, message, hint=hint)
+
+
+def _permissions_of(source: Path) -> str:
+    try:
+        return f"{source.stat().st_mode & _PERMISSION_BITS:03o}"
+    except OSError as error:
+        raise unreadable(source, error) from error

@@ -1,0 +1,203 @@
+"""Byte sources that count, hash, copy and decompress as they are read, within limits.
+
+Laws:
+1. Nothing is allocated by a size that was only declared; pieces have at most `PIECE_BYTES`.
+2. A decompressor never makes more than its limit, and more than it was asked for at a time.
+3. A compressed file is exactly one stream: a second one, padding or garbage behind it is refused,
+   because other readers disagree about what such a file contains.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+import zlib
+from collections.abc import Callable
+from typing import Protocol
+
+from orchestrator.artifact.errors import ArtifactError, Rule
+from orchestrator.artifact.model import Compression
+
+PIECE_BYTES = 128 * 1024
+XZ_MEMORY_BYTES_MAX = 80 * 1024 * 1024  # `xz -9` wants 65 MiB; a 4 GiB dictionary is an attack
+_GZIP_HEADER_BYTES = 10
+_GZIP_FLAGS_AT = 3
+_GZIP_FLAG_NAME = 0x08  # the only optional field that honest writers use
+
+
+class ByteSource(Protocol):
+    """Where bytes come from: at most `size_bytes` at a time, empty only at the end."""
+
+    def read(self, size_bytes: int, /) -> bytes:
+        """The next bytes."""
+        ...
+
+
+class HashingSource:
+    """Passes bytes on, and counts, hashes and copies them.
+
+    Args:
+        source: where the bytes come from.
+        copy: takes each piece as it passes.
+    """
+
+    def __init__(self, source: ByteSource, copy: Callable[[bytes], None] | None = None) -> None:
+        self._source = source
+        self._copy = copy
+        self._hash = hashlib.sha256()
+        self.size_bytes = 0
+
+    def read(self, size_bytes: int, /) -> bytes:
+        """The next bytes of the source."""
+        data = self._source.read(min(size_bytes, PIECE_BYTES))
+        self._hash.update(data)
+        self.size_bytes += len(data)
+        if self._copy is not None and data:
+            self._copy(data)
+        return data
+
+    def drain(self) -> None:
+        """Reads to the end."""
+        while self.read(PIECE_BYTES):
+            pass
+
+    @property
+    def sha256(self) -> str:
+        """Digest of what was read so far, lower-case hex."""
+        return self._hash.hexdigest()
+
+
+class _Inflater(Protocol):
+    """What zlib and lzma have in common, in our words."""
+
+    def inflate(self, data: bytes, size_bytes: int) -> bytes: ...
+
+    @property
+    def ended(self) -> bool: ...
+
+    @property
+    def left_over(self) -> bytes: ...
+
+    @property
+    def starving(self) -> bool: ...
+
+
+class _Gzip:
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        self._head = b""
+
+    def inflate(self, data: bytes, size_bytes: int) -> bytes:
+        if len(self._head) < _GZIP_HEADER_BYTES:
+            self._head = (self._head + data)[:_GZIP_HEADER_BYTES]
+            if len(self._head) > _GZIP_FLAGS_AT and self._head[_GZIP_FLAGS_AT] & ~_GZIP_FLAG_NAME:
+                message = "gzip stream has optional header fields"
+                raise ArtifactError(Rule.STREAM_DAMAGED, message)
+        return self._zlib.decompress(self._zlib.unconsumed_tail + data, size_bytes)
+
+    @property
+    def ended(self) -> bool:
+        return self._zlib.eof
+
+    @property
+    def left_over(self) -> bytes:
+        return self._zlib.unused_data
+
+    @property
+    def starving(self) -> bool:
+        return not self._zlib.unconsumed_tail
+
+
+class _Xz:
+    def __init__(self) -> None:
+        self._lzma = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY_BYTES_MAX)
+
+    def inflate(self, data: bytes, size_bytes: int) -> bytes:
+        return self._lzma.decompress(data, size_bytes)
+
+    @property
+    def ended(self) -> bool:
+        return self._lzma.eof
+
+    @property
+    def left_over(self) -> bytes:
+        return self._lzma.unused_data
+
+    @property
+    def starving(self) -> bool:
+        return self._lzma.needs_input
+
+
+class Decompressor:
+    """The content of one compressed member.
+
+    Args:
+        source: the member; read to its end by `finish`.
+        limit_bytes: more content than this is refused.
+        what: the member's name, for messages.
+    """
+
+    def __init__(
+        self, source: ByteSource, compression: Compression, *, limit_bytes: int, what: str
+    ) -> None:
+        self._source = source
+        self._left_bytes = limit_bytes
+        self._what = what
+        self._inflater: _Inflater | None = None
+        if compression is Compression.GZIP:
+            self._inflater = _Gzip()
+        elif compression is Compression.XZ:
+            self._inflater = _Xz()
+
+    def read(self, size_bytes: int, /) -> bytes:
+        """The next bytes of the content.
+
+        Raises:
+            ArtifactError: the stream is damaged, cut off, or longer than its limit.
+        """
+        if size_bytes <= 0:
+            return b""
+        data = self._next(min(size_bytes, PIECE_BYTES))
+        self._left_bytes -= len(data)
+        if self._left_bytes < 0:
+            message = f"`{self._what}` unpacks to more than its limit"
+            raise ArtifactError(Rule.STREAM_LIMIT, message)
+        return data
+
+    def _next(self, size_bytes: int) -> bytes:
+        inflater = self._inflater
+        if inflater is None:
+            return self._source.read(size_bytes)
+        while not inflater.ended:
+            fresh = self._source.read(PIECE_BYTES) if inflater.starving else b""
+            starved = inflater.starving and not fresh
+            data = self._inflate(inflater, fresh, size_bytes)
+            if data:
+                return data
+            if starved and not inflater.ended:
+                message = f"`{self._what}` ends inside its compressed stream"
+                raise ArtifactError(Rule.TRUNCATED, message)
+        return b""
+
+    def _inflate(self, inflater: _Inflater, data: bytes, size_bytes: int) -> bytes:
+        try:
+            return inflater.inflate(data, size_bytes)
+        except (zlib.error, lzma.LZMAError) as error:
+            if "limit" in str(error).lower():
+                message = f"`{self._what}` wants more than 80 MiB of memory to unpack"
+                raise ArtifactError(Rule.STREAM_LIMIT, message) from error
+            message = f"`{self._what}` is damaged: its compressed stream cannot be read"
+            raise ArtifactError(Rule.STREAM_DAMAGED, message) from error
+
+    def finish(self) -> None:
+        """Makes sure that nothing is left, of the content and behind it.
+
+        Raises:
+            ArtifactError: there are more bytes.
+        """
+        behind = self.read(1)
+        if not behind and self._inflater is not None:
+            behind = self._inflater.left_over or self._source.read(1)
+        if behind:
+            message = f"`{self._what}` has bytes behind its end"
+            raise ArtifactError(Rule.STREAM_TRAILING, message)

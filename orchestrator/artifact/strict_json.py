@@ -1,0 +1,77 @@
+"""JSON as strict as all its readers together: what one of them might read differently is refused.
+
+Laws:
+1. UTF-8 without a byte order mark, an object at the top, at most `DEPTH_MAX` deep.
+2. No key twice, no NaN or Infinity, no lone surrogates.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from orchestrator.artifact.errors import ArtifactError, Rule
+
+DEPTH_MAX = 32  # a type-info has depth 3; more is an attack on recursive parsers
+# Matches to the end where a string is not closed: failing there would make the work quadratic.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+
+
+def parse_object(data: bytes, what: str) -> dict[str, object]:
+    """The object that `data` is.
+
+    Args:
+        data: at most as long as the caller's limit; work is linear in it.
+        what: the name of the file, for messages.
+
+    Raises:
+        ArtifactError: a law of this module is broken.
+    """
+    if _depth(data) > DEPTH_MAX:
+        message = f"`{what}` is nested deeper than {DEPTH_MAX}"
+        raise ArtifactError(Rule.HEADER_JSON, message)
+    try:
+        value = json.loads(
+            data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
+        )
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        message = f"`{what}` is not strict JSON: {ascii(str(error))[1:-1]}"
+        raise ArtifactError(Rule.HEADER_JSON, message) from error
+    if not isinstance(value, dict):
+        message = f"`{what}` is not a JSON object"
+        raise ArtifactError(Rule.HEADER_JSON, message)
+    return value
+
+
+def format_object(value: object) -> bytes:
+    """Compact text, keys in the order given."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8")
+
+
+def _depth(data: bytes) -> int:
+    depth = deepest = 0
+    for byte in _STRING.sub(b"", data):
+        if byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        message = f"key {twice!a} stands twice"
+        raise ValueError(message)
+    return found
+
+
+def _no_constant(name: str) -> object:
+    message = f"{name} is no JSON"
+    raise ValueError(message)
