@@ -1,1 +1,41 @@
 """Keys and signatures; the only home of `cryptography`."""
+
+from orchestrator.trust.errors import TrustRule
+from orchestrator.trust.keys import (
+    KeyKind,
+    SigningKey,
+    VerificationKey,
+    generate_key,
+    load_private_key,
+    load_public_key,
+    parse_public_key,
+    save_private_key,
+    save_public_key,
+)
+from orchestrator.trust.signature import (
+    VerifiedArtifact,
+    sign_manifest,
+    signer,
+    verify_artifact,
+    verify_manifest,
+    verifying,
+)
+
+__all__ = [
+    "KeyKind",
+    "SigningKey",
+    "TrustRule",
+    "VerificationKey",
+    "VerifiedArtifact",
+    "generate_key",
+    "load_private_key",
+    "load_public_key",
+    "parse_public_key",
+    "save_private_key",
+    "save_public_key",
+    "sign_manifest",
+    "signer",
+    "verify_artifact",
+    "verify_manifest",
+    "verifying",
+]

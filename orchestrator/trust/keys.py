@@ -1,0 +1,264 @@
+"""Keys that sign artifacts and keys that verify them.
+
+Laws:
+1. ECDSA on P-256 and RSA of 3072 to 8192 bits; no other kind is ever loaded. Ed25519 is refused
+   because no Mender client verifies it.
+2. A private key is written with mode 0600 to a file that did not exist. Unencrypted it has the
+   traditional form (SEC1, PKCS#1), which mender-artifact of Debian 12 reads; encrypted PKCS#8.
+3. A public key is one PEM block of form SubjectPublicKeyInfo: what openssl on a device takes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from orchestrator.errors import TrustError
+from orchestrator.trust.errors import TrustRule, refuse
+
+RSA_BITS_MIN = 3072
+RSA_BITS_MAX = 8192  # larger ones only serve to burn time
+_RSA_EXPONENT = 65537
+_FILE_BYTES_MAX = 64 * 1024
+_PRIVATE_MODE = 0o600
+_PUBLIC_MODE = 0o644
+_PUBLIC_BEGIN = b"-----BEGIN PUBLIC KEY-----"
+_BEGIN = b"-----BEGIN "
+_SUPPORTED = "use ECDSA P-256 or RSA with 3072 bits or more (`rollout key generate`)"
+
+
+class KeyKind(StrEnum):
+    """The kinds of keys that Mender's tools and our devices verify."""
+
+    ECDSA_P256 = "ecdsa-p256"
+    RSA = "rsa"
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationKey:
+    """A public key.
+
+    `fingerprint` is the SHA-256 of its SubjectPublicKeyInfo (DER), lower-case hex.
+    """
+
+    kind: KeyKind
+    fingerprint: str
+    public: ec.EllipticCurvePublicKey | rsa.RSAPublicKey = field(repr=False, compare=False)
+
+    @property
+    def pem(self) -> bytes:
+        """Its PEM text."""
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        return self.public.public_bytes(serialization.Encoding.PEM, form)
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A private key; never shown and never compared."""
+
+    verification: VerificationKey
+    private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey = field(repr=False, compare=False)
+
+    @property
+    def kind(self) -> KeyKind:
+        """Its kind."""
+        return self.verification.kind
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of its public key."""
+        return self.verification.fingerprint
+
+
+def generate_key(kind: KeyKind = KeyKind.ECDSA_P256, *, rsa_bits: int = RSA_BITS_MIN) -> SigningKey:
+    """A new key.
+
+    Cost: RSA takes up to a few seconds.
+
+    Raises:
+        TrustError: `rsa_bits` is out of bounds.
+    """
+    if kind is KeyKind.ECDSA_P256:
+        return _signing_key(ec.generate_private_key(ec.SECP256R1()), None)
+    _check_rsa_bits(rsa_bits, None)
+    return _signing_key(rsa.generate_private_key(_RSA_EXPONENT, rsa_bits), None)
+
+
+def load_private_key(path: Path, *, passphrase: bytes | None = None) -> SigningKey:
+    """The private key in a PEM file: PKCS#1, SEC1 or PKCS#8.
+
+    Raises:
+        TrustError: the file cannot be read, is no such key, is of a kind, curve or size that is
+            not used, or its passphrase is missing or wrong.
+    """
+    data = _read(path)
+    _check_pem(data, path, "private")
+    try:
+        key = serialization.load_pem_private_key(data, passphrase)
+    except TypeError as error:  # a passphrase is missing, or there is nothing to decrypt
+        wanted = "is encrypted" if passphrase is None else "is not encrypted, but a passphrase was"
+        message = f"key `{path}` {wanted}{'' if passphrase is None else ' given'}"
+        hint = "give its passphrase" if passphrase is None else "leave the passphrase out"
+        raise refuse(TrustRule.KEY_PASSPHRASE, message, hint=hint, file=path) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        if passphrase is not None:
+            message = f"key `{path}` cannot be decrypted with this passphrase"
+            raise refuse(TrustRule.KEY_PASSPHRASE, message, file=path) from error
+        raise _not_a_key(path, "private") from error
+    return _signing_key(key, path)
+
+
+def load_public_key(path: Path) -> VerificationKey:
+    """The public key in a PEM file of form SubjectPublicKeyInfo.
+
+    Raises:
+        TrustError: the file cannot be read, is no such key, or is of a kind, curve or size that
+            is not used.
+    """
+    return parse_public_key(_read(path), path)
+
+
+def parse_public_key(data: bytes, source: Path | None = None) -> VerificationKey:
+    """The public key in PEM text.
+
+    Args:
+        data: exactly one PEM block.
+        source: where it came from, for messages.
+
+    Raises:
+        TrustError: as `load_public_key`.
+    """
+    _check_pem(data, source, "public")
+    if _PUBLIC_BEGIN not in data:
+        message = f"`{source or 'the text'}` has no public key of form SubjectPublicKeyInfo"
+        hint = "it begins with `-----BEGIN PUBLIC KEY-----`; `openssl pkey -pubout` writes it"
+        raise refuse(TrustRule.KEY_FORM, message, hint=hint, file=source)
+    try:
+        key = serialization.load_pem_public_key(data)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise _not_a_key(source, "public") from error
+    return _verification_key(key, source)
+
+
+def save_private_key(key: SigningKey, path: Path, *, passphrase: bytes | None = None) -> None:
+    """Writes a private key to a new file that only its owner reads.
+
+    Raises:
+        TrustError: the file exists or cannot be written, or the passphrase is empty.
+    """
+    if passphrase == b"":
+        message = "the passphrase is empty"
+        raise refuse(TrustRule.KEY_PASSPHRASE, message, hint="give one, or none at all")
+    data = key.private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL
+        if passphrase is None
+        else serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption()
+        if passphrase is None
+        else serialization.BestAvailableEncryption(passphrase),
+    )
+    _write_new(path, data, _PRIVATE_MODE)
+
+
+def save_public_key(key: VerificationKey, path: Path) -> None:
+    """Writes a public key to a new file.
+
+    Raises:
+        TrustError: the file exists or cannot be written.
+    """
+    _write_new(path, key.pem, _PUBLIC_MODE)
+
+
+def _signing_key(key: object, source: Path | None) -> SigningKey:
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise _wrong_type(key, source)
+    return SigningKey(_verification_key(key.public_key(), source), key)
+
+
+def _verification_key(key: object, source: Path | None) -> VerificationKey:
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        if not isinstance(key.curve, ec.SECP256R1):
+            message = f"{_of(source)} is on curve `{key.curve.name}`"
+            raise refuse(TrustRule.KEY_CURVE, message, hint=_SUPPORTED, file=source)
+        return VerificationKey(KeyKind.ECDSA_P256, _fingerprint(key), key)
+    if isinstance(key, rsa.RSAPublicKey):
+        _check_rsa_bits(key.key_size, source)
+        if key.public_numbers().e < _RSA_EXPONENT:
+            message = f"{_of(source)} has a public exponent below {_RSA_EXPONENT}"
+            raise refuse(TrustRule.KEY_TYPE, message, hint=_SUPPORTED, file=source)
+        return VerificationKey(KeyKind.RSA, _fingerprint(key), key)
+    raise _wrong_type(key, source)
+
+
+def _fingerprint(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> str:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return hashlib.sha256(key.public_bytes(serialization.Encoding.DER, form)).hexdigest()
+
+
+def _check_rsa_bits(bits: int, source: Path | None) -> None:
+    if not RSA_BITS_MIN <= bits <= RSA_BITS_MAX:
+        message = f"{_of(source)} is RSA with {bits} bits"
+        hint = f"RSA keys have {RSA_BITS_MIN} to {RSA_BITS_MAX} bits"
+        raise refuse(TrustRule.KEY_SIZE, message, hint=hint, file=source)
+
+
+def _wrong_type(key: object, source: Path | None) -> TrustError:
+    kind = type(key).__name__.lower().removeprefix("_")
+    kind = kind.removesuffix("publickey").removesuffix("privatekey")
+    message = f"{_of(source)} is of kind `{kind}`, which no Mender client verifies"
+    return refuse(TrustRule.KEY_TYPE, message, hint=_SUPPORTED, file=source)
+
+
+def _check_pem(data: bytes, source: Path | None, wanted: str) -> None:
+    if data.count(_BEGIN) != 1:
+        raise _not_a_key(source, wanted)
+
+
+def _not_a_key(source: Path | None, wanted: str) -> TrustError:
+    message = f"`{source or 'the text'}` is not one PEM block with a {wanted} key"
+    return refuse(TrustRule.KEY_FORM, message, hint=_SUPPORTED, file=source)
+
+
+def _of(source: Path | None) -> str:
+    return "the key" if source is None else f"key `{source}`"
+
+
+def _read(path: Path) -> bytes:
+    with _system_errors(path, "read"), path.open("rb") as file:
+        data = file.read(_FILE_BYTES_MAX + 1)
+    if len(data) > _FILE_BYTES_MAX:
+        message = f"`{path}` is too large to be a key"
+        raise refuse(TrustRule.KEY_FORM, message, file=path)
+    return data
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with _system_errors(path, "write"), os.fdopen(os.open(path, flags, mode), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _system_errors(path: Path, doing: str) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError as error:
+        message = f"`{path}` exists already"
+        hint = "keys are never replaced; choose another name"
+        raise refuse(TrustRule.KEY_EXISTS, message, hint=hint, file=path) from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        message = f"cannot {doing} `{path}`: {reason}"
+        raise refuse(TrustRule.KEY_UNREADABLE, message, file=path) from error

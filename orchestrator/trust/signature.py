@@ -1,0 +1,170 @@
+"""Signatures over an artifact's manifest.
+
+Laws:
+1. A verification needs a key, and nothing here answers "good" without one: no key, no signature
+   and a wrong signature are all errors.
+2. RSA is PKCS#1 v1.5 with SHA-256. ECDSA is SHA-256; both r and s are within 1 to n-1. We write
+   the raw form (r and s, 32 bytes each), and take the DER form too, which HSMs and KMS write.
+3. A file is judged by its signature before anything of it is unpacked.
+
+Source: Mender Artifact v3, "manifest.sig"; design "mender" 1a.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+
+from orchestrator.artifact import Artifact, ReadOptions, read_artifact
+from orchestrator.errors import TrustError, Where
+from orchestrator.trust.errors import TrustRule, refuse
+from orchestrator.trust.keys import SigningKey, VerificationKey
+
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_NUMBER_BYTES = 32
+_DER_BYTES_MAX = 72
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedArtifact:
+    """An artifact whose manifest one of our keys signed; made by `verify_artifact` only."""
+
+    artifact: Artifact
+    key: VerificationKey
+
+
+def signer(key: SigningKey) -> Callable[[bytes], bytes]:
+    """What `write_artifact` and `sign_artifact` want as `sign`."""
+
+    def sign(manifest: bytes) -> bytes:
+        return sign_manifest(manifest, key)
+
+    return sign
+
+
+def sign_manifest(manifest: bytes, key: SigningKey) -> bytes:
+    """The signature of a manifest's bytes, in the form that all Mender clients read."""
+    if isinstance(key.private, rsa.RSAPrivateKey):
+        return key.private.sign(manifest, padding.PKCS1v15(), hashes.SHA256())
+    r, s = utils.decode_dss_signature(key.private.sign(manifest, ec.ECDSA(hashes.SHA256())))
+    return r.to_bytes(_NUMBER_BYTES, "big") + s.to_bytes(_NUMBER_BYTES, "big")
+
+
+def verify_manifest(
+    manifest: bytes, signature: bytes | None, keys: Sequence[VerificationKey]
+) -> VerificationKey:
+    """The first of the keys whose signature it is.
+
+    Raises:
+        TrustError: there is no key, no signature, or no key matches.
+    """
+    if not keys:
+        message = "there is no key to verify the artifact with"
+        hint = "name the public key of whoever signs your releases"
+        raise refuse(TrustRule.NO_KEY, message, hint=hint)
+    if not signature:
+        message = "the artifact is not signed"
+        hint = "sign it with `rollout artifact sign`"
+        raise refuse(TrustRule.UNSIGNED, message, hint=hint)
+    for key in keys:
+        if _matches(manifest, signature, key):
+            return key
+    message = (
+        "the signature of the artifact is by none of the given keys, or its manifest was changed"
+    )
+    prints = ", ".join(f"{key.kind} {key.fingerprint[:16]}" for key in keys)
+    raise refuse(TrustRule.SIGNATURE_MISMATCH, message, hint=f"keys tried: {prints}")
+
+
+def verify_artifact(
+    artifact: Artifact | Path,
+    keys: Sequence[VerificationKey],
+    *,
+    options: ReadOptions | None = None,
+) -> VerifiedArtifact:
+    """Verifies an artifact that was read, or reads and verifies a file.
+
+    Args:
+        artifact: an artifact, or its file.
+        keys: the keys of which one must have signed.
+        options: for reading a file; its `accept` is asked after the signature was found good.
+
+    Raises:
+        TrustError: there is no key, no signature, or no key matches.
+        ArtifactError: the file breaks a rule.
+    """
+    if isinstance(artifact, Artifact):
+        key = verify_manifest(artifact.manifest, artifact.signature, keys)
+        return VerifiedArtifact(artifact, key)
+    try:
+        found = read_artifact(artifact, options=verifying(keys, options))
+        return verify_artifact(found, keys)
+    except TrustError as error:
+        error.where = error.where or Where(str(artifact))
+        raise
+
+
+def verifying(keys: Sequence[VerificationKey], options: ReadOptions | None = None) -> ReadOptions:
+    """Options with which a reader refuses what none of the keys signed, before it unpacks anything.
+
+    For `read_artifact` and `ArtifactSource`; they raise `TrustError` then.
+    """
+    base = options or ReadOptions()
+    also = base.accept
+    wanted = tuple(keys)
+
+    def accept(manifest: bytes, signature: bytes | None) -> None:
+        verify_manifest(manifest, signature, wanted)
+        if also is not None:
+            also(manifest, signature)
+
+    return replace(base, accept=accept)
+
+
+def _matches(manifest: bytes, signature: bytes, key: VerificationKey) -> bool:
+    public = key.public
+    if isinstance(public, rsa.RSAPublicKey):
+        return _rsa_matches(manifest, signature, public)
+    return any(_ecdsa_matches(manifest, numbers, public) for numbers in _ecdsa_numbers(signature))
+
+
+def _rsa_matches(manifest: bytes, signature: bytes, key: rsa.RSAPublicKey) -> bool:
+    if len(signature) != (key.key_size + 7) // 8:
+        return False
+    try:
+        key.verify(signature, manifest, padding.PKCS1v15(), hashes.SHA256())
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _ecdsa_matches(
+    manifest: bytes, numbers: tuple[int, int], key: ec.EllipticCurvePublicKey
+) -> bool:
+    if not all(0 < number < _P256_ORDER for number in numbers):
+        return False
+    try:
+        key.verify(utils.encode_dss_signature(*numbers), manifest, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _ecdsa_numbers(signature: bytes) -> Iterator[tuple[int, int]]:
+    """What r and s may be: DER first, as Mender's clients do, then raw."""
+    if len(signature) <= _DER_BYTES_MAX:
+        try:
+            numbers = utils.decode_dss_signature(signature)
+        except ValueError:
+            numbers = None
+        # Only the one shortest DER form counts, so that nobody can vary a signature's bytes.
+        if numbers is not None and utils.encode_dss_signature(*numbers) == signature:
+            yield numbers
+    if len(signature) == 2 * _NUMBER_BYTES:
+        first, second = signature[:_NUMBER_BYTES], signature[_NUMBER_BYTES:]
+        yield int.from_bytes(first, "big"), int.from_bytes(second, "big")
