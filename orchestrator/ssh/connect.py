@@ -17,6 +17,7 @@ import asyncssh
 from orchestrator.device.model import Address, Hop
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
+from orchestrator.ssh.cork import CorkedTcp
 from orchestrator.ssh.failures import EXPECTED, connect_failure
 from orchestrator.ssh.identity import HostTrust, KeyRing
 from orchestrator.ssh.limits import Handshakes
@@ -93,11 +94,11 @@ class Connector:
             return await asyncssh.connect(
                 address.host,
                 address.port,
-                tunnel=tunnel,
+                tunnel=tunnel or CorkedTcp(),
                 config=None,
                 options=self._options,
                 username=address.user,
-                client_keys=keys,
+                client_keys=list(keys),  # a tuple would mean (key, certificate)
                 known_hosts=trusted,
             )
 

@@ -12,8 +12,8 @@ from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
 
 TEXT_MAX = 200  # characters of a foreign error text that we keep
-EXPECTED = (asyncssh.Error, OSError, EOFError, ValueError, TypeError, KeyError, IndexError)
-"""What a hostile or broken peer can make the library raise; seen with random packets."""
+EXPECTED = (asyncssh.Error, OSError, EOFError)
+"""What the library raises for a peer; anything else is a bug of ours and stays one."""
 
 
 def connect_failure(error: BaseException, who: str) -> DeviceError:

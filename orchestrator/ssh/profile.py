@@ -40,7 +40,7 @@ class SshSettings:
     keepalive_s: float = 15.0
     handshake_count_max: int = 50
     gateway_handshake_count_max: int = 8
-    connects_per_s: float = 200.0
+    connects_per_s: float = 400.0
     known_hosts: tuple[Path, ...] = ()
     default_keys: tuple[Path, ...] = ()
     agent_socket: str | None = None

@@ -1,0 +1,106 @@
+"""A TCP connection that sends the packets of one turn of the event loop together.
+
+asyncssh writes an empty packet before each packet, each with a system call of its own. Joining
+them saves about a tenth of the CPU of a device (measured with a 1 MiB delivery).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import cast
+
+FLUSH_BYTES = 128 * 1024  # more than this waits for nothing
+
+
+class CorkedTransport(asyncio.Transport):
+    """Passes everything on to a real transport; holds writes back until the loop turns."""
+
+    def __init__(self, inner: asyncio.Transport) -> None:
+        super().__init__()
+        self._inner = inner
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._loop = asyncio.get_running_loop()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Sends with the next flush."""
+        if not self._held:
+            self._loop.call_soon(self._flush)
+        self._held.append(bytes(data))
+        self._held_bytes += len(data)
+        if self._held_bytes >= FLUSH_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._held:
+            data = b"".join(self._held)
+            self._held, self._held_bytes = [], 0
+            self._inner.write(data)
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        """Sends several at once."""
+        for data in list_of_data:
+            self.write(data)
+
+    def write_eof(self) -> None:
+        """Ends our side."""
+        self._flush()
+        self._inner.write_eof()
+
+    def can_write_eof(self) -> bool:
+        """As the real one."""
+        return self._inner.can_write_eof()
+
+    def close(self) -> None:
+        """Sends what is held, then closes."""
+        self._flush()
+        self._inner.close()
+
+    def abort(self) -> None:
+        """Closes at once; what is held is lost."""
+        self._held, self._held_bytes = [], 0
+        self._inner.abort()
+
+    def is_closing(self) -> bool:
+        """As the real one."""
+        return self._inner.is_closing()
+
+    def pause_reading(self) -> None:
+        """As the real one."""
+        self._inner.pause_reading()
+
+    def resume_reading(self) -> None:
+        """As the real one."""
+        self._inner.resume_reading()
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        """As the real one."""
+        return self._inner.get_extra_info(name, default)
+
+
+class CorkedTcp:
+    """What asyncssh calls a tunnel: gives it connections, here plain TCP ones."""
+
+    async def create_connection(
+        self, session_factory: Callable[[], asyncio.Protocol], host: str, port: int
+    ) -> tuple[asyncio.Transport, asyncio.Protocol]:
+        """A TCP connection whose protocol writes through a cork."""
+        loop = asyncio.get_running_loop()
+        transport, shim = await loop.create_connection(lambda: _Shim(session_factory()), host, port)
+        return cast("asyncio.Transport", transport), shim.protocol
+
+    def close(self) -> None:
+        """Nothing stands but the connections themselves."""
+
+
+class _Shim(asyncio.Protocol):
+    """Hands the protocol the corked transport; then steps aside."""
+
+    def __init__(self, protocol: asyncio.Protocol) -> None:
+        self.protocol = protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        real = cast("asyncio.Transport", transport)
+        self.protocol.connection_made(CorkedTransport(real))
+        real.set_protocol(self.protocol)
