@@ -1,0 +1,231 @@
+"""Finds and reads the files of an inventory: sources, group_vars and host_vars.
+
+Laws:
+1. Only regular files, opened once; what was parsed is what the digest covers.
+2. A link may not lead out of the project: the directory of the source, or the git work tree
+   around it.
+3. What is not read yet (INI, scripts, vault, plug-ins) is named, never skipped.
+4. The environment and the current directory choose nothing but where relative paths begin.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from orchestrator.errors import Diagnostic, Where
+from orchestrator.source import INVENTORY_POLICY
+
+YAML_SUFFIXES = (".yml", ".yaml", ".json")
+_IGNORED_SUFFIXES = (
+    "~", ".orig", ".cfg", ".retry", ".pyc", ".pyo", ".swp", ".bak", ".rpm", ".md", ".txt", ".rst",
+)  # fmt: skip
+_VARIABLE_DIRECTORIES = ("group_vars", "host_vars")
+_VAULT_MARK = b"$ANSIBLE_VAULT;"
+_CONVERT = "write it out once with `ansible-inventory --list --yaml --output hosts.yml -i "
+_FILES_MAX = 200_000  # a host_vars file for each of 100 000 devices, and as many again
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One `-i`: a file or directory, or names written on the command line.
+
+    `base` is where group_vars and host_vars stand; None for a list of names.
+    """
+
+    text: str
+    path: Path | None = None
+    base: Path | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of a list such as `gw1,gw2,`."""
+        return tuple(name.strip() for name in self.text.split(",") if name.strip())
+
+
+class Reader:
+    """Reads files below a directory, digests what it reads and keeps the findings."""
+
+    def __init__(self, cwd: Path) -> None:
+        self._cwd = cwd
+        self._hash = sha256(b"rollout-inventory-1\0")
+        self._file_count = 0
+        self.diagnostics: list[Diagnostic] = []
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over names and bytes of everything read, in order; the same in any checkout."""
+        return self._hash.hexdigest()
+
+    def source(self, text: str) -> Source:
+        """What one `-i` names."""
+        path = self._cwd / Path(text).expanduser()
+        if "," in text and not path.exists():
+            self._absorb("", text.encode())
+            return Source(text)
+        base = path if path.is_dir() else path.parent
+        if not path.exists():
+            hint = "give a file, a directory, or a list of names with a comma, as `gw1,`"
+            self._error(text, "I101", "there is no such inventory", hint)
+        return Source(text, path, base)
+
+    def inventory_files(self, source: Source) -> Iterator[tuple[str, bytes]]:
+        """Name and bytes of each inventory file of a source, in Ansible's order."""
+        if source.path is None or source.base is None:
+            return
+        paths = _walk(source.path) if source.path.is_dir() else iter([source.path])
+        for path in paths:
+            data = self.read(path, source.base)
+            if data is not None and self._is_readable_kind(path, data):
+                yield self.shown(path), data
+
+    def read(self, path: Path, base: Path) -> bytes | None:
+        """The bytes of a file, None with a finding where it may or can not be read."""
+        name = self.shown(path)
+        self._file_count += 1
+        if self._file_count > _FILES_MAX:
+            self._error(name, "I102", f"more than {_FILES_MAX} files")
+            return None
+        try:
+            real = path.resolve(strict=True)
+            if not _is_inside(real, base):
+                message = f"a link that leads out of the inventory, to `{real}`"
+                hint = "keep the target beside the inventory or in its git work tree"
+                self._error(name, "I111", message, hint)
+                return None
+            data = _read_regular(real)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            self._error(name, "I102", f"the file cannot be read: {reason}")
+            return None
+        if data is None:
+            message = "neither a file nor a directory (a pipe, a socket or a device)"
+            self._error(name, "I102", message)
+            return None
+        if data.startswith(_VAULT_MARK):
+            message = "a file encrypted with ansible-vault, which is not read yet"
+            self._error(name, "I103", message, "keep secrets out of the inventory for now")
+            return None
+        self._absorb(os.path.relpath(path, base), data)
+        return data
+
+    def shown(self, path: Path) -> str:
+        """The path as people know it: relative to where they stand, if it is below."""
+        try:
+            return str(path.relative_to(self._cwd))
+        except ValueError:
+            return str(path)
+
+    def _absorb(self, name: str, data: bytes) -> None:
+        encoded = os.fsencode(name)
+        self._hash.update(b"%d %d " % (len(encoded), len(data)) + encoded)
+        self._hash.update(data)
+
+    def _is_readable_kind(self, path: Path, data: bytes) -> bool:
+        """Whether the file may be YAML; otherwise says what it is and what to do."""
+        kind = _foreign_kind(path, data)
+        if kind:
+            name = self.shown(path)
+            self._error(name, "I103", f"{kind}, which is not read yet", f"{_CONVERT}{name}`")
+        return not kind
+
+    def _error(self, name: str, code: str, message: str, hint: str = "") -> None:
+        self.diagnostics.append(Diagnostic(Where(name), code, message, hint))
+
+
+def variable_files(directory: Path) -> dict[str, list[Path]]:
+    """For each file or directory name without extension, the candidates in a variables directory.
+
+    One listing instead of four look-ups per host.
+    """
+    found: dict[str, list[Path]] = {}
+    if not directory.is_dir():
+        return found
+    for name in _names(directory):
+        for stem in {name, *(name.removesuffix(suffix) for suffix in YAML_SUFFIXES)}:
+            found.setdefault(stem, []).append(directory / name)
+    return found
+
+
+def chosen_variable_files(candidates: list[Path], name: str) -> tuple[list[Path], list[Path]]:
+    """The files to read for a group or host, and those that Ansible would silently not read.
+
+    The first of no extension, `.yml`, `.yaml`, `.json` counts; a directory stands for all of
+    its files.
+    """
+    order = {name + suffix: rank for rank, suffix in enumerate(("", *YAML_SUFFIXES))}
+    known = sorted((path for path in candidates if path.name in order), key=lambda p: order[p.name])
+    if not known:
+        return [], []
+    first = known[0]
+    return (list(_walk_variables(first)) if first.is_dir() else [first]), known[1:]
+
+
+def _walk(directory: Path) -> Iterator[Path]:
+    """Inventory files below a directory, by name; a directory at the place of its name."""
+    for name in _names(directory):
+        path = directory / name
+        if name.endswith(_IGNORED_SUFFIXES) or name in _VARIABLE_DIRECTORIES:
+            continue
+        if not path.is_dir():
+            yield path
+        elif not path.is_symlink():
+            yield from _walk(path)
+
+
+def _walk_variables(directory: Path) -> Iterator[Path]:
+    for name in _names(directory):
+        path = directory / name
+        if not path.is_dir():
+            if "." not in name or name.endswith(YAML_SUFFIXES):
+                yield path
+        elif "." not in name and not path.is_symlink():
+            yield from _walk_variables(path)
+
+
+def _names(directory: Path) -> list[str]:
+    """Names in a directory, sorted, without hidden files and editors' copies."""
+    names = (path.name for path in directory.iterdir())
+    return sorted(name for name in names if not name.startswith(".") and not name.endswith("~"))
+
+
+def _is_inside(real: Path, base: Path) -> bool:
+    root = base.resolve()
+    if real.is_relative_to(root):
+        return True
+    work_tree = next((up for up in (root, *root.parents) if (up / ".git").exists()), None)
+    return work_tree is not None and real.is_relative_to(work_tree)
+
+
+def _read_regular(path: Path) -> bytes | None:
+    """The bytes of a regular file, one more than allowed at most; None for anything else."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        return file.read(INVENTORY_POLICY.bytes_max + 1)
+
+
+def _foreign_kind(path: Path, data: bytes) -> str:
+    suffix = path.suffix
+    if data.startswith(b"#!") or (suffix not in YAML_SUFFIXES and os.access(path, os.X_OK)):
+        return "an inventory script"
+    if suffix in YAML_SUFFIXES:
+        return ""
+    if suffix == ".toml":
+        return "a TOML inventory"
+    return "an inventory in INI form" if suffix == ".ini" or _looks_like_ini(data) else ""
+
+
+def _looks_like_ini(data: bytes) -> bool:
+    """Whether a file without a YAML extension begins as INI: a section, or a bare host line."""
+    for line in data.split(b"\n", 200)[:200]:
+        text = line.strip()
+        if not text or text.startswith((b"#", b";")):
+            continue
+        return not (text == b"---" or text.endswith(b":") or b": " in text or text[:1] == b"{")
+    return False

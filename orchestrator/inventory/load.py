@@ -1,0 +1,215 @@
+"""Loads inventories: every source, every file, every finding at once."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.errors import Diagnostic, PlanError, Severity, Where
+from orchestrator.inventory.connection import HOST_KEYS_VARIABLE, normalised_host_keys
+from orchestrator.inventory.files import (
+    YAML_SUFFIXES,
+    Reader,
+    Source,
+    chosen_variable_files,
+    variable_files,
+)
+from orchestrator.inventory.graph import Graph, Variables
+from orchestrator.inventory.model import Inventory, failure
+from orchestrator.inventory.names import UNGROUPED, host_name_problem, shown
+from orchestrator.inventory.parse import FileReader
+from orchestrator.inventory.ranges import RangeError, expand, split_port
+from orchestrator.inventory.variables import VariableTable
+from orchestrator.source import (
+    INVENTORY_POLICY,
+    MappingNode,
+    ScalarNode,
+    did_you_mean,
+    load_yaml,
+    to_plain,
+)
+
+
+def load_inventory(sources: Sequence[str], *, cwd: Path) -> Inventory:
+    """Reads inventory sources; a later one wins over an earlier one.
+
+    A source is a YAML or JSON file in Ansible's form, a directory of such files, or a list of
+    names with a comma (`gw1,gw2,`). group_vars/ and host_vars/ beside a source are read.
+    Cost: 10 000 devices take about a second, 100 000 about ten.
+
+    Args:
+        sources: as written behind `-i`.
+        cwd: where relative paths begin.
+
+    Raises:
+        PlanError: no source, or any error in any file; `diagnostics` has all of them.
+    """
+    if not sources or not all(source.strip() for source in sources):
+        message = "no inventory is named" if not sources else "the name of an inventory is empty"
+        raise PlanError(message, hint="name one, as `-i inventories/lab/`", code="I101")
+    with _without_garbage_collection():
+        return _Loader(cwd).load(sources)
+
+
+class _Loader:
+    """State of one load: the graph, the reader, and what was found."""
+
+    def __init__(self, cwd: Path) -> None:
+        self._cwd = cwd
+        self._graph = Graph()
+        self._reader = Reader(cwd)
+        self._found: list[Diagnostic] = []
+
+    def load(self, texts: Sequence[str]) -> Inventory:
+        sources = [self._reader.source(text) for text in texts]
+        if not self._reader.diagnostics:
+            for source in sources:
+                self._read_source(source)
+        self._refuse()
+        cycle = self._graph.find_cycle()
+        if cycle:
+            where = self._graph.groups[cycle[0]].children.get(cycle[1], Where(""))
+            message = f"group `{cycle[0]}` contains itself: {' -> '.join(cycle)}"
+            hint = "remove one of the `children`"
+            self._found.append(Diagnostic(where, "I109", message, hint))
+            self._refuse()
+        self._graph.settle()
+        group_files = [self._variable_files(source, "group_vars") for source in sources]
+        host_files = [self._variable_files(source, "host_vars") for source in sources]
+        table = VariableTable(self._graph, group_files, host_files)
+        self._check_names()
+        self._check_host_keys(table)
+        self._refuse()
+        digest = self._reader.digest
+        return Inventory(self._graph, table, digest=digest, warnings=self._found, cwd=self._cwd)
+
+    def _read_source(self, source: Source) -> None:
+        if source.path is None:
+            self._read_names(source)
+        for name, data in self._reader.inventory_files(source):
+            document = load_yaml(data, file=name, policy=INVENTORY_POLICY)
+            self._found.extend(document.diagnostics)
+            reader = FileReader(document, self._graph)
+            reader.read()
+            self._found.extend(reader.diagnostics)
+
+    def _read_names(self, source: Source) -> None:
+        group = self._graph.groups[UNGROUPED]
+        where = Where(f"-i {shown(source.text)}")
+        for key in source.names:
+            try:
+                pattern, port = split_port(key)
+                names = expand(pattern)
+            except RangeError as error:
+                self._found.append(Diagnostic(where, "I108", str(error), error.hint))
+                continue
+            for name in names:
+                problem = host_name_problem(name)
+                if problem:
+                    self._found.append(Diagnostic(where, "I106", f"`{shown(name)}`: {problem}"))
+                    break
+                self._graph.add_host(name, group, where, port)
+
+    def _variable_files(self, source: Source, kind: str) -> dict[str, Variables]:
+        """Variables by group or host name from a directory beside a source."""
+        if source.base is None:
+            return {}
+        directory = source.base / kind
+        known = self._graph.groups if kind == "group_vars" else self._graph.hosts
+        found: dict[str, Variables] = {}
+        candidates = variable_files(directory)
+        used: set[Path] = set()
+        for name in sorted(candidates.keys() & known.keys()):
+            paths, hidden = chosen_variable_files(candidates[name], name)
+            used.update(candidates[name])
+            merged: Variables = {}
+            for path in paths:
+                merged.update(self._variables_of(path, source.base))
+            if merged:
+                found[name] = merged
+            for path in hidden:
+                self._warn_hidden(path, paths[0] if paths else directory / name)
+        self._warn_unknown(candidates, used, list(known), kind)
+        return found
+
+    def _variables_of(self, path: Path, base: Path) -> Variables:
+        data = self._reader.read(path, base)
+        if data is None:
+            return {}
+        document = load_yaml(data, file=self._reader.shown(path), policy=INVENTORY_POLICY)
+        self._found.extend(document.diagnostics)
+        root = document.root
+        if root is None or (isinstance(root, ScalarNode) and root.value is None):
+            return {}
+        if isinstance(root, MappingNode):
+            return {entry.key.text: entry for entry in root.entries}
+        message = f"a file of variables is a mapping, not {root.kind}"
+        self._found.append(document.diagnostic(root, "I104", message))
+        return {}
+
+    def _warn_hidden(self, path: Path, winner: Path) -> None:
+        message = f"not read, because `{winner.name}` comes first"
+        hint = "merge the two; Ansible reads only one of them too"
+        self._warn(self._reader.shown(path), "I121", message, hint)
+
+    def _warn_unknown(
+        self, candidates: dict[str, list[Path]], used: set[Path], known: list[str], kind: str
+    ) -> None:
+        thing = "group" if kind == "group_vars" else "host"
+        paths = {path for paths in candidates.values() for path in paths} - used
+        for path in sorted(paths):
+            if "." in path.name and path.suffix not in YAML_SUFFIXES:
+                continue
+            name = path.stem if path.suffix in YAML_SUFFIXES else path.name
+            message = f"variables for {thing} `{shown(name)}`, which is in no inventory file"
+            self._warn(self._reader.shown(path), "I120", message + did_you_mean(name, known))
+
+    def _check_names(self) -> None:
+        for name in self._graph.groups.keys() & self._graph.hosts.keys():
+            where = self._graph.hosts[name].where
+            message = f"`{name}` is both a group and a host; in patterns it is the host"
+            hint = "rename one of them"
+            self._found.append(Diagnostic(where, "I122", message, hint, Severity.WARNING))
+
+    def _check_host_keys(self, table: VariableTable) -> None:
+        """Two devices that prove themselves with one key cannot be told apart."""
+        owners: dict[str, str] = {}
+        for host in self._graph.hosts.values():
+            node = table.own_entry(host, HOST_KEYS_VARIABLE)
+            if node is None:
+                continue
+            try:
+                keys = normalised_host_keys(to_plain(node))
+            except ValueError:
+                continue  # reported when the host is selected
+            for key in keys:
+                owner = owners.setdefault(key, host.name)
+                if owner != host.name:
+                    message = f"hosts `{owner}` and `{host.name}` have the same pinned host key"
+                    hint = "pin the key of each device; a copied image needs new host keys"
+                    self._found.append(Diagnostic(node.where, "I113", message, hint))
+
+    def _warn(self, file: str, code: str, message: str, hint: str = "") -> None:
+        self._found.append(Diagnostic(Where(file), code, message, hint, Severity.WARNING))
+
+    def _refuse(self) -> None:
+        """Ends the load if anything found so far is an error."""
+        self._found.extend(self._reader.diagnostics)
+        self._reader.diagnostics.clear()
+        errors = [found for found in self._found if found.severity is Severity.ERROR]
+        if errors:
+            raise failure(errors, "the inventory has errors")
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """As in `source.load`: the tree of a fleet has no cycles to look for."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

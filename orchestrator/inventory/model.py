@@ -1,0 +1,185 @@
+"""An inventory that has been read: selection, devices, and the view that Ansible has of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from orchestrator.device.model import Device, DeviceId
+from orchestrator.errors import Diagnostic, PlanError, Where
+from orchestrator.inventory import pattern as patterns
+from orchestrator.inventory.connection import Trouble, address_of
+from orchestrator.inventory.graph import Graph, Host, Variables
+from orchestrator.inventory.names import ALL
+from orchestrator.inventory.variables import VariableTable
+from orchestrator.source import MappingNode, ScalarNode
+
+LABELS_VARIABLE = "labels"
+_NOT_LABELS = ("ansible_", "rollout_")
+SECRET_VARIABLES = frozenset({  # never handed to plans; rollouts use keys, not passwords
+    "ansible_password", "ansible_ssh_pass", "ansible_ssh_password", "ansible_become_password",
+    "ansible_become_pass", "ansible_sudo_pass", "ansible_su_pass", "ansible_ssh_passphrase",
+    "ansible_private_key_passphrase", "ansible_private_key", "ansible_ssh_private_key",
+})  # fmt: skip
+
+
+class Inventory:
+    """Hosts, groups and variables of all sources. Nothing changes it after loading."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        table: VariableTable,
+        *,
+        digest: str,
+        warnings: Iterable[Diagnostic],
+        cwd: Path,
+    ) -> None:
+        self._graph = graph
+        self._table = table
+        self._digest = digest
+        self._cwd = cwd
+        self.warnings: tuple[Diagnostic, ...] = tuple(warnings)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) over the bytes that were parsed, in order."""
+        return self._digest
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """Every host, in the order of the files."""
+        return tuple(self._graph.hosts)
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """Every group with `all` and `ungrouped`, in the order of the files."""
+        return tuple(self._graph.groups)
+
+    def match(self, pattern: str, *, limit: str | None = None) -> tuple[str, ...]:
+        """Names of the hosts of a pattern, in the pattern's order, cut down to a limit.
+
+        Raises:
+            PlanError: a group or host that does not exist, an empty pattern or limit, or a
+                pattern that does not parse. An empty result is not an error.
+        """
+        names = patterns.match(self._graph, pattern)
+        if limit is not None:
+            allowed = set(patterns.match(self._graph, limit, what="limit"))
+            names = [name for name in names if name in allowed]
+        return tuple(names)
+
+    def select(self, pattern: str, *, limit: str | None = None) -> tuple[Device, ...]:
+        """Devices of an Ansible host pattern, in the pattern's order, cut down to a limit.
+
+        Raises:
+            PlanError: as `match`; or connection variables or labels of a selected host that
+                cannot be used (every one of them is among the diagnostics).
+        """
+        findings: list[Diagnostic] = []
+        devices = []
+        for name in self.match(pattern, limit=limit):
+            device = self._device(self._graph.hosts[name], findings)
+            if device is not None:
+                devices.append(device)
+        if findings:
+            raise failure(findings, "the selected devices cannot be reached as written")
+        return tuple(devices)
+
+    def variables(self, host: str) -> dict[str, object]:
+        """All variables of a host as plain values; the collections in it are shared."""
+        return self._table.plain(self._graph.hosts[host])
+
+    def origin(self, host: str, variable: str) -> Where | None:
+        """Where the winning value of a variable was written, None if it has none."""
+        entry = self._table.entries(self._graph.hosts[host]).get(variable)
+        return entry.key.where if entry is not None else None
+
+    def to_ansible_list(self) -> dict[str, object]:
+        """The shape of `ansible-inventory --list`: groups and `_meta.hostvars`.
+
+        Groups without hosts and children, and hosts without variables, are left out there too.
+        """
+        listing: dict[str, object] = {}
+        hostvars = {}
+        for name in self._graph.members(ALL):
+            values = self.variables(name)
+            if values:
+                hostvars[name] = values
+        listing["_meta"] = {"hostvars": hostvars}
+        for group in self._graph.groups.values():
+            shape: dict[str, Sequence[str]] = {}
+            if group.hosts and group.name != ALL:
+                shape["hosts"] = list(group.hosts)
+            if group.children:
+                shape["children"] = list(group.children)
+            if shape:
+                listing[group.name] = shape
+        return listing
+
+    def _device(self, host: Host, findings: list[Diagnostic]) -> Device | None:
+        entries = self._table.entries(host)
+        values = self._table.plain(host)
+        address, troubles = address_of(host.name, values, cwd=self._cwd)
+        labels, label_troubles = _labels(entries)
+        for trouble in (*troubles, *label_troubles):
+            entry = entries.get(trouble.variable)
+            where = entry.key.where if entry is not None else host.where
+            message = f"host `{host.name}`: {trouble.message}"
+            findings.append(Diagnostic(where, trouble.code, message, trouble.hint))
+        if address is None or label_troubles:
+            return None
+        for name in SECRET_VARIABLES & values.keys():
+            del values[name]
+        groups = self._table.groups_of(host)
+        return Device(DeviceId(host.name), address, labels, values, groups)
+
+
+def failure(findings: Sequence[Diagnostic], what: str) -> PlanError:
+    """The error that carries findings: the first is its message and place."""
+    first = findings[0]
+    more = len(findings) - 1
+    message = first.message if not more else f"{what}: {len(findings)} findings"
+    where = None if more else first.where
+    return PlanError(message, hint=first.hint, where=where, code=first.code, diagnostics=findings)
+
+
+def _labels(entries: Variables) -> tuple[dict[str, str], list[Trouble]]:
+    """Labels of a device: its scalar variables, and above them the mapping `labels`."""
+    labels = {}
+    troubles: list[Trouble] = []
+    for name, entry in entries.items():
+        value = entry.value
+        if isinstance(value, ScalarNode) and not name.startswith(_NOT_LABELS):
+            text = label_text(value)
+            if text is not None:
+                labels[name] = text
+    own = entries.get(LABELS_VARIABLE)
+    if own is None:
+        return labels, troubles
+    labels.pop(LABELS_VARIABLE, None)
+    if not isinstance(own.value, MappingNode):
+        message = f"`{LABELS_VARIABLE}` is {own.value.kind}; it is a mapping of names to texts"
+        troubles.append(Trouble(LABELS_VARIABLE, "I119", message))
+        return labels, troubles
+    for key, node in own.value.entries:
+        text = label_text(node) if isinstance(node, ScalarNode) else None
+        if text is None:
+            message = f"label `{key.text}` is {node.kind}; a label is text"
+            troubles.append(Trouble(LABELS_VARIABLE, "I119", message))
+        else:
+            labels[key.text] = text
+    return labels, troubles
+
+
+def label_text(node: ScalarNode) -> str | None:
+    """A value as a label: numbers as they were written (`1.10`), booleans as true or false."""
+    match node.value:
+        case None:
+            return None
+        case bool():
+            return "true" if node.value else "false"
+        case str():
+            return node.value
+        case _:
+            return node.text

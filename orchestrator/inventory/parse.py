@@ -1,0 +1,175 @@
+"""From the tree of one inventory file to hosts and groups, strict where Ansible shrugs.
+
+Laws:
+1. Sections are read in the order of the file, as Ansible does: later variables win.
+2. An unknown key, a list where a mapping belongs, or a bad name is an error at its place;
+   the rest of the file is still read, so that one run reports everything.
+"""
+
+from __future__ import annotations
+
+from orchestrator.errors import Diagnostic, Severity
+from orchestrator.inventory.graph import Graph, Group, Variables
+from orchestrator.inventory.names import (
+    ALL,
+    UNGROUPED,
+    group_name_problem,
+    host_name_problem,
+    shown,
+)
+from orchestrator.inventory.ranges import HOSTS_MAX, RangeError, expand, split_port
+from orchestrator.source import Document, MappingNode, Node, ScalarNode, did_you_mean
+
+_SECTIONS = ("hosts", "vars", "children")
+PRIORITY_VARIABLE = "ansible_group_priority"
+
+
+class FileReader:
+    """Adds what one file says to a graph and keeps the findings."""
+
+    def __init__(self, document: Document, graph: Graph) -> None:
+        self._document = document
+        self._graph = graph
+        self.diagnostics: list[Diagnostic] = []
+
+    def read(self) -> None:
+        """Reads the groups at the top of the file."""
+        root = self._document.root
+        if root is None or _is_nothing(root):
+            return
+        if not isinstance(root, MappingNode):
+            message = f"an inventory is a mapping of groups, not {root.kind}"
+            self._error(root, "I104", message, "begin with `all:` and `hosts:` below it")
+            return
+        if self._is_foreign(root):
+            return
+        for key, value in root.entries:
+            self._group(key, value)
+
+    def _is_foreign(self, root: MappingNode) -> bool:
+        """Reports a file that is YAML but not an inventory in Ansible's YAML form."""
+        plugin = root.get("plugin")
+        if isinstance(plugin, ScalarNode):
+            message = f"a configuration of the inventory plugin `{shown(plugin.text)}`"
+            hint = "write the inventory out with `ansible-inventory --list --yaml --output FILE`"
+            self._error(plugin, "I103", f"{message}, which is not read yet", hint)
+            return True
+        meta = root.get("_meta")
+        if meta is not None:
+            message = "output of `ansible-inventory --list` is JSON of another shape"
+            self._error(meta, "I103", message, "write it out with `--yaml` instead")
+            return True
+        return False
+
+    def _group(self, key: ScalarNode, value: Node) -> Group | None:
+        problem = group_name_problem(key.text)
+        if problem:
+            hint = "use letters, digits, `_`, `-` and `.`"
+            self._error(key, "I110", f"`{shown(key.text)}`: {problem}", hint)
+            return None
+        group = self._graph.group(key.text, key.where)
+        if not group.where.line:
+            group.where = key.where
+        if _is_nothing(value):
+            return group
+        if not isinstance(value, MappingNode):
+            message = f"group `{key.text}` is {value.kind}; it takes `hosts`, `vars`, `children`"
+            self._error(value, "I104", message)
+            return group
+        for section, content in value.entries:
+            self._section(group, section, content)
+        return group
+
+    def _section(self, group: Group, section: ScalarNode, content: Node) -> None:
+        match section.text:
+            case "hosts":
+                for key, value in self._members(section, content):
+                    self._hosts(group, key, value)
+            case "children":
+                for key, value in self._members(section, content):
+                    self._child(group, key, value)
+            case "vars":
+                group.variables.update(self._variables(content, f"`vars` of `{group.name}`"))
+                self._priority(group)
+            case unknown:
+                message = f"unknown key `{shown(unknown)}` in group `{group.name}`"
+                message += did_you_mean(unknown, _SECTIONS)
+                hint = "a group takes `hosts`, `vars` and `children`"
+                self._error(section, "I105", message, hint)
+
+    def _members(self, section: ScalarNode, content: Node) -> list[tuple[ScalarNode, Node]]:
+        """Entries of `hosts` or `children`; one name may stand there as text."""
+        if _is_nothing(content):
+            return []
+        if isinstance(content, MappingNode):
+            return list(content.entries)
+        if isinstance(content, ScalarNode) and isinstance(content.value, str):
+            nothing = ScalarNode(None, "", False, content.file, content.line, content.column)
+            return [(content, nothing)]
+        message = f"`{section.text}` is {content.kind}; it is a mapping"
+        self._error(content, "I104", message, "write each name on its own line with `:` behind it")
+        return []
+
+    def _child(self, parent: Group, key: ScalarNode, value: Node) -> None:
+        if key.text in (ALL, UNGROUPED):
+            message = f"`{key.text}` is never a child; it is there by itself"
+            self._error(key, "I110", message, "name the groups you mean")
+            return
+        child = self._group(key, value)
+        if child is not None and parent.name != UNGROUPED:
+            parent.children.setdefault(child.name, key.where)
+        elif child is not None:
+            self._error(key, "I110", f"`{UNGROUPED}` has no children", "move the group out of it")
+
+    def _hosts(self, group: Group, key: ScalarNode, value: Node) -> None:
+        if len(self._graph.hosts) >= HOSTS_MAX:
+            return  # already reported
+        try:
+            pattern, port = split_port(key.text)
+            names = expand(pattern)
+            if len(self._graph.hosts) + len(names) > HOSTS_MAX:
+                raise RangeError(f"`{key.text}` makes more than {HOSTS_MAX} hosts")
+        except RangeError as error:
+            self._error(key, "I108", str(error), error.hint)
+            return
+        problem = next(filter(None, map(host_name_problem, names)), "")
+        if problem:
+            hint = "use letters, digits, `.`, `-`, `_`, `@`, `+`, or an IPv6 address"
+            self._error(key, "I106", f"`{shown(key.text)}`: {problem}", hint)
+            return
+        variables = {} if _is_nothing(value) else self._variables(value, f"host `{key.text}`")
+        where = key.where
+        for name in names:
+            host = self._graph.add_host(name, group, where, port)
+            if variables:
+                host.variables.update(variables)
+
+    def _variables(self, content: Node, owner: str) -> Variables:
+        if _is_nothing(content):
+            return {}
+        if not isinstance(content, MappingNode):
+            message = f"{owner} is {content.kind}; variables are a mapping"
+            self._error(content, "I104", message, "write `name: value` below it")
+            return {}
+        return {entry.key.text: entry for entry in content.entries}
+
+    def _priority(self, group: Group) -> None:
+        entry = group.variables.pop(PRIORITY_VARIABLE, None)
+        if entry is None:
+            return
+        value = entry.value
+        text = value.text if isinstance(value, ScalarNode) else ""
+        if not text.lstrip("-").isascii() or not text.lstrip("-").isdecimal():
+            message = f"`{PRIORITY_VARIABLE}` is {value.kind}; it is a whole number"
+            self._error(value, "I125", message)
+            return
+        group.priority = int(text[:9])
+
+    def _error(self, node: Node, code: str, message: str, hint: str = "") -> None:
+        self.diagnostics.append(
+            self._document.diagnostic(node, code, message, hint, Severity.ERROR)
+        )
+
+
+def _is_nothing(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and node.value is None

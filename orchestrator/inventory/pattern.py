@@ -1,0 +1,166 @@
+"""Ansible host patterns: `gateways:&production:!held`, `web*,db`, `gw[0:9]`.
+
+Laws:
+1. Unions first, in the order written; then every `&`, then every `!`. With only `&` and `!`
+   the union is `all`.
+2. Globs match names of groups and of hosts; a plain term that is a host's name is that host.
+3. A trailing `[n]` or `[n:m]` picks from what stands before it, both ends included.
+4. A term that matches no group and no host is an error, in `!` too: a typing error there
+   would update devices that were to be left alone.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable
+
+from orchestrator.errors import PlanError
+from orchestrator.inventory.graph import Graph
+from orchestrator.inventory.names import ALL, shown
+from orchestrator.inventory.ranges import is_ipv6
+from orchestrator.source import did_you_mean
+
+PATTERN_CHARS_MAX = 64 * 1024  # a list of a thousand names
+_COLON_OUTSIDE_BRACKETS = re.compile(r":(?![^\[\]]*\])")
+_SUBSCRIPT = re.compile(r"(.+)\[(-?[0-9]{1,9})\]")
+_SLICE = re.compile(r"(.+)\[([0-9]{1,9}):([0-9]{1,9})?\]")
+_DASH = re.compile(r"(.+)\[([0-9]+)-([0-9]+)\]")
+_GLOB = re.compile(r"[*?\[]")
+
+
+def match(graph: Graph, pattern: str, *, what: str = "pattern") -> list[str]:
+    """Names of the hosts of a pattern, each once, in the order of the pattern.
+
+    Args:
+        graph: all hosts and groups.
+        pattern: as a person wrote it.
+        what: word for messages: `pattern` or `limit`.
+
+    Raises:
+        PlanError: an empty, unknown or malformed term.
+    """
+    terms = _split(pattern, what)
+    chosen: dict[str, None] = {}
+    unions = [term for term in terms if term[0] not in "&!"]
+    for term in unions or [ALL]:
+        chosen.update(dict.fromkeys(_term(graph, term)))
+    for term in terms:
+        if term[0] == "&":
+            keep = set(_term(graph, term[1:]))
+            chosen = {name: None for name in chosen if name in keep}
+    for term in terms:
+        if term[0] == "!":
+            for name in _term(graph, term[1:]):
+                chosen.pop(name, None)
+    return list(chosen)
+
+
+def _split(pattern: str, what: str) -> list[str]:
+    if not pattern.strip():
+        hint = "write `all` if you mean every device"
+        raise PlanError(f"the {what} is empty", hint=hint, code="I202")
+    if len(pattern) > PATTERN_CHARS_MAX:
+        message = f"the {what} has {len(pattern)} characters; at most {PATTERN_CHARS_MAX}"
+        raise PlanError(message, code="I202")
+    if pattern.strip().startswith("@"):
+        hint = "write the names with commas between them"
+        raise PlanError(f"the {what} `{shown(pattern)}` names a file, which is not read yet",
+                        hint=hint, code="I206")  # fmt: skip
+    terms = [term.strip() for term in _raw_terms(pattern, what)]
+    for term in terms:
+        _check_term(term, pattern, what)
+    return terms
+
+
+def _raw_terms(pattern: str, what: str) -> list[str]:
+    if is_ipv6(pattern.strip()):
+        return [pattern]
+    if "," not in pattern:
+        return _COLON_OUTSIDE_BRACKETS.split(pattern)
+    terms = pattern.split(",")
+    for term in terms:
+        if _COLON_OUTSIDE_BRACKETS.search(term) and not is_ipv6(term.strip().lstrip("&!")):
+            message = f"the {what} `{shown(pattern)}` separates with both `,` and `:`"
+            hint = "use one of the two; where a comma stands, Ansible does not split at colons"
+            raise PlanError(message, hint=hint, code="I203")
+    return terms
+
+
+def _check_term(term: str, pattern: str, what: str) -> None:
+    name = term[1:] if term[:1] in ("&", "!") else term
+    if not name.strip():
+        message = f"the {what} `{shown(pattern)}` has an empty term"
+        hint = "an empty variable perhaps? remove the separator, or write the name"
+        raise PlanError(message, hint=hint, code="I202")
+    if name.startswith("~"):
+        hint = "use `*`, `?` and `[abc]`; a regular expression can take for ever"
+        raise PlanError(f"regular expression `{shown(name)}` in the {what}", hint=hint,
+                        code="I205")  # fmt: skip
+    if name[0] in "&!":
+        message = f"`{shown(term)}` has two operators"
+        raise PlanError(message, hint="write one of `&` and `!`", code="I204")
+
+
+def _term(graph: Graph, term: str) -> list[str]:
+    if term in graph.hosts:
+        return [term]
+    dash = _DASH.fullmatch(term)
+    if dash:
+        message = f"`{shown(term)}` is a slice with a dash"
+        raise PlanError(message, hint=f"write `{dash[1]}[{dash[2]}:{dash[3]}]`", code="I204")
+    slice_ = _SLICE.fullmatch(term)
+    if slice_:
+        return _slice(_named(graph, slice_[1]), term, int(slice_[2]), slice_[3])
+    subscript = _SUBSCRIPT.fullmatch(term)
+    if subscript:
+        return _pick(_named(graph, subscript[1]), term, int(subscript[2]))
+    return _named(graph, term)
+
+
+def _slice(names: list[str], term: str, start: int, end_text: str | None) -> list[str]:
+    end = int(end_text) if end_text else max(start, len(names) - 1)
+    if end < start:
+        message = f"`{shown(term)}` ends before it begins"
+        raise PlanError(message, hint="the first is element 0; both ends are included", code="I204")
+    if start >= len(names):
+        raise PlanError(_out_of_range(term, names), code="I204")
+    return names[start : end + 1]
+
+
+def _pick(names: list[str], term: str, index: int) -> list[str]:
+    if not -len(names) <= index < len(names):
+        raise PlanError(_out_of_range(term, names), code="I204")
+    return [names[index]]
+
+
+def _out_of_range(term: str, names: list[str]) -> str:
+    count = len(names)
+    return f"`{shown(term)}` is out of range: there {'is' if count == 1 else 'are'} {count}"
+
+
+def _named(graph: Graph, term: str) -> list[str]:
+    """Hosts of one name or glob, groups first as Ansible has it."""
+    if not _GLOB.search(term):
+        if term in graph.groups:
+            return graph.members(term)
+        if term in graph.hosts:
+            return [term]
+        raise _unknown(graph, term, "no group and no host is called")
+    accepts = re.compile(fnmatch.translate(term)).match
+    groups = [name for name in graph.groups if accepts(name)]
+    hosts = [name for name in graph.hosts if accepts(name)]
+    if not groups and not hosts:
+        raise _unknown(graph, term, "no group and no host matches")
+    found: dict[str, None] = {}
+    for group in groups:
+        found.update(dict.fromkeys(graph.members(group)))
+    found.update(dict.fromkeys(hosts))
+    return list(found)
+
+
+def _unknown(graph: Graph, term: str, what: str) -> PlanError:
+    known: Iterable[str] = [*graph.groups, *graph.hosts]
+    message = f"{what} `{shown(term)}`{did_you_mean(term, known)}"
+    groups = ", ".join(f"`{name}`" for name in list(graph.groups)[:8])
+    return PlanError(message, hint=f"groups: {groups}", code="I201")
