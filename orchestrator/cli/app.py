@@ -1,0 +1,159 @@
+"""The command line's entry: finds the command, loads only that one, maps errors to exit codes.
+
+Laws:
+1. `rollout --help` imports no command: their names and summaries stand in `COMMANDS`
+   (`tests/unit/cli` compares them with the commands' own).
+2. Results go to stdout, everything else to stderr.
+3. Every error of ours becomes its message, hint and exit code; anything else is a bug of ours,
+   says so, and ends with `ExitCode.USAGE`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Collection, Sequence
+from typing import Annotated, NamedTuple
+
+import typer
+
+from orchestrator.cli.options import Common, spread
+from orchestrator.errors import ExitCode, OrchestratorError
+
+PROGRAM = "rollout"
+
+
+class Command(NamedTuple):
+    """A command: the module that has its `app`, and its line in `rollout --help`."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: dict[str, Command] = {
+    "init": Command("init", "Write a small project to start from."),
+    "key": Command("key", "Make and show signing keys."),
+    "artifact": Command("artifact", "Build, sign, verify and inspect artifacts."),
+    "validate": Command("validate", "Check plans: offline, nothing is run."),
+    "preview": Command("preview", "Show what a plan would do; changes nothing."),
+    "apply": Command("apply", "Roll a plan out, or go on with its rollout."),
+    "status": Command("status", "Show where a rollout stands and why."),
+    "events": Command("events", "Print a rollout's journal."),
+    "pause": Command("pause", "Start no further device until resumed."),
+    "resume": Command("resume", "Go on with a paused or halted rollout."),
+    "abort": Command("abort", "End a rollout; devices past the point of no return finish."),
+    "retry": Command("retry", "Try failed devices again."),
+    "rollback": Command("rollback", "Take devices back to what they ran before."),
+    "device": Command("device", "Enrol, release, check and look at devices."),
+    "inventory": Command("inventory", "Show the inventory as it was read."),
+    "hosts": Command("hosts", "List the devices of a pattern."),
+    "lab": Command("lab", "A local fleet of real SSH devices to try things on."),
+    "version": Command("version", "Print the version."),
+    "completion": Command("completion", "Print a shell's completion script."),
+}
+
+HELP = """Roll signed artifacts out to fleets of Linux devices, in waves, guarded by gates.
+
+\b
+Start here:
+  rollout init my-fleet            a project with a plan and an inventory
+  rollout lab up                   a local fleet to try it on
+  rollout preview plan.yml         what would happen; changes nothing
+  rollout apply plan.yml           make it happen
+
+Exit codes: 0 done, 1 refused, 2 usage or internal error, 3 some devices failed within tolerance,
+4 halted, 5 halted and rolled back, 6 needs a human, 7 waiting, 8 locked, 9 plan is stale.
+"""
+
+
+def build(words: Collection[str]) -> typer.Typer:
+    """The program with the commands named in `words` loaded and the others known by name."""
+    app = typer.Typer(
+        name=PROGRAM,
+        help=HELP,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(spread(_root, after=lambda _code: None))
+    for name, command in COMMANDS.items():
+        if name not in words:
+            app.command(name, help=command.summary)(_unloaded)
+            continue
+        loaded: typer.Typer = importlib.import_module(f"orchestrator.cli.{command.module}").app
+        if loaded.registered_callback or len(loaded.registered_commands) > 1:
+            app.add_typer(loaded, name=name)
+        else:
+            (only,) = loaded.registered_commands
+            only.name = name
+            app.registered_commands.append(only)
+    return app
+
+
+def _unloaded() -> None:
+    """Never called: a command that is named on the command line is loaded."""
+    message = "a command was called that was not loaded"
+    raise AssertionError(message)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from orchestrator import __version__
+
+        sys.stdout.write(f"{PROGRAM} {__version__}\n")
+        raise typer.Exit
+
+
+def _root(
+    *,
+    common: Common,  # noqa: ARG001  `spread` keeps it for the command
+    version: Annotated[  # noqa: ARG001  its callback has answered
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> int:
+    return 0
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Runs one command line and gives its exit code."""
+    words = set(arguments) | set(os.environ.get("COMP_WORDS", "").split())
+    try:
+        build(words)(args=list(arguments), prog_name=PROGRAM)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else ExitCode.USAGE
+    except OrchestratorError as error:
+        _report(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  the last resort: a bug must not look like a refusal
+        _report_bug(error, arguments)
+        return ExitCode.USAGE
+    return ExitCode.DONE
+
+
+def _report(error: OrchestratorError) -> None:
+    from orchestrator.cli.streams import look_of
+    from orchestrator.render.diagnostics import error_text
+
+    sys.stderr.write(error_text(error, look_of(sys.stderr)))
+
+
+def _report_bug(error: Exception, arguments: Sequence[str]) -> None:
+    from orchestrator.render.text import escape
+
+    if any(word.startswith("-v") or word == "--verbose" for word in arguments):
+        import traceback
+
+        traceback.print_exception(error)
+    text = escape(f"{type(error).__name__}: {error}")
+    sys.stderr.write(f"internal error: {text}\n  hint: this is a bug; run again with -v for more\n")
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    sys.exit(invoke(sys.argv[1:]))

@@ -1,0 +1,245 @@
+"""Configuration: flags > `ROLLOUT_*` > `rollout.toml` of the project > the user's file > defaults.
+
+Laws:
+1. The project's file comes from git, so it grants no power: keys in `POWER_KEYS`, and a state URL
+   with a password, are errors there.
+2. Unknown keys are errors with a did-you-mean, in both files.
+3. Paths in a file are relative to that file, paths in flags and variables to the working
+   directory; everything that leaves here is absolute.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.api import Settings
+from orchestrator.errors import OrchestratorError, Where
+
+PROJECT_FILE = "rollout.toml"
+STATE_DEFAULT = ".rollout/state.db"
+FILE_BYTES_MAX = 1024 * 1024  # a configuration is a page of text
+CONNECTIONS_MAX = 10_000
+
+KINDS: Mapping[str, type] = {
+    "state": str,
+    "inventory": list,
+    "color": str,
+    "trusted_keys": list,
+    "allow_commands": list,
+    "known_hosts": list,
+    "identity_files": list,
+    "connections_max": int,
+}
+POWER_KEYS = frozenset({"allow_commands", "trusted_keys"})
+PATH_KEYS = frozenset({"inventory", "trusted_keys", "known_hosts", "identity_files"})
+COLORS = ("auto", "always", "never")
+_KIND_NAMES = {str: "a text", list: "a list of texts", int: "a whole number"}
+_PASSWORD = re.compile(r"^[a-z0-9+]+://[^/@]*:[^/@]*@", re.IGNORECASE)
+_TOML_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
+
+Value = str | int | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line itself says; None or empty: nothing."""
+
+    state: str | None = None
+    color: str | None = None
+    config: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The configuration in force."""
+
+    settings: Settings
+    color: str = "auto"
+    project_file: Path | None = None
+
+
+def load(flags: Flags, environment: Mapping[str, str], directory: Path) -> Config:
+    """The configuration for a command that works in `directory`.
+
+    Raises:
+        OrchestratorError: a file or variable is wrong; says where and how it should be.
+    """
+    root, project_file = find_project(directory)
+    user_file = flags.config or _user_file(environment)
+    layers = (
+        _from_flags(flags),
+        _from_environment(environment, directory),
+        _from_file(project_file, is_project=True) if project_file else {},
+        _from_file(user_file, is_project=False) if user_file else {},
+    )
+    merged: dict[str, Value] = {}
+    for layer in reversed(layers):
+        merged.update(layer)
+    return Config(
+        settings=_settings(merged, root, directory),
+        color=str(merged.get("color", "auto")),
+        project_file=project_file,
+    )
+
+
+def find_project(directory: Path) -> tuple[Path, Path | None]:
+    """The project's directory and its file: the nearest upward, not beyond the git root.
+
+    Without a file the project is where its state lies, else the git root, else `directory`: a
+    rollout under way must be found again from anywhere below.
+    """
+    for place in (directory, *directory.parents):
+        if (place / PROJECT_FILE).is_file():
+            return place, place / PROJECT_FILE
+        if (place / STATE_DEFAULT).is_file() or (place / ".git").exists():
+            return place, None
+    return directory, None
+
+
+def _user_file(environment: Mapping[str, str]) -> Path | None:
+    if named := environment.get("ROLLOUT_CONFIG"):
+        return Path(named)
+    import platformdirs
+
+    path = Path(platformdirs.user_config_dir("rollout")) / "config.toml"
+    return path if path.is_file() else None
+
+
+def _from_flags(flags: Flags) -> dict[str, Value]:
+    given = {"state": flags.state, "color": flags.color}
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def _from_environment(environment: Mapping[str, str], directory: Path) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for key, kind in KINDS.items():
+        name = f"ROLLOUT_{key.upper()}"
+        text = environment.get(name, "")
+        if not text:
+            continue
+        where = Where(f"environment variable {name}")
+        raw: object = text
+        if kind is list:
+            raw = [part for part in text.split(os.pathsep) if part]
+        elif kind is int:
+            raw = int(text) if text.isascii() and text.isdigit() else text
+        found[key] = _checked(key, raw, where, directory)
+    return found
+
+
+def _from_file(path: Path, *, is_project: bool) -> dict[str, Value]:
+    text = _read(path)
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = _TOML_PLACE.search(str(error))
+        where = Where(str(path), int(place[1]), int(place[2])) if place else Where(str(path))
+        message = f"not TOML: {_TOML_PLACE.sub('', str(error)).lower()}"
+        raise OrchestratorError(message, where=where, code="C101") from error
+    found: dict[str, Value] = {}
+    for key, raw in table.items():
+        where = _where(path, text, key)
+        if key not in KINDS:
+            raise _unknown(key, where)
+        if is_project and (key in POWER_KEYS or _has_password(key, raw)):
+            raise _power(key, where)
+        found[key] = _checked(key, raw, where, path.parent)
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(FILE_BYTES_MAX + 1)
+        if len(data) > FILE_BYTES_MAX:
+            message = f"configuration `{path}` is larger than 1 MiB"
+            raise OrchestratorError(message, where=Where(str(path)), code="C103")
+        return data.decode("utf-8")
+    except OSError as error:
+        message = f"cannot read configuration `{path}`: {error.strerror}"
+        raise OrchestratorError(message, where=Where(str(path)), code="C103") from error
+    except UnicodeDecodeError as error:
+        message = f"configuration `{path}` is not UTF-8"
+        raise OrchestratorError(message, where=Where(str(path)), code="C103") from error
+
+
+def _where(path: Path, text: str, key: str) -> Where:
+    pattern = re.compile(rf"^\s*(?:\[+)?[\"']?{re.escape(key)}[\"']?\s*[.=\]]")
+    for number, line in enumerate(text.splitlines(), 1):
+        if pattern.match(line):
+            return Where(str(path), number, len(line) - len(line.lstrip()) + 1)
+    return Where(str(path))
+
+
+def _unknown(key: str, where: Where) -> OrchestratorError:
+    from orchestrator.source.suggest import did_you_mean
+
+    message = f"unknown key `{key}`{did_you_mean(key, KINDS)}"
+    return OrchestratorError(
+        message, hint=f"known keys: {', '.join(sorted(KINDS))}", where=where, code="C102"
+    )
+
+
+def _power(key: str, where: Where) -> OrchestratorError:
+    what = "a state URL with a password" if key == "state" else f"`{key}`"
+    hint = f"it grants power; set it in your own configuration or as ROLLOUT_{key.upper()}"
+    message = f"{what} may not be set in the project's file"
+    return OrchestratorError(message, hint=hint, where=where, code="C104")
+
+
+def _has_password(key: str, raw: object) -> bool:
+    return key == "state" and isinstance(raw, str) and bool(_PASSWORD.match(raw))
+
+
+def _checked(key: str, raw: object, where: Where, base: Path) -> Value:
+    kind = KINDS[key]
+    right = isinstance(raw, kind) and not isinstance(raw, bool)
+    if kind is list and isinstance(raw, list):
+        right = all(isinstance(item, str) and item for item in raw)
+    if not right:
+        message = f"`{key}` must be {_KIND_NAMES[kind]}"
+        raise OrchestratorError(message, where=where, code="C105")
+    if key == "color" and raw not in COLORS:
+        message = f"`color` must be one of {', '.join(COLORS)}"
+        raise OrchestratorError(message, where=where, code="C105")
+    if key == "connections_max" and isinstance(raw, int) and not 1 <= raw <= CONNECTIONS_MAX:
+        message = f"`connections_max` must be between 1 and {CONNECTIONS_MAX}"
+        raise OrchestratorError(message, where=where, code="C105")
+    if isinstance(raw, list):
+        return tuple(_absolute(item, base) if key in PATH_KEYS else item for item in raw)
+    if isinstance(raw, int):
+        return raw
+    return _absolute(str(raw), base) if key == "state" else str(raw)
+
+
+def _absolute(text: str, base: Path) -> str:
+    """A path seen from `base`; URLs and host lists (`a,b,`) stay as they are."""
+    if "://" in text or "," in text:
+        return text
+    return str(base / Path(text).expanduser())
+
+
+def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Settings:
+    def texts(key: str) -> tuple[str, ...]:
+        value = values.get(key, ())
+        return value if isinstance(value, tuple) else ()
+
+    def paths(key: str) -> tuple[Path, ...]:
+        return tuple(Path(item) for item in texts(key))
+
+    limit = values.get("connections_max", 100)
+    return Settings(
+        root=root,
+        state=_absolute(str(values.get("state", root / STATE_DEFAULT)), directory),
+        inventory=texts("inventory"),
+        trusted_keys=paths("trusted_keys"),
+        allow_commands=texts("allow_commands"),
+        known_hosts=paths("known_hosts"),
+        identity_files=paths("identity_files"),
+        connections_max=limit if isinstance(limit, int) else 100,
+    )

@@ -1,0 +1,75 @@
+"""What a command works with: configuration, streams, and whether it may ask."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.api import Settings, Source
+from orchestrator.cli import config
+from orchestrator.cli.options import Common, SourceOptions, key_values
+from orchestrator.cli.streams import look_of
+from orchestrator.errors import OrchestratorError
+from orchestrator.render.text import Look
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One command's surroundings.
+
+    `live` says that stderr is a terminal that may be redrawn; `may_ask` that a person can answer.
+    """
+
+    settings: Settings
+    out: Look
+    err: Look
+    live: bool
+    may_ask: bool
+    quiet: bool = False
+    verbose: int = 0
+
+
+def start(common: Common) -> Session:
+    """The session of a command; changes to the directory of `-C` first, as `git` and `make` do.
+
+    Raises:
+        OrchestratorError: the directory or the configuration is wrong.
+    """
+    if common.directory is not None:
+        _change_directory(common.directory)
+    flags = config.Flags(
+        state=common.state,
+        color=str(common.color) if common.color else None,
+        config=common.config,
+    )
+    loaded = config.load(flags, os.environ, Path.cwd())
+    in_ci = bool(os.environ.get("CI"))
+    terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return Session(
+        settings=loaded.settings,
+        out=look_of(sys.stdout, loaded.color),
+        err=look_of(sys.stderr, loaded.color),
+        live=terminal and not in_ci and not common.quiet,
+        may_ask=sys.stdin.isatty() and terminal and not in_ci and not common.no_input,
+        quiet=common.quiet,
+        verbose=common.verbose,
+    )
+
+
+def _change_directory(directory: Path) -> None:
+    try:
+        os.chdir(directory)
+    except OSError as error:
+        message = f"cannot change to directory `{directory}`: {error.strerror}"
+        raise OrchestratorError(message) from error
+
+
+def source_of(options: SourceOptions) -> Source:
+    """The options as the api takes them."""
+    return Source(
+        inventory=tuple(options.inventory or ()),
+        limit=options.limit,
+        extra_vars=key_values(options.extra, "--set"),
+    )
