@@ -1,0 +1,258 @@
+"""What a rollout's journal says so far, counted: the model behind progress and summaries.
+
+Laws:
+1. The board reads journal entries only, in order, and draws no conclusion of its own: counts,
+   states and reasons are the rollout's.
+2. Taking an entry costs the same for 10 and for 10 000 devices; so does looking at the board,
+   but for devices at work and devices with trouble.
+3. Unknown entry types and keys change nothing: a newer rollout can be watched too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.rollout.events import JournalEntry, Value
+from orchestrator.rollout.states import (
+    AT_WORK,
+    BEFORE_RETURN,
+    COUNTED,
+    PROVEN,
+    WAITING,
+    DeviceState,
+    RolloutState,
+    WaveState,
+)
+
+RECENT_MAX = 20
+_UNTOUCHED = WAITING | {DeviceState.SKIPPED, DeviceState.DEFERRED, DeviceState.UNCHANGED}
+
+
+@dataclass(slots=True)
+class DeviceLine:
+    """Where one device stands. `reason` and `detail` are of its trouble, the first of an attempt."""
+
+    name: str
+    wave: str
+    state: DeviceState = DeviceState.PENDING
+    since: float = 0.0
+    started_at: float = 0.0
+    attempt: int = 0
+    reason: str = ""
+    detail: str = ""
+    step: str = ""
+    sent_bytes: int = 0
+    total_bytes: int = 0
+
+
+@dataclass(slots=True)
+class WaveLine:
+    """Where one wave stands."""
+
+    name: str
+    planned_count: int
+    state: WaveState = WaveState.PENDING
+    counts: Counter[DeviceState] = field(default_factory=Counter)
+    counted: int = 0
+    allowed: int | None = None
+    unreachable: int = 0
+    soak_until: float | None = None
+
+    def count(self, states: Iterable[DeviceState]) -> int:
+        """Devices in any of these states."""
+        return sum(self.counts[state] for state in states)
+
+    @property
+    def total(self) -> int:
+        """Devices in the wave now."""
+        return sum(self.counts.values())
+
+    @property
+    def proven(self) -> int:
+        """Devices that run the new version and have shown that they do."""
+        return self.count(PROVEN)
+
+    @property
+    def untouched(self) -> int:
+        """Devices that nothing was done to."""
+        return self.count(_UNTOUCHED)
+
+
+class Board:
+    """The state of one rollout as its journal tells it; see the module's laws."""
+
+    def __init__(self, plan: ResolvedPlan, rollout_id: str) -> None:
+        self.plan = plan
+        self.rollout_id = rollout_id
+        self.state = RolloutState.RUNNING
+        self.started_at = 0.0
+        self.now = 0.0
+        self.current = ""
+        self.causes: dict[str, str] = {}
+        self.exit: int | None = None
+        self.waves: dict[str, WaveLine] = {}
+        self.devices: dict[str, DeviceLine] = {}
+        self.at_work: dict[str, DeviceLine] = {}
+        self.trouble: dict[str, DeviceLine] = {}
+        self.gates: dict[str, tuple[str, str]] = {}  # name -> verdict, value
+        self.recent: deque[JournalEntry] = deque(maxlen=RECENT_MAX)
+        self._handlers: Mapping[str, Callable[[JournalEntry], None]] = {
+            "device_state": self._device_state,
+            "wave_started": self._wave_started,
+            "soak_started": self._soak_started,
+            "wave_done": self._wave_done,
+            "budget": self._budget,
+            "halted": self._stopped,
+            "paused": self._stopped,
+            "resumed": self._resumed,
+            "rollback_started": self._rollback_started,
+            "gate_result": self._gate_result,
+            "rollout_done": self._rollout_done,
+        }
+        for wave in plan.waves:
+            line = WaveLine(wave.name, len(wave.devices))
+            line.counts[DeviceState.PENDING] = len(wave.devices)
+            self.waves[wave.name] = line
+            for device in wave.devices:
+                self.devices[device] = DeviceLine(device, wave.name)
+
+    def take(self, entries: Iterable[JournalEntry]) -> None:
+        """Counts entries in."""
+        for entry in entries:
+            self.now = max(self.now, entry.at)
+            self.started_at = self.started_at or entry.at
+            handler = self._handlers.get(entry.type)
+            if handler is not None:
+                handler(entry)
+
+    def take_time(self, now: float) -> None:
+        """The time that durations are measured to."""
+        self.now = max(self.now, now)
+
+    def take_work(self, device: str, step: str, sent_bytes: int, total_bytes: int) -> None:
+        """Progress of a device at work that no journal records."""
+        line = self.at_work.get(device)
+        if line is not None:
+            line.step, line.sent_bytes, line.total_bytes = step, sent_bytes, total_bytes
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the first entry."""
+        return max(0.0, self.now - self.started_at)
+
+    @property
+    def proven(self) -> int:
+        """Devices that run the new version and have shown that they do."""
+        return sum(wave.proven for wave in self.waves.values())
+
+    @property
+    def untouched(self) -> int:
+        """Devices that nothing was done to."""
+        return sum(wave.untouched for wave in self.waves.values())
+
+    @property
+    def total(self) -> int:
+        """Devices of the rollout."""
+        return len(self.devices)
+
+    def _device_state(self, entry: JournalEntry) -> None:
+        line = self.devices.get(entry.device)
+        target = _device_state(entry.data.get("to"))
+        if line is None or target is None:
+            return
+        self._move(line, entry.wave or line.wave, target)
+        attempt = _whole(entry.data.get("attempt"))
+        if attempt > line.attempt:
+            line.attempt, line.reason, line.detail = attempt, "", ""
+            line.started_at = entry.at
+        line.since = entry.at
+        reason = str(entry.data.get("reason") or "")
+        if reason and not line.reason:
+            line.reason, line.detail = reason, str(entry.data.get("detail") or "")
+        if target in AT_WORK:
+            self.at_work[line.name] = line
+        else:
+            self.at_work.pop(line.name, None)
+            line.step, line.sent_bytes, line.total_bytes = "", 0, 0
+        if target in COUNTED or target is DeviceState.DEFERRED:
+            self.trouble[line.name] = line
+        elif target in PROVEN:
+            self.trouble.pop(line.name, None)
+        if target not in BEFORE_RETURN:
+            self.recent.append(entry)
+
+    def _move(self, line: DeviceLine, wave: str, target: DeviceState) -> None:
+        old, new = self.waves[line.wave], self.waves.get(wave, self.waves[line.wave])
+        old.counts[line.state] -= 1
+        new.counts[target] += 1
+        line.wave, line.state = new.name, target
+
+    def _wave_started(self, entry: JournalEntry) -> None:
+        wave = self.waves.get(entry.wave)
+        if wave is not None:
+            wave.state = WaveState.RUNNING
+            self.current = wave.name
+            if "allowed" in entry.data:
+                wave.allowed = _whole(entry.data["allowed"])
+
+    def _soak_started(self, entry: JournalEntry) -> None:
+        wave = self.waves.get(entry.wave)
+        if wave is not None:
+            wave.state = WaveState.SOAKING
+            until = entry.data.get("until")
+            wave.soak_until = float(until) if isinstance(until, int | float) else None
+
+    def _wave_done(self, entry: JournalEntry) -> None:
+        wave = self.waves.get(entry.wave)
+        state = str(entry.data.get("state") or entry.data.get("verdict") or "")
+        if wave is not None and state in _WAVE_STATES:
+            wave.state = WaveState(state)
+
+    def _budget(self, entry: JournalEntry) -> None:
+        wave = self.waves.get(entry.wave)
+        if wave is not None:
+            wave.counted = _whole(entry.data.get("counted"))
+            wave.allowed = _whole(entry.data.get("allowed"))
+            if wave.counted > wave.allowed:
+                wave.state = WaveState.TRIPPED
+
+    def _stopped(self, entry: JournalEntry) -> None:
+        self.state = RolloutState.HALTED if entry.type == "halted" else RolloutState.PAUSED
+        self.causes[str(entry.data.get("cause") or "")] = str(entry.data.get("detail") or "")
+
+    def _resumed(self, _entry: JournalEntry) -> None:
+        self.state = RolloutState.RUNNING
+        self.causes.clear()
+
+    def _rollback_started(self, _entry: JournalEntry) -> None:
+        self.state = RolloutState.ROLLING_BACK
+
+    def _gate_result(self, entry: JournalEntry) -> None:
+        name = str(entry.data.get("gate") or "")
+        if name and not entry.device:
+            verdict = str(entry.data.get("verdict") or entry.data.get("reading") or "")
+            value = entry.data.get("value")
+            self.gates[name] = (verdict, "" if value is None else str(value))
+
+    def _rollout_done(self, entry: JournalEntry) -> None:
+        state = str(entry.data.get("state") or "")
+        if state in _ROLLOUT_STATES:
+            self.state = RolloutState(state)
+        if "exit" in entry.data:
+            self.exit = _whole(entry.data["exit"])
+
+
+_WAVE_STATES = frozenset(WaveState)
+_ROLLOUT_STATES = frozenset(RolloutState)
+_DEVICE_STATES: Mapping[str, DeviceState] = {str(state): state for state in DeviceState}
+
+
+def _device_state(value: Value | list[Value]) -> DeviceState | None:
+    return _DEVICE_STATES.get(value) if isinstance(value, str) else None
+
+
+def _whole(value: Value | list[Value]) -> int:
+    return int(value) if isinstance(value, int | float) else 0

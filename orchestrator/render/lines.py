@@ -1,0 +1,205 @@
+"""Progress as plain lines, for logs and pipes: wave transitions, device exceptions, heartbeats.
+
+Each line stands alone, with the elapsed time in front; nothing is redrawn. A wave prints at most
+`EXCEPTIONS_MAX` device lines, however many devices fail.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+from orchestrator.render.board import Board, WaveLine
+from orchestrator.render.text import Look, Style, Symbol, escape, number, plural
+from orchestrator.render.words import (
+    DEVICE_STYLES,
+    DEVICE_WORDS,
+    WAVE_SIGNS,
+    clock,
+    reason_words,
+    state_words,
+)
+from orchestrator.rollout.events import JournalEntry
+from orchestrator.rollout.states import AT_WORK, COUNTED, PROVEN, DeviceState
+from orchestrator.units import format_duration
+
+EXCEPTIONS_MAX = 20  # device lines per wave; the rest stands in `rollout events`
+
+_EXCEPTIONS = COUNTED | {DeviceState.DEFERRED, DeviceState.ROLLING_BACK}
+
+
+class Lines:
+    """Turns journal entries into lines; keeps a `Board` for the counts.
+
+    Args:
+        board: takes every entry before its line is made.
+        look: colours and signs.
+        every_device: also a line for each device that was updated.
+    """
+
+    def __init__(self, board: Board, look: Look, *, every_device: bool = False) -> None:
+        self.board = board
+        self._look = look
+        self._every_device = every_device
+        self._shown: Counter[str] = Counter()
+        self._makers: Mapping[str, Callable[[JournalEntry], str]] = {
+            "rollout_started": self._rollout_started,
+            "engine_started": self._engine_started,
+            "wave_started": self._wave_started,
+            "soak_started": self._soak_started,
+            "wave_done": self._wave_done,
+            "device_state": self._device_state,
+            "gate_result": self._gate_result,
+            "halted": self._stopped,
+            "paused": self._stopped,
+            "resumed": self._resumed,
+            "rollback_started": self._rollback_started,
+            "operator": self._operator,
+            "warning": self._warning,
+        }
+
+    def take(self, entries: Iterable[JournalEntry]) -> list[str]:
+        """The lines for new entries."""
+        out: list[str] = []
+        for entry in entries:
+            self.board.take((entry,))
+            maker = self._makers.get(entry.type)
+            text = maker(entry) if maker is not None else ""
+            if text:
+                out.append(self._stamped(text, entry.at))
+        return out
+
+    def heartbeat(self, now: float) -> str:
+        """One line that says how far it is; for every 30 seconds without a terminal."""
+        board = self.board
+        board.take_time(now)
+        wave = board.waves.get(board.current)
+        where = f"wave {escape(wave.name)}: {progress_words(wave)}" if wave else "starting"
+        return self._stamped(f"{where}; {state_words(board.state)}", now)
+
+    def _stamped(self, text: str, at: float) -> str:
+        elapsed = clock(max(0.0, at - self.board.started_at))
+        return f"{self._look.paint(elapsed, Style.DIM)} {text}"
+
+    def _sign(self, symbol: Symbol, style: Style) -> str:
+        return self._look.paint(self._look.sign(symbol), style)
+
+    def _rollout_started(self, _entry: JournalEntry) -> str:
+        board = self.board
+        artifact = escape(board.plan.artifact.name)
+        waves = plural(len(board.waves), "wave")
+        devices = plural(board.total, "device")
+        return f"rollout {board.rollout_id}: {artifact} to {devices} in {waves}"
+
+    def _engine_started(self, entry: JournalEntry) -> str:
+        epoch = entry.data.get("epoch")
+        if not isinstance(epoch, int) or epoch <= 1:
+            return ""
+        return f"an engine took over (epoch {epoch}); asking devices where they stand"
+
+    def _wave_started(self, entry: JournalEntry) -> str:
+        wave = self.board.waves.get(entry.wave)
+        if wave is None:
+            return ""
+        sign = self._sign(Symbol.RUNNING, Style.ACCENT)
+        return f"{sign} wave {escape(wave.name)}: {plural(wave.total, 'device')}"
+
+    def _soak_started(self, entry: JournalEntry) -> str:
+        wave = self.board.waves.get(entry.wave)
+        if wave is None:
+            return ""
+        soak = ""
+        if wave.soak_until is not None and wave.soak_until > entry.at:
+            soak = f", soaking for {format_duration(round(wave.soak_until - entry.at, 3))}"
+        return f"{self._sign(Symbol.RUNNING, Style.ACCENT)} wave {escape(wave.name)}: {progress_words(wave)}{soak}"
+
+    def _wave_done(self, entry: JournalEntry) -> str:
+        wave = self.board.waves.get(entry.wave)
+        if wave is None:
+            return ""
+        symbol, style = WAVE_SIGNS[wave.state]
+        return (
+            f"{self._sign(symbol, style)} wave {escape(wave.name)} {state_words(wave.state)}: "
+            f"{progress_words(wave)}"
+        )
+
+    def _device_state(self, entry: JournalEntry) -> str:
+        line = self.board.devices.get(entry.device)
+        if line is None:
+            return ""
+        if line.state in PROVEN and self._every_device and line.state is not DeviceState.COMMITTING:
+            sign = self._sign(Symbol.DONE, Style.GOOD)
+            return f"  {sign} {escape(line.name)} {DEVICE_WORDS[line.state]}"
+        if line.state not in _EXCEPTIONS:
+            return ""
+        self._shown[line.wave] += 1
+        if self._shown[line.wave] > EXCEPTIONS_MAX:
+            last = self._shown[line.wave] == EXCEPTIONS_MAX + 1
+            rest = f"see `rollout events {self.board.rollout_id}`"
+            return (
+                f"  {self._look.sign(Symbol.ELLIPSIS)} further exceptions: {rest}" if last else ""
+            )
+        return "  " + self._exception(line.name, line.state, line.reason, line.detail)
+
+    def _exception(self, name: str, state: DeviceState, reason: str, detail: str) -> str:
+        bad = state in {DeviceState.FAILED, DeviceState.LOST, DeviceState.ROLLBACK_FAILED}
+        style = DEVICE_STYLES.get(state, Style.PLAIN)
+        sign = self._sign(Symbol.FAILED if bad else Symbol.WARNING, style)
+        why = f" ({reason_words(reason, detail)})" if reason else ""
+        return f"{sign} {escape(name)} {DEVICE_WORDS[state]}{why}"
+
+    def _gate_result(self, entry: JournalEntry) -> str:
+        verdict = str(entry.data.get("verdict") or "")
+        if entry.device or verdict not in {"failed", "inconclusive", "error"}:
+            return ""
+        sign = self._sign(Symbol.WARNING, Style.WARN)
+        return f"{sign} gate {escape(str(entry.data.get('gate') or ''))} {verdict}"
+
+    def _stopped(self, entry: JournalEntry) -> str:
+        cause = state_words(str(entry.data.get("cause") or ""))
+        detail = escape(str(entry.data.get("detail") or ""))
+        style = Style.BAD if entry.type == "halted" else Style.WARN
+        sign = self._sign(Symbol.FAILED if entry.type == "halted" else Symbol.WARNING, style)
+        why = ": ".join(part for part in (cause, detail) if part)
+        where = f" in wave {escape(entry.wave)}" if entry.wave else ""
+        return f"{sign} {self._look.paint(entry.type, style)}{where}: {why}"
+
+    def _resumed(self, entry: JournalEntry) -> str:
+        who = escape(str(entry.data.get("who") or ""))
+        return f"resumed by {who}" if who else "resumed"
+
+    def _rollback_started(self, entry: JournalEntry) -> str:
+        scope = escape(str(entry.data.get("scope") or entry.wave or ""))
+        count = entry.data.get("device_count")
+        devices = f" of {plural(count, 'device')}" if isinstance(count, int) else ""
+        return f"{self._sign(Symbol.WARNING, Style.WARN)} rollback{devices} started{f' ({scope})' if scope else ''}"
+
+    def _operator(self, entry: JournalEntry) -> str:
+        who = escape(str(entry.data.get("who") or "somebody"))
+        why = escape(str(entry.data.get("why") or ""))
+        ask = escape(str(entry.data.get("ask") or "something"))
+        return f"{who} asked: {ask}{f' ({why})' if why else ''}"
+
+    def _warning(self, entry: JournalEntry) -> str:
+        text = entry.data.get("text") or entry.data.get("what") or entry.data.get("detail") or ""
+        subject = f"{escape(entry.device)}: " if entry.device else ""
+        return f"{self._sign(Symbol.WARNING, Style.WARN)} {subject}{state_words(str(text))}"
+
+
+def progress_words(wave: WaveLine) -> str:
+    """`13/64 updated, 4 at work, 2 failed, 1 deferred`: counts first, zeros left out."""
+    parts = [f"{number(wave.proven)}/{number(wave.total)} updated"]
+    for count, word in (
+        (wave.count({DeviceState.UNCHANGED}), "unchanged"),
+        (wave.count(AT_WORK - PROVEN), "at work"),
+        (wave.count({DeviceState.FAILED}), "failed"),
+        (wave.count({DeviceState.ROLLED_BACK}), "rolled back"),
+        (wave.count({DeviceState.ROLLBACK_FAILED}), "rollback failed"),
+        (wave.count({DeviceState.LOST}), "lost"),
+        (wave.count({DeviceState.DEFERRED}), "deferred"),
+        (wave.count({DeviceState.CANCELLED}), "cancelled"),
+        (wave.count({DeviceState.SKIPPED}), "skipped"),
+    ):
+        if count:
+            parts.append(f"{number(count)} {word}")
+    return ", ".join(parts)

@@ -1,0 +1,177 @@
+"""The last words of `apply`: what is so now, why, what was not touched, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.errors import ExitCode
+from orchestrator.render.board import Board, DeviceLine, WaveLine
+from orchestrator.render.lines import progress_words
+from orchestrator.render.names import fold_line
+from orchestrator.render.text import Look, Style, Symbol, cells, escape, number, pad, plural, wrap
+from orchestrator.render.words import WAVE_SIGNS, clock, reason_words, state_words
+from orchestrator.rollout.states import RolloutState, WaveState
+
+CAUSES_MAX = 5
+NAMES_CELLS_MAX = 60
+_EXIT_WORDS: Mapping[int, str] = {
+    ExitCode.DONE: "done",
+    ExitCode.PARTIAL: "done, with exceptions within tolerance",
+    ExitCode.HALTED: "halted",
+    ExitCode.ROLLED_BACK: "halted and rolled back: no device of the rollout runs the new version",
+    ExitCode.NEEDS_HUMAN: "needs a human: a rollback failed or a device's state is unknown",
+    ExitCode.WAITING: "waiting",
+    ExitCode.INTERRUPTED: "interrupted; the rollout is saved",
+    ExitCode.TERMINATED: "terminated; the rollout is saved",
+}
+_HEADS: Mapping[RolloutState, tuple[str, Style, Symbol]] = {
+    RolloutState.SUCCEEDED: ("SUCCEEDED", Style.GOOD, Symbol.DONE),
+    RolloutState.SUCCEEDED_WITH_EXCEPTIONS: (
+        "SUCCEEDED WITH EXCEPTIONS",
+        Style.WARN,
+        Symbol.WARNING,
+    ),
+    RolloutState.HALTED: ("HALTED", Style.BAD, Symbol.FAILED),
+    RolloutState.ROLLED_BACK: ("HALTED AND ROLLED BACK", Style.BAD, Symbol.FAILED),
+    RolloutState.FAILED: ("FAILED", Style.BAD, Symbol.FAILED),
+    RolloutState.ABORTED: ("ABORTED", Style.WARN, Symbol.WARNING),
+    RolloutState.PAUSED: ("PAUSED", Style.WARN, Symbol.WARNING),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Devices with the same trouble. `detail` is untrusted, of the first of them."""
+
+    reason: str
+    detail: str
+    devices: tuple[str, ...]
+    first_s: float
+
+
+def summary(board: Board, exit_code: int, look: Look) -> list[str]:
+    """Lines of the final summary, for a terminal or a log."""
+    lines = [*_head(board, exit_code, look), *_waves(board, look)]
+    causes = grouped_causes(board)
+    if causes:
+        lines += ["", *_causes(causes, look)]
+    lines += ["", *_untouched(board, look), *_next(board, causes, look)]
+    return lines
+
+
+def grouped_causes(board: Board) -> list[Cause]:
+    """Trouble grouped by reason and words, the most frequent first."""
+    groups: dict[tuple[str, str], list[DeviceLine]] = {}
+    for line in board.trouble.values():
+        groups.setdefault((line.reason, line.detail), []).append(line)
+    causes = [
+        Cause(
+            reason,
+            detail,
+            tuple(line.name for line in lines),
+            min(line.since for line in lines) - board.started_at,
+        )
+        for (reason, detail), lines in groups.items()
+    ]
+    return sorted(causes, key=lambda cause: (-len(cause.devices), cause.first_s))
+
+
+def _head(board: Board, exit_code: int, look: Look) -> list[str]:
+    word, style, symbol = _HEADS.get(
+        board.state, (state_words(board.state).upper(), Style.WARN, Symbol.WARNING)
+    )
+    where = ""
+    if board.current and board.state is not RolloutState.SUCCEEDED:
+        where = f" in wave {escape(board.current)}"
+    title = f"{look.sign(symbol)} {word}"
+    artifact = escape(board.plan.artifact.name, limit=60)
+    rest = f" {artifact} ({board.rollout_id}){where} after {clock(board.elapsed_s)}"
+    lines = [look.paint(title, style) + rest]
+    for cause, detail in board.causes.items():
+        why = ": ".join(part for part in (state_words(cause), escape(detail)) if part)
+        lines += wrap(why, look.width, first="  ", indent="    ")
+    words = _EXIT_WORDS.get(exit_code, "")
+    lines += wrap(f"exit code {exit_code}: {words}", look.width, first="  ", indent="    ")
+    return lines
+
+
+def _waves(board: Board, look: Look) -> list[str]:
+    started = [wave for wave in board.waves.values() if wave.state is not WaveState.PENDING]
+    idle = [wave for wave in board.waves.values() if wave.state is WaveState.PENDING]
+    width = max((cells(escape(wave.name)) for wave in started), default=0)
+    lines = [_wave(wave, width, look) for wave in started]
+    if idle:
+        names = ", ".join(escape(wave.name) for wave in idle)
+        count = sum(wave.total for wave in idle)
+        text = f"{names}: never started ({plural(count, 'device')})"
+        lines += wrap(text, look.width, first=f"  {look.sign(Symbol.WAITING)} ", indent="    ")
+    return lines
+
+
+def _wave(wave: WaveLine, width: int, look: Look) -> str:
+    symbol, style = WAVE_SIGNS[wave.state]
+    name = pad(escape(wave.name), width)
+    return f"  {look.paint(look.sign(symbol), style)} {name}  {progress_words(wave)}"
+
+
+def _causes(causes: Sequence[Cause], look: Look) -> list[str]:
+    lines = [look.paint(f"Why ({plural(len(causes), 'cause')})", Style.BOLD)]
+    for cause in causes[:CAUSES_MAX]:
+        names = fold_line(cause.devices, min(NAMES_CELLS_MAX, look.width - 10), look)
+        count = f"{number(len(cause.devices))}{look.sign(Symbol.TIMES)}"
+        text = f"{count} {names}: {reason_words(cause.reason, cause.detail)}"
+        seen = f" (first at {clock(max(0.0, cause.first_s))})"
+        lines += wrap(text + seen, look.width, first="  ", indent="     ")
+    if len(causes) > CAUSES_MAX:
+        lines.append(f"  {look.sign(Symbol.ELLIPSIS)} {len(causes) - CAUSES_MAX} more")
+    return lines
+
+
+def _untouched(board: Board, look: Look) -> list[str]:
+    if board.state is RolloutState.SUCCEEDED:
+        text = f"{number(board.proven)} of {plural(board.total, 'device')} run the new version."
+        return [look.paint(text, Style.GOOD)]
+    never = plural(board.untouched, "device")
+    new = plural(board.proven, "device")
+    were = "was" if board.untouched == 1 else "were"
+    runs = "runs" if board.proven == 1 else "run"
+    return [f"{never} {were} never touched; {new} {runs} the new version."]
+
+
+def _next(board: Board, causes: Sequence[Cause], look: Look) -> list[str]:
+    run = board.rollout_id
+    steps: list[tuple[str, str]] = []
+    match board.state:
+        case RolloutState.HALTED | RolloutState.PAUSED:
+            flag = " --accept-failures" if board.state is RolloutState.HALTED else ""
+            if board.proven:
+                steps.append((f"rollout rollback {run}", "take the updated devices back"))
+            if causes:
+                steps.append((f"rollout retry {run}", "try the failed devices again, once fixed"))
+            steps.append((f"rollout resume {run}{flag}", "go on all the same"))
+        case RolloutState.ROLLED_BACK | RolloutState.FAILED | RolloutState.ABORTED:
+            if causes:
+                steps.append((f"rollout retry {run}", "try the failed devices again, once fixed"))
+        case RolloutState.RUNNING | RolloutState.ABORTING | RolloutState.ROLLING_BACK:
+            steps.append((f"rollout resume {run}", "go on where it stopped"))
+        case _:
+            pass
+    if board.trouble:
+        device = next(iter(board.trouble))
+        steps.append((f"rollout device check {_shell(device)}", "look at the first of them"))
+    steps.append((f"rollout status {run}", "the whole picture"))
+    steps.append((f"rollout events {run}", "everything that happened, in order"))
+    width = max(len(command) for command, _ in steps)
+    lines = [look.paint("Next", Style.BOLD)]
+    return lines + [
+        f"  {pad(command, width)}  {look.paint(why, Style.DIM)}" for command, why in steps
+    ]
+
+
+def _shell(name: str) -> str:
+    """A device's name as a word for a shell; quoted where it holds anything unusual."""
+    plain = name.replace("-", "").replace(".", "").replace("_", "")
+    if plain.isascii() and plain.isalnum() and not name.startswith("-"):
+        return name
+    return "'" + escape(name).replace("'", "'\\''") + "'"

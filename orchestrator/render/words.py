@@ -1,0 +1,118 @@
+"""The words, signs and colours for states and reasons: the same in every output for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestrator.device.reason import Reason
+from orchestrator.render.text import Style, Symbol, escape
+from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
+
+_D, _W, _R = DeviceState, WaveState, RolloutState
+
+DEVICE_WORDS: Mapping[DeviceState, str] = {
+    _D.PENDING: "pending",
+    _D.QUEUED: "queued",
+    _D.RETRY_WAIT: "will retry",
+    _D.TRANSFERRING: "transferring",
+    _D.STAGED: "staged",
+    _D.ACTIVATING: "activating",
+    _D.REBOOTING: "rebooting",
+    _D.VERIFYING: "verifying",
+    _D.CONFIRMED: "confirmed",
+    _D.COMMITTING: "committing",
+    _D.ROLLING_BACK: "rolling back",
+    _D.UNCERTAIN: "no answer",
+    _D.SUCCEEDED: "updated",
+    _D.UNCHANGED: "unchanged",
+    _D.FAILED: "failed",
+    _D.ROLLED_BACK: "rolled back",
+    _D.ROLLBACK_FAILED: "rollback failed",
+    _D.LOST: "lost",
+    _D.SKIPPED: "skipped",
+    _D.CANCELLED: "cancelled",
+    _D.DEFERRED: "deferred",
+}
+DEVICE_STYLES: Mapping[DeviceState, Style] = {
+    _D.SUCCEEDED: Style.GOOD,
+    _D.CONFIRMED: Style.GOOD,
+    _D.FAILED: Style.BAD,
+    _D.ROLLBACK_FAILED: Style.BAD,
+    _D.LOST: Style.BAD,
+    _D.ROLLED_BACK: Style.WARN,
+    _D.ROLLING_BACK: Style.WARN,
+    _D.UNCERTAIN: Style.WARN,
+    _D.DEFERRED: Style.WARN,
+}
+WAVE_SIGNS: Mapping[WaveState, tuple[Symbol, Style]] = {
+    _W.PENDING: (Symbol.WAITING, Style.DIM),
+    _W.RUNNING: (Symbol.RUNNING, Style.ACCENT),
+    _W.SOAKING: (Symbol.RUNNING, Style.ACCENT),
+    _W.JUDGING: (Symbol.RUNNING, Style.ACCENT),
+    _W.COMMITTING: (Symbol.RUNNING, Style.ACCENT),
+    _W.PASSED: (Symbol.DONE, Style.GOOD),
+    _W.INCONCLUSIVE: (Symbol.WARNING, Style.WARN),
+    _W.TRIPPED: (Symbol.FAILED, Style.BAD),
+    _W.SKIPPED_EMPTY: (Symbol.WAITING, Style.DIM),
+    _W.CANCELLED: (Symbol.WAITING, Style.DIM),
+    _W.ROLLED_BACK: (Symbol.WARNING, Style.WARN),
+    _W.ROLLBACK_FAILED: (Symbol.FAILED, Style.BAD),
+}
+ROLLOUT_STYLES: Mapping[RolloutState, Style] = {
+    _R.RUNNING: Style.ACCENT,
+    _R.PAUSED: Style.WARN,
+    _R.HALTED: Style.BAD,
+    _R.ABORTING: Style.WARN,
+    _R.ROLLING_BACK: Style.WARN,
+    _R.SUCCEEDED: Style.GOOD,
+    _R.SUCCEEDED_WITH_EXCEPTIONS: Style.WARN,
+    _R.ABORTED: Style.WARN,
+    _R.ROLLED_BACK: Style.WARN,
+    _R.FAILED: Style.BAD,
+}
+_REASONS: Mapping[str, str] = {
+    Reason.UNREACHABLE: "not reachable",
+    Reason.CONNECTION_LOST: "connection lost",
+    Reason.TIMEOUT: "took too long",
+    Reason.HOST_KEY: "host key is not the pinned one",
+    Reason.AUTHENTICATION: "login refused",
+    Reason.PROTOCOL: "broke the protocol",
+    Reason.NOT_ENROLLED: "not enrolled",
+    Reason.DENIED: "refused: signature, digest or key",
+    Reason.INCOMPATIBLE: "not compatible",
+    Reason.FENCED: "a newer engine was here",
+    Reason.LOW_SPACE: "too little space",
+    Reason.NOTHING_TO_ROLL_BACK: "nothing to roll back to",
+    Reason.INSTALL: "install failed",
+    Reason.ACTIVATE: "activation failed",
+    Reason.REBOOT: "did not reboot",
+    Reason.CHECK: "health check failed",
+    Reason.NO_DATA: "no data",
+    Reason.READ_BACK: "does not run the wanted artifact",
+    Reason.COMMIT: "commit failed",
+    Reason.ROLLBACK: "rollback failed",
+    Reason.REVERTED: "went back by itself",
+    Reason.REGRESSED: "regressed in the soak",
+    Reason.LOST: "did not come back",
+    Reason.HELD: "held",
+    Reason.UNCHANGED: "already runs this artifact",
+    Reason.ROLLOUT_HALTED: "rollout halted",
+}
+
+
+def reason_words(reason: str, detail: str = "") -> str:
+    """A reason for people, with the device's own words behind it, escaped."""
+    words = _REASONS.get(reason) or escape(reason.replace("_", " "), limit=40)
+    return f"{words}: {escape(detail)}" if detail else words
+
+
+def state_words(state: str) -> str:
+    """A state's name for people: `rolling_back` gives `rolling back`."""
+    return escape(state.replace("_", " "), limit=40)
+
+
+def clock(seconds: float) -> str:
+    """A time span as `1:02:03` or `02:03`."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
