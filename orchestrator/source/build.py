@@ -212,8 +212,6 @@ class TreeBuilder:
         char = characters.bad_key_character(node.text)
         if char:
             code, message, hint = characters.describe(char)
-            if char.isspace() and code == "Y104":
-                code, message, hint = "Y106", f"U+{ord(char):04X} looks like a blank", "remove it"
             self._findings.add(node.where, code, f"{message}, in a key", hint)
         scripts = characters.mixed_scripts(node.text)
         if scripts:

@@ -19,6 +19,7 @@ _ASCII_ALLOWED = bytes([0x09, 0x0A, *range(0x20, 0x7F)])
 _BREAKS = "\x85\u2028\u2029"
 _INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 _CONTROL = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff"
+_INVISIBLE_CHAR = re.compile(f"[{_INVISIBLE}]")
 _SUSPECT = re.compile(rf"\r(?!\n)|[{_BREAKS}{_INVISIBLE}{_CONTROL}]")
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "GEORGIAN", "HEBREW", "ARABIC")
 
@@ -78,10 +79,14 @@ def describe(char: str) -> tuple[str, str, str]:
     if char in _BREAKS:
         message = f"{shown} ends a line for the parser but not for your editor"
         return "Y105", message, "remove it"
-    if re.match(f"[{_INVISIBLE}]", char):
+    if _INVISIBLE_CHAR.match(char):
         message = f"{shown} is invisible and changes how the line reads"
         return "Y106", message, "remove it"
-    return "Y104", f"control character {shown}", "remove it; the file may be damaged or binary"
+    if char.isspace():
+        return "Y106", f"{shown} looks like a blank and is none", "type a normal blank"
+    if unicodedata.category(char) == "Cc":
+        return "Y104", f"control character {shown}", "remove it; the file may be damaged or binary"
+    return "Y104", f"{shown} has no shape of its own", "remove it"
 
 
 def bad_key_character(text: str) -> str:

@@ -138,8 +138,9 @@ def _note_tab(findings: Findings, where: Where) -> bool:
     text = findings.source.line(where.line)
     match = _LEADING_TAB.match(text)
     column = match.start(1) + 1 if match else 0
-    if not column and text[where.column - 1 : where.column] == "\t":
-        column = where.column
+    for near in (where.column, where.column - 1):
+        if not column and near > 0 and text[near - 1 : near] == "\t":
+            column = near
     if not column:
         return False
     place = Where(findings.source.file, where.line, column)
