@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from orchestrator.errors import Where
 from orchestrator.inventory.names import ALL, UNGROUPED
-from orchestrator.source import Entry
+from orchestrator.source import Entry, ScalarNode
 
+PORT_VARIABLE = "ansible_port"
 Variables = dict[str, Entry]
 
 
@@ -40,7 +41,6 @@ class Host:
     where: Where
     groups: list[str] = field(default_factory=list)
     variables: Variables = field(default_factory=dict)
-    port: int | None = None
 
 
 class Graph:
@@ -62,10 +62,15 @@ class Graph:
         return group
 
     def add_host(self, name: str, group: Group, where: Where, port: int | None) -> Host:
-        """The host of this name, made if it is new, as a member of `group`."""
+        """The host of this name, made if it is new, as a member of `group`.
+
+        The port behind a name counts where the name is first written, as a variable of the host.
+        """
         host = self.hosts.get(name)
         if host is None:
-            host = self.hosts[name] = Host(name, where, port=port)
+            host = self.hosts[name] = Host(name, where)
+            if port is not None:
+                host.variables[PORT_VARIABLE] = _port_entry(port, where)
         if name not in group.hosts:
             group.hosts[name] = None
             host.groups.append(group.name)
@@ -159,3 +164,9 @@ class Graph:
             for child in self.groups[name].children:
                 above[child] |= above[name]
         return {name: frozenset(names - {ALL}) for name, names in above.items()}
+
+
+def _port_entry(port: int, where: Where) -> Entry:
+    place = (where.file, where.line, where.column)
+    key = ScalarNode(PORT_VARIABLE, PORT_VARIABLE, False, *place)
+    return Entry(key, ScalarNode(port, str(port), False, *place))

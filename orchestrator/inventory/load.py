@@ -110,7 +110,8 @@ class _Loader:
                 if problem:
                     self._found.append(Diagnostic(where, "I106", f"`{shown(name)}`: {problem}"))
                     break
-                self._graph.add_host(name, group, where, port)
+                if name not in self._graph.hosts:
+                    self._graph.add_host(name, group, where, port)
 
     def _variable_files(self, source: Source, kind: str) -> dict[str, Variables]:
         """Variables by group or host name from a directory beside a source."""

@@ -16,7 +16,6 @@ from orchestrator.inventory.graph import Graph, Host, Variables
 from orchestrator.inventory.names import ALL
 from orchestrator.source import Node, ScalarNode, to_plain
 
-PORT_VARIABLE = "ansible_port"
 VarsFiles = Mapping[str, Variables]  # group or host name -> variables, for one source
 
 
@@ -53,12 +52,7 @@ class VariableTable:
 
     def plain(self, host: Host) -> dict[str, object]:
         """The variables as Python values. Shared parts are the same objects: do not change them."""
-        values: dict[str, object] = {}
-        if host.port is not None:
-            values[PORT_VARIABLE] = host.port
-        for name, entry in self.entries(host).items():
-            values[name] = self._value(entry.value)
-        return values
+        return {name: self._value(entry.value) for name, entry in self.entries(host).items()}
 
     def own_entry(self, host: Host, name: str) -> Node | None:
         """The value of one variable, without merging the others."""
