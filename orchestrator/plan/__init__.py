@@ -1,1 +1,1 @@
-"""From YAML to a resolved plan in which no choice is left: parse, resolve, waves, digest."""
+"""Strict YAML to a `Plan` to a `ResolvedPlan`: pure, no clock, no files."""

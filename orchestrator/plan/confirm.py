@@ -1,0 +1,41 @@
+"""How long a device may take to prove itself before it goes back by itself (rollout-rules R17)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from orchestrator.plan.model import GateText, TimeoutTexts
+from orchestrator.plan.resolved import Stage
+
+MARGIN_S = 60.0  # clocks, scheduling and one more connection
+
+
+def confirm_s(timeouts: TimeoutTexts, gates: Iterable[GateText]) -> float:
+    """Seconds of the dead-man: reboot, device gates at their slowest, reconnect, margin.
+
+    Gates of one device are counted one after the other; dry runs are sampled too.
+    """
+    slowest_s = sum(worst_case_s(gate) for gate in gates if gate.stage is Stage.DEVICE)
+    return timeouts.reboot_s + slowest_s + timeouts.connect_s + MARGIN_S
+
+
+def worst_case_s(gate: GateText) -> float:
+    """The longest that a gate can take to speak, every sample using up its timeout.
+
+    Each sample that counts may come after as many errors in a row as the gate allows.
+    """
+    return gate.initial_delay_s + _samples_max(gate) * (gate.timeout_s + gate.interval_s)
+
+
+def best_case_s(gate: GateText) -> float:
+    """The shortest that a gate needs to pass, samples taking no time."""
+    samples_count = gate.consecutive_success_limit or gate.count or 1
+    return gate.initial_delay_s + (samples_count - 1) * gate.interval_s
+
+
+def _samples_max(gate: GateText) -> int:
+    counting = (gate.count or 1) + gate.inconclusive_limit  # no_data is no measurement
+    if gate.consecutive_success_limit is not None:
+        interruptions_count = gate.failure_limit + gate.inconclusive_limit
+        counting = gate.consecutive_success_limit * (interruptions_count + 1)
+    return counting * (gate.consecutive_error_limit + 1)

@@ -1,0 +1,116 @@
+"""What a plan means, beyond its form: gates that cannot speak, limits that contradict, risks.
+
+Source: rollout-rules R9 ("Limits under which a gate could pass without a majority, never fail or
+never pass are plan errors"), R16, R17.
+"""
+
+from __future__ import annotations
+
+from orchestrator.errors import Where
+from orchestrator.plan.confirm import confirm_s
+from orchestrator.plan.model import GateText, Plan
+from orchestrator.plan.reader import Reader
+from orchestrator.plan.resolved import Stage
+from orchestrator.units import format_duration
+
+LONG_CONFIRM_S = 3600.0  # a device that lost its network stays away this long
+
+
+def lint_gate(reader: Reader, gate: GateText) -> None:
+    """Notes limits under which a gate could not do its work."""
+    if gate.success_when and gate.fail_when and gate.success_when.text == gate.fail_when.text:
+        message = f"gate `{gate.name}` never passes: both conditions are the same"
+        reader.error(gate.fail_when.where, "P204", message, "keep one of the two")
+    bad_count = gate.failure_limit + gate.inconclusive_limit
+    if gate.consecutive_success_limit is not None:
+        _lint_consecutive(reader, gate, gate.consecutive_success_limit, bad_count)
+        return
+    if gate.stage is Stage.BACKGROUND:  # measured again and again until the rollout ends
+        return
+    count = gate.count or 1
+    if gate.failure_limit >= count:
+        message = (
+            f"gate `{gate.name}` never fails: {_samples(count)}, "
+            f"of which {gate.failure_limit} may fail"
+        )
+        hint = f"set `failure_limit` below `count`, or `count` to {2 * gate.failure_limit + 1}"
+        reader.error(gate.where, "P205", message, hint)
+    elif 2 * bad_count >= count:
+        message = (
+            f"gate `{gate.name}` could end without a majority: {_samples(count)}, "
+            f"of which {bad_count} may be bad"
+        )
+        hint = f"`count` of at least {2 * bad_count + 1}"
+        reader.error(gate.where, "P206", message, hint)
+
+
+def _lint_consecutive(reader: Reader, gate: GateText, wanted: int, bad_count: int) -> None:
+    if gate.count is not None and gate.count < wanted:
+        message = f"gate `{gate.name}` never passes: `count` {gate.count} is less than "
+        message += f"`consecutive_success_limit` {wanted}"
+        reader.error(gate.where, "P204", message, "remove `count`")
+    if wanted <= bad_count:
+        message = f"gate `{gate.name}` could pass without a majority: {wanted} in a row are "
+        message += f"enough, {bad_count} may be bad"
+        hint = f"`consecutive_success_limit` of at least {bad_count + 1}"
+        reader.error(gate.where, "P206", message, hint)
+
+
+def _samples(count: int) -> str:
+    return "it takes one sample" if count == 1 else f"it takes {count} samples"
+
+
+def lint_plan(reader: Reader, plan: Plan) -> None:
+    """Notes what the parts of a plan mean together."""
+    for gate in plan.gates:
+        _check_wave_names(reader, plan, gate)
+    _lint_evidence(reader, plan)
+    _lint_confirm(reader, plan)
+    limits = [plan.limits, *(wave.limits for wave in plan.waves)]
+    if any(limit.slow_start is False for limit in limits):
+        message = "without slow start a bad release reaches `max_parallel` devices at once"
+        reader.warn(plan.where, "P903", message, "remove `slow_start: false`")
+
+
+def _check_wave_names(reader: Reader, plan: Plan, gate: GateText) -> None:
+    names = [wave.name for wave in plan.waves]
+    if not names:
+        return
+    for text in gate.waves:
+        if text.text not in names:
+            known = ", ".join(f"`{name}`" for name in names)
+            message = f"gate `{gate.name}` names a wave `{text.text}` that is not there"
+            reader.error(text.where, "P208", message, f"waves: {known}")
+
+
+def _lint_evidence(reader: Reader, plan: Plan) -> None:
+    if any(not gate.dry_run for gate in plan.gates):
+        return
+    what = "all gates are dry runs" if plan.gates else "the plan has no gates"
+    message = f"{what}: only installing and reading back decide"
+    hint = "add a gate, as `{name: healthy, check: NAME, success_when: result.exit == 0}`"
+    reader.warn(plan.where, "P901", message, hint)
+
+
+def _lint_confirm(reader: Reader, plan: Plan) -> None:
+    needed_s = confirm_s(plan.timeouts, plan.gates)
+    written_s = plan.timeouts.confirm_s
+    where = plan.timeouts.confirm_where or plan.where
+    if written_s is not None and written_s < needed_s:
+        message = f"`confirm` of {format_duration(written_s)} is shorter than a device may need: "
+        message += format_duration(needed_s)
+        reader.error(where, "P207", message, "remove it; it is computed from the other limits")
+        return
+    _warn_of_waiting(reader, plan, max(written_s or 0.0, needed_s), where)
+
+
+def _warn_of_waiting(reader: Reader, plan: Plan, used_s: float, where: Where) -> None:
+    if used_s > LONG_CONFIRM_S:
+        message = "a device that cannot prove itself goes back only after "
+        message += format_duration(used_s)
+        hint = "lower the gates' `timeout`, `consecutive_error_limit` or limits"
+        reader.warn(where, "P905", message, hint)
+    if plan.timeouts.lost_after_s < used_s:
+        message = f"`lost_after` of {format_duration(plan.timeouts.lost_after_s)} gives a device "
+        message += f"up before it may go back by itself ({format_duration(used_s)})"
+        reader.warn(where, "P906", message, "raise `timeouts.lost_after`")

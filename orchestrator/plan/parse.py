@@ -1,0 +1,255 @@
+"""The text of a plan to a `Plan`: every problem at once, each with its place."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import NoReturn, TypeVar
+
+from orchestrator.errors import Diagnostic, PlanError, Severity, Where
+from orchestrator.plan import language
+from orchestrator.plan.lint import lint_gate, lint_plan
+from orchestrator.plan.model import Offline, Plan, Text, TimeoutTexts
+from orchestrator.plan.parse_gates import read_gates
+from orchestrator.plan.parse_waves import read_limits, read_waves
+from orchestrator.plan.reader import Fields, Reader
+from orchestrator.plan.resolved import OfflinePolicy, OnFailure, Retries, Rollback, RollbackScope
+from orchestrator.plan.template import is_template
+from orchestrator.source import (
+    PLAN_POLICY,
+    Document,
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    load_yaml,
+    quoted,
+    to_plain,
+)
+
+BECOME = ("sudo", "doas")
+RETRY_CLASSES = ("connect", "transfer")
+RETRIES_MAX = 100
+BACKOFF_MAX = 10
+VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+
+_T = TypeVar("_T")
+
+
+def parse_plan(data: bytes, *, file: str) -> Plan:
+    """The plan that a file's bytes hold; its warnings are in `Plan.warnings`.
+
+    Args:
+        data: the whole file.
+        file: its name for messages, as people write it.
+
+    Raises:
+        PlanError: the plan cannot be used; `diagnostics` has every finding, warnings too.
+    """
+    plan, findings = _read(data, file)
+    if plan is None:
+        _refuse(findings, file)
+    return replace(plan, warnings=findings)
+
+
+def check_plan(data: bytes, *, file: str) -> tuple[Diagnostic, ...]:
+    """Everything there is to say about a plan file, in the order of the file."""
+    return _read(data, file)[1]
+
+
+def _refuse(findings: tuple[Diagnostic, ...], file: str) -> NoReturn:
+    errors = [found for found in findings if found.severity is Severity.ERROR]
+    counted = "1 problem" if len(errors) == 1 else f"{len(errors)} problems"
+    first = errors[0]
+    raise PlanError(
+        f"`{file}` has {counted}",
+        hint=first.hint,
+        where=first.where,
+        code=first.code,
+        diagnostics=findings,
+    )
+
+
+def _read(data: bytes, file: str) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
+    document = load_yaml(data, file=file, policy=PLAN_POLICY)
+    reader = Reader(document)
+    plan = None
+    if document.root is not None:
+        plan = _plan(reader, document.root, file)
+    elif document.ok:
+        hint = "a plan begins with `schema: 1`"
+        reader.error(Where(file, 1, 1), "P101", "the file is empty", hint)
+    findings = _merged(document, reader)
+    has_errors = any(found.severity is Severity.ERROR for found in findings)
+    return None if has_errors else plan, findings
+
+
+def _merged(document: Document, reader: Reader) -> tuple[Diagnostic, ...]:
+    """Findings of loader and parser in the order of the file; the loader's word comes first."""
+    refused = {found.where for found in document.diagnostics if found.severity is Severity.ERROR}
+    later = [found for found in reader.findings if found.where not in refused]
+    found_all = [*document.diagnostics, *dict.fromkeys(later)]
+    return tuple(sorted(found_all, key=lambda found: (found.where.line, found.where.column)))
+
+
+def _plan(reader: Reader, root: Node, file: str) -> Plan | None:
+    fields = reader.mapping(root, language.PLAN, "a plan")
+    if fields is None:
+        return None
+    _schema(reader, fields.get("schema"))
+    name = reader.name(fields.get("name"), "name")
+    hosts = reader.template(fields.get("hosts"), "hosts")
+    artifact = reader.template(fields.get("artifact"), "artifact")
+    nowhere = Text("", root.where)
+    plan = Plan(
+        file=file,
+        where=root.where,
+        name=name or "",
+        hosts=hosts or nowhere,
+        artifact=artifact or nowhere,
+        waves=read_waves(reader, fields.get("waves")),
+        release=reader.template(fields.get("release"), "release"),
+        variables=_variables(reader, fields.get("vars")),
+        become=_become(reader, fields.get("become")),
+        limits=read_limits(reader, fields),
+        offline=_offline(reader, fields.get("offline")),
+        timeouts=_timeouts(reader, fields.get("timeouts")),
+        retries=_retries(reader, fields.get("retries")),
+        rollback=_rollback(reader, fields.get("rollback")),
+        gates=read_gates(reader, fields.get("gates")),
+        on_failure=_on_failure(reader, fields.get("on_failure")),
+    )
+    for gate in plan.gates:
+        lint_gate(reader, gate)
+    if "gates" not in fields.keys or not reader.has_errors():
+        lint_plan(reader, plan)
+    return plan
+
+
+def _schema(reader: Reader, node: Node | None) -> None:
+    if node is None:
+        return
+    value = node.value if isinstance(node, ScalarNode) else None
+    if type(value) is not int or value != language.SCHEMA_VERSION:
+        shown = f"`{node.text}`" if isinstance(node, ScalarNode) else node.kind
+        message = f"`schema` is {language.SCHEMA_VERSION} in this version, not {shown}"
+        reader.error(node.where, "P105", message, f"write `schema: {language.SCHEMA_VERSION}`")
+
+
+def _become(reader: Reader, node: Node | None) -> str | None:
+    if isinstance(node, ScalarNode) and isinstance(node.value, bool):
+        message = f"`become` names the program: `sudo` or `doas`, not `{node.text}`"
+        reader.error(node.where, "P105", message, "write `become: sudo`")
+        return None
+    return reader.choice(node, "become", BECOME)
+
+
+def _on_failure(reader: Reader, node: Node | None) -> OnFailure:
+    return OnFailure(reader.choice(node, "on_failure", list(OnFailure)) or OnFailure.HALT)
+
+
+def _variables(reader: Reader, node: Node | None) -> dict[str, object]:
+    if node is None:
+        return {}
+    if not isinstance(node, MappingNode):
+        reader.error(
+            node.where, "P101", f"`vars` is a mapping, not {node.kind}", "as `{site: ber}`"
+        )
+        return {}
+    for key, value in node.entries:
+        if not VARIABLE.fullmatch(key.text):
+            message = f"`{key.text}` is no name for a variable"
+            hint = "letters, digits and `_`, beginning with a letter"
+            reader.error(key.where, "P110", message, hint)
+        _check_variable(reader, key, value)
+    return {key.text: to_plain(value) for key, value in node.entries}
+
+
+def _check_variable(reader: Reader, key: ScalarNode, node: Node) -> None:
+    match node:
+        case ScalarNode(value=str() as text) if is_template(text):
+            message = "variables hold values, not templates"
+            reader.error(node.where, "P112", message, "use `{{ }}` where the value is needed")
+        case ScalarNode(value=float() as number) if str(number) != node.text:
+            message = f"`{node.text}` is the number {number} in YAML"
+            hint = f"quote it if it is a version: {key.text}: {quoted(node)}"
+            reader.warn(node.where, "Y902", message, hint)
+        case MappingNode(entries=entries):
+            for inner_key, value in entries:
+                _check_variable(reader, inner_key, value)
+        case SequenceNode(items=items):
+            for item in items:
+                _check_variable(reader, key, item)
+
+
+def _section(reader: Reader, node: Node | None, section: language.Section) -> Fields | None:
+    return None if node is None else reader.mapping(node, section)
+
+
+def _offline(reader: Reader, node: Node | None) -> Offline:
+    fields = _section(reader, node, language.OFFLINE)
+    if fields is None:
+        return Offline()
+    later = language.LATER_OFFLINE_POLICIES
+    policy = reader.choice(fields.get("policy"), "policy", list(OfflinePolicy), later)
+    key = "max_unreachable_percentage"
+    return Offline(
+        OfflinePolicy(policy) if policy else OfflinePolicy.DEFER,
+        reader.share(fields.get(key), key),
+    )
+
+
+def _timeouts(reader: Reader, node: Node | None) -> TimeoutTexts:
+    fields = _section(reader, node, language.TIMEOUTS)
+    if fields is None:
+        return TimeoutTexts()
+
+    def seconds(key: str, default_s: float) -> float:
+        return reader.duration(fields.get(key), key, positive=True) or default_s
+
+    default = TimeoutTexts()
+    confirm_where = fields.key_where("confirm") if "confirm" in fields.keys else None
+    return TimeoutTexts(
+        connect_s=seconds("connect", default.connect_s),
+        transfer_s=seconds("transfer", default.transfer_s),
+        install_s=seconds("install", default.install_s),
+        reboot_s=seconds("reboot", default.reboot_s),
+        lost_after_s=seconds("lost_after", default.lost_after_s),
+        drain_s=seconds("drain", default.drain_s),
+        confirm_s=reader.duration(fields.get("confirm"), "confirm", positive=True),
+        confirm_where=confirm_where,
+    )
+
+
+def _retries(reader: Reader, node: Node | None) -> Retries:
+    fields = _section(reader, node, language.RETRIES)
+    default = Retries()
+    if fields is None:
+        return default
+    count = reader.integer(fields.get("count"), "count", most=RETRIES_MAX)
+    delay_s = reader.duration(fields.get("delay"), "delay")
+    backoff = reader.number(fields.get("backoff"), "backoff", least=1, most=BACKOFF_MAX)
+    items = reader.sequence(fields.get("classes"), "classes", "[connect, transfer]")
+    words = [reader.choice(item, "classes", RETRY_CLASSES) for item in items or ()]
+    return Retries(
+        _or(count, default.count),
+        _or(delay_s, default.delay_s),
+        default.backoff if backoff is None else float(backoff),
+        default.classes if items is None else tuple(dict.fromkeys(filter(None, words))),
+    )
+
+
+def _rollback(reader: Reader, node: Node | None) -> Rollback:
+    fields = _section(reader, node, language.ROLLBACK)
+    if fields is None:
+        return Rollback()
+    scope = reader.choice(fields.get("scope"), "scope", list(RollbackScope))
+    parallel = reader.integer(fields.get("max_parallel"), "max_parallel", least=1)
+    return Rollback(
+        RollbackScope(scope) if scope else RollbackScope.WAVE,
+        _or(parallel, Rollback().max_parallel),
+    )
+
+
+def _or(value: _T | None, default: _T) -> _T:
+    return default if value is None else value

@@ -1,0 +1,134 @@
+"""Waves and limits of a plan, from their nodes."""
+
+from __future__ import annotations
+
+from orchestrator.errors import Where
+from orchestrator.plan.language import SIZE, WAVE
+from orchestrator.plan.model import Limits, Wave
+from orchestrator.plan.reader import Fields, Reader
+from orchestrator.plan.waves import CountSize, RestSize, ShareSize, Size, check_sizes
+from orchestrator.source import MappingNode, Node, ScalarNode
+from orchestrator.units import parse_percent
+
+WAVES_MAX = 100
+_EXAMPLE = "[1, 10%, rest]"
+_SIZE_HINT = "as `5` (devices), `10%`, `rest` or `{percent: 10, min: 2, max: 50}`"
+
+
+def read_limits(reader: Reader, fields: Fields) -> Limits:
+    """The limits that a plan and each wave may set."""
+    return Limits(
+        soak_s=reader.duration(fields.get("soak"), "soak"),
+        max_parallel=reader.integer(fields.get("max_parallel"), "max_parallel", least=1),
+        slow_start=reader.boolean(fields.get("slow_start"), "slow_start"),
+        max_failures=reader.integer(fields.get("max_failures"), "max_failures"),
+        max_fail_share=reader.share(fields.get("max_fail_percentage"), "max_fail_percentage"),
+    )
+
+
+def read_waves(reader: Reader, node: Node | None) -> tuple[Wave, ...]:
+    """The waves in order; empty when there is something wrong with any of them."""
+    items = reader.sequence(node, "waves", _EXAMPLE)
+    if items is None or node is None:
+        return ()
+    if not 0 < len(items) <= WAVES_MAX:
+        message = f"`waves` has {len(items)} entries; a plan has 1 to {WAVES_MAX}"
+        reader.error(node.where, "P104", message, f"as `waves: {_EXAMPLE}`")
+        return ()
+    before = len(reader.findings)
+    waves = [_wave(reader, item, number) for number, item in enumerate(items, start=1)]
+    complete = tuple(wave for wave in waves if wave is not None)
+    _check_names(reader, complete)
+    if reader.has_errors(before):  # sums of what is left would only mislead
+        return ()
+    for problem in check_sizes([wave.size for wave in complete]):
+        wave = complete[problem.index]
+        reader.error(wave.size_where or wave.where, problem.code, problem.message, problem.hint)
+    return complete
+
+
+def _wave(reader: Reader, node: Node, number: int) -> Wave | None:
+    name = f"wave-{number}"
+    if not _is_long(node):
+        size = _size(reader, node, "size")
+        return None if size is None else Wave(name, size, node.where, size_where=node.where)
+    fields = reader.mapping(node, WAVE, "a wave")
+    if fields is None:
+        return None
+    size_node = fields.get("size")
+    size = None if size_node is None else _size(reader, size_node, "size")
+    if fields.get("name") is not None:
+        name = reader.name(fields.get("name"), "name") or name
+    limits = read_limits(reader, fields)
+    if size is None or size_node is None:
+        return None
+    return Wave(name, size, node.where, limits, size_node.where)
+
+
+def _is_long(node: Node) -> bool:
+    """Whether an entry is a wave with keys; `{percent: 5}` in the list is a size."""
+    if not isinstance(node, MappingNode):
+        return False
+    return node.get("percent") is None or node.get("size") is not None
+
+
+def _size(reader: Reader, node: Node, key: str) -> Size | None:
+    if isinstance(node, MappingNode):
+        return _clamped(reader, node)
+    value = node.value if isinstance(node, ScalarNode) else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        count = reader.integer(node, key, least=1)
+        return None if count is None else CountSize(count)
+    if value == "rest":
+        return RestSize()
+    if isinstance(value, str) and value.rstrip().endswith("%"):
+        return _share(reader, node.where, value)
+    hint = _SIZE_HINT
+    if isinstance(value, str) and value.isdigit():
+        hint = f"without quotes: `{int(value)}`"
+    elif isinstance(value, float):
+        hint = f"a share has its sign: `{value:g}%`"
+    message = f"`{key}` is a number of devices, a percentage or `rest`, not {node.kind}"
+    reader.error(node.where, "P111", message, hint)
+    return None
+
+
+def _share(reader: Reader, where: Where, text: str) -> Size | None:
+    try:
+        share = parse_percent(text.strip())
+    except ValueError as error:
+        reader.error(where, "P111", str(error))
+        return None
+    if not 0 < share <= 1:
+        message = f"a wave takes more than 0% and at most 100%, not `{text}`"
+        reader.error(where, "P111", message, _SIZE_HINT)
+        return None
+    return ShareSize(share)
+
+
+def _clamped(reader: Reader, node: Node) -> Size | None:
+    fields = reader.mapping(node, SIZE)
+    if fields is None:
+        return None
+    share = reader.share(fields.get("percent"), "percent")
+    low = reader.integer(fields.get("min"), "min", least=1)
+    high = reader.integer(fields.get("max"), "max", least=1)
+    if share is None:
+        return None
+    if share == 0:
+        reader.error(fields.key_where("percent"), "P111", "a wave takes more than 0%")
+        return None
+    if low is not None and high is not None and low > high:
+        message = f"`min` {low} is more than `max` {high}"
+        reader.error(fields.key_where("min"), "P104", message)
+        return None
+    return ShareSize(share, low or 1, high)
+
+
+def _check_names(reader: Reader, waves: tuple[Wave, ...]) -> None:
+    seen: dict[str, Wave] = {}
+    for wave in waves:
+        first = seen.setdefault(wave.name, wave)
+        if first is not wave:
+            message = f"a wave called `{wave.name}` is already on line {first.where.line}"
+            reader.error(wave.where, "P114", message, "give each wave a name of its own")

@@ -1,0 +1,169 @@
+"""What would happen, as data: a preview is a pure function of the resolved plan.
+
+Source: rollout-rules R6 (allowed failures), R16 (what a release that breaks everything costs),
+R17 (until when devices can go back), "Honest statistics" (what a wave can prove).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from fractions import Fraction
+
+from orchestrator.device.model import DeviceId
+from orchestrator.device.reason import Reason
+from orchestrator.plan.resolved import Gate, ResolvedPlan, ResolvedWave, Stage
+from orchestrator.plan.statistics import upper_bound
+
+
+@dataclass(frozen=True, slots=True)
+class GatePreview:
+    """A gate as it applies to a wave."""
+
+    name: str
+    stage: Stage
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WavePreview:
+    """Facts of one wave.
+
+    `worst_case_count`: devices that a release breaking everything reaches in this wave (R16).
+    `upper_bound`: failure rate excluded with 95 % confidence when no device of it fails.
+    `current`: artifact names with their number of devices, most first; None where the device was
+    not asked or did not answer, "" where it has nothing of ours.
+    `earliest_end_s`: seconds after the start before which this wave cannot end, from soaks and
+    gates alone. `final_count`: devices that cannot go back after this wave's commit (R17).
+    """
+
+    name: str
+    size_text: str
+    devices: tuple[DeviceId, ...]
+    cumulative_count: int
+    cumulative_share: Fraction
+    unchanged_count: int
+    unknown_count: int
+    allowed_failures_count: int
+    allowed_unreachable_count: int
+    worst_case_count: int
+    slow_start: bool
+    max_parallel: int
+    upper_bound: float
+    soak_s: float
+    earliest_end_s: float
+    gates: tuple[GatePreview, ...]
+    current: tuple[tuple[str | None, int], ...]
+    final_count: int
+    notes: tuple[str, ...]
+
+    @property
+    def devices_count(self) -> int:
+        """Devices in this wave."""
+        return len(self.devices)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Facts of a rollout before it starts. `skipped`: reasons with their number of devices."""
+
+    plan: ResolvedPlan
+    waves: tuple[WavePreview, ...]
+    devices_count: int
+    update_count: int
+    unchanged_count: int
+    unknown_count: int
+    skipped: tuple[tuple[Reason, int], ...]
+    transfer_bytes: int
+    earliest_end_s: float
+    confirm_s: float
+    warnings: tuple[str, ...]
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether applying would change any device."""
+        return self.update_count > 0
+
+
+def preview(plan: ResolvedPlan) -> Preview:
+    """The facts that a reader needs to say yes or no."""
+    waves: list[WavePreview] = []
+    cumulative_count, earliest_end_s = 0, 0.0
+    for wave in plan.waves:
+        cumulative_count += len(wave.devices)
+        facts = _wave(plan, wave, cumulative_count, earliest_end_s)
+        earliest_end_s = facts.earliest_end_s
+        waves.append(facts)
+    unchanged_count = sum(wave.unchanged_count for wave in waves)
+    update_count = len(plan.devices) - unchanged_count
+    return Preview(
+        plan=plan,
+        waves=tuple(waves),
+        devices_count=len(plan.devices),
+        update_count=update_count,
+        unchanged_count=unchanged_count,
+        unknown_count=sum(wave.unknown_count for wave in waves),
+        skipped=tuple(Counter(each.reason for each in plan.skipped).most_common()),
+        transfer_bytes=update_count * plan.artifact.transfer_bytes,
+        earliest_end_s=earliest_end_s,
+        confirm_s=plan.timeouts.confirm_s,
+        warnings=plan.warnings,
+    )
+
+
+def allowed_failures(wave: ResolvedWave, base_count: int) -> int:
+    """Failures that do not trip the wave: the smaller of number and share of the base (R6)."""
+    share = wave.max_fail_share
+    by_share = share.numerator * base_count // share.denominator
+    return by_share if wave.max_failures is None else min(wave.max_failures, by_share)
+
+
+def worst_case(wave: ResolvedWave, base_count: int, allowed_count: int) -> int:
+    """Devices that a release which breaks all of them reaches before the wave trips (R16)."""
+    reached_count = allowed_count + (1 if wave.slow_start else wave.max_parallel)
+    return min(base_count, reached_count)
+
+
+def _wave(
+    plan: ResolvedPlan, wave: ResolvedWave, cumulative_count: int, start_s: float
+) -> WavePreview:
+    members = [plan.devices[device] for device in wave.devices]
+    target = plan.artifact.manifest_sha256
+    unchanged_count = sum(device.current_manifest == target for device in members)
+    base_count = len(members) - unchanged_count
+    allowed_count = allowed_failures(wave, base_count)
+    unreachable = wave.max_unreachable_share
+    current = Counter(device.current for device in members)
+    gates = tuple(gate for gate in plan.gates if not gate.waves or wave.name in gate.waves)
+    return WavePreview(
+        name=wave.name,
+        size_text=wave.size_text,
+        devices=wave.devices,
+        cumulative_count=cumulative_count,
+        cumulative_share=Fraction(cumulative_count, len(plan.devices)),
+        unchanged_count=unchanged_count,
+        unknown_count=sum(device.current is None for device in members),
+        allowed_failures_count=allowed_count,
+        allowed_unreachable_count=unreachable.numerator * len(members) // unreachable.denominator,
+        worst_case_count=worst_case(wave, base_count, allowed_count),
+        slow_start=wave.slow_start,
+        max_parallel=wave.max_parallel,
+        upper_bound=upper_bound(base_count),
+        soak_s=wave.soak_s,
+        earliest_end_s=start_s + wave.soak_s + _gates_s(gates),
+        gates=tuple(GatePreview(gate.name, gate.stage, gate.dry_run) for gate in gates),
+        current=tuple(current.most_common()),
+        final_count=sum(not device.keeps_previous for device in members),
+        notes=wave.notes,
+    )
+
+
+def _gates_s(gates: tuple[Gate, ...]) -> float:
+    """The least time that gates add to a wave: device gates before its soak, wave gates after."""
+    by_stage = {Stage.DEVICE: 0.0, Stage.WAVE: 0.0}
+    for gate in gates:
+        if gate.stage in by_stage and not gate.dry_run:
+            samples_count = gate.consecutive_success_limit or gate.count
+            needs_s = gate.initial_delay_s + (samples_count - 1) * gate.interval_s
+            by_stage[gate.stage] = max(by_stage[gate.stage], needs_s)
+    return sum(by_stage.values())
