@@ -88,7 +88,7 @@ class CorkedTcp:
         """A TCP connection whose protocol writes through a cork."""
         loop = asyncio.get_running_loop()
         transport, shim = await loop.create_connection(lambda: _Shim(session_factory()), host, port)
-        return cast("asyncio.Transport", transport), shim.protocol
+        return transport, shim.protocol
 
     def close(self) -> None:
         """Nothing stands but the connections themselves."""
