@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from orchestrator.artifact.errors import ArtifactError, Rule
 
@@ -45,10 +45,18 @@ def parse_object(data: bytes, what: str) -> dict[str, object]:
     return value
 
 
-def format_object(value: object) -> bytes:
-    """Compact text, keys in the order given."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8")
+def format_object(value: Mapping[str, object], what: str) -> bytes:
+    """Compact text, keys in the order given.
+
+    Raises:
+        ArtifactError: it holds something that is no JSON.
+    """
+    try:
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text.encode("utf-8")
+    except (TypeError, ValueError, RecursionError) as error:
+        message = f"`{what}` cannot be written as JSON: {ascii(str(error))[1:-1]}"
+        raise ArtifactError(Rule.HEADER_JSON, message) from error
 
 
 def _depth(data: bytes) -> int:

@@ -199,7 +199,7 @@ def _measure(file: InputFile) -> tuple[int, str]:
 def _header_tar(spec: ArtifactSpec) -> bytes:
     members = [(INFO_NAME, _header_info(spec)), (TYPE_INFO_NAME, _type_info(spec))]
     if spec.meta_data is not None:
-        members.append((META_DATA_NAME, format_object(dict(spec.meta_data))))
+        members.append((META_DATA_NAME, format_object(spec.meta_data, META_DATA_NAME)))
     buffer = io.BytesIO()
     for name, data in members:
         write_member(buffer, name, data)
@@ -222,7 +222,8 @@ def _header_info(spec: ArtifactSpec) -> bytes:
             "payloads": [{"type": spec.payload.type}],
             "artifact_provides": provides,
             "artifact_depends": depends,
-        }
+        },
+        INFO_NAME,
     )
 
 
@@ -245,7 +246,7 @@ def _type_info(spec: ArtifactSpec) -> bytes:
         info["artifact_provides"] = dict(sorted(provides.items()))
     if clears:
         info["clears_artifact_provides"] = clears
-    return format_object(info)
+    return format_object(info, TYPE_INFO_NAME)
 
 
 def _pack(data: bytes, compression: Compression) -> bytes:

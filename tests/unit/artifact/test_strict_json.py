@@ -1,0 +1,58 @@
+"""JSON that every reader understands the same way, and nothing else."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.artifact import ArtifactError, Rule
+from orchestrator.artifact.strict_json import DEPTH_MAX, format_object, parse_object
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), VALUES))
+def test_what_is_formatted_is_parsed_back(value):
+    assert parse_object(format_object(value, "x"), "x") == value
+
+
+@given(st.text())
+def test_brackets_in_strings_do_not_count_as_depth(text):
+    value = {"a": "[{" * 40 + text}
+
+    assert parse_object(json.dumps(value).encode(), "x") == value
+
+
+def test_depth_is_limited():
+    def nested(depth):
+        return b'{"a":' * (depth - 1) + b"{}" + b"}" * (depth - 1)
+
+    assert parse_object(nested(DEPTH_MAX), "x")
+    with pytest.raises(ArtifactError) as caught:
+        parse_object(nested(DEPTH_MAX + 1), "x")
+    assert caught.value.rule is Rule.HEADER_JSON
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"null",
+        b"{} {}",
+        b"\xef\xbb\xbf{}",
+        b'{"a":1,"a":1}',
+        b'{"a":Infinity}',
+        b"{'a':1}",
+        b'{"a"',
+    ],
+)
+def test_what_is_not_strict_is_refused(data):
+    with pytest.raises(ArtifactError) as caught:
+        parse_object(data, "x")
+
+    assert caught.value.rule is Rule.HEADER_JSON

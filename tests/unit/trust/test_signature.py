@@ -1,0 +1,251 @@
+"""Signatures: what verifies, and that nothing else does."""
+
+import os
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.artifact import (
+    Artifact,
+    ArtifactError,
+    ArtifactSource,
+    ReadOptions,
+    Rule,
+    read_artifact,
+)
+from orchestrator.errors import TrustError
+from orchestrator.trust import (
+    KeyKind,
+    TrustRule,
+    generate_key,
+    sign_manifest,
+    signer,
+    verify_artifact,
+    verify_manifest,
+    verifying,
+)
+from tests.unit.artifact.crafting import PACKERS, Craft
+
+MANIFEST = b"some manifest\n"
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+EC_KEY = generate_key()
+OTHER_KEY = generate_key()
+RSA_KEY = generate_key(KeyKind.RSA)
+KEYS = {KeyKind.ECDSA_P256: EC_KEY, KeyKind.RSA: RSA_KEY}
+
+
+def fails(signature, keys, manifest=MANIFEST):
+    with pytest.raises(TrustError) as caught:
+        verify_manifest(manifest, signature, [key.verification for key in keys])
+    return caught.value.code
+
+
+@pytest.mark.parametrize("kind", KeyKind)
+def test_signature_verifies_with_its_key_among_others(kind):
+    key = KEYS[kind]
+    others = [OTHER_KEY.verification, *(k.verification for k in KEYS.values())]
+
+    found = verify_manifest(MANIFEST, sign_manifest(MANIFEST, key), others)
+
+    assert found == key.verification
+
+
+def test_signature_has_the_length_of_its_form():
+    assert len(sign_manifest(MANIFEST, EC_KEY)) == 64
+    assert len(sign_manifest(MANIFEST, RSA_KEY)) == 384
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.binary(max_size=200))
+def test_raw_and_der_form_verify(manifest):  # A45
+    raw = sign_manifest(manifest, EC_KEY)
+    der = utils.encode_dss_signature(int.from_bytes(raw[:32]), int.from_bytes(raw[32:]))
+
+    for signature in (raw, der):
+        key = verify_manifest(manifest, signature, [EC_KEY.verification])
+        assert key.fingerprint == EC_KEY.fingerprint
+
+
+@pytest.mark.parametrize("kind", KeyKind)
+def test_every_changed_bit_of_a_signature_is_refused(kind):
+    signature = sign_manifest(MANIFEST, KEYS[kind])
+
+    for at in range(len(signature)):
+        changed = bytearray(signature)
+        changed[at] ^= 1 << at % 8
+        assert fails(bytes(changed), [KEYS[kind]]) == TrustRule.SIGNATURE_MISMATCH
+
+
+@pytest.mark.parametrize("kind", KeyKind)
+def test_other_manifest_or_key_is_refused(kind):  # A44, A62
+    signature = sign_manifest(MANIFEST, KEYS[kind])
+
+    assert fails(signature, [KEYS[kind]], MANIFEST + b" ") == TrustRule.SIGNATURE_MISMATCH
+    assert fails(signature, [OTHER_KEY]) == TrustRule.SIGNATURE_MISMATCH
+
+
+def test_nothing_is_good_without_key_or_signature():  # A42, A43
+    good = sign_manifest(MANIFEST, EC_KEY)
+
+    assert fails(good, []) == TrustRule.NO_KEY
+    assert fails(None, []) == TrustRule.NO_KEY
+    assert fails(None, [EC_KEY]) == TrustRule.UNSIGNED
+    assert fails(b"", [EC_KEY, RSA_KEY]) == TrustRule.UNSIGNED
+
+
+@pytest.mark.parametrize("r", [0, 1, ORDER, ORDER + 1, 2**256 - 1])
+@pytest.mark.parametrize("s", [0, 1, ORDER, 2**256 - 1])
+def test_numbers_out_of_range_are_refused(r, s):  # A47
+    raw = r.to_bytes(32) + s.to_bytes(32)
+
+    assert fails(raw, [EC_KEY]) == TrustRule.SIGNATURE_MISMATCH
+    assert fails(utils.encode_dss_signature(r, s), [EC_KEY]) == TrustRule.SIGNATURE_MISMATCH
+
+
+def test_numbers_that_differ_by_the_order_are_refused():
+    raw = sign_manifest(MANIFEST, EC_KEY)
+    r, s = int.from_bytes(raw[:32]), int.from_bytes(raw[32:])
+
+    der = utils.encode_dss_signature(r + ORDER, s)
+
+    assert fails(der, [EC_KEY]) == TrustRule.SIGNATURE_MISMATCH
+
+
+@pytest.mark.parametrize("length", [1, 32, 63, 65, 72, 383, 384, 385, 10_000])
+def test_signatures_of_any_length_are_refused(length):
+    assert fails(os.urandom(length), [EC_KEY, RSA_KEY]) == TrustRule.SIGNATURE_MISMATCH
+
+
+def test_long_form_of_der_is_refused():
+    raw = sign_manifest(MANIFEST, EC_KEY)
+    der = utils.encode_dss_signature(int.from_bytes(raw[:32]), int.from_bytes(raw[32:]))
+
+    assert fails(der + b"\0", [EC_KEY]) == TrustRule.SIGNATURE_MISMATCH
+    assert fails(b"\x30\x81" + der[1:], [EC_KEY]) == TrustRule.SIGNATURE_MISMATCH
+
+
+def test_other_hash_is_refused():
+    der = EC_KEY.private.sign(MANIFEST, ec.ECDSA(hashes.SHA384()))
+
+    assert fails(der, [EC_KEY]) == TrustRule.SIGNATURE_MISMATCH
+
+
+def test_file_is_verified_with_the_key_that_signed(tmp_path):
+    path = tmp_path / "a.mender"
+    path.write_bytes(Craft(sign=signer(EC_KEY)).build())
+
+    verified = verify_artifact(path, [RSA_KEY.verification, EC_KEY.verification])
+
+    assert verified.key == EC_KEY.verification
+    assert verified == verify_artifact(verified.artifact, [EC_KEY.verification])
+
+
+def test_unsigned_file_is_refused_with_its_name(tmp_path):
+    path = tmp_path / "a.mender"
+    path.write_bytes(Craft().build())
+
+    with pytest.raises(TrustError) as caught:
+        verify_artifact(path, [EC_KEY.verification])
+
+    assert caught.value.code == TrustRule.UNSIGNED
+    assert str(caught.value.where) == str(path)
+
+
+def test_broken_file_is_refused_although_its_manifest_is_signed(tmp_path):
+    path = tmp_path / "a.mender"
+    path.write_bytes(Craft(sign=signer(EC_KEY), type="../../x").build())
+
+    with pytest.raises(ArtifactError) as caught:
+        verify_artifact(path, [EC_KEY.verification])
+
+    assert caught.value.rule is Rule.PAYLOAD_TYPE
+
+
+def test_delivery_reads_nothing_that_is_not_signed(tmp_path):
+    path = tmp_path / "a.mender"
+    path.write_bytes(Craft(sign=signer(OTHER_KEY), payload_packed=b"bomb").build())
+
+    with pytest.raises(TrustError) as caught:
+        ArtifactSource(path, options=verifying([EC_KEY.verification]))
+
+    assert caught.value.code == TrustRule.SIGNATURE_MISMATCH
+
+
+def test_other_judge_is_asked_after_the_signature(tmp_path):
+    path = tmp_path / "a.mender"
+    path.write_bytes(Craft(sign=signer(EC_KEY)).build())
+    seen = []
+    options = ReadOptions(accept=lambda manifest, signature: seen.append(manifest))
+
+    with pytest.raises(TrustError):
+        verify_artifact(path, [OTHER_KEY.verification], options=options)
+    assert seen == []
+    verified = verify_artifact(path, [EC_KEY.verification], options=options)
+
+    assert seen == [verified.artifact.manifest]
+
+
+def essence(artifact: Artifact) -> tuple[object, ...]:
+    """All that is used of an artifact: without size and hash of the file itself."""
+    return (artifact.manifest, artifact.signature, artifact.payload, artifact.name)
+
+
+def flipped(data, at, bit):
+    changed = bytearray(data)
+    changed[at] ^= 1 << bit
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_no_flipped_bit_verifies(tmp_path, suffix):
+    """One bit in each byte of the file, another bit each time.
+
+    Only the wrapping of a gzip payload has bits without meaning (its time, its system, which of
+    two equal runs is copied), which no signature covers: there the content that is delivered
+    must be the same to the last byte.
+    """
+    data = Craft(suffix=suffix, sign=signer(EC_KEY)).build()
+    path = tmp_path / "a.mender"
+    path.write_bytes(data)
+    keys = [EC_KEY.verification]
+    good = essence(verify_artifact(path, keys).artifact)
+    wrapping = data.index(b"data/0000.tar") + 512
+    harmless = []
+
+    for at in range(len(data)):
+        path.write_bytes(flipped(data, at, (at * 5 + 3) % 8))
+        try:
+            found = verify_artifact(path, keys).artifact
+        except (ArtifactError, TrustError):
+            continue
+        assert essence(found) == good
+        harmless.append(at)
+
+    if suffix == ".gz":
+        assert all(wrapping <= at < wrapping + 200 for at in harmless)
+        assert len(harmless) <= 12
+    else:
+        assert harmless == []
+
+
+@pytest.mark.night
+@pytest.mark.parametrize("suffix", ["", ".xz"])
+def test_no_flipped_bit_of_all_verifies(tmp_path, suffix):
+    data = Craft(suffix=suffix, sign=signer(EC_KEY)).build()
+    path = tmp_path / "a.mender"
+
+    for at in range(len(data)):
+        for bit in range(8):
+            path.write_bytes(flipped(data, at, bit))
+            with pytest.raises((ArtifactError, TrustError)):
+                verify_artifact(path, [EC_KEY.verification])
+
+
+def test_reading_does_not_judge_the_signature(tmp_path):
+    path = tmp_path / "a.mender"
+    path.write_bytes(Craft(signature=b"QUJD").build())
+
+    assert read_artifact(path).signature == b"ABC"
