@@ -8,10 +8,21 @@ from orchestrator.plan.model import GateText, TimeoutTexts
 from orchestrator.plan.resolved import Stage
 
 MARGIN_S = 60.0  # clocks, scheduling and one more connection
+LOST_AFTER_MIN_S = 900.0
 
 
 def confirm_s(timeouts: TimeoutTexts, gates: Iterable[GateText]) -> float:
-    """Seconds of the dead-man: reboot, device gates at their slowest, reconnect, margin.
+    """Seconds of the dead-man: as written, otherwise what a device may need at most."""
+    return timeouts.confirm_s or needed_s(timeouts, gates)
+
+
+def lost_after_s(timeouts: TimeoutTexts, gates: Iterable[GateText]) -> float:
+    """Seconds until a dark device is given up: not before it must have gone back by itself."""
+    return timeouts.lost_after_s or max(LOST_AFTER_MIN_S, confirm_s(timeouts, gates))
+
+
+def needed_s(timeouts: TimeoutTexts, gates: Iterable[GateText]) -> float:
+    """What a device may need to prove itself: reboot, device gates at their slowest, reconnect, margin.
 
     Gates of one device are counted one after the other; dry runs are sampled too.
     """
@@ -25,12 +36,6 @@ def worst_case_s(gate: GateText) -> float:
     Each sample that counts may come after as many errors in a row as the gate allows.
     """
     return gate.initial_delay_s + _samples_max(gate) * (gate.timeout_s + gate.interval_s)
-
-
-def best_case_s(gate: GateText) -> float:
-    """The shortest that a gate needs to pass, samples taking no time."""
-    samples_count = gate.consecutive_success_limit or gate.count or 1
-    return gate.initial_delay_s + (samples_count - 1) * gate.interval_s
 
 
 def _samples_max(gate: GateText) -> int:

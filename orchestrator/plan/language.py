@@ -108,7 +108,7 @@ TIMEOUTS = Section(
         "transfer": "`30m`",
         "install": "`10m`",
         "reboot": "`5m`",
-        "lost_after": "`15m`",
+        "lost_after": "`15m`, or `confirm` where that is longer",
         "drain": "`15m`",
         "confirm": "computed",
     },

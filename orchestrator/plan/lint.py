@@ -6,8 +6,7 @@ never pass are plan errors"), R16, R17.
 
 from __future__ import annotations
 
-from orchestrator.errors import Where
-from orchestrator.plan.confirm import confirm_s
+from orchestrator.plan.confirm import confirm_s, needed_s
 from orchestrator.plan.model import GateText, Plan
 from orchestrator.plan.reader import Reader
 from orchestrator.plan.resolved import Stage
@@ -93,24 +92,21 @@ def _lint_evidence(reader: Reader, plan: Plan) -> None:
 
 
 def _lint_confirm(reader: Reader, plan: Plan) -> None:
-    needed_s = confirm_s(plan.timeouts, plan.gates)
-    written_s = plan.timeouts.confirm_s
-    where = plan.timeouts.confirm_where or plan.where
-    if written_s is not None and written_s < needed_s:
-        message = f"`confirm` of {format_duration(written_s)} is shorter than a device may need: "
-        message += format_duration(needed_s)
+    times = plan.timeouts
+    least_s = needed_s(times, plan.gates)
+    where = times.confirm_where or plan.where
+    if times.confirm_s is not None and times.confirm_s < least_s:
+        message = f"`confirm` of {format_duration(times.confirm_s)} is shorter than a device may "
+        message += f"need: {format_duration(least_s)}"
         reader.error(where, "P207", message, "remove it; it is computed from the other limits")
         return
-    _warn_of_waiting(reader, plan, max(written_s or 0.0, needed_s), where)
-
-
-def _warn_of_waiting(reader: Reader, plan: Plan, used_s: float, where: Where) -> None:
+    used_s = confirm_s(times, plan.gates)
     if used_s > LONG_CONFIRM_S:
         message = "a device that cannot prove itself goes back only after "
         message += format_duration(used_s)
-        hint = "lower the gates' `timeout`, `consecutive_error_limit` or limits"
+        hint = "lower the `timeout` or the limits of the gates of stage `device`"
         reader.warn(where, "P905", message, hint)
-    if plan.timeouts.lost_after_s < used_s:
-        message = f"`lost_after` of {format_duration(plan.timeouts.lost_after_s)} gives a device "
-        message += f"up before it may go back by itself ({format_duration(used_s)})"
-        reader.warn(where, "P906", message, "raise `timeouts.lost_after`")
+    if times.lost_after_s is not None and times.lost_after_s < used_s:
+        message = f"`lost_after` of {format_duration(times.lost_after_s)} gives a device up "
+        message += f"before it may go back by itself ({format_duration(used_s)})"
+        reader.warn(times.lost_after_where or plan.where, "P906", message, "make it longer")

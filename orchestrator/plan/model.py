@@ -104,15 +104,16 @@ class GateText:
 
 @dataclass(frozen=True, slots=True)
 class TimeoutTexts:
-    """Deadlines as written, in seconds; `confirm_s` None: computed (R17)."""
+    """Deadlines as written, in seconds; `confirm_s` and `lost_after_s` None: computed (R17)."""
 
     connect_s: float = 10.0
     transfer_s: float = 1800.0
     install_s: float = 600.0
     reboot_s: float = 300.0
-    lost_after_s: float = 900.0
+    lost_after_s: float | None = None
     drain_s: float = 900.0
     confirm_s: float | None = None
+    lost_after_where: Where | None = None
     confirm_where: Where | None = None
 
 

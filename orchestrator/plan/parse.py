@@ -204,20 +204,20 @@ def _timeouts(reader: Reader, node: Node | None) -> TimeoutTexts:
     if fields is None:
         return TimeoutTexts()
 
-    def seconds(key: str, default_s: float) -> float:
-        return reader.duration(fields.get(key), key, positive=True) or default_s
+    def seconds(key: str) -> float | None:
+        return reader.duration(fields.get(key), key, positive=True)
 
     default = TimeoutTexts()
-    confirm_where = fields.key_where("confirm") if "confirm" in fields.keys else None
     return TimeoutTexts(
-        connect_s=seconds("connect", default.connect_s),
-        transfer_s=seconds("transfer", default.transfer_s),
-        install_s=seconds("install", default.install_s),
-        reboot_s=seconds("reboot", default.reboot_s),
-        lost_after_s=seconds("lost_after", default.lost_after_s),
-        drain_s=seconds("drain", default.drain_s),
-        confirm_s=reader.duration(fields.get("confirm"), "confirm", positive=True),
-        confirm_where=confirm_where,
+        connect_s=seconds("connect") or default.connect_s,
+        transfer_s=seconds("transfer") or default.transfer_s,
+        install_s=seconds("install") or default.install_s,
+        reboot_s=seconds("reboot") or default.reboot_s,
+        lost_after_s=seconds("lost_after"),
+        drain_s=seconds("drain") or default.drain_s,
+        confirm_s=seconds("confirm"),
+        lost_after_where=fields.key_where("lost_after"),
+        confirm_where=fields.key_where("confirm"),
     )
 
 

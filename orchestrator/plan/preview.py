@@ -144,7 +144,7 @@ def _wave(
         unchanged_count=unchanged_count,
         unknown_count=sum(device.current is None for device in members),
         allowed_failures_count=allowed_count,
-        allowed_unreachable_count=unreachable.numerator * len(members) // unreachable.denominator,
+        allowed_unreachable_count=unreachable.numerator * base_count // unreachable.denominator,
         worst_case_count=worst_case(wave, base_count, allowed_count),
         slow_start=wave.slow_start,
         max_parallel=wave.max_parallel,

@@ -17,7 +17,7 @@ from typing import TypeVar
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.errors import Diagnostic, PlanError
-from orchestrator.plan.confirm import confirm_s
+from orchestrator.plan.confirm import confirm_s, lost_after_s
 from orchestrator.plan.language import DEFAULT_UNREACHABLE_PERCENT
 from orchestrator.plan.model import GateText, Limits, Plan, Text, Wave
 from orchestrator.plan.render_text import plan_variables, rendered, resolved_probes
@@ -177,7 +177,7 @@ def _waves(plan: Plan, ordered: tuple[DeviceId, ...]) -> tuple[tuple[ResolvedWav
             continue
         members = ordered[start : start + planned.count]
         start += planned.count
-        place = _Place(is_first=not waves, is_last=start == len(ordered), capped=planned.capped)
+        place = _Place(is_first=not waves, capped=planned.capped)
         waves.append(_wave(plan, wave, members, place))
     if len(ordered) == 1:
         warnings.append("one device only: nothing is tried before it, and it proves little")
@@ -194,7 +194,6 @@ def _names(gate: GateText) -> tuple[str, ...]:
 @dataclass(frozen=True, slots=True)
 class _Place:
     is_first: bool
-    is_last: bool
     capped: bool
 
 
@@ -214,7 +213,7 @@ def _wave(plan: Plan, wave: Wave, members: tuple[DeviceId, ...], place: _Place) 
         max_failures=max_failures,
         max_fail_share=max_fail_share,
         max_unreachable_share=_unreachable_share(plan, is_first=place.is_first),
-        backfill_limit=0 if place.is_last else len(members),  # R7: from the waves that follow
+        backfill_limit=len(members),  # R7: by devices of the waves that follow
         notes=notes,
     )
 
@@ -230,7 +229,9 @@ def _budget(limits: Limits, of_plan: Limits) -> tuple[int | None, Fraction]:
     failures = _first(limits.max_failures, of_plan.max_failures, None)
     share = _first(limits.max_fail_share, of_plan.max_fail_share, None)
     if share is None:
-        share = Fraction(0) if failures is None else Fraction(1)
+        return failures, Fraction(0) if failures is None else Fraction(1)
+    if share == 0:  # the smaller of both, in numbers: nobody has to know what 0 stands for
+        return 0, share
     return failures, share
 
 
@@ -313,9 +314,9 @@ def _timeouts(plan: Plan) -> Timeouts:
         transfer_s=written.transfer_s,
         install_s=written.install_s,
         reboot_s=written.reboot_s,
-        lost_after_s=written.lost_after_s,
+        lost_after_s=lost_after_s(written, plan.gates),
         drain_s=written.drain_s,
-        confirm_s=written.confirm_s or confirm_s(written, plan.gates),
+        confirm_s=confirm_s(written, plan.gates),
     )
 
 
