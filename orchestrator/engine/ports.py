@@ -14,7 +14,13 @@ from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Frame, Reply, Request, Step
 from orchestrator.plan.resolved import Probe
 from orchestrator.rollout.actions import Action
-from orchestrator.rollout.events import Event, JournalEntry, OperatorAsked, Value
+from orchestrator.rollout.changes import Changes, Row
+from orchestrator.rollout.events import Event, OperatorAsked, Value
+
+__all__ = [
+    "Changes", "Clock", "Delivery", "Executor", "Inventory", "Lease", "Leases", "Prober", "Row",
+    "Sample", "Session", "Store", "Stored", "Transport",
+]  # fmt: skip
 
 
 class Clock(Protocol):
@@ -124,22 +130,6 @@ class Executor(Protocol):
     async def close(self) -> None:
         """Drops everything."""
         ...
-
-
-Row = Mapping[str, object]  # JSON-able
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What one `Rollout.apply` changed: written in one transaction, before any effect.
-
-    `rollout` is the whole rollout row (always present, small); `devices` only those rows that
-    changed. Rows come from `rollout.codec`; `state` stands in each for queries.
-    """
-
-    rollout: Row
-    devices: Mapping[DeviceId, Row]
-    journal: Sequence[JournalEntry]
 
 
 @dataclass(frozen=True, slots=True)

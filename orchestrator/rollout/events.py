@@ -101,6 +101,13 @@ class EngineStarted:
     epoch: int
 
 
+@dataclass(frozen=True, slots=True)
+class EngineStopping:
+    """The engine goes down in order: nothing new starts, what is past recall finishes."""
+
+    at: float
+
+
 class Ask(StrEnum):
     """What an operator may ask of a rollout."""
 
@@ -129,7 +136,7 @@ class OperatorAsked:
     wave: str | None = None
 
 
-Event = DeviceReported | GateSampled | Tick | EngineStarted | OperatorAsked
+Event = DeviceReported | GateSampled | Tick | EngineStarted | EngineStopping | OperatorAsked
 
 
 @dataclass(frozen=True, slots=True)

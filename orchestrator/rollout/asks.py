@@ -1,0 +1,153 @@
+"""What operators ask of a rollout under way.
+
+Laws:
+1. Each request is answered once, by its number, and journalled with who and why.
+2. A halted rollout goes on only with `accept_failures`: the failures so far become the baseline
+   (R6). A paused wave measures anew on resume.
+3. What does not fit the state is journalled as refused and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from orchestrator.device.reason import Reason
+from orchestrator.rollout import brakes, gating, moves, retreat
+from orchestrator.rollout.events import Ask, OperatorAsked
+from orchestrator.rollout.ledger import Ledger
+from orchestrator.rollout.record import DeviceRecord, WaveRecord
+from orchestrator.rollout.states import (
+    BEFORE_RETURN,
+    WAITING,
+    DeviceState,
+    Pause,
+    RolloutState,
+    WaveState,
+)
+
+_STOPPED = frozenset({RolloutState.PAUSED, RolloutState.HALTED})
+_ACTIVE = _STOPPED | {RolloutState.RUNNING}
+_RETRIABLE = frozenset({
+    DeviceState.FAILED, DeviceState.ROLLED_BACK, DeviceState.LOST, DeviceState.SKIPPED,
+    DeviceState.DEFERRED, DeviceState.CANCELLED, DeviceState.ROLLBACK_FAILED,
+})  # fmt: skip
+_REOPENED = frozenset({
+    WaveState.RUNNING, WaveState.SOAKING, WaveState.JUDGING, WaveState.INCONCLUSIVE,
+    WaveState.TRIPPED,
+})  # fmt: skip
+
+
+def asked(led: Ledger, event: OperatorAsked) -> None:
+    """Answers one request."""
+    if event.request and event.request <= led.last_request:
+        return
+    led.last_request = max(led.last_request, event.request)
+    done = False
+    if led.state in _ACTIVE:
+        match event.ask:
+            case Ask.PAUSE:
+                done = led.state is not RolloutState.HALTED
+                brakes.pause(led, Pause.OPERATOR, event.why)
+            case Ask.RESUME:
+                done = _resume(led, event)
+            case Ask.ABORT:
+                done = True
+                _abort(led)
+            case Ask.RETRY:
+                done = _retry(led, event)
+            case Ask.ROLLBACK:
+                done = _roll_back(led, event)
+    data = {"ask": event.ask.value, "who": event.who, "why": event.why, "done": done}
+    led.note("operator", data=dict(data))
+
+
+def _resume(led: Ledger, event: OperatorAsked) -> bool:
+    halted = led.state is RolloutState.HALTED
+    if led.state not in _STOPPED or (halted and not event.accept_failures):
+        return False
+    wave = led.waves[led.current]
+    if event.accept_failures:
+        wave.accepted = max(wave.counted, wave.allowed)
+        wave.accepted_unreachable = max(wave.unreachable, wave.allowed_unreachable)
+        wave.promised = True
+    else:
+        _try_again(led, wave, lambda rec: rec.state is DeviceState.DEFERRED or rec.excused)
+    _try_again(led, wave, _was_cancelled)
+    wave.tripped = False
+    if wave.state in (WaveState.INCONCLUSIVE, WaveState.TRIPPED):
+        wave.state = WaveState.RUNNING
+    led.causes.clear()
+    led.state = RolloutState.RUNNING
+    gating.reset(led)
+    led.note("resumed", wave=wave.name, data={"accept_failures": event.accept_failures})
+    return True
+
+
+def _was_cancelled(rec: DeviceRecord) -> bool:
+    return rec.state is DeviceState.CANCELLED and rec.reason is Reason.ROLLOUT_HALTED
+
+
+def _try_again(led: Ledger, wave: WaveRecord, fits: Callable[[DeviceRecord], bool]) -> int:
+    count = 0
+    for device in tuple(wave.members):
+        rec = led.devices[device]
+        if rec.state in _RETRIABLE and not rec.shunned and fits(rec):
+            again(led, rec)
+            count += 1
+    return count
+
+
+def again(led: Ledger, rec: DeviceRecord) -> None:
+    """Another attempt; a device that may still run the new version is asked first."""
+    rec.tries, rec.ends_as, rec.repeats = 0, "", 0
+    if rec.moved:
+        moves.doubt(led, rec, Reason.OK)
+        rec.excused = False
+        return
+    led.new_attempt(rec)
+    moves.enqueue(led, rec)
+    rec.excused = False
+
+
+def _abort(led: Ledger) -> None:
+    led.state = RolloutState.ABORTING
+    led.causes.clear()
+    for rec in led.devices.values():
+        if rec.state in WAITING or rec.state in BEFORE_RETURN:
+            brakes.cancel(led, rec, Reason.CANCELLED)
+        elif rec.reading:
+            _stop_reading(led, rec)
+
+
+def _stop_reading(led: Ledger, rec: DeviceRecord) -> None:
+    led.release(rec)
+    led.wake(rec, None)
+    rec.reading = False
+    rec.tallies = {}
+    led.wave_of(rec).reading -= 1
+
+
+def _retry(led: Ledger, event: OperatorAsked) -> bool:
+    wave = led.waves[led.current]
+    if wave.state not in _REOPENED:
+        return False
+    names = frozenset(event.devices)
+    count = _try_again(led, wave, lambda rec: not names or rec.id in names)
+    if count and wave.state not in (WaveState.TRIPPED, WaveState.INCONCLUSIVE):
+        wave.state = WaveState.RUNNING
+    return count > 0
+
+
+def _roll_back(led: Ledger, event: OperatorAsked) -> bool:
+    index = None
+    if event.wave is not None:
+        index = _index_of(led.waves, event.wave)
+        if index is None:
+            return False
+    led.causes.clear()
+    retreat.begin(led, event.who, wave=index, devices=event.devices)
+    return True
+
+
+def _index_of(waves: Iterable[WaveRecord], name: str) -> int | None:
+    return next((wave.index for wave in waves if wave.name == name), None)

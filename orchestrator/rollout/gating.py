@@ -1,0 +1,216 @@
+"""Gates that speak for a wave or for the whole rollout, sampled from the controller.
+
+Laws:
+1. A background gate is sampled until the rollout ends. It halts when it failed, pauses when it
+   is inconclusive, and lets a wave pass only with samples taken inside that wave (R9).
+2. A stretch of soak without a sample longer than twice the interval does not count (R10).
+3. A gate on a dry run is sampled and journalled, and decides nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from orchestrator.plan.resolved import Gate, ProbeKind, Stage
+from orchestrator.rollout import brakes
+from orchestrator.rollout.actions import GateAction
+from orchestrator.rollout.events import GateSampled, Value
+from orchestrator.rollout.ledger import GATE_TIMER, Ledger, speaks_for
+from orchestrator.rollout.record import GateRecord, WaveRecord
+from orchestrator.rollout.states import Halt, Pause, WaveState
+from orchestrator.rollout.verdict import Tally, Verdict, read_sample
+
+GAP_FACTOR = 2
+_NEVER = 2**62  # a background gate has no last sample
+
+
+def start_background(led: Ledger) -> None:
+    """Schedules the first samples of background gates."""
+    for record in led.gates:
+        gate = led.plan.gates[record.index]
+        if is_background(gate):
+            record.last_at = led.now
+            _schedule(led, record, led.now + gate.initial_delay_s)
+
+
+def is_background(gate: Gate) -> bool:
+    """Whether the controller samples it all the time."""
+    return gate.stage is Stage.BACKGROUND and gate.probe.kind is not ProbeKind.CHECK
+
+
+def is_wave_gate(gate: Gate, wave: str) -> bool:
+    """Whether the controller samples it at the end of this wave."""
+    controller = gate.probe.kind is not ProbeKind.CHECK
+    return gate.stage is Stage.WAVE and controller and speaks_for(gate, wave)
+
+
+def _schedule(led: Ledger, record: GateRecord, at: float) -> None:
+    record.due_at = at
+    led.set_timer(f"{GATE_TIMER}{record.index}", at)
+
+
+def gate_woke(led: Ledger, index: int) -> None:
+    """A sample is due."""
+    record = led.gates[index]
+    record.due_at = None
+    if record.tally.verdict in (Verdict.OPEN, Verdict.PASSED):
+        take_sample(led, record)
+
+
+def take_sample(led: Ledger, record: GateRecord) -> None:
+    """Wants the next sample of the gate."""
+    gate = led.plan.gates[record.index]
+    if record.in_flight:
+        led.drop_sample(_action(led, record))
+    record.round += 1
+    record.in_flight = True
+    action = GateAction(record.index, led.current, record.round, None, gate.timeout_s)
+    led.want_sample(action)
+
+
+def _action(led: Ledger, record: GateRecord) -> GateAction:
+    return GateAction(record.index, led.current, record.round)
+
+
+def drop_samples(led: Ledger) -> None:
+    """No sample is wanted any more: the rollout ended, or begins another wave."""
+    for record in led.gates:
+        if record.in_flight:
+            led.drop_sample(_action(led, record))
+            record.in_flight = False
+            if is_background(led.plan.gates[record.index]):
+                _schedule(led, record, led.now)
+
+
+def sampled(led: Ledger, event: GateSampled) -> None:
+    """A sample came in."""
+    record = led.gates[event.gate]
+    expected = record.in_flight and event.round == record.round and event.wave == led.current
+    if not expected:
+        return
+    led.drop_sample(_action(led, record))
+    record.in_flight = False
+    gate, wave = led.plan.gates[event.gate], led.waves[led.current]
+    reading = read_sample(gate, event.fields, event.error)
+    background = is_background(gate)
+    limits = dataclasses.replace(gate, count=_NEVER, consecutive_success_limit=None)
+    verdict = record.tally.add(limits if background else gate, reading, led.now)
+    data: dict[str, Value | list[Value]] = {
+        "gate": gate.name,
+        "reading": reading.value,
+        "verdict": verdict.value,
+    }
+    if event.error:
+        data["error"] = event.error
+    data.update({f"result.{key}": value for key, value in event.fields.items()})
+    led.note("gate_result", wave=wave.name, data=data)
+    if background:
+        _heard(led, record, gate)
+        record.inside.add(limits, reading, led.now)
+        if verdict is Verdict.OPEN:
+            _schedule(led, record, led.now + gate.interval_s)
+    elif verdict is Verdict.OPEN:
+        _schedule(led, record, record.tally.due_at)
+    _act(led, wave, gate, verdict)
+
+
+def _heard(led: Ledger, record: GateRecord, gate: Gate) -> None:
+    gap = led.now - record.last_at
+    if gap > GAP_FACTOR * gate.interval_s and led.waves[led.current].state is WaveState.SOAKING:
+        record.gap_s += gap
+    record.last_at = led.now
+
+
+def _act(led: Ledger, wave: WaveRecord, gate: Gate, verdict: Verdict) -> None:
+    if gate.dry_run:
+        return
+    if verdict is Verdict.FAILED:
+        brakes.halt(led, Halt.GATE, f"gate `{gate.name}` failed")
+    elif verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR):
+        detail = f"gate `{gate.name}` is {verdict.value}"
+        brakes.doubt_wave(led, wave, Pause.GATE_INCONCLUSIVE, detail)
+
+
+def enter_wave(led: Ledger) -> None:
+    """A wave begins: evidence inside it starts from nothing."""
+    for record in led.gates:
+        gate = led.plan.gates[record.index]
+        record.inside = Tally()
+        record.gap_s = 0.0
+        if not is_background(gate):
+            record.tally = Tally()
+
+
+def begin_soak(led: Ledger) -> None:
+    """The soak begins: gaps are counted from here."""
+    for record in led.gates:
+        record.gap_s = 0.0
+        record.last_at = max(record.last_at, led.now)
+
+
+def soak_gap_s(led: Ledger, wave: WaveRecord) -> float:
+    """Seconds of the soak that do not count for want of samples."""
+    return sum(led.gates[index].gap_s for index in _deciding(led, wave))
+
+
+def heard_lately(led: Ledger, wave: WaveRecord) -> bool:
+    """Whether no deciding background gate is silent for too long right now."""
+    return all(
+        led.now - led.gates[index].last_at <= GAP_FACTOR * led.plan.gates[index].interval_s
+        for index in _deciding(led, wave)
+    )
+
+
+def _deciding(led: Ledger, wave: WaveRecord) -> list[int]:
+    return [
+        index
+        for index, gate in enumerate(led.plan.gates)
+        if is_background(gate) and not gate.dry_run and speaks_for(gate, wave.name)
+    ]
+
+
+def background_passed(led: Ledger, wave: WaveRecord) -> bool:
+    """Whether each deciding background gate measured the wave and found it good."""
+    for index in _deciding(led, wave):
+        inside = led.gates[index].inside
+        if not inside.successes > inside.failed + inside.inconclusive:
+            return False
+    return True
+
+
+def begin_wave_gates(led: Ledger, wave: WaveRecord) -> bool:
+    """Takes the samples of the wave's own gates; True when all of them have passed."""
+    passed = True
+    for record in led.gates:
+        gate = led.plan.gates[record.index]
+        if not is_wave_gate(gate, wave.name):
+            continue
+        if record.tally.verdict is not Verdict.PASSED and not gate.dry_run:
+            passed = False
+        idle = not record.in_flight and record.due_at is None
+        if record.tally.verdict is Verdict.OPEN and idle:
+            if record.tally.measurements == 0 and gate.initial_delay_s and not record.tally.due_at:
+                record.tally.due_at = led.now + gate.initial_delay_s
+                _schedule(led, record, record.tally.due_at)
+            else:
+                take_sample(led, record)
+    return passed
+
+
+def reset(led: Ledger) -> None:
+    """An operator resumed: gates that stopped the rollout measure anew."""
+    for record in led.gates:
+        gate = led.plan.gates[record.index]
+        if record.tally.verdict in (Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.ERROR):
+            record.tally = Tally()
+            record.inside = Tally()
+            if is_background(gate) and not record.in_flight:
+                _schedule(led, record, led.now)
+
+
+def restart(led: Ledger) -> None:
+    """An engine took over: samples that were being taken are taken anew."""
+    for record in led.gates:
+        if record.in_flight:
+            led.drop_sample(_action(led, record))
+            take_sample(led, record)

@@ -1,0 +1,288 @@
+"""The books of one rollout: records, counters, wanted actions, wake-ups and journal.
+
+Laws:
+1. A device's state changes only in `move`, which keeps every counter right in constant time.
+2. A device wants at most one device action; each wanted action has a number of its own, so that
+   a late report of an earlier one is recognised.
+3. Nothing here decides: rules live in the modules above.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+
+from orchestrator.device.model import DeviceId
+from orchestrator.device.reason import Reason
+from orchestrator.plan.resolved import Gate, ProbeKind, ResolvedPlan, Stage
+from orchestrator.rollout.actions import Action, DeviceAction, GateAction, Work
+from orchestrator.rollout.events import JournalEntry, Value
+from orchestrator.rollout.ids import txn_id
+from orchestrator.rollout.record import DeviceRecord, GateRecord, WaveRecord
+from orchestrator.rollout.states import (
+    AT_WORK,
+    BEFORE_RETURN,
+    COUNTED,
+    PAST_RETURN,
+    PROVEN,
+    SETTLED,
+    DeviceState,
+    RolloutState,
+)
+
+DRAIN_TIMER = "/drain"  # device ids hold no slash at their start
+SOAK_TIMER = "/soak"
+GATE_TIMER = "/gate/"
+
+
+class Ledger:
+    """Everything a rollout knows; see the module's laws."""
+
+    def __init__(self, plan: ResolvedPlan, rollout_id: str, at: float) -> None:
+        self.plan = plan
+        self.rollout_id = rollout_id
+        self.now = at
+        self.started_at = at
+        self.state = RolloutState.RUNNING
+        self.causes: dict[str, str] = {}  # of a pause or halt: cause -> detail
+        self.stopping = False  # the engine goes down; not stored
+        self.current = 0
+        self.epoch = 0
+        self.seq = 0
+        self.last_request = 0
+        self.start_count = 0
+        self.drain_until: float | None = None
+        self.drained = False
+        self.scope: dict[str, object] = {}
+        self.back_queue: list[DeviceId] = []
+        self.devices: dict[DeviceId, DeviceRecord] = {}
+        self.waves: list[WaveRecord] = []
+        self.gates = [GateRecord(index) for index in range(len(plan.gates))]
+        self.wanted: dict[str, Action] = {}
+        self.journal: list[JournalEntry] = []
+        self.dirty: dict[DeviceId, None] = {}
+        self._keys: dict[DeviceId, str] = {}
+        self._due: dict[str, float] = {}
+        self._heap: list[tuple[float, str]] = []
+        self._device_gates: dict[tuple[int, bool], tuple[int, ...]] = {}
+        self._add_waves()
+
+    def _add_waves(self) -> None:
+        place = 0
+        for index, wave in enumerate(self.plan.waves):
+            record = WaveRecord(index, wave, planned=len(wave.devices))
+            self.waves.append(record)
+            for device in wave.devices:
+                late = not self.plan.devices[device].keeps_previous
+                self.devices[device] = DeviceRecord(device, index, place, late=late)
+                record.members.append(device)
+                self.weigh(self.devices[device], 1)
+                place += 1
+
+    # --- devices ---------------------------------------------------------------------------
+
+    def wave_of(self, rec: DeviceRecord) -> WaveRecord:
+        """The wave that counts the device."""
+        return self.waves[rec.wave]
+
+    def move(
+        self, rec: DeviceRecord, state: DeviceState, reason: Reason = Reason.OK, detail: str = ""
+    ) -> None:
+        """Brings a device into a state and journals it."""
+        self.weigh(rec, -1)
+        before, rec.state = rec.state, state
+        rec.reason, rec.detail, rec.since = reason, detail[:1024], self.now
+        if state is not DeviceState.UNCERTAIN:
+            rec.dark = False
+        self.weigh(rec, 1)
+        self.dirty[rec.id] = None
+        data: dict[str, Value | list[Value]] = {
+            "from": before.value,
+            "to": state.value,
+            "attempt": rec.attempt,
+        }
+        if reason is not Reason.OK:
+            data["reason"] = reason.value
+        if detail:
+            data["detail"] = rec.detail
+        if rec.boot:
+            data["boot"] = rec.boot
+        self.note("device_state", rec=rec, data=data)
+
+    def mark_dark(self, rec: DeviceRecord) -> None:
+        """Counts an uncertain device as failed until it answers (R6)."""
+        self.weigh(rec, -1)
+        rec.dark = True
+        self.weigh(rec, 1)
+        self.dirty[rec.id] = None
+        self.note("warning", rec=rec, data={"what": "dark"})
+
+    def mark_proven(self, rec: DeviceRecord) -> None:
+        """Its gates passed: it no longer counts as in flight (R16)."""
+        self.weigh(rec, -1)
+        rec.proven = True
+        self.weigh(rec, 1)
+        self.dirty[rec.id] = None
+
+    def transplant(self, rec: DeviceRecord, wave: WaveRecord) -> None:
+        """Moves a pending device into another wave (R7 backfill)."""
+        self.weigh(rec, -1)
+        donor = self.waves[rec.wave]
+        donor.members.remove(rec.id)
+        donor.planned -= 1
+        rec.wave = wave.index
+        wave.members.append(rec.id)
+        wave.backfilled += 1
+        self.weigh(rec, 1)
+        self.dirty[rec.id] = None
+
+    def weigh(self, rec: DeviceRecord, sign: int) -> None:
+        """Adds a device to the counters of its wave, or takes it out."""
+        wave = self.waves[rec.wave]
+        state = rec.state
+        wave.total += sign
+        wave.counts[state] += sign
+        if state in SETTLED:
+            wave.settled += sign
+            if state in COUNTED and not rec.excused:
+                wave.counted += sign
+        if state in PROVEN:
+            wave.successes += sign
+        if state in AT_WORK:
+            wave.at_work += sign
+            if state in BEFORE_RETURN:
+                wave.ahead += sign
+            if rec.dark:
+                wave.counted += sign
+        if state in PAST_RETURN and not rec.proven:
+            wave.unproven += sign
+
+    def new_attempt(self, rec: DeviceRecord) -> None:
+        """Gives the device a transaction of its own."""
+        rec.attempt += 1
+        rec.txn = txn_id(self.rollout_id, rec.id, rec.attempt)
+        self.dirty[rec.id] = None
+
+    def to_read(self, wave: WaveRecord) -> list[DeviceId]:
+        """Devices of the wave that are still to be read back after its soak (R10)."""
+        return [
+            device
+            for device in wave.members
+            if (rec := self.devices[device]).state in PROVEN
+            and not rec.reading
+            and rec.read_at < wave.judged_from
+        ]
+
+    # --- actions ---------------------------------------------------------------------------
+
+    def want(
+        self,
+        rec: DeviceRecord,
+        work: Work,
+        timeout_s: float,
+        *,
+        checks: tuple[str, ...] = (),
+        nonce: str = "",
+    ) -> None:
+        """Makes this the one action of the device."""
+        self.release(rec)
+        rec.work = work
+        rec.round += 1
+        action = DeviceAction(work, rec.id, rec.txn, rec.round, checks, nonce, timeout_s)
+        key = action.key
+        self._keys[rec.id] = key
+        self.wanted[key] = action
+        self.dirty[rec.id] = None
+
+    def release(self, rec: DeviceRecord) -> None:
+        """The device wants no action any more."""
+        rec.work = None
+        key = self._keys.pop(rec.id, None)
+        if key is not None:
+            del self.wanted[key]
+        self.dirty[rec.id] = None
+
+    def want_sample(self, action: GateAction) -> None:
+        """Makes one sample of a gate wanted."""
+        self.wanted[action.key] = action
+
+    def drop_sample(self, action: GateAction) -> None:
+        """The sample is no longer wanted."""
+        self.wanted.pop(action.key, None)
+
+    def device_gates(self, wave: int, *, reading: bool = False) -> tuple[int, ...]:
+        """Indexes of the gates that a device of the wave must pass.
+
+        Args:
+            wave: index of the wave.
+            reading: those of a read-back at the end of a soak instead: every health check of
+                the device, whatever its stage, and nothing that is asked elsewhere.
+        """
+        found = self._device_gates.get((wave, reading))
+        if found is None:
+            name = self.waves[wave].name
+            found = tuple(
+                index
+                for index, gate in enumerate(self.plan.gates)
+                if speaks_for(gate, name) and _concerns_device(gate, reading=reading)
+            )
+            self._device_gates[wave, reading] = found
+        return found
+
+    # --- time ------------------------------------------------------------------------------
+
+    def wake(self, rec: DeviceRecord, at: float | None) -> None:
+        """Wants a tick for the device at that time, or none."""
+        rec.due_at = at
+        self.dirty[rec.id] = None
+        self.set_timer(rec.id, at)
+
+    def set_timer(self, key: str, at: float | None) -> None:
+        """Sets or clears a wake-up."""
+        if at is None:
+            self._due.pop(key, None)
+            return
+        self._due[key] = at
+        heapq.heappush(self._heap, (at, key))
+
+    def next_due(self) -> float | None:
+        """The earliest wake-up; forgets cleared ones."""
+        heap = self._heap
+        while heap and self._due.get(heap[0][1]) != heap[0][0]:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
+
+    def due_keys(self) -> Iterator[str]:
+        """Takes out the wake-ups that are due now."""
+        while (at := self.next_due()) is not None and at <= self.now:
+            key = heapq.heappop(self._heap)[1]
+            del self._due[key]
+            yield key
+
+    # --- journal ---------------------------------------------------------------------------
+
+    def note(
+        self,
+        kind: str,
+        *,
+        wave: str = "",
+        rec: DeviceRecord | None = None,
+        data: dict[str, Value | list[Value]] | None = None,
+    ) -> None:
+        """Appends a line to the journal."""
+        self.seq += 1
+        device = ""
+        if rec is not None:
+            wave, device = self.waves[rec.wave].name, rec.id
+        self.journal.append(JournalEntry(self.seq, self.now, kind, wave, device, data or {}))
+
+
+def speaks_for(gate: Gate, wave: str) -> bool:
+    """Whether a gate applies to a wave."""
+    return not gate.waves or wave in gate.waves
+
+
+def _concerns_device(gate: Gate, *, reading: bool) -> bool:
+    if reading:
+        return gate.probe.kind is ProbeKind.CHECK
+    return gate.stage is Stage.DEVICE

@@ -1,0 +1,209 @@
+"""The rollout: a pure object. `apply(event)` changes it, `in_flight` says what must be going on.
+
+Laws:
+1. Time and the world enter only in events; the same events give the same rollout and journal.
+2. An event that the rollout does not wait for changes nothing: duplicates, late reports.
+3. The engine writes the changes of `apply` before it starts anything of `in_flight`.
+4. One event costs constant time, but for the few that concern every device of a wave: engine
+   start, halt, resume, begin of a wave, begin and end of a rollback.
+
+Reading order: `states`, `record`, `ledger` (books), `moves` (steps of a device), `forward`,
+`proof`, `retreat`, `recovery` (its reports), `slots`, `gating`, `passage`, `brakes` (rules of waves), `asks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import assert_never
+
+from orchestrator.device.model import DeviceId
+from orchestrator.errors import ExitCode
+from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.rollout import (
+    asks,
+    codec,
+    forward,
+    gating,
+    passage,
+    proof,
+    recovery,
+    retreat,
+)
+from orchestrator.rollout.actions import Action, Work
+from orchestrator.rollout.changes import Changes, Row
+from orchestrator.rollout.events import (
+    DeviceReported,
+    EngineStarted,
+    EngineStopping,
+    Event,
+    GateSampled,
+    OperatorAsked,
+    Tick,
+)
+from orchestrator.rollout.ledger import GATE_TIMER, Ledger
+from orchestrator.rollout.outcome import exit_code
+from orchestrator.rollout.record import DeviceRecord
+from orchestrator.rollout.states import TERMINAL_ROLLOUT, DeviceState, Pause, RolloutState
+
+
+class Rollout:
+    """One execution of a resolved plan; see the module's laws."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._led = ledger
+
+    @classmethod
+    def start(cls, plan: ResolvedPlan, rollout_id: str, *, at: float) -> Rollout:
+        """A new rollout; its first `collect` holds all rows.
+
+        It begins its first wave with `EngineStarted`.
+        """
+        led = Ledger(plan, rollout_id, at)
+        led.dirty = dict.fromkeys(led.devices)
+        led.note("rollout_started", data={"plan": plan.name, "devices": len(led.devices)})
+        gating.start_background(led)
+        return cls(led)
+
+    @classmethod
+    def restore(
+        cls, plan: ResolvedPlan, rollout_id: str, rollout: Row, devices: Mapping[DeviceId, Row]
+    ) -> Rollout:
+        """The rollout of a snapshot; `EngineStarted` must be its next event."""
+        led = codec.restore(plan, rollout_id, rollout, devices)
+        if led.state is RolloutState.ROLLING_BACK and led.drained:
+            retreat.queue_scope(led)
+        return cls(led)
+
+    def apply(self, event: Event) -> Changes:
+        """Takes one event; see law 2."""
+        self.handle(event)
+        return self.collect()
+
+    def apply_all(self, events: Iterable[Event]) -> Changes:
+        """Takes events in order and gives their changes together (group commit)."""
+        for event in events:
+            self.handle(event)
+        return self.collect()
+
+    def handle(self, event: Event) -> None:
+        """Takes one event; its changes come with the next `collect`."""
+        led = self._led
+        led.now = max(led.now, event.at)  # R15: time never goes back
+        if led.state in TERMINAL_ROLLOUT:
+            return
+        match event:
+            case DeviceReported():
+                self._reported(event)
+            case Tick():
+                self._tick()
+            case GateSampled():
+                self._sampled(event)
+            case EngineStarted():
+                recovery.engine_started(led, event)
+                gating.restart(led)
+            case EngineStopping():
+                recovery.engine_stopping(led)
+            case OperatorAsked():
+                asks.asked(led, event)
+            case _:
+                assert_never(event)
+        passage.advance(led)
+
+    def collect(self) -> Changes:
+        """Rows and journal lines since the last call."""
+        led = self._led
+        rows = {device: codec.device_row(led.devices[device]) for device in led.dirty}
+        changes = Changes(codec.rollout_row(led), rows, tuple(led.journal))
+        led.dirty = {}
+        led.journal = []
+        return changes
+
+    def _reported(self, event: DeviceReported) -> None:
+        led = self._led
+        rec = led.devices.get(event.device)
+        if rec is None or not _is_awaited(rec, event):
+            return
+        if rec.state is not DeviceState.TRANSFERRING or not event.outcome.ok:
+            led.release(rec)  # a delivery that stands ready goes on
+        led.dirty[rec.id] = None
+        _REPORTS[event.work](led, rec, event)
+
+    def _sampled(self, event: GateSampled) -> None:
+        led = self._led
+        if event.device is None:
+            gating.sampled(led, event)
+        elif (rec := led.devices.get(event.device)) is not None:
+            proof.device_sampled(led, rec, event)
+
+    def _tick(self) -> None:
+        led = self._led
+        for key in tuple(led.due_keys()):
+            if key.startswith(GATE_TIMER):
+                gating.gate_woke(led, int(key.removeprefix(GATE_TIMER)))
+            elif (rec := led.devices.get(key)) is not None:  # type: ignore[call-overload]  # a key
+                rec.due_at = None
+                recovery.device_woke(led, rec)
+
+    # --- what the engine and renderers read --------------------------------------------------
+
+    @property
+    def in_flight(self) -> Collection[Action]:
+        """Actions that must be going on now."""
+        return self._led.wanted.values()
+
+    @property
+    def next_wakeup(self) -> float | None:
+        """When a `Tick` is wanted, in UTC seconds."""
+        return self._led.next_due()
+
+    @property
+    def state(self) -> RolloutState:
+        """Where the rollout stands."""
+        return self._led.state
+
+    @property
+    def is_terminal(self) -> bool:
+        """Nothing will change any more."""
+        return self._led.state in TERMINAL_ROLLOUT
+
+    @property
+    def is_quiet(self) -> bool:
+        """No device is at work."""
+        return not any(wave.at_work or wave.reading for wave in self._led.waves)
+
+    @property
+    def is_resting(self) -> bool:
+        """Only a person can bring it on: halted or inconclusive, and nothing is at work.
+
+        An operator's own pause is no rest: whoever paused will resume.
+        """
+        led = self._led
+        if led.state is RolloutState.PAUSED:
+            return Pause.OPERATOR.value not in led.causes and self.is_quiet
+        return led.state is RolloutState.HALTED and self.is_quiet
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What `apply` would exit with now."""
+        return exit_code(self._led)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The books, for `story` and tests; not to be changed."""
+        return self._led
+
+
+_REPORTS: dict[Work, Callable[[Ledger, DeviceRecord, DeviceReported], None]] = {
+    Work.DELIVER: forward.delivered,
+    Work.ACTIVATE: forward.activated,
+    Work.PROVE: proof.proved,
+    Work.CONFIRM: proof.confirmed,
+    Work.COMMIT: proof.committed,
+    Work.READ_BACK: proof.read_back,
+    Work.ROLL_BACK: retreat.went_back,
+    Work.INQUIRE: recovery.inquired,
+}
+
+
+def _is_awaited(rec: DeviceRecord, event: DeviceReported) -> bool:
+    return rec.work is event.work and rec.round == event.round and rec.txn == event.txn

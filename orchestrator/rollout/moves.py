@@ -1,0 +1,209 @@
+"""The steps of one device, each a state with the action and the deadline that belong to it.
+
+Source: design "rollout-rules", "States of a device"; lead decisions in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+from orchestrator.device.reason import Reason
+from orchestrator.plan.resolved import OfflinePolicy, ProbeKind
+from orchestrator.rollout import brakes
+from orchestrator.rollout.actions import GateAction, Work
+from orchestrator.rollout.ledger import Ledger
+from orchestrator.rollout.record import DeviceRecord
+from orchestrator.rollout.states import (
+    DeviceState,
+    Halt,
+    Pause,
+    RolloutState,
+)
+from orchestrator.rollout.verdict import Tally, Verdict
+
+POLL_S = 5.0  # first distance between questions to an uncertain device; doubles up to POLL_MAX_S
+POLL_MAX_S = 60.0
+ROLLBACKS_MAX = 10  # a device that never finishes going back needs a human
+REPLY_S = 30.0  # a request without work of its own is answered within this after connecting
+
+
+def enqueue(led: Ledger, rec: DeviceRecord, reason: Reason = Reason.OK, detail: str = "") -> None:
+    """Back into the queue, in front of those that never started."""
+    led.release(rec)
+    led.wake(rec, None)
+    led.move(rec, DeviceState.QUEUED, reason, detail)
+    led.wave_of(rec).queue.appendleft(rec.id)
+
+
+def transfer(led: Ledger, rec: DeviceRecord) -> None:
+    """Connect, look, stage, verify and install beside what runs."""
+    if not rec.started:
+        led.start_count += 1
+        rec.started = led.start_count
+    if not rec.txn:
+        led.new_attempt(rec)
+    led.move(rec, DeviceState.TRANSFERRING)
+    want_delivery(led, rec)
+
+
+def want_delivery(led: Ledger, rec: DeviceRecord) -> None:
+    """Wants the delivery of the present attempt."""
+    times = led.plan.timeouts
+    led.want(rec, Work.DELIVER, times.connect_s + times.transfer_s + times.install_s)
+
+
+def retry_later(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str) -> None:
+    """Waits before another try of the same attempt, longer each time."""
+    retries = led.plan.retries
+    led.release(rec)
+    led.move(rec, DeviceState.RETRY_WAIT, reason, detail)
+    led.wake(rec, led.now + retries.delay_s * retries.backoff**rec.tries)
+    rec.tries += 1
+
+
+def defer(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str) -> None:
+    """Parks a device that was never started (R7); no failure unless the plan says so."""
+    if led.plan.offline is OfflinePolicy.FAIL:
+        finish(led, rec, DeviceState.FAILED, reason, detail)
+    else:
+        finish(led, rec, DeviceState.DEFERRED, reason, detail)
+
+
+def activate(led: Ledger, rec: DeviceRecord) -> None:
+    """Gives the go: from here on the device finishes its own way, forward or back."""
+    rec.moved, rec.proven, rec.away, rec.excused = True, False, False, False
+    rec.ends_as, rec.repeats = "", 0
+    led.move(rec, DeviceState.ACTIVATING)
+    led.wake(rec, None)
+    led.want(rec, Work.ACTIVATE, led.plan.timeouts.connect_s + led.plan.timeouts.install_s)
+
+
+def verify(led: Ledger, rec: DeviceRecord) -> None:
+    """Starts proving: read-back and gates, all samples anew."""
+    led.move(rec, DeviceState.VERIFYING)
+    begin_gates(led, rec, reading=False)
+    prove(led, rec)
+
+
+def begin_gates(led: Ledger, rec: DeviceRecord, *, reading: bool) -> None:
+    """Fresh tallies of the gates that the device must pass."""
+    drop_samples(led, rec)
+    gates = led.plan.gates
+    rec.tallies = {
+        index: Tally(due_at=led.now + gates[index].initial_delay_s)
+        for index in led.device_gates(rec.wave, reading=reading)
+    }
+
+
+def prove(led: Ledger, rec: DeviceRecord) -> None:
+    """Asks for a proof with the checks that are due; samples of other gates run beside it."""
+    gates = led.plan.gates
+    rec.asked = tuple(
+        index
+        for index, tally in rec.tallies.items()
+        if tally.verdict is Verdict.OPEN
+        and tally.due_at <= led.now
+        and gates[index].probe.kind is ProbeKind.CHECK
+    )
+    checks = tuple(dict.fromkeys(gates[index].probe.check for index in rec.asked))
+    time_s = led.plan.timeouts.connect_s + REPLY_S
+    time_s += sum(gates[index].timeout_s for index in rec.asked)
+    led.wake(rec, None)
+    work = Work.READ_BACK if rec.reading else Work.PROVE
+    led.want(rec, work, time_s, checks=checks)
+
+
+def drop_samples(led: Ledger, rec: DeviceRecord) -> None:
+    """No sample of a gate is wanted for the device any more."""
+    for gate, number in rec.sampling.items():
+        led.drop_sample(GateAction(gate, rec.wave, number, rec.id))
+    rec.sampling.clear()
+
+
+def roll_back(
+    led: Ledger,
+    rec: DeviceRecord,
+    reason: Reason,
+    detail: str = "",
+    *,
+    ends_as: DeviceState = DeviceState.ROLLED_BACK,
+) -> None:
+    """Takes the device back to what it ran before."""
+    drop_samples(led, rec)
+    if rec.ends_as:
+        rec.repeats += 1
+        if rec.repeats > ROLLBACKS_MAX:
+            finish(led, rec, DeviceState.ROLLBACK_FAILED, Reason.ROLLBACK, detail)
+            return
+    else:
+        rec.ends_as, rec.repeats = ends_as.value, 0
+    led.move(rec, DeviceState.ROLLING_BACK, reason, detail)
+    led.wake(rec, None)
+    times = led.plan.timeouts
+    led.want(rec, Work.ROLL_BACK, 2 * times.connect_s + times.install_s)
+
+
+def doubt(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str = "") -> None:
+    """The outcome is unknown: ask the device where it stands, until it is lost."""
+    times = led.plan.timeouts
+    drop_samples(led, rec)
+    step_s = times.install_s if rec.state is DeviceState.ACTIVATING else times.reboot_s
+    rec.dark_at = led.now + step_s
+    rec.lost_at = led.now + max(step_s, times.lost_after_s)
+    rec.tries = 0
+    led.move(rec, DeviceState.UNCERTAIN, reason, detail)
+    inquire(led, rec)
+
+
+def inquire(led: Ledger, rec: DeviceRecord) -> None:
+    """Asks an uncertain device; its deadlines run on meanwhile."""
+    led.want(rec, Work.INQUIRE, led.plan.timeouts.connect_s + REPLY_S)
+    watch(led, rec, None)
+
+
+def watch(led: Ledger, rec: DeviceRecord, poll_at: float | None) -> None:
+    """Wakes an uncertain device at its next question or deadline, whichever comes first."""
+    deadline = rec.lost_at if rec.dark else rec.dark_at
+    times = [at for at in (poll_at, deadline) if at is not None]
+    led.wake(rec, min(times) if times else None)
+
+
+def finish(
+    led: Ledger, rec: DeviceRecord, state: DeviceState, reason: Reason, detail: str = ""
+) -> None:
+    """Ends the device's way in a state; budgets are looked at in the same step."""
+    drop_samples(led, rec)
+    led.release(rec)
+    led.wake(rec, None)
+    rec.dark_at = rec.lost_at = None
+    if state in (DeviceState.ROLLED_BACK, DeviceState.CANCELLED):
+        rec.moved = rec.proven = False
+    led.move(rec, state, reason, detail)
+    wave = led.wave_of(rec)
+    if state is DeviceState.ROLLBACK_FAILED:
+        brakes.halt(led, Halt.ROLLBACK_FAILED, f"device `{rec.id}` could not go back")
+    brakes.check_budget(led, wave)
+
+
+def gone_back(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str = "") -> None:
+    """The device was read back on what it ran before."""
+    state = DeviceState(rec.ends_as or DeviceState.ROLLED_BACK)
+    if reason is Reason.REVERTED and rec.away and not rec.ends_as:
+        # the controller was away while the dead-man ran: says nothing of the release (R6)
+        rec.excused = True
+        brakes.pause(led, Pause.REVERTED_UNCONFIRMED, f"device `{rec.id}` went back by itself")
+    finish(led, rec, state, reason, detail)
+
+
+def shun(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str) -> None:
+    """A trust failure: the device failed and the rollout halts, whatever the plan says.
+
+    A device whose host key changed is never contacted further: what it runs is unknown.
+    """
+    rec.shunned = reason is Reason.HOST_KEY
+    state = DeviceState.LOST if rec.moved else DeviceState.FAILED
+    finish(led, rec, state, reason, detail)
+    brakes.halt(led, Halt.TRUST, f"device `{rec.id}`: {reason.value}")
+
+
+def may_start(led: Ledger) -> bool:
+    """Whether devices may start or be activated at all; reads the trip flag."""
+    return led.state is RolloutState.RUNNING and not led.stopping

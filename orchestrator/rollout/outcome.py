@@ -1,0 +1,40 @@
+"""What a rollout's state means for the exit code of a command.
+
+Source: docs/reference/exit-codes.md; design "operator", "Exit codes".
+"""
+
+from __future__ import annotations
+
+from orchestrator.errors import ExitCode
+from orchestrator.rollout.ledger import Ledger
+from orchestrator.rollout.states import DeviceState, Pause, RolloutState
+
+_UNKNOWN = (DeviceState.ROLLBACK_FAILED, DeviceState.LOST)
+
+
+def needs_human(led: Ledger) -> bool:
+    """Whether some device could not go back, or its state is unknown."""
+    return any(wave.counts[state] for wave in led.waves for state in _UNKNOWN)
+
+
+def runs_new(led: Ledger) -> bool:
+    """Whether any device may run the new version because of this rollout."""
+    return any(rec.moved for rec in led.devices.values())
+
+
+def exit_code(led: Ledger) -> ExitCode:
+    """The exit code that fits the present state."""
+    if needs_human(led):
+        return ExitCode.NEEDS_HUMAN
+    inconclusive = led.state is RolloutState.PAUSED and Pause.OPERATOR.value not in led.causes
+    if inconclusive or led.state in (RolloutState.HALTED, RolloutState.ROLLED_BACK):
+        return ExitCode.HALTED if runs_new(led) else ExitCode.ROLLED_BACK
+    return _BY_STATE.get(led.state, ExitCode.WAITING)
+
+
+_BY_STATE = {
+    RolloutState.SUCCEEDED: ExitCode.DONE,
+    RolloutState.SUCCEEDED_WITH_EXCEPTIONS: ExitCode.PARTIAL,
+    RolloutState.ABORTED: ExitCode.HALTED,
+    RolloutState.FAILED: ExitCode.NEEDS_HUMAN,
+}

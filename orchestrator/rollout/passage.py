@@ -1,0 +1,205 @@
+"""How waves begin, settle, soak, prove themselves and pass; how a rollout ends.
+
+Laws:
+1. A wave passes only when it is settled, has the successes R8 requires, has soaked, was read back
+   anew, and every deciding gate passed. What is missing is never success: it pauses.
+2. The soak ends with fresh evidence; without a soak the proofs of the devices are fresh (R10).
+3. Modules that cannot go back commit after that, before the next wave begins (R17).
+
+Source: design "rollout-rules" R8, R10, R17, "States of a wave" and "of a rollout".
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from orchestrator.device.reason import Reason
+from orchestrator.plan.resolved import OnFailure
+from orchestrator.rollout import brakes, gating, proof, retreat, slots
+from orchestrator.rollout.ledger import GATE_TIMER, SOAK_TIMER, Ledger
+from orchestrator.rollout.record import WaveRecord
+from orchestrator.rollout.states import (
+    DONE_WAVE,
+    PROVEN,
+    TERMINAL_ROLLOUT,
+    DeviceState,
+    Halt,
+    Pause,
+    RolloutState,
+    WaveState,
+)
+
+_GOOD_END = frozenset({DeviceState.SUCCEEDED, DeviceState.UNCHANGED})
+
+
+def advance(led: Ledger) -> None:
+    """Goes on as far as the state allows; constant time when nothing is to be done."""
+    while True:
+        before = (led.state, led.current, led.waves[led.current].state)
+        match led.state:
+            case RolloutState.RUNNING:
+                _step(led, led.waves[led.current])
+            case RolloutState.HALTED:
+                _react(led)
+            case RolloutState.ROLLING_BACK:
+                retreat.advance(led)
+            case RolloutState.ABORTING:
+                retreat.leave(led)
+            case _:
+                pass
+        if before == (led.state, led.current, led.waves[led.current].state):
+            break
+        if led.state in TERMINAL_ROLLOUT:
+            _close(led)
+            break
+    slots.fill(led)
+
+
+def _react(led: Ledger) -> None:
+    """Rolls back by itself where the plan says so; a trust failure waits for a person."""
+    if led.plan.on_failure is OnFailure.ROLLBACK and Halt.TRUST.value not in led.causes:
+        retreat.begin_by_plan(led)
+
+
+def _step(led: Ledger, wave: WaveRecord) -> None:
+    match wave.state:
+        case WaveState.PENDING:
+            _begin(led, wave)
+        case WaveState.RUNNING:
+            slots.check_unreachable(led, wave)
+            if wave.settled == wave.total and led.state is RolloutState.RUNNING:
+                _settle(led, wave)
+        case WaveState.SOAKING:
+            _soak(led, wave)
+        case WaveState.JUDGING:
+            _judge(led, wave)
+        case WaveState.COMMITTING:
+            _commit(led, wave)
+        case _:
+            _next(led)
+
+
+def _begin(led: Ledger, wave: WaveRecord) -> None:
+    if led.stopping:
+        return
+    gating.enter_wave(led)
+    if wave.total == 0:
+        wave.state = WaveState.SKIPPED_EMPTY
+        led.note("warning", wave=wave.name, data={"what": "wave_is_empty"})
+        return
+    wave.state = WaveState.RUNNING
+    wave.queue = deque(wave.members)
+    led.note("wave_started", wave=wave.name, data={"devices": wave.total})
+
+
+def _settle(led: Ledger, wave: WaveRecord) -> None:
+    if not _has_evidence(led, wave):
+        return
+    if wave.plan.soak_s > 0 and wave.successes:
+        wave.state = WaveState.SOAKING
+        wave.soaked = True
+        wave.soak_until = led.now + wave.plan.soak_s
+        led.set_timer(SOAK_TIMER, wave.soak_until)
+        gating.begin_soak(led)
+        led.note("soak_started", wave=wave.name, data={"soak_s": wave.plan.soak_s})
+    else:
+        wave.soaked = False
+        _begin_judging(led, wave)
+
+
+def _has_evidence(led: Ledger, wave: WaveRecord) -> bool:
+    """Whether enough devices succeeded (R8); pauses when not."""
+    if wave.promised or wave.tripped or wave.successes >= wave.required:
+        return True
+    if wave.base == 0 and _whole_rollout_unchanged(led):
+        return True
+    detail = f"{wave.successes} succeeded, {wave.required} required"
+    brakes.doubt_wave(led, wave, Pause.INSUFFICIENT_EVIDENCE, detail)
+    return False
+
+
+def _whole_rollout_unchanged(led: Ledger) -> bool:
+    target = led.plan.artifact.manifest_sha256
+    return all(
+        rec.state is DeviceState.UNCHANGED
+        or (
+            rec.state is DeviceState.PENDING and led.plan.devices[rec.id].current_manifest == target
+        )
+        for rec in led.devices.values()
+    )
+
+
+def _soak(led: Ledger, wave: WaveRecord) -> None:
+    if wave.settled < wave.total:
+        wave.state = WaveState.RUNNING  # a device was tried again: the soak starts over
+        return
+    if wave.soak_until is None:
+        return
+    until = wave.soak_until + gating.soak_gap_s(led, wave)
+    if led.now < until:
+        led.set_timer(SOAK_TIMER, until)
+    elif gating.heard_lately(led, wave):
+        _begin_judging(led, wave)
+
+
+def _begin_judging(led: Ledger, wave: WaveRecord) -> None:
+    led.set_timer(SOAK_TIMER, None)
+    wave.soak_until = None
+    wave.state = WaveState.JUDGING
+    wave.judged_from = led.now
+    if wave.soaked:
+        wave.to_read = deque(led.to_read(wave))
+
+
+def _judge(led: Ledger, wave: WaveRecord) -> None:
+    while wave.to_read and wave.reading < wave.plan.max_parallel:
+        rec = led.devices[wave.to_read.popleft()]
+        if rec.state in PROVEN:
+            wave.reading += 1
+            proof.begin_reading(led, rec)
+    if wave.reading:
+        return
+    if wave.settled < wave.total:
+        wave.state = WaveState.RUNNING
+    elif _has_evidence(led, wave):
+        own_passed = gating.begin_wave_gates(led, wave)
+        if own_passed and gating.background_passed(led, wave):
+            wave.state = WaveState.COMMITTING
+
+
+def _commit(led: Ledger, wave: WaveRecord) -> None:
+    room = wave.plan.max_parallel - wave.at_work
+    if wave.counts[DeviceState.CONFIRMED] and room > 0:
+        for device in wave.members:
+            rec = led.devices[device]
+            if rec.state is DeviceState.CONFIRMED and room > 0:
+                proof.commit(led, rec)
+                room -= 1
+    if wave.settled == wave.total and not wave.counts[DeviceState.CONFIRMED]:
+        wave.state = WaveState.TRIPPED if wave.tripped else WaveState.PASSED
+        data = {"state": wave.state.value, "succeeded": wave.successes, "failed": wave.counted}
+        led.note("wave_done", wave=wave.name, data=dict(data))
+
+
+def _next(led: Ledger) -> None:
+    if led.current + 1 < len(led.waves):
+        gating.drop_samples(led)
+        led.current += 1
+        return
+    exceptions = bool(
+        any(rec.state not in _GOOD_END for rec in led.devices.values())
+        or any(skipped.reason is not Reason.UNCHANGED for skipped in led.plan.skipped)
+    )
+    led.state = RolloutState.SUCCEEDED_WITH_EXCEPTIONS if exceptions else RolloutState.SUCCEEDED
+
+
+def _close(led: Ledger) -> None:
+    """Nothing is wanted any more."""
+    gating.drop_samples(led)
+    for record in led.gates:
+        record.due_at = None
+        led.set_timer(f"{GATE_TIMER}{record.index}", None)
+    for wave in led.waves:
+        if wave.state not in DONE_WAVE:
+            wave.state = WaveState.CANCELLED
+    led.note("rollout_done", data={"state": led.state.value})

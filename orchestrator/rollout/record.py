@@ -1,0 +1,191 @@
+"""The mutable state of a rollout: one record per device, wave and gate.
+
+Only `rollout.ledger` and the modules above it change records; `rollout.codec` turns them into
+rows and back. Times are UTC seconds from events.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from orchestrator.device.model import DeviceId
+from orchestrator.device.reason import Reason
+from orchestrator.plan.resolved import ResolvedWave
+from orchestrator.rollout.actions import Work
+from orchestrator.rollout.states import DeviceState, WaveState
+from orchestrator.rollout.verdict import (
+    Tally,
+    allowed_failures,
+    flight_bound,
+    required_successes,
+)
+
+
+@dataclass(slots=True)
+class DeviceRecord:
+    """Where one device stands, and what it needs to go on after a crash.
+
+    Attributes:
+        place: position in the plan's order over all waves.
+        since: when it entered its state.
+        started: number of its first start within the rollout (0: never); rollback reverses it.
+        tries: failed tries of the present attempt before the point of no return.
+        work, round, asked: the action that is wanted, its number, the gates its checks serve.
+        due_at: when it wants a tick; `dark_at`, `lost_at`: deadlines while uncertain.
+        moved: it may run the new version because of this rollout.
+        proven: its gates passed after its last activation (R16).
+        dark: no answer past the step's time (R6). `away`: the engine was down meanwhile.
+        excused: its way back is no failure of the release (R6).
+        shunned: its host key changed; never contacted further.
+        reading, read_at: it is being read back at the end of a soak; when that last ended.
+        ends_as: what it becomes when it has gone back; empty while it goes forward.
+        repeats: proofs or ways back that had to be begun again.
+        late: its module cannot go back after commit (R17).
+    """
+
+    id: DeviceId
+    wave: int
+    place: int
+    late: bool = False
+    state: DeviceState = DeviceState.PENDING
+    reason: Reason = Reason.OK
+    detail: str = ""
+    since: float = 0.0
+    attempt: int = 0
+    txn: str = ""
+    started: int = 0
+    tries: int = 0
+    work: Work | None = None
+    round: int = 0
+    asked: tuple[int, ...] = ()
+    due_at: float | None = None
+    dark_at: float | None = None
+    lost_at: float | None = None
+    previous: str = ""
+    nonce: str = ""
+    boot: str = ""
+    moved: bool = False
+    proven: bool = False
+    dark: bool = False
+    away: bool = False
+    excused: bool = False
+    shunned: bool = False
+    reading: bool = False
+    read_at: float = -1.0
+    ends_as: str = ""
+    repeats: int = 0
+    tallies: dict[int, Tally] = field(default_factory=dict)
+    sampling: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class WaveRecord:
+    """Where one wave stands; the counters are kept by `Ledger`, never counted anew.
+
+    Attributes:
+        planned: devices that the wave should update (R6 base before what it shrinks by).
+        accepted, accepted_unreachable: allowances an operator acknowledged.
+        promised: an operator accepted the wave's evidence as it is (R8 no longer asked).
+        soaked, judged_from: whether it soaked, and when the read-back after that began (R10).
+        queue, staged: devices that wait for a start and for the go, in order.
+        to_read: devices still to be read back at the end of the soak (R10).
+    """
+
+    index: int
+    plan: ResolvedWave
+    planned: int
+    state: WaveState = WaveState.PENDING
+    accepted: int | None = None
+    accepted_unreachable: int | None = None
+    promised: bool = False
+    tripped: bool = False
+    backfilled: int = 0
+    soak_until: float | None = None
+    soaked: bool = False
+    judged_from: float = 0.0
+    members: list[DeviceId] = field(default_factory=list)
+    queue: deque[DeviceId] = field(default_factory=deque)
+    staged: deque[DeviceId] = field(default_factory=deque)
+    to_read: deque[DeviceId] = field(default_factory=deque)
+    reading: int = 0
+    total: int = 0
+    counts: dict[DeviceState, int] = field(default_factory=lambda: dict.fromkeys(DeviceState, 0))
+    counted: int = 0
+    unproven: int = 0
+    at_work: int = 0
+    ahead: int = 0
+    settled: int = 0
+    successes: int = 0
+
+    @property
+    def name(self) -> str:
+        """The plan's name of it."""
+        return self.plan.name
+
+    @property
+    def base(self) -> int:
+        """Devices its shares are of (R6); it can only shrink."""
+        skipped = self.counts[DeviceState.UNCHANGED] + self.counts[DeviceState.SKIPPED]
+        return max(0, self.planned - skipped)
+
+    @property
+    def allowed(self) -> int:
+        """Failures that do not trip it yet."""
+        if self.accepted is not None:
+            return self.accepted
+        return allowed_failures(
+            self.base,
+            max_failures=self.plan.max_failures,
+            max_fail_share=self.plan.max_fail_share,
+        )
+
+    @property
+    def allowed_unreachable(self) -> int:
+        """Devices that may stay unreachable (R7)."""
+        if self.accepted_unreachable is not None:
+            return self.accepted_unreachable
+        return int(Fraction(self.plan.max_unreachable_share) * self.base)
+
+    @property
+    def unreachable(self) -> int:
+        """Devices that were never started and that no other replaced (R7)."""
+        return max(0, self.counts[DeviceState.DEFERRED] - self.backfilled)
+
+    @property
+    def required(self) -> int:
+        """Successes it needs to pass (R8)."""
+        return required_successes(self.base, self.allowed, self.allowed_unreachable)
+
+    @property
+    def bound(self) -> int:
+        """Devices that may be past the point of no return and unproven (R16)."""
+        if not self.plan.slow_start:
+            return self.plan.max_parallel
+        return flight_bound(
+            max_parallel=self.plan.max_parallel,
+            allowed=self.allowed,
+            counted=self.counted,
+            successes=self.successes,
+        )
+
+
+@dataclass(slots=True)
+class GateRecord:
+    """Samples of one gate that speaks for a wave or for the whole rollout.
+
+    Attributes:
+        tally: samples against the limits; `inside`: those within the present wave (R9).
+        round: number of its latest sample; `in_flight`: that sample is being taken.
+        last_at: when it was last heard; `gap_s`: soak time that does not count (R10).
+    """
+
+    index: int
+    tally: Tally = field(default_factory=Tally)
+    inside: Tally = field(default_factory=Tally)
+    round: int = 0
+    in_flight: bool = False
+    due_at: float | None = None
+    last_at: float = 0.0
+    gap_s: float = 0.0
