@@ -234,7 +234,8 @@ class Board:
         name = str(entry.data.get("gate") or "")
         if name and not entry.device:
             verdict = str(entry.data.get("verdict") or entry.data.get("reading") or "")
-            value = entry.data.get("value")
+            found = (entry.data.get(f"result.{key}") for key in _GATE_FIELDS)
+            value = next((item for item in found if item is not None), None)
             self.gates[name] = (verdict, "" if value is None else str(value))
 
     def _rollout_done(self, entry: JournalEntry) -> None:
@@ -245,6 +246,7 @@ class Board:
             self.exit = _whole(entry.data["exit"])
 
 
+_GATE_FIELDS = ("value", "status", "exit")  # the one that says most, first
 _WAVE_STATES = frozenset(WaveState)
 _ROLLOUT_STATES = frozenset(RolloutState)
 _DEVICE_STATES: Mapping[str, DeviceState] = {str(state): state for state in DeviceState}

@@ -108,10 +108,12 @@ class Lines:
         wave = self.board.waves.get(entry.wave)
         if wave is None:
             return ""
-        soak = ""
-        if wave.soak_until is not None and wave.soak_until > entry.at:
-            soak = f", soaking for {format_duration(round(wave.soak_until - entry.at, 3))}"
-        return f"{self._sign(Symbol.RUNNING, Style.ACCENT)} wave {escape(wave.name)}: {progress_words(wave)}{soak}"
+        left = (wave.soak_until or entry.at) - entry.at
+        if left <= 0:
+            return ""  # the line of its end follows at once
+        sign = self._sign(Symbol.RUNNING, Style.ACCENT)
+        soak = f"soaking for {format_duration(round(left, 3))}"
+        return f"{sign} wave {escape(wave.name)}: {progress_words(wave)}, {soak}"
 
     def _wave_done(self, entry: JournalEntry) -> str:
         wave = self.board.waves.get(entry.wave)
@@ -145,7 +147,8 @@ class Lines:
         bad = state in {DeviceState.FAILED, DeviceState.LOST, DeviceState.ROLLBACK_FAILED}
         style = DEVICE_STYLES.get(state, Style.PLAIN)
         sign = self._sign(Symbol.FAILED if bad else Symbol.WARNING, style)
-        why = f" ({reason_words(reason, detail)})" if reason else ""
+        told = state is DeviceState.ROLLED_BACK  # why stood in the line of its rolling back
+        why = f" ({reason_words(reason, detail)})" if reason and not told else ""
         return f"{sign} {escape(name)} {DEVICE_WORDS[state]}{why}"
 
     def _gate_result(self, entry: JournalEntry) -> str:
@@ -169,10 +172,11 @@ class Lines:
         return f"resumed by {who}" if who else "resumed"
 
     def _rollback_started(self, entry: JournalEntry) -> str:
-        scope = escape(str(entry.data.get("scope") or entry.wave or ""))
-        count = entry.data.get("device_count")
-        devices = f" of {plural(count, 'device')}" if isinstance(count, int) else ""
-        return f"{self._sign(Symbol.WARNING, Style.WARN)} rollback{devices} started{f' ({scope})' if scope else ''}"
+        devices = entry.data.get("devices")
+        what = f" of wave {escape(entry.wave)}" if entry.wave else ""
+        if isinstance(devices, list) and devices:
+            what = f" of {plural(len(devices), 'device')}"
+        return f"{self._sign(Symbol.WARNING, Style.WARN)} rolling back{what}"
 
     def _operator(self, entry: JournalEntry) -> str:
         who = escape(str(entry.data.get("who") or "somebody"))

@@ -7,7 +7,6 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from heapq import nsmallest
 from itertools import islice
 
@@ -24,7 +23,7 @@ from orchestrator.render.words import (
     state_words,
 )
 from orchestrator.rollout.events import JournalEntry
-from orchestrator.rollout.states import AT_WORK, SETTLED, WaveState
+from orchestrator.rollout.states import SETTLED, TERMINAL_DEVICE, DeviceState, WaveState
 from orchestrator.units import format_duration, format_size
 
 WAVES_MAX = 8
@@ -147,7 +146,7 @@ def _recent(board: Board, look: Look) -> list[str]:
 
 
 def _is_news(entry: JournalEntry) -> bool:
-    return str(entry.data.get("to") or "") not in _AT_WORK_NAMES
+    return str(entry.data.get("to") or "") in _ENDS
 
 
-_AT_WORK_NAMES: Sequence[str] = tuple(str(state) for state in AT_WORK)
+_ENDS = frozenset(str(state) for state in TERMINAL_DEVICE | {DeviceState.DEFERRED})

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestrator.device.model import DeviceId
 from orchestrator.errors import ExitCode
 from orchestrator.render.board import Board, DeviceLine, WaveLine
 from orchestrator.render.lines import progress_words
 from orchestrator.render.names import fold_line
 from orchestrator.render.text import Look, Style, Symbol, cells, escape, number, pad, plural, wrap
 from orchestrator.render.words import WAVE_SIGNS, clock, reason_words, state_words
-from orchestrator.rollout.states import RolloutState, WaveState
+from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
 
 CAUSES_MAX = 5
 NAMES_CELLS_MAX = 60
@@ -33,7 +35,7 @@ _HEADS: Mapping[RolloutState, tuple[str, Style, Symbol]] = {
         Symbol.WARNING,
     ),
     RolloutState.HALTED: ("HALTED", Style.BAD, Symbol.FAILED),
-    RolloutState.ROLLED_BACK: ("HALTED AND ROLLED BACK", Style.BAD, Symbol.FAILED),
+    RolloutState.ROLLED_BACK: ("ROLLED BACK", Style.BAD, Symbol.FAILED),
     RolloutState.FAILED: ("FAILED", Style.BAD, Symbol.FAILED),
     RolloutState.ABORTED: ("ABORTED", Style.WARN, Symbol.WARNING),
     RolloutState.PAUSED: ("PAUSED", Style.WARN, Symbol.WARNING),
@@ -81,6 +83,8 @@ def _head(board: Board, exit_code: int, look: Look) -> list[str]:
     word, style, symbol = _HEADS.get(
         board.state, (state_words(board.state).upper(), Style.WARN, Symbol.WARNING)
     )
+    if board.state is RolloutState.ROLLED_BACK and board.causes:
+        word = "HALTED AND ROLLED BACK"
     where = ""
     if board.current and board.state is not RolloutState.SUCCEEDED:
         where = f" in wave {escape(board.current)}"
@@ -91,8 +95,9 @@ def _head(board: Board, exit_code: int, look: Look) -> list[str]:
     for cause, detail in board.causes.items():
         why = ": ".join(part for part in (state_words(cause), escape(detail)) if part)
         lines += wrap(why, look.width, first="  ", indent="    ")
-    words = _EXIT_WORDS.get(exit_code, "")
-    lines += wrap(f"exit code {exit_code}: {words}", look.width, first="  ", indent="    ")
+    if exit_code:
+        words = f"exit code {exit_code}: {_EXIT_WORDS.get(exit_code, 'see the journal')}"
+        lines += wrap(words, look.width, first="  ", indent="    ")
     return lines
 
 
@@ -132,11 +137,31 @@ def _untouched(board: Board, look: Look) -> list[str]:
     if board.state is RolloutState.SUCCEEDED:
         text = f"{number(board.proven)} of {plural(board.total, 'device')} run the new version."
         return [look.paint(text, Style.GOOD)]
-    never = plural(board.untouched, "device")
-    new = plural(board.proven, "device")
-    were = "was" if board.untouched == 1 else "were"
+    parts = [f"{_were(board.untouched)} never touched"]
+    for name, count in _returned(board).items():
+        parts.append(f"{_are(count)} back on {name}")
     runs = "runs" if board.proven == 1 else "run"
-    return [f"{never} {were} never touched; {new} {runs} the new version."]
+    new = plural(board.proven, "device") if board.proven else "no device"
+    parts.append(f"{new} {runs if board.proven else 'runs'} the new version")
+    return wrap("; ".join(parts) + ".", look.width)
+
+
+def _were(count: int) -> str:
+    return f"{plural(count, 'device')} {'was' if count == 1 else 'were'}"
+
+
+def _are(count: int) -> str:
+    return f"{plural(count, 'device')} {'is' if count == 1 else 'are'}"
+
+
+def _returned(board: Board) -> Counter[str]:
+    """Artifacts that rolled back devices run again, as the plan knew them."""
+    found: Counter[str] = Counter()
+    for line in board.trouble.values():
+        if line.state is DeviceState.ROLLED_BACK:
+            current = board.plan.devices[DeviceId(line.name)].current
+            found[escape(current, limit=60) if current else "what they ran before"] += 1
+    return found
 
 
 def _next(board: Board, causes: Sequence[Cause], look: Look) -> list[str]:

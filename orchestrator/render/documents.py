@@ -1,0 +1,162 @@
+"""Machine formats: JSON documents and JSON lines. Nothing is escaped or shortened here.
+
+Laws:
+1. Every document begins with `format_version`; within a major version fields are only added
+   (schemas/*.v1.json).
+2. A line of events stands alone; the first one names the version.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from orchestrator.plan.preview import Preview, WavePreview
+from orchestrator.plan.resolved import Gate, PlannedArtifact
+from orchestrator.rollout.events import JournalEntry
+
+FORMAT_VERSION = "1.0"
+EVENTS_VERSION = "1.0"
+
+
+def dump(document: Mapping[str, object]) -> str:
+    """A document as text for a file or a pipe."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def events_head(rollout_id: str, tool_version: str, plan_sha256: str) -> str:
+    """The first line of an events stream."""
+    return _line(
+        {
+            "type": "version",
+            "events": EVENTS_VERSION,
+            "tool": tool_version,
+            "rollout": rollout_id,
+            "plan_sha256": plan_sha256,
+        }
+    )
+
+
+def event_line(entry: JournalEntry, rollout_id: str) -> str:
+    """One journal entry as a line; `data` keeps the journal's own keys."""
+    return _line(
+        {
+            "type": entry.type,
+            "seq": entry.seq,
+            "ts": entry.at,
+            "rollout": rollout_id,
+            **({"wave": entry.wave} if entry.wave else {}),
+            **({"device": entry.device} if entry.device else {}),
+            "data": dict(entry.data),
+        }
+    )
+
+
+def _line(document: Mapping[str, object]) -> str:
+    # ASCII only: a line must survive U+2028 and every terminal, pager and log collector
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=True) + "\n"
+
+
+def preview_document(preview: Preview, digest: str) -> dict[str, object]:
+    """The preview as data (schemas/preview.v1.json)."""
+    plan = preview.plan
+    return {
+        "format_version": FORMAT_VERSION,
+        "kind": "preview",
+        "digest": digest,
+        "plan": {
+            "name": plan.name,
+            "release": plan.release,
+            "file": plan.plan_file,
+            "sha256": plan.plan_sha256,
+            "seed": plan.seed,
+        },
+        "inventory_sha256": plan.inventory_sha256,
+        "made_at": plan.made_at,
+        "tool_version": plan.tool_version,
+        "surveyed": plan.surveyed,
+        "artifact": _artifact(plan.artifact),
+        "counts": {
+            "devices": preview.devices_count,
+            "update": preview.update_count,
+            "unchanged": preview.unchanged_count,
+            "unknown": preview.unknown_count,
+            "skipped": len(plan.skipped),
+        },
+        "has_changes": preview.has_changes,
+        "waves": [_wave(preview, wave) for wave in preview.waves],
+        "gates": [_gate(gate) for gate in plan.gates],
+        "skipped": [
+            {"device": each.device, "reason": str(each.reason), "detail": each.detail}
+            for each in plan.skipped
+        ],
+        "on_failure": str(plan.on_failure),
+        "rollback_scope": str(plan.rollback.scope),
+        "transfer_bytes": preview.transfer_bytes,
+        "earliest_end_s": preview.earliest_end_s,
+        "confirm_s": preview.confirm_s,
+        "warnings": list(preview.warnings),
+    }
+
+
+def _artifact(artifact: PlannedArtifact) -> dict[str, object]:
+    return {
+        "path": artifact.path,
+        "name": artifact.name,
+        "sha256": artifact.sha256,
+        "manifest_sha256": artifact.manifest_sha256,
+        "payload_type": artifact.payload_type,
+        "device_types": list(artifact.device_types),
+        "size_bytes": artifact.size_bytes,
+        "transfer_bytes": artifact.transfer_bytes,
+        "signed_by": artifact.signed_by,
+    }
+
+
+def _wave(preview: Preview, wave: WavePreview) -> dict[str, object]:
+    planned = preview.plan.devices
+    target = preview.plan.artifact.name
+    return {
+        "name": wave.name,
+        "size": wave.size_text,
+        "device_count": wave.devices_count,
+        "cumulative_count": wave.cumulative_count,
+        "cumulative_percent": round(float(wave.cumulative_share * 100), 2),
+        "unchanged_count": wave.unchanged_count,
+        "unknown_count": wave.unknown_count,
+        "allowed_failures_count": wave.allowed_failures_count,
+        "allowed_unreachable_count": wave.allowed_unreachable_count,
+        "worst_case_count": wave.worst_case_count,
+        "slow_start": wave.slow_start,
+        "max_parallel": wave.max_parallel,
+        "failure_rate_upper_bound": wave.upper_bound,
+        "soak_s": wave.soak_s,
+        "earliest_end_s": wave.earliest_end_s,
+        "cannot_go_back_count": wave.final_count,
+        "gates": [gate.name for gate in wave.gates],
+        "notes": list(wave.notes),
+        "devices": [
+            {"device": device, "current": planned[device].current, "target": target}
+            for device in wave.devices
+        ],
+    }
+
+
+def _gate(gate: Gate) -> dict[str, object]:
+    return {
+        "name": gate.name,
+        "stage": str(gate.stage),
+        "kind": str(gate.probe.kind),
+        "success_when": gate.success_when,
+        "fail_when": gate.fail_when,
+        "count": gate.count,
+        "interval_s": gate.interval_s,
+        "timeout_s": gate.timeout_s,
+        "failure_limit": gate.failure_limit,
+        "inconclusive_limit": gate.inconclusive_limit,
+        "consecutive_error_limit": gate.consecutive_error_limit,
+        "consecutive_success_limit": gate.consecutive_success_limit,
+        "on_no_data": str(gate.on_no_data),
+        "waves": list(gate.waves),
+        "dry_run": gate.dry_run,
+    }
