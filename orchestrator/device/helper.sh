@@ -1,0 +1,1241 @@
+#!/bin/sh
+# The program on a device behind the SSH forced command: protocol `rollout-agent/1`.
+#
+#   helper.sh [--root DIR] [--elevate CMD]             one request from SSH_ORIGINAL_COMMAND
+#   helper.sh [--root DIR] core VERB [KEY=VALUE ...]   the root core alone
+#   helper.sh [--root DIR] boot                        the boot hook
+#   helper.sh [--root DIR] deadman TXN                 the dead-man of one transaction
+#   helper.sh --version
+#
+# Contract: docs/reference/device-protocol.md; files: docs/reference/device-layout.md.
+# It runs in dash, busybox ash and bash. It trusts its argv, which enrolment wrote, and neither
+# its environment nor the network. First stand functions on text that change nothing; then the
+# core, which checks everything itself and alone changes what runs; then the protocol part, which
+# may run as an unprivileged user.
+#
+# Ways of this file: functions give their value in W (a command substitution costs a fork);
+# pathname expansion is off but for a few marked places; records are split into words on purpose.
+# shellcheck disable=SC1007,SC2015,SC2030,SC2031,SC2046,SC2059,SC2086
+
+VERSION=1.0.0
+set -fu
+LC_ALL=C
+export LC_ALL
+umask 022
+NL='
+'
+
+num() { # TEXT: is it a number that shell arithmetic takes
+  case $1 in 0) ;; '' | 0* | *[!0-9]*) return 1 ;; esac
+  [ ${#1} -le 15 ]
+}
+
+word() { # N WORDS...: W is the Nth word
+  W=''
+  [ $# -le "$1" ] || { shift "$1" && W=$1; }
+}
+
+enc() { # TEXT: W is its percent-encoded form
+  W=$1
+  case $W in *[!A-Za-z0-9_.,:+@*~/=-]*) ;; *) return ;; esac
+  W=$(printf %s "$1" | od -An -v -tx1 | awk -v ORS= '
+    BEGIN { for (i = 33; i < 127; i++) if (i != 37) c[sprintf("%02x", i)] = sprintf("%c", i) }
+    { for (i = 1; i <= NF; i++) print(($i in c) ? c[$i] : "%" toupper($i)) }')
+}
+
+dec() { # TEXT: W is the text that was percent-encoded
+  r=$1 W=
+  while case $r in *%*) true ;; *) false ;; esac do
+    W=$W${r%%\%*} r=${r#*%}
+    # the x keeps a newline at the end from being cut off
+    W=$W$(printf "\\$(printf %03o "0x${r%"${r#??}"}")x") W=${W%x} r=${r#??}
+  done
+  W=$W$r
+}
+
+frame_name() { # NAME: is it one that a delivery may hold
+  case $1 in
+    version | manifest | manifest.sig | header.tar | header.tar.gz | header.tar.xz) ;;
+    data/0000/*[!A-Za-z0-9_.,-]* | data/0000/ | data/0000/. | data/0000/..) return 1 ;;
+    data/0000/*) [ ${#1} -le 110 ] ;;
+    *) return 1 ;;
+  esac
+}
+
+args() { # KEY=VALUE...: sets P_KEY, each checked against its own grammar
+  P_txn='' P_controller='' P_component=main P_epoch='' P_nonce='' P_checks='' P_timeout=30
+  P_name='' P_frames='' P_wait=60 P_deadline=600 P_size='' P_sha='' P_offset=0 seen=' '
+  for pair; do
+    key=${pair%%=*} v=${pair#*=}
+    case $seen in *" $key "*) return 1 ;; esac
+    seen="$seen$key "
+    [ "$key" = name ] || [ "$key" = checks ] || [ ${#v} -le 64 ] || return 1
+    case $key in
+      txn) case $v in *[!0-9A-Z]*) return 1 ;; esac && [ ${#v} -eq 26 ] || return 1 ;;
+      controller | component) case $v in '' | *[!a-z0-9-]*) return 1 ;; esac ;;
+      wait | deadline | timeout) num "$v" && [ ${#v} -le 7 ] || return 1 ;;
+      epoch | size | offset | frames) num "$v" || return 1 ;;
+      nonce | audit | seq) case $v in *[!A-Za-z0-9._-]*) return 1 ;; esac ;;
+      sha) case $v in *[!0-9a-f]*) return 1 ;; esac && [ ${#v} -eq 64 ] || return 1 ;;
+      name) frame_name "$v" || return 1 ;;
+      checks) case $v in *[!A-Za-z0-9._,-]*) return 1 ;; esac ;;
+    esac
+    case $key in
+      txn) P_txn=$v ;; controller) P_controller=$v ;; component) P_component=$v ;;
+      epoch) P_epoch=$v ;; size) P_size=$v ;; offset) P_offset=$v ;; frames) P_frames=$v ;;
+      wait) P_wait=$v ;; deadline) P_deadline=$v ;; timeout) P_timeout=$v ;; nonce) P_nonce=$v ;;
+      sha) P_sha=$v ;; name) P_name=$v ;; checks) P_checks=$v ;; audit | seq) ;;
+      *) return 1 ;;
+    esac
+  done
+}
+
+die() { # RC REASON DETAIL: ends this core with an answer
+  enc "$3"
+  printf 'reason %s\ndetail %s\n' "$2" "$W"
+  exit "$1"
+}
+
+clock() { # BOOT is the id of the running system, U its uptime in seconds
+  BOOT=unknown
+  read -r BOOT 2>/dev/null <"$ROOT/proc/sys/kernel/random/boot_id" ||
+    read -r BOOT 2>/dev/null </proc/sys/kernel/random/boot_id
+  read -r U _ 2>/dev/null </proc/uptime || U=$(date +%s)
+  U=${U%%.*}
+}
+
+setting() { # NAME DEFAULT: W is the number that etc/rollout/limits gives to NAME
+  W=$2
+  [ -r "$ETC/limits" ] || return 0
+  while read -r key v _; do [ "$key" != "$1" ] || ! num "$v" || W=$v; done <"$ETC/limits"
+}
+
+token() { # W is new random text
+  set -- $(od -An -v -N16 -tx1 /dev/urandom)
+  W=$1$2$3$4$5$6$7$8$9${10}${11}${12}${13}${14}${15}${16}
+}
+
+started() { # PID: W is when that process started, empty when it does not live
+  W=
+  read -r W 2>/dev/null <"/proc/$1/stat" || return 0
+  set -- ${W##*) }
+  W=${20}
+  [ "$1" != Z ] || W=
+}
+
+newest() { # DIR: W is the newest generation of a lock
+  W=0
+  set +f
+  for f in "$1"/g.*; do num "${f##*.}" && [ "${f##*.}" -gt $W ] && W=${f##*.}; done
+  set -f
+}
+
+load() { # COMPONENT: reads the newer copy of its state whose checksum holds
+  C=$1 V=$VAR/component/$1 DIRTY= text= a=-1 b=-1
+  SEQ=0 OWNER= EPOCHS= STATE=none PHASE= NEW= CUR=none PREV=none AT= DEADLINE=0 NONCE= REBOOT=
+  REVERTED= PAST= LIMIT=0
+  read -r _ a 2>/dev/null <"$V/state.a"
+  read -r _ b 2>/dev/null <"$V/state.b"
+  [ "$a$b" != -1-1 ] || return 0 # a component without history
+  [ "$a" -gt "$b" ] 2>/dev/null && set -- a b || set -- b a
+  for copy; do
+    text= line=
+    [ -r "$V/state.$copy" ] || continue
+    while IFS= read -r line; do
+      case $line in 'sum '*) break ;; esac
+      text=$text$line$NL
+    done <"$V/state.$copy"
+    W=$(printf %s "$text" | sha256sum)
+    [ "sum ${W%% *}" != "$line" ] || break
+    text=
+  done
+  [ -n "$text" ] || die 74 io "no copy of the state of $C is whole"
+  {
+    read -r _ SEQ && read -r _ OWNER && read -r _ EPOCHS && read -r _ STATE && read -r _ PHASE
+    read -r _ NEW && read -r _ CUR && read -r _ PREV && read -r _ AT && read -r _ DEADLINE
+    read -r _ LIMIT && read -r _ NONCE && read -r _ REBOOT && read -r _ REVERTED && read -r _ PAST
+  } <<TEXT
+$text
+TEXT
+}
+
+state_of() { # TXN: W is the state of that transaction
+  word 1 $NEW
+  [ "$W" != "$1" ] || { W=$STATE && return; }
+  for W in $PAST; do [ "${W%%=*}" != "$1" ] || { W=${W#*=} && return; }; done
+  W=none
+}
+
+use() { TXN=$1 T=$V/txn/$1 TYPE=$4; } # RECORD: the transaction to work with
+
+bounded() { # SECONDS COMMAND...: ends it when the time is over
+  [ -z "$(command -v timeout)" ] || { timeout -k 10 "$@" && return || return $?; }
+  shift
+  "$@"
+}
+
+ask() { # QUERY: W is the first line of the module's answer
+  W=$(cd "$T/tree" && ROLLOUT_TXN=$TXN bounded 60 "$LIB/modules/$TYPE" "$1" "$T/tree" </dev/null 2>/dev/null)
+  W=${W%%"$NL"*}
+}
+
+fits() { # BYTES: is there room for them, and a margin
+  setting reserve 16777216
+  need=$(($1 + $1 / 20 + W))
+  free
+  [ "$W" -ge $need ]
+}
+
+small() { # FILE BYTES: a regular file, not empty, not longer than that; W is its length
+  [ -f "$1" ] && [ ! -L "$1" ] && [ -s "$1" ] && W=$(wc -c <"$1") && [ "$W" -le "$2" ]
+}
+
+deadman_kind() { # W says what holds the dead-man
+  W=process
+  [ -z "$ROOT" ] && [ -d /run/systemd/system ] && W=systemd && return
+  read -r W 2>/dev/null <"$ETC/deadman" || W=process
+  case $W in init | cron) ;; *) W=process ;; esac
+}
+
+old_provides() { # OLD is the file with the provides of what is committed
+  word 1 $CUR
+  OLD=$V/txn/$W/provides
+  [ -f "$OLD" ] || OLD=/dev/null
+}
+
+names() { # DIR: W is the list of names in it
+  set +f
+  set -- "$1"/*
+  set -f
+  W=
+  for f; do
+    f=${f##*/}
+    case $f in *[!A-Za-z0-9._-]*) ;; *) W="$W $f" ;; esac
+  done
+}
+
+alive() { # FILE: does the process live whose pid and time of start stand there; PID is its pid
+  read -r PID at 2>/dev/null <"$1" && started "$PID" && [ -n "$W" ] && [ "$W" = "$at" ]
+}
+
+readback() { # W tells whether what is in place is the active artifact's content: yes, no, unknown
+  case $STATE in
+    probation | confirmed | rollback-failed) use $NEW ;;
+    *) [ "$CUR" != none ] || { W=unknown && return; } && use $CUR ;;
+  esac
+  W=
+  [ ! -d "$T/tree" ] || ask ReadBack
+  case $W in active) W=yes ;; inactive) W=no ;; *) W=unknown ;; esac
+}
+
+free() { # W is the free space of the state's partition in bytes
+  W=$(df -Pk "$VAR" 2>/dev/null | { read -r _ && read -r _ _ _ W _ && echo "$W"; })
+  num "$W" && W=$((W * 1024)) || W=0
+}
+
+# Reads strict JSON (RFC 8259) as hex bytes, so that no awk's idea of characters matters. Gives a
+# line `PATH KIND VALUE` for each value: path and value percent-encoded, list items as `#N`.
+# shellcheck disable=SC2016
+JSON='
+function bad() { failed = 1; exit 1 }
+function blank() { while (b[p] == "20" || b[p] == "0a" || b[p] == "09" || b[p] == "0d") p++ }
+function safe(h, key) { return !(h in c) || (key && (h == "2f" || h == "3d")) ? "%" toupper(h) : c[h] }
+function point(u, key) {
+  if (u < 128) return safe(sprintf("%02x", u), key)
+  if (u < 2048) return sprintf("%%%02X%%%02X", 192 + int(u / 64), 128 + u % 64)
+  if (u < 65536) return sprintf("%%%02X", 224 + int(u / 4096)) sprintf("%%%02X%%%02X", 128 + int(u / 64) % 64, 128 + u % 64)
+  return sprintf("%%%02X%%%02X", 240 + int(u / 262144), 128 + int(u / 4096) % 64) sprintf("%%%02X%%%02X", 128 + int(u / 64) % 64, 128 + u % 64)
+}
+function four(  i, u) {
+  for (i = 0; i < 4; i++) { if (!(b[p] in hex)) bad(); u = u * 16 + hex[b[p++]] }
+  return u
+}
+function text(key,  s, h, u, low) {
+  for (p++; p < n; ) {
+    h = b[p++]
+    if (h == "22") return s
+    if (h < "20" "") bad()
+    if (h != "5c") { s = s safe(h, key); continue }
+    h = b[p++]
+    if (h in esc) { s = s safe(esc[h], key); continue }
+    if (h != "75") bad()
+    u = four()
+    if (u >= 55296 && u < 56320) {
+      if (b[p] != "5c" || b[p + 1] != "75") bad()
+      p += 2; low = four()
+      if (low < 56320 || low > 57343) bad()
+      u = 65536 + (u - 55296) * 1024 + low - 56320
+    } else if (u == 0 || (u >= 56320 && u < 57344)) bad()
+    s = s point(u, key)
+  }
+  bad()
+}
+function value(path, depth,  i, k, s, h) {
+  if (depth > 16) bad()
+  blank(); h = b[p]
+  if (h == "22") { print path " s " text(0); return }
+  if (h == "7b" || h == "5b") {
+    print path (h == "7b" ? " o" : " a"); p++; blank()
+    if (b[p] == (h == "7b" ? "7d" : "5d")) { p++; return }
+    for (i = 0; ; i++) {
+      k = "#" i; blank()
+      if (h == "7b") {
+        if (b[p] != "22") bad()
+        k = text(1); blank()
+        if (b[p++] != "3a" || ((path "/" k) in seen)) bad()
+        seen[path "/" k] = 1
+      }
+      value(path "/" k, depth + 1); blank()
+      s = b[p++]
+      if (s == (h == "7b" ? "7d" : "5d")) return
+      if (s != "2c") bad()
+    }
+  }
+  for (s = ""; b[p] in c && b[p] != "2c" && b[p] != "5d" && b[p] != "7d"; p++) s = s c[b[p]]
+  if (s !~ /^(true|false|null|-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][-+]?[0-9]+)?)$/) bad()
+  print path " n " s
+}
+BEGIN {
+  for (i = 33; i < 127; i++) if (i != 37 && i != 35) c[sprintf("%02x", i)] = sprintf("%c", i)
+  for (i = 0; i < 10; i++) hex[sprintf("%02x", 48 + i)] = i
+  for (i = 10; i < 16; i++) hex[sprintf("%02x", 55 + i)] = hex[sprintf("%02x", 87 + i)] = i
+  esc["22"] = "22"; esc["5c"] = "5c"; esc["2f"] = "2f"; esc["62"] = "08"; esc["66"] = "0c"
+  esc["6e"] = "0a"; esc["72"] = "0d"; esc["74"] = "09"
+}
+{ for (i = 1; i <= NF; i++) b[n++] = $i "" }
+END { if (failed) exit 1; p = 0; value(top, 0); blank(); if (p != n + 0) exit 1 }
+'
+
+# Judges header-info (h) and type-info (t) against the device and the provides of what runs now:
+# `ok TYPE NAME GROUP`, `denied WHY` or `incompatible WHY`. Mender Artifact v3, "header-info".
+# shellcheck disable=SC2016
+JUDGE='
+function say(x) { if (!said) print x; said = 1; exit 0 }
+FILENAME == ARGV[1] { i = index($0, "="); have[substr($0, 1, i - 1)] = substr($0, i + 1); next }
+{ known = 0; split($1, part, "/") }
+$1 == "t" { t = $2 }
+$1 == "t/type" { if ($2 != "s") say("denied the payload type is no text"); ttype = $3; typed = 1 }
+$1 ~ /^t.artifact_depends.[^\/]+(.#[0-9]+)?$/ && $2 == "s" { need[part[3]] = 1; if (fits(part[3], $3)) met[part[3]] = 1 }
+$1 ~ /^h(.payloads.#0|.artifact_provides|.artifact_depends)?$/ && $2 == "o" { known = 1 }
+$1 ~ /^h.(payloads|artifact_depends.(device_type|artifact_name|artifact_group))$/ && $2 == "a" { known = 1 }
+$1 == "h/payloads/#0/type" && $2 == "s" { type = $3; known = 1 }
+$1 == "h/artifact_provides/artifact_name" && $2 == "s" { name = $3; known = 1 }
+$1 == "h/artifact_provides/artifact_group" && $2 == "s" { group = $3; known = 1 }
+$1 ~ /^h.artifact_depends.(device_type|artifact_name|artifact_group).#[0-9]+$/ && $2 == "s" {
+  known = 1; need[part[3]] = 1; if (fits(part[3], $3)) met[part[3]] = 1
+}
+$1 ~ /^h/ && !known { say("denied header-info has a field that it must not have") }
+function fits(key, v) { return key == "device_type" ? v == device : (key in have) && have[key] == v }
+END {
+  if (type !~ /^[A-Za-z0-9][A-Za-z0-9_.-]*$/ || length(type) > 64) say("denied the payload type is malformed")
+  if (t != "o" || !typed || (ttype != type && !(ttype == "" && type == "rootfs-image"))) say("denied type-info names another payload type")
+  if (name == "" || length(name) > 768 || name ~ /%([01]|7F)/) say("denied the artifact name is malformed")
+  if (length(group) > 768 || group ~ /%([01]|7F)/) say("denied the artifact group is malformed")
+  if (!("device_type" in need)) say("denied header-info names no device type")
+  if (!("device_type" in met)) say("incompatible the artifact is for another device type than " device)
+  for (key in need) if (!(key in met)) say("incompatible the artifact depends on another " key)
+  say("ok " type " " name " " (group == "" ? "-" : group))
+}
+'
+
+# Gives the provides after a commit: of the old ones what is not cleared, and the new ones.
+# shellcheck disable=SC2016
+PROVIDES='
+function glob(g, s,  i) { # * is any run of characters, all else stands for itself
+  i = index(g, "*")
+  if (!i) return g == s
+  if (substr(s, 1, i - 1) != substr(g, 1, i - 1)) return 0
+  g = substr(g, i + 1)
+  for (s = substr(s, i); ; s = substr(s, 2)) { if (glob(g, s)) return 1; if (s == "") return 0 }
+}
+FILENAME == ARGV[1] { i = index($0, "="); old[substr($0, 1, i - 1)] = substr($0, i + 1); next }
+{ split($1, part, "/") }
+$1 ~ /^[ht].artifact_provides.[^\/]+$/ && $2 == "s" { fresh[part[3]] = $3 }
+$1 == "t/clears_artifact_provides" { some = 1 }
+$1 ~ /^t.clears_artifact_provides.#/ { clear[++n] = $3 }
+END {
+  if (!some) clear[++n] = "*"
+  clear[++n] = "artifact_name"; clear[++n] = "artifact_group"
+  for (k in old) { gone = k in fresh; for (i = 1; i <= n; i++) if (glob(clear[i], k)) gone = 1; if (!gone) print k "=" old[k] }
+  for (k in fresh) print k "=" fresh[k]
+}
+'
+
+# --- core begin ---
+# Laws: 1 nothing is parsed or unpacked before signature and hashes held. 2 What was checked is
+# what is used: root's own copy. 3 The record is written before the effect, so that whoever comes
+# next can finish or undo it. 4 One core at a time. 5 Older epochs are refused.
+
+durable() { sync "$@" 2>/dev/null || sync; } # FILES: their content survives a loss of power
+
+lock() { # DIR: takes a generation lock; its newest name is never removed or used again
+  [ -d "$1" ] || mkdir -p "$1" || return 1
+  newest "$1"
+  n=$W next=$((W + 1)) HOLDER=
+  if [ "$n" -gt 0 ] && [ ! -e "$1/done.$n" ] && read -r HOLDER at boot 2>/dev/null <"$1/g.$n"; then
+    started "$HOLDER"
+    [ "$boot" = "$BOOT" ] && [ -n "$W" ] && [ "$W" = "$at" ] && return 1
+  fi
+  started $$
+  mine=$1/t.$$
+  echo "$$ $W $BOOT" >"$mine" && ln "$mine" "$1/g.$next" 2>/dev/null || return 1
+  newest "$1" # a slow contender can make a name that is past already: then it holds nothing
+  [ "$W" -eq "$next" ] || { rm -f "$1/g.$next" && return 1; }
+  LOCKED=$1/done.$next
+  rm -f "$mine" "$1/g.$n" "$1/done.$n"
+}
+
+core_lock() { # waits a little for the lock that all cores share
+  tries=0
+  until lock "$RUN/lock"; do
+    [ $((tries = tries + 1)) -lt "$1" ] || return 1
+    sleep 0.2 2>/dev/null || sleep 1
+    clock
+  done
+  trap '[ -z "$LOCKED" ] || : >"$LOCKED"' EXIT
+}
+
+put() { # writes new, syncs, renames over the older copy, syncs the directory
+  (umask 022 && mkdir -p "$V" && printf %s "$text" >"$1.new") 2>/dev/null &&
+    W=$(sha256sum <"$1.new") && echo "sum ${W%% *}" >>"$1.new" &&
+    durable "$1.new" && mv -f "$1.new" "$1" && durable "$V"
+}
+
+save() { # writes the state; what was recorded before stays readable at every moment
+  SEQ=$((SEQ + 1)) DIRTY= copy=$V/state.a
+  [ $((SEQ % 2)) -eq 0 ] || copy=$V/state.b
+  text="seq $SEQ${NL}owner $OWNER${NL}epochs $EPOCHS${NL}state $STATE${NL}phase $PHASE${NL}new $NEW
+cur $CUR${NL}prev $PREV${NL}at $AT${NL}deadline $DEADLINE${NL}limit $LIMIT${NL}nonce $NONCE
+reboot $REBOOT${NL}reverted $REVERTED${NL}past $PAST$NL"
+  # the reserve is for a full disk: a device must always be able to record that it goes back
+  put "$copy" || { rm -f "$VAR/reserve" && put "$copy"; } || die 74 io "the state cannot be written"
+}
+
+fence() { # refuses other controllers and older epochs, and remembers newer ones
+  [ -z "$OWNER" ] || [ "$OWNER" = "$P_controller" ] || die 76 fenced "the device serves $OWNER"
+  others= count=0
+  for pair in $EPOCHS; do
+    if [ "${pair%=*}" = "$P_controller" ]; then
+      [ "$P_epoch" -ge "${pair#*=}" ] || die 76 fenced "epoch $P_epoch is below ${pair#*=}"
+    elif [ $((count = count + 1)) -lt 8 ]; then
+      others="$others $pair"
+    fi
+  done
+  [ "$OWNER $EPOCHS" = "$P_controller $P_controller=$P_epoch$others" ] || DIRTY=1
+  OWNER=$P_controller EPOCHS=$P_controller=$P_epoch$others
+}
+
+module() { # STATE: runs it in a session of its own; SAID are its last words
+  setting module-timeout 3600
+  (
+    trap - HUP PIPE
+    cd "$T/tree" || exit 1
+    export ROLLOUT_TXN="$TXN"
+    session=$(command -v setsid)
+    timer=$(command -v timeout) || W=
+    exec $session $timer ${timer:+-k 10} ${timer:+$W} "$LIB/modules/$TYPE" "$1" "$T/tree"
+  ) </dev/null >"$T/log" 2>&1 &
+  started $!
+  echo "$! $W" >"$RUN/module"
+  wait $!
+  rc=$?
+  [ $rc -eq 0 ] || SAID="$1 exit $rc: $(tail -c 300 "$T/log" | tail -n 1)"
+  return $rc
+}
+
+drop() { # RECORD: takes away a transaction that neither runs nor is needed to go back
+  [ $# -gt 3 ] || return 0
+  use "$@"
+  [ ! -d "$T/tree" ] || module Cleanup
+  rm -rf "$T" "${VAR:?}/spool/$C/$1"
+}
+
+discard() { # STATE: ends the newest transaction before anything of it was active
+  STATE=$1 PHASE=
+  save
+  drop $NEW
+}
+
+do_begin() { # makes the transaction the newest one, or finds it again
+  state_of "$P_txn"
+  again=$W
+  case $STATE in probation | confirmed) [ "$again" = "$STATE" ] || die 78 wrong_state "another transaction is in $STATE" ;; esac
+  case $again in
+    staging) return ;;
+    probation | confirmed | committed) echo 'again yes' && return ;;
+    none | verified | installed) ;;
+    *) die 78 wrong_state "the transaction is $again" ;;
+  esac
+  case $STATE in staging | verified | installed) discard aborted ;; esac
+  [ "$again" != none ] || remember
+  NEW="$P_txn - - -" STATE=staging PHASE= REBOOT=
+  save
+  [ -f "$VAR/reserve" ] || dd if=/dev/zero of="$VAR/reserve" bs=65536 count=1 2>/dev/null
+}
+
+remember() { # keeps the states of the last transactions, for repeats and `status`
+  word 1 $NEW
+  set -- ${W:+$W=$STATE} $PAST
+  PAST="${1-} ${2-} ${3-} ${4-} ${5-} ${6-} ${7-} ${8-}"
+}
+
+refuse() { # RC REASON DETAIL: the transaction is not fit; nothing of it stays
+  discard aborted
+  die "$@"
+}
+
+due() { # STATE: is the transaction there; further on there is nothing to do, elsewhere it dies
+  state_of "$P_txn"
+  [ "$W" != "$1" ] || return 0
+  order="staging verified installed probation confirmed committed "
+  case $order in *"$1 "*"$W "*) return 1 ;; esac
+  die 78 wrong_state "the transaction is $W"
+}
+
+do_verify() {
+  due staging || return 0
+  use $NEW
+  spool=$VAR/spool/$C/$TXN in=$T/in
+  [ -d "$spool" ] && [ ! -L "$spool" ] || die 78 wrong_state "nothing is staged"
+  W=$(du -sk "$spool") && fits $((${W%%[!0-9]*} * 1024)) || refuse 74 low_space "too little free space"
+  rm -rf "$T" # from an attempt that was cut off
+  (umask 022 && mkdir -p "$T") && mkdir "$in" && cp -RP "$spool/." "$in/" || refuse 74 io "the spool cannot be copied"
+  check_signature
+  check_files
+  check_header
+  build_tree || refuse 74 io "the module's tree cannot be written"
+  NEW="$TXN $NAME $MANIFEST $TYPE" STATE=verified
+  save
+  rm -rf "$spool"
+}
+
+check_signature() { # one of the keys that enrolment placed made the manifest's signature
+  small "$in/manifest" 262144 || refuse 65 denied "there is no manifest"
+  small "$in/manifest.sig" 8192 || refuse 65 denied "the manifest is not signed"
+  base64 -d <"$in/manifest.sig" >"$T/sig" 2>/dev/null && small "$T/sig" 1024 ||
+    refuse 65 denied "the signature is not base64"
+  [ "$W" -ne 64 ] || der
+  good=
+  set +f
+  set -- "$ETC"/keys/*.pem
+  set -f
+  for key; do
+    W=$(openssl pkey -pubin -in "$key" -noout -text 2>/dev/null) || refuse 65 denied "no key, or a broken one: ${key##*/}"
+    case $W in
+      *'ASN1 OID: prime256v1'*) ;;
+      *RSA-PSS*) refuse 65 denied "a key of an unknown kind: ${key##*/}" ;;
+      *Modulus:*)
+        W=${W%% bit*}
+        [ "${W##*\(}" -ge 3072 ] || refuse 65 denied "a key of less than 3072 bit: ${key##*/}"
+        ;;
+      *) refuse 65 denied "a key of an unknown kind: ${key##*/}" ;;
+    esac
+    openssl dgst -sha256 -verify "$key" -signature "$T/sig" "$in/manifest" >/dev/null 2>&1 && good=yes
+  done
+  [ "$good" = yes ] || refuse 65 denied "no key of this device made the signature"
+}
+
+der() { # ECDSA P-256 as Mender writes it is r and s, each 32 bytes; openssl wants DER
+  set -- $(od -An -v -tx1 "$T/sig")
+  half= body=
+  for byte; do
+    half=$half$byte
+    [ ${#half} -eq 64 ] || continue
+    while [ ${#half} -gt 2 ] && [ "${half#00}" != "$half" ]; do half=${half#00}; done
+    case $half in [89a-f]*) half=00$half ;; esac
+    body=$body$(printf '02%02x' $((${#half} / 2)))$half half=
+  done
+  body=$(printf '30%02x' $((${#body} / 2)))$body
+  while [ -n "$body" ]; do
+    printf "\\$(printf %03o "0x${body%"${body#??}"}")"
+    body=${body#??}
+  done >"$T/sig"
+}
+
+check_files() { # Mender Artifact v3, "manifest": each line is one file, each file one line
+  listed=$NL count=2 header=
+  while IFS= read -r line || [ -n "$line" ]; do
+    sum=${line%%  *} name=${line#*  } count=$((count + 1))
+    case $sum in *[!0-9a-f]*) sum= ;; esac
+    case $name in
+      manifest*) sum= ;;
+      header.*) [ -z "$header" ] || sum=
+        header=$name ;;
+    esac
+    case $listed in *"$NL$name$NL"*) sum= ;; esac
+    [ ${#sum} -eq 64 ] && frame_name "$name" || refuse 65 denied "the manifest has a malformed or double line"
+    listed=$listed$name$NL
+  done <"$in/manifest"
+  case $listed in *"${NL}version$NL"*) ;; *) header= ;; esac
+  [ -n "$header" ] || refuse 65 denied "the manifest lists no version or no header"
+  found=$(cd "$in" && find . ! -type d) || refuse 74 io "the files cannot be listed"
+  while IFS= read -r name; do
+    name=${name#./} count=$((count - 1))
+    case ${NL}manifest${NL}manifest.sig$listed in *"$NL$name$NL"*) ;; *) refuse 65 denied "a file is not in the manifest" ;; esac
+    [ -f "$in/$name" ] && [ ! -L "$in/$name" ] || refuse 65 denied "$name is not a regular file"
+  done <<FOUND
+$found
+FOUND
+  [ $count -eq 0 ] || refuse 65 denied "a file of the manifest is missing"
+  (cd "$in" && sha256sum -c manifest) >/dev/null 2>&1 || refuse 65 denied "a file differs from its checksum in the manifest"
+  W=
+  small "$in/version" 31 && IFS= read -r W <"$in/version"
+  [ "$W" = '{"format":"mender","version":3}' ] || refuse 65 denied "not a Mender Artifact of version 3"
+  W=$(sha256sum <"$in/manifest") && MANIFEST=${W%% *}
+}
+
+check_header() { # only here an archive is opened: its bytes are signed
+  small "$in/$header" 1048576 && mkdir "$T/h" || refuse 65 denied "the header is empty or too large"
+  case $header in *.gz) unpack='gzip -dc' ;; *.xz) unpack='xz -dc' ;; *) unpack='dd' ;; esac
+  $unpack <"$in/$header" 2>/dev/null | dd bs=65536 count=17 iflag=fullblock of="$T/header" 2>/dev/null
+  small "$T/header" 1048576 || refuse 65 denied "the header is empty or too large when unpacked"
+  names=$(tar -tf "$T/header" 2>/dev/null) && rows=$(tar -tvf "$T/header" 2>/dev/null) ||
+    refuse 65 denied "the header cannot be read"
+  case $NL$names in *"${NL}scripts/"*) refuse 69 incompatible "artifacts with state scripts are not supported" ;; esac
+  case $names in
+    "header-info${NL}headers/0000/type-info" | "header-info${NL}headers/0000/type-info${NL}headers/0000/meta-data") ;;
+    *) refuse 65 denied "the header has other members than it should" ;;
+  esac
+  while read -r mode _ size _; do # a sparse member is small in the archive and huge on disk
+    case $mode in -*) num "$size" && [ "$size" -le 262144 ] && continue ;; esac
+    refuse 65 denied "a member of the header is not a small regular file"
+  done <<ROWS
+$rows
+ROWS
+  tar -xof "$T/header" -C "$T/h" 2>/dev/null || refuse 65 denied "the header cannot be unpacked"
+  for pair in h:header-info t:headers/0000/type-info; do
+    [ -s "$T/h/${pair#*:}" ] && od -An -v -tx1 "$T/h/${pair#*:}" | awk -v top="${pair%%:*}" "$JSON" >>"$T/json" ||
+      refuse 65 denied "${pair##*/} is not strict JSON"
+  done
+  old_provides
+  read -r W 2>/dev/null <"$ETC/device_type" && enc "$W" || refuse 69 incompatible "the device has no type"
+  W=$(awk -v device="$W" "$JUDGE" "$OLD" "$T/json") || refuse 74 io "header-info cannot be judged"
+  case $W in
+    'ok '*) ;;
+    incompatible*) refuse 69 "${W%% *}" "${W#* }" ;;
+    *) refuse 65 denied "${W#* }" ;;
+  esac
+  set -- $W
+  TYPE=$2 NAME=$3 GROUP=${4#-}
+  [ -f "$LIB/modules/$TYPE" ] && [ -x "$LIB/modules/$TYPE" ] || refuse 69 incompatible "the device has no update module $TYPE"
+}
+
+build_tree() { # the file API of Mender's update modules, version 3
+  mkdir "$T/tree" "$T/tree/header" "$T/tree/tmp" && cd "$T/tree" || return 1
+  if [ -d "$in/data/0000" ]; then mv "$in/data/0000" files; else mkdir files; fi || return 1
+  mv "$T/h/header-info" "$T/h/headers/0000/type-info" header/ || return 1
+  mv "$T/h/headers/0000/meta-data" header/ 2>/dev/null || : >header/meta-data
+  mv "$in/manifest" "$in/manifest.sig" "$T/" && rm -rf "$T/h" "$T/header" "$in" || return 1
+  cp "$ETC/device_type" current_device_type && echo 3 >version && : >current_artifact_group || return 1
+  printf %s "$TYPE" >header/payload_type && dec "$GROUP" && printf %s "$W" >header/artifact_group || return 1
+  dec "$NAME" && printf %s "$W" >header/artifact_name || return 1
+  word 2 $CUR && dec "$W" && printf '%s\n' "$W" >current_artifact_name && cd /
+}
+
+inhibited() { # the owner of the device can say: not now
+  [ ! -e "$ETC/inhibit" ] && [ ! -e "$RUN/inhibit" ] || die 77 inhibited "an inhibit file is on the device"
+}
+
+do_install() {
+  due verified || return 0
+  inhibited
+  use $NEW
+  module Download || refuse 69 install_failed "$SAID"
+  sync -f "$T" 2>/dev/null || sync # what a later rollback needs is on disk before anything changes
+  word 1 $NEW
+  ask RollbackAfterCommit
+  keeps=${W:-No}
+  ask HealthDir
+  enc "${W:--}"
+  NEW="$NEW $keeps $W" STATE=installed
+  save
+}
+
+arm() { # the dead-man answers with its pid when it holds no stream of ours any more
+  deadman_kind
+  [ "$W" != systemd ] || ! systemd-run --quiet --collect --unit="rollout-deadman-$C" \
+    --on-active=$((DEADLINE - U + 1)) /bin/sh "$SELF" deadman "$TXN" >/dev/null 2>&1 || return 0
+  session=$(command -v setsid)
+  W=$($session sh "$SELF" --root "$ROOT" deadman "$TXN" </dev/null 2>/dev/null &)
+  num "$W" && pid=$W || return 1
+  started "$pid"
+  echo "$pid $W" >"$RUN/deadman.$C"
+}
+
+disarm() {
+  deadman_kind
+  [ "$W" != systemd ] || systemctl stop "rollout-deadman-$C.timer" 2>/dev/null
+  ! alive "$RUN/deadman.$C" || [ "$PID" = $$ ] || kill "-$PID" 2>/dev/null || kill "$PID" 2>/dev/null
+}
+
+do_activate() { # the point of no return: record, dead-man, switch
+  due installed || return 0
+  inhibited
+  use $NEW
+  token
+  NONCE=$W AT=$BOOT LIMIT=$P_deadline DEADLINE=$((U + P_deadline)) STATE=probation PHASE=switching
+  save
+  arm || { discard aborted && die 74 io "the dead-man cannot be started"; }
+  module ArtifactInstall || undo activate_failed
+  ask NeedsArtifactReboot
+  case $W in Yes | Automatic) REBOOT=$W ;; esac
+  PHASE=
+  save
+  [ -z "$REBOOT" ] || [ -n "$ROOT" ] || (sleep 2 && { [ "$REBOOT" = Automatic ] && reboot || module ArtifactReboot; }) </dev/null >/dev/null 2>&1 &
+}
+
+undo() { # REASON: a step failed; the device goes back and says so
+  why=$SAID
+  back && die 69 "$1" "$why (rolled back)"
+  die 69 rollback_failed "$why; $SAID"
+}
+
+back() { # takes the newest transaction back; fails when the module cannot
+  use $NEW
+  PHASE=reverting
+  save
+  SAID="the module $TYPE does not support rollback" good=
+  ask SupportsRollback
+  [ "$W" = Yes ] && module ArtifactRollback && good=yes
+  why_not=$SAID
+  module ArtifactFailure
+  SAID=$why_not PHASE= STATE=rollback-failed
+  if [ "$good" = yes ]; then
+    STATE=rolled-back
+    word 1 $CUR
+    [ "$W" != "$TXN" ] || CUR=$PREV PREV=gone
+  fi
+  save
+  disarm
+  [ "$good" = yes ] && drop $NEW
+}
+
+finish() { # makes the newest transaction permanent
+  use $NEW
+  module ArtifactCommit || undo commit_failed
+  old_provides
+  awk "$PROVIDES" "$OLD" "$T/json" >"$T/provides.new" && chmod 644 "$T/provides.new" &&
+    durable "$T/provides.new" && mv -f "$T/provides.new" "$T/provides" || die 74 io "the provides cannot be written"
+  before=$PREV PREV=$CUR CUR="$NEW $(date +%s)" STATE=committed PHASE=
+  save
+  disarm
+  drop $before
+}
+
+fresh() { # the sender has spoken to this version, after the last boot, over a new connection
+  [ -n "$P_nonce" ] && [ "$P_nonce" = "$NONCE" ] && [ "$AT" = "$BOOT" ] || die 77 stale_nonce "ask for the nonce again"
+}
+
+do_confirm() {
+  due probation || return 0
+  fresh
+  STATE=confirmed
+  save
+  disarm
+}
+
+do_commit() {
+  state_of "$P_txn"
+  [ "$W" = probation ] || due confirmed || return 0
+  fresh
+  PHASE=committing
+  save
+  finish
+}
+
+do_rollback() {
+  state_of "$P_txn"
+  case $W in
+    staging | verified) discard aborted && return ;;
+    installed) discard rolled-back && return ;;
+    aborted | rolled-back) return ;;
+    committed) again_current ;;
+    probation | confirmed | rollback-failed) [ "${NEW%% *}" = "$P_txn" ] || die 78 nothing_to_roll_back "another transaction came after it" ;;
+    *) die 78 nothing_to_roll_back "the transaction is not known" ;;
+  esac
+  back || die 69 rollback_failed "$SAID"
+}
+
+again_current() { # a committed transaction becomes the newest one again, to be taken back
+  word 5 $CUR
+  [ "${CUR%% *}" = "$P_txn" ] && [ "$W" = Yes ] && [ "$PREV" != gone ] || die 78 nothing_to_roll_back "the previous version is gone"
+  setting rollback-window 604800
+  [ $(($(date +%s) - ${CUR##* })) -le "$W" ] || die 78 nothing_to_roll_back "the rollback window is over"
+  [ "${NEW%% *}" != "$P_txn" ] || return 0
+  case $STATE in
+    probation | confirmed) die 78 wrong_state "another transaction is in $STATE" ;;
+    staging | verified | installed) discard aborted ;;
+  esac
+  remember
+  NEW=${CUR% *} STATE=committed
+}
+
+do_abort() {
+  state_of "$P_txn"
+  case $W in
+    none | aborted) ;;
+    staging | verified | installed) discard aborted ;;
+    *) die 78 wrong_state "the transaction is $W" ;;
+  esac
+}
+
+do_adopt() { DIRTY=1; }
+
+do_gc() { # what neither runs, nor is needed to go back, nor is under way
+  keep=" ${CUR%% *} ${PREV%% *} "
+  case $STATE in aborted | rolled-back) ;; *) keep="$keep${NEW%% *} " ;; esac
+  names "$V/txn"
+  found=$W
+  names "$VAR/spool/$C"
+  for txn in $found $W; do
+    case $keep in *" $txn "*) continue ;; esac
+    W=
+    IFS= read -r W 2>/dev/null <"$V/txn/$txn/tree/header/payload_type"
+    [ ${#txn} -ne 26 ] || drop "$txn" - - "${W:--}"
+  done
+}
+
+recover() { # finishes or undoes what a core was doing when it was killed or the power went
+  ! alive "$RUN/module" || kill -9 "-$PID" 2>/dev/null || kill -9 "$PID" # it must not work beside us
+  case $PHASE in
+    switching) takes_back ;;
+    reverting) back ;;
+    committing) (finish) ; load "$C" ;;
+  esac
+  [ "$AT" != "$BOOT" ] || return 0
+  case $STATE in
+    probation) [ -n "$REBOOT" ] && rebooted || takes_back ;;
+    confirmed) rebooted ;;
+  esac
+}
+
+rebooted() { # the module had asked for this boot, or the transaction was confirmed before it
+  token
+  NONCE=$W AT=$BOOT DEADLINE=$((U + LIMIT)) REBOOT=
+  save
+  use $NEW
+  [ "$STATE" = confirmed ] || { arm && module ArtifactVerifyReboot; }
+}
+
+takes_back() { # the device decides by itself
+  REVERTED=${NEW%% *}
+  back
+}
+
+boot() { # the hook: before anything else may change something
+  core_lock 25 || exit 75
+  names "$VAR/component"
+  for C in $W; do
+    load "$C"
+    recover
+    [ "$STATE" != probation ] || alive "$RUN/deadman.$C" || { use $NEW && arm; }
+  done
+}
+
+deadman() { # TXN: takes it back when its deadline passes before it is confirmed
+  names "$VAR/component"
+  for C in $W; do
+    load "$C"
+    [ "${NEW%% *}" != "$1" ] || break
+  done
+  echo $$
+  exec >/dev/null
+  while [ "$STATE" = probation ] && [ "${NEW%% *}" = "$1" ]; do
+    clock
+    left=$((DEADLINE - U))
+    if [ $left -gt 0 ]; then
+      [ $left -lt 30 ] || left=30
+      sleep $left
+    elif core_lock 2; then
+      load "$C"
+      recover
+      [ "$STATE" = probation ] && [ "${NEW%% *}" = "$1" ] && takes_back
+      exit
+    fi
+    load "$C"
+  done
+}
+
+core() { # VERB KEY=VALUE...: the only way in, in a process or subshell of its own
+  trap '' HUP PIPE
+  umask 077
+  verb=$1
+  shift
+  case $verb in
+    begin | verify | install | activate | confirm | commit | rollback | abort) args "$@" && [ -n "$P_txn" ] ;;
+    adopt | gc | readback) args "$@" ;;
+    *) false ;;
+  esac || die 64 usage "the core does not take that"
+  load "$P_component"
+  [ "$verb" != readback ] || { readback && exit; }
+  [ -n "$P_controller" ] && [ -n "$P_epoch" ] || die 64 usage "controller= and epoch= are missing"
+  core_lock 25 || die 75 busy "another request is at work"
+  load "$P_component"
+  recover
+  [ "$verb" != adopt ] || OWNER=
+  fence
+  "do_$verb"
+  [ -z "$DIRTY" ] || save
+  exit 0
+}
+# --- core end ---
+
+# --- protocol begin ---
+# May run as an unprivileged user: reads the request, moves bytes into the spool, asks the core.
+
+say() { # KEY WORDS...: one line of the reply, of printable words
+  line="$*$NL"
+  [ $((${#OUT} + ${#line})) -le 65000 ] || return 0
+  OUT=$OUT$line
+  printf %s "$line"
+}
+
+finish_reply() { # RC: the end line, without which nothing may be concluded from a reply
+  W=$(printf %s "$OUT" | sha256sum)
+  printf 'end %s %s\n' "$1" "${W%% *}"
+  [ -z "$LOCKED" ] || : >"$LOCKED"
+  exit "$1"
+}
+
+fail() { # RC REASON DETAIL
+  say reason "$2"
+  enc "$3"
+  say detail "$W"
+  finish_reply "$1"
+}
+
+call() { # VERB: asks the core; ANSWER are its lines, RC its exit code
+  set -- "$1" ${P_txn:+txn=$P_txn} ${P_controller:+controller=$P_controller} \
+    "component=$P_component" ${P_epoch:+epoch=$P_epoch} ${P_nonce:+nonce=$P_nonce} "deadline=$P_deadline"
+  if [ -n "$ELEVATE" ]; then
+    ANSWER=$($ELEVATE "$@" </dev/null)
+  else
+    ANSWER=$(LOCKED='' && core "$@" </dev/null)
+  fi
+  RC=$?
+  case $RC in 0 | 64 | 65 | 69 | 74 | 75 | 76 | 77 | 78) ;; *) ANSWER="reason io${NL}detail the%20core%20ended%20with%20$RC" RC=74 ;; esac
+}
+
+answer() { # repeats what the core said, and where the transaction stands now
+  while read -r key rest; do
+    case $key in reason | detail) say "$key" $rest ;; esac
+  done <<TEXT
+$ANSWER
+TEXT
+}
+
+end_failed() { # ends with the core's refusal
+  answer
+  standing
+  finish_reply "$RC"
+}
+
+standing() {
+  load "$P_component"
+  say state "$STATE"
+  [ -z "$NEW" ] || say txn "${NEW%% *}"
+}
+
+fields() { # [nonce]: the fields of state, docs/reference/device-protocol.md
+  load "$P_component"
+  say protocol rollout-agent/1
+  say helper "$VERSION"
+  [ -z "$P_nonce" ] || say nonce "$P_nonce"
+  W=none
+  read -r W 2>/dev/null <"$ETC/device_type"
+  enc "$W"
+  say device-type "$W"
+  say boot-id "$BOOT"
+  say uptime "$U"
+  standing
+  set -- "${1-}" $CUR
+  case $STATE in
+    probation | confirmed | rollback-failed) set -- "$1" $NEW && back_to=$CUR ;;
+    *) back_to=$PREV && word 5 $CUR && [ "$W" = Yes ] || back_to=gone ;;
+  esac
+  say artifact "${3-none}"
+  say manifest "${4-none}"
+  W=unknown
+  [ $# -le 3 ] || if [ -n "$ELEVATE" ]; then W=$($ELEVATE readback "component=$P_component" </dev/null); else use "$2" "$3" "$4" "$5" && readback; fi
+  case $W in yes | no) ;; *) W=unknown ;; esac
+  say active "$W"
+  nonce=$1
+  set -- $back_to
+  case $back_to in
+    gone) ;;
+    none) say previous none && say previous-manifest none ;;
+    *) say previous "$2" && say previous-manifest "$3" ;;
+  esac
+  [ -z "$REVERTED" ] || say reverted "$REVERTED"
+  if [ -n "$OWNER" ]; then
+    set -- $EPOCHS
+    say epoch "${1#*=}"
+    say controller "$OWNER"
+  fi
+  case $nonce$STATE in nonceprobation | nonceconfirmed) [ "$AT" != "$BOOT" ] || [ -n "$PHASE" ] || say commit-nonce "$NONCE" ;; esac
+  deadman_kind
+  say deadman "$W"
+  if [ "$STATE" = probation ] && [ "$AT" = "$BOOT" ]; then
+    W=$((DEADLINE - U))
+    [ $W -ge 0 ] || W=0
+    say deadline-left $W
+  fi
+  free
+  say free "$W"
+}
+
+facts() {
+  fields nonce
+  W=unknown
+  while IFS='=' read -r key v; do [ "$key" != PRETTY_NAME ] || { v=${v#\"} && W=${v%\"}; }; done 2>/dev/null <"$ROOT/etc/os-release"
+  enc "$W" && say fact "os=$W"
+  W=$(uname -m) && enc "$W" && say fact "arch=$W"
+  W=$(uname -r) && enc "$W" && say fact "kernel=$W"
+  W=$(readlink "/proc/$$/exe") && W=${W##*/} && enc "$W" && say fact "shell=$W"
+  W=$(openssl version 2>/dev/null) || W=none
+  enc "$W" && say fact "openssl=$W"
+  T=$VAR TYPE='' names "$LIB/modules"
+  for TYPE in $W; do
+    [ -x "$LIB/modules/$TYPE" ] || continue
+    W=$("$LIB/modules/$TYPE" RollbackAfterCommit /nonexistent </dev/null 2>/dev/null)
+    [ "$W" = Yes ] && say module "$TYPE+keeps-previous" || say module "$TYPE"
+  done
+  release_checks
+  names "$ETC/health.d"
+  list=$W
+  [ -z "$CHECKS" ] || { names "$CHECKS" && list="$list $W"; }
+  seen=' '
+  for W in $list; do
+    case $seen in *" $W "*) ;; *) seen="$seen$W " && say health-check "$W" ;; esac
+  done
+  old_provides
+  while IFS= read -r line; do say provides "$line"; done <"$OLD"
+}
+
+status() {
+  fields nonce
+  [ -n "$P_txn" ] || return 0
+  state_of "$P_txn"
+  say txn-state "$W"
+  spool=$VAR/spool/$P_component/$P_txn
+  [ "$W" = staging ] && cd "$spool" 2>/dev/null || return 0
+  sums=$(find . -type f -exec sha256sum {} +)
+  while read -r sum name; do
+    [ -n "$name" ] || continue
+    W=$(wc -c <"$name")
+    say have "${name#./}" $W "$sum"
+  done <<SUMS
+$sums
+SUMS
+  cd /
+}
+
+release_checks() { # CHECKS is the directory of checks that the active release brought
+  case $STATE in probation | confirmed | rollback-failed) word 6 $NEW ;; *) word 6 $CUR ;; esac
+  CHECKS=
+  case $W in /*) dec "$W" && CHECKS=$ROOT$W ;; esac
+}
+
+health() {
+  fields nonce
+  release_checks
+  rest=$P_checks,
+  while [ -n "$rest" ]; do
+    name=${rest%%,*} rest=${rest#*,}
+    case $name in '' | .*) continue ;; esac
+    check=$ETC/health.d/$name
+    [ -x "$check" ] || check=${CHECKS:-/nonexistent}/$name
+    if [ ! -f "$check" ] || [ ! -x "$check" ]; then
+      say check "$name" 127
+      continue
+    fi
+    W=$(
+      {
+        cd / && env -i "PATH=$PATH" LC_ALL=C "ROLLOUT_ROOT=$ROOT" "$(command -v timeout || echo env)" \
+          $(command -v timeout >/dev/null && echo "-k 2 $P_timeout") "$check" </dev/null 2>/dev/null
+        printf '\n%s\n' $?
+      } | awk 'NR == 1 { first = substr($0, 1, 2000) } { last = $0 } END { print last; print first }'
+    )
+    code=${W%%"$NL"*}
+    case $W in *"$NL"*) W=${W#*"$NL"} ;; *) W= ;; esac
+    case $code in 124 | 137 | 143) code=124 ;; esac
+    enc "$W"
+    say check "$name" "$code" $W
+  done
+}
+
+take() { # BYTES: exactly so many of stdin, no more: the next frame follows (head -c would not do)
+  [ "$1" -lt 65536 ] || dd bs=65536 count=$(($1 / 65536)) iflag=fullblock 2>/dev/null || return 1
+  [ $(($1 % 65536)) -eq 0 ] || dd bs=$(($1 % 65536)) count=1 iflag=fullblock 2>/dev/null
+}
+
+open_spool() { # the transaction becomes the newest one; one delivery at a time may write for it
+  [ -n "$P_txn" ] && [ -n "$P_controller" ] && [ -n "$P_epoch" ] || fail 64 usage "txn=, controller= or epoch= is missing"
+  LOCKED=
+  spool=$VAR/spool/$P_component
+  until lock "$spool/lock"; do
+    # a holder that has received nothing for minutes hangs on a dead connection
+    [ -n "$HOLDER" ] && [ -d "$spool/$P_txn" ] && [ -z "$(find "$spool" -mmin -3)" ] && kill -9 "$HOLDER" 2>/dev/null ||
+      fail 75 busy "another delivery is under way"
+    sleep 1
+  done
+  call begin
+  [ $RC -eq 0 ] || end_failed
+  case $ANSWER in *'again yes'*)
+    fields
+    finish_reply 0
+    ;;
+  esac
+  spool=$spool/$P_txn
+  mkdir -p "$spool/data/0000" || fail 74 io "the spool cannot be made"
+}
+
+limit_of() { # NAME: W is how long such a frame may be
+  case $1 in
+    version) W=1024 ;;
+    manifest) W=262144 ;;
+    manifest.sig) W=8192 ;;
+    header*) W=1048576 ;;
+    *) W=999999999999999 ;;
+  esac
+}
+
+receive() { # NAME SIZE SHA OFFSET: stdin's next bytes become (the rest of) that frame
+  limit_of "$1"
+  [ "$2" -le $W ] && [ "$4" -le "$2" ] || fail 64 usage "the size or offset of $1 is out of bounds"
+  [ $(($2 - $4)) -lt 65536 ] || fits $(($2 - $4)) || fail 74 low_space "too little free space for $1"
+  have=0
+  [ "$4" -eq 0 ] || have=$(wc -c 2>/dev/null <"$spool/$1") || have=0
+  if [ "$4" -ne $have ]; then
+    W=$(sha256sum 2>/dev/null <"$spool/$1") || W=$(sha256sum </dev/null)
+    say name "$1"
+    say resume-at $have "${W%% *}"
+    finish_reply 3
+  fi
+  [ "$4" -ne 0 ] || : >"$spool/$1" || fail 74 io "the spool cannot be written"
+  take $(($2 - $4)) >>"$spool/$1" || fail 74 io "$1 cannot be written"
+}
+
+whole() { # SUMS FRAME-SIZES: does each frame have its bytes; a short one is kept for a resume
+  (cd "$spool" && printf %s "$1" | sha256sum -c) >/dev/null 2>&1 && return 0
+  shift
+  while [ $# -gt 1 ]; do
+    W=$(wc -c <"$spool/$1") && [ "$W" -eq "$2" ] || fail 74 io "stdin ended inside $1"
+    shift 2
+  done
+  return 1
+}
+
+stage() {
+  [ -n "$P_name" ] && [ -n "$P_size" ] && [ -n "$P_sha" ] || fail 64 usage "name=, size= or sha= is missing"
+  open_spool
+  receive "$P_name" "$P_size" "$P_sha" "$P_offset"
+  whole "$P_sha  $P_name$NL" "$P_name" "$P_size" || { rm -f "$spool/$P_name" && fail 65 denied "$P_name differs from its checksum"; }
+  standing
+}
+
+step() { # VERB: asks the core and says how it went; a failure ends the delivery
+  call "$1"
+  word 2 $ANSWER
+  if [ $RC -ne 0 ]; then
+    say step "$1" $RC "$W"
+    end_failed
+  fi
+  say step "$1" 0 ok
+}
+
+deliver() {
+  [ "${P_frames:-0}" -ge 1 ] && [ "$P_frames" -le 256 ] && [ "$P_wait" -le 3600 ] ||
+    fail 64 usage "frames= or wait= is missing or too large"
+  [ ! -e "$ETC/inhibit" ] && [ ! -e "$RUN/inhibit" ] || fail 77 inhibited "an inhibit file is on the device"
+  open_spool
+  sums='' sizes=' ' count=0
+  while [ $count -lt "$P_frames" ]; do
+    count=$((count + 1))
+    IFS=' ' read -r kind name size sum offset || fail 74 io "stdin ended before frame $count"
+    [ "$kind" = frame ] && frame_name "$name" && num "$size" && num "$offset" && [ ${#sum} -eq 64 ] || kind=
+    case $sum in *[!0-9a-f]*) kind= ;; esac
+    case $sizes in *" $name "*) kind= ;; esac
+    [ -n "$kind" ] || fail 64 usage "frame $count has a malformed or double head"
+    sums="$sums$sum  $name$NL" sizes="$sizes$name $size "
+    receive "$name" "$size" "$sum" "$offset"
+  done
+  if ! whole "$sums" $sizes; then
+    call abort
+    say step stage 65 denied
+    fail 65 denied "a frame differs from its checksum"
+  fi
+  say step stage 0 ok
+  step verify
+  step install
+  token
+  go=$W
+  say ready "$go"
+  W=$(bounded "$P_wait" head -n 1 2>/dev/null | head -c 100)
+  if [ "$W" != "go $go" ]; then
+    call abort
+    fail 77 cancelled "there was no go"
+  fi
+  clock
+  step activate
+  fields
+  finish_reply 0
+}
+
+request() { # the one line that came over SSH
+  [ ${#1} -le 1024 ] || fail 64 usage "the request is too long"
+  case $1 in
+    '' | ' '* | *' ' | *'  '* | *..* | *[!A-Za-z0-9._:+/@,=\ -]*) fail 64 usage "the request does not fit the grammar" ;;
+  esac
+  set -- $1
+  verb=$1
+  shift
+  case $verb in *[!a-z]*) verb= ;; esac
+  [ $# -le 16 ] || verb=
+  for pair; do
+    case $pair in [!=]*=*=* | =*) verb= ;; *=*) ;; *) verb= ;; esac
+    case ${pair%%=*} in *[!a-z0-9-]*) verb= ;; esac
+  done
+  [ -n "$verb" ] && args "$@" || fail 64 usage "the request does not fit the grammar"
+  case $verb in
+    hello) fields nonce ;;
+    facts | status | health | stage | deliver) $verb ;;
+    verify | install | activate | confirm | commit | rollback | abort | adopt | gc)
+      call "$verb"
+      [ $RC -eq 0 ] || end_failed
+      answer
+      standing
+      ;;
+    *) fail 64 usage "there is no verb $verb" ;;
+  esac
+  finish_reply 0
+}
+# --- protocol end ---
+
+ROOT='' ELEVATE='' LOCKED='' OUT='' HOLDER='' SAID=''
+case $0 in /*) SELF=$0 ;; *) SELF=$PWD/$0 ;; esac
+while [ $# -gt 0 ]; do
+  case $1 in
+    --root) ROOT=${2%/} ;;
+    --elevate) ELEVATE=$2 ;;
+    *) break ;;
+  esac
+  shift 2
+done
+ETC=$ROOT/etc/rollout LIB=$ROOT/usr/lib/rollout VAR=$ROOT/var/lib/rollout RUN=$ROOT/run/rollout
+ROLLOUT_ROOT=$ROOT
+export ROLLOUT_ROOT
+clock
+case ${1-} in
+  --version) echo "rollout-helper $VERSION" ;;
+  core) shift && core "$@" ;;
+  boot) boot ;;
+  deadman) [ ${#2} -eq 26 ] && deadman "$2" ;;
+  '')
+    request=${SSH_ORIGINAL_COMMAND-}
+    unset SSH_ORIGINAL_COMMAND
+    trap '' HUP PIPE
+    request "$request"
+    ;;
+  *) echo "usage: helper.sh [--root DIR] [--elevate CMD] [core VERB ... | boot | deadman TXN | --version]" >&2 && exit 64 ;;
+esac

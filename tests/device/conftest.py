@@ -1,0 +1,56 @@
+"""Devices under each shell that a real one may have."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.device.kit import Device, Key, Shell, busybox_path
+
+SHELLS = ("dash", "busybox", "bash")
+SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@pytest.fixture(scope="session")
+def key() -> Key:
+    return Key("ec")
+
+
+@pytest.fixture(scope="session")
+def busybox(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return busybox_path(tmp_path_factory.mktemp("busybox") / "bin")
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request: pytest.FixtureRequest) -> Shell:
+    name = request.param
+    if shutil.which(name) is None:
+        pytest.skip(f"{name} is not installed")
+    if name == "busybox":
+        return Shell(name, ("busybox", "ash"), request.getfixturevalue("busybox"))
+    return Shell(name, (name,), SYSTEM_PATH)
+
+
+@pytest.fixture
+def one_shell() -> Shell:
+    """For what does not depend on the shell."""
+    return Shell("sh", ("sh",), SYSTEM_PATH)
+
+
+def _device(tmp_path: Path, shell: Shell, key: Key) -> Iterator[Device]:
+    device = Device(tmp_path / "device", shell, key)
+    yield device
+    device.close()
+
+
+@pytest.fixture
+def device(tmp_path: Path, shell: Shell, key: Key) -> Iterator[Device]:
+    yield from _device(tmp_path, shell, key)
+
+
+@pytest.fixture
+def one(tmp_path: Path, one_shell: Shell, key: Key) -> Iterator[Device]:
+    yield from _device(tmp_path, one_shell, key)
