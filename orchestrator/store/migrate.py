@@ -18,7 +18,7 @@ from sqlalchemy import insert, select, text
 
 from orchestrator.errors import StoreError, Where
 from orchestrator.store.connect import READING
-from orchestrator.store.schema import SCHEMA, meta
+from orchestrator.store.schema import CONTROLLER_ID, LAST_EPOCH, SCHEMA, meta
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSION_TABLE = "alembic_version"  # Alembic's own
@@ -39,7 +39,7 @@ def migrate(connection: sqlalchemy.Connection, place: str) -> str:
         with connection.begin():
             _upgrade(connection, place)
     with connection.begin():
-        found = connection.scalar(select(meta.c.value).where(meta.c.key == "controller_id"))
+        found = connection.scalar(select(meta.c.value).where(meta.c.key == CONTROLLER_ID))
     connection.execution_options(**{READING: False})
     return str(found)
 
@@ -57,8 +57,9 @@ def _upgrade(connection: sqlalchemy.Connection, place: str) -> None:
     config.attributes["connection"] = connection
     command.upgrade(config, SCHEMA)
     if not before:
-        made = {"key": "controller_id", "value": secrets.token_hex(8)}
-        connection.execute(insert(meta).values(made))
+        made = {CONTROLLER_ID: secrets.token_hex(8), LAST_EPOCH: "0"}
+        rows = [{"key": key, "value": value} for key, value in made.items()]
+        connection.execute(insert(meta), rows)
 
 
 def _revision(connection: sqlalchemy.Connection, place: str) -> str:

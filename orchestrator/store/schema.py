@@ -24,6 +24,10 @@ from sqlalchemy import (
 
 SCHEMA = "0001"  # the revision this code reads and writes; revisions sort as text
 
+# Keys of `meta`
+CONTROLLER_ID = "controller_id"
+LAST_EPOCH = "last_epoch"
+
 # Names of constraints are given, so that later migrations can find them on every database.
 metadata = MetaData(
     naming_convention={

@@ -125,7 +125,7 @@ class SqlStore:
     # Port `Leases`
 
     async def acquire(self, rollout_id: str, owner: str, *, ttl_s: float, now: float) -> Lease:
-        """Takes the lease with the next epoch.
+        """Takes the lease with an epoch above all that this database gave out (R14).
 
         Raises:
             LeaseError: another owner's lease has not run out.

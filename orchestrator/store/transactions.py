@@ -15,21 +15,11 @@ from orchestrator.device.model import DeviceId
 from orchestrator.engine.ports import Changes, Lease, Row, Stored
 from orchestrator.errors import LeaseError, StoreError
 from orchestrator.rollout.events import JournalEntry
+from orchestrator.rollout.states import TERMINAL_ROLLOUT
 from orchestrator.store import records
-from orchestrator.store.schema import devices, leases, requests, rollouts
+from orchestrator.store.schema import LAST_EPOCH, devices, leases, meta, requests, rollouts
 from orchestrator.store.statements import Cell, insert_journal, upsert_devices
 
-# States in which a rollout is over (rollout-rules, "States of a rollout").
-TERMINAL = (
-    "succeeded",
-    "succeeded_with_exceptions",
-    "aborted",
-    "rolled_back",
-    "failed",
-    "superseded",
-    "rejected",
-    "expired",
-)
 NO_EPOCH = 0  # of the entries that create a rollout: no engine acts yet
 
 Connection = sqlalchemy.Connection
@@ -84,7 +74,7 @@ def active(
             rollouts.c.plan_file == plan_file,
             rollouts.c.inventory_sha256 == inventory_sha256,
             rollouts.c.artifact_sha256 == artifact_sha256,
-            rollouts.c.state.not_in(TERMINAL),
+            rollouts.c.state.not_in(sorted(TERMINAL_ROLLOUT)),
         )
         .order_by(rollouts.c.created_at.desc(), rollouts.c.id.desc())
         .limit(1)
@@ -140,7 +130,7 @@ def commit(connection: Connection, lease: Lease, batch: Sequence[Changes]) -> No
 def acquire(
     connection: Connection, rollout_id: str, owner: str, *, now: float, ttl_s: float
 ) -> Lease:
-    """Takes the lease with the next epoch.
+    """Takes the lease with an epoch that no lease of this database had before.
 
     Raises:
         LeaseError: another owner's lease has not run out.
@@ -152,7 +142,7 @@ def acquire(
         message = f"rollout `{rollout_id}` is being driven by `{found.owner}`"
         hint = f"its lease runs out in {left_s:.0f} s unless renewed; `rollout status` looks on"
         raise LeaseError(message, hint=hint)
-    lease = Lease(rollout_id, owner, found.epoch + 1 if found else 1, now + ttl_s)
+    lease = Lease(rollout_id, owner, _next_epoch(connection), now + ttl_s)
     columns = {"owner": owner, "epoch": lease.epoch, "expires_at": lease.expires_at}
     if found is None:
         connection.execute(insert(leases).values(rollout_id=rollout_id, **columns))
@@ -160,6 +150,16 @@ def acquire(
         mine = leases.c.rollout_id == rollout_id
         connection.execute(update(leases).where(mine).values(columns))
     return lease
+
+
+def _next_epoch(connection: Connection) -> int:
+    # One row of numbers for all rollouts: a device keeps the highest epoch per controller (R14),
+    # so a later rollout that began at 1 again would be refused as stale.
+    mine = meta.c.key == LAST_EPOCH
+    last = connection.scalar(select(meta.c.value).where(mine).with_for_update())
+    epoch = int(last or 0) + 1
+    connection.execute(update(meta).where(mine).values(value=str(epoch)))
+    return epoch
 
 
 def renew(connection: Connection, lease: Lease, expires_at: float) -> Lease:
