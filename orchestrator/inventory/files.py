@@ -98,9 +98,9 @@ class Reader:
                 self._error(name, "I111", message, hint)
                 return None
             data = _read_regular(real)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            self._error(name, "I102", f"the file cannot be read: {reason}")
+        except (OSError, RuntimeError) as error:  # RuntimeError: a circle of links, until 3.12
+            reason = getattr(error, "strerror", None) or "too many levels of symbolic links"
+            self._error(name, "I102", f"the file cannot be read: {reason.lower()}")
             return None
         if data is None:
             message = "neither a file nor a directory (a pipe, a socket or a device)"
@@ -116,9 +116,10 @@ class Reader:
     def shown(self, path: Path) -> str:
         """The path as people know it: relative to where they stand, if it is below."""
         try:
-            return str(path.relative_to(self._cwd))
+            text = str(path.relative_to(self._cwd))
         except ValueError:
-            return str(path)
+            text = str(path)
+        return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
 
     def _absorb(self, name: str, data: bytes) -> None:
         encoded = os.fsencode(name)

@@ -50,7 +50,12 @@ def load_inventory(sources: Sequence[str], *, cwd: Path) -> Inventory:
         message = "no inventory is named" if not sources else "the name of an inventory is empty"
         raise PlanError(message, hint="name one, as `-i inventories/lab/`", code="I101")
     with _without_garbage_collection():
-        return _Loader(cwd).load(sources)
+        try:
+            return _Loader(cwd).load(sources)
+        except OSError as error:  # files are handled one by one; this is a directory
+            reason = (error.strerror or str(error)).lower()
+            message = f"`{shown(str(error.filename))}` cannot be read: {reason}"
+            raise PlanError(message, hint="check its permissions", code="I102") from error
 
 
 class _Loader:
@@ -90,10 +95,10 @@ class _Loader:
             self._read_names(source)
         for name, data in self._reader.inventory_files(source):
             document = load_yaml(data, file=name, policy=INVENTORY_POLICY)
-            self._found.extend(document.diagnostics)
             reader = FileReader(document, self._graph)
             reader.read()
-            self._found.extend(reader.diagnostics)
+            found = [*document.diagnostics, *reader.diagnostics]
+            self._found.extend(sorted(found, key=lambda d: (d.where.line, d.where.column)))
 
     def _read_names(self, source: Source) -> None:
         group = self._graph.groups[UNGROUPED]

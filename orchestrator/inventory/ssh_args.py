@@ -14,12 +14,13 @@ from ipaddress import ip_address
 
 from orchestrator.device.model import SSH_PORT, Hop
 from orchestrator.inventory.names import shown
+from orchestrator.inventory.ranges import is_ipv6
 
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
 _ZONE = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+\\-]{0,127}")
 _HOP = re.compile(
-    r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:\[\]]+))"
+    r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]]+))"
     r"(?::(?P<port>[0-9]{1,6}))?/?"
 )
 _SETTING = re.compile(r"\s*([A-Za-z]{1,40})(?:\s*=\s*|\s+)(\S.*)")
@@ -50,12 +51,8 @@ def parse_jumps(text: str) -> tuple[Hop, ...]:
     Raises:
         SshArgsError: an argument that is not understood, or turns host key checking off.
     """
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise SshArgsError(f"`{shown(text)}` has an open quote") from error
     jumps: tuple[Hop, ...] = ()
-    for option in _options(words):
+    for option in _options(_words(text)):
         found = _jumps_of(option)
         if found is None:
             continue
@@ -63,6 +60,13 @@ def parse_jumps(text: str) -> tuple[Hop, ...]:
             raise SshArgsError("two different ways to a jump host", "keep one of them")
         jumps = found
     return jumps
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise SshArgsError(f"`{shown(text)}` has an open quote") from error
 
 
 def _options(words: list[str]) -> list[_Option]:
@@ -123,7 +127,7 @@ def _proxy_jump(value: str) -> tuple[Hop, ...]:
 
 def _proxy_command(value: str) -> tuple[Hop, ...]:
     """The jump host of `ssh -W %h:%p [-q] [-p N] [-l USER] [USER@]HOST`, in any order."""
-    words = shlex.split(value)
+    words = _words(value)
     hint = "write `-o ProxyJump=USER@HOST:PORT` instead"
     if not words or words[0] not in ("ssh", "/usr/bin/ssh") or "%h:%p" not in value:
         raise SshArgsError(f"ProxyCommand `{shown(value)}` runs a program of its own", hint)
@@ -152,13 +156,22 @@ def parse_hop(text: str) -> Hop:
         SshArgsError: not of that form.
     """
     match = _HOP.fullmatch(text)
-    host = (match["v6"] or match["host"]) if match else ""
-    if not match or not is_host(host) or (match["user"] and not is_user(match["user"])):
+    hop = (
+        Hop(match["v6"] or match["host"], int(match["port"] or SSH_PORT), match["user"])
+        if match
+        else None
+    )
+    if hop is None or not _is_sound(hop, is_bracketed=text.rpartition("@")[2].startswith("[")):
         raise SshArgsError(f"`{shown(text)}` is not a jump host", "write `USER@HOST:PORT`")
-    port = int(match["port"] or SSH_PORT)
-    if not 1 <= port <= _PORT_MAX:
-        raise SshArgsError(f"port {port} is outside 1..{_PORT_MAX}", code="I112")
-    return Hop(host, port, match["user"])
+    if not 1 <= hop.port <= _PORT_MAX:
+        raise SshArgsError(f"port {hop.port} is outside 1..{_PORT_MAX}", code="I112")
+    return hop
+
+
+def _is_sound(hop: Hop, *, is_bracketed: bool) -> bool:
+    if is_bracketed and not is_ipv6(hop.host):
+        return False
+    return is_host(hop.host) and (hop.user is None or is_user(hop.user))
 
 
 def is_host(text: str) -> bool:
