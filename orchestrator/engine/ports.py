@@ -6,7 +6,7 @@ in `tests/contract/` that both pass.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,10 +15,11 @@ from orchestrator.device.protocol import Frame, Reply, Request, Step
 from orchestrator.plan.resolved import Probe
 from orchestrator.rollout.actions import Action
 from orchestrator.rollout.changes import Changes, Row
-from orchestrator.rollout.events import Event, OperatorAsked, Value
+from orchestrator.rollout.events import Event, JournalEntry, OperatorAsked, Value
+from orchestrator.rollout.machine import Rollout
 
 __all__ = [
-    "Changes", "Clock", "Delivery", "Executor", "Inventory", "Lease", "Leases", "Prober", "Row",
+    "Changes", "Clock", "Delivery", "Executor", "Inventory", "Lease", "Leases", "Observer", "Prober", "Row",
     "Sample", "Session", "Store", "Stored", "Transport",
 ]  # fmt: skip
 
@@ -123,8 +124,12 @@ class Executor(Protocol):
         """Starts those not running and drops those no longer wanted (idempotent by key)."""
         ...
 
-    def events(self) -> AsyncIterator[Event]:
-        """What happened, in the order it became known."""
+    async def next_events(self, *, timeout_s: float, limit: int) -> Sequence[Event]:
+        """What happened, in the order it became known; empty when nothing did in that time.
+
+        Raises:
+            LeaseError: a device was served by a newer engine of this controller.
+        """
         ...
 
     async def close(self) -> None:
@@ -203,6 +208,18 @@ class Leases(Protocol):
 
     async def release(self, lease: Lease) -> None:
         """Gives the lease back; the epoch stays used."""
+        ...
+
+
+class Observer(Protocol):
+    """Who looks on; it must return at once and never raise."""
+
+    def committed(self, rollout: Rollout, journal: Sequence[JournalEntry]) -> None:
+        """A step was stored. The rollout is for reading only (`rollout.story`)."""
+        ...
+
+    def progressed(self, device: DeviceId, sent_bytes: int) -> None:
+        """So many payload bytes were sent to a device; never journalled."""
         ...
 
 

@@ -1,0 +1,268 @@
+"""The engine: apply, commit, then act; for ever, or until the rollout ends or rests.
+
+Laws:
+1. Nothing is started before the step that wants it is committed (intent before effect).
+2. Events that come together are committed together; a batch is small enough that a crash loses
+   no more than a question to the devices.
+3. Without the lease nothing is done: a lost lease ends the engine at once, and devices refuse
+   its epoch.
+4. A crash at any moment is repaired by the next start: load, `EngineStarted`, ask, go on.
+
+Source: design "architecture", "Form of the core"; "threats-and-reliability" C.1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.device.model import Device, DeviceId
+from orchestrator.device.protocol import Frame
+from orchestrator.engine.local import LocalExecutor
+from orchestrator.engine.perform import Orders
+from orchestrator.engine.ports import (
+    Clock,
+    Executor,
+    Lease,
+    Leases,
+    Observer,
+    Prober,
+    Store,
+    Transport,
+)
+from orchestrator.errors import ExitCode, LeaseError, StoreError
+from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.rollout.changes import Changes
+from orchestrator.rollout.events import (
+    EngineStarted,
+    EngineStopping,
+    Event,
+    JournalEntry,
+    OperatorAsked,
+    Tick,
+)
+from orchestrator.rollout.machine import Rollout
+
+BATCH_EVENTS = 500  # a transaction of this size is far below any limit of the stores
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often the engine looks and writes.
+
+    Attributes:
+        lease_s: how long the lease lasts; renewed at a third of it.
+        poll_s: distance of looks at operators' requests.
+        gather_s: how long events are gathered into one transaction when several devices work.
+    """
+
+    lease_s: float = 15.0
+    poll_s: float = 0.25
+    gather_s: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The world of one engine. `token` draws the nonces that devices echo."""
+
+    store: Store
+    leases: Leases
+    transport: Transport
+    prober: Prober
+    clock: Clock
+    token: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to run: a resolved plan, as stored, under its rollout's id.
+
+    `plan_json` is the canonical form of `plan`; a rollout under way must have been stored with
+    the same bytes. `frames` gives the artifact's files.
+    """
+
+    rollout_id: str
+    plan: ResolvedPlan
+    plan_json: bytes
+    frames: Callable[[], Sequence[Frame]]
+    owner: str
+    controller_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run of the engine ended; `stopped` tells that somebody asked it to."""
+
+    rollout: Rollout
+    exit_code: ExitCode
+    stopped: bool = False
+
+
+class NoObserver:
+    """Nobody looks on."""
+
+    def committed(self, rollout: Rollout, journal: Sequence[JournalEntry]) -> None:
+        """Looks away."""
+
+    def progressed(self, device: DeviceId, sent_bytes: int) -> None:
+        """Looks away."""
+
+
+class Engine:
+    """Runs one rollout until it ends, rests or is stopped; see the module's laws.
+
+    Args:
+        ports: the world.
+        job: what to run.
+        observer: called after each commit, for live output.
+        pace: how often to look and write.
+    """
+
+    def __init__(
+        self, ports: Ports, job: Job, *, observer: Observer | None = None, pace: Pace | None = None
+    ) -> None:
+        self._ports = ports
+        self._job = job
+        self._observer: Observer = observer or NoObserver()
+        self._pace = pace or Pace()
+        self._stop = False
+        self._stopped = False
+        self._asked_at = float("-inf")
+
+    def stop(self) -> None:
+        """Starts nothing new and finishes what is in flight (first Ctrl-C)."""
+        self._stop = True
+
+    async def run(self) -> Ended:
+        """Takes the lease and works.
+
+        Cancelling it detaches at once: devices in flight keep their own timers, and the next
+        engine asks them.
+
+        Raises:
+            LeaseError: another engine has the lease, or took it over.
+            StoreError: the store failed; nothing that was not stored has been started.
+        """
+        ports, job = self._ports, self._job
+        lease = await ports.leases.acquire(
+            job.rollout_id, job.owner, ttl_s=self._pace.lease_s, now=ports.clock.now()
+        )
+        failure: StoreError | None = None
+        try:
+            rollout = await self._work(lease)
+        except* StoreError as group:
+            failure = _first(group)
+        if failure is not None:
+            raise failure
+        await ports.leases.release(lease)
+        code = rollout.exit_code
+        return Ended(rollout, code, stopped=self._stopped and not rollout.is_terminal)
+
+    async def _work(self, lease: Lease) -> Rollout:
+        rollout = await self._load(lease)
+        job, ports = self._job, self._ports
+        orders = Orders(
+            job.plan,
+            job.controller_id,
+            lease.epoch,
+            job.frames,
+            ports.token,
+            ports.clock,
+            self._observer.progressed,
+        )
+        executor = LocalExecutor(
+            orders, transport=ports.transport, prober=ports.prober, devices=devices_of(job.plan)
+        )
+        async with executor, asyncio.TaskGroup() as group:
+            keeper = group.create_task(self._keep(lease))
+            await self._loop(lease, rollout, executor)
+            keeper.cancel()
+        return rollout
+
+    async def _load(self, lease: Lease) -> Rollout:
+        job, store = self._job, self._ports.store
+        stored = await store.load(job.rollout_id)
+        if stored is None:
+            rollout = Rollout.start(job.plan, job.rollout_id, at=self._ports.clock.now())
+            await store.create(job.rollout_id, job.plan_json, rollout.collect())
+            return rollout
+        if stored.plan_json != job.plan_json:
+            message = f"rollout `{job.rollout_id}` was stored with another plan"
+            raise StoreError(message, hint="run the stored plan, or start another rollout")
+        del lease
+        return Rollout.restore(job.plan, job.rollout_id, stored.rollout, stored.devices)
+
+    async def _keep(self, lease: Lease) -> None:
+        """Renews the lease; its loss ends the engine."""
+        while True:
+            await self._ports.clock.sleep(self._pace.lease_s / 3)
+            now = self._ports.clock.now()
+            lease = await self._ports.leases.renew(lease, ttl_s=self._pace.lease_s, now=now)
+
+    async def _loop(self, lease: Lease, rollout: Rollout, executor: Executor) -> None:
+        clock = self._ports.clock
+        events: list[Event] = []
+        if not rollout.is_terminal:
+            events = [EngineStarted(clock.now(), lease.epoch), *await self._requests(rollout)]
+        while True:
+            if events:
+                await self._commit(lease, rollout, rollout.apply_all(events))
+                executor.ensure(rollout.in_flight)
+            if self._is_over(rollout):
+                return
+            events = await self._gather(rollout, executor)
+
+    def _is_over(self, rollout: Rollout) -> bool:
+        if rollout.is_terminal or rollout.is_resting:
+            return True
+        return self._stopped and rollout.is_quiet
+
+    async def _commit(self, lease: Lease, rollout: Rollout, changes: Changes) -> None:
+        if changes.journal or changes.devices:
+            await self._ports.store.commit(lease, [changes])
+            self._observer.committed(rollout, changes.journal)
+
+    async def _gather(self, rollout: Rollout, executor: Executor) -> list[Event]:
+        clock, pace = self._ports.clock, self._pace
+        wakeup = rollout.next_wakeup
+        until = self._asked_at + pace.poll_s
+        if wakeup is not None:
+            until = min(until, wakeup)
+        timeout_s = max(0.0, until - clock.now())
+        events = list(await executor.next_events(timeout_s=timeout_s, limit=BATCH_EVENTS))
+        if events and len(rollout.in_flight) > 1 and pace.gather_s:
+            await clock.sleep(pace.gather_s)
+            more = BATCH_EVENTS - len(events)
+            events.extend(await executor.next_events(timeout_s=0.0, limit=more))
+        if wakeup is not None and clock.now() >= wakeup:
+            events.append(Tick(clock.now()))
+        if clock.now() >= self._asked_at + pace.poll_s:
+            events.extend(await self._requests(rollout))
+        if self._stop and not self._stopped:
+            self._stopped = True
+            events.append(EngineStopping(clock.now()))
+        return events
+
+    async def _requests(self, rollout: Rollout) -> Sequence[OperatorAsked]:
+        self._asked_at = self._ports.clock.now()
+        after = rollout.ledger.last_request
+        return await self._ports.store.requests(self._job.rollout_id, after=after)
+
+
+def devices_of(plan: ResolvedPlan) -> Mapping[DeviceId, Device]:
+    """The devices of a resolved plan, as transports want them."""
+    return {
+        name: Device(name, planned.address, planned.labels)
+        for name, planned in plan.devices.items()
+    }
+
+
+def _first(group: BaseExceptionGroup[StoreError]) -> StoreError:
+    """The error that says most: a lost lease before whatever followed from it."""
+    lost = group.subgroup(LeaseError)
+    error: BaseException = lost if lost is not None else group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, StoreError)
+    return error

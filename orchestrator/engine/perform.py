@@ -1,0 +1,366 @@
+"""One action against one device: requests, deadlines, and what the answers mean.
+
+Laws:
+1. Trouble with a device is data: every `DeviceError` becomes an `Outcome`. Anything else is a bug.
+2. A mutating request carries transaction, controller, component and epoch (R14).
+3. A proof uses a connection opened after the activation; a way back is read over another one.
+4. A device that refuses our epoch for a newer one of our own controller stops this engine.
+
+Source: docs/reference/device-protocol.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from orchestrator.device.model import Device, DeviceId
+from orchestrator.device.protocol import Frame, Reply, Request, Verb
+from orchestrator.device.reason import Reason
+from orchestrator.engine.ports import Clock, Delivery, Session, Transport
+from orchestrator.engine.replies import (
+    outcome_of,
+    outcome_of_error,
+    staged_offsets,
+    status_of,
+)
+from orchestrator.errors import DeviceError, LeaseError
+from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.rollout.actions import DeviceAction, Work
+from orchestrator.rollout.events import DeviceReported, DeviceStatus, Outcome
+
+GO_WAIT_S = 3600.0  # how long a device may stand ready; then it cancels and is delivered anew
+REPLY_S = 30.0
+_AFTER_GO = frozenset({"probation", "confirmed", "committed", "rolled-back", "rollback-failed"})
+
+Go = Callable[[DeviceStatus | None], Awaitable[DeviceAction | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What all requests of one engine run have in common.
+
+    `token` draws the nonces that devices echo; `frames` gives the artifact's files.
+    """
+
+    plan: ResolvedPlan
+    controller_id: str
+    epoch: int
+    frames: Callable[[], Sequence[Frame]]
+    token: Callable[[], str]
+    clock: Clock
+    on_bytes: Callable[[DeviceId, int], None] = lambda _device, _sent: None
+
+
+class Conversation:
+    """Talks with one device; keeps the connection of a proof for what follows it."""
+
+    def __init__(self, device: Device, transport: Transport, orders: Orders) -> None:
+        self._device = device
+        self._transport = transport
+        self._orders = orders
+        self._session: Session | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """A proven connection is still there for a commit or another round."""
+        return self._session is not None
+
+    async def close(self) -> None:
+        """Gives the connection up."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def perform(self, action: DeviceAction) -> DeviceReported:
+        """Does anything but a delivery.
+
+        Raises:
+            LeaseError: the device was served by a newer engine of this controller.
+        """
+        try:
+            return await self._dispatch(action)
+        except* DeviceError as group:
+            error = first_device_error(group)
+        await self.close()
+        return self._report(action, outcome_of_error(error), reached=False)
+
+    async def _dispatch(self, action: DeviceAction) -> DeviceReported:
+        match action.work:
+            case Work.PROVE | Work.READ_BACK:
+                return await self._prove(action)
+            case Work.COMMIT:
+                return await self._finish(action, Verb.COMMIT)
+            case Work.CONFIRM:
+                return await self._finish(action, Verb.CONFIRM)
+            case Work.ACTIVATE:
+                return await self._activate(action)
+            case Work.ROLL_BACK:
+                return await self._roll_back(action)
+            case Work.INQUIRE:
+                return await self._inquire(action)
+            case Work.DELIVER:
+                raise AssertionError("deliveries have their own way")
+
+    # --- delivery ----------------------------------------------------------------------------
+
+    async def deliver(self, action: DeviceAction, go: Go) -> DeviceReported | None:
+        """Delivers, waits for the go and activates.
+
+        Args:
+            action: the delivery.
+            go: awaited once the device stands ready; gives the activation or None to cancel.
+
+        Returns:
+            The report of the delivery when it ended before the go, of the activation after it,
+            or None when it was cancelled or stands ready without a connection.
+
+        Raises:
+            LeaseError: the device was served by a newer engine of this controller.
+        """
+        run = _Run(action)
+        try:
+            return await self._deliver(run, go)
+        except* DeviceError as group:
+            error = first_device_error(group)
+        finally:
+            await self.close()
+        if run.refused:
+            return None
+        return self._report(run.action, outcome_of_error(error), reached=run.reached)
+
+    async def _deliver(self, run: _Run, go: Go) -> DeviceReported | None:
+        session = await self._open()
+        looked = await session.ask(
+            self._request(Verb.STATUS, txn=run.action.txn), deadline_s=REPLY_S
+        )
+        run.reached = True
+        status = status_of(looked)
+        early = self._look(run.action, looked, status)
+        if early is not None:
+            return early
+        if status is not None and status.txn_state == "installed":
+            await go(status)  # an earlier try stands ready; the activation asks anew
+            return None
+
+        async def answer() -> bool:
+            activation = await go(status)
+            run.refused = activation is None
+            if activation is not None:
+                run.action = activation
+            return activation is not None
+
+        times = self._orders.plan.timeouts
+        frames = resume(self._orders.frames(), staged_offsets(looked))
+        request = self._mutation(
+            Verb.DELIVER,
+            run.action.txn,
+            frames=str(len(frames)),
+            wait=str(int(GO_WAIT_S)),
+            deadline=str(int(times.confirm_s)),
+        )
+        device, on_bytes = self._device.id, self._orders.on_bytes
+        delivery = Delivery(frames, answer, on_bytes=lambda sent: on_bytes(device, sent))
+        limit_s = times.transfer_s + 2 * times.install_s
+        reply = await session.deliver(request, delivery, deadline_s=limit_s)
+        if run.refused:
+            return None
+        return await self._delivered(run.action, session, reply)
+
+    def _look(
+        self, action: DeviceAction, reply: Reply, status: DeviceStatus | None
+    ) -> DeviceReported | None:
+        """What the look before a delivery decides already."""
+        if reply.rc != 0 or status is None:
+            outcome = outcome_of(reply) if reply.rc else Outcome(Reason.PROTOCOL, "no state")
+            return self._report(action, outcome)
+        if status.txn_state in _AFTER_GO:
+            outcome = Outcome(Reason.WRONG_STATE, f"transaction is {status.txn_state}")
+            return self._report(action, outcome, status)
+        if status.txn_state == "aborted":
+            return self._report(action, Outcome(Reason.CANCELLED), status)
+        target = self._orders.plan.artifact.manifest_sha256
+        if status.manifest == target and status.active == "yes":
+            return self._report(action, Outcome(Reason.UNCHANGED), status)
+        return None
+
+    async def _delivered(
+        self, action: DeviceAction, session: Session, reply: Reply
+    ) -> DeviceReported:
+        outcome = outcome_of(reply)
+        status = status_of(reply)
+        if action.work is Work.DELIVER and reply.rc == 0:
+            # answered without asking for a go: the device knows this transaction from before
+            outcome = Outcome(Reason.WRONG_STATE, "the device had activated before")
+        await self._stop_if_fenced(session, outcome)
+        kept = status if outcome.ok or action.work is Work.DELIVER else None
+        rebooting = reply.fields.get("reboot") == "yes"
+        return self._report(action, outcome, kept, rebooting=rebooting)
+
+    # --- everything else ---------------------------------------------------------------------
+
+    async def _activate(self, action: DeviceAction) -> DeviceReported:
+        session = await self._open()
+        looked = await session.ask(self._request(Verb.STATUS, txn=action.txn), deadline_s=REPLY_S)
+        status = status_of(looked)
+        if looked.rc != 0 or status is None:
+            await self.close()
+            return self._report(action, Outcome(Reason.PROTOCOL, looked.detail))
+        if status.txn_state != "installed":
+            await self.close()
+            done = status.txn_state in ("probation", "confirmed", "committed")
+            reason = Reason.OK if done else Reason.WRONG_STATE
+            return self._report(action, Outcome(reason), status)
+        times = self._orders.plan.timeouts
+        request = self._mutation(Verb.ACTIVATE, action.txn, deadline=str(int(times.confirm_s)))
+        reply = await session.ask(request, deadline_s=times.install_s)
+        outcome = outcome_of(reply)
+        await self._stop_if_fenced(session, outcome)
+        await self.close()
+        rebooting = reply.fields.get("reboot") == "yes"
+        kept = status_of(reply) if outcome.ok else None
+        return self._report(action, outcome, kept, rebooting=rebooting)
+
+    async def _prove(self, action: DeviceAction) -> DeviceReported:
+        session = self._session or await self._open()
+        gates = self._orders.plan.gates
+        times = [gate.timeout_s for gate in gates if gate.probe.check in action.checks]
+        check_s = max(times, default=REPLY_S)
+        nonce = self._orders.token()
+        params = {"nonce": nonce, "component": self._orders.plan.component}
+        if action.checks:
+            params |= {"checks": ",".join(action.checks), "timeout": str(max(1, int(check_s)))}
+        deadline_s = REPLY_S + sum(times)
+        reply = await session.ask(Request(Verb.HEALTH, params), deadline_s=deadline_s)
+        if reply.rc == 0 and reply.fields.get("nonce") != nonce:
+            await self.close()
+            return self._report(action, Outcome(Reason.PROTOCOL, "another nonce came back"))
+        outcome = outcome_of(reply)
+        if not outcome.ok or action.work is Work.READ_BACK:
+            await self.close()
+        report = self._report(action, outcome, status_of(reply))
+        return dataclasses.replace(report, checks=reply.checks)
+
+    async def _finish(self, action: DeviceAction, verb: Verb) -> DeviceReported:
+        session = self._session or await self._open()
+        request = self._mutation(verb, action.txn, nonce=action.nonce)
+        reply = await session.ask(request, deadline_s=action.timeout_s)
+        outcome = outcome_of(reply)
+        await self._stop_if_fenced(session, outcome)
+        await self.close()
+        return self._report(action, outcome)
+
+    async def _roll_back(self, action: DeviceAction) -> DeviceReported:
+        session = await self._open()
+        request = self._mutation(Verb.ROLLBACK, action.txn)
+        reply = await session.ask(request, deadline_s=self._orders.plan.timeouts.install_s)
+        outcome = outcome_of(reply)
+        await self._stop_if_fenced(session, outcome)
+        await self.close()
+        session = await self._open()
+        looked = await session.ask(self._request(Verb.STATUS, txn=action.txn), deadline_s=REPLY_S)
+        await self.close()
+        return self._report(action, outcome, status_of(looked))
+
+    async def _inquire(self, action: DeviceAction) -> DeviceReported:
+        session = await self._open()
+        reply = await session.ask(self._request(Verb.STATUS, txn=action.txn), deadline_s=REPLY_S)
+        await self.close()
+        return self._report(action, outcome_of(reply), status_of(reply))
+
+    async def _open(self) -> Session:
+        await self.close()
+        connect_s = self._orders.plan.timeouts.connect_s
+        self._session = await self._transport.open(self._device, deadline_s=connect_s)
+        return self._session
+
+    async def _stop_if_fenced(self, session: Session, outcome: Outcome) -> None:
+        if outcome.reason is not Reason.FENCED:
+            return
+        request = Request(Verb.HELLO, {"component": self._orders.plan.component})
+        fields = (await session.ask(request, deadline_s=REPLY_S)).fields
+        ours = fields.get("controller") == self._orders.controller_id
+        if ours and fields.get("epoch", "").isdigit() and int(fields["epoch"]) > self._orders.epoch:
+            message = (
+                f"device `{self._device.id}` was served by a newer engine (epoch {fields['epoch']})"
+            )
+            hint = "another engine took over, or the state store is older than the devices"
+            raise LeaseError(message, hint=hint)
+
+    def _request(self, verb: Verb, **params: str) -> Request:
+        return Request(verb, {**params, "component": self._orders.plan.component})
+
+    def _mutation(self, verb: Verb, txn: str, **params: str) -> Request:
+        common = {
+            "txn": txn,
+            "controller": self._orders.controller_id,
+            "component": self._orders.plan.component,
+            "epoch": str(self._orders.epoch),
+        }
+        return Request(verb, common | params)
+
+    def _report(
+        self,
+        action: DeviceAction,
+        outcome: Outcome,
+        status: DeviceStatus | None = None,
+        *,
+        reached: bool = True,
+        rebooting: bool = False,
+    ) -> DeviceReported:
+        return DeviceReported(
+            at=self._orders.clock.now(),
+            device=action.device,
+            txn=action.txn,
+            work=action.work,
+            outcome=outcome,
+            round=action.round,
+            reached=reached,
+            status=status,
+            rebooting=rebooting,
+        )
+
+
+@dataclass(slots=True)
+class _Run:
+    """A delivery under way: after the go, its action is the activation."""
+
+    action: DeviceAction
+    reached: bool = False
+    refused: bool = False
+
+
+def resume(frames: Sequence[Frame], held: dict[str, tuple[int, str]]) -> tuple[Frame, ...]:
+    """The frames from where the device stands, as far as its bytes are really ours.
+
+    Cost: hashes the part that is not sent again.
+    """
+    if not held:
+        return tuple(frames)
+    return tuple(_resumed(frame, held.get(frame.name)) for frame in frames)
+
+
+def _resumed(frame: Frame, held: tuple[int, str] | None) -> Frame:
+    if held is None or not 0 < held[0] <= frame.size_bytes:
+        return frame
+    count, digest = held
+    if count == frame.size_bytes:
+        return dataclasses.replace(frame, offset=count) if digest == frame.sha256 else frame
+    hasher, left = hashlib.sha256(), count
+    for chunk in frame.chunks(0):
+        hasher.update(chunk[:left])
+        left -= min(left, len(chunk))
+        if not left:
+            break
+    return dataclasses.replace(frame, offset=count) if hasher.hexdigest() == digest else frame
+
+
+def first_device_error(group: BaseExceptionGroup[DeviceError]) -> DeviceError:
+    """The first device error of a group, however deep it is nested."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            return first_device_error(error)
+        return error
+    raise AssertionError("an exception group is never empty")
