@@ -16,7 +16,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.artifact.errors import ArtifactError, Rule
-from orchestrator.artifact.model import HEADER_BYTES_MAX, TEXT_BYTES_MAX, ScriptPolicy
+from orchestrator.artifact.fields import (
+    as_object,
+    as_texts,
+    check_depends,
+    check_device_type,
+    check_payload_type,
+    check_provides,
+    check_text,
+    show,
+)
+from orchestrator.artifact.model import HEADER_BYTES_MAX, ScriptPolicy
 from orchestrator.artifact.strict_json import parse_object
 from orchestrator.artifact.tar import TarReader
 
@@ -32,9 +42,6 @@ _DEPENDS_KEYS = frozenset(("artifact_name", "artifact_group", "device_type"))
 _TYPE_INFO_KEYS = frozenset(
     ("type", "artifact_depends", "artifact_provides", "clears_artifact_provides")
 )
-_RESERVED_PROVIDES = frozenset(("artifact_name", "artifact_group", "device_type"))
-_PAYLOAD_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_DEVICE_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+@ -]{0,254}[A-Za-z0-9_.:+@-]|[A-Za-z0-9]")
 _SCRIPT = re.compile(
     r"(?:ArtifactInstall|ArtifactReboot|ArtifactCommit|ArtifactRollback|ArtifactRollbackReboot"
     r"|ArtifactFailure)_(?:Enter|Leave|Error)_[0-9]{2}(?:_[A-Za-z0-9_.,+-]+)?"
@@ -109,83 +116,6 @@ def parse_header(data: bytes, *, policy: ScriptPolicy) -> Header:
     )
 
 
-def check_payload_type(text: object) -> str:
-    """The type of a payload, when it is a plain word.
-
-    Raises:
-        ArtifactError: anything else, such as a path.
-    """
-    if isinstance(text, str) and _PAYLOAD_TYPE.fullmatch(text):
-        return text
-    message = f"payload type {_show(text)} is not the name of an update module"
-    hint = "letters, digits and `_ - .`, at most 64, beginning with a letter or digit"
-    if text is None:
-        hint = "an artifact without a payload only sets what a device provides; nothing to install"
-    raise ArtifactError(Rule.PAYLOAD_TYPE, message, hint=hint)
-
-
-def check_device_type(text: object) -> str:
-    """A device type, when it is plain text: a device compares it exactly, patterns match nothing.
-
-    Raises:
-        ArtifactError: anything else.
-    """
-    if isinstance(text, str) and _DEVICE_TYPE.fullmatch(text):
-        return text
-    message = f"device type {_show(text)} cannot be used"
-    hint = "letters, digits, blanks and `_ - . : + @`; patterns such as `*` are not supported"
-    raise ArtifactError(Rule.DEVICE_TYPE, message, hint=hint)
-
-
-def check_text(value: object, what: str) -> str:
-    """A printable text of at most `TEXT_BYTES_MAX` bytes.
-
-    Raises:
-        ArtifactError: empty, too long, control characters, or no text.
-    """
-    fits = (
-        isinstance(value, str)
-        and value.isprintable()
-        and value == value.strip()
-        and 0 < len(value.encode("utf-8")) <= TEXT_BYTES_MAX
-    )
-    if not fits:
-        message = f"{what} {_show(value)} cannot be used"
-        hint = f"printable text of 1 to {TEXT_BYTES_MAX} bytes, without blanks at its ends"
-        raise ArtifactError(Rule.TEXT, message, hint=hint)
-    return str(value)
-
-
-def check_provides(values: object, what: str) -> dict[str, str]:
-    """Provides entries: text by key, without the keys that the artifact itself sets.
-
-    Raises:
-        ArtifactError: anything else.
-    """
-    found = {}
-    for key, value in _object(values, what).items():
-        check_text(key, f"key of {what}")
-        if key in _RESERVED_PROVIDES or "=" in key:
-            message = f"{what} may not set {_show(key)}"
-            raise ArtifactError(Rule.HEADER_FIELD, message)
-        found[key] = check_text(value, f"`{key}` of {what}") if value != "" else ""
-    return found
-
-
-def check_depends(values: object, what: str) -> dict[str, tuple[str, ...]]:
-    """Depends entries: one or more alternatives by key.
-
-    Raises:
-        ArtifactError: anything else.
-    """
-    found = {}
-    for key, value in _object(values, what).items():
-        check_text(key, f"key of {what}")
-        choices = [value] if isinstance(value, str) else value
-        found[key] = _texts(choices, f"`{key}` of {what}")
-    return found
-
-
 def _split(data: bytes, policy: ScriptPolicy) -> _Parts:
     tar = TarReader(io.BytesIO(data), what=_WHAT)
     parts: dict[str, bytes] = {}
@@ -229,9 +159,9 @@ def _check_script(name: str, policy: ScriptPolicy) -> None:
 def _parse_info(data: bytes) -> _Info:
     info = parse_object(data, INFO_NAME)
     _check_keys(info, _INFO_KEYS, INFO_NAME)
-    provides = _object(info.get("artifact_provides"), "`artifact_provides`")
+    provides = as_object(info.get("artifact_provides"), "`artifact_provides`")
     _check_keys(provides, _PROVIDES_KEYS, "artifact_provides")
-    depends = _object(info.get("artifact_depends"), "`artifact_depends`")
+    depends = as_object(info.get("artifact_depends"), "`artifact_depends`")
     _check_keys(depends, _DEPENDS_KEYS, "artifact_depends")
     group = provides.get("artifact_group")
     device_types = depends.pop("device_type", None)
@@ -242,7 +172,7 @@ def _parse_info(data: bytes) -> _Info:
         name=check_text(provides.get("artifact_name"), "artifact name"),
         group=None if group is None else check_text(group, "artifact group"),
         device_types=tuple(check_device_type(item) for item in device_types),
-        depends={key: _texts(value, f"`{key}`") for key, value in depends.items()},
+        depends={key: as_texts(value, f"`{key}`") for key, value in depends.items()},
         payload_type=_parse_payloads(info.get("payloads")),
     )
 
@@ -251,7 +181,7 @@ def _parse_payloads(payloads: object) -> str:
     if not isinstance(payloads, list) or len(payloads) != 1:
         message = f"`{INFO_NAME}` does not list exactly one payload"
         raise ArtifactError(Rule.PAYLOAD_COUNT, message, hint="one payload is all clients support")
-    payload = _object(payloads[0], "`payloads`")
+    payload = as_object(payloads[0], "`payloads`")
     _check_keys(payload, frozenset(("type",)), "payloads")
     return check_payload_type(payload.get("type"))
 
@@ -268,44 +198,29 @@ def _parse_type_info(data: bytes, payload_type: str) -> _TypeInfo:
         warnings.append(f"`{TYPE_INFO_NAME}` has an empty type, as old mender-artifact wrote it")
     elif info.get("type") != payload_type:
         message = (
-            f"payload type {_show(info.get('type'))} of `{TYPE_INFO_NAME}` is not `{payload_type}`"
+            f"payload type {show(info.get('type'))} of `{TYPE_INFO_NAME}` is not `{payload_type}`"
         )
         raise ArtifactError(Rule.TYPE_MISMATCH, message)
     clears = info.get("clears_artifact_provides")
-    depends = check_depends(info.get("artifact_depends") or {}, "`artifact_depends`")
+    depends = check_depends(_optional(info, "artifact_depends"), "`artifact_depends`")
     if taken := sorted(_DEPENDS_KEYS & depends.keys()):
         message = f"`{TYPE_INFO_NAME}` depends on `{taken[0]}`, which only `{INFO_NAME}` may do"
         raise ArtifactError(Rule.HEADER_FIELD, message)
     return _TypeInfo(
         depends=depends,
-        provides=check_provides(info.get("artifact_provides") or {}, "`artifact_provides`"),
-        clears_provides=None if clears is None else _texts(clears, "`clears_artifact_provides`"),
+        provides=check_provides(_optional(info, "artifact_provides"), "`artifact_provides`"),
+        clears_provides=None if clears is None else as_texts(clears, "`clears_artifact_provides`"),
         warnings=tuple(warnings),
     )
 
 
-def _object(value: object, what: str) -> dict[str, object]:
-    if not isinstance(value, dict):
-        message = f"{what} in the header is not an object"
-        raise ArtifactError(Rule.HEADER_FIELD, message)
-    return dict(value)
-
-
-def _texts(value: object, what: str) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        message = f"{what} in the header is not a list"
-        raise ArtifactError(Rule.HEADER_FIELD, message)
-    return tuple(check_text(item, what) for item in value)
+def _optional(info: Mapping[str, object], key: str) -> object:
+    value = info.get(key)
+    return {} if value is None else value
 
 
 def _check_keys(value: Mapping[str, object], known: frozenset[str], what: str) -> None:
     for key in value:
         if key not in known:
-            message = f"`{what}` has an unknown field {_show(key)}"
+            message = f"`{what}` has an unknown field {show(key)}"
             raise ArtifactError(Rule.HEADER_FIELD, message)
-
-
-def _show(value: object) -> str:
-    """A value for a message: ASCII, short, harmless on a terminal."""
-    text = ascii(value)
-    return f"`{text[:60]}...`" if len(text) > 60 else f"`{text}`"  # noqa: PLR2004  fits a line

@@ -15,12 +15,10 @@ Source: Mender Artifact v3; design "mender" 1a and 1g, "threats-and-reliability"
 from __future__ import annotations
 
 import io
-import os
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol
 
 from orchestrator.artifact.errors import ArtifactError, Rule
 from orchestrator.artifact.header import Header, parse_header
@@ -47,7 +45,7 @@ from orchestrator.artifact.model import (
     PayloadFile,
     ScriptPolicy,
 )
-from orchestrator.artifact.stream import Decompressor, HashingSource
+from orchestrator.artifact.stream import Decompressor, HashingSource, open_regular
 from orchestrator.artifact.tar import TarMember, TarReader
 from orchestrator.errors import Where
 
@@ -111,53 +109,11 @@ def read_artifact(
         ArtifactError: the file cannot be read, or breaks a rule; `where` is the file.
     """
     try:
-        with _open_regular(path) as file:
+        with open_regular(path) as file:
             return _Scan(HashingSource(file), options or ReadOptions(), sink or _NoSink()).run()
     except ArtifactError as error:
         error.where = Where(str(path))
         raise
-
-
-class _RegularFile:
-    """An open regular file; `read` turns an error of the system into ours."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
-
-    def read(self, size_bytes: int, /) -> bytes:
-        try:
-            return os.read(self._descriptor, size_bytes)
-        except OSError as error:
-            raise _unreadable(error) from error
-
-
-def _open_regular(path: Path) -> _RegularFile:
-    try:
-        # Not blocking, so that a FIFO in place of the file cannot hold us up.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as error:
-        raise _unreadable(error) from error
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        message = "an artifact is a regular file, and this is none"
-        raise ArtifactError(Rule.UNREADABLE, message)
-    if not status.st_size:
-        os.close(descriptor)
-        message = "the file is empty"
-        raise ArtifactError(Rule.EMPTY, message)
-    return _RegularFile(descriptor)
-
-
-def _unreadable(error: OSError | ValueError) -> ArtifactError:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return ArtifactError(Rule.UNREADABLE, f"cannot read the artifact: {reason.lower()}")
 
 
 @dataclass(frozen=True, slots=True)

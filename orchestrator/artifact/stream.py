@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+import os
+import stat
 import zlib
 from collections.abc import Callable
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, Self
 
 from orchestrator.artifact.errors import ArtifactError, Rule
 from orchestrator.artifact.model import Compression
@@ -31,6 +34,58 @@ class ByteSource(Protocol):
     def read(self, size_bytes: int, /) -> bytes:
         """The next bytes."""
         ...
+
+
+class RegularFile:
+    """An open regular file; `read` turns an error of the system into ours."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+    def read(self, size_bytes: int, /) -> bytes:
+        """The next bytes of the file.
+
+        Raises:
+            ArtifactError: the system cannot read it.
+        """
+        try:
+            return os.read(self._descriptor, size_bytes)
+        except OSError as error:
+            raise _unreadable(error) from error
+
+
+def open_regular(path: Path) -> RegularFile:
+    """Opens a file that must be a regular one, and not empty.
+
+    Raises:
+        ArtifactError: it is another thing, empty, or cannot be read.
+    """
+    try:
+        # Not blocking, so that a FIFO in place of the file cannot hold us up.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        raise _unreadable(error) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        message = "an artifact is a regular file, and this is none"
+        raise ArtifactError(Rule.UNREADABLE, message)
+    if not status.st_size:
+        os.close(descriptor)
+        message = "the file is empty"
+        raise ArtifactError(Rule.EMPTY, message)
+    return RegularFile(descriptor)
+
+
+def _unreadable(error: OSError | ValueError) -> ArtifactError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return ArtifactError(Rule.UNREADABLE, f"cannot read the artifact: {reason.lower()}")
 
 
 class HashingSource:

@@ -20,16 +20,18 @@ from pathlib import Path
 from typing import BinaryIO
 
 from orchestrator.artifact.errors import ArtifactError, Rule
-from orchestrator.artifact.header import (
-    INFO_NAME,
-    META_DATA_NAME,
-    ROOTFS_IMAGE,
-    TYPE_INFO_NAME,
+from orchestrator.artifact.fields import (
     check_depends,
     check_device_type,
     check_payload_type,
     check_provides,
     check_text,
+)
+from orchestrator.artifact.header import (
+    INFO_NAME,
+    META_DATA_NAME,
+    ROOTFS_IMAGE,
+    TYPE_INFO_NAME,
 )
 from orchestrator.artifact.manifest import check_file_name, format_manifest
 from orchestrator.artifact.model import (

@@ -14,6 +14,7 @@ from orchestrator.trust.keys import (
 )
 from orchestrator.trust.signature import (
     VerifiedArtifact,
+    open_verified,
     sign_manifest,
     signer,
     verify_artifact,
@@ -30,6 +31,7 @@ __all__ = [
     "generate_key",
     "load_private_key",
     "load_public_key",
+    "open_verified",
     "parse_public_key",
     "save_private_key",
     "save_public_key",

@@ -13,6 +13,7 @@ Source: Mender Artifact v3, "manifest.sig"; design "mender" 1a.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
-from orchestrator.artifact import Artifact, ReadOptions, read_artifact
+from orchestrator.artifact import Artifact, ArtifactSource, ReadOptions, read_artifact
 from orchestrator.errors import TrustError, Where
 from orchestrator.trust.errors import TrustRule, refuse
 from orchestrator.trust.keys import SigningKey, VerificationKey
@@ -101,11 +102,35 @@ def verify_artifact(
     if isinstance(artifact, Artifact):
         key = verify_manifest(artifact.manifest, artifact.signature, keys)
         return VerifiedArtifact(artifact, key)
+    with _at(artifact):
+        return verify_artifact(read_artifact(artifact, options=verifying(keys, options)), keys)
+
+
+def open_verified(
+    path: Path, keys: Sequence[VerificationKey], *, options: ReadOptions | None = None
+) -> tuple[ArtifactSource, VerifiedArtifact]:
+    """Reads and verifies a file once, and keeps its frames for delivery to devices.
+
+    Args:
+        path: the artifact; the caller closes the source.
+        keys: the keys of which one must have signed.
+        options: as for `verify_artifact`.
+
+    Raises:
+        TrustError: there is no key, no signature, or no key matches.
+        ArtifactError: the file breaks a rule.
+    """
+    with _at(path):
+        source = ArtifactSource(path, options=verifying(keys, options))
+        return source, verify_artifact(source.artifact, keys)
+
+
+@contextmanager
+def _at(path: Path) -> Iterator[None]:
     try:
-        found = read_artifact(artifact, options=verifying(keys, options))
-        return verify_artifact(found, keys)
+        yield
     except TrustError as error:
-        error.where = error.where or Where(str(artifact))
+        error.where = error.where or Where(str(path))
         raise
 
 

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from orchestrator.artifact import ArtifactError, Compression, Rule
-from orchestrator.artifact.stream import Decompressor, HashingSource
+from orchestrator.artifact.stream import Decompressor, HashingSource, RegularFile
 from tests.unit.artifact.crafting import PACKERS, sha256
 
 DATA = random.Random(7).randbytes(300_000) + bytes(300_000)
@@ -93,3 +93,10 @@ def test_hashing_source_counts_hashes_and_copies():
 
     assert (source.size_bytes, source.sha256) == (len(DATA), sha256(DATA))
     assert b"".join(copied) == DATA
+
+
+def test_error_of_the_system_is_ours():
+    with pytest.raises(ArtifactError) as caught:
+        RegularFile(-1).read(1)
+
+    assert caught.value.rule is Rule.UNREADABLE

@@ -131,3 +131,19 @@ def test_file_that_grows_meanwhile_is_refused(root):
         list(chunks)
 
     assert caught.value.rule is Rule.WRITE_CHANGED
+
+
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_what_disappears_meanwhile_is_refused(root, what):
+    chunks = tree_chunks(root)
+    next(chunks)
+    if what == "folder":
+        (root / "bin" / "app").unlink()
+        (root / "bin").rmdir()
+    else:
+        (root / "b").unlink()
+
+    with pytest.raises(ArtifactError) as caught:
+        list(chunks)
+
+    assert caught.value.rule is Rule.WRITE_INPUT

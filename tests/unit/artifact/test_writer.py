@@ -180,38 +180,16 @@ def test_input_that_changes_meanwhile_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_existing_file_is_kept_unless_told(tmp_path):
-    path = tmp_path / "a.mender"
-    path.write_text("mine")
+def test_payload_that_tar_cannot_hold_is_refused(tmp_path, monkeypatch):
+    payload = PayloadSpec("app", (text_file("one", "x" * 2000),))
+    for compression, limit in ((Compression.GZIP, 1999), (Compression.NONE, 2000)):
+        monkeypatch.setattr("orchestrator.artifact.writer.PAYLOAD_BYTES_MAX", limit)
 
-    with pytest.raises(ArtifactError) as caught:
-        write_artifact(spec(), path)
+        with pytest.raises(ArtifactError) as caught:
+            write_artifact(spec(payload=payload, compression=compression), tmp_path / "a.mender")
 
-    assert caught.value.rule is Rule.WRITE_EXISTS
-    assert path.read_text() == "mine"
-    assert write_artifact(spec(), path, overwrite=True) == read_artifact(path)
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_file_that_appears_meanwhile_is_kept(tmp_path):
-    path = tmp_path / "a.mender"
-
-    def sign(manifest):
-        path.write_text("mine")
-        return b"s"
-
-    with pytest.raises(ArtifactError) as caught:
-        write_artifact(spec(), path, sign=sign)
-
-    assert caught.value.rule is Rule.WRITE_EXISTS
-    assert path.read_text() == "mine"
-
-
-def test_missing_folder_is_refused(tmp_path):
-    with pytest.raises(ArtifactError) as caught:
-        write_artifact(spec(), tmp_path / "none" / "a.mender")
-
-    assert caught.value.rule is Rule.WRITE_INPUT
+        assert caught.value.rule is Rule.SIZE_LIMIT
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_signing_adds_only_the_signature(tmp_path):

@@ -39,7 +39,8 @@ def test_key_survives_its_file(tmp_path, keys, kind, passphrase):
 
     save_private_key(keys[kind], path, passphrase=passphrase)
 
-    assert load_private_key(path, passphrase=passphrase) == keys[kind]
+    loaded = load_private_key(path, passphrase=passphrase)
+    assert (loaded, loaded.kind) == (keys[kind], kind)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 

@@ -5,13 +5,12 @@ import os
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.artifact import (
     Artifact,
     ArtifactError,
-    ArtifactSource,
     ReadOptions,
     Rule,
     read_artifact,
@@ -21,11 +20,11 @@ from orchestrator.trust import (
     KeyKind,
     TrustRule,
     generate_key,
+    open_verified,
     sign_manifest,
     signer,
     verify_artifact,
     verify_manifest,
-    verifying,
 )
 from tests.unit.artifact.crafting import PACKERS, Craft
 
@@ -169,9 +168,23 @@ def test_delivery_reads_nothing_that_is_not_signed(tmp_path):
     path.write_bytes(Craft(sign=signer(OTHER_KEY), payload_packed=b"bomb").build())
 
     with pytest.raises(TrustError) as caught:
-        ArtifactSource(path, options=verifying([EC_KEY.verification]))
+        open_verified(path, [EC_KEY.verification])
 
     assert caught.value.code == TrustRule.SIGNATURE_MISMATCH
+    assert str(caught.value.where) == str(path)
+
+
+def test_what_is_delivered_is_what_was_verified(tmp_path):
+    path = tmp_path / "a.mender"
+    path.write_bytes(Craft(sign=signer(EC_KEY)).build())
+
+    source, verified = open_verified(path, [EC_KEY.verification])
+    path.write_bytes(Craft(sign=signer(OTHER_KEY), files=[("app", b"evil")]).build())
+
+    with source:
+        delivered = {frame.name: b"".join(frame.chunks(0)) for frame in source.frames}
+    assert delivered["manifest"] == verified.artifact.manifest
+    assert delivered["data/0000/app"] == b"hello\n"
 
 
 def test_other_judge_is_asked_after_the_signature(tmp_path):
@@ -249,3 +262,43 @@ def test_reading_does_not_judge_the_signature(tmp_path):
     path.write_bytes(Craft(signature=b"QUJD").build())
 
     assert read_artifact(path).signature == b"ABC"
+
+
+EDITS = st.lists(
+    st.tuples(
+        st.sampled_from(["replace", "insert", "delete", "repeat"]),
+        st.integers(0, 12_000),
+        st.integers(1, 600),
+        st.binary(min_size=1, max_size=600),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def edited(data, edits):
+    for how, at, size, new in edits:
+        start = at % (len(data) + 1)
+        piece = data[start : start + size]
+        middle = {"replace": new, "insert": new + piece, "delete": b"", "repeat": piece * 2}[how]
+        data = data[:start] + middle + data[start + len(piece) :]
+    return data
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(edits=EDITS, suffix=st.sampled_from(sorted(PACKERS)))
+def test_edited_artifact_is_refused_or_the_same(tmp_path, edits, suffix):
+    data = Craft(suffix=suffix, sign=signer(EC_KEY)).build()
+    path = tmp_path / "a.mender"
+    path.write_bytes(data)
+    good = essence(verify_artifact(path, [EC_KEY.verification]).artifact)
+    path.write_bytes(edited(data, edits))
+
+    try:
+        found = verify_artifact(path, [EC_KEY.verification]).artifact
+    except (ArtifactError, TrustError):
+        return
+
+    assert essence(found) == good
