@@ -97,6 +97,11 @@ class Reader:
                 hint = "keep the target beside the inventory or in its git work tree"
                 self._error(name, "I111", message, hint)
                 return None
+            if real.is_dir():
+                message = "a link to a directory, which is not followed here"
+                hint = "link the files, or name the directory as a source of its own"
+                self._error(name, "I111", message, hint)
+                return None
             data = _read_regular(real)
         except (OSError, RuntimeError) as error:  # RuntimeError: a circle of links, until 3.12
             reason = getattr(error, "strerror", None) or "too many levels of symbolic links"
@@ -172,20 +177,20 @@ def _walk(directory: Path) -> Iterator[Path]:
         path = directory / name
         if name.endswith(_IGNORED_SUFFIXES) or name in _VARIABLE_DIRECTORIES:
             continue
-        if not path.is_dir():
-            yield path
-        elif not path.is_symlink():
+        if path.is_dir() and not path.is_symlink():
             yield from _walk(path)
+        else:
+            yield path
 
 
 def _walk_variables(directory: Path) -> Iterator[Path]:
     for name in _names(directory):
         path = directory / name
-        if not path.is_dir():
-            if "." not in name or name.endswith(YAML_SUFFIXES):
-                yield path
-        elif "." not in name and not path.is_symlink():
-            yield from _walk_variables(path)
+        if path.is_dir() and not path.is_symlink():
+            if "." not in name:
+                yield from _walk_variables(path)
+        elif "." not in name or name.endswith(YAML_SUFFIXES):
+            yield path
 
 
 def _names(directory: Path) -> list[str]:
@@ -228,5 +233,6 @@ def _looks_like_ini(data: bytes) -> bool:
         text = line.strip()
         if not text or text.startswith((b"#", b";")):
             continue
-        return not (text == b"---" or text.endswith(b":") or b": " in text or text[:1] == b"{")
+        is_yaml = text.startswith((b"---", b"{", b"%")) or text.endswith(b":") or b": " in text
+        return not is_yaml
     return False

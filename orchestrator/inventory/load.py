@@ -51,7 +51,7 @@ def load_inventory(sources: Sequence[str], *, cwd: Path) -> Inventory:
         raise PlanError(message, hint="name one, as `-i inventories/lab/`", code="I101")
     with _without_garbage_collection():
         try:
-            return _Loader(cwd).load(sources)
+            return _Loader(cwd.absolute()).load(sources)
         except OSError as error:  # files are handled one by one; this is a directory
             reason = (error.strerror or str(error)).lower()
             message = f"`{shown(str(error.filename))}` cannot be read: {reason}"
@@ -173,7 +173,7 @@ class _Loader:
             self._warn(self._reader.shown(path), "I120", message + did_you_mean(name, known))
 
     def _check_names(self) -> None:
-        for name in self._graph.groups.keys() & self._graph.hosts.keys():
+        for name in sorted(self._graph.groups.keys() & self._graph.hosts.keys()):
             where = self._graph.hosts[name].where
             message = f"`{name}` is both a group and a host; in patterns it is the host"
             hint = "rename one of them"

@@ -1,6 +1,6 @@
 """What a kind of file may hold: plans are strict, inventories are read as Ansible reads them.
 
-Source: docs/reference/yaml.md has the whole table of traps with the answer to each.
+Source: docs/reference/inventory.md, "YAML", has the table of traps with the answer to each.
 """
 
 from __future__ import annotations

@@ -111,16 +111,12 @@ def test_link_out_of_the_inventory_is_refused(
 def test_link_inside_the_inventory_or_its_work_tree_is_followed(
     load: Load, write: Write, tmp_path: Path
 ) -> None:
-    write({"shared/all.yml": "v: 1\n", "d/hosts.yml": ONE, "d/web.vars": "w: 2\n"})
+    write({"shared/all.yml": "v: 1\n", "d/hosts.yml": ONE, "d/web.bak": "w: 2\n"})
     (tmp_path / "d/group_vars").mkdir()
     (tmp_path / "d/group_vars/all.yml").symlink_to(tmp_path / "shared/all.yml")
     (tmp_path / "d/host_vars").mkdir()
-    (tmp_path / "d/host_vars/h.yml").symlink_to(tmp_path / "d/web.vars")
-    (tmp_path / ".git").mkdir()
-
-    (tmp_path / "d/web.vars").rename(tmp_path / "d/web.bak")
-    (tmp_path / "d/host_vars/h.yml").unlink()
     (tmp_path / "d/host_vars/h.yml").symlink_to("../web.bak")
+    (tmp_path / ".git").mkdir()
 
     assert load("", "d").variables("h") == {"v": 1, "w": 2}
 
@@ -130,7 +126,30 @@ def test_links_that_go_in_circles_end(refused: Refused, write: Write, tmp_path: 
     (tmp_path / "d/loop").symlink_to(tmp_path / "d")
     (tmp_path / "d/self.yml").symlink_to(tmp_path / "d/self.yml")
 
-    assert refused("", "d") == ["0:0 I102"]
+    assert refused("", "d") == ["0:0 I111", "0:0 I102"]
+
+
+def test_linked_directory_of_variables_is_read(load: Load, write: Write, tmp_path: Path) -> None:
+    write({"d/hosts.yml": ONE, "d/x.bak/a.yml": "v: 1\n"})
+    (tmp_path / "d/group_vars").mkdir()
+    (tmp_path / "d/group_vars/all").symlink_to("../x.bak")
+
+    assert load("", "d").variables("h") == {"v": 1}
+
+
+def test_linked_directory_deeper_down_is_named_not_skipped(
+    refused: Refused, write: Write, tmp_path: Path
+) -> None:
+    write({"d/hosts.yml": ONE, "d/x.bak/a.yml": "v: 1\n", "d/group_vars/all/a.yml": "v: 2\n"})
+    (tmp_path / "d/group_vars/all/more").symlink_to("../../x.bak")
+
+    assert refused("", "d") == ["0:0 I111"]
+
+
+def test_extensionless_yaml_may_begin_with_a_marker(load: Load, write: Write) -> None:
+    write({"hosts": "--- # fleet\nall: {hosts: {h: }}\n", "other": "# x\nall:  # y\n  hosts: h\n"})
+
+    assert load("", "hosts").host_names == load("", "other").host_names == ("h",)
 
 
 def test_directory_that_cannot_be_listed_is_refused(
