@@ -35,6 +35,18 @@ class Format(StrEnum):
     JSON = "json"
 
 
+FormatOption = Annotated[Format, typer.Option("--format", help="text, or json for programs.")]
+RolloutArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[ROLLOUT]", help="Id or its beginning; the newest if left out."),
+]
+EventsOption = Annotated[
+    str | None,
+    typer.Option("--events", metavar="FILE", help="Write events as JSON lines; - for stdout."),
+]
+WhyOption = Annotated[str, typer.Option("--why", metavar="TEXT", help="Reason for the journal.")]
+
+
 @dataclass(frozen=True, slots=True)
 class Common:
     """Options of every command; they may stand before the command's name too."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import sys
-from typing import Annotated
 
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli.options import Common, Format, command
+from orchestrator.cli.options import Common, Format, FormatOption, command
 from orchestrator.errors import ExitCode
 
 app = typer.Typer()
@@ -23,20 +21,19 @@ rollout version
 rollout version --format json
 """,
 )
-def version(
-    *,
-    common: Common,  # noqa: ARG001  every command takes the common options
-    format: Annotated[Format, typer.Option("--format", help="text or json.")] = Format.TEXT,  # noqa: A002
-) -> int:
+def version(*, common: Common, format: FormatOption = Format.TEXT) -> int:  # noqa: A002, ARG001
     """Print the version."""
     if format is Format.JSON:
+        from orchestrator.render.documents import dump
+
         found = {
             "format_version": "1.0",
+            "kind": "version",
             "version": __version__,
             "python": platform.python_version(),
             "platform": platform.platform(),
         }
-        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.write(dump(found))
     else:
         sys.stdout.write(f"rollout {__version__}\n")
     return ExitCode.DONE

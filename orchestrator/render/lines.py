@@ -173,9 +173,9 @@ class Lines:
 
     def _rollback_started(self, entry: JournalEntry) -> str:
         devices = entry.data.get("devices")
-        what = f" of wave {escape(entry.wave)}" if entry.wave else ""
+        what = f" wave {escape(entry.wave)}" if entry.wave else ""
         if isinstance(devices, list) and devices:
-            what = f" of {plural(len(devices), 'device')}"
+            what = f" {plural(len(devices), 'device')}"
         return f"{self._sign(Symbol.WARNING, Style.WARN)} rolling back{what}"
 
     def _operator(self, entry: JournalEntry) -> str:

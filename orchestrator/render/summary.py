@@ -16,6 +16,7 @@ from orchestrator.render.words import WAVE_SIGNS, clock, reason_words, state_wor
 from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
 
 CAUSES_MAX = 5
+_UNKNOWN = frozenset({DeviceState.LOST, DeviceState.ROLLBACK_FAILED, DeviceState.UNCERTAIN})
 NAMES_CELLS_MAX = 60
 _EXIT_WORDS: Mapping[int, str] = {
     ExitCode.DONE: "done",
@@ -140,6 +141,9 @@ def _untouched(board: Board, look: Look) -> list[str]:
     parts = [f"{_were(board.untouched)} never touched"]
     for name, count in _returned(board).items():
         parts.append(f"{_are(count)} back on {name}")
+    unknown = sum(line.state in _UNKNOWN for line in board.trouble.values())
+    if unknown:
+        parts.append(f"{_are(unknown)} in an unknown state")
     runs = "runs" if board.proven == 1 else "run"
     new = plural(board.proven, "device") if board.proven else "no device"
     parts.append(f"{new} {runs if board.proven else 'runs'} the new version")
@@ -189,9 +193,11 @@ def _next(board: Board, causes: Sequence[Cause], look: Look) -> list[str]:
     steps.append((f"rollout events {run}", "everything that happened, in order"))
     width = max(len(command) for command, _ in steps)
     lines = [look.paint("Next", Style.BOLD)]
-    return lines + [
-        f"  {pad(command, width)}  {look.paint(why, Style.DIM)}" for command, why in steps
-    ]
+    for command, why in steps:
+        line = f"  {pad(command, width)}  "
+        fits = cells(line + why) <= look.width
+        lines.append(line + look.paint(why, Style.DIM) if fits else line.rstrip())
+    return lines
 
 
 def _shell(name: str) -> str:

@@ -1,0 +1,63 @@
+"""`rollout apply`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator import api
+from orchestrator.cli.confirm import confirm_devices
+from orchestrator.cli.driving import Work, watch
+from orchestrator.cli.options import Common, EventsOption, SourceOptions, command
+from orchestrator.cli.running import wait_for
+from orchestrator.cli.session import Session, source_of, start
+from orchestrator.cli.streams import say
+from orchestrator.cli.survey import survey_line
+from orchestrator.errors import ExitCode
+from orchestrator.render.preview import text as preview_text
+
+app = typer.Typer()
+
+
+@command(
+    app,
+    examples="""
+rollout apply plans/gateway.yml -i inventory/
+rollout apply gateway.plan --yes --events events.jsonl
+""",
+)
+def apply(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan, or one saved by preview.")],
+    *,
+    common: Common,
+    source: SourceOptions,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for a confirmation.")] = False,
+    events: EventsOption = None,
+) -> int:
+    """Roll a plan out, wave by wave; goes on with its rollout if one is under way.
+
+    Shows the preview first and asks for the number of devices. Ctrl-C once: devices in flight
+    finish and the rollout is saved; twice: leaves at once. `rollout apply` again goes on.
+    """
+    session = start(common)
+    request = api.PlanRequest(plan, source_of(source))
+    prepared = wait_for(api.prepare(session.settings, request, survey_line(session)))
+    if prepared.continues is None:
+        if not session.quiet:
+            say(preview_text(prepared.preview, prepared.digest, session.err).rstrip("\n"))
+        if not prepared.preview.has_changes:
+            say("nothing to do: every device runs this artifact already")
+            return ExitCode.DONE
+        confirm_devices(session, "Apply", prepared.preview.update_count, yes=yes)
+    return watch(session, _work(session, prepared), events=events)
+
+
+def _work(session: Session, prepared: api.Prepared) -> Work:
+    def work(observer: api.Observer, drain: asyncio.Event) -> Awaitable[api.Finished]:
+        return api.apply(session.settings, prepared, observer=observer, drain=drain)
+
+    return work

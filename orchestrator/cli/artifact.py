@@ -1,0 +1,95 @@
+"""`rollout artifact sign | verify | inspect`, and `build` from its own module."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator import api
+from orchestrator.cli import artifact_build
+from orchestrator.cli.options import Common, Format, FormatOption, command
+from orchestrator.cli.session import start
+from orchestrator.cli.shown_artifact import show
+from orchestrator.errors import ExitCode, TrustError
+
+app = typer.Typer(help="Build, sign, verify and inspect artifacts.", no_args_is_help=True)
+app.add_typer(artifact_build.app, name="build")
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="An artifact.")]
+
+
+@command(
+    app,
+    "sign",
+    examples="""
+rollout artifact sign app-1.0.mender --key release.key
+rollout artifact sign app-1.0.mender --key release.key --out app-1.0-signed.mender
+""",
+)
+def sign(
+    file: FileArgument,
+    *,
+    common: Common,
+    key: Annotated[Path, typer.Option("--key", metavar="KEY", help="The private key.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write here, not in place.")
+    ] = None,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Sign an artifact, in place unless --out is given."""
+    session = start(common)
+    show(session, api.artifact_sign(file, key, out=out), format)
+    return ExitCode.DONE
+
+
+@command(
+    app,
+    "verify",
+    examples="""
+rollout artifact verify app-1.0.mender --key release.key.pub
+""",
+)
+def verify(
+    file: FileArgument,
+    *,
+    common: Common,
+    key: Annotated[
+        list[Path] | None,
+        typer.Option("--key", metavar="PUB", help="A public key; may repeat, one must fit."),
+    ] = None,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Verify structure, every checksum and the signature.
+
+    Ends with 0 when every rule holds, and with 1 and the reason otherwise.
+    """
+    session = start(common)
+    keys = tuple(key or session.settings.trusted_keys)
+    if not keys:
+        message = "no key to verify with"
+        hint = "name one with `--key PUB`, or `trusted_keys` in your own configuration"
+        raise TrustError(message, hint=hint)
+    show(session, api.artifact_verify(file, keys), format)
+    return ExitCode.DONE
+
+
+@command(
+    app,
+    "inspect",
+    examples="""
+rollout artifact inspect app-1.0.mender
+rollout artifact inspect app-1.0.mender --format json
+""",
+)
+def inspect(
+    file: FileArgument,
+    *,
+    common: Common,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Show what an artifact holds; checks structure and checksums, not the signature."""
+    session = start(common)
+    show(session, api.artifact_inspect(file), format)
+    return ExitCode.DONE

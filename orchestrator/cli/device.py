@@ -1,0 +1,213 @@
+"""`rollout device enroll | release | check | facts`."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator import api
+from orchestrator.cli.confirm import confirm_devices, confirm_key
+from orchestrator.cli.options import Common, Format, FormatOption, SourceOptions, command
+from orchestrator.cli.running import wait_for
+from orchestrator.cli.session import Session, source_of, start
+from orchestrator.cli.streams import say, write_result
+from orchestrator.errors import ExitCode
+from orchestrator.render.documents import dump
+from orchestrator.render.shown import AnswerFacts, answer_line, answer_text, answers_document
+from orchestrator.render.text import plural
+
+app = typer.Typer(help="Enrol, release, check and look at devices.", no_args_is_help=True)
+
+PatternArgument = Annotated[str, typer.Argument(metavar="PATTERN", help="Ansible host pattern.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask for a confirmation.")]
+OnAnswer = Callable[[api.DeviceAnswer], None]
+Answers = tuple[api.DeviceAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollOptions:
+    """What enrolment places on a device, and how it gets in."""
+
+    key: Annotated[
+        list[Path],
+        typer.Option(
+            "--key", metavar="PUB", help="Public key whose artifacts it takes; may repeat."
+        ),
+    ]
+    device_type: Annotated[
+        str | None, typer.Option("--device-type", "-t", metavar="TYPE", help="Its type.")
+    ] = None
+    check: Annotated[
+        list[Path] | None,
+        typer.Option("--check", metavar="FILE", help="Health check to place; may repeat."),
+    ] = None
+    fingerprint: Annotated[
+        str | None,
+        typer.Option("--fingerprint", metavar="SHA256:...", help="The host key it must show."),
+    ] = None
+    login: Annotated[
+        str | None, typer.Option("--login", metavar="USER", help="Log in as this user to enrol.")
+    ] = None
+    become: Annotated[
+        str | None, typer.Option("--become", metavar="sudo|doas", help="How that user gets root.")
+    ] = None
+    root: Annotated[
+        str | None, typer.Option("--root", metavar="DIR", help="State directory on the device.")
+    ] = None
+
+
+@command(
+    app,
+    "enroll",
+    examples="""
+rollout device enroll gw-001 -i inventory/ --key release.key.pub --device-type rpi4
+rollout device enroll web1 --key release.key.pub -t debian --login admin --become sudo
+""",
+)
+def enroll(
+    pattern: PatternArgument,
+    *,
+    common: Common,
+    source: SourceOptions,
+    options: EnrollOptions,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Put the helper, the trusted keys and the health checks on devices.
+
+    A host key that is neither pinned in the inventory nor given by --fingerprint is shown and
+    wants a typed confirmation.
+    """
+    session = start(common)
+
+    def accept(device: str, fingerprint: str) -> bool:
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:  # the event loop waits for the person: Ctrl-C must end the question
+            return confirm_key(session, device, fingerprint)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    request = api.EnrollRequest(
+        pattern=pattern,
+        source=source_of(source),
+        keys=tuple(options.key),
+        device_type=options.device_type,
+        checks=tuple(options.check or ()),
+        fingerprint=options.fingerprint,
+        login=options.login,
+        become=options.become,
+        root=options.root,
+        accept_host_key=accept,
+    )
+    return _ask_all(session, format, lambda on: api.device_enroll(session.settings, request, on))
+
+
+@command(
+    app,
+    "release",
+    examples="""
+rollout device release gw-001
+rollout device release 'decommissioned' --purge --yes
+""",
+)
+def release(
+    pattern: PatternArgument,
+    *,
+    common: Common,
+    source: SourceOptions,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Delete state and old releases too.")
+    ] = False,
+    yes: YesOption = False,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Take the helper off devices; what they run stays as it is."""
+    session = start(common)
+    chosen = source_of(source)
+    names = api.hosts(session.settings, pattern, chosen)
+    confirm_devices(session, "Release", len(names), yes=yes)
+    return _ask_all(
+        session,
+        format,
+        lambda on: api.device_release(session.settings, pattern, chosen, on, purge=purge),
+    )
+
+
+@command(
+    app,
+    "check",
+    examples="""
+rollout device check all -i inventory/
+rollout device check gw-044
+""",
+)
+def check(
+    pattern: PatternArgument,
+    *,
+    common: Common,
+    source: SourceOptions,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Check the way to devices: connection, host key, login, helper, space, state."""
+    session = start(common)
+    chosen = source_of(source)
+    return _ask_all(
+        session, format, lambda on: api.device_check(session.settings, pattern, chosen, on)
+    )
+
+
+@command(
+    app,
+    "facts",
+    examples="""
+rollout device facts gw-001
+rollout device facts all --format json
+""",
+)
+def facts(
+    pattern: PatternArgument,
+    *,
+    common: Common,
+    source: SourceOptions,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Show what devices say of themselves: type, artifact, state, helper, space."""
+    session = start(common)
+    chosen = source_of(source)
+    return _ask_all(
+        session,
+        format,
+        lambda on: api.device_facts(session.settings, pattern, chosen, on),
+        with_facts=True,
+    )
+
+
+def _ask_all(
+    session: Session,
+    form: Format,
+    work: Callable[[OnAnswer], Coroutine[object, object, Answers]],
+    *,
+    with_facts: bool = False,
+) -> int:
+    """Asks devices, shows answers as they come (text) or all at the end (JSON)."""
+
+    def show(answer: api.DeviceAnswer) -> None:
+        line = answer_text if with_facts else answer_line
+        if form is Format.TEXT:
+            write_result(line(_facts(answer), session.out) + "\n", None)
+
+    answers = wait_for(work(show))
+    if form is Format.JSON:
+        write_result(dump(answers_document([_facts(answer) for answer in answers])), None)
+    bad_count = sum(not answer.ok for answer in answers)
+    if bad_count and not session.quiet:
+        say(f"{plural(bad_count, 'device')} of {len(answers)} did not answer well")
+    return ExitCode.PARTIAL if bad_count else ExitCode.DONE
+
+
+def _facts(answer: api.DeviceAnswer) -> AnswerFacts:
+    return AnswerFacts(answer.device, answer.ok, answer.reason, answer.detail, answer.facts)

@@ -1,0 +1,75 @@
+"""`rollout events`."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from orchestrator import __version__, api
+from orchestrator.cli.options import Common, RolloutArgument, command
+from orchestrator.cli.running import wait_for
+from orchestrator.cli.session import Session, start
+from orchestrator.errors import ExitCode
+from orchestrator.render.board import Board
+from orchestrator.render.documents import event_line, events_head
+from orchestrator.render.lines import Lines
+
+app = typer.Typer()
+
+
+class Form(StrEnum):
+    """JSON lines for programs, text for people."""
+
+    JSONL = "jsonl"
+    TEXT = "text"
+
+
+@command(
+    app,
+    examples="""
+rollout events --format text
+rollout events r-7f3a --since 120 --follow
+""",
+)
+def events(
+    rollout: RolloutArgument = None,
+    *,
+    common: Common,
+    since: Annotated[
+        int, typer.Option("--since", metavar="SEQ", min=0, help="Only entries after this number.")
+    ] = 0,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Wait for more until the rollout ends.")
+    ] = False,
+    format: Annotated[Form, typer.Option("--format", help="jsonl or text.")] = Form.JSONL,  # noqa: A002
+) -> int:
+    """Print a rollout's journal: everything that happened, in order.
+
+    The first line of jsonl names the format's version; every further line is one entry with a
+    gapless `seq`, so `--since` goes on where another reading ended.
+    """
+    session = start(common)
+    wait_for(_print(session, rollout, since, follow, format))
+    return ExitCode.DONE
+
+
+async def _print(
+    session: Session, rollout: str | None, since: int, follow: bool, form: Form
+) -> None:
+    status = await api.status(session.settings, rollout)
+    run = status.rollout_id
+    if form is Form.JSONL:
+        sys.stdout.write(events_head(run, __version__, status.digest))
+        async for entry in api.journal(session.settings, run, since=since, follow=follow):
+            sys.stdout.write(event_line(entry, run))
+            if follow:
+                sys.stdout.flush()
+        return
+    lines = Lines(Board(status.resolved, run), session.out, every_device=True)
+    async for entry in api.journal(session.settings, run, since=0, follow=follow):
+        made = lines.take((entry,))
+        if entry.seq > since:
+            sys.stdout.write("".join(f"{line}\n" for line in made))

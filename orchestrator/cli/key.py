@@ -1,0 +1,81 @@
+"""`rollout key generate` and `rollout key show`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator import api
+from orchestrator.cli.options import Common, Format, FormatOption, command
+from orchestrator.cli.session import start
+from orchestrator.cli.streams import write_result
+from orchestrator.errors import ExitCode
+from orchestrator.render.documents import dump
+from orchestrator.render.shown import key_document, key_text
+
+app = typer.Typer(help="Make and show signing keys.", no_args_is_help=True)
+
+
+class Kind(StrEnum):
+    """Kinds of keys that every device can check."""
+
+    ECDSA = "ecdsa-p256"
+    RSA = "rsa-3072"
+
+
+@command(
+    app,
+    "generate",
+    examples="""
+rollout key generate keys/release.key
+rollout key generate keys/release.key --kind rsa-3072
+""",
+)
+def generate(
+    path: Annotated[Path, typer.Argument(help="The private key; PATH.pub gets the public one.")],
+    *,
+    common: Common,
+    kind: Annotated[Kind, typer.Option("--kind", help="Algorithm and size.")] = Kind.ECDSA,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Make a key pair that signs artifacts.
+
+    The private key is readable by you alone and never leaves this machine; devices get the
+    public one when they are enrolled. Existing files are never replaced.
+    """
+    start(common)
+    return _show(api.key_generate(path, kind=str(kind)), format)
+
+
+@command(
+    app,
+    "show",
+    examples="""
+rollout key show keys/release.key.pub
+rollout key show keys/release.key --format json
+""",
+)
+def show(
+    path: Annotated[Path, typer.Argument(help="A private or public key.")],
+    *,
+    common: Common,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Show a key's kind and fingerprint; never its private part."""
+    start(common)
+    return _show(api.key_show(path), format)
+
+
+def _show(key: api.KeyShown, form: Format) -> int:
+    document = key_document(
+        kind=key.kind,
+        fingerprint=key.fingerprint,
+        private=str(key.private) if key.private else None,
+        public=str(key.public) if key.public else None,
+        public_pem=key.public_pem,
+    )
+    write_result(dump(document) if form is Format.JSON else key_text(document), None)
+    return ExitCode.DONE

@@ -1,0 +1,156 @@
+"""`rollout lab up | down | status | break`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator import api
+from orchestrator.cli.options import Common, Format, FormatOption, command
+from orchestrator.cli.running import wait_for
+from orchestrator.cli.session import Session, start
+from orchestrator.cli.streams import say, write_result
+from orchestrator.errors import ExitCode
+from orchestrator.render.documents import dump
+from orchestrator.render.shown import lab_document, lab_text
+
+app = typer.Typer(
+    help="A local fleet of real SSH devices to try things on; needs no root.", no_args_is_help=True
+)
+
+DirectoryOption = Annotated[
+    Path | None,
+    typer.Option("--dir", metavar="DIR", help="The lab's own directory; .rollout/lab if unset."),
+]
+DEVICES_DEFAULT = 24
+DEVICES_MAX = 2000
+
+
+class Server(StrEnum):
+    """Which SSH server the devices run."""
+
+    ASYNCSSH = "asyncssh"
+    SSHD = "sshd"
+    DROPBEAR = "dropbear"
+
+
+class Mode(StrEnum):
+    """What can be wrong with a device."""
+
+    CRASH = "crash"
+    SLOW = "slow"
+    DISK_FULL = "disk-full"
+    REBOOT = "reboot"
+    HANG = "hang"
+    OFFLINE = "offline"
+    NONE = "none"
+
+
+@command(
+    app,
+    "up",
+    examples="""
+rollout lab up
+rollout lab up --devices 200 --key release.key.pub
+""",
+)
+def up(
+    *,
+    common: Common,
+    devices: Annotated[
+        int, typer.Option("--devices", "-n", min=1, max=DEVICES_MAX, help="How many.")
+    ] = DEVICES_DEFAULT,
+    server: Annotated[Server, typer.Option("--server", help="Which SSH server.")] = Server.ASYNCSSH,
+    key: Annotated[
+        list[Path] | None,
+        typer.Option("--key", metavar="PUB", help="Public key the devices trust; may repeat."),
+    ] = None,
+    directory: DirectoryOption = None,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Stay; Ctrl-C takes the lab down.")
+    ] = False,
+) -> int:
+    """Start a fleet on this machine and write its inventory, with pinned host keys."""
+    session = start(common)
+    request = api.LabRequest(
+        directory=_directory(session, directory),
+        count=devices,
+        server=str(server),
+        keys=tuple(key or ()),
+        foreground=foreground,
+    )
+    shown = wait_for(api.lab_up(request))
+    write_result(f"{shown.inventory}\n", None)
+    if not session.quiet:
+        say(f"{len(shown.devices)} devices are up; use `-i {shown.inventory}`")
+        say("next: `rollout lab status`, `rollout lab break DEVICE`, `rollout lab down`")
+    return ExitCode.DONE
+
+
+@command(
+    app,
+    "down",
+    examples="""
+rollout lab down
+""",
+)
+def down(*, common: Common, directory: DirectoryOption = None) -> int:
+    """Stop the fleet and remove everything it left."""
+    session = start(common)
+    wait_for(api.lab_down(_directory(session, directory)))
+    return ExitCode.DONE
+
+
+@command(
+    app,
+    "status",
+    examples="""
+rollout lab status
+rollout lab status --format json
+""",
+)
+def status(
+    *,
+    common: Common,
+    directory: DirectoryOption = None,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Show the fleet's devices, their state and what they run."""
+    session = start(common)
+    shown = wait_for(api.lab_status(_directory(session, directory)))
+    if format is Format.JSON:
+        text = dump(
+            lab_document(str(shown.directory), str(shown.inventory), shown.pid, shown.devices)
+        )
+    else:
+        text = lab_text(shown.devices, session.out)
+    write_result(text, None)
+    return ExitCode.DONE
+
+
+@command(
+    app,
+    "break",
+    examples="""
+rollout lab break gw-003 --mode disk-full
+rollout lab break gw-003 --mode none
+""",
+)
+def break_(
+    device: Annotated[str, typer.Argument(help="A device of the lab.")],
+    *,
+    common: Common,
+    mode: Annotated[Mode, typer.Option("--mode", help="How; none heals it.")] = Mode.CRASH,
+    directory: DirectoryOption = None,
+) -> int:
+    """Break one device of the fleet, to see what a rollout does."""
+    session = start(common)
+    wait_for(api.lab_break(_directory(session, directory), device, str(mode)))
+    return ExitCode.DONE
+
+
+def _directory(session: Session, given: Path | None) -> Path:
+    return (given or session.settings.root / ".rollout" / "lab").absolute()

@@ -1,0 +1,82 @@
+"""`rollout preview`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator import api
+from orchestrator.cli.options import Common, Format, FormatOption, Output, SourceOptions, command
+from orchestrator.cli.running import wait_for
+from orchestrator.cli.session import Session, source_of, start
+from orchestrator.cli.streams import say, write_file, write_result
+from orchestrator.cli.survey import survey_line
+from orchestrator.errors import ExitCode, OrchestratorError
+from orchestrator.render.documents import dump, preview_document
+from orchestrator.render.preview import text as preview_text
+
+app = typer.Typer()
+CHANGES = 2  # Terraform's code for "there are changes"; only with --detailed-exitcode
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewOptions:
+    """What only a preview has."""
+
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no device.")] = False
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Save the resolved plan for `rollout apply`."),
+    ] = None
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="0 nothing to do, 2 changes, 1 error.")
+    ] = False
+
+
+@command(
+    app,
+    examples="""
+rollout preview plans/gateway.yml -i inventory/
+rollout preview plans/gateway.yml --offline --format json
+rollout preview plans/gateway.yml --out gateway.plan && rollout apply gateway.plan
+""",
+)
+def preview(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan, or a saved plan.")],
+    *,
+    common: Common,
+    source: SourceOptions,
+    output: Output,
+    options: PreviewOptions,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Show which devices would change when, under which limits; changes nothing.
+
+    Devices are asked, read-only, what they run and whether they can take part; --offline asks
+    nobody. --out saves exactly this plan: `rollout apply FILE` runs it or refuses it as stale.
+    """
+    try:
+        session = start(common)
+        request = api.PlanRequest(plan, source_of(source), options.offline)
+        prepared = wait_for(api.prepare(session.settings, request, survey_line(session)))
+    except OrchestratorError as error:
+        if options.detailed_exitcode:
+            error.exit_code = ExitCode.REFUSED  # 2 would read as "changes"
+        raise
+    if options.out is not None:
+        write_file(options.out, prepared.plan_json)
+    write_result(_text(session, prepared, format), output.output)
+    if options.out is not None and not session.quiet:
+        say(f"saved {options.out} (sha256:{prepared.digest}); `rollout apply` runs exactly this")
+    changes = options.detailed_exitcode and prepared.preview.has_changes
+    return CHANGES if changes else ExitCode.DONE
+
+
+def _text(session: Session, prepared: api.Prepared, form: Format) -> str:
+    if form is Format.JSON:
+        return dump(preview_document(prepared.preview, prepared.digest))
+    all_names = session.verbose > 0
+    return preview_text(prepared.preview, prepared.digest, session.out, all_names=all_names)

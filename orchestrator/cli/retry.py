@@ -1,0 +1,39 @@
+"""`rollout retry`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator import api
+from orchestrator.cli.driving import ask
+from orchestrator.cli.options import Common, EventsOption, RolloutArgument, WhyOption, command
+from orchestrator.cli.session import start
+from orchestrator.rollout.events import Ask
+
+app = typer.Typer()
+
+
+@command(
+    app,
+    examples="""
+rollout retry
+rollout retry r-7f3a --device gw-044 --device gw-051
+""",
+)
+def retry(
+    rollout: RolloutArgument = None,
+    *,
+    common: Common,
+    device: Annotated[
+        list[str] | None,
+        typer.Option("--device", metavar="NAME", help="Only this one; may repeat."),
+    ] = None,
+    why: WhyOption = "",
+    events: EventsOption = None,
+) -> int:
+    """Try devices again that failed or were not reached."""
+    session = start(common)
+    request = api.AskRequest(rollout, Ask.RETRY, why=why, devices=tuple(device or ()))
+    return ask(session, request, events=events)

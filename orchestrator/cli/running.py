@@ -1,0 +1,76 @@
+"""Runs async work under the signals of a terminal and of a service manager.
+
+First Ctrl-C: start no further device, let those in flight finish, save. Second Ctrl-C: let go at
+once; devices keep their own timers and the rollout is saved. SIGTERM: as the second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TypeVar
+
+import typer
+
+from orchestrator.cli.streams import say
+from orchestrator.errors import ExitCode
+
+T = TypeVar("T")
+
+STOPPING = (
+    "stopping: devices in flight finish, no other starts; the rollout is saved "
+    "(Ctrl-C again to leave now)"
+)
+
+
+def wait_for(work: Coroutine[object, object, T]) -> T:
+    """Runs work that may be left at any time: Ctrl-C and SIGTERM cancel it at once."""
+
+    async def ignore_drain(_drain: asyncio.Event) -> T:
+        return await work
+
+    return _run(ignore_drain, patient=False)
+
+
+def drive(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
+    """Runs work that can stop gracefully when the event it is given is set."""
+    return _run(work, patient=True)
+
+
+def _run(work: Callable[[asyncio.Event], Awaitable[T]], *, patient: bool) -> T:
+    stopped_by: list[ExitCode] = []
+
+    async def main() -> T:
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None, "a coroutine runs in a task"
+        drain = asyncio.Event()
+
+        def leave(code: ExitCode) -> None:
+            stopped_by.append(code)
+            task.cancel()
+
+        def interrupted() -> None:
+            if patient and not drain.is_set():
+                drain.set()
+                say(STOPPING)
+            else:
+                leave(ExitCode.INTERRUPTED)
+
+        loop.add_signal_handler(signal.SIGINT, interrupted)
+        loop.add_signal_handler(signal.SIGTERM, leave, ExitCode.TERMINATED)
+        try:
+            return await work(drain)
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+            loop.remove_signal_handler(signal.SIGTERM)
+
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        if not stopped_by:
+            raise
+        if patient:
+            say("left; the rollout is saved and goes on with `rollout resume`")
+        raise typer.Exit(int(stopped_by[0])) from None

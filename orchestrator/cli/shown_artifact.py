@@ -1,0 +1,33 @@
+"""An artifact on stdout: shared by the commands that make or read one."""
+
+from __future__ import annotations
+
+from orchestrator import api
+from orchestrator.cli.options import Format
+from orchestrator.cli.session import Session
+from orchestrator.cli.streams import write_result
+from orchestrator.render.documents import dump
+from orchestrator.render.shown import ArtifactFacts, artifact_document, artifact_text
+
+
+def show(session: Session, artifact: api.ArtifactShown, form: Format) -> None:
+    """Writes what is known of an artifact."""
+    facts = ArtifactFacts(
+        path=str(artifact.path),
+        name=artifact.name,
+        sha256=artifact.sha256,
+        manifest_sha256=artifact.manifest_sha256,
+        size_bytes=artifact.size_bytes,
+        device_types=artifact.device_types,
+        payload_type=artifact.payload_type,
+        compression=artifact.compression,
+        signed=artifact.signed,
+        signed_by=artifact.signed_by,
+        depends=artifact.depends,
+        provides=artifact.provides,
+        files=artifact.files,
+    )
+    if form is Format.JSON:
+        write_result(dump(artifact_document(facts)), None)
+    else:
+        write_result(artifact_text(facts, session.out), None)

@@ -1,0 +1,65 @@
+"""`rollout validate`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator import api
+from orchestrator.cli.options import Common, Output, command
+from orchestrator.cli.session import start
+from orchestrator.cli.streams import say, write_result
+from orchestrator.errors import ExitCode, Severity
+from orchestrator.render import diagnostics
+from orchestrator.render.documents import dump
+
+app = typer.Typer()
+
+
+class Form(StrEnum):
+    """How findings are shown."""
+
+    TEXT = "text"
+    CONCISE = "concise"
+    JSON = "json"
+
+
+@command(
+    app,
+    examples="""
+rollout validate plans/gateway.yml
+rollout validate plans --format concise
+""",
+)
+def validate(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]...", help="Plans, or directories of plans."),
+    ] = None,
+    *,
+    common: Common,
+    output: Output,
+    format: Annotated[Form, typer.Option("--format", help="How findings are shown.")] = Form.TEXT,  # noqa: A002
+) -> int:
+    """Check plans: every problem of every file at once, with its place and what to do.
+
+    Needs no network and runs nothing: safe for changes of strangers. Without PATH the directory
+    `plans` is checked. Ends with 1 when there are errors.
+    """
+    session = start(common)
+    found = api.validate(paths or [Path("plans")])
+    match format:
+        case Form.JSON:
+            text = dump(diagnostics.document(found.diagnostics, found.file_count))
+        case Form.CONCISE:
+            text = diagnostics.concise(found.diagnostics)
+            if not session.quiet:
+                say(diagnostics.summary(found.diagnostics, found.file_count, session.err))
+        case Form.TEXT:
+            text = diagnostics.text(found.diagnostics, found.file_count, session.out)
+    write_result(text, output.output)
+    broken = any(each.severity is Severity.ERROR for each in found.diagnostics)
+    return ExitCode.REFUSED if broken else ExitCode.DONE

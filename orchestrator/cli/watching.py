@@ -1,0 +1,174 @@
+"""Observers of a rollout: a live terminal, plain lines, and a stream of JSON events."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TextIO
+
+from orchestrator.api import Observer, Run
+from orchestrator.cli.session import Session
+from orchestrator.cli.streams import say
+from orchestrator.render.board import Board
+from orchestrator.render.documents import event_line, events_head
+from orchestrator.render.lines import Lines
+from orchestrator.render.screen import screen
+from orchestrator.render.text import Look
+from orchestrator.rollout.events import JournalEntry
+
+HEARTBEAT_S = 30.0  # so that a CI system sees a long soak is alive
+FRAME_S = 0.1  # no eye needs more, and drawing costs CPU that devices could use
+_HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
+
+
+class PlainView:
+    """Prints lines as things happen; the only view without a terminal."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.board: Board | None = None
+        self._lines: Lines | None = None
+        self._said_at = 0.0
+
+    def started(self, run: Run) -> None:
+        """A rollout begins or goes on."""
+        self.board = Board(run.resolved, run.rollout_id)
+        verbose = self.session.verbose > 0
+        self._lines = Lines(self.board, self.session.err, every_device=verbose)
+        if run.joined:
+            self._print([f"going on with rollout {run.rollout_id}"])
+        self._lines.take(run.history)
+
+    def journal(self, entries: Sequence[JournalEntry]) -> None:
+        """New entries."""
+        if self._lines is not None:
+            self._print(self._lines.take(entries))
+
+    def working(self, device: str, step: str, sent_bytes: int, total_bytes: int) -> None:
+        """Progress of one device."""
+        if self.board is not None:
+            self.board.take_work(device, step, sent_bytes, total_bytes)
+
+    def tick(self, now: float) -> None:
+        """Time passed."""
+        if self._lines is not None and time.monotonic() - self._said_at >= HEARTBEAT_S:
+            self._print([self._lines.heartbeat(now)])
+
+    def close(self) -> None:
+        """Nothing stays behind."""
+
+    def _print(self, lines: list[str]) -> None:
+        if lines:
+            self._said_at = time.monotonic()
+            if not self.session.quiet:
+                say("\n".join(lines))
+
+
+class LiveView(PlainView):
+    """Keeps a few lines at the bottom of the terminal up to date, under the plain lines."""
+
+    def __init__(self, session: Session, stream: TextIO = sys.stderr) -> None:
+        super().__init__(session)
+        self._stream = stream
+        self._drawn_count = 0
+        self._drawn_at = 0.0
+
+    def tick(self, now: float) -> None:
+        """Time passed."""
+        if self.board is not None:
+            self.board.take_time(now)
+            self._draw()
+
+    def close(self) -> None:
+        """Takes the live lines away: the summary says the same and stays."""
+        self._stream.write(self._erase() + _SHOW)
+        self._stream.flush()
+
+    def _print(self, lines: list[str]) -> None:
+        text = "".join(f"{line}\n" for line in lines)
+        self._stream.write(self._erase() + text)
+        self._drawn_at = 0.0
+        self._draw()
+
+    def _erase(self) -> str:
+        if not self._drawn_count:
+            return ""
+        up = self._drawn_count
+        self._drawn_count = 0
+        return f"\x1b[{up}F\x1b[J"
+
+    def _draw(self) -> None:
+        if self.board is None or time.monotonic() - self._drawn_at < FRAME_S:
+            return
+        self._drawn_at = time.monotonic()
+        size = shutil.get_terminal_size()
+        look: Look = replace(self.session.err, width=max(20, size.columns - 1))
+        lines = screen(self.board, look, max(1, size.lines - 2))
+        self._stream.write(_HIDE + self._erase() + "".join(f"{line}\x1b[K\n" for line in lines))
+        self._stream.flush()
+        self._drawn_count = len(lines)
+
+
+class EventsWriter:
+    """Writes JSON lines; trouble with the file is said once and never stops a rollout."""
+
+    def __init__(self, stream: TextIO, tool_version: str) -> None:
+        self._stream: TextIO | None = stream
+        self._tool_version = tool_version
+        self._rollout_id = ""
+
+    def started(self, run: Run) -> None:
+        """The version line, then what happened before."""
+        self._rollout_id = run.rollout_id
+        self._write(events_head(run.rollout_id, self._tool_version, run.digest))
+        self.journal(run.history)
+
+    def journal(self, entries: Sequence[JournalEntry]) -> None:
+        """One line for each entry."""
+        self._write("".join(event_line(entry, self._rollout_id) for entry in entries))
+
+    def working(self, device: str, step: str, sent_bytes: int, total_bytes: int) -> None:
+        """Not part of the events."""
+
+    def tick(self, now: float) -> None:
+        """Not part of the events."""
+
+    def _write(self, text: str) -> None:
+        if self._stream is None or not text:
+            return
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError as error:
+            self._stream = None
+            say(f"warning: events can no longer be written: {error.strerror}")
+
+
+class Watchers:
+    """Hands everything on to several observers."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = tuple(observers)
+
+    def started(self, run: Run) -> None:
+        """Handed on."""
+        for observer in self._observers:
+            observer.started(run)
+
+    def journal(self, entries: Sequence[JournalEntry]) -> None:
+        """Handed on."""
+        for observer in self._observers:
+            observer.journal(entries)
+
+    def working(self, device: str, step: str, sent_bytes: int, total_bytes: int) -> None:
+        """Handed on."""
+        for observer in self._observers:
+            observer.working(device, step, sent_bytes, total_bytes)
+
+    def tick(self, now: float) -> None:
+        """Handed on."""
+        for observer in self._observers:
+            observer.tick(now)
