@@ -19,10 +19,12 @@ from typing import Self
 
 import asyncssh
 
+from orchestrator.device.model import Address
 from orchestrator.errors import OrchestratorError
 from orchestrator.lab.container import BwrapContainer, Container, PlainContainer, can_isolate
 from orchestrator.lab.device import LabDevice, Mode, SshServer
 from orchestrator.lab.layout import (
+    LOOPBACK,
     DeviceSpec,
     LabOptions,
     Server,
@@ -66,6 +68,7 @@ class LabFleet:
         self.directory = directory.resolve()
         self.options = options
         self.devices: dict[str, LabDevice] = {}
+        self.addresses: dict[str, Address] = {}
         self.info: LabInfo | None = None
         self._reboots: asyncio.Queue[LabDevice] = asyncio.Queue()
         self._tasks: asyncio.TaskGroup | None = None
@@ -173,8 +176,10 @@ class LabFleet:
                 server = ProgramServer(device, held, options.server, self.directory)
             self.devices[spec.id] = device
             await device.power_on(server)
-            listed.append((spec, held_port(server), public_line(host_key)))
-        inventory = write_inventory(self.directory, listed, user=getpass.getuser())
+            address = self._address(server, public_line(host_key))
+            self.addresses[spec.id] = address
+            listed.append((spec, address))
+        inventory = write_inventory(self.directory, listed)
         self.info = LabInfo(
             directory=str(self.directory),
             inventory=str(inventory),
@@ -188,6 +193,16 @@ class LabFleet:
         text = json.dumps(asdict(self.info), indent=2) + "\n"
         (self.directory / "lab.json").write_text(text, encoding="utf-8")
 
+    def _address(self, server: SshServer, host_key: str) -> Address:
+        assert isinstance(server, AsyncsshServer | ProgramServer)
+        return Address(
+            host=LOOPBACK,
+            port=server.port,
+            user=getpass.getuser(),
+            key_file=str(self.directory / "controller"),
+            host_keys=(host_key,),
+        )
+
     async def _stop(self) -> None:
         for device in self.devices.values():
             await device.power_off()
@@ -200,12 +215,6 @@ class LabFleet:
             device = await self._reboots.get()
             if device.wants_reboot:
                 await device.reboot()
-
-
-def held_port(server: SshServer) -> int:
-    """The port a server listens on."""
-    assert isinstance(server, AsyncsshServer | ProgramServer)
-    return server.port
 
 
 def public_line(key: asyncssh.SSHKey) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import asyncssh
 
+from orchestrator.device.model import Address
 from orchestrator.errors import OrchestratorError
 
 LOOPBACK = "127.0.0.1"
@@ -171,29 +172,29 @@ def new_boot_id(root: Path) -> None:
     (root / "proc/sys/kernel/random/boot_id").write_text("-".join(parts) + "\n")
 
 
-def write_inventory(
-    directory: Path, devices: Sequence[tuple[DeviceSpec, int, str]], *, user: str
-) -> Path:
-    """Writes `inventory.yml` in Ansible's YAML form; entries are (device, port, host key).
+def write_inventory(directory: Path, devices: Sequence[tuple[DeviceSpec, Address]]) -> Path:
+    """Writes `inventory.yml` in Ansible's YAML form.
 
     JSON is YAML: quoting each text as JSON keeps versions, numbers and words such as `no` text.
     """
-    lines = ["# Written by `rollout lab up`; gone with `rollout lab down`.", "lab:", "  vars:"]
+    first = devices[0][1]
     common = {
-        "ansible_host": LOOPBACK,
-        "ansible_user": user,
-        "ansible_ssh_private_key_file": str(directory / "controller"),
+        "ansible_host": first.host,
+        "ansible_user": first.user,
+        "ansible_ssh_private_key_file": first.key_file,
     }
+    lines = ["# Written by `rollout lab up`; gone with `rollout lab down`.", "lab:", "  vars:"]
     lines += [f"    {key}: {json.dumps(value)}" for key, value in common.items()]
     lines.append("  hosts:")
-    for spec, port, host_key in devices:
+    for spec, address in devices:
+        site, hardware = json.dumps(spec.site), json.dumps(spec.hardware)
         lines += [
             f"    {spec.id}:",
-            f"      ansible_port: {port}",
-            f"      labels: {{site: {json.dumps(spec.site)}, hardware: {json.dumps(spec.hardware)}}}",
-            f"      rollout_host_keys: [{json.dumps(host_key)}]",
+            f"      ansible_port: {address.port}",
+            f"      labels: {{site: {site}, hardware: {hardware}}}",
+            f"      rollout_host_keys: {json.dumps(address.host_keys)}",
         ]
-    for group, members in _groups([spec for spec, _, _ in devices]).items():
+    for group, members in _groups([spec for spec, _ in devices]).items():
         lines += [f"{group}:", "  hosts:", *(f"    {name}: {{}}" for name in members)]
     path = directory / "inventory.yml"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -49,14 +49,14 @@ def _kind_of(error: BaseException) -> tuple[Reason, str, str]:
     return found
 
 
-def exchange_failure(error: BaseException) -> DeviceError:
-    """The error of a request over a connection that stood."""
+def exchange_failure(error: BaseException, *, connected: bool) -> DeviceError:
+    """The error of a request over a connection that stood when it began."""
     match error:
         case DeviceError():
             return error
         case TimeoutError():
             return DeviceError("device did not answer in time", reason=Reason.TIMEOUT)
-        case asyncssh.ChannelOpenError() | asyncssh.ProtocolError():
+        case asyncssh.ChannelOpenError() | asyncssh.ProtocolError() if connected:
             message = f"device broke the protocol: {_text(error)}"
             return DeviceError(message, reason=Reason.PROTOCOL)
         case _:

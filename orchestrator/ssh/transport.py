@@ -89,8 +89,9 @@ class SshSession:
             self._connection.abort()
             raise
         except EXPECTED as error:
+            connected = not self._connection.is_closed()
             self._connection.abort()
-            raise exchange_failure(error) from error
+            raise exchange_failure(error, connected=connected) from error
         finally:
             exchange.close()
 
