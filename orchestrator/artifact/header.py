@@ -4,7 +4,8 @@ Laws (Mender Artifact v3, "header.tar"):
 1. Members in this order: `header-info`, `scripts/*`, `headers/0000/type-info`,
    `headers/0000/meta-data` (may be left out, and may be empty).
 2. Exactly one payload; its type stands in both places and is the same.
-3. Unknown fields of `header-info` are refused, those of `type-info` are reported.
+3. Unknown fields of `header-info` are refused, those of `type-info` are reported, unless they
+   differ from a known one only in case.
 4. A type is a plain word: clients of Mender before 5.0.4 make a path of it.
 """
 
@@ -188,11 +189,13 @@ def _parse_payloads(payloads: object) -> str:
 
 def _parse_type_info(data: bytes, payload_type: str) -> _TypeInfo:
     info = parse_object(data, TYPE_INFO_NAME)
-    warnings = [
-        f"`{TYPE_INFO_NAME}` has an unknown field {key!a}"
-        for key in info
-        if key not in _TYPE_INFO_KEYS
-    ]
+    warnings = []
+    for key in info.keys() - _TYPE_INFO_KEYS:
+        if key.casefold() in _TYPE_INFO_KEYS:
+            # Mender's own reader ignores case, and would take this one instead of ours.
+            message = f"`{TYPE_INFO_NAME}` has a field {show(key)} that some readers mistake"
+            raise ArtifactError(Rule.HEADER_FIELD, message)
+        warnings.append(f"`{TYPE_INFO_NAME}` has an unknown field {show(key)}")
     if info.get("type") == "" and payload_type == ROOTFS_IMAGE:
         # mender-artifact before 4.3.1 wrote an empty type for rootfs images.
         warnings.append(f"`{TYPE_INFO_NAME}` has an empty type, as old mender-artifact wrote it")
@@ -210,7 +213,7 @@ def _parse_type_info(data: bytes, payload_type: str) -> _TypeInfo:
         depends=depends,
         provides=check_provides(_optional(info, "artifact_provides"), "`artifact_provides`"),
         clears_provides=None if clears is None else as_texts(clears, "`clears_artifact_provides`"),
-        warnings=tuple(warnings),
+        warnings=tuple(sorted(warnings)),
     )
 
 

@@ -2,7 +2,7 @@
 
 Laws:
 1. UTF-8 without a byte order mark, an object at the top, at most `DEPTH_MAX` deep.
-2. No key twice, no NaN or Infinity, no lone surrogates.
+2. No key twice, no NaN or Infinity (nor `1e999`), no lone surrogates.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def parse_object(data: bytes, what: str) -> dict[str, object]:
         value = json.loads(
             data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
         )
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         message = f"`{what}` is not strict JSON: {ascii(str(error))[1:-1]}"
         raise ArtifactError(Rule.HEADER_JSON, message) from error

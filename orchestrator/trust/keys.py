@@ -29,10 +29,12 @@ RSA_BITS_MIN = 3072
 RSA_BITS_MAX = 8192  # larger ones only serve to burn time
 _RSA_EXPONENT = 65537
 _FILE_BYTES_MAX = 64 * 1024
+_PASSPHRASE_BYTES_MAX = 1023  # OpenSSL reads no more
 _PRIVATE_MODE = 0o600
 _PUBLIC_MODE = 0o644
 _PUBLIC_BEGIN = b"-----BEGIN PUBLIC KEY-----"
 _BEGIN = b"-----BEGIN "
+_EC_PARAMETERS = b"-----BEGIN EC PARAMETERS-----"  # openssl writes them before a key
 _SUPPORTED = "use ECDSA P-256 or RSA with 3072 bits or more (`rollout key generate`)"
 
 
@@ -153,10 +155,10 @@ def save_private_key(key: SigningKey, path: Path, *, passphrase: bytes | None = 
     """Writes a private key to a new file that only its owner reads.
 
     Raises:
-        TrustError: the file exists or cannot be written, or the passphrase is empty.
+        TrustError: the file exists or cannot be written, or the passphrase is empty or too long.
     """
-    if passphrase == b"":
-        message = "the passphrase is empty"
+    if passphrase is not None and not 0 < len(passphrase) <= _PASSPHRASE_BYTES_MAX:
+        message = f"a passphrase has 1 to {_PASSPHRASE_BYTES_MAX} bytes, not {len(passphrase)}"
         raise refuse(TrustRule.KEY_PASSPHRASE, message, hint="give one, or none at all")
     data = key.private.private_bytes(
         serialization.Encoding.PEM,
@@ -220,7 +222,8 @@ def _wrong_type(key: object, source: Path | None) -> TrustError:
 
 
 def _check_pem(data: bytes, source: Path | None, wanted: str) -> None:
-    if data.count(_BEGIN) != 1:
+    extra = data.count(_EC_PARAMETERS) if wanted == "private" else 0
+    if data.count(_BEGIN) - extra != 1:
         raise _not_a_key(source, wanted)
 
 

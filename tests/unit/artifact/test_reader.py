@@ -316,6 +316,7 @@ HOSTILE = {
     "A56-quotes": (lambda: Craft(info=b'{"' + b'\\"' * 400_000).build(), Rule.HEADER_JSON),
     "A57": (lambda: Craft(info=b'{"payloads":[],"payloads":[]}').build(), Rule.HEADER_JSON),
     "A57-nan": (lambda: Craft(meta_data=b'{"a":NaN}').build(), Rule.HEADER_JSON),
+    "A57-infinity": (lambda: Craft(meta_data=b'{"a":1e999}').build(), Rule.HEADER_JSON),
     "A57-list": (lambda: Craft(meta_data=b"[]").build(), Rule.HEADER_JSON),
     "A57-surrogate": (lambda: Craft(meta_data=b'{"a":"\\ud800"}').build(), Rule.HEADER_JSON),
     "A57-utf8": (lambda: Craft(meta_data=b'{"a":"\xff"}').build(), Rule.HEADER_JSON),
@@ -417,6 +418,16 @@ HOSTILE = {
     "m-depends-taken": (
         lambda: Craft(
             type_info=b'{"type":"single-file","artifact_depends":{"device_type":"x"}}'
+        ).build(),
+        Rule.HEADER_FIELD,
+    ),
+    "m-case": (
+        lambda: Craft(type_info=b'{"type":"single-file","TYPE":"../x"}').build(),
+        Rule.HEADER_FIELD,
+    ),
+    "m-case-folded": (
+        lambda: Craft(
+            type_info='{"type":"single-file","clear\u017f_artifact_provides":[]}'.encode()
         ).build(),
         Rule.HEADER_FIELD,
     ),
@@ -568,7 +579,7 @@ def test_artifact_tells_what_the_header_says(tmp_path):
     assert artifact.compression is Compression.GZIP
     assert (artifact.size_bytes, artifact.sha256) == (len(data), sha256(data))
     assert artifact.manifest_sha256 == sha256(dict(craft.members())["manifest"])
-    assert artifact.warnings == ("`headers/0000/type-info` has an unknown field 'new'",)
+    assert artifact.warnings == ("`headers/0000/type-info` has an unknown field `'new'`",)
 
 
 def test_absent_optional_parts_are_none(tmp_path):

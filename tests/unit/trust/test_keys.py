@@ -110,6 +110,17 @@ def foreign_keys():
     }
 
 
+def test_key_with_its_curve_before_it_is_loaded(tmp_path):
+    path = tmp_path / "k"
+    command = f"openssl ecparam -genkey -name prime256v1 -out {path}"
+    subprocess.run(command.split(), check=True, capture_output=True)
+
+    key = load_private_key(path)
+
+    assert "BEGIN EC PARAMETERS" in path.read_text()
+    assert key.kind is KeyKind.ECDSA_P256
+
+
 def test_other_kinds_are_refused(tmp_path):
     for name, (key, rule) in foreign_keys().items():
         private, public = tmp_path / name, tmp_path / f"{name}.pub"
@@ -176,10 +187,11 @@ def test_passphrase_must_fit(tmp_path, keys):
         with pytest.raises(TrustError) as caught:
             load_private_key(path, passphrase=passphrase)
         assert caught.value.code == TrustRule.KEY_PASSPHRASE
-    with pytest.raises(TrustError) as caught:
-        save_private_key(keys[KeyKind.ECDSA_P256], tmp_path / "new", passphrase=b"")
-    assert caught.value.code == TrustRule.KEY_PASSPHRASE
-    assert not (tmp_path / "new").exists()
+    for passphrase in (b"", b"x" * 1024):
+        with pytest.raises(TrustError) as caught:
+            save_private_key(keys[KeyKind.ECDSA_P256], tmp_path / "new", passphrase=passphrase)
+        assert caught.value.code == TrustRule.KEY_PASSPHRASE
+        assert not (tmp_path / "new").exists()
 
 
 def test_unreadable_files_are_refused(tmp_path, keys):
