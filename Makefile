@@ -1,0 +1,69 @@
+# Everything starts here: `make demo` and `make test` need nothing but Python >= 3.11 and make.
+# Each target makes or updates .venv by itself (tools/make_venv.sh).
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -q -n 2 -m "not night"
+# Branch coverage that unit, contract, golden and simulation tests reach now; it only goes up.
+COVERAGE_MIN := 85
+
+.NOTPARALLEL:
+.PHONY: help demo test fast night bench fix system checks covered rest
+
+help:
+	@printf '%s\n' \
+	  'make demo    a local fleet of real SSH devices: a good release goes out, a bad one is stopped' \
+	  'make test    everything that must hold for a change; under 10 minutes on 2 cores' \
+	  'make fast    static checks, unit, contract and golden tests' \
+	  'make night   long runs' \
+	  'make bench   controller CPU and memory beside a bare SSH client doing the same' \
+	  'make fix     lint fixes, format, golden files'
+
+demo: $(VENV)/runtime.stamp
+	@ROLLOUT=$(CURDIR)/$(BIN)/rollout tools/demo.sh
+
+test: system checks covered rest
+
+fast: checks
+	$(PYTEST) tests/unit tests/contract tests/golden
+
+checks: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/rollout validate playbooks
+	tools/check_shell.sh
+
+covered: $(VENV)/dev.stamp
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -q -n 2 -m "not night" \
+	  tests/unit tests/contract tests/golden tests/simulation
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report --fail-under=$(COVERAGE_MIN)
+
+rest: $(VENV)/dev.stamp
+	$(PYTEST) tests/device tests/integration tests/docs
+
+night: system $(VENV)/dev.stamp
+	HYPOTHESIS_PROFILE=night $(BIN)/python -m pytest -q -n 2 --timeout 3600 tests
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks.bench
+
+fix: $(VENV)/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/python -m pytest -q tests/golden --update-golden
+
+system:
+	@tools/system_packages.sh
+
+$(VENV)/runtime.stamp: requirements/runtime.txt requirements/build.txt pyproject.toml
+	@tools/make_venv.sh $(VENV) requirements/runtime.txt requirements/build.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/runtime.stamp
+	@tools/make_venv.sh $(VENV) requirements/dev.txt
+	@touch $@
