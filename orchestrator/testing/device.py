@@ -1,0 +1,382 @@
+"""A simulated device: the helper's protocol over a model of what is really installed.
+
+It shares no code with the engine. Beside what it answers it keeps the hidden truth that checkers
+read: what is active, how often it was activated, what was asked of it.
+
+Source: docs/reference/device-protocol.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from orchestrator.device.protocol import Rc, Request, Verb, encode
+
+NOTHING = "none"
+FREE_BYTES = 10**9
+
+Line = tuple[str, str]
+Answer = tuple[int, list[Line]]
+
+_OPEN = frozenset({"staging", "verified", "installed"})
+_LIVE = frozenset({"probation", "confirmed"})
+_KNOWN = _LIVE | {"committed"}
+_MUTATING = frozenset({
+    Verb.DELIVER, Verb.STAGE, Verb.VERIFY, Verb.INSTALL, Verb.ACTIVATE, Verb.CONFIRM, Verb.COMMIT,
+    Verb.ROLLBACK, Verb.ABORT, Verb.ADOPT, Verb.GC,
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """How a release behaves on a device. `healthy`: its checks pass.
+
+    `bricks`: unreachable once active, until the dead-man goes back.
+    """
+
+    name: str
+    manifest: str
+    healthy: bool = True
+    bricks: bool = False
+    install_fails: bool = False
+    activate_fails: bool = False
+    commit_fails: bool = False
+    rollback_fails: bool = False
+    silent_check: bool = False
+
+
+@dataclass(slots=True)
+class Txn:
+    """One transaction as the device recorded it."""
+
+    id: str
+    state: str = "staging"
+    frames: dict[str, bytearray] = field(default_factory=dict)
+    manifest: str = ""
+    deadline_at: float = 0.0
+    previous: str = NOTHING
+
+
+class SimulatedDevice:
+    """One device; `releases` says how each manifest behaves on it."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        now: Callable[[], float],
+        installed: Release,
+        releases: tuple[Release, ...] = (),
+        keeps_previous: bool = True,
+    ) -> None:
+        self.name = name
+        self.now = now
+        self.keeps_previous = keeps_previous
+        self.releases = {release.manifest: release for release in (installed, *releases)}
+        self.active = installed.manifest
+        self.txn: Txn | None = None
+        self.reverted = ""
+        self.boots = 1
+        self.epoch = 0
+        self.controller = ""
+        self.commit_nonce = ""
+        self.down_until = 0.0
+        # the hidden truth
+        self.activations: dict[str, int] = {}
+        self.mutations: list[tuple[float, int, str, str]] = []
+        self.commits: list[tuple[float, int]] = []
+        self._serial = 0
+        self._activated_serial = 0
+        self._nonce_asked = False
+
+    # --- what the world does to it -----------------------------------------------------------
+
+    def connect(self) -> int:
+        """A connection was opened; gives its number."""
+        self._serial += 1
+        return self._serial
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether it would answer right now."""
+        self.pass_time()
+        return self.now() >= self.down_until and not self.releases[self.active].bricks
+
+    def pass_time(self) -> None:
+        """The dead-man acts when its deadline has passed."""
+        txn = self.txn
+        if txn is not None and txn.state == "probation" and self.now() >= txn.deadline_at:
+            self._revert(txn)
+
+    def reboot(self, down_s: float) -> None:
+        """Loses power; the boot hook takes a probation back."""
+        self.pass_time()
+        self.boots += 1
+        self.down_until = max(self.down_until, self.now() + down_s)
+        if self.txn is not None and self.txn.state == "probation":
+            self._revert(self.txn)
+        elif self.txn is not None and self.txn.state == "confirmed":
+            self.commit_nonce = self._new_nonce()
+            self._nonce_asked = False
+
+    def _revert(self, txn: Txn) -> None:
+        self.active = txn.previous
+        txn.state = "rolled-back"
+        self.reverted = txn.id
+
+    def _new_nonce(self) -> str:
+        seed = f"{self.name}/{self.boots}/{sum(self.activations.values())}"
+        return hashlib.sha256(seed.encode()).hexdigest()[:32]
+
+    @property
+    def boot_id(self) -> str:
+        """Changes with each boot."""
+        return f"boot-{self.name}-{self.boots}"
+
+    # --- what it is asked --------------------------------------------------------------------
+
+    def answer(self, request: Request, serial: int) -> Answer:
+        """Answers any request but `deliver`."""
+        self.pass_time()
+        params = dict(request.params)
+        if request.verb in _MUTATING:
+            refusal = self._fence(request.verb, params)
+            if refusal is not None:
+                return refusal
+        if request.verb not in _MUTATING:
+            return self._tell(request.verb, params, serial)
+        return self._change(request.verb, params)
+
+    def _change(self, verb: Verb, params: dict[str, str]) -> Answer:
+        match verb:
+            case Verb.ACTIVATE:
+                answer = self.activate(params["txn"], float(params["deadline"]))
+            case Verb.CONFIRM:
+                answer = self._confirm(params)
+            case Verb.COMMIT:
+                answer = self._commit(params)
+            case Verb.ROLLBACK | Verb.ABORT:
+                answer = self._roll_back(params["txn"])
+            case Verb.ADOPT | Verb.GC:
+                answer = (Rc.OK, [])
+            case _:
+                answer = refuse(Rc.USAGE, "usage")
+        return answer
+
+    def _fence(self, verb: Verb, params: dict[str, str]) -> Answer | None:
+        epoch = int(params["epoch"])
+        if self.controller not in ("", params["controller"]) and verb is not Verb.ADOPT:
+            return refuse(Rc.FENCED, "fenced")
+        if epoch < self.epoch:
+            return refuse(Rc.FENCED, "fenced")
+        self.controller, self.epoch = params["controller"], epoch
+        self.mutations.append((self.now(), epoch, verb.value, params.get("txn", "")))
+        return None
+
+    def state_fields(self, nonce: str = "") -> list[Line]:
+        """The fields of state."""
+        txn = self.txn
+        lines = [("protocol", "rollout-agent/1"), ("helper", "sim")]
+        if nonce:
+            lines.append(("nonce", nonce))
+        lines += [
+            ("device-type", "sim"),
+            ("boot-id", self.boot_id),
+            ("uptime", "1"),
+            ("state", txn.state if txn else NOTHING),
+        ]
+        if txn is not None:
+            lines.append(("txn", txn.id))
+        release = self.releases[self.active]
+        lines += [("artifact", release.name), ("manifest", self.active), ("active", "yes")]
+        if txn is not None and txn.state in _KNOWN:
+            lines.append(("previous-manifest", txn.previous))
+        if self.reverted:
+            lines.append(("reverted", self.reverted))
+        lines += [("epoch", str(self.epoch)), ("controller", self.controller or NOTHING)]
+        if txn is not None and txn.state in _LIVE:
+            lines.append(("commit-nonce", self.commit_nonce))
+            if txn.state == "probation":
+                lines.append(("deadline-left", f"{txn.deadline_at - self.now():.0f}"))
+        lines.append(("free", str(FREE_BYTES)))
+        return lines
+
+    def _tell(self, verb: Verb, params: dict[str, str], serial: int) -> Answer:
+        if verb in (Verb.HELLO, Verb.HEALTH) and serial > self._activated_serial:
+            self._nonce_asked = True
+        lines = self.state_fields(params.get("nonce", ""))
+        if verb is Verb.STATUS:
+            txn = self.txn
+            known = txn is not None and txn.id == params.get("txn")
+            lines.append(("txn-state", txn.state if txn is not None and known else NOTHING))
+            if txn is not None and known and txn.state == "staging":
+                for name, data in txn.frames.items():
+                    digest = hashlib.sha256(data).hexdigest()
+                    lines.append(("have", f"{name} {len(data)} {digest}"))
+        if verb is Verb.HEALTH:
+            names = [name for name in params.get("checks", "").split(",") if name]
+            lines += [("check", self._check(name)) for name in names]
+        if verb is Verb.FACTS:
+            suffix = "+keeps-previous" if self.keeps_previous else ""
+            lines += [("module", f"directory{suffix}"), ("health-check", "service")]
+        return Rc.OK, lines
+
+    def _check(self, name: str) -> str:
+        release = self.releases[self.active]
+        if release.silent_check:
+            return f"{name} 124"
+        output = encode('{"value": 1}' if release.healthy else '{"value": 0}')
+        return f"{name} {0 if release.healthy else 1} {output}"
+
+    # --- steps of a delivery, called by the session one by one -------------------------------
+
+    def begin(self, request: Request) -> Answer | None:
+        """Accepts a delivery; an answer means that it is over already."""
+        self.pass_time()
+        params = dict(request.params)
+        refusal = self._fence(request.verb, params)
+        if refusal is not None:
+            return refusal
+        txn = self.txn
+        if txn is not None and txn.id == params["txn"]:
+            if txn.state in _KNOWN or txn.state == "rolled-back":
+                return Rc.OK, self.state_fields()
+            if txn.state not in _OPEN:
+                return refuse(Rc.WRONG_STATE, "wrong_state")
+        elif txn is not None and txn.state in _LIVE:
+            return refuse(Rc.WRONG_STATE, "wrong_state")
+        else:
+            self.txn = Txn(params["txn"])
+        return None
+
+    def take(self, txn_id: str, name: str, data: bytes, offset: int) -> bool:
+        """Bytes of a frame came in; False when they do not fit where it stands."""
+        txn = self._own(txn_id)
+        if txn is None:
+            return False
+        held = txn.frames.setdefault(name, bytearray())
+        if offset == 0:
+            held.clear()
+        if len(held) != offset:
+            return False
+        held += data
+        return True
+
+    def verify(self, txn_id: str) -> Answer | None:
+        """Signature and hashes; an answer is a refusal."""
+        txn = self._own(txn_id)
+        if txn is None:
+            return refuse(Rc.WRONG_STATE, "wrong_state")
+        manifest = bytes(txn.frames.get("manifest", b""))
+        signature = bytes(txn.frames.get("manifest.sig", b""))
+        if signature != sign(manifest):
+            txn.state = "aborted"
+            return refuse(Rc.DENIED, "denied")
+        for line in manifest.decode().splitlines():
+            digest, name = line.split("  ")
+            if hashlib.sha256(bytes(txn.frames.get(name, b""))).hexdigest() != digest:
+                txn.state = "aborted"
+                return refuse(Rc.DENIED, "denied")
+        txn.manifest = hashlib.sha256(manifest).hexdigest()
+        txn.state = "verified"
+        return None
+
+    def install(self, txn_id: str) -> Answer | None:
+        """Puts the payload beside what runs; an answer is a refusal."""
+        txn = self._own(txn_id)
+        if txn is None or txn.state not in ("verified", "installed"):
+            return refuse(Rc.WRONG_STATE, "wrong_state")
+        release = self.releases.get(txn.manifest)
+        if release is None or release.install_fails:
+            txn.state = "aborted"
+            return refuse(Rc.BACKEND, "install_failed")
+        txn.state = "installed"
+        return None
+
+    def cancel(self, txn_id: str) -> None:
+        """No go came: removes what was staged."""
+        txn = self._own(txn_id)
+        if txn is not None and txn.state in _OPEN:
+            txn.state = "aborted"
+            txn.frames.clear()
+
+    def activate(self, txn_id: str, deadline_s: float) -> Answer:
+        """Arms the dead-man, then switches."""
+        self.pass_time()
+        txn = self._own(txn_id)
+        if txn is not None and txn.state in _KNOWN:
+            return Rc.OK, self.state_fields()
+        if txn is None or txn.state != "installed":
+            return refuse(Rc.WRONG_STATE, "wrong_state")
+        release = self.releases[txn.manifest]
+        if release.activate_fails:
+            txn.state = "rolled-back"
+            return refuse(Rc.BACKEND, "activate_failed")
+        txn.previous = self.active
+        txn.state = "probation"
+        txn.deadline_at = self.now() + deadline_s
+        self.active = txn.manifest
+        self.activations[txn.manifest] = self.activations.get(txn.manifest, 0) + 1
+        self.commit_nonce = self._new_nonce()
+        self._activated_serial = self._serial
+        self._nonce_asked = False
+        return Rc.OK, self.state_fields()
+
+    def _own(self, txn_id: str) -> Txn | None:
+        return self.txn if self.txn is not None and self.txn.id == txn_id else None
+
+    # --- after activation --------------------------------------------------------------------
+
+    def _confirm(self, params: dict[str, str]) -> Answer:
+        txn = self._own(params["txn"])
+        if txn is not None and txn.state in ("confirmed", "committed"):
+            return Rc.OK, []
+        if txn is None or txn.state != "probation":
+            return refuse(Rc.WRONG_STATE, "wrong_state")
+        if params["nonce"] != self.commit_nonce or not self._nonce_asked:
+            return refuse(Rc.NOT_NOW, "stale_nonce")
+        txn.state = "confirmed"
+        return Rc.OK, []
+
+    def _commit(self, params: dict[str, str]) -> Answer:
+        txn = self._own(params["txn"])
+        if txn is not None and txn.state == "committed":
+            return Rc.OK, []
+        if txn is None or txn.state not in _LIVE:
+            return refuse(Rc.WRONG_STATE, "wrong_state")
+        if params["nonce"] != self.commit_nonce or not self._nonce_asked:
+            return refuse(Rc.NOT_NOW, "stale_nonce")
+        if self.releases[txn.manifest].commit_fails:
+            return refuse(Rc.BACKEND, "commit_failed")
+        txn.state = "committed"
+        self.commits.append((self.now(), self.boots))
+        return Rc.OK, []
+
+    def _roll_back(self, txn_id: str) -> Answer:
+        txn = self._own(txn_id)
+        if txn is None or txn.state == "aborted":
+            return refuse(Rc.WRONG_STATE, "nothing_to_roll_back")
+        if txn.state == "rolled-back":
+            return Rc.OK, []
+        if txn.state in _OPEN:
+            txn.state = "aborted"
+            txn.frames.clear()
+            return Rc.OK, []
+        if self.releases[txn.manifest].rollback_fails:
+            txn.state = "rollback-failed"
+            return refuse(Rc.BACKEND, "rollback_failed")
+        self.active = txn.previous
+        txn.state = "rolled-back"
+        return Rc.OK, []
+
+
+def sign(manifest: bytes) -> bytes:
+    """The simulated signature of a manifest; good enough to be got wrong."""
+    return b"signed:" + hashlib.sha256(manifest).hexdigest().encode()
+
+
+def refuse(rc: int, reason: str) -> Answer:
+    """A refusal with its reason."""
+    return rc, [("reason", reason)]

@@ -1,0 +1,258 @@
+"""The way to simulated devices, with faults drawn from a seed.
+
+Laws:
+1. The same seed and the same requests give the same faults.
+2. A request that is lost was, or was not, carried out: both happen.
+3. A connection that closes takes a waiting delivery with it: the device hears no go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from orchestrator.device.model import Device, DeviceId
+from orchestrator.device.protocol import (
+    Frame,
+    Rc,
+    Reply,
+    ReplyReader,
+    Request,
+    Step,
+    encode,
+)
+from orchestrator.device.reason import Reason
+from orchestrator.engine.ports import Delivery
+from orchestrator.errors import DeviceError
+from orchestrator.testing.device import Answer, SimulatedDevice, refuse
+
+_RAW = frozenset({"step", "check", "have", "ready"})
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """Probabilities of each fault, per place where it can strike."""
+
+    refuse: float = 0.0
+    lose_request: float = 0.0
+    lose_reply: float = 0.0
+    cut_transfer: float = 0.0
+    reboot: float = 0.0
+    repeat: float = 0.0
+    stall: float = 0.0
+    drop_ready: float = 0.0
+    stall_s: float = 45.0
+    down_s: float = 20.0
+    latency_s: float = 0.02
+
+
+class SimulatedTransport:
+    """Implements `Transport` over simulated devices.
+
+    Args:
+        devices: by id.
+        random_source: where faults come from.
+        faults: how likely each is.
+        on_step: called before and after every effect; a simulation crashes engines there.
+        wire: replies travel as bytes through the real reader.
+    """
+
+    def __init__(
+        self,
+        devices: Mapping[DeviceId, SimulatedDevice],
+        *,
+        random_source: random.Random | None = None,
+        faults: Faults | None = None,
+        on_step: Callable[[], None] = lambda: None,
+        wire: bool = True,
+    ) -> None:
+        self.devices = devices
+        self.random = random_source or random.Random(0)  # noqa: S311  faults, not secrets
+        self.faults = faults or Faults()
+        self.on_step = on_step
+        self.wire = wire
+        self.opened = 0
+
+    async def open(self, device: Device, *, deadline_s: float) -> SimulatedSession:
+        """Connects.
+
+        Raises:
+            DeviceError: UNREACHABLE.
+        """
+        self.opened += 1
+        simulated = self.devices[device.id]
+        await self.pause()
+        if self.strikes(self.faults.refuse) or not simulated.is_reachable:
+            await asyncio.sleep(min(1.0, deadline_s))
+            message = f"`{device.id}` does not answer"
+            raise DeviceError(message, reason=Reason.UNREACHABLE)
+        return SimulatedSession(self, simulated)
+
+    async def close(self) -> None:
+        """Nothing is left open."""
+
+    async def pause(self) -> None:
+        """The time of one way over the network; sometimes long."""
+        self.on_step()
+        seconds = self.faults.latency_s * (0.5 + self.random.random())
+        if self.strikes(self.faults.stall):
+            seconds += self.faults.stall_s * self.random.random()
+        await asyncio.sleep(seconds)
+
+    def strikes(self, probability: float) -> bool:
+        """Draws whether a fault happens."""
+        return probability > 0 and self.random.random() < probability
+
+
+class SimulatedSession:
+    """Implements `Session`."""
+
+    def __init__(self, transport: SimulatedTransport, device: SimulatedDevice) -> None:
+        self._transport = transport
+        self._device = device
+        self._serial = device.connect()
+        self._boots = device.boots
+        self._closed = False
+
+    async def ask(self, request: Request, *, deadline_s: float) -> Reply:
+        """Sends a request.
+
+        Raises:
+            DeviceError: CONNECTION_LOST or TIMEOUT; the outcome is unknown.
+        """
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await self._ask(request)
+        except TimeoutError as error:
+            message = f"no reply within {deadline_s:.0f} s"
+            raise DeviceError(message, reason=Reason.TIMEOUT) from error
+
+    async def _ask(self, request: Request) -> Reply:
+        faults, transport = self._transport.faults, self._transport
+        _ = request.line  # must fit the grammar
+        await self._way(faults.lose_request)
+        answer = self._device.answer(request, self._serial)
+        if transport.strikes(faults.repeat):
+            answer = self._device.answer(request, self._serial)
+        await self._way(faults.lose_reply)
+        return self._reply(answer)
+
+    async def deliver(self, request: Request, delivery: Delivery, *, deadline_s: float) -> Reply:
+        """Sends a delivery.
+
+        Raises:
+            DeviceError: CONNECTION_LOST or TIMEOUT; the outcome is unknown.
+        """
+        _ = request.line
+        txn = request.params["txn"]
+        await self._way(self._transport.faults.lose_request)
+        early = self._device.begin(request)
+        if early is not None:
+            await self._way(self._transport.faults.lose_reply)
+            return self._reply(early)
+        refusal = await self._load(txn, delivery)
+        if refusal is not None:
+            await self._way(self._transport.faults.lose_reply)
+            return self._reply(refusal)
+        try:
+            granted = await self._wait(delivery, float(request.params["wait"]))
+            await self._way(self._transport.faults.lose_request)
+        except BaseException:
+            self._device.cancel(txn)  # end of stdin instead of a go
+            raise
+        del deadline_s
+        if not granted:
+            self._device.cancel(txn)
+            return self._reply(refuse(Rc.NOT_NOW, "cancelled"))
+        if self._device.epoch > int(request.params["epoch"]):
+            return self._reply(refuse(Rc.FENCED, "fenced"))
+        answer = self._device.activate(txn, float(request.params["deadline"]))
+        await self._way(self._transport.faults.lose_reply)
+        return self._reply(answer)
+
+    async def _load(self, txn: str, delivery: Delivery) -> Answer | None:
+        faults, device = self._transport.faults, self._device
+        sent = 0
+        for frame in delivery.frames:
+            data = b"".join(frame.chunks(frame.offset))
+            if self._transport.strikes(faults.cut_transfer):
+                device.take(txn, frame.name, data[: len(data) // 2], frame.offset)
+                raise self._lost()
+            if not device.take(txn, frame.name, data, frame.offset):
+                return refuse(Rc.RESUME, "io")
+            sent += len(data)
+            delivery.on_bytes(sent)
+        for name, step in (("stage", None), ("verify", device.verify), ("install", device.install)):
+            await self._way(faults.lose_request)
+            refusal = step(txn) if step is not None else None
+            if refusal is not None:
+                return refusal
+            delivery.on_step(Step(name, 0, "ok"))
+        return None
+
+    async def _wait(self, delivery: Delivery, wait_s: float) -> bool:
+        """The go; the connection may break meanwhile."""
+        transport = self._transport
+        limit_s = wait_s
+        drops = transport.strikes(transport.faults.drop_ready)
+        if drops:
+            limit_s = transport.random.random() * 30.0
+        try:
+            async with asyncio.timeout(limit_s):
+                return await delivery.go()
+        except TimeoutError:
+            if drops:
+                raise self._lost() from None
+            return False
+
+    async def stage(self, request: Request, frame: Frame, *, deadline_s: float) -> Reply:
+        """Sends one frame.
+
+        Raises:
+            DeviceError: CONNECTION_LOST; the outcome is unknown.
+        """
+        del deadline_s
+        await self._way(self._transport.faults.lose_request)
+        early = self._device.begin(request)
+        if early is not None:
+            return self._reply(early)
+        data = b"".join(frame.chunks(frame.offset))
+        fits = self._device.take(request.params["txn"], frame.name, data, frame.offset)
+        return self._reply((Rc.OK, []) if fits else refuse(Rc.RESUME, "io"))
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        self._closed = True
+
+    async def _way(self, loss: float) -> None:
+        transport, device = self._transport, self._device
+        await transport.pause()
+        if transport.strikes(transport.faults.reboot):
+            device.reboot(transport.faults.down_s * (0.5 + transport.random.random()))
+        alive = device.is_reachable and device.boots == self._boots and not self._closed
+        if not alive or transport.strikes(loss):
+            raise self._lost()
+
+    def _lost(self) -> DeviceError:
+        self._closed = True
+        message = f"connection to `{self._device.name}` was lost"
+        return DeviceError(message, reason=Reason.CONNECTION_LOST)
+
+    def _reply(self, answer: Answer) -> Reply:
+        rc, lines = answer
+        if not self._transport.wire:
+            return Reply(rc, tuple(lines))
+        reader = ReplyReader()
+        reader.feed(encode_reply(rc, lines))
+        return reader.finish()
+
+
+def encode_reply(rc: int, lines: list[tuple[str, str]]) -> bytes:
+    """A reply as bytes, with its end line."""
+    body = "".join(
+        f"{key} {value if key in _RAW else encode(value)}\n" for key, value in lines
+    ).encode("ascii")
+    return body + f"end {rc} {hashlib.sha256(body).hexdigest()}\n".encode("ascii")
