@@ -47,6 +47,15 @@ class Source:
         return tuple(name.strip() for name in self.text.split(",") if name.strip())
 
 
+class _RefusedError(Exception):
+    """A file that may not be read; the text says why."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.hint = hint
+
+
 class Reader:
     """Reads files below a directory, digests what it reads and keeps the findings."""
 
@@ -86,36 +95,35 @@ class Reader:
     def read(self, path: Path, base: Path) -> bytes | None:
         """The bytes of a file, None with a finding where it may or can not be read."""
         name = self.shown(path)
-        self._file_count += 1
-        if self._file_count > _FILES_MAX:
-            self._error(name, "I102", f"more than {_FILES_MAX} files")
-            return None
         try:
-            real = path.resolve(strict=True)
-            if not _is_inside(real, base):
-                message = f"a link that leads out of the inventory, to `{real}`"
-                hint = "keep the target beside the inventory or in its git work tree"
-                self._error(name, "I111", message, hint)
-                return None
-            if real.is_dir():
-                message = "a link to a directory, which is not followed here"
-                hint = "link the files, or name the directory as a source of its own"
-                self._error(name, "I111", message, hint)
-                return None
-            data = _read_regular(real)
+            data = self._bytes(path, base)
+        except _RefusedError as error:
+            self._error(name, error.code, str(error), error.hint)
+            return None
         except (OSError, RuntimeError) as error:  # RuntimeError: a circle of links, until 3.12
             reason = getattr(error, "strerror", None) or "too many levels of symbolic links"
             self._error(name, "I102", f"the file cannot be read: {reason.lower()}")
             return None
-        if data is None:
-            message = "neither a file nor a directory (a pipe, a socket or a device)"
-            self._error(name, "I102", message)
-            return None
+        self._absorb(os.path.relpath(path, base), data)
+        return data
+
+    def _bytes(self, path: Path, base: Path) -> bytes:
+        self._file_count += 1
+        if self._file_count > _FILES_MAX:
+            raise _RefusedError("I102", f"more than {_FILES_MAX} files")
+        real = path.resolve(strict=True)
+        if not _is_inside(real, base):
+            message = f"a link that leads out of the inventory, to `{real}`"
+            hint = "keep the target beside the inventory or in its git work tree"
+            raise _RefusedError("I111", message, hint)
+        if real.is_dir():
+            message = "a link to a directory, which is not followed here"
+            hint = "link the files, or name the directory as a source of its own"
+            raise _RefusedError("I111", message, hint)
+        data = _read_regular(real)
         if data.startswith(_VAULT_MARK):
             message = "a file encrypted with ansible-vault, which is not read yet"
-            self._error(name, "I103", message, "keep secrets out of the inventory for now")
-            return None
-        self._absorb(os.path.relpath(path, base), data)
+            raise _RefusedError("I103", message, "keep secrets out of the inventory for now")
         return data
 
     def shown(self, path: Path) -> str:
@@ -207,12 +215,13 @@ def _is_inside(real: Path, base: Path) -> bool:
     return work_tree is not None and real.is_relative_to(work_tree)
 
 
-def _read_regular(path: Path) -> bytes | None:
-    """The bytes of a regular file, one more than allowed at most; None for anything else."""
+def _read_regular(path: Path) -> bytes:
+    """The bytes of a regular file, at most one more than the loader accepts."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
+            message = "neither a file nor a directory (a pipe, a socket or a device)"
+            raise _RefusedError("I102", message)
         return file.read(INVENTORY_POLICY.bytes_max + 1)
 
 

@@ -19,12 +19,12 @@ from orchestrator.source import characters
 from orchestrator.source.frame import Event, Frame, LimitReachedError
 from orchestrator.source.node import Entry, MappingNode, Node, ScalarNode, SequenceNode
 from orchestrator.source.policy import Policy
+from orchestrator.source.properties import check_properties, merged_entries, refuse_alias
 from orchestrator.source.scalars import Problem, Resolved, resolver
 from orchestrator.source.suggest import quoted
 from orchestrator.source.text import Findings
 
 MERGE_KEY = "<<"
-_TAG_PREFIX = "tag:yaml.org,2002:"
 _TEMPLATE_HINT = 'quote the whole value: "{{ ... }}"'
 
 
@@ -78,7 +78,7 @@ class TreeBuilder:
             text = ""
         is_plain = not event.style
         if event.tag or event.anchor:
-            self._check_properties(event, line, column)
+            check_properties(event, Where(self._file, line, column), self._policy, self._findings)
         if is_plain and not event.tag:
             known = self._resolved.get(text)
             if known is None:
@@ -123,7 +123,8 @@ class TreeBuilder:
         if parent is not None and parent.key_is_next:
             self._refuse_collection_key(parent, frame)
         if event.tag or event.anchor:
-            self._check_properties(event, frame.line, frame.column)
+            where = Where(self._file, frame.line, frame.column)
+            check_properties(event, where, self._policy, self._findings)
         if event.anchor:
             self._anchors.pop(event.anchor, None)
         self._stack.append(frame)
@@ -132,7 +133,7 @@ class TreeBuilder:
         frame = self._stack.pop()
         node: Node
         if frame.mapping:
-            entries = self._merged(frame) if frame.merges else frame.entries
+            entries = merged_entries(frame, self._findings) if frame.merges else frame.entries
             node = MappingNode(tuple(entries), self._file, frame.line, frame.column, frame.tag)
         else:
             items = tuple(frame.items)
@@ -229,7 +230,7 @@ class TreeBuilder:
         kind = "a mapping" if frame.mapping else "a list"
         self._error(frame.line, frame.column, "Y112", f"{kind} is not a key; keys are text")
 
-    # -- anchors, merge keys, tags -----------------------------------------------------------
+    # -- aliases ------------------------------------------------------------------------------
 
     def _alias(self, event: Event) -> None:
         mark = event.start_mark
@@ -253,7 +254,8 @@ class TreeBuilder:
 
     def _known_anchor(self, name: str, line: int, column: int) -> tuple[Node, int, int] | None:
         if not self._policy.aliases_max:
-            self._refuse_alias(f"`*{name}` (alias)", line, column)
+            where = Where(self._file, line, column)
+            refuse_alias(f"`*{name}` (alias)", where, self._policy, self._findings)
             return None
         self._alias_count += 1
         if self._alias_count > self._policy.aliases_max:
@@ -267,44 +269,6 @@ class TreeBuilder:
         if known is None:
             self._error(line, column, "Y113", f"no `&{name}` stands before `*{name}`")
         return known
-
-    def _refuse_alias(self, what: str, line: int, column: int) -> None:
-        message = f"{what} is not used in {self._policy.name}"
-        hint = "write the value out: a reader must see what is approved"
-        self._error(line, column, "Y113", message, hint)
-
-    def _check_properties(self, event: Event, line: int, column: int) -> None:
-        if event.anchor and not self._policy.aliases_max:
-            self._refuse_alias(f"`&{event.anchor}` (anchor)", line, column)
-        if not event.tag or event.tag in self._policy.tags:
-            return
-        name = event.tag
-        if name.startswith(_TAG_PREFIX):
-            name = "!!" + name.removeprefix(_TAG_PREFIX)
-        if name == "!vault":
-            message = "encrypted values (`!vault`) are not read yet"
-            self._error(line, column, "Y116", message, "keep secrets out of this file for now")
-            return
-        allowed = ", ".join(f"`{tag}`" for tag in sorted(self._policy.tags)) or "none"
-        message = f"tag `{name}` is not read in {self._policy.name}"
-        self._error(line, column, "Y116", message, f"remove it; allowed tags: {allowed}")
-
-    def _merged(self, frame: Frame) -> list[Entry]:
-        """Entries with the merged ones first; explicit keys win, then the first mapping."""
-        sources: list[Node] = []
-        for merge in frame.merges:
-            sources.extend(merge.items if isinstance(merge, SequenceNode) else [merge])
-        explicit = {entry.key.text for entry in frame.entries}
-        merged: dict[str, Entry] = {}
-        for source in sources:
-            if not isinstance(source, MappingNode):
-                message = f"`<<` takes a mapping or a list of mappings, not {source.kind}"
-                self._findings.add(source.where, "Y115", message)
-                continue
-            for entry in source.entries:
-                if entry.key.text not in explicit:
-                    merged.setdefault(entry.key.text, entry)
-        return [*merged.values(), *frame.entries]
 
     # -- limits ------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import unicodedata
 
 from orchestrator.errors import Severity, Where
 from orchestrator.source.policy import Policy
-from orchestrator.source.text import Findings, SourceText
+from orchestrator.source.text import DIAGNOSTICS_MAX, Findings, SourceText
 
 BYTE_ORDER_MARK = "\ufeff"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -20,7 +20,8 @@ _BREAKS = "\x85\u2028\u2029"
 _INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 _CONTROL = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff"
 _INVISIBLE_CHAR = re.compile(f"[{_INVISIBLE}]")
-_SUSPECT = re.compile(rf"\r(?!\n)|[{_BREAKS}{_INVISIBLE}{_CONTROL}]")
+_FATAL = re.compile(rf"\r(?!\n)|[{_BREAKS}{_CONTROL}]")
+_SUSPECT = re.compile(rf"{_FATAL.pattern}|[{_INVISIBLE}]")
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "GEORGIAN", "HEBREW", "ARABIC")
 
 
@@ -60,13 +61,19 @@ def _not_utf8(data: bytes, file: str, offset: int) -> tuple[SourceText, Findings
 
 
 def _check_text(text: str, policy: Policy, findings: Findings) -> None:
-    for match in _SUSPECT.finditer(text):
-        where = findings.source.where(match.start())
-        code, message, hint = describe(match[0])
-        severity = policy.invisible if code == "Y106" else Severity.ERROR
-        findings.add(where, code, message, hint, severity)
-        if findings.is_full():
-            return
+    """Two passes, each with an end: many invisible characters must not hide a line break."""
+    for suspects in (_FATAL, _INVISIBLE_CHAR):
+        line, line_start = 1, 0
+        for count, match in enumerate(suspects.finditer(text)):
+            at = match.start()
+            line += text.count("\n", line_start, at)
+            line_start = text.rfind("\n", line_start, at) + 1 or line_start
+            code, message, hint = describe(match[0])
+            severity = policy.invisible if code == "Y106" else Severity.ERROR
+            where = Where(findings.source.file, line, at - line_start + 1)
+            findings.add(where, code, message, hint, severity)
+            if count >= DIAGNOSTICS_MAX:
+                break
 
 
 def describe(char: str) -> tuple[str, str, str]:

@@ -67,7 +67,7 @@ def resolver(policy: Policy) -> Resolver:
 
 
 def _long_number(text: str, policy: Policy) -> Problem | None:
-    if not _OTHER_1_1.fullmatch(text):
+    if not (_OTHER_1_1.fullmatch(text) or _SEXAGESIMAL.fullmatch(text)):
         return None
     message = f"a number of {len(text)} digits; at most {policy.digits_max} are exact everywhere"
     return Problem("Y120", message, "quote it if it is text, such as a serial number")
@@ -151,7 +151,7 @@ def _number_1_1(tag: str, text: str) -> Resolved:
     except (ValueError, OverflowError):
         message = f"`{text}` looks like a number but has no value"
         return text, Problem("Y120", message, f'write "{text}" in quotes')
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return text, Problem("Y126", f"`{text}` is not a finite number", "quote it if it is text")
     if ":" in text:
         message = f"`{text}` without quotes is the base-60 number {value}, as Ansible reads it"

@@ -72,10 +72,6 @@ class Findings:
         """Whether anything found so far refuses the file."""
         return bool(self._found[Severity.ERROR])
 
-    def is_full(self) -> bool:
-        """Whether more errors would only be counted."""
-        return len(self._found[Severity.ERROR]) >= DIAGNOSTICS_MAX
-
     def result(self) -> tuple[Diagnostic, ...]:
         """The findings in the order of the file."""
         errors = self._found[Severity.ERROR]

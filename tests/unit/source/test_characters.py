@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from orchestrator.source.characters import (
@@ -20,9 +22,27 @@ def test_byte_order_mark_is_removed_at_the_start_only() -> None:
 
 
 def test_flood_of_bad_characters_ends() -> None:
-    _, findings = decode("\u202e".encode() * 100_000, "f", PLAN_POLICY)
+    _, findings = decode("\u202e".encode() * 1_000_000, "f", PLAN_POLICY)
 
-    assert len(findings.result()) == 200
+    assert len(findings.result()) == 201
+    assert findings.result()[-1].code == "Y199"
+
+
+def test_places_of_several_bad_characters() -> None:
+    _, findings = decode("a\u202eb\u202e\nc\n\n\u200bd\x07".encode(), "f", PLAN_POLICY)
+
+    places = [(found.code, found.where.line, found.where.column) for found in findings.result()]
+    assert places == [("Y106", 1, 2), ("Y106", 1, 4), ("Y106", 4, 1), ("Y104", 4, 3)]
+
+
+def test_large_file_of_invisible_characters_is_read_fast() -> None:
+    """Places are found in one pass: this took minutes when each was counted from the start."""
+    data = "x\u200b\n".encode() * 2_000_000
+    started = time.process_time()
+
+    decode(data, "f", INVENTORY_POLICY)
+
+    assert time.process_time() - started < 3
 
 
 def test_many_warnings_do_not_hide_an_error() -> None:

@@ -49,6 +49,14 @@ def test_words_that_only_look_like_numbers_are_text(text: str) -> None:
     assert core(text) == (text, None)
 
 
+@pytest.mark.parametrize("text", ["1:" * 30_000 + "1", "1:" * 400 + "1", "1:" * 300 + "1.5"])
+def test_endless_base_60_number_is_read_or_refused_cleanly(text: str) -> None:
+    assert core(text)[1] is not None
+    value, problem = compat(text)
+    assert problem is not None
+    assert isinstance(value, int) or problem.severity is Severity.ERROR
+
+
 def test_problem_of_an_unreadable_number() -> None:
     value, problem = compat("1__:2.5._")
     assert value == "1__:2.5._"
