@@ -62,6 +62,16 @@ frame_name() { # NAME: is it one that a delivery may hold
   esac
 }
 
+frame_limit() { # NAME: W is how long such a frame may be
+  case $1 in
+    version) W=1024 ;;
+    manifest) W=262144 ;;
+    manifest.sig) W=8192 ;;
+    header*) W=1048576 ;;
+    *) W=999999999999999 ;;
+  esac
+}
+
 args() { # KEY=VALUE...: sets P_KEY, each checked against its own grammar
   P_txn='' P_controller='' P_component=main P_epoch='' P_nonce='' P_checks='' P_timeout=30
   P_name='' P_frames='' P_wait=60 P_deadline=600 P_size='' P_sha='' P_offset=0 seen=' '
@@ -186,8 +196,20 @@ fits() { # BYTES: is there room for them, and a margin
   [ "$W" -ge $need ]
 }
 
-small() { # FILE BYTES: a regular file, not empty, not longer than that; W is its length
-  [ -f "$1" ] && [ ! -L "$1" ] && [ -s "$1" ] && W=$(wc -c <"$1") && [ "$W" -le "$2" ]
+key_kind() { # FILE: W is p256 or rsa when the file is such a public key, of good size
+  W= body= line=
+  while read -r line; do
+    case $line in '-----BEGIN PUBLIC KEY-----') body= ;; -----END*) break ;; *) body=$body$line ;; esac
+  done 2>/dev/null <"$1"
+  case $body in
+    *[!A-Za-z0-9+/=]*) ;;
+    MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE*) [ ${#body} -ne 124 ] || W=p256 ;; # SPKI of prime256v1
+    *)
+      text=$(openssl pkey -pubin -in "$1" -noout -text 2>/dev/null) || return 0
+      case $text in *RSA-PSS*) return ;; *Modulus:*) text=${text%% bit*} ;; *) return ;; esac
+      ! num "${text##*\(}" || [ "${text##*\(}" -lt 3072 ] || W=rsa
+      ;;
+  esac
 }
 
 deadman_kind() { # W says what holds the dead-man
@@ -199,7 +221,7 @@ deadman_kind() { # W says what holds the dead-man
 
 old_provides() { # OLD is the file with the provides of what is committed
   word 1 $CUR
-  OLD=$V/txn/$W/provides
+  OLD=$V/provides.$W
   [ -f "$OLD" ] || OLD=/dev/null
 }
 
@@ -233,11 +255,15 @@ free() { # W is the free space of the state's partition in bytes
   num "$W" && W=$((W * 1024)) || W=0
 }
 
-# Reads strict JSON (RFC 8259) as hex bytes, so that no awk's idea of characters matters. Gives a
-# line `PATH KIND VALUE` for each value: path and value percent-encoded, list items as `#N`.
+# Reads header-info (its bytes up to `border`) and type-info as strict JSON (RFC 8259), from hex bytes,
+# so that no awk's idea of characters matters. Writes a line `PATH KIND VALUE` for each value to
+# the file `out`, percent-encoded, list items as `#N`, paths beginning with h or t. Then judges
+# both against the device and the provides of what runs now: prints `ok TYPE NAME GROUP`,
+# `denied WHY` or `incompatible WHY`. Mender Artifact v3, "header-info" and "type-info".
 # shellcheck disable=SC2016
-JSON='
-function bad() { failed = 1; exit 1 }
+JUDGE='
+function say(x) { if (!said) print x; said = 1; exit 0 }
+function bad() { say("denied header-info or type-info is not strict JSON") }
 function blank() { while (b[p] == "20" || b[p] == "0a" || b[p] == "09" || b[p] == "0d") p++ }
 function safe(h, key) { return !(h in c) || (key && (h == "2f" || h == "3d")) ? "%" toupper(h) : c[h] }
 function point(u, key) {
@@ -251,7 +277,7 @@ function four(  i, u) {
   return u
 }
 function text(key,  s, h, u, low) {
-  for (p++; p < n; ) {
+  for (p++; p < last; ) {
     h = b[p++]
     if (h == "22") return s
     if (h < "20" "") bad()
@@ -273,9 +299,9 @@ function text(key,  s, h, u, low) {
 function value(path, depth,  i, k, s, h) {
   if (depth > 16) bad()
   blank(); h = b[p]
-  if (h == "22") { print path " s " text(0); return }
+  if (h == "22") { emit(path, "s", text(0)); return }
   if (h == "7b" || h == "5b") {
-    print path (h == "7b" ? " o" : " a"); p++; blank()
+    emit(path, h == "7b" ? "o" : "a", ""); p++; blank()
     if (b[p] == (h == "7b" ? "7d" : "5d")) { p++; return }
     for (i = 0; ; i++) {
       k = "#" i; blank()
@@ -291,9 +317,33 @@ function value(path, depth,  i, k, s, h) {
       if (s != "2c") bad()
     }
   }
-  for (s = ""; b[p] in c && b[p] != "2c" && b[p] != "5d" && b[p] != "7d"; p++) s = s c[b[p]]
+  for (s = ""; p < last && (b[p] in c) && b[p] != "2c" && b[p] != "5d" && b[p] != "7d"; p++) s = s c[b[p]]
   if (s !~ /^(true|false|null|-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][-+]?[0-9]+)?)$/) bad()
-  print path " n " s
+  emit(path, "n", s)
+}
+function whole(name, from, to) {
+  p = from; last = to; b[to] = ""
+  value(name, 0); blank()
+  if (p != to) bad()
+}
+function wants(key, v) {
+  need[key] = 1
+  if (key == "device_type" ? v == device : (key in have) && have[key] == v) met[key] = 1
+}
+function emit(path, kind, v,  part) {
+  print path, kind, v > out
+  split(path, part, "/")
+  if (path == "t") top = kind
+  else if (path == "t/type" && kind == "s") { ttype = v; typed = 1 }
+  else if (path ~ /^t.artifact_depends.[^\/]+(.#[0-9]+)?$/ && kind == "s") wants(part[3], v)
+  else if (path ~ /^t/) return
+  else if (path == "h/payloads/#0/type" && kind == "s") type = v
+  else if (path == "h/artifact_provides/artifact_name" && kind == "s") name = v
+  else if (path == "h/artifact_provides/artifact_group" && kind == "s") group = v
+  else if (path ~ /^h.artifact_depends.(device_type|artifact_name|artifact_group).#[0-9]+$/ && kind == "s") wants(part[3], v)
+  else if (path ~ /^h(.payloads.#0|.artifact_provides|.artifact_depends)?$/ && kind == "o") return
+  else if (path ~ /^h.(payloads|artifact_depends.(device_type|artifact_name|artifact_group))$/ && kind == "a") return
+  else say("denied header-info has a field that it must not have")
 }
 BEGIN {
   for (i = 33; i < 127; i++) if (i != 37 && i != 35) c[sprintf("%02x", i)] = sprintf("%c", i)
@@ -302,39 +352,48 @@ BEGIN {
   esc["22"] = "22"; esc["5c"] = "5c"; esc["2f"] = "2f"; esc["62"] = "08"; esc["66"] = "0c"
   esc["6e"] = "0a"; esc["72"] = "0d"; esc["74"] = "09"
 }
+provides { i = index($0, "="); have[substr($0, 1, i - 1)] = substr($0, i + 1); next }
 { for (i = 1; i <= NF; i++) b[n++] = $i "" }
-END { if (failed) exit 1; p = 0; value(top, 0); blank(); if (p != n + 0) exit 1 }
-'
-
-# Judges header-info (h) and type-info (t) against the device and the provides of what runs now:
-# `ok TYPE NAME GROUP`, `denied WHY` or `incompatible WHY`. Mender Artifact v3, "header-info".
-# shellcheck disable=SC2016
-JUDGE='
-function say(x) { if (!said) print x; said = 1; exit 0 }
-FILENAME == ARGV[1] { i = index($0, "="); have[substr($0, 1, i - 1)] = substr($0, i + 1); next }
-{ known = 0; split($1, part, "/") }
-$1 == "t" { t = $2 }
-$1 == "t/type" { if ($2 != "s") say("denied the payload type is no text"); ttype = $3; typed = 1 }
-$1 ~ /^t.artifact_depends.[^\/]+(.#[0-9]+)?$/ && $2 == "s" { need[part[3]] = 1; if (fits(part[3], $3)) met[part[3]] = 1 }
-$1 ~ /^h(.payloads.#0|.artifact_provides|.artifact_depends)?$/ && $2 == "o" { known = 1 }
-$1 ~ /^h.(payloads|artifact_depends.(device_type|artifact_name|artifact_group))$/ && $2 == "a" { known = 1 }
-$1 == "h/payloads/#0/type" && $2 == "s" { type = $3; known = 1 }
-$1 == "h/artifact_provides/artifact_name" && $2 == "s" { name = $3; known = 1 }
-$1 == "h/artifact_provides/artifact_group" && $2 == "s" { group = $3; known = 1 }
-$1 ~ /^h.artifact_depends.(device_type|artifact_name|artifact_group).#[0-9]+$/ && $2 == "s" {
-  known = 1; need[part[3]] = 1; if (fits(part[3], $3)) met[part[3]] = 1
-}
-$1 ~ /^h/ && !known { say("denied header-info has a field that it must not have") }
-function fits(key, v) { return key == "device_type" ? v == device : (key in have) && have[key] == v }
 END {
+  if (said) exit 0
+  x = b[border + 0]; whole("h", 0, border + 0); b[border + 0] = x; whole("t", border + 0, n + 0)
   if (type !~ /^[A-Za-z0-9][A-Za-z0-9_.-]*$/ || length(type) > 64) say("denied the payload type is malformed")
-  if (t != "o" || !typed || (ttype != type && !(ttype == "" && type == "rootfs-image"))) say("denied type-info names another payload type")
+  if (top != "o" || !typed || (ttype != type && !(ttype == "" && type == "rootfs-image"))) say("denied type-info names another payload type")
   if (name == "" || length(name) > 768 || name ~ /%([01]|7F)/) say("denied the artifact name is malformed")
   if (length(group) > 768 || group ~ /%([01]|7F)/) say("denied the artifact group is malformed")
   if (!("device_type" in need)) say("denied header-info names no device type")
   if (!("device_type" in met)) say("incompatible the artifact is for another device type than " device)
   for (key in need) if (!(key in met)) say("incompatible the artifact depends on another " key)
   say("ok " type " " name " " (group == "" ? "-" : group))
+}
+'
+
+# Gives a base64 signature as octal escapes. ECDSA P-256 as Mender writes it is r and s, each 32
+# bytes; openssl wants them in DER.
+# shellcheck disable=SC2016
+SIGNATURE='
+function oct(v) { return sprintf("\\%03o", v) }
+function integer(i,  to, s) {
+  for (to = i + 32; i < to - 1 && b[i] == 0; ) i++
+  size = to - i + (b[i] > 127) + 2
+  s = oct(2) oct(size - 2) (b[i] > 127 ? oct(0) : "")
+  for (; i < to; i++) s = s oct(b[i])
+  return s
+}
+{ s = s $0 }
+END {
+  if (s == "" || length(s) % 4 || s !~ /^[A-Za-z0-9+\/]+=?=?$/) exit 1
+  a = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+  for (i = 1; i <= length(s); i += 4) {
+    v = pad = 0
+    for (j = 0; j < 4; j++) { k = index(a, substr(s, i + j, 1)); v = v * 64 + (k ? k - 1 : 0); pad += !k }
+    b[n++] = int(v / 65536)
+    if (pad < 2) b[n++] = int(v / 256) % 256
+    if (pad < 1) b[n++] = v % 256
+  }
+  if (n == 64) { r = integer(0); total = size; r = r integer(32); print oct(48) oct(total + size) r; exit }
+  for (i = 0; i < n; i++) r = r oct(b[i])
+  print r
 }
 '
 
@@ -377,12 +436,16 @@ lock() { # DIR: takes a generation lock; its newest name is never removed or use
     [ "$boot" = "$BOOT" ] && [ -n "$W" ] && [ "$W" = "$at" ] && return 1
   fi
   started $$
-  mine=$1/t.$$
-  echo "$$ $W $BOOT" >"$mine" && ln "$mine" "$1/g.$next" 2>/dev/null || return 1
+  echo "$$ $W $BOOT" >"$1/t.$$" && ln "$1/t.$$" "$1/g.$next" 2>/dev/null || return 1
   newest "$1" # a slow contender can make a name that is past already: then it holds nothing
   [ "$W" -eq "$next" ] || { rm -f "$1/g.$next" && return 1; }
   LOCKED=$1/done.$next
-  rm -f "$mine" "$1/g.$n" "$1/done.$n"
+  [ $((next % 8)) -eq 0 ] || return 0
+  set +f
+  for f in "$1"/*; do [ "$f" = "$1/g.$next" ] || set -- "$@" "$f"; done
+  set -f
+  shift
+  rm -f "$@"
 }
 
 core_lock() { # waits a little for the lock that all cores share
@@ -395,20 +458,21 @@ core_lock() { # waits a little for the lock that all cores share
   trap '[ -z "$LOCKED" ] || : >"$LOCKED"' EXIT
 }
 
-put() { # writes new, syncs, renames over the older copy, syncs the directory
-  (umask 022 && mkdir -p "$V" && printf %s "$text" >"$1.new") 2>/dev/null &&
-    W=$(sha256sum <"$1.new") && echo "sum ${W%% *}" >>"$1.new" &&
-    durable "$1.new" && mv -f "$1.new" "$1" && durable "$V"
+put() {
+  printf %s "$text" >"$1" 2>/dev/null && W=$(sha256sum <"$1") && echo "sum ${W%% *}" >>"$1" && durable "$1" "$V"
 }
 
-save() { # writes the state; what was recorded before stays readable at every moment
+save() { # writes over the older copy; the newer one stays whole until this one is
   SEQ=$((SEQ + 1)) DIRTY= copy=$V/state.a
   [ $((SEQ % 2)) -eq 0 ] || copy=$V/state.b
   text="seq $SEQ${NL}owner $OWNER${NL}epochs $EPOCHS${NL}state $STATE${NL}phase $PHASE${NL}new $NEW
 cur $CUR${NL}prev $PREV${NL}at $AT${NL}deadline $DEADLINE${NL}limit $LIMIT${NL}nonce $NONCE
 reboot $REBOOT${NL}reverted $REVERTED${NL}past $PAST$NL"
+  umask 022
+  [ -d "$V" ] || mkdir -p "$V"
   # the reserve is for a full disk: a device must always be able to record that it goes back
   put "$copy" || { rm -f "$VAR/reserve" && put "$copy"; } || die 74 io "the state cannot be written"
+  umask 077
 }
 
 fence() { # refuses other controllers and older epochs, and remembers newer ones
@@ -447,7 +511,7 @@ drop() { # RECORD: takes away a transaction that neither runs nor is needed to g
   [ $# -gt 3 ] || return 0
   use "$@"
   [ ! -d "$T/tree" ] || module Cleanup
-  rm -rf "$T" "${VAR:?}/spool/$C/$1"
+  rm -rf "$T" "${V:?}/provides.$1" "${VAR:?}/spool/$C/$1"
 }
 
 discard() { # STATE: ends the newest transaction before anything of it was active
@@ -492,127 +556,113 @@ due() { # STATE: is the transaction there; further on there is nothing to do, el
   die 78 wrong_state "the transaction is $W"
 }
 
-do_verify() {
+do_verify() { # in this order: kinds and sizes, signature, checksums, header
   due staging || return 0
   use $NEW
   spool=$VAR/spool/$C/$TXN in=$T/in
-  [ -d "$spool" ] && [ ! -L "$spool" ] || die 78 wrong_state "nothing is staged"
-  W=$(du -sk "$spool") && fits $((${W%%[!0-9]*} * 1024)) || refuse 74 low_space "too little free space"
-  rm -rf "$T" # from an attempt that was cut off
-  (umask 022 && mkdir -p "$T") && mkdir "$in" && cp -RP "$spool/." "$in/" || refuse 74 io "the spool cannot be copied"
+  [ -d "$spool" ] || die 78 wrong_state "nothing is staged"
+  [ ! -e "$T" ] || rm -rf "$T" # from an attempt that was cut off
+  mkdir -p "$T/h" "$T/tree/header" "$T/tree/tmp" && cp -RP "$spool" "$in" || { fits 0 ||
+    refuse 74 low_space "too little free space for root's copy" && refuse 74 io "the spool cannot be copied"; }
+  check_kinds
   check_signature
-  check_files
+  check_sums
   check_header
   build_tree || refuse 74 io "the module's tree cannot be written"
   NEW="$TXN $NAME $MANIFEST $TYPE" STATE=verified
-  save
-  rm -rf "$spool"
+  [ "$verb" = prepare ] || { save && tidy; }
+}
+
+do_prepare() { # what a delivery needs between its last frame and its go
+  do_verify
+  echo 'step verify 0 ok'
+  do_install
+  tidy
+}
+
+tidy() { rm -rf "$T/h" "$T/header" "$T/in/$header" "$spool"; }
+
+check_kinds() { # the names in root's copy are frames, regular files, not too long
+  rows=$([ ! -L "$in" ] && cd "$in" && ls -lnA . data data/0000 2>/dev/null) || refuse 65 denied "the files cannot be listed"
+  count=0 dir=
+  while read -r mode _ _ _ size _ _ _ name; do
+    case $mode in
+      .:) dir= ;;
+      data: | data/0000:) dir=${mode%:}/ ;;
+      '' | total) ;;
+      d*) case $dir$name in data | data/0000) ;; *) refuse 65 denied "a directory is not of a delivery" ;; esac ;;
+      -*)
+        frame_limit "$dir$name"
+        frame_name "$dir$name" && [ "$size" -le "$W" ] || refuse 65 denied "a file is not of a delivery, or too long"
+        count=$((count + 1))
+        ;;
+      *) refuse 65 denied "a file is not regular" ;;
+    esac
+  done <<ROWS
+$rows
+ROWS
 }
 
 check_signature() { # one of the keys that enrolment placed made the manifest's signature
-  small "$in/manifest" 262144 || refuse 65 denied "there is no manifest"
-  small "$in/manifest.sig" 8192 || refuse 65 denied "the manifest is not signed"
-  base64 -d <"$in/manifest.sig" >"$T/sig" 2>/dev/null && small "$T/sig" 1024 ||
-    refuse 65 denied "the signature is not base64"
-  [ "$W" -ne 64 ] || der
+  [ -s "$in/manifest" ] && [ -s "$in/manifest.sig" ] || refuse 65 denied "there is no manifest, or it is not signed"
+  W=$(awk "$SIGNATURE" "$in/manifest.sig") && printf "$W" >"$T/sig" || refuse 65 denied "the signature is not base64"
   good=
   set +f
   set -- "$ETC"/keys/*.pem
   set -f
   for key; do
-    W=$(openssl pkey -pubin -in "$key" -noout -text 2>/dev/null) || refuse 65 denied "no key, or a broken one: ${key##*/}"
-    case $W in
-      *'ASN1 OID: prime256v1'*) ;;
-      *RSA-PSS*) refuse 65 denied "a key of an unknown kind: ${key##*/}" ;;
-      *Modulus:*)
-        W=${W%% bit*}
-        [ "${W##*\(}" -ge 3072 ] || refuse 65 denied "a key of less than 3072 bit: ${key##*/}"
-        ;;
-      *) refuse 65 denied "a key of an unknown kind: ${key##*/}" ;;
-    esac
+    key_kind "$key"
+    [ -n "$W" ] || refuse 65 denied "no key, or a broken, weak or unknown one: ${key##*/}"
     openssl dgst -sha256 -verify "$key" -signature "$T/sig" "$in/manifest" >/dev/null 2>&1 && good=yes
   done
   [ "$good" = yes ] || refuse 65 denied "no key of this device made the signature"
 }
 
-der() { # ECDSA P-256 as Mender writes it is r and s, each 32 bytes; openssl wants DER
-  set -- $(od -An -v -tx1 "$T/sig")
-  half= body=
-  for byte; do
-    half=$half$byte
-    [ ${#half} -eq 64 ] || continue
-    while [ ${#half} -gt 2 ] && [ "${half#00}" != "$half" ]; do half=${half#00}; done
-    case $half in [89a-f]*) half=00$half ;; esac
-    body=$body$(printf '02%02x' $((${#half} / 2)))$half half=
-  done
-  body=$(printf '30%02x' $((${#body} / 2)))$body
-  while [ -n "$body" ]; do
-    printf "\\$(printf %03o "0x${body%"${body#??}"}")"
-    body=${body#??}
-  done >"$T/sig"
-}
-
-check_files() { # Mender Artifact v3, "manifest": each line is one file, each file one line
-  listed=$NL count=2 header=
+check_sums() { # Mender Artifact v3, "manifest": each line is one file, each file one line
+  lines= list=$NL header=
   while IFS= read -r line || [ -n "$line" ]; do
-    sum=${line%%  *} name=${line#*  } count=$((count + 1))
+    sum=${line%%  *} name=${line#*  } count=$((count - 1))
     case $sum in *[!0-9a-f]*) sum= ;; esac
-    case $name in
-      manifest*) sum= ;;
-      header.*) [ -z "$header" ] || sum=
-        header=$name ;;
-    esac
-    case $listed in *"$NL$name$NL"*) sum= ;; esac
+    case $name in manifest*) sum= ;; header.*) [ -z "$header" ] || sum= && header=$name ;; esac
+    case $list in *"$NL$name$NL"*) sum= ;; esac
     [ ${#sum} -eq 64 ] && frame_name "$name" || refuse 65 denied "the manifest has a malformed or double line"
-    listed=$listed$name$NL
+    list=$list$name$NL lines=$lines$line$NL
   done <"$in/manifest"
-  case $listed in *"${NL}version$NL"*) ;; *) header= ;; esac
+  case $list in *"${NL}version$NL"*) ;; *) header= ;; esac
   [ -n "$header" ] || refuse 65 denied "the manifest lists no version or no header"
-  found=$(cd "$in" && find . ! -type d) || refuse 74 io "the files cannot be listed"
-  while IFS= read -r name; do
-    name=${name#./} count=$((count - 1))
-    case ${NL}manifest${NL}manifest.sig$listed in *"$NL$name$NL"*) ;; *) refuse 65 denied "a file is not in the manifest" ;; esac
-    [ -f "$in/$name" ] && [ ! -L "$in/$name" ] || refuse 65 denied "$name is not a regular file"
-  done <<FOUND
-$found
-FOUND
-  [ $count -eq 0 ] || refuse 65 denied "a file of the manifest is missing"
-  (cd "$in" && sha256sum -c manifest) >/dev/null 2>&1 || refuse 65 denied "a file differs from its checksum in the manifest"
-  W=
-  small "$in/version" 31 && IFS= read -r W <"$in/version"
+  [ $count -eq 2 ] || refuse 65 denied "the files are not those of the manifest" # itself and its signature
+  sums=$(cd "$in" && sha256sum manifest $list 2>/dev/null) || refuse 65 denied "a file of the manifest is missing"
+  [ "${sums#*"$NL"}$NL" = "$lines" ] || refuse 65 denied "a file differs from its checksum in the manifest"
+  MANIFEST=${sums%% *} W=
+  IFS= read -r W <"$in/version"
   [ "$W" = '{"format":"mender","version":3}' ] || refuse 65 denied "not a Mender Artifact of version 3"
-  W=$(sha256sum <"$in/manifest") && MANIFEST=${W%% *}
 }
 
 check_header() { # only here an archive is opened: its bytes are signed
-  small "$in/$header" 1048576 && mkdir "$T/h" || refuse 65 denied "the header is empty or too large"
-  case $header in *.gz) unpack='gzip -dc' ;; *.xz) unpack='xz -dc' ;; *) unpack='dd' ;; esac
-  $unpack <"$in/$header" 2>/dev/null | dd bs=65536 count=17 iflag=fullblock of="$T/header" 2>/dev/null
-  small "$T/header" 1048576 || refuse 65 denied "the header is empty or too large when unpacked"
-  names=$(tar -tf "$T/header" 2>/dev/null) && rows=$(tar -tvf "$T/header" 2>/dev/null) ||
-    refuse 65 denied "the header cannot be read"
-  case $NL$names in *"${NL}scripts/"*) refuse 69 incompatible "artifacts with state scripts are not supported" ;; esac
-  case $names in
-    "header-info${NL}headers/0000/type-info" | "header-info${NL}headers/0000/type-info${NL}headers/0000/meta-data") ;;
-    *) refuse 65 denied "the header has other members than it should" ;;
-  esac
-  while read -r mode _ size _; do # a sparse member is small in the archive and huge on disk
-    case $mode in -*) num "$size" && [ "$size" -le 262144 ] && continue ;; esac
-    refuse 65 denied "a member of the header is not a small regular file"
+  case $header in *.gz) gzip -dc ;; *.xz) xz -dc ;; *) dd bs=65536 ;; esac <"$in/$header" 2>/dev/null |
+    dd bs=65536 count=16 iflag=fullblock of="$T/header" 2>/dev/null
+  rows=$(tar -tvf "$T/header" 2>/dev/null) || refuse 65 denied "the header cannot be read"
+  names= split=
+  while read -r mode _ size _ _ name; do # a sparse member is small in the archive and huge on disk
+    case $name in scripts/*) refuse 69 incompatible "artifacts with state scripts are not supported" ;; esac
+    case $mode in -*) num "$size" && [ "$size" -le 262144 ] || name= ;; *) name= ;; esac
+    names="$names $name" split=${split:-$size}
   done <<ROWS
 $rows
 ROWS
+  case $names in
+    ' header-info headers/0000/type-info' | ' header-info headers/0000/type-info headers/0000/meta-data') ;;
+    *) refuse 65 denied "the members of the header are not as they should be" ;;
+  esac
   tar -xof "$T/header" -C "$T/h" 2>/dev/null || refuse 65 denied "the header cannot be unpacked"
-  for pair in h:header-info t:headers/0000/type-info; do
-    [ -s "$T/h/${pair#*:}" ] && od -An -v -tx1 "$T/h/${pair#*:}" | awk -v top="${pair%%:*}" "$JSON" >>"$T/json" ||
-      refuse 65 denied "${pair##*/} is not strict JSON"
-  done
   old_provides
-  read -r W 2>/dev/null <"$ETC/device_type" && enc "$W" || refuse 69 incompatible "the device has no type"
-  W=$(awk -v device="$W" "$JUDGE" "$OLD" "$T/json") || refuse 74 io "header-info cannot be judged"
+  read -r DEVICE 2>/dev/null <"$ETC/device_type" || refuse 69 incompatible "the device has no type"
+  enc "$DEVICE"
+  W=$(cd "$T/h" && od -An -v -tx1 header-info headers/0000/type-info |
+    awk -v "device=$W" -v "border=$split" -v "out=$T/json" "$JUDGE" provides=1 "$OLD" provides=0 -)
   case $W in
     'ok '*) ;;
-    incompatible*) refuse 69 "${W%% *}" "${W#* }" ;;
+    incompatible*) refuse 69 incompatible "${W#* }" ;;
     *) refuse 65 denied "${W#* }" ;;
   esac
   set -- $W
@@ -621,14 +671,12 @@ ROWS
 }
 
 build_tree() { # the file API of Mender's update modules, version 3
-  mkdir "$T/tree" "$T/tree/header" "$T/tree/tmp" && cd "$T/tree" || return 1
-  if [ -d "$in/data/0000" ]; then mv "$in/data/0000" files; else mkdir files; fi || return 1
-  mv "$T/h/header-info" "$T/h/headers/0000/type-info" header/ || return 1
-  mv "$T/h/headers/0000/meta-data" header/ 2>/dev/null || : >header/meta-data
-  mv "$in/manifest" "$in/manifest.sig" "$T/" && rm -rf "$T/h" "$T/header" "$in" || return 1
-  cp "$ETC/device_type" current_device_type && echo 3 >version && : >current_artifact_group || return 1
-  printf %s "$TYPE" >header/payload_type && dec "$GROUP" && printf %s "$W" >header/artifact_group || return 1
-  dec "$NAME" && printf %s "$W" >header/artifact_name || return 1
+  cd "$T/tree" && mv "$in/data/0000" files && : >header/meta-data && : >current_artifact_group || return 1
+  set -- "$T/h/headers/0000/meta-data"
+  [ -f "$1" ] || shift
+  mv "$T/h/header-info" "$T/h/headers/0000/type-info" "$@" header/ || return 1
+  echo 3 >version && echo "$DEVICE" >current_device_type && printf %s "$TYPE" >header/payload_type || return 1
+  dec "$GROUP" && printf %s "$W" >header/artifact_group && dec "$NAME" && printf %s "$W" >header/artifact_name || return 1
   word 2 $CUR && dec "$W" && printf '%s\n' "$W" >current_artifact_name && cd /
 }
 
@@ -642,12 +690,11 @@ do_install() {
   use $NEW
   module Download || refuse 69 install_failed "$SAID"
   sync -f "$T" 2>/dev/null || sync # what a later rollback needs is on disk before anything changes
-  word 1 $NEW
   ask RollbackAfterCommit
-  keeps=${W:-No}
-  ask HealthDir
+  NEW="$NEW ${W:-No}" W=
+  [ "$TYPE" != directory ] || IFS= read -r W <"$T/tree/files/dest_dir" # where a release brings checks
   enc "${W:--}"
-  NEW="$NEW $keeps $W" STATE=installed
+  NEW="$NEW $W" STATE=installed
   save
 }
 
@@ -714,8 +761,8 @@ finish() { # makes the newest transaction permanent
   use $NEW
   module ArtifactCommit || undo commit_failed
   old_provides
-  awk "$PROVIDES" "$OLD" "$T/json" >"$T/provides.new" && chmod 644 "$T/provides.new" &&
-    durable "$T/provides.new" && mv -f "$T/provides.new" "$T/provides" || die 74 io "the provides cannot be written"
+  (umask 022 && awk "$PROVIDES" "$OLD" "$T/json" >"$V/provides.$TXN") && durable "$V/provides.$TXN" ||
+    die 74 io "the provides cannot be written"
   before=$PREV PREV=$CUR CUR="$NEW $(date +%s)" STATE=committed PHASE=
   save
   disarm
@@ -862,12 +909,11 @@ core() { # VERB KEY=VALUE...: the only way in, in a process or subshell of its o
   verb=$1
   shift
   case $verb in
-    begin | verify | install | activate | confirm | commit | rollback | abort) args "$@" && [ -n "$P_txn" ] ;;
+    begin | verify | install | prepare | activate | confirm | commit | rollback | abort) args "$@" && [ -n "$P_txn" ] ;;
     adopt | gc | readback) args "$@" ;;
     *) false ;;
   esac || die 64 usage "the core does not take that"
-  load "$P_component"
-  [ "$verb" != readback ] || { readback && exit; }
+  [ "$verb" != readback ] || { load "$P_component" && readback && echo "$W" && exit; }
   [ -n "$P_controller" ] && [ -n "$P_epoch" ] || die 64 usage "controller= and epoch= are missing"
   core_lock 25 || die 75 busy "another request is at work"
   load "$P_component"
@@ -947,7 +993,8 @@ fields() { # [nonce]: the fields of state, docs/reference/device-protocol.md
   say device-type "$W"
   say boot-id "$BOOT"
   say uptime "$U"
-  standing
+  say state "$STATE"
+  [ -z "$NEW" ] || say txn "${NEW%% *}"
   set -- "${1-}" $CUR
   case $STATE in
     probation | confirmed | rollback-failed) set -- "$1" $NEW && back_to=$CUR ;;
@@ -1033,7 +1080,7 @@ SUMS
 release_checks() { # CHECKS is the directory of checks that the active release brought
   case $STATE in probation | confirmed | rollback-failed) word 6 $NEW ;; *) word 6 $CUR ;; esac
   CHECKS=
-  case $W in /*) dec "$W" && CHECKS=$ROOT$W ;; esac
+  case $W in /*) dec "$W" && CHECKS=$ROOT${W%/}/.rollout/health ;; esac
 }
 
 health() {
@@ -1065,7 +1112,9 @@ health() {
 }
 
 take() { # BYTES: exactly so many of stdin, no more: the next frame follows (head -c would not do)
-  [ "$1" -lt 65536 ] || dd bs=65536 count=$(($1 / 65536)) iflag=fullblock 2>/dev/null || return 1
+  [ "$1" -gt 0 ] || return 0
+  [ "$1" -gt 2097152 ] || { dd "bs=$1" count=1 iflag=fullblock 2>/dev/null && return || return 1; }
+  dd bs=65536 count=$(($1 / 65536)) iflag=fullblock 2>/dev/null || return 1
   [ $(($1 % 65536)) -eq 0 ] || dd bs=$(($1 % 65536)) count=1 iflag=fullblock 2>/dev/null
 }
 
@@ -1090,18 +1139,8 @@ open_spool() { # the transaction becomes the newest one; one delivery at a time 
   mkdir -p "$spool/data/0000" || fail 74 io "the spool cannot be made"
 }
 
-limit_of() { # NAME: W is how long such a frame may be
-  case $1 in
-    version) W=1024 ;;
-    manifest) W=262144 ;;
-    manifest.sig) W=8192 ;;
-    header*) W=1048576 ;;
-    *) W=999999999999999 ;;
-  esac
-}
-
 receive() { # NAME SIZE SHA OFFSET: stdin's next bytes become (the rest of) that frame
-  limit_of "$1"
+  frame_limit "$1"
   [ "$2" -le $W ] && [ "$4" -le "$2" ] || fail 64 usage "the size or offset of $1 is out of bounds"
   [ $(($2 - $4)) -lt 65536 ] || fits $(($2 - $4)) || fail 74 low_space "too little free space for $1"
   have=0
@@ -1134,14 +1173,19 @@ stage() {
   standing
 }
 
-step() { # VERB: asks the core and says how it went; a failure ends the delivery
+step() { # VERB STEPS...: asks the core, says how each step went; a failure ends the delivery
   call "$1"
-  word 2 $ANSWER
-  if [ $RC -ne 0 ]; then
-    say step "$1" $RC "$W"
-    end_failed
-  fi
-  say step "$1" 0 ok
+  shift
+  for name; do
+    case "$RC $ANSWER" in
+      '0 '* | *"step $name 0 ok"*) say step "$name" 0 ok ;;
+      *)
+        reason=${ANSWER##*reason }
+        say step "$name" $RC "${reason%%"$NL"*}"
+        end_failed
+        ;;
+    esac
+  done
 }
 
 deliver() {
@@ -1166,18 +1210,17 @@ deliver() {
     fail 65 denied "a frame differs from its checksum"
   fi
   say step stage 0 ok
-  step verify
-  step install
+  step prepare verify install
   token
   go=$W
   say ready "$go"
-  W=$(bounded "$P_wait" head -n 1 2>/dev/null | head -c 100)
+  W=$(bounded "$P_wait" head -n 1 2>/dev/null)
   if [ "$W" != "go $go" ]; then
     call abort
     fail 77 cancelled "there was no go"
   fi
   clock
-  step activate
+  step activate activate
   fields
   finish_reply 0
 }
