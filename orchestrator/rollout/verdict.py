@@ -61,9 +61,11 @@ def _classified(gate: Gate, fields: Mapping[str, Value]) -> Reading:
     succeeds = evaluate(gate.success_when, fields) if gate.success_when is not None else None
     if fails:
         return Reading.FAILED
-    if succeeds or (succeeds is None and fails is False):
+    if succeeds or succeeds is None:
         return Reading.SUCCESS
-    return Reading.INCONCLUSIVE
+    # A lone condition decides both ways; only the gap between two is inconclusive. (R9 as first
+    # written left a false lone `success_when` inconclusive: then a failing check never failed.)
+    return Reading.FAILED if fails is None else Reading.INCONCLUSIVE
 
 
 @dataclass(slots=True)

@@ -1,0 +1,204 @@
+"""Why a rollout is where it is, as data: for `status`, live output and the last words of `apply`.
+
+Renderers turn a `Story` into text or JSON; nothing here formats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orchestrator.device.model import DeviceId
+from orchestrator.device.reason import Reason
+from orchestrator.errors import ExitCode
+from orchestrator.rollout.ledger import Ledger
+from orchestrator.rollout.machine import Rollout
+from orchestrator.rollout.outcome import exit_code, runs_new
+from orchestrator.rollout.record import DeviceRecord, WaveRecord
+from orchestrator.rollout.states import (
+    AT_WORK,
+    TERMINAL_ROLLOUT,
+    WAITING,
+    DeviceState,
+    Halt,
+    Pause,
+    RolloutState,
+    WaveState,
+)
+
+_UNTOUCHED = WAITING | {DeviceState.CANCELLED, DeviceState.DEFERRED, DeviceState.SKIPPED}
+_TROUBLED = frozenset({
+    DeviceState.FAILED, DeviceState.ROLLED_BACK, DeviceState.ROLLBACK_FAILED, DeviceState.LOST,
+    DeviceState.SKIPPED, DeviceState.DEFERRED, DeviceState.UNCERTAIN, DeviceState.ROLLING_BACK,
+    DeviceState.RETRY_WAIT,
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class WaveStory:
+    """One wave: `counts` by device state (only those that are not 0)."""
+
+    name: str
+    state: WaveState
+    devices: int
+    counts: Mapping[DeviceState, int]
+    failures: int
+    allowed: int
+    required: int
+    bound: int
+    soak_until: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Devices in the same state for the same reason; `detail` is the first one's, untrusted."""
+
+    state: DeviceState
+    reason: Reason
+    detail: str
+    devices: tuple[DeviceId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """What halted or paused the rollout: a value of `Halt` or `Pause`, with the figures."""
+
+    cause: Halt | Pause
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Where a rollout stands and why.
+
+    Attributes:
+        wave: name of the present wave.
+        untouched: devices on which nothing was activated.
+        on_new: devices that run, or may run, the new version because of this rollout.
+        waits_for: what it waits for when nothing is at work (`soak`, `gate`, `operator`, ...).
+        next_commands: what an operator may do now, as `rollout` commands.
+    """
+
+    rollout_id: str
+    plan: str
+    state: RolloutState
+    wave: str
+    stops: tuple[Stop, ...]
+    waves: tuple[WaveStory, ...]
+    troubles: tuple[Trouble, ...]
+    devices: int
+    succeeded: int
+    unchanged: int
+    at_work: int
+    untouched: int
+    on_new: int
+    excluded: int
+    waits_for: tuple[str, ...]
+    exit_code: ExitCode
+    next_commands: tuple[str, ...]
+    started_at: float
+    at: float
+
+
+def tell(rollout: Rollout) -> Story:
+    """The story so far.
+
+    Cost: linear in devices; for live output use `WaveStory` counts of `tell_waves`.
+    """
+    led = rollout.ledger
+    total = {state: sum(wave.counts[state] for wave in led.waves) for state in DeviceState}
+    return Story(
+        rollout_id=led.rollout_id,
+        plan=led.plan.name,
+        state=led.state,
+        wave=led.waves[led.current].name,
+        stops=_stops(led),
+        waves=tell_waves(rollout),
+        troubles=_troubles(led),
+        devices=len(led.devices),
+        succeeded=total[DeviceState.SUCCEEDED],
+        unchanged=total[DeviceState.UNCHANGED],
+        at_work=sum(total[state] for state in AT_WORK),
+        untouched=sum(_is_untouched(rec) for rec in led.devices.values()),
+        on_new=sum(rec.moved for rec in led.devices.values()),
+        excluded=len(led.plan.skipped),
+        waits_for=_waits_for(led),
+        exit_code=exit_code(led),
+        next_commands=_next_commands(led),
+        started_at=led.started_at,
+        at=led.now,
+    )
+
+
+def tell_waves(rollout: Rollout) -> tuple[WaveStory, ...]:
+    """The waves with their counters.
+
+    Cost: constant per wave, fit for live output.
+    """
+    return tuple(_wave(wave) for wave in rollout.ledger.waves)
+
+
+def _wave(wave: WaveRecord) -> WaveStory:
+    return WaveStory(
+        name=wave.name,
+        state=wave.state,
+        devices=wave.total,
+        counts={state: count for state, count in wave.counts.items() if count},
+        failures=wave.counted,
+        allowed=wave.allowed,
+        required=wave.required,
+        bound=wave.bound,
+        soak_until=wave.soak_until,
+    )
+
+
+def _is_untouched(rec: DeviceRecord) -> bool:
+    return rec.state in _UNTOUCHED and not rec.moved
+
+
+def _stops(led: Ledger) -> tuple[Stop, ...]:
+    return tuple(
+        Stop(Halt(cause) if cause in set(Halt) else Pause(cause), detail)
+        for cause, detail in led.causes.items()
+    )
+
+
+def _troubles(led: Ledger) -> tuple[Trouble, ...]:
+    found: dict[tuple[DeviceState, Reason], list[DeviceRecord]] = {}
+    for rec in led.devices.values():
+        if rec.state in _TROUBLED:
+            found.setdefault((rec.state, rec.reason), []).append(rec)
+    ordered = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+    return tuple(
+        Trouble(state, reason, records[0].detail, tuple(rec.id for rec in records))
+        for (state, reason), records in ordered
+    )
+
+
+def _waits_for(led: Ledger) -> tuple[str, ...]:
+    if led.state in TERMINAL_ROLLOUT:
+        return ()
+    if led.state in (RolloutState.HALTED, RolloutState.PAUSED):
+        return ("operator",)
+    wave = led.waves[led.current]
+    if any(record.at_work for record in led.waves):
+        return ("devices",)
+    if wave.state is WaveState.SOAKING:
+        return ("soak",)
+    if wave.state is WaveState.JUDGING:
+        return ("read_back",) if wave.reading else ("gate",)
+    return ("devices",)
+
+
+def _next_commands(led: Ledger) -> tuple[str, ...]:
+    run = led.rollout_id
+    if led.state is RolloutState.HALTED:
+        commands = [f"rollout status {run}", f"rollout resume {run} --accept-failures"]
+        if runs_new(led):
+            commands.append(f"rollout rollback {run}")
+        return (*commands, f"rollout abort {run}")
+    if led.state is RolloutState.PAUSED:
+        return (f"rollout status {run}", f"rollout resume {run}", f"rollout abort {run}")
+    if led.state in TERMINAL_ROLLOUT:
+        return (f"rollout events {run}",)
+    return (f"rollout status {run}", f"rollout pause {run}")
