@@ -22,6 +22,7 @@ from orchestrator.cli.options import Common, spread
 from orchestrator.errors import ExitCode, OrchestratorError
 
 PROGRAM = "rollout"
+COMPLETE_VARIABLE = "_ROLLOUT_COMPLETE"
 
 
 class Command(NamedTuple):
@@ -120,7 +121,9 @@ def _root(
 
 def invoke(arguments: Sequence[str]) -> int:
     """Runs one command line and gives its exit code."""
-    words = set(arguments) | set(os.environ.get("COMP_WORDS", "").split())
+    words = set(arguments)
+    if COMPLETE_VARIABLE in os.environ:
+        words |= _prepare_completion()
     try:
         build(words)(args=list(arguments), prog_name=PROGRAM)
     except SystemExit as stop:
@@ -134,6 +137,14 @@ def invoke(arguments: Sequence[str]) -> int:
         _report_bug(error, arguments)
         return ExitCode.USAGE
     return ExitCode.DONE
+
+
+def _prepare_completion() -> set[str]:
+    """Lets typer answer a shell that completes; gives the words typed so far."""
+    from typer.completion import get_completion_inspect_parameters
+
+    get_completion_inspect_parameters()  # registers the shells
+    return set(os.environ.get("COMP_WORDS", os.environ.get("_TYPER_COMPLETE_ARGS", "")).split())
 
 
 def _report(error: OrchestratorError) -> None:

@@ -30,7 +30,7 @@ rollout completion fish > ~/.config/fish/completions/rollout.fish
 """,
 )
 def completion(
-    shell: Annotated[Shell, typer.Argument(help="bash, zsh or fish.")],
+    shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
     *,
     common: Common,  # noqa: ARG001  every command takes the common options
 ) -> int:

@@ -25,7 +25,9 @@ rollout hosts all -i hosts.yml -l 'gw-*' --format json
 """,
 )
 def hosts(
-    pattern: Annotated[str, typer.Argument(help="Ansible host pattern; `all` for all.")],
+    pattern: Annotated[
+        str, typer.Argument(metavar="PATTERN", help="Ansible host pattern; `all` for all.")
+    ],
     *,
     common: Common,
     source: SourceOptions,

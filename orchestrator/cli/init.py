@@ -25,7 +25,9 @@ cd my-fleet && rollout validate plans
 """,
 )
 def init(
-    directory: Annotated[Path, typer.Argument(help="Where to write it; made if missing.")] = Path(),
+    directory: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Where to write it; made if missing.")
+    ] = Path(),
     *,
     common: Common,
 ) -> int:

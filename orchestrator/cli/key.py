@@ -35,7 +35,9 @@ rollout key generate keys/release.key --kind rsa-3072
 """,
 )
 def generate(
-    path: Annotated[Path, typer.Argument(help="The private key; PATH.pub gets the public one.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="The private key; PATH.pub gets the public one.")
+    ],
     *,
     common: Common,
     kind: Annotated[Kind, typer.Option("--kind", help="Algorithm and size.")] = Kind.ECDSA,
@@ -59,7 +61,7 @@ rollout key show keys/release.key --format json
 """,
 )
 def show(
-    path: Annotated[Path, typer.Argument(help="A private or public key.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A private or public key.")],
     *,
     common: Common,
     format: FormatOption = Format.TEXT,  # noqa: A002

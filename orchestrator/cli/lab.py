@@ -68,7 +68,7 @@ def up(
         list[Path] | None,
         typer.Option("--key", metavar="PUB", help="Public key the devices trust; may repeat."),
     ] = None,
-    directory: DirectoryOption = None,
+    place: DirectoryOption = None,
     foreground: Annotated[
         bool, typer.Option("--foreground", help="Stay; Ctrl-C takes the lab down.")
     ] = False,
@@ -76,7 +76,7 @@ def up(
     """Start a fleet on this machine and write its inventory, with pinned host keys."""
     session = start(common)
     request = api.LabRequest(
-        directory=_directory(session, directory),
+        directory=_directory(session, place),
         count=devices,
         server=str(server),
         keys=tuple(key or ()),
@@ -97,10 +97,10 @@ def up(
 rollout lab down
 """,
 )
-def down(*, common: Common, directory: DirectoryOption = None) -> int:
+def down(*, common: Common, place: DirectoryOption = None) -> int:
     """Stop the fleet and remove everything it left."""
     session = start(common)
-    wait_for(api.lab_down(_directory(session, directory)))
+    wait_for(api.lab_down(_directory(session, place)))
     return ExitCode.DONE
 
 
@@ -115,12 +115,12 @@ rollout lab status --format json
 def status(
     *,
     common: Common,
-    directory: DirectoryOption = None,
+    place: DirectoryOption = None,
     format: FormatOption = Format.TEXT,  # noqa: A002
 ) -> int:
     """Show the fleet's devices, their state and what they run."""
     session = start(common)
-    shown = wait_for(api.lab_status(_directory(session, directory)))
+    shown = wait_for(api.lab_status(_directory(session, place)))
     if format is Format.JSON:
         text = dump(
             lab_document(str(shown.directory), str(shown.inventory), shown.pid, shown.devices)
@@ -140,15 +140,15 @@ rollout lab break gw-003 --mode none
 """,
 )
 def break_(
-    device: Annotated[str, typer.Argument(help="A device of the lab.")],
+    device: Annotated[str, typer.Argument(metavar="DEVICE", help="A device of the lab.")],
     *,
     common: Common,
     mode: Annotated[Mode, typer.Option("--mode", help="How; none heals it.")] = Mode.CRASH,
-    directory: DirectoryOption = None,
+    place: DirectoryOption = None,
 ) -> int:
     """Break one device of the fleet, to see what a rollout does."""
     session = start(common)
-    wait_for(api.lab_break(_directory(session, directory), device, str(mode)))
+    wait_for(api.lab_break(_directory(session, place), device, str(mode)))
     return ExitCode.DONE
 
 

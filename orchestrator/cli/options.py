@@ -65,7 +65,7 @@ class Common:
     ] = None
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False
     verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="More; twice for even more.")
+        int, typer.Option("--verbose", "-v", count=True, show_default=False, help="Say more.")
     ] = 0
     no_input: Annotated[
         bool, typer.Option("--no-input", help="Never ask; fail where an answer is needed.")
@@ -146,8 +146,8 @@ def spread(function: Callable[P, int], after: Callable[[int], None]) -> Callable
     for name, parameter in own.items():
         if name not in sets:
             parameters.append(parameter.replace(annotation=hints[name]))
-    for option_set in sets.values():
-        parameters += _parameters(option_set)
+    for name in sorted(sets, key=lambda name: name == "common"):  # what all have stands last
+        parameters += _parameters(sets[name])
     ordered = sorted(parameters, key=lambda parameter: parameter.kind)
 
     @functools.wraps(function)
@@ -175,11 +175,15 @@ def _parameters(option_set: type) -> list[inspect.Parameter]:
         inspect.Parameter(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
+            default=_default(field),
             annotation=hints[field.name],
         )
         for field in dataclasses.fields(option_set)
     ]
+
+
+def _default(field: dataclasses.Field[object]) -> object:
+    return inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default
 
 
 def key_values(items: list[str] | None, option: str) -> Mapping[str, str]:

@@ -33,13 +33,13 @@ _UNTOUCHED = WAITING | {DeviceState.SKIPPED, DeviceState.DEFERRED, DeviceState.U
 
 @dataclass(slots=True)
 class DeviceLine:
-    """Where one device stands. `reason` and `detail` are of its trouble, the first of an attempt."""
+    """Where one device stands. `reason` and `detail` are the first trouble of its latest attempt."""
 
     name: str
     wave: str
     state: DeviceState = DeviceState.PENDING
     since: float = 0.0
-    started_at: float = 0.0
+    troubled_at: float = 0.0
     attempt: int = 0
     reason: str = ""
     detail: str = ""
@@ -167,11 +167,11 @@ class Board:
         attempt = _whole(entry.data.get("attempt"))
         if attempt > line.attempt:
             line.attempt, line.reason, line.detail = attempt, "", ""
-            line.started_at = entry.at
         line.since = entry.at
         reason = str(entry.data.get("reason") or "")
         if reason and not line.reason:
             line.reason, line.detail = reason, str(entry.data.get("detail") or "")
+            line.troubled_at = entry.at
         if target in AT_WORK:
             self.at_work[line.name] = line
         else:

@@ -73,7 +73,7 @@ def grouped_causes(board: Board) -> list[Cause]:
             reason,
             detail,
             tuple(line.name for line in lines),
-            min(line.since for line in lines) - board.started_at,
+            min(line.troubled_at or line.since for line in lines) - board.started_at,
         )
         for (reason, detail), lines in groups.items()
     ]
@@ -177,11 +177,11 @@ def _next(board: Board, causes: Sequence[Cause], look: Look) -> list[str]:
             if board.proven:
                 steps.append((f"rollout rollback {run}", "take the updated devices back"))
             if causes:
-                steps.append((f"rollout retry {run}", "try the failed devices again, once fixed"))
+                steps.append((f"rollout retry {run}", "try the failed devices again"))
             steps.append((f"rollout resume {run}{flag}", "go on all the same"))
         case RolloutState.ROLLED_BACK | RolloutState.FAILED | RolloutState.ABORTED:
             if causes:
-                steps.append((f"rollout retry {run}", "try the failed devices again, once fixed"))
+                steps.append((f"rollout retry {run}", "try the failed devices again"))
         case RolloutState.RUNNING | RolloutState.ABORTING | RolloutState.ROLLING_BACK:
             steps.append((f"rollout resume {run}", "go on where it stopped"))
         case _:

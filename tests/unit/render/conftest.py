@@ -100,7 +100,9 @@ class Journal:
         self.entries.append(entry)
         return entry
 
-    def device(self, name: str, wave: str, *states: str, reason: str = "", detail: str = "") -> None:
+    def device(
+        self, name: str, wave: str, *states: str, reason: str = "", detail: str = ""
+    ) -> None:
         before = "queued"
         for state in states:
             data = {"from_": before, "to": state, "attempt": 1}

@@ -1,0 +1,132 @@
+from orchestrator.render.board import Board
+from orchestrator.rollout.events import JournalEntry
+from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
+
+
+def test_a_good_release_counts_to_the_end(plan, good_release) -> None:
+    board = Board(plan, "r-1")
+
+    board.take(good_release.entries)
+
+    assert board.state is RolloutState.SUCCEEDED
+    assert (board.proven, board.total, board.untouched, board.exit) == (24, 24, 0, 0)
+    assert {wave.state for wave in board.waves.values()} == {WaveState.PASSED}
+    assert not board.at_work
+    assert not board.trouble
+
+
+def test_a_bad_release_leaves_the_rest_untouched(plan, bad_release) -> None:
+    board = Board(plan, "r-1")
+
+    board.take(bad_release.entries)
+
+    assert board.state is RolloutState.ROLLED_BACK
+    assert (board.proven, board.untouched, board.exit) == (0, 23, 5)
+    assert board.causes == {"budget": "1 failure, 0 allowed"}
+    line = board.trouble["gw-001"]
+    assert (line.state, line.reason) == (DeviceState.ROLLED_BACK, "check_failed")
+
+
+def test_taking_entries_one_by_one_or_together_is_the_same(plan, bad_release) -> None:
+    whole, single = Board(plan, "r-1"), Board(plan, "r-1")
+
+    whole.take(bad_release.entries)
+    for entry in bad_release.entries:
+        single.take((entry,))
+
+    assert whole.devices == single.devices
+    assert whole.waves == single.waves
+
+
+def test_counts_always_add_up_to_the_fleet(plan, good_release, bad_release) -> None:
+    for book in (good_release, bad_release):
+        board = Board(plan, "r-1")
+        for entry in book.entries:
+            board.take((entry,))
+            assert sum(wave.total for wave in board.waves.values()) == 24
+            assert all(
+                count >= 0 for wave in board.waves.values() for count in wave.counts.values()
+            )
+
+
+def test_a_backfilled_device_moves_to_its_new_wave(plan, journal) -> None:
+    board = Board(plan, "r-1")
+    journal.device("gw-020", "canary", "transferring")
+
+    board.take(journal.entries)
+
+    assert (board.waves["canary"].total, board.waves["rest"].total) == (2, 16)
+
+
+def test_a_new_attempt_forgets_the_trouble_of_the_last(plan, journal) -> None:
+    board = Board(plan, "r-1")
+    journal.device("gw-001", "canary", "transferring", "failed", reason="low_space")
+    journal.add(
+        "device_state", wave="canary", device="gw-001", from_="failed", to="transferring", attempt=2
+    )
+    journal.add(
+        "device_state", wave="canary", device="gw-001", from_="staged", to="succeeded", attempt=2
+    )
+
+    board.take(journal.entries)
+
+    assert not board.trouble
+    assert board.devices["gw-001"].reason == ""
+
+
+def test_unknown_entries_states_and_devices_change_nothing(plan) -> None:
+    board = Board(plan, "r-1")
+
+    board.take(
+        [
+            JournalEntry(1, 1.0, "new_kind", "canary", "gw-001", {"to": "failed"}),
+            JournalEntry(2, 1.0, "device_state", "canary", "gw-001", {"to": "beamed"}),
+            JournalEntry(3, 1.0, "device_state", "canary", "nobody", {"to": "failed"}),
+            JournalEntry(4, 1.0, "wave_done", "canary", "", {"state": "splendid"}),
+            JournalEntry(5, 1.0, "rollout_done", "", "", {"state": "splendid"}),
+        ]
+    )
+
+    assert board.untouched == 24
+    assert board.state is RolloutState.RUNNING
+
+
+def test_pause_and_resume(plan, journal) -> None:
+    board = Board(plan, "r-1")
+    journal.add("paused", wave="canary", cause="operator", detail="noon")
+
+    board.take(journal.entries)
+    assert (board.state, board.causes) == (RolloutState.PAUSED, {"operator": "noon"})
+
+    board.take([journal.add("resumed")])
+    assert (board.state, board.causes) == (RolloutState.RUNNING, {})
+
+
+def test_transfer_progress_lasts_as_long_as_the_work(plan, journal) -> None:
+    board = Board(plan, "r-1")
+    journal.device("gw-001", "canary", "transferring")
+    board.take(journal.entries)
+
+    board.take_work("gw-001", "stage", 10, 100)
+    board.take_work("gw-002", "stage", 10, 100)
+    assert board.at_work["gw-001"].sent_bytes == 10
+
+    board.take(
+        [journal.add("device_state", wave="canary", device="gw-001", to="failed", attempt=1)]
+    )
+    assert "gw-001" not in board.at_work
+    assert board.devices["gw-001"].sent_bytes == 0
+
+
+def test_gates_of_waves_keep_their_last_reading(plan, journal) -> None:
+    board = Board(plan, "r-1")
+    journal.add(
+        "gate_result", wave="canary", gate="errors", verdict="open", **{"result.value": 0.2}
+    )
+    journal.add(
+        "gate_result", wave="canary", gate="errors", verdict="passed", **{"result.value": 0.1}
+    )
+
+    board.take(journal.entries)
+
+    assert board.gates == {"errors": ("passed", "0.1")}

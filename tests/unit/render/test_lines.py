@@ -1,0 +1,86 @@
+from orchestrator.render.board import Board
+from orchestrator.render.lines import EXCEPTIONS_MAX, Lines
+from orchestrator.render.text import Look
+
+
+def test_good_release_as_lines(plan, good_release, golden) -> None:
+    lines = Lines(Board(plan, "r-7f3a"), Look(80))
+
+    golden("lines-good.txt", "\n".join(lines.take(good_release.entries)) + "\n")
+
+
+def test_bad_release_as_lines(plan, bad_release, golden) -> None:
+    lines = Lines(Board(plan, "r-7f3a"), Look(80))
+
+    golden("lines-bad.txt", "\n".join(lines.take(bad_release.entries)) + "\n")
+
+
+def test_bad_release_in_ascii_is_ascii(plan, bad_release) -> None:
+    lines = Lines(Board(plan, "r-7f3a"), Look(80, unicode=False))
+
+    assert "\n".join(lines.take(bad_release.entries)).isascii()
+
+
+def test_every_device_has_a_line_where_asked_for(plan, good_release) -> None:
+    lines = Lines(Board(plan, "r-7f3a"), Look(80), every_device=True)
+
+    made = lines.take(good_release.entries)
+
+    assert sum("updated" in line and "gw-" in line for line in made) == 24
+
+
+def test_a_heartbeat_says_where_it_is(plan, good_release) -> None:
+    lines = Lines(Board(plan, "r-7f3a"), Look(80))
+    lines.take(good_release.entries[:50])
+
+    assert (
+        lines.heartbeat(lines.board.now + 30) == "01:19 wave early: 5/6 updated, 1 at work; running"
+    )
+
+
+def test_before_anything_happened_a_heartbeat_says_so(plan) -> None:
+    lines = Lines(Board(plan, "r-7f3a"), Look(80))
+
+    assert "starting" in lines.heartbeat(5.0)
+
+
+def test_many_failures_do_not_flood(plan_of, journal) -> None:
+    plan = plan_of([f"n-{i:05}" for i in range(10_000)], (10_000,))
+    journal.add("rollout_started")
+    journal.add("wave_started", wave="canary")
+    for device in plan.waves[0].devices:
+        journal.device(device, "canary", "failed", reason="low_space", detail="x")
+
+    made = Lines(Board(plan, "r-1"), Look(80)).take(journal.entries)
+
+    assert len(made) == 2 + EXCEPTIONS_MAX + 1
+    assert "rollout events r-1" in made[-1]
+
+
+def test_device_words_cannot_act_on_the_terminal(plan, journal) -> None:
+    journal.device(
+        "gw-001", "canary", "failed", reason="install_failed", detail="\x1b]52;c;x\x07\n99 % ok"
+    )
+
+    (line,) = Lines(Board(plan, "r-1"), Look(80, colour=True)).take(journal.entries)
+
+    assert line.count("\x1b") == line.count("\x1b[")
+    assert "\x07" not in line
+    assert "\n" not in line
+
+
+def test_what_operators_did_is_said(plan, journal) -> None:
+    journal.add("engine_started", epoch=1)
+    journal.add("engine_started", epoch=2)
+    journal.add("operator", ask="pause", who="anna@ops", why="noon")
+    journal.add("paused", wave="canary", cause="operator", detail="anna@ops: noon")
+    journal.add("resumed", who="anna@ops")
+    journal.add("warning", device="gw-001", what="dark")
+
+    assert Lines(Board(plan, "r-1"), Look(80)).take(journal.entries) == [
+        "00:00 an engine took over (epoch 2); asking devices where they stand",
+        "00:00 anna@ops asked: pause (noon)",
+        "00:00 ! paused in wave canary: operator: anna@ops: noon",
+        "00:00 resumed by anna@ops",
+        "00:00 ! gw-001: dark",
+    ]

@@ -1,0 +1,96 @@
+import pytest
+
+from orchestrator.render.board import Board
+from orchestrator.render.summary import grouped_causes, summary
+from orchestrator.render.text import Look, cells
+
+
+def board_of(plan, book) -> Board:
+    board = Board(plan, "r-7f3a")
+    board.take(book.entries)
+    return board
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_halted_and_rolled_back(plan, bad_release, width, golden) -> None:
+    lines = summary(board_of(plan, bad_release), 5, Look(width))
+
+    golden(f"summary-bad-{width}.txt", "\n".join(lines) + "\n")
+
+
+def test_succeeded(plan, good_release, golden) -> None:
+    lines = summary(board_of(plan, good_release), 0, Look(80))
+
+    golden("summary-good-80.txt", "\n".join(lines) + "\n")
+
+
+def test_in_colour(plan, bad_release, golden) -> None:
+    lines = summary(board_of(plan, bad_release), 5, Look(80, colour=True))
+
+    golden("summary-bad-colour.txt", "\n".join(lines) + "\n")
+
+
+def test_halted_groups_equal_causes_and_says_what_was_not_touched(plan, journal, golden) -> None:
+    journal.add("rollout_started")
+    journal.add("wave_started", wave="canary")
+    journal.device("gw-001", "canary", "transferring", "confirmed", "succeeded")
+    journal.add("wave_done", wave="canary", state="passed")
+    journal.add("wave_started", wave="early")
+    for name in ("gw-002", "gw-005"):
+        journal.device(
+            name, "early", "transferring", "failed", reason="low_space", detail="need 61 MiB"
+        )
+    journal.device("gw-003", "early", "activating", "uncertain", "lost", reason="lost")
+    journal.device("gw-004", "early", "deferred", reason="unreachable")
+    journal.device("gw-006", "early", "transferring", "cancelled")
+    journal.add("budget", wave="early", counted=3, allowed=1)
+    journal.add("halted", wave="early", cause="budget", detail="3 failures, 1 allowed")
+
+    board = board_of(plan, journal)
+
+    assert [(cause.reason, cause.devices) for cause in grouped_causes(board)] == [
+        ("low_space", ("gw-002", "gw-005")),
+        ("lost", ("gw-003",)),
+        ("unreachable", ("gw-004",)),
+    ]
+    golden("summary-halted-80.txt", "\n".join(summary(board, 4, Look(80))) + "\n")
+
+
+def test_an_interrupted_rollout_says_how_to_go_on(plan, journal) -> None:
+    journal.add("wave_started", wave="canary")
+
+    lines = summary(board_of(plan, journal), 130, Look(80))
+
+    assert "  exit code 130: interrupted; the rollout is saved" in lines
+    assert any("rollout resume r-7f3a" in line for line in lines)
+
+
+def test_many_causes_are_counted_not_listed(plan, journal) -> None:
+    for i in range(1, 8):
+        journal.device(f"gw-{i:03}", "early", "failed", reason="io", detail=f"disk {i}")
+
+    lines = summary(board_of(plan, journal), 4, Look(80))
+
+    assert "Why (7 causes)" in lines
+    assert "  … 2 more" in lines
+
+
+def test_hostile_words_stay_words(plan, journal) -> None:
+    journal.device(
+        "gw-001", "canary", "failed", reason="io", detail="\x1b[2J\nSUCCEEDED " + "x" * 999
+    )
+
+    lines = summary(board_of(plan, journal), 4, Look(80))
+
+    assert "\x1b" not in "".join(lines)
+    assert all(cells(line) <= 80 for line in lines)
+    assert not any(line.startswith("SUCCEEDED") for line in lines)
+
+
+def test_a_command_to_copy_quotes_unusual_names(plan_of, journal) -> None:
+    plan = plan_of(["a b;c"], (1,))
+    journal.device("a b;c", "canary", "failed", reason="io")
+
+    lines = summary(board_of(plan, journal), 4, Look(80))
+
+    assert any("rollout device check 'a b;c'" in line for line in lines)
