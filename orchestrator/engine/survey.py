@@ -1,0 +1,99 @@
+"""Asks many devices what they are and run, read-only, before a plan is resolved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+
+from orchestrator.device.model import Device, DeviceId
+from orchestrator.device.protocol import Reply, Request, Verb
+from orchestrator.device.reason import Reason
+from orchestrator.engine.perform import REPLY_S, first_device_error
+from orchestrator.engine.ports import Transport
+from orchestrator.engine.replies import outcome_of
+from orchestrator.errors import DeviceError
+from orchestrator.plan.survey import Surveyed
+
+KEEPS_PREVIOUS = "+keeps-previous"
+NOTHING = "none"  # what a device says where it runs nothing of ours
+
+_NOT_REACHED = frozenset({
+    Reason.UNREACHABLE, Reason.TIMEOUT, Reason.CONNECTION_LOST, Reason.HOST_KEY,
+    Reason.AUTHENTICATION,
+})  # fmt: skip
+
+
+async def survey(
+    transport: Transport,
+    devices: Iterable[Device],
+    *,
+    connect_s: float,
+    parallel: int,
+    payload_type: str,
+    on_progress: Callable[[DeviceId, Surveyed], None] = lambda _device, _found: None,
+) -> Mapping[DeviceId, Surveyed]:
+    """What each device answered, in the order of `devices`.
+
+    Args:
+        transport: the way to the devices.
+        devices: whom to ask.
+        connect_s: deadline of a connection; the answer has a deadline of its own.
+        parallel: how many devices are asked at once.
+        payload_type: of the planned artifact; tells whether its module can go back (R17).
+        on_progress: called as answers come in.
+    """
+    asked = tuple(devices)
+    found: dict[DeviceId, Surveyed] = {}
+    waiting = iter(asked)
+
+    async def worker() -> None:
+        for device in waiting:  # shared: each device is taken by one worker
+            found[device.id] = await _ask(transport, device, connect_s, payload_type)
+            on_progress(device.id, found[device.id])
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(parallel, len(asked))):
+            group.create_task(worker())
+    return {device.id: found[device.id] for device in asked}
+
+
+async def _ask(
+    transport: Transport, device: Device, connect_s: float, payload_type: str
+) -> Surveyed:
+    try:
+        session = await transport.open(device, deadline_s=connect_s)
+        try:
+            reply = await session.ask(Request(Verb.FACTS), deadline_s=REPLY_S)
+        finally:
+            await session.close()
+        return surveyed(reply, payload_type)
+    except* DeviceError as group:
+        error = first_device_error(group)
+    return _unanswered(error)
+
+
+def surveyed(reply: Reply, payload_type: str) -> Surveyed:
+    """What a reply to `facts` says."""
+    fields = reply.fields
+    if reply.rc != 0 or "state" not in fields:
+        outcome = outcome_of(reply)
+        reason = outcome.reason if reply.rc else Reason.PROTOCOL
+        return Surveyed(reachable=True, reason=reason, detail=outcome.detail)
+    manifest = fields.get("manifest", NOTHING)
+    return Surveyed(
+        reachable=True,
+        device_type=fields.get("device-type", ""),
+        artifact="" if fields.get("artifact", NOTHING) == NOTHING else fields["artifact"],
+        manifest="" if manifest == NOTHING or fields.get("active") == "no" else manifest,
+        keeps_previous=f"{payload_type}{KEEPS_PREVIOUS}" in reply.all("module"),
+    )
+
+
+def _unanswered(error: DeviceError) -> Surveyed:
+    reason = Reason(error.reason)
+    if reason in _NOT_REACHED:
+        return Surveyed(reachable=False, reason=reason, detail=error.message)
+    # it let us in, but what answered is not the helper: it was never enrolled
+    return Surveyed(
+        reachable=True, enrolled=False, reason=Reason.NOT_ENROLLED, detail=error.message
+    )
