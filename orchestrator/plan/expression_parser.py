@@ -96,7 +96,8 @@ def _scan(text: str) -> None:
         _check_token(token, kind, before, match.start())
         if depth > DEPTH_MAX:
             raise ExpressionError(f"nested deeper than {DEPTH_MAX} levels", offset=position)
-        before = kind if kind != "name" or token not in _WORDS else "word"
+        if kind != "space":
+            before = "word" if token in _WORDS else kind
         position = match.end()
 
 
@@ -104,9 +105,12 @@ def _check_token(token: str, kind: str, before: str, offset: int) -> None:
     if kind == "number" and len(token) > DIGITS_MAX:
         message = f"a number of {len(token)} digits; at most {DIGITS_MAX} are exact"
         raise ExpressionError(message, offset=offset)
-    if kind == "text" and before in ("name", "text", "word", "number"):
-        message = f"text follows directly on a {'word' if before == 'word' else before}"
+    if kind == "text" and before in ("name", "text", "number"):
+        message = f"text follows directly on a {before}"
         raise ExpressionError(message, offset=offset, hint='compare them, as `a == "b"`')
+    if token in ("None", "null"):
+        hint = "a field that is absent makes the sample no data by itself"
+        raise ExpressionError(f"there is no `{token}` in conditions", offset=offset, hint=hint)
     if kind == "name" and token in _FOREIGN_WORDS:
         message = f"`{token}` is written `{_FOREIGN_WORDS[token]}`"
         raise ExpressionError(message, offset=offset)

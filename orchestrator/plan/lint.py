@@ -63,7 +63,6 @@ def lint_plan(reader: Reader, plan: Plan) -> None:
     """Notes what the parts of a plan mean together."""
     for gate in plan.gates:
         _check_wave_names(reader, plan, gate)
-    _lint_evidence(reader, plan)
     _lint_confirm(reader, plan)
     limits = [plan.limits, *(wave.limits for wave in plan.waves)]
     if any(limit.slow_start is False for limit in limits):
@@ -82,7 +81,8 @@ def _check_wave_names(reader: Reader, plan: Plan, gate: GateText) -> None:
             reader.error(text.where, "P208", message, f"waves: {known}")
 
 
-def _lint_evidence(reader: Reader, plan: Plan) -> None:
+def lint_evidence(reader: Reader, plan: Plan) -> None:
+    """Warns where no gate decides."""
     if any(not gate.dry_run for gate in plan.gates):
         return
     what = "all gates are dry runs" if plan.gates else "the plan has no gates"

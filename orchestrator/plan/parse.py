@@ -8,7 +8,7 @@ from typing import NoReturn, TypeVar
 
 from orchestrator.errors import Diagnostic, PlanError, Severity, Where
 from orchestrator.plan import language
-from orchestrator.plan.lint import lint_gate, lint_plan
+from orchestrator.plan.lint import lint_evidence, lint_gate, lint_plan
 from orchestrator.plan.model import Offline, Plan, Text, TimeoutTexts
 from orchestrator.plan.parse_gates import read_gates
 from orchestrator.plan.parse_waves import read_limits, read_waves
@@ -121,8 +121,9 @@ def _plan(reader: Reader, root: Node, file: str) -> Plan | None:
     )
     for gate in plan.gates:
         lint_gate(reader, gate)
+    lint_plan(reader, plan)
     if "gates" not in fields.keys or not reader.has_errors():
-        lint_plan(reader, plan)
+        lint_evidence(reader, plan)
     return plan
 
 

@@ -66,12 +66,15 @@ def _gate(reader: Reader, node: Node) -> GateText | None:
     if fields is None:
         return None
     name = _gate_name(reader, fields.get("name"))
-    probe = _probe(reader, fields)
-    success_when, fail_when = _conditions(reader, fields, probe)
+    kind = _kind(reader, fields)
+    probe = None if kind is None else _probe(reader, fields, kind)
+    success_when, fail_when = _conditions(reader, fields, kind)
+    if probe is not None:
+        _check_value_is_there(reader, probe, (success_when, fail_when))
     gate = GateText(
         name or "",
         node.where,
-        _stage(reader, fields, probe),
+        _stage(reader, fields, kind),
         probe or ProbeText(ProbeKind.CHECK),
         success_when,
         fail_when,
@@ -91,17 +94,17 @@ def _gate_name(reader: Reader, node: Node | None) -> str | None:
     return text.text
 
 
-def _stage(reader: Reader, fields: Fields, probe: ProbeText | None) -> Stage:
+def _stage(reader: Reader, fields: Fields, kind: ProbeKind | None) -> Stage:
     word = reader.choice(fields.get("stage"), "stage", list(Stage), LATER_STAGES)
     if word is not None:
         return Stage(word)
-    return Stage.DEVICE if probe is None or probe.kind is ProbeKind.CHECK else Stage.WAVE
+    return Stage.DEVICE if kind is ProbeKind.CHECK else Stage.WAVE
 
 
 # -- what is asked --------------------------------------------------------------------------------
 
 
-def _probe(reader: Reader, fields: Fields) -> ProbeText | None:
+def _kind(reader: Reader, fields: Fields) -> ProbeKind | None:
     present = [kind for kind in _KINDS if kind in fields.keys]
     if len(present) > 1:
         message = f"a gate asks one thing, not `{'` and `'.join(present)}`"
@@ -113,7 +116,10 @@ def _probe(reader: Reader, fields: Fields) -> ProbeText | None:
         message = "a gate needs one of `check`, `http` and `command`"
         reader.error(fields.where, "P102", message, "as `check: gatewayd`")
         return None
-    kind = ProbeKind(present[0])
+    return ProbeKind(present[0])
+
+
+def _probe(reader: Reader, fields: Fields, kind: ProbeKind) -> ProbeText | None:
     node = fields.get(kind)
     if node is None:
         return None
@@ -138,7 +144,7 @@ def _http(reader: Reader, node: Node) -> ProbeText | None:
         return None
     url = reader.template(fields.get("url"), "url")
     value = _pointer(reader, fields.get("value"))
-    if url is None:
+    if url is None or (value is None and "value" in fields.keys):
         return None
     if not is_template(url.text) and (problem := url_problem(url.text)):
         reader.error(url.where, "P110", problem[0], problem[1])
@@ -199,7 +205,7 @@ def url_problem(url: str) -> tuple[str, str] | None:
 
 
 def _conditions(
-    reader: Reader, fields: Fields, probe: ProbeText | None
+    reader: Reader, fields: Fields, kind: ProbeKind | None
 ) -> tuple[Text | None, Text | None]:
     has_condition = "success_when" in fields.keys or "fail_when" in fields.keys
     if not has_condition and not fields.refused:
@@ -207,24 +213,32 @@ def _conditions(
         reader.error(fields.where, "P102", message, "as `success_when: result.exit == 0`")
     success = reader.text(fields.get("success_when"), "success_when")
     failure = reader.text(fields.get("fail_when"), "fail_when")
-    if probe is None:
+    if kind is None:
         return None, None
-    return _condition(reader, success, probe), _condition(reader, failure, probe)
+    return _condition(reader, success, kind), _condition(reader, failure, kind)
 
 
-def _condition(reader: Reader, text: Text | None, probe: ProbeText) -> Text | None:
+def _condition(reader: Reader, text: Text | None, kind: ProbeKind) -> Text | None:
     if text is None:
         return None
     try:
-        names = parse_expression(text.text, SCOPES[probe.kind]).names
+        parse_expression(text.text, SCOPES[kind])
     except ExpressionError as error:
         reader.error(text.at(error.offset), "P113", error.message, error.hint)
         return None
-    if probe.kind is ProbeKind.HTTP and "result.value" in names and probe.value is None:
-        message = "`result.value` is never there: `http` has no `value`"
-        hint = "add `value:` with a JSON pointer into the answer, as `/checks/0/state`"
-        reader.error(text.where, "P204", message, hint)
     return text
+
+
+def _check_value_is_there(
+    reader: Reader, probe: ProbeText, conditions: tuple[Text | None, ...]
+) -> None:
+    if probe.kind is not ProbeKind.HTTP or probe.value is not None:
+        return
+    for text in conditions:
+        if text and "result.value" in parse_expression(text.text, SCOPES[probe.kind]).names:
+            message = "`result.value` is never there: `http` has no `value`"
+            hint = "add `value:` with a JSON pointer into the answer, as `/checks/0/state`"
+            reader.error(text.where, "P204", message, hint)
 
 
 # -- limits ---------------------------------------------------------------------------------------

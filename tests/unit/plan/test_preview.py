@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import pytest
+
+from orchestrator.device.model import DeviceId
+from orchestrator.device.reason import Reason
+from orchestrator.plan.model import Plan
+from orchestrator.plan.preview import allowed_failures, preview, worst_case
+from orchestrator.plan.resolved import ResolvedPlan, ResolvedWave
+from orchestrator.plan.survey import Surveyed
+
+Parse = Callable[[str], Plan]
+Resolve = Callable[..., ResolvedPlan]
+GATES = "gates: [{name: ok, check: svc, success_when: result.exit == 0}]\n"
+TARGET = "1" * 64
+
+
+def answer(artifact: str, manifest: str = "2" * 64) -> Surveyed:
+    return Surveyed(reachable=True, device_type="pi4", artifact=artifact, manifest=manifest)
+
+
+def test_waves_add_up(plan: Parse, resolve: Resolve) -> None:
+    shown = preview(resolve(plan("waves: [1, 20%, rest]\nsoak: 1h\n" + GATES)))
+
+    assert [wave.devices_count for wave in shown.waves] == [1, 2, 7]
+    assert [wave.cumulative_count for wave in shown.waves] == [1, 3, 10]
+    assert shown.waves[1].cumulative_share == Fraction(3, 10)
+    assert [wave.earliest_end_s for wave in shown.waves] == [3600, 7200, 10_800]
+    assert shown.earliest_end_s == 10_800
+    assert (shown.devices_count, shown.update_count) == (10, 10)
+    assert shown.transfer_bytes == 10_000
+    assert shown.confirm_s == 570
+
+
+def test_what_devices_run_now_is_counted(plan: Parse, resolve: Resolve) -> None:
+    survey = {
+        DeviceId("gw-0"): answer("gw-1.0"),
+        DeviceId("gw-1"): answer("gw-1.0"),
+        DeviceId("gw-2"): answer("gw-1.4.2", TARGET),
+        DeviceId("gw-3"): answer("", ""),
+        DeviceId("gw-4"): Surveyed(reachable=False),
+        DeviceId("gw-5"): Surveyed(reachable=True, enrolled=False),
+    }
+
+    shown = preview(resolve(plan("waves: [rest]\n" + GATES), 6, survey=survey))
+
+    (wave,) = shown.waves
+    assert dict(wave.current) == {"gw-1.0": 2, "gw-1.4.2": 1, "": 1, None: 1}
+    assert wave.current[0] == ("gw-1.0", 2)
+    assert (shown.update_count, shown.unchanged_count, shown.unknown_count) == (4, 1, 1)
+    assert shown.skipped == ((Reason.NOT_ENROLLED, 1),)
+    assert shown.has_changes
+
+
+def test_fleet_at_the_target_has_no_changes(plan: Parse, resolve: Resolve) -> None:
+    survey = {DeviceId(f"gw-{number}"): answer("gw-1.4.2", TARGET) for number in range(3)}
+
+    shown = preview(resolve(plan("waves: [1, rest]\n" + GATES), 3, survey=survey))
+
+    assert not shown.has_changes
+    assert shown.transfer_bytes == 0
+    assert [wave.worst_case_count for wave in shown.waves] == [0, 0]
+    assert [wave.upper_bound for wave in shown.waves] == [1, 1]
+
+
+def test_unchanged_devices_shrink_the_base(plan: Parse, resolve: Resolve) -> None:
+    survey = {DeviceId(f"gw-{number}"): answer("gw-1.4.2", TARGET) for number in range(51)}
+
+    (wave,) = preview(
+        resolve(plan("waves: [rest]\nmax_fail_percentage: 2\n" + GATES), 100, survey=survey)
+    ).waves
+
+    assert wave.allowed_failures_count == 0  # floor of 2 % of 49
+    assert wave.allowed_unreachable_count == 0
+
+
+@pytest.mark.parametrize(
+    ("max_failures", "share", "base_count", "expected"),
+    [
+        (None, Fraction(0), 100, 0),
+        (None, Fraction(29, 100), 100, 29),
+        (None, Fraction(2, 100), 49, 0),
+        (3, Fraction(1), 100, 3),
+        (3, Fraction(1), 2, 2),
+        (3, Fraction(1, 100), 100, 1),
+        (0, Fraction(1, 2), 100, 0),
+    ],
+)
+def test_allowed_failures_are_the_smaller_exact_floor(
+    max_failures: int | None, share: Fraction, base_count: int, expected: int
+) -> None:
+    wave = ResolvedWave("w", "rest", (), max_failures=max_failures, max_fail_share=share)
+
+    assert allowed_failures(wave, base_count) == expected
+
+
+@pytest.mark.parametrize(
+    ("slow_start", "max_parallel", "base_count", "allowed_count", "expected"),
+    [
+        (True, 50, 1000, 0, 1),
+        (True, 50, 1000, 20, 21),
+        (True, 5, 1000, 20, 21),
+        (True, 50, 3, 20, 3),
+        (True, 50, 0, 0, 0),
+        (False, 50, 1000, 0, 50),
+        (False, 50, 1000, 20, 70),
+        (False, 50, 30, 20, 30),
+    ],
+)
+def test_worst_case_of_a_release_that_breaks_everything(
+    slow_start: bool, max_parallel: int, base_count: int, allowed_count: int, expected: int
+) -> None:
+    wave = ResolvedWave("w", "rest", (), slow_start=slow_start, max_parallel=max_parallel)
+
+    assert worst_case(wave, base_count, allowed_count) == expected
+
+
+def test_gates_are_listed_where_they_apply(plan: Parse, resolve: Resolve) -> None:
+    shown = preview(
+        resolve(
+            plan(
+                """\
+                waves: [1, rest]
+                gates:
+                  - {name: a, check: x, success_when: result.exit == 0, count: 7, failure_limit: 3}
+                  - name: b
+                    command: [y]
+                    success_when: result.exit == 0
+                    waves: [wave-1]
+                    initial_delay: 5m
+                  - {name: c, check: z, success_when: result.exit == 0, stage: background, count: 99}
+                  - {name: d, check: z, success_when: result.exit == 0, dry_run: true, count: 99}
+                """
+            )
+        )
+    )
+
+    assert [gate.name for gate in shown.waves[0].gates] == ["a", "b", "c", "d"]
+    assert [gate.name for gate in shown.waves[1].gates] == ["a", "c", "d"]
+    assert [wave.earliest_end_s for wave in shown.waves] == [60 + 300, 360 + 60]
+
+
+def test_devices_that_cannot_go_back_are_counted(plan: Parse, resolve: Resolve) -> None:
+    survey = {
+        DeviceId("gw-0"): Surveyed(reachable=True, device_type="pi4", keeps_previous=False),
+        DeviceId("gw-1"): answer("a"),
+    }
+
+    (wave,) = preview(resolve(plan("waves: [rest]\n" + GATES), 2, survey=survey)).waves
+
+    assert wave.final_count == 1

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from orchestrator.device.model import DeviceId
+from orchestrator.errors import PlanError
+from orchestrator.plan.model import Plan
+from orchestrator.plan.render_text import rendered_artifact, rendered_hosts
+from orchestrator.plan.resolved import Probe, ProbeKind, ResolvedPlan
+
+Parse = Callable[[str], Plan]
+Resolve = Callable[..., ResolvedPlan]
+OK = "success_when: result.exit == 0"
+FULL = """\
+schema: 1
+name: gw
+hosts: "{{ group | default('gateways') }}:&production"
+artifact: "releases/gw-{{ version }}.mender"
+vars: {version: "1.10"}
+waves: [rest]
+"""
+
+
+@pytest.fixture
+def full() -> Plan:
+    from orchestrator.plan.parse import parse_plan
+
+    return parse_plan(FULL.encode(), file="p.yml")
+
+
+def gate(plan: Parse, written: str, head: str = "waves: [rest]\n") -> Plan:
+    return plan(f"{head}gates: [{{name: g, {written}}}]\n")
+
+
+def test_hosts_and_artifact_use_the_plan_variables(full: Plan) -> None:
+    assert rendered_hosts(full, {}) == "gateways:&production"
+    assert rendered_artifact(full, {}) == "releases/gw-1.10.mender"
+
+
+def test_command_line_overrides_variables(full: Plan) -> None:
+    assert rendered_hosts(full, {"group": "lab"}) == "lab:&production"
+    assert rendered_artifact(full, {"version": "2"}) == "releases/gw-2.mender"
+
+
+def test_missing_variable_names_its_place(plan: Parse) -> None:
+    read = plan("waves: [rest]\n")
+    object.__setattr__(read, "hosts", type(read.hosts)("a:{{ nope }}", read.hosts.where))
+
+    with pytest.raises(PlanError) as caught:
+        rendered_hosts(read, {})
+
+    assert caught.value.code == "P210"
+    assert str(caught.value.where) == "p.yml:3:8"
+
+
+def test_text_that_becomes_empty_is_refused(full: Plan) -> None:
+    object.__setattr__(full, "artifact", type(full.artifact)("{{ v }}", full.artifact.where))
+
+    with pytest.raises(PlanError, match="empty once its variables"):
+        rendered_artifact(full, {"v": " "})
+
+
+def test_probe_without_device_variables_is_for_all(plan: Parse, resolve: Resolve) -> None:
+    read = gate(plan, f'check: "{{{{ svc }}}}", {OK}', "waves: [rest]\nvars: {svc: gatewayd}\n")
+
+    (resolved,) = resolve(read, 2).gates
+
+    assert resolved.probe == Probe(ProbeKind.CHECK, check="gatewayd")
+    assert resolved.probes == {}
+
+
+def test_probe_with_device_variables_is_made_per_device(plan: Parse, resolve: Resolve) -> None:
+    read = gate(
+        plan,
+        'stage: device, http: {url: "http://{{ site }}.example:{{ port }}/{{ inventory_hostname }}"},'
+        " success_when: result.status == 200",
+    )
+
+    (resolved,) = resolve(read, 2).gates
+
+    assert {device: probe.url for device, probe in resolved.probes.items()} == {
+        "gw-0": "http://s0.example:8000/gw-0",
+        "gw-1": "http://s1.example:8001/gw-1",
+    }
+    assert "{{ site }}" in resolved.probe.url
+
+
+def test_groups_of_a_device_may_be_named(plan: Parse, resolve: Resolve) -> None:
+    read = gate(plan, f"check: \"{{{{ group_names | join('-') }}}}\", {OK}")
+
+    (resolved,) = resolve(read, 1).gates
+
+    assert resolved.probes[DeviceId("gw-0")].check == "gateways"
+
+
+def test_variables_of_the_plan_win_over_the_inventory(plan: Parse, resolve: Resolve) -> None:
+    read = gate(plan, f'check: "{{{{ site }}}}", {OK}', "waves: [rest]\nvars: {site: mine}\n")
+
+    (written,) = resolve(read, 2).gates
+    (set_by_hand,) = resolve(read, 2, set_vars={"site": "theirs"}).gates
+
+    assert (written.probe.check, set_by_hand.probe.check) == ("mine", "theirs")
+
+
+def test_check_of_a_wave_may_depend_on_the_device(plan: Parse, resolve: Resolve) -> None:
+    read = gate(plan, f'check: "{{{{ site }}}}", stage: wave, {OK}')
+
+    (resolved,) = resolve(read, 2).gates
+
+    assert resolved.probes[DeviceId("gw-1")].check == "s1"
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (f'command: [a, "{{{{ site }}}}"], {OK}', "`site` not set, and gate `g` speaks once"),
+        (f'check: "{{{{ port }}}} x", {OK}', "for device `gw-0`: `check` names a health check"),
+        (f'check: "{{{{ nope }}}}", {OK}', "for device `gw-0`: `nope` is undefined"),
+        (
+            'stage: device, http: {url: "{{ site }}"}, success_when: result.status == 200',
+            "for device `gw-0`: `url` is a web address",
+        ),
+    ],
+)
+def test_rendered_probe_is_checked(
+    plan: Parse, resolve: Resolve, written: str, message: str
+) -> None:
+    with pytest.raises(PlanError) as caught:
+        resolve(gate(plan, written), 2)
+
+    assert message in caught.value.diagnostics[0].message
+    assert caught.value.diagnostics[0].where.line == 6
+
+
+def test_rendered_text_of_the_plan_is_checked(plan: Parse, resolve: Resolve) -> None:
+    read = gate(plan, f'check: "{{{{ svc }}}}", {OK}', 'waves: [rest]\nvars: {svc: "rm -rf"}\n')
+
+    with pytest.raises(PlanError) as caught:
+        resolve(read, 2)
+
+    assert caught.value.diagnostics[0].message.startswith("`check` names a health check")
