@@ -101,6 +101,7 @@ def _finite(value: Scalar) -> bool:
 
 
 def _truth(part: Part, values: Mapping[str, Scalar]) -> bool:
+    assert not isinstance(part, Choices), "a list stands right of `in` only"
     match part:
         case All(operands):
             truths = [_truth(operand, values) for operand in operands]  # none hides a wrong kind
@@ -118,8 +119,6 @@ def _truth(part: Part, values: Mapping[str, Scalar]) -> bool:
                 message = f"`{_shown(part)}` is {kind_of(value)}, not true or false"
                 raise ExpressionTypeError(message)
             return value
-        case Choices():
-            raise AssertionError("a list stands right of `in` only")
         case _:
             assert_never(part)
 

@@ -49,12 +49,10 @@ def read_waves(reader: Reader, node: Node | None) -> tuple[Wave, ...]:
 
 def _wave(reader: Reader, node: Node, number: int) -> Wave | None:
     name = f"wave-{number}"
-    if not _is_long(node):
+    if not isinstance(node, MappingNode) or _is_size(node):
         size = _size(reader, node, "size")
         return None if size is None else Wave(name, size, node.where, size_where=node.where)
-    fields = reader.mapping(node, WAVE, "a wave")
-    if fields is None:
-        return None
+    fields = reader.fields(node, WAVE, "a wave")
     size_node = fields.get("size")
     size = None if size_node is None else _size(reader, size_node, "size")
     if fields.get("name") is not None:
@@ -65,11 +63,9 @@ def _wave(reader: Reader, node: Node, number: int) -> Wave | None:
     return Wave(name, size, node.where, limits, size_node.where)
 
 
-def _is_long(node: Node) -> bool:
-    """Whether an entry is a wave with keys; `{percent: 5}` in the list is a size."""
-    if not isinstance(node, MappingNode):
-        return False
-    return node.get("percent") is None or node.get("size") is not None
+def _is_size(node: MappingNode) -> bool:
+    """Whether an entry such as `{percent: 5}` is a size and not a wave with keys."""
+    return node.get("percent") is not None and node.get("size") is None
 
 
 def _size(reader: Reader, node: Node, key: str) -> Size | None:
@@ -106,10 +102,8 @@ def _share(reader: Reader, where: Where, text: str) -> Size | None:
     return ShareSize(share)
 
 
-def _clamped(reader: Reader, node: Node) -> Size | None:
-    fields = reader.mapping(node, SIZE)
-    if fields is None:
-        return None
+def _clamped(reader: Reader, node: MappingNode) -> Size | None:
+    fields = reader.fields(node, SIZE, "`size`")
     share = reader.share(fields.get("percent"), "percent")
     low = reader.integer(fields.get("min"), "min", least=1)
     high = reader.integer(fields.get("max"), "max", least=1)

@@ -78,6 +78,10 @@ class Reader:
             message = f"{what} is a mapping of keys, not {node.kind}"
             self.error(node.where, "P101", message, "as " + _example(section))
             return None
+        return self.fields(node, section, what)
+
+    def fields(self, node: MappingNode, section: Section, what: str) -> Fields:
+        """The fields of what is known to be a mapping."""
         values: dict[str, Node] = {}
         keys: dict[str, ScalarNode] = {}
         meant: list[str] = []

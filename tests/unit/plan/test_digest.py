@@ -148,7 +148,7 @@ def resolved(plan: Parse, resolve: Resolve) -> ResolvedPlan:
 
 
 @given(_plans)
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 def test_plan_survives_the_round_trip(plan: ResolvedPlan) -> None:
     data = to_json(plan)
 
@@ -229,6 +229,17 @@ def test_anything_but_our_own_bytes_is_refused(
     assert "`gw.plan`" in caught.value.message
 
 
+def test_file_larger_than_any_plan_is_not_even_parsed(
+    resolved: ResolvedPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = to_json(resolved)
+    monkeypatch.setattr("orchestrator.plan.digest.PLAN_BYTES_MAX", len(data) - 1)
+
+    with pytest.raises(PlanError, match="larger than any plan"):
+        from_json(data)
+
+
+@settings(deadline=None)
 @given(st.binary(max_size=100))
 def test_any_bytes_are_a_plan_error(data: bytes) -> None:
     with pytest.raises(PlanError):

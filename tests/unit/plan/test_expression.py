@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.plan.expression import (
@@ -51,6 +51,12 @@ def test_condition_gives_truth(text: str, fields: dict[str, object], expected: b
     assert evaluate(text, fields) is expected
 
 
+def test_checked_condition_and_its_text_mean_the_same() -> None:
+    checked = parse_expression("result.ok in [true]", ANY_SCOPE)
+
+    assert evaluate(checked, {"ok": True}) is evaluate(checked.text, {"ok": True}) is True
+
+
 @pytest.mark.parametrize("value", [None, "", math.nan, math.inf, -math.inf])
 def test_empty_or_infinite_value_is_no_data(value: object) -> None:
     with pytest.raises(NoData) as caught:
@@ -96,6 +102,7 @@ def test_wrong_kind_is_not_hidden_by_a_decided_condition() -> None:
 _scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5))
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(
         [
@@ -122,6 +129,7 @@ def _finite(value: object) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_is_a_condition_or_an_error_with_a_place(text: str) -> None:
     result = parsed(text)
@@ -140,6 +148,7 @@ _WORDS = [
 ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(_WORDS), max_size=12))
 def test_any_row_of_words_is_a_condition_or_an_error(words: list[str]) -> None:
     text = " ".join(words)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from orchestrator.plan.expression import ExpressionError, Kind, Scope
@@ -115,6 +117,19 @@ def test_deep_or_long_text_is_refused(text: str) -> None:
         parse_expression(text, OPEN)
 
     assert caught.value.message
+
+
+@pytest.mark.parametrize("trouble", [MemoryError, RecursionError, ValueError])
+def test_trouble_of_the_parser_is_an_error_of_the_condition(
+    monkeypatch: pytest.MonkeyPatch, trouble: type[Exception]
+) -> None:
+    def parse(*_: object, **__: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(ast, "parse", parse)
+
+    with pytest.raises(ExpressionError, match="nested too deeply"):
+        parse_expression("result.exit == 0", OPEN)
 
 
 def test_long_chain_is_read() -> None:

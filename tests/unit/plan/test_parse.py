@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import Diagnostic, ExitCode, PlanError, Severity
@@ -379,6 +379,7 @@ _words = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(_words, max_size=30).map("".join))
 def test_any_text_gives_findings_with_places_and_never_raises(text: str) -> None:
     found = check_plan(text.encode(), file="p.yml")
@@ -388,6 +389,7 @@ def test_any_text_gives_findings_with_places_and_never_raises(text: str) -> None
     assert any(each.severity is Severity.ERROR for each in found)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_refused_with_findings(data: bytes) -> None:
     with pytest.raises(PlanError) as caught:

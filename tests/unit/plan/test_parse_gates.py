@@ -94,6 +94,7 @@ def test_pointer_may_mean_the_whole_answer(plan: Parse) -> None:
         (f"{{name: g, command: ls, {OK}}}", "P101"),
         (f"{{name: g, command: [], {OK}}}", "P104"),
         (f"{{name: g, command: [sleep, 5], {OK}}}", "Y902"),
+        (f"{{name: g, command: [~], {OK}}}", "P103"),
         ("{name: g, http: 'http://h', success_when: result.status == 200}", "P101"),
         ("{name: g, http: {value: /a}, success_when: result.status == 200}", "P102"),
         ("{name: g, http: {url: 'ftp://h'}, success_when: result.status == 200}", "P110"),

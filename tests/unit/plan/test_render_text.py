@@ -141,3 +141,12 @@ def test_rendered_text_of_the_plan_is_checked(plan: Parse, resolve: Resolve) -> 
         resolve(read, 2)
 
     assert caught.value.diagnostics[0].message.startswith("`check` names a health check")
+
+
+def test_variable_of_another_kind_is_refused(plan: Parse, resolve: Resolve) -> None:
+    read = gate(plan, f'check: "{{{{ svc }}}}", {OK}', "waves: [rest]\nvars: {svc: [a]}\n")
+
+    with pytest.raises(PlanError) as caught:
+        resolve(read, 2)
+
+    assert caught.value.diagnostics[0].message == "a list is no text"

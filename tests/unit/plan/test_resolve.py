@@ -44,6 +44,13 @@ def test_release_is_the_artifact_unless_written(plan: Parse, resolve: Resolve) -
     assert (written.release, written.seed) == ("1.10-b", "gw:1.10-b")
 
 
+def test_release_has_an_upper_limit(plan: Parse, resolve: Resolve) -> None:
+    with pytest.raises(PlanError) as caught:
+        resolve(plan(f"waves: [rest]\nrelease: {'x' * 201}\n" + GATES))
+
+    assert caught.value.diagnostics[0].message == "`release` is longer than 200 characters"
+
+
 def test_inputs_are_recorded(plan: Parse, resolve: Resolve) -> None:
     resolved = resolve(plan("waves: [rest]\nbecome: sudo\n" + GATES))
 

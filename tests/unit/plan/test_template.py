@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import jinja2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.plan.template import (
@@ -157,6 +158,16 @@ def test_names_are_those_a_template_reads() -> None:
     assert checked.names == {"site", "zone", "n"}
 
 
+def test_parser_that_runs_out_of_stack_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse(*_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(jinja2.Environment, "parse", parse)
+
+    with pytest.raises(TemplateError, match="nested too deeply"):
+        check_template("{{ stack }}")
+
+
 def test_objects_are_no_variables() -> None:
     class Device:
         def reboot(self) -> str:
@@ -188,6 +199,7 @@ def test_longest_output_is_allowed() -> None:
     assert render("{{ a }}", {"a": text}) == text
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_renders_or_is_refused(text: str) -> None:
     result = rendered("{{" + text)
@@ -202,6 +214,7 @@ def rendered(text: str) -> str | TemplateError:
         return error
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60).filter(lambda text: not is_template(text)))
 def test_text_without_marks_is_left_alone(text: str) -> None:
     assert render(text, {}) == text

@@ -4,7 +4,7 @@ import hashlib
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.device.model import DeviceId
@@ -150,6 +150,7 @@ _sizes = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(_sizes, st.integers(0, 300))
 def test_accepted_sizes_place_every_device_once(sizes: list[Size], eligible_count: int) -> None:
     if check_sizes(sizes):
@@ -164,6 +165,7 @@ def test_accepted_sizes_place_every_device_once(sizes: list[Size], eligible_coun
         assert first < eligible_count
 
 
+@settings(deadline=None)
 @given(st.integers(1, 100), st.integers(1, 5000))
 def test_share_is_the_exact_floor(percent: int, eligible_count: int) -> None:
     first = counts([f"{percent}%", "rest"], eligible_count)[0]
