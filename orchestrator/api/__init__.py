@@ -1,0 +1,86 @@
+"""Load, resolve, preview, apply, status: the only place that joins adapters to ports.
+
+Adapters and heavy libraries are imported where they are needed, so that commands that move
+nothing stay fast; `tests/unit/cli` watches that. Nothing here prints.
+"""
+
+from orchestrator.api.artifacts import (
+    artifact_build,
+    artifact_inspect,
+    artifact_sign,
+    artifact_verify,
+    key_generate,
+    key_show,
+)
+from orchestrator.api.devices import device_check, device_facts
+from orchestrator.api.enrolment import device_enroll, device_release
+from orchestrator.api.fleet import lab_break, lab_down, lab_status, lab_up
+from orchestrator.api.plans import prepare
+from orchestrator.api.project import hosts, init, inventory_list, validate
+from orchestrator.api.rollouts import apply, ask, journal, rollouts, run, status
+from orchestrator.api.values import (
+    ArtifactShown,
+    Asked,
+    AskRequest,
+    BuildRequest,
+    DeviceAnswer,
+    EnrollRequest,
+    Finished,
+    KeyShown,
+    LabRequest,
+    LabShown,
+    Observer,
+    PlanRequest,
+    Prepared,
+    Run,
+    Settings,
+    Source,
+    Status,
+    Validated,
+)
+
+__all__ = [
+    "ArtifactShown",
+    "AskRequest",
+    "Asked",
+    "BuildRequest",
+    "DeviceAnswer",
+    "EnrollRequest",
+    "Finished",
+    "KeyShown",
+    "LabRequest",
+    "LabShown",
+    "Observer",
+    "PlanRequest",
+    "Prepared",
+    "Run",
+    "Settings",
+    "Source",
+    "Status",
+    "Validated",
+    "apply",
+    "artifact_build",
+    "artifact_inspect",
+    "artifact_sign",
+    "artifact_verify",
+    "ask",
+    "device_check",
+    "device_enroll",
+    "device_facts",
+    "device_release",
+    "hosts",
+    "init",
+    "inventory_list",
+    "journal",
+    "key_generate",
+    "key_show",
+    "lab_break",
+    "lab_down",
+    "lab_status",
+    "lab_up",
+    "prepare",
+    "rollouts",
+    "run",
+    "status",
+    "validate",
+]

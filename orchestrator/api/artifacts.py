@@ -1,0 +1,211 @@
+"""Keys and artifacts: generate, build, sign, verify, inspect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from orchestrator.api.values import ArtifactShown, BuildRequest, KeyShown
+from orchestrator.errors import PlanError
+
+if TYPE_CHECKING:
+    from orchestrator.artifact.model import Artifact
+    from orchestrator.artifact.spec import PayloadSpec
+    from orchestrator.trust.keys import SigningKey, VerificationKey
+
+PUBLIC_SUFFIX = ".pub"
+
+
+def key_generate(path: Path, *, kind: str = "ecdsa-p256") -> KeyShown:
+    """Makes a signing key: `path` (mode 0600) and `path` with `.pub`; replaces nothing.
+
+    Raises:
+        TrustError: a file exists or cannot be written.
+        PlanError: there is no such kind of key.
+    """
+    from orchestrator.trust.keys import KeyKind, generate_key, save_private_key, save_public_key
+
+    kinds = {"ecdsa-p256": KeyKind.ECDSA_P256, "rsa-3072": KeyKind.RSA}
+    if kind not in kinds:
+        message = f"there is no key kind `{kind}`"
+        raise PlanError(message, hint=f"kinds: {', '.join(kinds)}", code="T100")
+    public = path.with_name(path.name + PUBLIC_SUFFIX)
+    if public.exists():
+        message = f"`{public}` exists already"
+        raise PlanError(message, hint="keys are never replaced; choose another name", code="T101")
+    key = generate_key(kinds[kind])
+    save_private_key(key, path)
+    save_public_key(key.verification, public)
+    return _shown(key.verification, path, public)
+
+
+def key_show(path: Path) -> KeyShown:
+    """What a key file holds; private or public.
+
+    Raises:
+        TrustError: it is no key that we use.
+    """
+    from orchestrator.errors import TrustError
+    from orchestrator.trust.keys import load_private_key, load_public_key
+
+    try:
+        return _shown(load_public_key(path), None, path)
+    except TrustError as not_public:
+        try:
+            return _shown(load_private_key(path).verification, path, None)
+        except TrustError as not_private:
+            raise not_private from not_public
+
+
+def artifact_build(request: BuildRequest) -> ArtifactShown:
+    """Builds an artifact, signed when a key is given.
+
+    Raises:
+        ArtifactError: an input cannot be used, or the output exists.
+        TrustError: the key cannot be used.
+    """
+    from orchestrator.artifact.model import Compression
+    from orchestrator.artifact.spec import ArtifactSpec, SoftwareVersion
+    from orchestrator.artifact.writer import write_artifact
+
+    key = _signing_key(request.sign_key)
+    spec = ArtifactSpec(
+        name=request.name,
+        device_types=request.device_types,
+        payload=_PAYLOADS[request.kind](request),
+        depends={name: (value,) for name, value in request.depends.items()},
+        provides=dict(request.provides),
+        software=SoftwareVersion(version=request.version),
+        meta_data=dict(request.meta) or None,
+        compression=Compression(request.compression),
+    )
+    artifact = write_artifact(spec, request.out, sign=_sign(key))
+    return show_artifact(request.out, artifact, key.verification if key else None)
+
+
+def artifact_sign(path: Path, key: Path, *, out: Path | None = None) -> ArtifactShown:
+    """Signs an artifact in place, or into `out`.
+
+    Raises:
+        ArtifactError: it breaks a rule, is signed already, or `out` exists.
+        TrustError: the key cannot be used.
+    """
+    from orchestrator.artifact.writer import sign_artifact
+    from orchestrator.trust.signature import signer
+
+    signing = _signing_key(key)
+    assert signing is not None, "a path was given"
+    target = out or path
+    artifact = sign_artifact(path, target, sign=signer(signing), overwrite=out is None)
+    return show_artifact(target, artifact, signing.verification)
+
+
+def artifact_verify(path: Path, keys: Sequence[Path]) -> ArtifactShown:
+    """Verifies that every rule holds and that one of the keys signed.
+
+    Raises:
+        ArtifactError: a rule is broken (code and reason).
+        TrustError: no signature, or none of these keys made it.
+    """
+    from orchestrator.trust.keys import load_public_key
+    from orchestrator.trust.signature import verify_artifact
+
+    verified = verify_artifact(path, [load_public_key(key) for key in keys])
+    return show_artifact(path, verified.artifact, verified.key)
+
+
+def artifact_inspect(path: Path) -> ArtifactShown:
+    """What an artifact holds; structure and hashes are checked, the signature is not judged.
+
+    Raises:
+        ArtifactError: a rule is broken.
+    """
+    from orchestrator.artifact.reader import read_artifact
+
+    return show_artifact(path, read_artifact(path), None)
+
+
+def show_artifact(path: Path, artifact: Artifact, key: VerificationKey | None) -> ArtifactShown:
+    """The public face of an artifact; `key` is the one that verified it."""
+    return ArtifactShown(
+        path=path,
+        name=artifact.name,
+        sha256=artifact.sha256,
+        manifest_sha256=artifact.manifest_sha256,
+        size_bytes=artifact.size_bytes,
+        device_types=artifact.device_types,
+        payload_type=artifact.payload.type,
+        compression=str(artifact.compression),
+        signed=artifact.signature is not None,
+        signed_by=f"{key.kind} {key.fingerprint}" if key else "",
+        depends={name: list(values) for name, values in artifact.depends.items()},
+        provides=dict(artifact.provides),
+        files=tuple((file.name, file.size_bytes, file.sha256) for file in artifact.payload.files),
+    )
+
+
+def _shown(key: VerificationKey, private: Path | None, public: Path | None) -> KeyShown:
+    return KeyShown(str(key.kind), key.fingerprint, private, public, key.pem.decode("ascii"))
+
+
+def _signing_key(path: Path | None) -> SigningKey | None:
+    if path is None:
+        return None
+    from orchestrator.trust.keys import load_private_key
+
+    return load_private_key(path)
+
+
+def _sign(key: SigningKey | None) -> Callable[[bytes], bytes] | None:
+    if key is None:
+        return None
+    from orchestrator.trust.signature import signer
+
+    return signer(key)
+
+
+def _source(request: BuildRequest) -> Path:
+    if request.source is None:
+        message = f"an artifact of kind `{request.kind}` needs a source"
+        raise PlanError(message, hint="name the directory, file or script", code="A100")
+    return request.source
+
+
+def _directory(request: BuildRequest) -> PayloadSpec:
+    from orchestrator.artifact.spec import directory_payload
+
+    return directory_payload(_source(request), dest_dir=request.dest)
+
+
+def _single_file(request: BuildRequest) -> PayloadSpec:
+    from orchestrator.artifact.spec import single_file_payload
+
+    dest = PurePosixPath(request.dest)
+    return single_file_payload(
+        _source(request), dest_dir=str(dest.parent), filename=dest.name or None
+    )
+
+
+def _module(request: BuildRequest) -> PayloadSpec:
+    from orchestrator.artifact.spec import module_payload
+
+    return module_payload(request.module, request.files)
+
+
+def _script(request: BuildRequest) -> PayloadSpec:
+    from orchestrator.artifact.spec import PayloadSpec, path_file
+
+    files = [path_file(_source(request), name="install")]
+    if request.rollback_script is not None:
+        files.append(path_file(request.rollback_script, name="rollback"))
+    files.extend(path_file(path) for path in request.files)
+    return PayloadSpec("script", tuple(files))
+
+
+_PAYLOADS: Mapping[str, Callable[[BuildRequest], PayloadSpec]] = {
+    "directory": _directory,
+    "single-file": _single_file,
+    "module": _module,
+    "script": _script,
+}

@@ -1,0 +1,99 @@
+"""Devices one by one, read-only: what they are and whether they can take part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from orchestrator.api.connections import OnAnswer, each, open_transport
+from orchestrator.api.project import load_inventory
+from orchestrator.api.values import DeviceAnswer, Settings, Source
+from orchestrator.device.protocol import PROTOCOL, Reply, Request, Verb
+from orchestrator.device.reason import Reason
+from orchestrator.errors import DeviceError
+
+if TYPE_CHECKING:
+    from orchestrator.device.model import Device
+    from orchestrator.engine.ports import Transport
+
+CONNECT_S = 10.0
+REPLY_S = 30.0
+_REPEATED = ("fact", "provides")  # lines `fact KEY=VALUE`; shown under their own key
+_LISTED = ("module", "health-check")
+_CHECK_SHOWS = (
+    "helper", "device-type", "state", "artifact", "active", "boot-id", "uptime", "free", "deadman",
+)  # fmt: skip
+
+
+async def device_facts(
+    settings: Settings, pattern: str, source: Source, on_answer: OnAnswer
+) -> tuple[DeviceAnswer, ...]:
+    """Everything that the helpers report; read-only.
+
+    Raises:
+        PlanError: inventory or pattern are wrong.
+    """
+    return await _ask_all(settings, pattern, source, on_answer, _facts)
+
+
+async def device_check(
+    settings: Settings, pattern: str, source: Source, on_answer: OnAnswer
+) -> tuple[DeviceAnswer, ...]:
+    """Whether devices can take part: connection, host key, helper, state; read-only.
+
+    Raises:
+        PlanError: inventory or pattern are wrong.
+    """
+
+    def checked(device: Device, reply: Reply) -> DeviceAnswer:
+        found = _facts(device, reply)
+        facts = {key: found.facts[key] for key in _CHECK_SHOWS if key in found.facts}
+        return DeviceAnswer(found.device, found.ok, found.reason, found.detail, facts)
+
+    return await _ask_all(settings, pattern, source, on_answer, checked)
+
+
+def _facts(device: Device, reply: Reply) -> DeviceAnswer:
+    fields = reply.fields
+    if reply.rc != 0:
+        return DeviceAnswer(device.id, False, reply.reason, reply.detail)
+    if fields.get("protocol") != PROTOCOL:
+        detail = f"helper speaks `{fields.get('protocol', 'nothing')}`, not `{PROTOCOL}`"
+        return DeviceAnswer(device.id, False, Reason.PROTOCOL, detail)
+    facts = {key: value for key, value in fields.items() if key not in (*_REPEATED, *_LISTED)}
+    for name in _REPEATED:
+        for line in reply.all(name):
+            key, _, value = line.partition("=")
+            facts[f"{name}.{key}"] = value
+    for name in _LISTED:
+        if found := reply.all(name):
+            facts[f"{name}s"] = ", ".join(found)
+    return DeviceAnswer(device.id, True, Reason.OK, "", facts)
+
+
+async def _ask_all(
+    settings: Settings,
+    pattern: str,
+    source: Source,
+    on_answer: OnAnswer,
+    read: Callable[[Device, Reply], DeviceAnswer],
+) -> tuple[DeviceAnswer, ...]:
+    devices = load_inventory(settings, source).select(pattern, limit=source.limit)
+    async with open_transport(settings) as transport:
+
+        async def one(device: Device) -> DeviceAnswer:
+            try:
+                reply = await _ask(transport, device)
+            except DeviceError as error:
+                return DeviceAnswer(device.id, False, error.reason, error.message)
+            return read(device, reply)
+
+        return await each(devices, one, on_answer, parallel_count=settings.connections_max)
+
+
+async def _ask(transport: Transport, device: Device) -> Reply:
+    session = await transport.open(device, deadline_s=CONNECT_S)
+    try:
+        return await session.ask(Request(Verb.FACTS), deadline_s=REPLY_S)
+    finally:
+        await session.close()

@@ -1,0 +1,265 @@
+"""From a plan file to a resolved plan: the first half of `apply`, all of `preview`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator import __version__
+from orchestrator.api.connections import open_transport
+from orchestrator.api.project import load_inventory, read_file
+from orchestrator.api.stores import open_state, state_exists
+from orchestrator.api.values import PlanRequest, Prepared, Settings
+from orchestrator.errors import PlanError, StalePlanError, TrustError
+
+if TYPE_CHECKING:
+    from orchestrator.artifact.model import Artifact
+    from orchestrator.device.model import Device, DeviceId
+    from orchestrator.inventory.model import Inventory
+    from orchestrator.plan.model import Plan
+    from orchestrator.plan.resolved import PlannedArtifact, ResolvedPlan
+    from orchestrator.plan.survey import Surveyed
+    from orchestrator.trust.keys import VerificationKey
+
+SAVED_PLAN_S = 24 * 3600.0  # older: the fleet has moved on; resolving again costs seconds
+SURVEY_CONNECT_S = 10.0
+OnSurvey = Callable[[int, int], None]
+
+
+def _silent(_done: int, _total: int) -> None: ...
+
+
+async def prepare(
+    settings: Settings, request: PlanRequest, on_survey: OnSurvey = _silent
+) -> Prepared:
+    """A plan resolved against inventory, artifact and (unless offline) what devices answer.
+
+    A rollout under way of the same plan file, inventory and artifact comes first: its stored plan
+    is what continues, and neither age nor devices are asked then.
+
+    Args:
+        settings: the operator's configuration.
+        request: the plan, YAML or saved.
+        on_survey: told how many devices have answered.
+
+    Raises:
+        PlanError: plan, inventory or variables are wrong; has all findings.
+        ArtifactError: the artifact breaks a rule.
+        TrustError: it is unsigned, or not signed by a trusted key.
+        StalePlanError: a saved plan is too old or its inputs have changed.
+    """
+    data = read_file(request.plan)
+    if data.lstrip()[:1] == b"{" and b'"format_version"' in data:
+        return await _saved(settings, request, data)
+    return await _written(settings, request, data, on_survey)
+
+
+async def _written(
+    settings: Settings, request: PlanRequest, data: bytes, on_survey: OnSurvey
+) -> Prepared:
+    from orchestrator.plan.parse import parse_plan
+    from orchestrator.plan.render_text import rendered_hosts
+    from orchestrator.plan.resolve import resolve_plan
+
+    plan = parse_plan(data, file=str(request.plan))
+    inventory = load_inventory(settings, request.source)
+    artifact = _artifact(settings, request, plan)
+    plan_sha256 = hashlib.sha256(data).hexdigest()
+    inventory_sha256 = _inventory_digest(inventory, request)
+    running = await _under_way(settings, plan_sha256, inventory_sha256, artifact.sha256)
+    if running is not None:
+        return running
+    hosts = rendered_hosts(plan, request.source.extra_vars)
+    devices = inventory.select(hosts, limit=request.source.limit)
+    survey = None
+    if not request.offline:
+        survey = await survey_devices(settings, devices, artifact.payload_type, on_survey)
+    resolved = resolve_plan(
+        plan,
+        devices=devices,
+        artifact=artifact,
+        survey=survey,
+        set_vars=request.source.extra_vars,
+        plan_sha256=plan_sha256,
+        inventory_sha256=inventory_sha256,
+        now=float(int(time.time())),
+        tool_version=__version__,
+    )
+    _refuse_commands(settings, resolved)
+    return _prepared(resolved, saved=False)
+
+
+async def _saved(settings: Settings, request: PlanRequest, data: bytes) -> Prepared:
+    from orchestrator.plan.digest import from_json
+
+    resolved = from_json(data, file=str(request.plan))
+    running = await _under_way(
+        settings, resolved.plan_sha256, resolved.inventory_sha256, resolved.artifact.sha256
+    )
+    if running is not None:
+        return running
+    _refuse_commands(settings, resolved)
+    return _prepared(resolved, saved=True)
+
+
+def refuse_stale(settings: Settings, prepared: Prepared) -> None:
+    """Refuses a saved plan that no longer describes the world; for new starts only.
+
+    Raises:
+        StalePlanError: too old, or plan file or artifact changed since.
+    """
+    resolved = prepared.resolved
+    age_s = time.time() - resolved.made_at
+    hint = "look at it again: `rollout preview PLAN --out FILE`"
+    if age_s > SAVED_PLAN_S:
+        message = f"the saved plan is {age_s / 3600:.0f} hours old, more than 24"
+        raise StalePlanError(message, hint=hint, code="P301")
+    plan_file = settings.root / resolved.plan_file
+    if plan_file.is_file():
+        found = hashlib.sha256(read_file(plan_file)).hexdigest()
+        if found != resolved.plan_sha256:
+            message = f"plan file `{resolved.plan_file}` has changed since it was saved"
+            raise StalePlanError(message, hint=hint, code="P302")
+    artifact, _ = read_artifact(settings, artifact_path(settings, resolved))
+    if artifact.sha256 != resolved.artifact.sha256:
+        message = f"artifact `{resolved.artifact.path}` has changed since the plan was saved"
+        raise StalePlanError(message, hint=hint, code="P303")
+
+
+def artifact_path(settings: Settings, resolved: ResolvedPlan) -> Path:
+    """The artifact's file, as the plan names it.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    from orchestrator.artifact.repository import find
+
+    base = (settings.root / resolved.plan_file).parent
+    return find(resolved.artifact.path, base=base)
+
+
+def read_artifact(settings: Settings, path: Path) -> tuple[Artifact, VerificationKey | None]:
+    """An artifact that may be rolled out: sound, signed, by a trusted key where any is known.
+
+    The key is None where the operator trusts none: devices still check with theirs.
+
+    Raises:
+        ArtifactError: a rule is broken.
+        TrustError: unsigned, or by no trusted key.
+    """
+    from orchestrator.artifact.model import ScriptPolicy
+    from orchestrator.artifact.reader import ReadOptions
+    from orchestrator.artifact.reader import read_artifact as read
+    from orchestrator.trust.keys import load_public_key
+    from orchestrator.trust.signature import verify_artifact
+
+    # The helper runs no state scripts; an artifact that counts on them must not seem to work.
+    options = ReadOptions(scripts=ScriptPolicy.FORBID)
+    keys = [load_public_key(key) for key in settings.trusted_keys]
+    if keys:
+        verified = verify_artifact(path, keys, options=options)
+        return verified.artifact, verified.key
+    artifact = read(path, options=options)
+    if not artifact.signature:
+        message = f"artifact `{path}` is not signed"
+        hint = "sign it with `rollout artifact sign`; devices refuse it otherwise"
+        raise TrustError(message, hint=hint, code="T120")
+    return artifact, None
+
+
+async def survey_devices(
+    settings: Settings, devices: Sequence[Device], payload_type: str, on_survey: OnSurvey
+) -> Mapping[DeviceId, Surveyed]:
+    """What devices answer, read-only."""
+    from orchestrator.engine.survey import survey
+
+    answered_count = 0
+
+    def answered(_device: DeviceId, _found: Surveyed) -> None:
+        nonlocal answered_count
+        answered_count += 1
+        on_survey(answered_count, len(devices))
+
+    async with open_transport(settings) as transport:
+        return await survey(
+            transport,
+            devices,
+            payload_type=payload_type,
+            connect_s=SURVEY_CONNECT_S,
+            parallel=settings.connections_max,
+            on_progress=answered,
+        )
+
+
+def _artifact(settings: Settings, request: PlanRequest, plan: Plan) -> PlannedArtifact:
+    from orchestrator.artifact.repository import find
+    from orchestrator.plan.render_text import rendered_artifact
+    from orchestrator.plan.resolved import PlannedArtifact
+
+    name = rendered_artifact(plan, request.source.extra_vars)
+    artifact, key = read_artifact(settings, find(name, base=request.plan.parent))
+    return PlannedArtifact(
+        path=name,
+        name=artifact.name,
+        sha256=artifact.sha256,
+        manifest_sha256=artifact.manifest_sha256,
+        payload_type=artifact.payload.type,
+        device_types=artifact.device_types,
+        size_bytes=artifact.size_bytes,
+        transfer_bytes=artifact.delivery_size_bytes,
+        signed_by=f"{key.kind} {key.fingerprint[:16]}" if key else "",
+    )
+
+
+def _inventory_digest(inventory: Inventory, request: PlanRequest) -> str:
+    """Digest of everything that chooses devices and variables: files, limit, `-e`."""
+    chosen = {
+        "inventory": inventory.digest,
+        "limit": request.source.limit,
+        "vars": dict(request.source.extra_vars),
+    }
+    if not chosen["limit"] and not chosen["vars"]:
+        return inventory.digest
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+
+async def _under_way(
+    settings: Settings, plan_sha256: str, inventory_sha256: str, artifact_sha256: str
+) -> Prepared | None:
+    """The stored plan of a rollout of the same inputs that is not over."""
+    from orchestrator.plan.digest import from_json
+
+    if not state_exists(settings):
+        return None
+    async with open_state(settings) as store:
+        rollout_id = await store.find_active(plan_sha256, inventory_sha256, artifact_sha256)
+        stored = None if rollout_id is None else await store.load(rollout_id)
+    if stored is None:
+        return None
+    resolved = from_json(stored.plan_json, file=stored.rollout_id)
+    return _prepared(resolved, saved=False, continues=stored.rollout_id)
+
+
+def _prepared(resolved: ResolvedPlan, *, saved: bool, continues: str | None = None) -> Prepared:
+    from orchestrator.plan.digest import digest_of, to_json
+    from orchestrator.plan.preview import preview
+
+    plan_json = to_json(resolved)
+    return Prepared(resolved, preview(resolved), plan_json, digest_of(plan_json), saved, continues)
+
+
+def _refuse_commands(settings: Settings, resolved: ResolvedPlan) -> None:
+    """Refuses gates whose program or address is not allowed, before anything moves."""
+    from orchestrator.gates.probes import Probes
+
+    probes = Probes(settings.allow_commands)
+    for gate in resolved.gates:
+        for probe in (gate.probe, *gate.probes.values()):
+            if why := probes.refused(probe):
+                message = f"gate `{gate.name}`: {why}"
+                hint = "programs are allowed in your own configuration: `allow_commands = [...]`"
+                raise PlanError(message, hint=hint, code="G110")

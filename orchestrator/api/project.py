@@ -1,0 +1,174 @@
+"""A project's files: scaffold it, validate its plans, list its inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orchestrator
+from orchestrator.api.values import Settings, Source, Validated
+from orchestrator.errors import Diagnostic, PlanError, Where
+
+if TYPE_CHECKING:
+    from orchestrator.inventory.model import Inventory
+
+PLAN_SUFFIXES = (".yml", ".yaml")
+PLAN_BYTES_MAX = 64 * 1024 * 1024  # a saved plan of 100 000 devices; YAML has its own limit
+
+_EXAMPLE_PLAN = """\
+# yaml-language-server: $schema=plan.v1.json
+schema: 1
+name: example
+hosts: all
+artifact: ../releases/app-1.0.mender
+waves: [1, 25%, rest]
+soak: 30s
+on_failure: rollback
+gates:
+  - name: application healthy
+    check: app
+    success_when: result.exit == 0
+"""
+
+_EXAMPLE_INVENTORY = """\
+# Ansible's YAML form. `rollout device enroll` prints the host key to pin for each device.
+gateways:
+  hosts:
+    gw-[01:03].example.net:
+  vars:
+    ansible_user: rollout
+    labels: {site: berlin}
+"""
+
+_EXAMPLE_CONFIGURATION = """\
+# Project settings; powers (trusted keys, programs that gates may run) belong to the user's own
+# configuration and are refused here.
+inventory = ["inventory/hosts.yml"]
+"""
+
+_IGNORED = """\
+.rollout/
+*.key
+"""
+
+
+def init(directory: Path) -> tuple[Path, ...]:
+    """Writes a project that passes its own validation; gives the files written.
+
+    Raises:
+        PlanError: one of its files exists; nothing was written.
+    """
+    files = {
+        "rollout.toml": _EXAMPLE_CONFIGURATION,
+        ".gitignore": _IGNORED,
+        "inventory/hosts.yml": _EXAMPLE_INVENTORY,
+        "plans/example.yml": _EXAMPLE_PLAN,
+        "plans/plan.v1.json": schema_text("plan.v1.json"),
+    }
+    targets = {directory / name: text for name, text in files.items()}
+    taken = [path for path in targets if path.exists() or path.is_symlink()]
+    if taken:
+        names = ", ".join(f"`{path}`" for path in taken)
+        message = f"{names} would be overwritten"
+        raise PlanError(message, hint="choose another directory, or move them away", code="S110")
+    for path, text in targets.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    (directory / "releases").mkdir(exist_ok=True)
+    return tuple(targets)
+
+
+def validate(paths: Sequence[Path]) -> Validated:
+    """Every problem of plans, offline: no device, no script, no variable of an inventory.
+
+    Args:
+        paths: plan files, and directories whose `*.yml` and `*.yaml` are plans.
+
+    Raises:
+        PlanError: a path does not exist or holds no plan.
+    """
+    from orchestrator.plan.parse import check_plan
+
+    findings: list[Diagnostic] = []
+    files = [file for path in paths for file in _plans_of(path)]
+    for file in files:
+        findings.extend(check_plan(read_file(file), file=str(file)))
+    return Validated(tuple(findings), len(files))
+
+
+def read_file(path: Path, limit_bytes: int = PLAN_BYTES_MAX) -> bytes:
+    """The bytes of a regular file.
+
+    Raises:
+        PlanError: there is none, it is no regular file, or it is too large.
+    """
+    where = Where(str(path))
+    if not path.exists():
+        message = f"there is no file `{path}`"
+        raise PlanError(message, where=where, code="P001")
+    if not path.is_file():
+        message = f"`{path}` is no regular file"
+        raise PlanError(message, where=where, code="P002")
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit_bytes + 1)
+    except OSError as error:
+        message = f"`{path}` cannot be read: {(error.strerror or str(error)).lower()}"
+        raise PlanError(message, where=where, code="P003") from error
+    if len(data) > limit_bytes:
+        message = f"`{path}` is larger than {limit_bytes // 2**20} MiB"
+        raise PlanError(message, where=where, code="P004")
+    return data
+
+
+def load_inventory(settings: Settings, source: Source) -> Inventory:
+    """The inventory of a request, or the project's.
+
+    Raises:
+        PlanError: there is none, or it does not load.
+    """
+    from orchestrator.inventory.load import load_inventory as load
+
+    sources = source.inventory or settings.inventory
+    if not sources:
+        message = "no inventory was given"
+        hint = "name one with `-i inventory.yml`, or `inventory = [...]` in rollout.toml"
+        raise PlanError(message, hint=hint, code="I100")
+    return load(sources, cwd=settings.root)
+
+
+def hosts(settings: Settings, pattern: str, source: Source) -> tuple[str, ...]:
+    """Names of the devices of a pattern, in inventory order.
+
+    Raises:
+        PlanError: the inventory or the pattern is wrong.
+    """
+    return load_inventory(settings, source).match(pattern, limit=source.limit)
+
+
+def inventory_list(settings: Settings, source: Source) -> Mapping[str, object]:
+    """The inventory in the shape of `ansible-inventory --list`.
+
+    Raises:
+        PlanError: the inventory is wrong.
+    """
+    return load_inventory(settings, source).to_ansible_list()
+
+
+def schema_text(name: str) -> str:
+    """One of the published schemas, from the wheel or from a checkout."""
+    package = Path(orchestrator.__file__).parent
+    shipped = package / "schemas" / name
+    found = shipped if shipped.is_file() else package.parent / "schemas" / name
+    return found.read_text(encoding="utf-8")
+
+
+def _plans_of(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.iterdir() if file.suffix in PLAN_SUFFIXES)
+    if not found:
+        message = f"directory `{path}` holds no plan"
+        raise PlanError(message, hint="plans end in `.yml`", where=Where(str(path)), code="P005")
+    return found

@@ -1,0 +1,373 @@
+"""Driving stored rollouts, looking at them, and asking things of them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.api.connections import open_transport
+from orchestrator.api.owners import is_gone, person, this_process
+from orchestrator.api.plans import artifact_path, refuse_stale
+from orchestrator.api.stores import no_rollouts, open_state, rollout_id_of, state_exists
+from orchestrator.api.values import (
+    Asked,
+    AskRequest,
+    Finished,
+    Observer,
+    Prepared,
+    Run,
+    Settings,
+    Status,
+)
+from orchestrator.device.model import DeviceId
+from orchestrator.errors import ExitCode, PlanError, StalePlanError, StoreError
+from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked
+from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
+
+if TYPE_CHECKING:
+    from orchestrator.artifact.source import ArtifactSource
+    from orchestrator.device.protocol import Frame
+    from orchestrator.engine.loop import Ended, Engine
+    from orchestrator.engine.ports import Stored
+    from orchestrator.plan.resolved import ResolvedPlan
+    from orchestrator.rollout.machine import Rollout
+    from orchestrator.store.sql import SqlStore
+
+TICK_S = 0.25
+FOLLOW_S = 0.5
+JOURNAL_PAGE = 1000
+_NEEDS_ENGINE = frozenset({Ask.RESUME, Ask.RETRY, Ask.ROLLBACK, Ask.ABORT})
+
+
+async def apply(
+    settings: Settings, prepared: Prepared, *, observer: Observer, drain: asyncio.Event
+) -> Finished:
+    """Starts a prepared plan, or goes on with its rollout, until that ends or rests.
+
+    Args:
+        settings: the operator's configuration.
+        prepared: what `prepare` gave.
+        observer: told what happens.
+        drain: when set, nothing new is started, what is in flight finishes, and the rollout
+            stays resumable.
+
+    Raises:
+        StalePlanError: a saved plan no longer fits, and nothing is under way to continue.
+        LeaseError: another engine drives the rollout.
+        StoreError: the store failed.
+    """
+    if prepared.continues is not None:
+        return await run(settings, prepared.continues, observer=observer, drain=drain)
+    if prepared.saved:
+        refuse_stale(settings, prepared)
+    from orchestrator.rollout.machine import Rollout
+
+    rollout_id = f"r-{secrets.token_hex(4)}"
+    first = Rollout.start(prepared.resolved, rollout_id, at=time.time()).collect()
+    async with open_state(settings) as store:
+        # Two applies at the same moment: the store decides, and both drive (or watch) one rollout.
+        stored_id = await store.start(rollout_id, prepared.plan_json, first)
+    return await run(settings, stored_id, observer=observer, drain=drain)
+
+
+async def run(
+    settings: Settings, rollout_id: str, *, observer: Observer, drain: asyncio.Event
+) -> Finished:
+    """Drives a stored rollout until it ends or rests; see `apply`.
+
+    Raises:
+        LeaseError: another engine drives it.
+        StoreError: it does not exist, or the store failed.
+        ArtifactError: the artifact is gone or broken.
+        TrustError: the artifact is not what the plan names.
+    """
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_state(settings))
+        stored = await _stored(store, rollout_id)
+        plan = _plan(stored)
+        source = await asyncio.to_thread(_open_artifact, settings, plan)
+        stack.callback(source.close)
+        await _take_over_from_the_dead(store, rollout_id)
+        transport = await stack.enter_async_context(open_transport(settings))
+        engine, watch = _engine(settings, store, transport, stored, source, observer)
+        history = await _whole_journal(store, rollout_id)
+        known = len(history) > len(_first_entries(history))
+        observer.started(Run(rollout_id, plan, watch.digest, known, history))
+        ended = await _drive(engine, observer, drain)
+        return _finished(rollout_id, ended)
+
+
+async def _drive(engine: Engine, observer: Observer, drain: asyncio.Event) -> Ended:
+    async def stop_when_asked() -> None:
+        await drain.wait()
+        engine.stop()
+
+    async def tick() -> None:
+        while True:
+            observer.tick(time.time())
+            await asyncio.sleep(TICK_S)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            helpers = [group.create_task(stop_when_asked()), group.create_task(tick())]
+            ended = await engine.run()
+            for helper in helpers:
+                helper.cancel()
+    except* StoreError as failures:
+        raise failures.exceptions[0] from None
+    return ended
+
+
+def _finished(rollout_id: str, ended: Ended) -> Finished:
+    from orchestrator.rollout.story import tell
+
+    code = ExitCode.INTERRUPTED if ended.stopped else ended.exit_code
+    return Finished(rollout_id, tell(ended.rollout), code, interrupted=ended.stopped)
+
+
+class _Watch:
+    """Passes what the engine commits to the caller's observer."""
+
+    def __init__(self, observer: Observer, plan: ResolvedPlan, digest: str) -> None:
+        self._observer = observer
+        self._total_bytes = plan.artifact.transfer_bytes
+        self.digest = digest
+
+    def committed(self, rollout: Rollout, journal: Sequence[JournalEntry]) -> None:
+        """After each commit."""
+        del rollout
+        self._observer.journal(journal)
+
+    def progressed(self, device: DeviceId, sent_bytes: int) -> None:
+        """Bytes went out."""
+        self._observer.working(device, "copying", sent_bytes, self._total_bytes)
+
+
+def _engine(  # noqa: PLR0913  wiring is what this module is for
+    settings: Settings,
+    store: SqlStore,
+    transport: object,
+    stored: Stored,
+    source: ArtifactSource,
+    observer: Observer,
+) -> tuple[Engine, _Watch]:
+    from orchestrator.engine.clock import SystemClock
+    from orchestrator.engine.loop import Engine, Job, Ports
+    from orchestrator.gates.probes import Probes
+    from orchestrator.plan.digest import digest_of
+    from orchestrator.ssh.transport import SshTransport
+
+    assert isinstance(transport, SshTransport)
+    plan = _plan(stored)
+    frames = _frames(source)
+    context = {"plan": plan.name, "release": plan.release, "rollout": stored.rollout_id}
+    ports = Ports(
+        store=store,
+        leases=store,
+        transport=transport,
+        prober=Probes(settings.allow_commands, context),
+        clock=SystemClock(),
+        token=lambda: secrets.token_hex(16),
+    )
+    job = Job(
+        stored.rollout_id, plan, stored.plan_json, lambda: frames, this_process(),
+        store.controller_id(),
+    )  # fmt: skip
+    watch = _Watch(observer, plan, digest_of(stored.plan_json))
+    return Engine(ports, job, observer=watch), watch
+
+
+def _open_artifact(settings: Settings, plan: ResolvedPlan) -> ArtifactSource:
+    """The artifact of a plan, verified; what is delivered is what was verified.
+
+    Raises:
+        ArtifactError: it is gone or broken.
+        TrustError: not signed by a trusted key.
+        StalePlanError: it is not the one that the plan was made for.
+    """
+    from orchestrator.artifact.model import ScriptPolicy
+    from orchestrator.artifact.reader import ReadOptions
+    from orchestrator.artifact.source import ArtifactSource
+    from orchestrator.trust.keys import load_public_key
+    from orchestrator.trust.signature import open_verified
+
+    path: Path = artifact_path(settings, plan)
+    options = ReadOptions(scripts=ScriptPolicy.FORBID)
+    keys = [load_public_key(key) for key in settings.trusted_keys]
+    if keys:
+        source, _ = open_verified(path, keys, options=options)
+    else:
+        source = ArtifactSource(path, options=options)
+    if source.artifact.sha256 != plan.artifact.sha256:
+        source.close()
+        message = f"artifact `{plan.artifact.path}` is not the one that the plan was made for"
+        hint = "put the old file back, or abort this rollout and start a new one"
+        raise StalePlanError(message, hint=hint, code="P303")
+    return source
+
+
+def _frames(source: ArtifactSource) -> tuple[Frame, ...]:
+    from orchestrator.device.protocol import Frame
+
+    return tuple(
+        Frame(frame.name, frame.size_bytes, frame.sha256, frame.chunks) for frame in source.frames
+    )
+
+
+async def _take_over_from_the_dead(store: SqlStore, rollout_id: str) -> None:
+    """Frees a lease whose process on this host is gone: after kill -9 nobody should wait."""
+    lease = await store.lease_of(rollout_id)
+    if lease is not None and is_gone(lease.owner):
+        await store.release(lease)
+
+
+# -- looking --------------------------------------------------------------------------------------
+
+
+async def status(settings: Settings, rollout: str | None) -> Status:
+    """A stored rollout.
+
+    Raises:
+        StoreError: there is none, or several begin like that.
+    """
+    if not state_exists(settings):
+        raise no_rollouts()
+    async with open_state(settings) as store:
+        return await _status(store, await rollout_id_of(store, rollout))
+
+
+async def rollouts(settings: Settings) -> tuple[Status, ...]:
+    """All stored rollouts, newest first.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    if not state_exists(settings):
+        return ()
+    async with open_state(settings) as store:
+        found = await store.rollouts()
+        return tuple([await _status(store, one.rollout_id) for one in found])
+
+
+async def journal(
+    settings: Settings, rollout: str | None, *, since: int = 0, follow: bool = False
+) -> AsyncIterator[JournalEntry]:
+    """Journal entries with a number above `since`; with `follow` until the rollout is over.
+
+    Raises:
+        StoreError: there is no such rollout.
+    """
+    if not state_exists(settings):
+        raise no_rollouts()
+    async with open_state(settings) as store:
+        rollout_id = await rollout_id_of(store, rollout)
+        while True:
+            entries = await store.journal(rollout_id, after=since, limit=JOURNAL_PAGE)
+            for entry in entries:
+                yield entry
+                since = entry.seq
+            if len(entries) == JOURNAL_PAGE:
+                continue
+            if not follow or (entries and entries[-1].type == "rollout_done"):
+                return
+            await asyncio.sleep(FOLLOW_S)
+
+
+async def _status(store: SqlStore, rollout_id: str) -> Status:
+    from orchestrator.plan.digest import digest_of
+    from orchestrator.rollout.machine import Rollout
+    from orchestrator.rollout.story import tell
+
+    stored = await _stored(store, rollout_id)
+    plan = _plan(stored)
+    lease = await store.lease_of(rollout_id)
+    found = Rollout.restore(plan, rollout_id, stored.rollout, stored.devices)
+    alive = lease is not None and lease.expires_at > time.time() and not is_gone(lease.owner)
+    owner = lease.owner if lease is not None and alive else ""
+    return Status(rollout_id, plan, digest_of(stored.plan_json), tell(found), owner)
+
+
+async def _stored(store: SqlStore, rollout_id: str) -> Stored:
+    stored = await store.load(rollout_id)
+    if stored is None:
+        message = f"there is no rollout `{rollout_id}`"
+        raise StoreError(message, hint="`rollout status --all` lists them")
+    return stored
+
+
+def _plan(stored: Stored) -> ResolvedPlan:
+    from orchestrator.plan.digest import from_json
+
+    return from_json(stored.plan_json, file=stored.rollout_id)
+
+
+async def _whole_journal(store: SqlStore, rollout_id: str) -> tuple[JournalEntry, ...]:
+    entries: list[JournalEntry] = []
+    while True:
+        after = entries[-1].seq if entries else 0
+        page = await store.journal(rollout_id, after=after, limit=JOURNAL_PAGE)
+        entries.extend(page)
+        if len(page) < JOURNAL_PAGE:
+            return tuple(entries)
+
+
+def _first_entries(history: Sequence[JournalEntry]) -> Sequence[JournalEntry]:
+    """What stands in a journal before any engine has driven the rollout."""
+    for index, entry in enumerate(history):
+        if entry.type == "engine_started":
+            return history[:index]
+    return history
+
+
+# -- asking ---------------------------------------------------------------------------------------
+
+
+async def ask(settings: Settings, request: AskRequest) -> Asked:
+    """Records an operator's request durably; who asks is this process's user.
+
+    Raises:
+        PlanError: the state of the rollout does not allow it.
+        StoreError: there is no such rollout.
+    """
+    if not state_exists(settings):
+        raise no_rollouts()
+    async with open_state(settings) as store:
+        rollout_id = await rollout_id_of(store, request.rollout)
+        found = await _status(store, rollout_id)
+        _refuse_what_cannot_be(found, request)
+        event = OperatorAsked(
+            at=time.time(),
+            ask=request.ask,
+            who=person(),
+            why=request.why,
+            accept_failures=request.accept_failures,
+            devices=tuple(DeviceId(name) for name in request.devices),
+            wave=request.wave,
+        )
+        await store.ask(rollout_id, event)
+    needs_engine = not found.engine and request.ask in _NEEDS_ENGINE
+    return Asked(rollout_id, found.engine, needs_engine)
+
+
+def _refuse_what_cannot_be(found: Status, request: AskRequest) -> None:
+    state = found.story.state
+    if state in TERMINAL_ROLLOUT:
+        message = f"rollout `{found.rollout_id}` is over: {state}"
+        raise PlanError(message, hint="start a new one with `rollout apply`", code="S201")
+    if request.ask is Ask.RESUME and state is RolloutState.HALTED and not request.accept_failures:
+        message = f"rollout `{found.rollout_id}` was halted by its limits"
+        hint = "look at `rollout status`; to go on in spite of it: `--accept-failures`"
+        raise PlanError(message, hint=hint, code="S202")
+    unknown = [name for name in request.devices if name not in found.resolved.devices]
+    if unknown:
+        names = ", ".join(f"`{name}`" for name in unknown)
+        raise PlanError(f"{names} not in this rollout", code="S203")
+    waves = [wave.name for wave in found.resolved.waves]
+    if request.wave is not None and request.wave not in waves:
+        message = f"there is no wave `{request.wave}`"
+        raise PlanError(message, hint=f"waves: {', '.join(waves)}", code="S204")

@@ -1,0 +1,264 @@
+"""What callers of the api give and get: frozen values, nothing that does anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from orchestrator.device.reason import Reason
+from orchestrator.errors import Diagnostic, ExitCode
+from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.rollout.events import Ask, JournalEntry
+
+if TYPE_CHECKING:
+    from orchestrator.plan.preview import Preview
+    from orchestrator.rollout.story import Story
+
+LAB_DEVICES_DEFAULT = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The operator's configuration; all paths absolute.
+
+    `trusted_keys` are public keys with which the controller itself checks artifacts (devices
+    check in any case); `allow_commands` are programs that `command` gates may run;
+    `connections_max` bounds SSH handshakes under way at once.
+    """
+
+    root: Path
+    state: str
+    inventory: tuple[str, ...] = ()
+    trusted_keys: tuple[Path, ...] = ()
+    allow_commands: tuple[str, ...] = ()
+    known_hosts: tuple[Path, ...] = ()
+    identity_files: tuple[Path, ...] = ()
+    connections_max: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where devices come from: inventory sources (empty: the settings'), limit, extra variables."""
+
+    inventory: tuple[str, ...] = ()
+    limit: str | None = None
+    extra_vars: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """Findings of `validate`."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    file_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyShown:
+    """A key: its kind, SHA-256 of its public part, and where it lies."""
+
+    kind: str
+    fingerprint: str
+    private: Path | None
+    public: Path | None
+    public_pem: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """What to build; `kind` is directory, single-file, module or script.
+
+    `source` is the directory, the file or the install script; `dest` the place on the device;
+    `module` the payload type and `files` its files for kind module (extra files for script).
+    """
+
+    kind: str
+    out: Path
+    name: str
+    device_types: tuple[str, ...]
+    source: Path | None = None
+    module: str = ""
+    files: tuple[Path, ...] = ()
+    dest: str = ""
+    rollback_script: Path | None = None
+    version: str | None = None
+    compression: str = "gzip"
+    sign_key: Path | None = None
+    meta: Mapping[str, str] = field(default_factory=dict)
+    depends: Mapping[str, str] = field(default_factory=dict)
+    provides: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactShown:
+    """An artifact whose structure and hashes hold; `signed_by` only when a key verified it."""
+
+    path: Path
+    name: str
+    sha256: str
+    manifest_sha256: str
+    size_bytes: int
+    device_types: tuple[str, ...]
+    payload_type: str
+    compression: str
+    signed: bool
+    signed_by: str
+    depends: Mapping[str, object]
+    provides: Mapping[str, object]
+    files: tuple[tuple[str, int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """A plan to prepare: YAML, or a saved plan (told apart by content)."""
+
+    plan: Path
+    source: Source = Source()
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A resolved plan ready to be shown or applied.
+
+    `continues` is the id of a rollout under way of the same plan file, inventory and artifact:
+    applying joins it. `saved` tells that the plan came from a file of `preview --out`.
+    """
+
+    resolved: ResolvedPlan
+    preview: Preview
+    plan_json: bytes
+    digest: str
+    saved: bool
+    continues: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A rollout that this process is about to drive; `history` when it continues one."""
+
+    rollout_id: str
+    resolved: ResolvedPlan
+    digest: str
+    joined: bool
+    history: tuple[JournalEntry, ...] = ()
+
+
+class Observer(Protocol):
+    """Who watches a rollout; every method returns at once."""
+
+    def started(self, run: Run) -> None:
+        """The lease is taken."""
+        ...
+
+    def journal(self, entries: Sequence[JournalEntry]) -> None:
+        """Entries, after their commit, in order and without gaps."""
+        ...
+
+    def working(self, device: str, step: str, sent_bytes: int, total_bytes: int) -> None:
+        """Progress that is not journalled."""
+        ...
+
+    def tick(self, now: float) -> None:
+        """Time passed, also when nothing happens."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How driving a rollout ended; `interrupted` when it can go on."""
+
+    rollout_id: str
+    story: Story
+    exit_code: ExitCode
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A stored rollout; `engine` names the owner of a live lease, or is empty."""
+
+    rollout_id: str
+    resolved: ResolvedPlan
+    digest: str
+    story: Story
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskRequest:
+    """A control verb for a rollout (id, unique prefix, or None for the newest)."""
+
+    rollout: str | None
+    ask: Ask
+    why: str = ""
+    accept_failures: bool = False
+    devices: tuple[str, ...] = ()
+    wave: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A recorded request; `needs_engine` when no other process will act on it."""
+
+    rollout_id: str
+    engine: str
+    needs_engine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAnswer:
+    """What came of asking one device."""
+
+    device: str
+    ok: bool
+    reason: str = Reason.OK
+    detail: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def _refuse(_device: str, _fingerprint: str) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollRequest:
+    """Devices to enrol, and what to place on them.
+
+    `accept_host_key(device, fingerprint)` asks a person; it is called only for a device whose
+    key is neither pinned nor given as `fingerprint`. `login` is the admin user.
+    """
+
+    pattern: str
+    source: Source
+    keys: tuple[Path, ...]
+    device_type: str | None = None
+    checks: tuple[Path, ...] = ()
+    fingerprint: str | None = None
+    login: str | None = None
+    become: str | None = None
+    root: str | None = None
+    accept_host_key: Callable[[str, str], bool] = _refuse
+
+
+@dataclass(frozen=True, slots=True)
+class LabRequest:
+    """A lab fleet to start in `directory`; `keys` are public keys its devices trust."""
+
+    directory: Path
+    count: int = LAB_DEVICES_DEFAULT
+    server: str = "asyncssh"
+    keys: tuple[Path, ...] = ()
+    foreground: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LabShown:
+    """A lab fleet: name, state and artifact of each device."""
+
+    directory: Path
+    inventory: Path
+    devices: tuple[tuple[str, str, str], ...]
+    pid: int
