@@ -25,9 +25,10 @@ def confirm_devices(session: Session, what: str, device_count: int, *, yes: bool
     if yes:
         return
     if not session.may_ask:
-        message = f"{what.lower()} to {plural(device_count, 'device')} needs a confirmation"
+        devices = plural(device_count, "device")
+        message = f"`{what.lower()}` concerns {devices} and needs a confirmation"
         raise PlanError(message, hint="add `--yes` where nobody can be asked")
-    sys.stderr.write(f"{what} to {plural(device_count, 'device')}? Type {device_count}: ")
+    sys.stderr.write(f"{what}: {plural(device_count, 'device')}? Type {device_count}: ")
     sys.stderr.flush()
     answer = sys.stdin.readline().strip().replace(" ", "")
     if answer != str(device_count):

@@ -43,6 +43,8 @@ def watch(session: Session, work: Work, *, events: str | None) -> int:
         finally:
             view.close()
     if view.board is not None:
+        view.board.take_story(finished.story)
+        view.board.attended = not finished.interrupted
         text = "\n".join(summary(view.board, int(finished.exit_code), _look(session, events)))
         _result_stream(events).write(f"\n{text}\n")
     return int(finished.exit_code)

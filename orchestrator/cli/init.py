@@ -25,7 +25,7 @@ cd my-fleet && rollout validate plans
 """,
 )
 def init(
-    directory: Annotated[
+    target: Annotated[
         Path, typer.Argument(metavar="[DIR]", help="Where to write it; made if missing.")
     ] = Path(),
     *,
@@ -37,7 +37,7 @@ def init(
     Nothing that exists is overwritten.
     """
     session = start(common)
-    written = api.init(directory)
+    written = api.init(target)
     write_result("".join(f"{escape(str(path))}\n" for path in written), None)
     if not session.quiet:
         say("next: `rollout validate plans`, and `rollout lab up` for a fleet to try it on")

@@ -26,6 +26,7 @@ from orchestrator.rollout.states import (
     RolloutState,
     WaveState,
 )
+from orchestrator.rollout.story import Story
 
 RECENT_MAX = 20
 _UNTOUCHED = WAITING | {DeviceState.SKIPPED, DeviceState.DEFERRED, DeviceState.UNCHANGED}
@@ -93,6 +94,9 @@ class Board:
         self.current = ""
         self.causes: dict[str, str] = {}
         self.exit: int | None = None
+        self.on_new_count: int | None = None
+        self.next_commands: tuple[str, ...] = ()
+        self.attended = True  # some engine drives it
         self.waves: dict[str, WaveLine] = {}
         self.devices: dict[str, DeviceLine] = {}
         self.at_work: dict[str, DeviceLine] = {}
@@ -138,6 +142,29 @@ class Board:
         if line is not None:
             line.step, line.sent_bytes, line.total_bytes = step, sent_bytes, total_bytes
 
+    def take_story(self, story: Story) -> None:
+        """Sets everything that a story knows: it is of the stored state and has the last word.
+
+        Reasons of devices that entries brought stay, for they are the first ones.
+        """
+        self.state, self.current = story.state, story.wave
+        self.started_at = self.started_at or story.started_at
+        self.now = max(self.now, story.at)
+        self.causes = {str(stop.cause): stop.detail for stop in story.stops}
+        self.on_new_count = story.on_new
+        self.next_commands = story.next_commands
+        for told in story.waves:
+            wave = self.waves[told.name]
+            wave.state, wave.counts = told.state, Counter(told.counts)
+            wave.counted, wave.allowed = told.failures, told.allowed
+            wave.soak_until = told.soak_until
+        for trouble in story.troubles:
+            for name in trouble.devices:
+                line = self.trouble.setdefault(name, self.devices[name])
+                line.state = trouble.state
+                if not line.reason:
+                    line.reason, line.detail = trouble.reason, trouble.detail
+
     @property
     def elapsed_s(self) -> float:
         """Seconds since the first entry."""
@@ -147,6 +174,11 @@ class Board:
     def proven(self) -> int:
         """Devices that run the new version and have shown that they do."""
         return sum(wave.proven for wave in self.waves.values())
+
+    @property
+    def on_new(self) -> int:
+        """Devices that run, or may run, the new version because of this rollout."""
+        return self.proven if self.on_new_count is None else self.on_new_count
 
     @property
     def untouched(self) -> int:

@@ -13,9 +13,25 @@ from orchestrator.render.lines import progress_words
 from orchestrator.render.names import fold_line
 from orchestrator.render.text import Look, Style, Symbol, cells, escape, number, pad, plural, wrap
 from orchestrator.render.words import WAVE_SIGNS, clock, reason_words, state_words
-from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
+from orchestrator.rollout.states import (
+    COUNTED,
+    TERMINAL_ROLLOUT,
+    DeviceState,
+    RolloutState,
+    WaveState,
+)
 
 CAUSES_MAX = 5
+_PURPOSES: Mapping[str, str] = {
+    "device check": "look at one of them",
+    "resume": "go on",
+    "retry": "try the failed devices again",
+    "rollback": "take the updated devices back",
+    "abort": "end it here",
+    "pause": "start no further device",
+    "status": "the whole picture",
+    "events": "everything that happened, in order",
+}
 _UNKNOWN = frozenset({DeviceState.LOST, DeviceState.ROLLBACK_FAILED, DeviceState.UNCERTAIN})
 NAMES_CELLS_MAX = 60
 _EXIT_WORDS: Mapping[int, str] = {
@@ -40,6 +56,7 @@ _HEADS: Mapping[RolloutState, tuple[str, Style, Symbol]] = {
     RolloutState.FAILED: ("FAILED", Style.BAD, Symbol.FAILED),
     RolloutState.ABORTED: ("ABORTED", Style.WARN, Symbol.WARNING),
     RolloutState.PAUSED: ("PAUSED", Style.WARN, Symbol.WARNING),
+    RolloutState.RUNNING: ("RUNNING", Style.ACCENT, Symbol.RUNNING),
 }
 
 
@@ -55,11 +72,20 @@ class Cause:
 
 def summary(board: Board, exit_code: int, look: Look) -> list[str]:
     """Lines of the final summary, for a terminal or a log."""
-    lines = [*_head(board, exit_code, look), *_waves(board, look)]
+    lines = head(board, look)
+    if exit_code:
+        words = f"exit code {exit_code}: {_EXIT_WORDS.get(exit_code, 'see the journal')}"
+        lines += wrap(words, look.width, first="  ", indent="    ")
+    return [*lines, *picture(board, look)]
+
+
+def picture(board: Board, look: Look) -> list[str]:
+    """Waves, causes, what was not touched, and what may be done now."""
+    lines = _waves(board, look)
     causes = grouped_causes(board)
     if causes:
         lines += ["", *_causes(causes, look)]
-    lines += ["", *_untouched(board, look), *_next(board, causes, look)]
+    lines += ["", *_untouched(board, look), *_next(board, look)]
     return lines
 
 
@@ -80,7 +106,8 @@ def grouped_causes(board: Board) -> list[Cause]:
     return sorted(causes, key=lambda cause: (-len(cause.devices), cause.first_s))
 
 
-def _head(board: Board, exit_code: int, look: Look) -> list[str]:
+def head(board: Board, look: Look) -> list[str]:
+    """What the rollout is now, in capitals, and what stopped it."""
     word, style, symbol = _HEADS.get(
         board.state, (state_words(board.state).upper(), Style.WARN, Symbol.WARNING)
     )
@@ -96,9 +123,6 @@ def _head(board: Board, exit_code: int, look: Look) -> list[str]:
     for cause, detail in board.causes.items():
         why = ": ".join(part for part in (state_words(cause), escape(detail)) if part)
         lines += wrap(why, look.width, first="  ", indent="    ")
-    if exit_code:
-        words = f"exit code {exit_code}: {_EXIT_WORDS.get(exit_code, 'see the journal')}"
-        lines += wrap(words, look.width, first="  ", indent="    ")
     return lines
 
 
@@ -144,9 +168,8 @@ def _untouched(board: Board, look: Look) -> list[str]:
     unknown = sum(line.state in _UNKNOWN for line in board.trouble.values())
     if unknown:
         parts.append(f"{_are(unknown)} in an unknown state")
-    runs = "runs" if board.proven == 1 else "run"
-    new = plural(board.proven, "device") if board.proven else "no device"
-    parts.append(f"{new} {runs if board.proven else 'runs'} the new version")
+    new = plural(board.on_new, "device") if board.on_new else "no device"
+    parts.append(f"{new} {'runs' if board.on_new <= 1 else 'run'} the new version")
     return wrap("; ".join(parts) + ".", look.width)
 
 
@@ -168,36 +191,34 @@ def _returned(board: Board) -> Counter[str]:
     return found
 
 
-def _next(board: Board, causes: Sequence[Cause], look: Look) -> list[str]:
+def _next(board: Board, look: Look) -> list[str]:
     run = board.rollout_id
-    steps: list[tuple[str, str]] = []
-    match board.state:
-        case RolloutState.HALTED | RolloutState.PAUSED:
-            flag = " --accept-failures" if board.state is RolloutState.HALTED else ""
-            if board.proven:
-                steps.append((f"rollout rollback {run}", "take the updated devices back"))
-            if causes:
-                steps.append((f"rollout retry {run}", "try the failed devices again"))
-            steps.append((f"rollout resume {run}{flag}", "go on all the same"))
-        case RolloutState.ROLLED_BACK | RolloutState.FAILED | RolloutState.ABORTED:
-            if causes:
-                steps.append((f"rollout retry {run}", "try the failed devices again"))
-        case RolloutState.RUNNING | RolloutState.ABORTING | RolloutState.ROLLING_BACK:
-            steps.append((f"rollout resume {run}", "go on where it stopped"))
-        case _:
-            pass
-    if board.trouble:
-        device = next(iter(board.trouble))
-        steps.append((f"rollout device check {_shell(device)}", "look at the first of them"))
-    steps.append((f"rollout status {run}", "the whole picture"))
-    steps.append((f"rollout events {run}", "everything that happened, in order"))
-    width = max(len(command) for command, _ in steps)
+    told = board.next_commands if board.attended else ()
+    commands = list(told) or _fallback(board)
+    device = next((name for name, line in board.trouble.items() if line.state in COUNTED), None)
+    if device is not None:
+        commands.insert(0, f"rollout device check {_shell(device)}")
+    commands += [f"rollout {verb} {run}" for verb in ("status", "events")]
+    commands = list(dict.fromkeys(commands))
+    width = max(len(command) for command in commands)
     lines = [look.paint("Next", Style.BOLD)]
-    for command, why in steps:
+    for command in commands:
+        why = next((words for verb, words in _PURPOSES.items() if f" {verb} " in command), "")
         line = f"  {pad(command, width)}  "
-        fits = cells(line + why) <= look.width
+        fits = why and cells(line + why) <= look.width
         lines.append(line + look.paint(why, Style.DIM) if fits else line.rstrip())
     return lines
+
+
+def _fallback(board: Board) -> list[str]:
+    run = board.rollout_id
+    match board.state:
+        case RolloutState.HALTED:
+            return [f"rollout resume {run} --accept-failures", f"rollout rollback {run}"]
+        case state if state in TERMINAL_ROLLOUT:
+            return []
+        case _:
+            return [f"rollout resume {run}"]
 
 
 def _shell(name: str) -> str:

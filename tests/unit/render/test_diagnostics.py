@@ -41,11 +41,15 @@ def test_findings_in_colour(golden) -> None:
 
 def test_concise_is_one_line_each() -> None:
     assert concise(ALL).splitlines() == [
-        "playbooks/gateway-2.4.yml:14:26 P203 wave sizes add up to 110 %, more than the whole "
-        'fleet (sizes are shares of all devices and add up; write "size: rest" for what is left '
-        "(40 %))",
-        "playbooks/gateway-2.4.yml:5:10 Y902 warning: `release: 1.10` is the number 1.1 in YAML "
-        '(write "1.10")',
+        (
+            "playbooks/gateway-2.4.yml:14:26 P203 wave sizes add up to 110 %, more than the whole "
+            'fleet (sizes are shares of all devices and add up; write "size: rest" for what is left '
+            "(40 %))"
+        ),
+        (
+            "playbooks/gateway-2.4.yml:5:10 Y902 warning: `release: 1.10` is the number 1.1 in YAML "
+            '(write "1.10")'
+        ),
         "plans/empty.yml Y101 file is empty",
     ]
 

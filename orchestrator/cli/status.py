@@ -1,0 +1,61 @@
+"""`rollout status`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator import api
+from orchestrator.cli.options import (
+    Common,
+    Format,
+    FormatOption,
+    Output,
+    RolloutArgument,
+    command,
+)
+from orchestrator.cli.running import wait_for
+from orchestrator.cli.session import start
+from orchestrator.cli.streams import write_result
+from orchestrator.errors import ExitCode
+from orchestrator.render import status as render
+from orchestrator.render.documents import dump
+
+app = typer.Typer()
+
+
+@command(
+    app,
+    examples="""
+rollout status
+rollout status r-7f3a --format json
+rollout status --all
+""",
+)
+def status(
+    rollout: RolloutArgument = None,
+    *,
+    common: Common,
+    output: Output,
+    every: Annotated[bool, typer.Option("--all", help="List all rollouts, newest first.")] = False,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Show where a rollout stands, why, what was not touched, and what may be done now."""
+    session = start(common)
+    if every:
+        found = [_facts(one) for one in wait_for(api.rollouts(session.settings))]
+        as_json = format is Format.JSON
+        text = (
+            dump(render.list_document(found)) if as_json else render.table_text(found, session.out)
+        )
+    else:
+        facts = _facts(wait_for(api.status(session.settings, rollout)))
+        as_json = format is Format.JSON
+        text = dump(render.document(facts)) if as_json else render.text(facts, session.out)
+    write_result(text, output.output)
+    return ExitCode.DONE
+
+
+def _facts(found: api.Status) -> render.StatusFacts:
+    return render.StatusFacts(found.resolved, found.digest, found.story, found.engine)

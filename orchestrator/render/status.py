@@ -1,0 +1,143 @@
+"""Where stored rollouts stand: one in full, or all in a table; text and data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.render.board import Board
+from orchestrator.render.summary import head, picture
+from orchestrator.render.table import Cell, Column, Row, table
+from orchestrator.render.text import Look, escape, number, wrap
+from orchestrator.render.words import ROLLOUT_STYLES, state_words
+from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
+from orchestrator.rollout.story import Story, Trouble, WaveStory
+
+FORMAT_VERSION = "1.0"
+_AT_REST = TERMINAL_ROLLOUT | {RolloutState.HALTED, RolloutState.PAUSED}
+
+
+@dataclass(frozen=True, slots=True)
+class StatusFacts:
+    """A stored rollout; `engine` names who drives it now, empty for nobody."""
+
+    plan: ResolvedPlan
+    digest: str
+    story: Story
+    engine: str
+
+
+def text(facts: StatusFacts, look: Look) -> str:
+    """One rollout for people."""
+    board = Board(facts.plan, facts.story.rollout_id)
+    board.take_story(facts.story)
+    board.attended = bool(facts.engine) or facts.story.state in _AT_REST
+    lines = head(board, look)
+    lines += wrap(_driver(facts), look.width, first="  ", indent="    ")
+    return "\n".join([*lines, *picture(board, look)]) + "\n"
+
+
+def _driver(facts: StatusFacts) -> str:
+    waits = ", ".join(state_words(what) for what in facts.story.waits_for)
+    waiting = f"waits for {waits}" if waits else ""
+    if facts.engine:
+        driver = f"driven by {escape(facts.engine)}"
+    elif facts.story.state in _AT_REST:
+        driver = ""
+    else:
+        driver = f"no engine drives it: `rollout resume {facts.story.rollout_id}` goes on"
+    return "; ".join(part for part in (waiting, driver) if part) or "nothing is at work"
+
+
+def table_text(rollouts: Sequence[StatusFacts], look: Look) -> str:
+    """All rollouts for people, newest first."""
+    if not rollouts:
+        return "no rollouts yet\n"
+    rows: list[Row] = []
+    for facts in rollouts:
+        story = facts.story
+        done = story.succeeded + story.unchanged
+        rows.append(
+            [
+                story.rollout_id,
+                Cell(state_words(story.state), ROLLOUT_STYLES[story.state]),
+                escape(facts.plan.artifact.name, limit=40),
+                escape(story.wave, limit=24),
+                f"{number(done)}/{number(story.devices)}",
+                escape(facts.engine, limit=40),
+            ]
+        )
+    columns = (
+        Column("rollout"),
+        Column("state"),
+        Column("artifact", flex=True),
+        Column("wave", flex=True, drop=2),
+        Column("updated", right=True),
+        Column("driven by", flex=True, drop=3),
+    )
+    return "\n".join(table(columns, rows, look)) + "\n"
+
+
+def document(facts: StatusFacts) -> dict[str, object]:
+    """One rollout as data (schemas/status.v1.json)."""
+    return {"format_version": FORMAT_VERSION, "kind": "status", **_rollout(facts)}
+
+
+def list_document(rollouts: Sequence[StatusFacts]) -> dict[str, object]:
+    """All rollouts as data, newest first."""
+    found = [_rollout(facts) for facts in rollouts]
+    return {"format_version": FORMAT_VERSION, "kind": "rollouts", "rollouts": found}
+
+
+def _rollout(facts: StatusFacts) -> dict[str, object]:
+    story, plan = facts.story, facts.plan
+    return {
+        "rollout": story.rollout_id,
+        "plan": {"name": plan.name, "release": plan.release, "file": plan.plan_file},
+        "artifact": {"name": plan.artifact.name, "sha256": plan.artifact.sha256},
+        "plan_sha256": facts.digest,
+        "state": str(story.state),
+        "wave": story.wave,
+        "engine": facts.engine,
+        "started_at": story.started_at,
+        "at": story.at,
+        "stops": [{"cause": str(stop.cause), "detail": stop.detail} for stop in story.stops],
+        "waits_for": list(story.waits_for),
+        "exit_code": int(story.exit_code),
+        "counts": {
+            "devices": story.devices,
+            "succeeded": story.succeeded,
+            "unchanged": story.unchanged,
+            "at_work": story.at_work,
+            "untouched": story.untouched,
+            "on_new": story.on_new,
+            "excluded": story.excluded,
+        },
+        "waves": [_wave(wave) for wave in story.waves],
+        "troubles": [_trouble(trouble) for trouble in story.troubles],
+        "next_commands": list(story.next_commands),
+    }
+
+
+def _wave(wave: WaveStory) -> dict[str, object]:
+    return {
+        "name": wave.name,
+        "state": str(wave.state),
+        "device_count": wave.devices,
+        "counts": {str(state): count for state, count in wave.counts.items()},
+        "failure_count": wave.failures,
+        "allowed_failures_count": wave.allowed,
+        "required_count": wave.required,
+        "flight_bound_count": wave.bound,
+        "soak_until": wave.soak_until,
+    }
+
+
+def _trouble(trouble: Trouble) -> dict[str, object]:
+    return {
+        "state": str(trouble.state),
+        "reason": str(trouble.reason),
+        "detail": trouble.detail,
+        "devices": list(trouble.devices),
+    }

@@ -1,0 +1,220 @@
+import importlib
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import typer
+
+from orchestrator.cli.app import COMMANDS, HELP, build, invoke
+from orchestrator.errors import ExitCode
+
+SINGLE = ("init", "validate", "preview", "apply", "status", "events", "hosts", "completion")
+GROUPS = {
+    "key": ("generate", "show"),
+    "artifact": ("sign", "verify", "inspect", "build"),
+    "device": ("enroll", "release", "check", "facts"),
+    "inventory": ("list",),
+    "lab": ("up", "down", "status", "break"),
+}
+BUILD = ("directory", "single-file", "script", "module")
+HELP_CPU_S_MAX = 0.2  # of `rollout --help`, the interpreter's start included
+HEAVY = ("asyncssh", "sqlalchemy", "rich", "jinja2", "jsonschema", "httpx", "cryptography", "yaml")
+
+
+def every_command() -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = [(name,) for name in COMMANDS if name not in GROUPS]
+    found += [(group, name) for group, names in GROUPS.items() for name in names]
+    found.remove(("artifact", "build"))
+    return found + [("artifact", "build", name) for name in BUILD]
+
+
+@pytest.fixture(autouse=True)
+def _plain(monkeypatch, tmp_path) -> None:
+    for name in list(os.environ):
+        if name.startswith("ROLLOUT_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("words", every_command(), ids=" ".join)
+def test_every_command_has_help_with_examples(words, capsys) -> None:
+    code = invoke([*words, "--help"])
+
+    shown = capsys.readouterr().out
+    assert code == ExitCode.DONE
+    assert f"Usage: rollout {' '.join(words)}" in shown
+    examples = shown.partition("Examples:\n")[2]
+    assert f"  rollout {' '.join(words)}" in examples
+    assert "MISSING" not in shown
+    assert "-C DIR" in shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_summary_in_the_table_is_the_commands_own(name) -> None:
+    """`rollout --help` reads the table only, so it must not drift from what commands say."""
+    app: typer.Typer = importlib.import_module(f"orchestrator.cli.{COMMANDS[name].module}").app
+    own = app.info.help
+    if name not in GROUPS:
+        (command,) = app.registered_commands
+        own = command.callback.__doc__
+
+    assert own.partition("\n")[0].rstrip(".") or own
+    assert COMMANDS[name].summary.endswith(".")
+
+
+def test_help_lists_every_command_and_exit_code(capsys) -> None:
+    assert invoke(["--help"]) == ExitCode.DONE
+
+    shown = capsys.readouterr().out
+    assert all(f"\n  {name} " in shown for name in COMMANDS)
+    assert all(
+        f"{int(code)} " in HELP for code in ExitCode if code < ExitCode.INTERRUPTED
+    )
+
+
+@pytest.mark.parametrize(
+    "words", [["--bad"], ["nonsense"], ["preview"], ["version", "extra"], ["lab", "nonsense"]]
+)
+def test_wrong_usage_ends_with_2_on_stderr(words, capsys) -> None:
+    assert invoke(words) == ExitCode.USAGE
+
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "Usage: rollout" in shown.err
+
+
+def test_a_mistyped_command_names_the_nearest(capsys) -> None:
+    invoke(["previw"])
+
+    assert "preview" in capsys.readouterr().err
+
+
+def test_errors_of_ours_become_text_and_exit_code(capsys, tmp_path) -> None:
+    (tmp_path / "rollout.toml").write_text("stat = 1\n")
+
+    code = invoke(["hosts", "all"])
+
+    shown = capsys.readouterr()
+    assert code == ExitCode.USAGE
+    assert shown.out == ""
+    assert shown.err.startswith("error[C102]: unknown key `stat`; did you mean `state`?\n")
+
+
+def test_a_bug_says_that_it_is_one(capsys, monkeypatch) -> None:
+    def broken(_words: object) -> typer.Typer:
+        raise RuntimeError("\x1b[2J oh")
+
+    monkeypatch.setattr("orchestrator.cli.app.build", broken)
+
+    assert invoke(["version"]) == ExitCode.USAGE
+    shown = capsys.readouterr().err
+    assert shown.startswith(r"internal error: RuntimeError: \x1b[2J oh")
+    assert "Traceback" not in shown
+
+    invoke(["version", "-v"])
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_ctrl_c_in_a_quick_command_ends_with_130(monkeypatch) -> None:
+    def interrupted(_words: object) -> typer.Typer:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("orchestrator.cli.app.build", interrupted)
+
+    assert invoke(["version"]) == ExitCode.INTERRUPTED
+
+
+def test_version_in_all_ways(capsys) -> None:
+    from orchestrator import __version__
+
+    for words in (["--version"], ["version"]):
+        assert invoke(words) == ExitCode.DONE
+        assert capsys.readouterr().out == f"rollout {__version__}\n"
+
+
+def test_common_options_may_stand_before_and_after_the_command(tmp_path, capsys) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "rollout.toml").write_text("wrong = 1\n")
+
+    before = invoke(["-C", "one", "hosts", "all"])
+    os.chdir(tmp_path)
+    after = invoke(["hosts", "all", "-C", "one"])
+
+    assert before == after == ExitCode.USAGE
+    assert capsys.readouterr().err.count("unknown key `wrong`") == 2
+
+
+def test_only_named_commands_are_loaded() -> None:
+    names = [command.name for command in build({"version"}).registered_commands]
+
+    assert sorted(names) == sorted(COMMANDS)
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=os.path.dirname(os.path.dirname(importlib.import_module("orchestrator").__file__)),
+    )
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from orchestrator.cli.app import invoke; invoke(['--help']);"
+        "print(sorted(sys.modules), file=sys.stderr)"
+    )
+
+    modules = set(eval(python(code).stderr))
+
+    assert not modules & set(HEAVY)
+    assert not [name for name in modules if name.startswith("orchestrator.render")]
+
+
+def test_help_is_quick() -> None:
+    """CPU time, best of five: the machine may be busy."""
+    spent = []
+    for _ in range(5):
+        before = os.times()
+        python("from orchestrator.cli.app import run; import sys; sys.argv = ['rollout', '--help']; run()")
+        after = os.times()
+        spent.append(
+            after.children_user - before.children_user + after.children_system - before.children_system
+        )
+
+    assert min(spent) < HELP_CPU_S_MAX
+
+
+def test_a_terminal_that_went_away_is_no_bug() -> None:
+    code = "from orchestrator.cli.app import run; import sys; sys.argv = ['rollout', 'completion', 'bash']; run()"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    child.stdout.close()
+    deadline = time.monotonic() + 30
+    while child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    with child.stderr:
+        assert "internal error" not in child.stderr.read()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_call_us(shell, capsys) -> None:
+    assert invoke(["completion", shell]) == ExitCode.DONE
+
+    assert "_ROLLOUT_COMPLETE=complete_" in capsys.readouterr().out
+
+
+def test_completion_knows_commands_and_options(capsys, monkeypatch) -> None:
+    monkeypatch.setenv("_ROLLOUT_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "rollout preview --det")
+    monkeypatch.setenv("COMP_CWORD", "2")
+
+    invoke([])
+
+    assert capsys.readouterr().out.strip() == "--detailed-exitcode"

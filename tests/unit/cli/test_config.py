@@ -1,0 +1,183 @@
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.config import KINDS, POWER_KEYS, Flags, find_project, load
+from orchestrator.errors import ExitCode, OrchestratorError
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    root = tmp_path / "fleet"
+    (root / "plans" / "deep").mkdir(parents=True)
+    (root / ".git").mkdir()
+    return root
+
+
+@pytest.fixture
+def user_file(tmp_path: Path) -> Path:
+    path = tmp_path / "user.toml"
+    path.write_text("")
+    return path
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_defaults_put_the_state_into_the_project(project, user_file) -> None:
+    config = load(Flags(config=user_file), {}, project / "plans")
+
+    assert config.settings.root == project
+    assert config.settings.state == str(project / ".rollout/state.db")
+    assert config.settings.inventory == ()
+    assert config.color == "auto"
+
+
+def test_flags_beat_environment_beats_project_beats_user(project, user_file) -> None:
+    user = write(user_file, 'color = "never"\nstate = "user.db"\nconnections_max = 7\n')
+    environment = {"ROLLOUT_STATE": "env.db"}
+    load_it = lambda flags, env: load(flags, env, project)  # noqa: E731
+
+    only_user = load_it(Flags(config=user), {})
+    write(project / "rollout.toml", 'color = "always"\nstate = "project.db"\n')
+    with_project = load_it(Flags(config=user), {})
+    with_env = load_it(Flags(config=user), environment)
+    with_flag = load_it(Flags(config=user, state="flag.db"), environment)
+
+    assert only_user.settings.state == str(user.parent / "user.db")
+    assert with_project.settings.state == str(project / "project.db")
+    assert with_env.settings.state == str(project / "env.db")
+    assert with_flag.settings.state == str(project / "flag.db")
+    assert (only_user.color, with_project.color) == ("never", "always")
+    assert with_flag.settings.connections_max == 7
+
+
+def test_the_nearest_project_file_counts_and_none_above_the_git_root(project, user_file) -> None:
+    write(project.parent / "rollout.toml", 'inventory = ["above.yml"]')
+    assert load(Flags(config=user_file), {}, project / "plans").settings.inventory == ()
+
+    write(project / "rollout.toml", 'inventory = ["inventory/hosts.yml"]')
+    config = load(Flags(config=user_file), {}, project / "plans" / "deep")
+
+    assert config.project_file == project / "rollout.toml"
+    assert config.settings.inventory == (str(project / "inventory/hosts.yml"),)
+
+
+def test_a_rollout_under_way_is_found_from_below(tmp_path) -> None:
+    (tmp_path / ".rollout").mkdir()
+    (tmp_path / ".rollout" / "state.db").touch()
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+
+    assert find_project(below) == (tmp_path, None)
+
+
+@pytest.mark.parametrize("key", sorted(POWER_KEYS))
+def test_keys_that_grant_power_are_errors_in_the_project(key, project, user_file) -> None:
+    write(project / "rollout.toml", f'state = "x.db"\n{key} = ["/usr/bin/true"]\n')
+
+    with pytest.raises(OrchestratorError) as caught:
+        load(Flags(config=user_file), {}, project)
+
+    assert caught.value.exit_code is ExitCode.USAGE
+    assert str(caught.value.where) == f"{project / 'rollout.toml'}:2:1"
+    assert f"ROLLOUT_{key.upper()}" in caught.value.hint
+
+
+def test_the_user_and_the_environment_may_grant_power(project, user_file) -> None:
+    user = write(user_file, 'allow_commands = ["/usr/bin/probe"]\ntrusted_keys = ["keys/r.pub"]\n')
+
+    from_user = load(Flags(config=user), {}, project).settings
+    from_env = load(
+        Flags(config=user), {"ROLLOUT_TRUSTED_KEYS": "a.pub:/b.pub"}, project
+    ).settings
+
+    assert from_user.allow_commands == ("/usr/bin/probe",)
+    assert from_user.trusted_keys == (user.parent / "keys/r.pub",)
+    assert from_env.trusted_keys == (project / "a.pub", Path("/b.pub"))
+
+
+def test_a_state_url_with_a_password_is_refused_in_the_project_only(project, user_file) -> None:
+    url = "postgresql://me:secret@db.example/rollout"
+    write(project / "rollout.toml", f'state = "{url}"\n')
+
+    with pytest.raises(OrchestratorError, match="password") as caught:
+        load(Flags(config=user_file), {}, project)
+    assert "secret" not in caught.value.message + caught.value.hint
+
+    write(project / "rollout.toml", "")
+    assert load(Flags(config=user_file), {"ROLLOUT_STATE": url}, project).settings.state == url
+
+
+def test_unknown_keys_name_the_nearest_known(project, user_file) -> None:
+    write(project / "rollout.toml", '\ninventry = ["x"]\n')
+
+    with pytest.raises(OrchestratorError, match="unknown key `inventry`; did you mean `inventory`"):
+        load(Flags(config=user_file), {}, project)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("state = 5", "`state` must be a text"),
+        ('inventory = "hosts.yml"', "`inventory` must be a list of texts"),
+        ("inventory = [1]", "`inventory` must be a list of texts"),
+        ('connections_max = "many"', "`connections_max` must be a whole number"),
+        ("connections_max = true", "`connections_max` must be a whole number"),
+        ("connections_max = 0", "between 1 and"),
+        ('color = "blue"', "one of auto, always, never"),
+        ("state = ", "not TOML"),
+    ],
+)
+def test_wrong_values_say_what_is_right(text, message, project, user_file) -> None:
+    write(project / "rollout.toml", text + "\n")
+
+    with pytest.raises(OrchestratorError, match=message) as caught:
+        load(Flags(config=user_file), {}, project)
+
+    assert caught.value.where.line == 1
+
+
+def test_wrong_variables_name_the_variable(project, user_file) -> None:
+    with pytest.raises(OrchestratorError) as caught:
+        load(Flags(config=user_file), {"ROLLOUT_CONNECTIONS_MAX": "x"}, project)
+
+    assert str(caught.value.where) == "environment variable ROLLOUT_CONNECTIONS_MAX"
+
+
+def test_an_empty_variable_is_not_set(project, user_file) -> None:
+    config = load(Flags(config=user_file), {"ROLLOUT_STATE": "", "ROLLOUT_INVENTORY": ""}, project)
+
+    assert config.settings.state == str(project / ".rollout/state.db")
+
+
+def test_host_lists_and_urls_are_no_paths(project, user_file) -> None:
+    environment = {"ROLLOUT_INVENTORY": "a,b,"}
+
+    assert load(Flags(config=user_file), environment, project).settings.inventory == ("a,b,",)
+
+
+def test_a_configuration_that_cannot_be_read_says_so(project, tmp_path) -> None:
+    with pytest.raises(OrchestratorError, match="cannot read configuration"):
+        load(Flags(config=tmp_path / "missing.toml"), {}, project)
+
+    (tmp_path / "latin.toml").write_bytes(b'state = "\xff"')
+    with pytest.raises(OrchestratorError, match="not UTF-8"):
+        load(Flags(config=tmp_path / "latin.toml"), {}, project)
+
+
+def test_every_key_has_a_variable_of_its_name(project, user_file) -> None:
+    samples = {str: "x", list: "x", int: "3"}
+    environment = {
+        f"ROLLOUT_{key.upper()}": "never" if key == "color" else samples[kind]
+        for key, kind in KINDS.items()
+    }
+
+    config = load(Flags(config=user_file), environment, project)
+
+    assert config.color == "never"
+    assert config.settings.connections_max == 3
+    assert config.settings.known_hosts == (project / "x",)
+    assert config.settings.identity_files == (project / "x",)
