@@ -9,9 +9,9 @@
 #
 # Contract: docs/reference/device-protocol.md; files: docs/reference/device-layout.md.
 # It runs in dash, busybox ash and bash. It trusts its argv, which enrolment wrote, and neither
-# its environment nor the network. First stand functions on text that change nothing; then the
-# core, which checks everything itself and alone changes what runs; then the protocol part, which
-# may run as an unprivileged user.
+# its environment nor the network. First stands what both parts use: text, reading, the lock, the
+# awk programs; then the core, which checks everything itself and alone changes what runs; then
+# the protocol part, which may run as an unprivileged user.
 #
 # Ways of this file: functions give their value in W (a command substitution costs a fork);
 # pathname expansion is off but for a few marked places; records are split into words on purpose.
@@ -125,9 +125,10 @@ token() { # W is new random text
   W=$1$2$3$4$5$6$7$8$9${10}${11}${12}${13}${14}${15}${16}
 }
 
-started() { # PID: W is when that process started, empty when it does not live
-  W=
+started() { # PID or self: W is when that process started, empty when it does not live
+  W= PID=$1
   read -r W 2>/dev/null <"/proc/$1/stat" || return 0
+  PID=${W%% *}
   set -- ${W##*) }
   W=${20}
   [ "$1" != Z ] || W=
@@ -254,6 +255,36 @@ free() { # W is the free space of the state's partition in bytes
   W=$(df -Pk "$VAR" 2>/dev/null | { read -r _ && read -r _ _ _ W _ && echo "$W"; })
   num "$W" && W=$((W * 1024)) || W=0
 }
+
+durable() { sync "$@" 2>/dev/null || sync; } # FILES: their content survives a loss of power
+
+lock() { # DIR: takes a generation lock; its newest name is never removed or used again
+  [ -d "$1" ] || mkdir -p "$1" || return 1
+  newest "$1"
+  n=$W next=$((W + 1)) HOLDER=
+  if [ "$n" -gt 0 ] && [ ! -e "$1/done.$n" ] && read -r HOLDER at boot 2>/dev/null <"$1/g.$n"; then
+    started "$HOLDER"
+    [ "$boot" = "$BOOT" ] && [ -n "$W" ] && [ "$W" = "$at" ] && return 1
+  fi
+  started $$
+  echo "$$ $W $BOOT" >"$1/t.$$" && ln "$1/t.$$" "$1/g.$next" 2>/dev/null || return 1
+  newest "$1" # a slow contender can make a name that is past already: then it holds nothing
+  [ "$W" -eq "$next" ] || { rm -f "$1/g.$next" && return 1; }
+  LOCKED=$1/done.$next
+  [ $((next % 8)) -ne 0 ] || find "$1" -type f ! -name "g.$next" -exec rm -f {} +
+}
+
+core_lock() { # waits a little for the lock that all cores share
+  tries=0
+  until lock "$RUN/lock"; do
+    [ $((tries = tries + 1)) -lt "$1" ] || return 1
+    sleep 0.2 2>/dev/null || sleep 1
+    clock
+  done
+  trap '[ -z "$LOCKED" ] || : >"$LOCKED"' EXIT
+}
+
+inhibited() { [ -e "$ETC/inhibit" ] || [ -e "$RUN/inhibit" ]; } # the owner of the device says: not now
 
 # Reads header-info (its bytes up to `border`) and type-info as strict JSON (RFC 8259), from hex bytes,
 # so that no awk's idea of characters matters. Writes a line `PATH KIND VALUE` for each value to
@@ -425,40 +456,7 @@ END {
 # what is used: root's own copy. 3 The record is written before the effect, so that whoever comes
 # next can finish or undo it. 4 One core at a time. 5 Older epochs are refused.
 
-durable() { sync "$@" 2>/dev/null || sync; } # FILES: their content survives a loss of power
-
-lock() { # DIR: takes a generation lock; its newest name is never removed or used again
-  [ -d "$1" ] || mkdir -p "$1" || return 1
-  newest "$1"
-  n=$W next=$((W + 1)) HOLDER=
-  if [ "$n" -gt 0 ] && [ ! -e "$1/done.$n" ] && read -r HOLDER at boot 2>/dev/null <"$1/g.$n"; then
-    started "$HOLDER"
-    [ "$boot" = "$BOOT" ] && [ -n "$W" ] && [ "$W" = "$at" ] && return 1
-  fi
-  started $$
-  echo "$$ $W $BOOT" >"$1/t.$$" && ln "$1/t.$$" "$1/g.$next" 2>/dev/null || return 1
-  newest "$1" # a slow contender can make a name that is past already: then it holds nothing
-  [ "$W" -eq "$next" ] || { rm -f "$1/g.$next" && return 1; }
-  LOCKED=$1/done.$next
-  [ $((next % 8)) -eq 0 ] || return 0
-  set +f
-  for f in "$1"/*; do [ "$f" = "$1/g.$next" ] || set -- "$@" "$f"; done
-  set -f
-  shift
-  rm -f "$@"
-}
-
-core_lock() { # waits a little for the lock that all cores share
-  tries=0
-  until lock "$RUN/lock"; do
-    [ $((tries = tries + 1)) -lt "$1" ] || return 1
-    sleep 0.2 2>/dev/null || sleep 1
-    clock
-  done
-  trap '[ -z "$LOCKED" ] || : >"$LOCKED"' EXIT
-}
-
-put() {
+put() { # FILE: the state, its checksum, and both on disk
   printf %s "$text" >"$1" 2>/dev/null && W=$(sha256sum <"$1") && echo "sum ${W%% *}" >>"$1" && durable "$1" "$V"
 }
 
@@ -493,18 +491,16 @@ module() { # STATE: runs it in a session of its own; SAID are its last words
   setting module-timeout 3600
   (
     trap - HUP PIPE
-    cd "$T/tree" || exit 1
-    export ROLLOUT_TXN="$TXN"
-    session=$(command -v setsid)
-    timer=$(command -v timeout) || W=
-    exec $session $timer ${timer:+-k 10} ${timer:+$W} "$LIB/modules/$TYPE" "$1" "$T/tree"
+    session=$(command -v setsid) timer=$(command -v timeout) limit=$W
+    started self
+    echo "$PID $W" >"$RUN/module"
+    # whoever holds a newer lock has looked into that file already and did not see us
+    [ ! -e "${LOCKED%/*}/g.$((${LOCKED##*.} + 1))" ] && cd "$T/tree" && export ROLLOUT_TXN="$TXN" || exit 1
+    exec $session ${timer:+"$timer" -k 10 "$limit"} "$LIB/modules/$TYPE" "$1" "$T/tree"
   ) </dev/null >"$T/log" 2>&1 &
-  started $!
-  echo "$! $W" >"$RUN/module"
-  wait $!
-  rc=$?
-  [ $rc -eq 0 ] || SAID="$1 exit $rc: $(tail -c 300 "$T/log" | tail -n 1)"
-  return $rc
+  wait $! && return
+  SAID="$1 failed with $?: $(tail -c 300 "$T/log" | tail -n 1)"
+  return 1
 }
 
 drop() { # RECORD: takes away a transaction that neither runs nor is needed to go back
@@ -515,23 +511,30 @@ drop() { # RECORD: takes away a transaction that neither runs nor is needed to g
 }
 
 discard() { # STATE: ends the newest transaction before anything of it was active
-  STATE=$1 PHASE=
-  save
-  drop $NEW
+  STATE=$1 PHASE= && save && drop $NEW
+}
+
+# RC REASON DETAIL: the transaction is not fit; nothing of it stays
+refuse() { discard aborted; die "$@"; }
+deny() { refuse 65 denied "$1"; }
+
+due() { # STATE: is the transaction there; further on there is nothing to do, elsewhere it dies
+  [ "$NOW" != "$1" ] || return 0
+  order='staging verified installed probation confirmed committed '
+  case $order in *"$1 "*"$NOW "*) return 1 ;; esac
+  die 78 wrong_state "the transaction is $NOW"
 }
 
 do_begin() { # makes the transaction the newest one, or finds it again
-  state_of "$P_txn"
-  again=$W
-  case $STATE in probation | confirmed) [ "$again" = "$STATE" ] || die 78 wrong_state "another transaction is in $STATE" ;; esac
-  case $again in
+  case $STATE in probation | confirmed) [ "$NOW" = "$STATE" ] || die 78 wrong_state "another transaction is in $STATE" ;; esac
+  case $NOW in
     staging) return ;;
     probation | confirmed | committed) echo 'again yes' && return ;;
     none | verified | installed) ;;
-    *) die 78 wrong_state "the transaction is $again" ;;
+    *) die 78 wrong_state "the transaction is $NOW" ;;
   esac
   case $STATE in staging | verified | installed) discard aborted ;; esac
-  [ "$again" != none ] || remember
+  [ "$NOW" != none ] || remember
   NEW="$P_txn - - -" STATE=staging PHASE= REBOOT=
   save
   [ -f "$VAR/reserve" ] || dd if=/dev/zero of="$VAR/reserve" bs=65536 count=1 2>/dev/null
@@ -543,60 +546,35 @@ remember() { # keeps the states of the last transactions, for repeats and `statu
   PAST="${1-} ${2-} ${3-} ${4-} ${5-} ${6-} ${7-} ${8-}"
 }
 
-refuse() { # RC REASON DETAIL: the transaction is not fit; nothing of it stays
-  discard aborted
-  die "$@"
-}
-
-due() { # STATE: is the transaction there; further on there is nothing to do, elsewhere it dies
-  state_of "$P_txn"
-  [ "$W" != "$1" ] || return 0
-  order="staging verified installed probation confirmed committed "
-  case $order in *"$1 "*"$W "*) return 1 ;; esac
-  die 78 wrong_state "the transaction is $W"
-}
-
 do_verify() { # in this order: kinds and sizes, signature, checksums, header
   due staging || return 0
   use $NEW
   spool=$VAR/spool/$C/$TXN in=$T/in
   [ -d "$spool" ] || die 78 wrong_state "nothing is staged"
   [ ! -e "$T" ] || rm -rf "$T" # from an attempt that was cut off
-  mkdir -p "$T/h" "$T/tree/header" "$T/tree/tmp" && cp -RP "$spool" "$in" || { fits 0 ||
-    refuse 74 low_space "too little free space for root's copy" && refuse 74 io "the spool cannot be copied"; }
-  check_kinds
-  check_signature
-  check_sums
-  check_header
+  mkdir -p "$T/h" "$T/tree/header" "$T/tree/tmp" && cp -RP "$spool" "$in" ||
+    { fits 0 && refuse 74 io "the spool cannot be copied" || refuse 74 low_space "too little free space"; }
+  check_kinds; check_signature; check_sums; check_header
   build_tree || refuse 74 io "the module's tree cannot be written"
-  NEW="$TXN $NAME $MANIFEST $TYPE" STATE=verified
+  NEW="$TXN $NAME $MANIFEST $TYPE" STATE=verified NOW=verified
   [ "$verb" = prepare ] || { save && tidy; }
 }
 
-do_prepare() { # what a delivery needs between its last frame and its go
-  do_verify
-  echo 'step verify 0 ok'
-  do_install
-  tidy
-}
-
-tidy() { rm -rf "$T/h" "$T/header" "$T/in/$header" "$spool"; }
-
-check_kinds() { # the names in root's copy are frames, regular files, not too long
-  rows=$([ ! -L "$in" ] && cd "$in" && ls -lnA . data data/0000 2>/dev/null) || refuse 65 denied "the files cannot be listed"
+check_kinds() { # in root's copy are only frames: regular files of known names, none too long
+  rows=$([ ! -L "$in" ] && cd "$in" && ls -lnA . data data/0000 2>/dev/null) || deny "the files cannot be listed"
   count=0 dir=
   while read -r mode _ _ _ size _ _ _ name; do
     case $mode in
       .:) dir= ;;
       data: | data/0000:) dir=${mode%:}/ ;;
       '' | total) ;;
-      d*) case $dir$name in data | data/0000) ;; *) refuse 65 denied "a directory is not of a delivery" ;; esac ;;
+      d*) case $dir$name in data | data/0000) ;; *) deny "a directory is not of a delivery" ;; esac ;;
       -*)
         frame_limit "$dir$name"
-        frame_name "$dir$name" && [ "$size" -le "$W" ] || refuse 65 denied "a file is not of a delivery, or too long"
+        frame_name "$dir$name" && [ "$size" -le "$W" ] || deny "a file is not of a delivery, or too long"
         count=$((count + 1))
         ;;
-      *) refuse 65 denied "a file is not regular" ;;
+      *) deny "a file is not regular" ;;
     esac
   done <<ROWS
 $rows
@@ -604,18 +582,15 @@ ROWS
 }
 
 check_signature() { # one of the keys that enrolment placed made the manifest's signature
-  [ -s "$in/manifest" ] && [ -s "$in/manifest.sig" ] || refuse 65 denied "there is no manifest, or it is not signed"
-  W=$(awk "$SIGNATURE" "$in/manifest.sig") && printf "$W" >"$T/sig" || refuse 65 denied "the signature is not base64"
-  good=
-  set +f
-  set -- "$ETC"/keys/*.pem
-  set -f
+  [ -s "$in/manifest" ] && [ -s "$in/manifest.sig" ] || deny "there is no manifest, or it is not signed"
+  W=$(awk "$SIGNATURE" "$in/manifest.sig") && printf "$W" >"$T/sig" || deny "the signature is not base64"
+  set +f && set -- "$ETC"/keys/*.pem && set -f && good=
   for key; do
     key_kind "$key"
-    [ -n "$W" ] || refuse 65 denied "no key, or a broken, weak or unknown one: ${key##*/}"
+    [ -n "$W" ] || deny "no key, or a broken, weak or unknown one: ${key##*/}"
     openssl dgst -sha256 -verify "$key" -signature "$T/sig" "$in/manifest" >/dev/null 2>&1 && good=yes
   done
-  [ "$good" = yes ] || refuse 65 denied "no key of this device made the signature"
+  [ "$good" = yes ] || deny "no key of this device made the signature"
 }
 
 check_sums() { # Mender Artifact v3, "manifest": each line is one file, each file one line
@@ -625,49 +600,43 @@ check_sums() { # Mender Artifact v3, "manifest": each line is one file, each fil
     case $sum in *[!0-9a-f]*) sum= ;; esac
     case $name in manifest*) sum= ;; header.*) [ -z "$header" ] || sum= && header=$name ;; esac
     case $list in *"$NL$name$NL"*) sum= ;; esac
-    [ ${#sum} -eq 64 ] && frame_name "$name" || refuse 65 denied "the manifest has a malformed or double line"
+    [ ${#sum} -eq 64 ] && frame_name "$name" || deny "the manifest has a malformed or double line"
     list=$list$name$NL lines=$lines$line$NL
   done <"$in/manifest"
   case $list in *"${NL}version$NL"*) ;; *) header= ;; esac
-  [ -n "$header" ] || refuse 65 denied "the manifest lists no version or no header"
-  [ $count -eq 2 ] || refuse 65 denied "the files are not those of the manifest" # itself and its signature
-  sums=$(cd "$in" && sha256sum manifest $list 2>/dev/null) || refuse 65 denied "a file of the manifest is missing"
-  [ "${sums#*"$NL"}$NL" = "$lines" ] || refuse 65 denied "a file differs from its checksum in the manifest"
+  [ -n "$header" ] || deny "the manifest lists no version or no header"
+  [ $count -eq 2 ] || deny "the files are not those of the manifest" # 2: itself and its signature
+  sums=$(cd "$in" && sha256sum manifest $list 2>/dev/null) || deny "a file of the manifest is missing"
+  [ "${sums#*"$NL"}$NL" = "$lines" ] || deny "a file differs from its checksum in the manifest"
   MANIFEST=${sums%% *} W=
   IFS= read -r W <"$in/version"
-  [ "$W" = '{"format":"mender","version":3}' ] || refuse 65 denied "not a Mender Artifact of version 3"
+  [ "$W" = '{"format":"mender","version":3}' ] || deny "not a Mender Artifact of version 3"
 }
 
 check_header() { # only here an archive is opened: its bytes are signed
   case $header in *.gz) gzip -dc ;; *.xz) xz -dc ;; *) dd bs=65536 ;; esac <"$in/$header" 2>/dev/null |
     dd bs=65536 count=16 iflag=fullblock of="$T/header" 2>/dev/null
-  rows=$(tar -tvf "$T/header" 2>/dev/null) || refuse 65 denied "the header cannot be read"
-  names= split=
+  rows=$(tar -tvf "$T/header" 2>/dev/null) || deny "the header cannot be read"
+  names= border=
   while read -r mode _ size _ _ name; do # a sparse member is small in the archive and huge on disk
     case $name in scripts/*) refuse 69 incompatible "artifacts with state scripts are not supported" ;; esac
     case $mode in -*) num "$size" && [ "$size" -le 262144 ] || name= ;; *) name= ;; esac
-    names="$names $name" split=${split:-$size}
+    names="$names $name" border=${border:-$size}
   done <<ROWS
 $rows
 ROWS
-  case $names in
-    ' header-info headers/0000/type-info' | ' header-info headers/0000/type-info headers/0000/meta-data') ;;
-    *) refuse 65 denied "the members of the header are not as they should be" ;;
-  esac
-  tar -xof "$T/header" -C "$T/h" 2>/dev/null || refuse 65 denied "the header cannot be unpacked"
+  case $names in ' header-info headers/0000/type-info' | ' header-info headers/0000/type-info headers/0000/meta-data') ;;
+    *) deny "the members of the header are not as they should be" ;; esac
+  tar -xof "$T/header" -C "$T/h" 2>/dev/null || deny "the header cannot be unpacked"
   old_provides
   read -r DEVICE 2>/dev/null <"$ETC/device_type" || refuse 69 incompatible "the device has no type"
   enc "$DEVICE"
   W=$(cd "$T/h" && od -An -v -tx1 header-info headers/0000/type-info |
-    awk -v "device=$W" -v "border=$split" -v "out=$T/json" "$JUDGE" provides=1 "$OLD" provides=0 -)
-  case $W in
-    'ok '*) ;;
-    incompatible*) refuse 69 incompatible "${W#* }" ;;
-    *) refuse 65 denied "${W#* }" ;;
-  esac
+    awk -v "device=$W" -v "border=$border" -v "out=$T/json" "$JUDGE" provides=1 "$OLD" provides=0 -)
+  case $W in 'ok '*) ;; incompatible*) refuse 69 incompatible "${W#* }" ;; *) deny "${W#* }" ;; esac
   set -- $W
-  TYPE=$2 NAME=$3 GROUP=${4#-}
-  [ -f "$LIB/modules/$TYPE" ] && [ -x "$LIB/modules/$TYPE" ] || refuse 69 incompatible "the device has no update module $TYPE"
+  TYPE=$2 NAME=$3 GROUP=${4#-} module=$LIB/modules/$2
+  [ -f "$module" ] && [ -x "$module" ] || refuse 69 incompatible "the device has no update module $TYPE"
 }
 
 build_tree() { # the file API of Mender's update modules, version 3
@@ -680,13 +649,9 @@ build_tree() { # the file API of Mender's update modules, version 3
   word 2 $CUR && dec "$W" && printf '%s\n' "$W" >current_artifact_name && cd /
 }
 
-inhibited() { # the owner of the device can say: not now
-  [ ! -e "$ETC/inhibit" ] && [ ! -e "$RUN/inhibit" ] || die 77 inhibited "an inhibit file is on the device"
-}
-
-do_install() {
+do_install() { # puts the payload beside what runs
   due verified || return 0
-  inhibited
+  ! inhibited || die 77 inhibited "an inhibit file is on the device"
   use $NEW
   module Download || refuse 69 install_failed "$SAID"
   sync -f "$T" 2>/dev/null || sync # what a later rollback needs is on disk before anything changes
@@ -698,18 +663,21 @@ do_install() {
   save
 }
 
+tidy() { rm -rf "$T/h" "$T/header" "$T/in/$header" "$spool"; }
+
+do_prepare() { # what a delivery needs between its last frame and its go
+  do_verify; echo 'step verify 0 ok'; do_install; tidy
+}
+
 arm() { # the dead-man answers with its pid when it holds no stream of ours any more
   deadman_kind
   [ "$W" != systemd ] || ! systemd-run --quiet --collect --unit="rollout-deadman-$C" \
     --on-active=$((DEADLINE - U + 1)) /bin/sh "$SELF" deadman "$TXN" >/dev/null 2>&1 || return 0
-  session=$(command -v setsid)
-  W=$($session sh "$SELF" --root "$ROOT" deadman "$TXN" </dev/null 2>/dev/null &)
-  num "$W" && pid=$W || return 1
-  started "$pid"
-  echo "$pid $W" >"$RUN/deadman.$C"
+  W=$($(command -v setsid) sh "$SELF" --root "$ROOT" deadman "$TXN" </dev/null 2>/dev/null &)
+  num "$W" && pid=$W && started "$pid" && echo "$pid $W" >"$RUN/deadman.$C"
 }
 
-disarm() {
+disarm() { # ends the dead-man, unless that is who we are; one that stays finds nothing to do
   deadman_kind
   [ "$W" != systemd ] || systemctl stop "rollout-deadman-$C.timer" 2>/dev/null
   ! alive "$RUN/deadman.$C" || [ "$PID" = $$ ] || kill "-$PID" 2>/dev/null || kill "$PID" 2>/dev/null
@@ -717,45 +685,41 @@ disarm() {
 
 do_activate() { # the point of no return: record, dead-man, switch
   due installed || return 0
-  inhibited
+  ! inhibited || die 77 inhibited "an inhibit file is on the device"
   use $NEW
   token
   NONCE=$W AT=$BOOT LIMIT=$P_deadline DEADLINE=$((U + P_deadline)) STATE=probation PHASE=switching
   save
-  arm || { discard aborted && die 74 io "the dead-man cannot be started"; }
+  arm || refuse 74 io "the dead-man cannot be started"
   module ArtifactInstall || undo activate_failed
   ask NeedsArtifactReboot
   case $W in Yes | Automatic) REBOOT=$W ;; esac
-  PHASE=
-  save
-  [ -z "$REBOOT" ] || [ -n "$ROOT" ] || (sleep 2 && { [ "$REBOOT" = Automatic ] && reboot || module ArtifactReboot; }) </dev/null >/dev/null 2>&1 &
+  PHASE= && save
+  [ -z "$REBOOT$ROOT" ] || [ -n "$ROOT" ] || (sleep 2 && { [ $REBOOT = Yes ] && module ArtifactReboot || reboot; }) </dev/null >/dev/null 2>&1 &
 }
 
 undo() { # REASON: a step failed; the device goes back and says so
   why=$SAID
-  back && die 69 "$1" "$why (rolled back)"
-  die 69 rollback_failed "$why; $SAID"
+  back && die 69 "$1" "$why (rolled back)" || die 69 rollback_failed "$why; $SAID"
 }
 
 back() { # takes the newest transaction back; fails when the module cannot
   use $NEW
-  PHASE=reverting
-  save
-  SAID="the module $TYPE does not support rollback" good=
+  PHASE=reverting && save
+  failed="the module $TYPE does not support rollback"
   ask SupportsRollback
-  [ "$W" = Yes ] && module ArtifactRollback && good=yes
-  why_not=$SAID
+  [ "$W" != Yes ] || { module ArtifactRollback && failed= || failed=$SAID; }
   module ArtifactFailure
-  SAID=$why_not PHASE= STATE=rollback-failed
-  if [ "$good" = yes ]; then
+  SAID=$failed PHASE= STATE=rollback-failed
+  if [ -z "$failed" ]; then
     STATE=rolled-back
-    word 1 $CUR
-    [ "$W" != "$TXN" ] || CUR=$PREV PREV=gone
+    [ "${CUR%% *}" != "$TXN" ] || CUR=$PREV PREV=gone
   fi
-  save
-  disarm
-  [ "$good" = yes ] && drop $NEW
+  save; disarm
+  [ -z "$failed" ] && drop $NEW
 }
+
+takes_back() { REVERTED=${NEW%% *} && back; } # the device decides by itself
 
 finish() { # makes the newest transaction permanent
   use $NEW
@@ -764,91 +728,67 @@ finish() { # makes the newest transaction permanent
   (umask 022 && awk "$PROVIDES" "$OLD" "$T/json" >"$V/provides.$TXN") && durable "$V/provides.$TXN" ||
     die 74 io "the provides cannot be written"
   before=$PREV PREV=$CUR CUR="$NEW $(date +%s)" STATE=committed PHASE=
-  save
-  disarm
-  drop $before
+  save; disarm; drop $before
 }
 
 fresh() { # the sender has spoken to this version, after the last boot, over a new connection
   [ -n "$P_nonce" ] && [ "$P_nonce" = "$NONCE" ] && [ "$AT" = "$BOOT" ] || die 77 stale_nonce "ask for the nonce again"
 }
 
-do_confirm() {
-  due probation || return 0
-  fresh
-  STATE=confirmed
-  save
-  disarm
-}
+do_adopt() { DIRTY=1; }
+do_confirm() { ! due probation || { fresh && STATE=confirmed && save && disarm; }; }
 
 do_commit() {
-  state_of "$P_txn"
-  [ "$W" = probation ] || due confirmed || return 0
-  fresh
-  PHASE=committing
-  save
-  finish
+  [ "$NOW" = probation ] || due confirmed || return 0
+  fresh && PHASE=committing && save && finish
 }
 
 do_rollback() {
-  state_of "$P_txn"
-  case $W in
+  case $NOW in
     staging | verified) discard aborted && return ;;
     installed) discard rolled-back && return ;;
     aborted | rolled-back) return ;;
-    committed) again_current ;;
-    probation | confirmed | rollback-failed) [ "${NEW%% *}" = "$P_txn" ] || die 78 nothing_to_roll_back "another transaction came after it" ;;
-    *) die 78 nothing_to_roll_back "the transaction is not known" ;;
+    committed) again_newest ;;
+    probation | confirmed | rollback-failed) [ "${NEW%% *}" = "$P_txn" ] || gone "another one came after it" ;;
+    *) gone "the transaction is not known" ;;
   esac
   back || die 69 rollback_failed "$SAID"
 }
 
-again_current() { # a committed transaction becomes the newest one again, to be taken back
+gone() { die 78 nothing_to_roll_back "$1"; }
+
+again_newest() { # a committed transaction becomes the newest one again, to be taken back
   word 5 $CUR
-  [ "${CUR%% *}" = "$P_txn" ] && [ "$W" = Yes ] && [ "$PREV" != gone ] || die 78 nothing_to_roll_back "the previous version is gone"
+  [ "${CUR%% *}" = "$P_txn" ] && [ "$W" = Yes ] && [ "$PREV" != gone ] || gone "the previous version is gone"
   setting rollback-window 604800
-  [ $(($(date +%s) - ${CUR##* })) -le "$W" ] || die 78 nothing_to_roll_back "the rollback window is over"
-  [ "${NEW%% *}" != "$P_txn" ] || return 0
-  case $STATE in
-    probation | confirmed) die 78 wrong_state "another transaction is in $STATE" ;;
-    staging | verified | installed) discard aborted ;;
-  esac
-  remember
+  [ $(($(date +%s) - ${CUR##* })) -le "$W" ] || gone "the rollback window is over"
+  case $STATE in probation | confirmed) die 78 wrong_state "another transaction is in $STATE" ;; esac
+  case $STATE in staging | verified | installed) discard aborted ;; esac
+  [ "${NEW%% *}" = "$P_txn" ] || remember
   NEW=${CUR% *} STATE=committed
 }
 
 do_abort() {
-  state_of "$P_txn"
-  case $W in
-    none | aborted) ;;
-    staging | verified | installed) discard aborted ;;
-    *) die 78 wrong_state "the transaction is $W" ;;
-  esac
+  case $NOW in none | aborted) return ;; staging | verified | installed) discard aborted && return ;; esac
+  die 78 wrong_state "the transaction is $NOW"
 }
-
-do_adopt() { DIRTY=1; }
 
 do_gc() { # what neither runs, nor is needed to go back, nor is under way
   keep=" ${CUR%% *} ${PREV%% *} "
   case $STATE in aborted | rolled-back) ;; *) keep="$keep${NEW%% *} " ;; esac
-  names "$V/txn"
-  found=$W
   names "$VAR/spool/$C"
-  for txn in $found $W; do
+  for txn in $W $(names "$V/txn" && echo "$W"); do
     case $keep in *" $txn "*) continue ;; esac
-    W=
+    [ ${#txn} -eq 26 ] || continue
+    W=-
     IFS= read -r W 2>/dev/null <"$V/txn/$txn/tree/header/payload_type"
-    [ ${#txn} -ne 26 ] || drop "$txn" - - "${W:--}"
+    drop "$txn" - - "$W"
   done
 }
 
 recover() { # finishes or undoes what a core was doing when it was killed or the power went
   ! alive "$RUN/module" || kill -9 "-$PID" 2>/dev/null || kill -9 "$PID" # it must not work beside us
-  case $PHASE in
-    switching) takes_back ;;
-    reverting) back ;;
-    committing) (finish) ; load "$C" ;;
-  esac
+  case $PHASE in switching) takes_back ;; reverting) back ;; committing) (finish) ; load "$C" ;; esac
   [ "$AT" != "$BOOT" ] || return 0
   case $STATE in
     probation) [ -n "$REBOOT" ] && rebooted || takes_back ;;
@@ -858,45 +798,31 @@ recover() { # finishes or undoes what a core was doing when it was killed or the
 
 rebooted() { # the module had asked for this boot, or the transaction was confirmed before it
   token
-  NONCE=$W AT=$BOOT DEADLINE=$((U + LIMIT)) REBOOT=
-  save
-  use $NEW
+  NONCE=$W AT=$BOOT DEADLINE=$((U + LIMIT)) REBOOT= && save && use $NEW
   [ "$STATE" = confirmed ] || { arm && module ArtifactVerifyReboot; }
-}
-
-takes_back() { # the device decides by itself
-  REVERTED=${NEW%% *}
-  back
 }
 
 boot() { # the hook: before anything else may change something
   core_lock 25 || exit 75
   names "$VAR/component"
   for C in $W; do
-    load "$C"
-    recover
-    [ "$STATE" != probation ] || alive "$RUN/deadman.$C" || { use $NEW && arm; }
+    (load "$C" && recover && [ "$STATE" = probation ] && ! alive "$RUN/deadman.$C" && use $NEW && arm)
   done
 }
 
 deadman() { # TXN: takes it back when its deadline passes before it is confirmed
   names "$VAR/component"
-  for C in $W; do
-    load "$C"
-    [ "${NEW%% *}" != "$1" ] || break
-  done
+  for C in $W; do load "$C" && [ "${NEW%% *}" != "$1" ] || break; done
   echo $$
   exec >/dev/null
-  while [ "$STATE" = probation ] && [ "${NEW%% *}" = "$1" ]; do
+  while [ "$STATE ${NEW%% *}" = "probation $1" ]; do
     clock
     left=$((DEADLINE - U))
     if [ $left -gt 0 ]; then
-      [ $left -lt 30 ] || left=30
-      sleep $left
+      sleep $((left < 30 ? left : 30))
     elif core_lock 2; then
-      load "$C"
-      recover
-      [ "$STATE" = probation ] && [ "${NEW%% *}" = "$1" ] && takes_back
+      load "$C" && recover
+      [ "$STATE ${NEW%% *}" != "probation $1" ] || takes_back
       exit
     fi
     load "$C"
@@ -904,22 +830,19 @@ deadman() { # TXN: takes it back when its deadline passes before it is confirmed
 }
 
 core() { # VERB KEY=VALUE...: the only way in, in a process or subshell of its own
-  trap '' HUP PIPE
-  umask 077
-  verb=$1
-  shift
-  case $verb in
-    begin | verify | install | prepare | activate | confirm | commit | rollback | abort) args "$@" && [ -n "$P_txn" ] ;;
-    adopt | gc | readback) args "$@" ;;
+  verb=$1 && shift
+  args "$@" && case $verb in
+    readback) load "$P_component" && readback && echo "$W" && exit ;;
+    begin | verify | install | prepare | activate | confirm | commit | rollback | abort) [ -n "$P_txn" ] ;;
+    adopt | gc) ;;
     *) false ;;
-  esac || die 64 usage "the core does not take that"
-  [ "$verb" != readback ] || { load "$P_component" && readback && echo "$W" && exit; }
-  [ -n "$P_controller" ] && [ -n "$P_epoch" ] || die 64 usage "controller= and epoch= are missing"
+  esac && [ -n "$P_controller" ] && [ -n "$P_epoch" ] || die 64 usage "a parameter is missing or malformed"
   core_lock 25 || die 75 busy "another request is at work"
   load "$P_component"
   recover
   [ "$verb" != adopt ] || OWNER=
   fence
+  state_of "$P_txn" && NOW=$W
   "do_$verb"
   [ -z "$DIRTY" ] || save
   exit 0
@@ -956,7 +879,7 @@ call() { # VERB: asks the core; ANSWER are its lines, RC its exit code
   if [ -n "$ELEVATE" ]; then
     ANSWER=$($ELEVATE "$@" </dev/null)
   else
-    ANSWER=$(LOCKED='' && core "$@" </dev/null)
+    ANSWER=$(LOCKED='' && umask 077 && core "$@" </dev/null)
   fi
   RC=$?
   case $RC in 0 | 64 | 65 | 69 | 74 | 75 | 76 | 77 | 78) ;; *) ANSWER="reason io${NL}detail the%20core%20ended%20with%20$RC" RC=74 ;; esac
@@ -1191,7 +1114,7 @@ step() { # VERB STEPS...: asks the core, says how each step went; a failure ends
 deliver() {
   [ "${P_frames:-0}" -ge 1 ] && [ "$P_frames" -le 256 ] && [ "$P_wait" -le 3600 ] ||
     fail 64 usage "frames= or wait= is missing or too large"
-  [ ! -e "$ETC/inhibit" ] && [ ! -e "$RUN/inhibit" ] || fail 77 inhibited "an inhibit file is on the device"
+  ! inhibited || fail 77 inhibited "an inhibit file is on the device"
   open_spool
   sums='' sizes=' ' count=0
   while [ $count -lt "$P_frames" ]; do
@@ -1255,7 +1178,7 @@ request() { # the one line that came over SSH
 }
 # --- protocol end ---
 
-ROOT='' ELEVATE='' LOCKED='' OUT='' HOLDER='' SAID=''
+ROOT='' ELEVATE='' LOCKED='' OUT='' HOLDER='' SAID='' header=none spool=''
 case $0 in /*) SELF=$0 ;; *) SELF=$PWD/$0 ;; esac
 while [ $# -gt 0 ]; do
   case $1 in
@@ -1269,6 +1192,8 @@ ETC=$ROOT/etc/rollout LIB=$ROOT/usr/lib/rollout VAR=$ROOT/var/lib/rollout RUN=$R
 ROLLOUT_ROOT=$ROOT
 export ROLLOUT_ROOT
 clock
+trap '' HUP PIPE
+case ${1-} in core | boot | deadman) umask 077 ;; esac
 case ${1-} in
   --version) echo "rollout-helper $VERSION" ;;
   core) shift && core "$@" ;;
@@ -1277,7 +1202,6 @@ case ${1-} in
   '')
     request=${SSH_ORIGINAL_COMMAND-}
     unset SSH_ORIGINAL_COMMAND
-    trap '' HUP PIPE
     request "$request"
     ;;
   *) echo "usage: helper.sh [--root DIR] [--elevate CMD] [core VERB ... | boot | deadman TXN | --version]" >&2 && exit 64 ;;
