@@ -58,7 +58,7 @@ _WORDS = frozenset({"and", "or", "not", "in", "true", "false"})
 _FOREIGN_WORDS = {"True": "true", "False": "false", "AND": "and", "OR": "or", "NOT": "not"}
 _COMPARE: dict[type[ast.cmpop], str] = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
-    ast.In: "in", ast.NotIn: "not in",
+    ast.In: "in", ast.NotIn: "not in",  # codespell:ignore notin
 }  # fmt: skip
 _ORDERED = frozenset({"<", "<=", ">", ">="})
 _MEMBERSHIP = frozenset({"in", "not in"})

@@ -127,20 +127,25 @@ def _eligible(
 def _left_out(device: DeviceId, answer: Surveyed, artifact: PlannedArtifact) -> Skipped | None:
     if answer.reason in _LEFT_OUT:
         return Skipped(device, answer.reason, answer.detail)
-    if not answer.reachable:
-        return None
-    if not answer.enrolled:
+    if answer.reachable and not answer.enrolled:
         return Skipped(device, Reason.NOT_ENROLLED, answer.detail)
+    if not _answered(answer):  # what is not known yet, the rollout finds out and counts
+        return None
     if artifact.device_types and answer.device_type not in artifact.device_types:
         wanted = ", ".join(artifact.device_types)
-        detail = f"device type `{answer.device_type}`, the artifact is for `{wanted}`"
+        has = f"device type `{answer.device_type}`" if answer.device_type else "no device type"
+        detail = f"{has}, the artifact is for `{wanted}`"
         return Skipped(device, Reason.INCOMPATIBLE, detail)
     return None
 
 
+def _answered(answer: Surveyed) -> bool:
+    return answer.reachable and answer.reason is Reason.OK
+
+
 def _planned(device: Device, survey: Mapping[DeviceId, Surveyed]) -> PlannedDevice:
     answer = survey.get(device.id)
-    if answer is None or not answer.reachable:
+    if answer is None or not _answered(answer):
         return PlannedDevice(device.address, dict(device.labels))
     return PlannedDevice(
         device.address,

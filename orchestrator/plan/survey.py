@@ -13,7 +13,7 @@ class Surveyed:
 
     `artifact` and `manifest` are what it runs now ("" where it runs nothing of ours);
     `keeps_previous` whether the update module for the planned artifact can go back after commit.
-    `reason` is not OK where the device cannot take part; `detail` is untrusted text.
+    `reason` is not OK where there is no such answer; `detail` is untrusted text.
     """
 
     reachable: bool

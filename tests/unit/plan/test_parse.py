@@ -39,7 +39,7 @@ soak: 22:30
 slow_start: yes
 max_fail_percentage: 5%
 windows: []
-timeouts: {conect: 5s, install: 0s}
+timeouts: {conn: 5s, install: 0s}
 become: true
 gates:
   - name: service healthy
@@ -64,7 +64,7 @@ EXPECTED = [
     "plan.yml:12:22 P101",
     "plan.yml:13:1 P106",
     "plan.yml:14:12 P107",
-    "plan.yml:14:33 P104",
+    "plan.yml:14:31 P104",
     "plan.yml:15:9 P105",
     "plan.yml:18:12 P110",
     "plan.yml:19:31 P113",

@@ -86,6 +86,24 @@ def test_survey_leaves_out_who_cannot_take_part(plan: Parse, resolve: Resolve) -
     assert resolved.surveyed is True
 
 
+def test_device_that_breaks_the_protocol_keeps_its_place(plan: Parse, resolve: Resolve) -> None:
+    answer = Surveyed(reachable=True, reason=Reason.PROTOCOL, detail="no end line")
+
+    resolved = resolve(plan("waves: [rest]\n" + GATES), 1, survey={DeviceId("gw-0"): answer})
+
+    assert resolved.skipped == ()
+    assert resolved.devices[DeviceId("gw-0")].current is None
+
+
+def test_device_without_a_type_is_incompatible(plan: Parse, resolve: Resolve) -> None:
+    survey = {DeviceId("gw-0"): Surveyed(reachable=True)}
+
+    resolved = resolve(plan("waves: [rest]\n" + GATES), 2, survey=survey)
+
+    assert resolved.skipped[0].reason is Reason.INCOMPATIBLE
+    assert resolved.skipped[0].detail == "no device type, the artifact is for `pi4`"
+
+
 def test_device_keeps_what_it_answered(plan: Parse, resolve: Resolve) -> None:
     answer = Surveyed(
         reachable=True, device_type="pi4", artifact="x", manifest="3" * 64, keeps_previous=False
