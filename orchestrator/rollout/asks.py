@@ -42,45 +42,45 @@ def asked(led: Ledger, event: OperatorAsked) -> None:
     if event.request and event.request <= led.last_request:
         return
     led.last_request = max(led.last_request, event.request)
-    done = False
-    if led.state in _ACTIVE:
-        match event.ask:
-            case Ask.PAUSE:
-                done = led.state is not RolloutState.HALTED
-                brakes.pause(led, Pause.OPERATOR, event.why)
-            case Ask.RESUME:
-                done = _resume(led, event)
-            case Ask.ABORT:
-                done = True
-                _abort(led)
-            case Ask.RETRY:
-                done = _retry(led, event)
-            case Ask.ROLLBACK:
-                done = _roll_back(led, event)
-    data = {"ask": event.ask.value, "who": event.who, "why": event.why, "done": done}
+    answer = _ANSWERS[event.ask](led, event)
+    data = {"ask": event.ask.value, "who": event.who, "why": event.why, "done": bool(answer)}
     led.note("operator", data=dict(data))
+    if answer is not None:
+        answer()
 
 
-def _resume(led: Ledger, event: OperatorAsked) -> bool:
+Answer = Callable[[], None]  # what a request does, once it was found to fit
+
+
+def _pause(led: Ledger, event: OperatorAsked) -> Answer | None:
+    if led.state not in (RolloutState.RUNNING, RolloutState.PAUSED):
+        return None
+    return lambda: brakes.pause(led, Pause.OPERATOR, event.why)
+
+
+def _resume(led: Ledger, event: OperatorAsked) -> Answer | None:
     halted = led.state is RolloutState.HALTED
     if led.state not in _STOPPED or (halted and not event.accept_failures):
-        return False
+        return None
+    return lambda: _go_on(led, accept_failures=event.accept_failures)
+
+
+def _go_on(led: Ledger, *, accept_failures: bool) -> None:
     wave = led.waves[led.current]
-    if event.accept_failures:
+    if accept_failures:
         wave.accepted = max(wave.counted, wave.allowed)
         wave.accepted_unreachable = max(wave.unreachable, wave.allowed_unreachable)
         wave.promised = True
-    else:
-        _try_again(led, wave, lambda rec: rec.state is DeviceState.DEFERRED or rec.excused)
-    _try_again(led, wave, _was_cancelled)
     wave.tripped = False
     if wave.state in (WaveState.INCONCLUSIVE, WaveState.TRIPPED):
         wave.state = WaveState.RUNNING
     led.causes.clear()
     led.state = RolloutState.RUNNING
+    led.note("resumed", wave=wave.name, data={"accept_failures": accept_failures})
     gating.reset(led)
-    led.note("resumed", wave=wave.name, data={"accept_failures": event.accept_failures})
-    return True
+    if not accept_failures:
+        _try_again(led, wave, lambda rec: rec.state is DeviceState.DEFERRED or rec.excused)
+    _try_again(led, wave, _was_cancelled)
 
 
 def _was_cancelled(rec: DeviceRecord) -> bool:
@@ -109,7 +109,12 @@ def again(led: Ledger, rec: DeviceRecord) -> None:
     rec.excused = False
 
 
-def _abort(led: Ledger) -> None:
+def _abort(led: Ledger, event: OperatorAsked) -> Answer | None:
+    del event
+    return (lambda: _leave(led)) if led.state in _ACTIVE else None
+
+
+def _leave(led: Ledger) -> None:
     led.state = RolloutState.ABORTING
     led.causes.clear()
     for rec in led.devices.values():
@@ -127,27 +132,40 @@ def _stop_reading(led: Ledger, rec: DeviceRecord) -> None:
     led.wave_of(rec).reading -= 1
 
 
-def _retry(led: Ledger, event: OperatorAsked) -> bool:
+def _retry(led: Ledger, event: OperatorAsked) -> Answer | None:
     wave = led.waves[led.current]
-    if wave.state not in _REOPENED:
-        return False
+    if led.state not in _ACTIVE or wave.state not in _REOPENED:
+        return None
     names = frozenset(event.devices)
-    count = _try_again(led, wave, lambda rec: not names or rec.id in names)
-    if count and wave.state not in (WaveState.TRIPPED, WaveState.INCONCLUSIVE):
-        wave.state = WaveState.RUNNING
-    return count > 0
+
+    def again_all() -> None:
+        count = _try_again(led, wave, lambda rec: not names or rec.id in names)
+        if count and wave.state not in (WaveState.TRIPPED, WaveState.INCONCLUSIVE):
+            wave.state = WaveState.RUNNING
+
+    return again_all
 
 
-def _roll_back(led: Ledger, event: OperatorAsked) -> bool:
-    index = None
-    if event.wave is not None:
-        index = _index_of(led.waves, event.wave)
-        if index is None:
-            return False
-    led.causes.clear()
-    retreat.begin(led, event.who, wave=index, devices=event.devices)
-    return True
+def _roll_back(led: Ledger, event: OperatorAsked) -> Answer | None:
+    index = None if event.wave is None else _index_of(led.waves, event.wave)
+    if led.state not in _ACTIVE or (event.wave is not None and index is None):
+        return None
+
+    def begin() -> None:
+        led.causes.clear()
+        retreat.begin(led, event.who, wave=index, devices=event.devices)
+
+    return begin
 
 
 def _index_of(waves: Iterable[WaveRecord], name: str) -> int | None:
     return next((wave.index for wave in waves if wave.name == name), None)
+
+
+_ANSWERS: dict[Ask, Callable[[Ledger, OperatorAsked], Answer | None]] = {
+    Ask.PAUSE: _pause,
+    Ask.RESUME: _resume,
+    Ask.ABORT: _abort,
+    Ask.RETRY: _retry,
+    Ask.ROLLBACK: _roll_back,
+}

@@ -175,9 +175,9 @@ def _passed(led: Ledger, rec: DeviceRecord) -> None:
     if rec.reading:
         end_reading(led, rec)
         return
-    led.mark_proven(rec)
     seconds = led.plan.timeouts.connect_s + led.plan.timeouts.install_s
     if not rec.nonce:  # nothing to commit: the device says it is committed
+        led.mark_proven(rec)
         moves.finish(led, rec, DeviceState.SUCCEEDED, Reason.OK)
     elif rec.late:
         led.want(rec, Work.CONFIRM, seconds, nonce=rec.nonce)
@@ -189,6 +189,7 @@ def _passed(led: Ledger, rec: DeviceRecord) -> None:
 def commit(led: Ledger, rec: DeviceRecord) -> None:
     """Makes the version permanent, with the nonce of the last proof."""
     seconds = led.plan.timeouts.connect_s + led.plan.timeouts.install_s
+    led.mark_proven(rec)
     led.move(rec, DeviceState.COMMITTING)
     led.wake(rec, None)
     led.want(rec, Work.COMMIT, seconds, nonce=rec.nonce)
@@ -207,6 +208,7 @@ def committed(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
 def _committing(led: Ledger, rec: DeviceRecord, event: DeviceReported, done: DeviceState) -> None:
     reason, detail = event.outcome.reason, event.outcome.detail
     if reason is Reason.OK:
+        led.mark_proven(rec)
         moves.finish(led, rec, done, Reason.OK)
     elif reason in TRUST_REASONS:
         moves.shun(led, rec, reason, detail)

@@ -87,6 +87,8 @@ class SimulatedDevice:
         self.activations: dict[str, int] = {}
         self.mutations: list[tuple[float, int, str, str]] = []
         self.commits: list[tuple[float, int]] = []
+        self.offline: list[tuple[float, float]] = []
+        self.on_activated: Callable[[SimulatedDevice, str], None] = lambda _device, _txn: None
         self._serial = 0
         self._activated_serial = 0
         self._nonce_asked = False
@@ -102,7 +104,10 @@ class SimulatedDevice:
     def is_reachable(self) -> bool:
         """Whether it would answer right now."""
         self.pass_time()
-        return self.now() >= self.down_until and not self.releases[self.active].bricks
+        now = self.now()
+        if now < self.down_until or self.releases[self.active].bricks:
+            return False
+        return not any(start <= now < end for start, end in self.offline)
 
     def pass_time(self) -> None:
         """The dead-man acts when its deadline has passed."""
@@ -322,6 +327,7 @@ class SimulatedDevice:
         self.commit_nonce = self._new_nonce()
         self._activated_serial = self._serial
         self._nonce_asked = False
+        self.on_activated(self, txn_id)
         return Rc.OK, self.state_fields()
 
     def _own(self, txn_id: str) -> Txn | None:

@@ -135,6 +135,10 @@ class MemoryStore:
         requests.append(dataclasses.replace(request, request=number))
         return number
 
+    def known(self) -> tuple[str, ...]:
+        """Ids of all rollouts."""
+        return tuple(self._rollouts)
+
     def journal(self, rollout_id: str) -> tuple[JournalEntry, ...]:
         """Everything journalled so far."""
         return tuple(self._rollouts[rollout_id].journal)

@@ -1,0 +1,271 @@
+"""What must hold in every simulated rollout, checked against journal and hidden truth.
+
+The checks share no code with the engine: they fold the journal anew and look into the devices.
+
+Laws checked, after every commit and at every activation:
+- I1, I2: starts only while the rollout runs, at most `max_parallel` of a wave at work.
+- R16: past the point of no return and unproven, at most allowed - counted + 1 + successes.
+- Intent before effect: no device activates or commits what the journal does not know.
+- I4: a device that succeeded is committed on the target.
+- I5: replaying the journal gives the stored states.
+- I6: terminal states change only by regression, reconciliation, rollback or an operator.
+- No device is activated twice unless somebody asked for another try.
+- I9: epochs of mutating requests never fall.
+And at the end: nothing uncommitted, no claim that the truth denies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from orchestrator.device.model import DeviceId
+from orchestrator.plan.resolved import OnFailure, ResolvedPlan
+from orchestrator.rollout.events import JournalEntry
+from orchestrator.testing.device import SimulatedDevice
+
+_WORKING = {
+    "transferring", "staged", "activating", "rebooting", "verifying", "committing",
+    "rolling_back", "uncertain",
+}  # fmt: skip
+_FLYING = {"activating", "rebooting", "verifying", "rolling_back", "uncertain"}
+_COUNTED = {"failed", "rolled_back", "rollback_failed", "lost"}
+_GOOD = {"confirmed", "committing", "succeeded"}
+_TERMINAL = _COUNTED | {"succeeded", "unchanged", "skipped", "cancelled"}
+_BACK_ON_OLD = {"pending", "queued", "rolled_back", "cancelled", "deferred", "skipped"}
+
+
+class InvariantBroken(AssertionError):  # noqa: N818  it reads as a fact
+    """A rule that must always hold did not; says which and where."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A device as the journal tells it."""
+
+    wave: str
+    state: str = "pending"
+    proven: bool = False
+    dark: bool = False
+    excused: bool = False
+    activations: list[str] = field(default_factory=list)
+    allowed_again: bool = True
+
+
+class Checker:
+    """Watches one rollout."""
+
+    def __init__(self, plan: ResolvedPlan, devices: Mapping[DeviceId, SimulatedDevice]) -> None:
+        self.plan = plan
+        self.devices = devices
+        self.target = plan.artifact.manifest_sha256
+        self.seen: dict[str, _Seen] = {}
+        self.planned = {wave.name: len(wave.devices) for wave in plan.waves}
+        self.accepted: dict[str, int] = {}
+        self.running = True
+        self.returning = False
+        self.touched = False  # an operator changed the rules: some bounds no longer hold
+        self.entries: list[JournalEntry] = []
+        for wave in plan.waves:
+            for device in wave.devices:
+                self.seen[device] = _Seen(wave.name)
+        for simulated in devices.values():
+            simulated.on_activated = self.activated
+
+    # --- the journal -------------------------------------------------------------------------
+
+    def see(self, entries: Sequence[JournalEntry]) -> None:
+        """Journal lines were committed."""
+        for entry in entries:
+            self.entries.append(entry)
+            self._see(entry)
+
+    def _see(self, entry: JournalEntry) -> None:
+        match entry.type:
+            case "device_state":
+                self._moved(entry)
+            case "warning" if entry.data.get("what") == "dark":
+                self.seen[entry.device].dark = True
+            case "halted" | "paused":
+                self.running = False
+            case "resumed":
+                self._resumed(entry)
+            case "rollback_started":
+                self.running, self.returning = False, True
+            case "operator":
+                self._asked(entry)
+            case "budget" if self.plan.on_failure is OnFailure.CONTINUE:
+                self.accepted[entry.wave] = self.counted(entry.wave)
+            case _:
+                pass
+
+    def _asked(self, entry: JournalEntry) -> None:
+        self.touched = True
+        if entry.data["ask"] in ("retry", "resume"):
+            for seen in self.seen.values():
+                seen.allowed_again = True
+        if entry.data["ask"] == "abort" and entry.data["done"]:
+            self.running, self.returning = False, True
+
+    def _resumed(self, entry: JournalEntry) -> None:
+        self.running = True
+        if entry.data["accept_failures"]:
+            wave = entry.wave
+            self.accepted[wave] = max(self.counted(wave), self.allowed(wave))
+        for seen in self.seen.values():
+            seen.allowed_again = True
+
+    def _moved(self, entry: JournalEntry) -> None:
+        seen = self.seen[entry.device]
+        self._expect(seen.state == entry.data["from"], "I5: the journal skips a state", entry)
+        if entry.wave != seen.wave:
+            self.planned[seen.wave] -= 1
+            seen.wave = entry.wave
+        before, state = seen.state, str(entry.data["to"])
+        self._check_terminal(before, state, entry)
+        seen.state, seen.dark = state, seen.dark and state == "uncertain"
+        if state == "activating":
+            seen.proven = seen.excused = False
+            self._check_flight(entry)
+        elif state == "transferring":
+            self._check_start(before, entry)
+        elif state in _GOOD:
+            seen.proven = True
+        elif state == "verifying":
+            seen.proven = False
+        if entry.data.get("reason") == "no_data":
+            seen.excused = True
+        if state == "rolled_back" and entry.data.get("reason") == "reverted":
+            seen.excused = self._was_away(entry)
+        if state == "succeeded":
+            self._check_success(entry)
+
+    def _was_away(self, entry: JournalEntry) -> bool:
+        """Whether an engine was started since this device's activation."""
+        for earlier in reversed(self.entries):
+            if earlier.type == "engine_started":
+                return True
+            own = earlier.device == entry.device and earlier.type == "device_state"
+            if own and earlier.data["to"] == "activating":
+                return False
+        return False
+
+    def _check_terminal(self, before: str, state: str, entry: JournalEntry) -> None:
+        if before not in _TERMINAL or self.returning:
+            return
+        regressed = before == "succeeded" and state in ("failed", "lost")
+        self._expect(
+            regressed or self.seen[entry.device].allowed_again or before == "cancelled",
+            f"I6: terminal state `{before}` became `{state}`",
+            entry,
+        )
+
+    def _check_start(self, before: str, entry: JournalEntry) -> None:
+        if before in ("pending", "queued"):
+            self._expect(self.running, "I2: a device started after a stop", entry)
+        wave = next(wave for wave in self.plan.waves if wave.name == entry.wave)
+        count = sum(s.state in _WORKING for s in self.seen.values() if s.wave == entry.wave)
+        self._expect(count <= wave.max_parallel, f"{count} devices at work", entry)
+
+    def _check_flight(self, entry: JournalEntry) -> None:
+        name = entry.wave
+        wave = next(wave for wave in self.plan.waves if wave.name == name)
+        members = [seen for seen in self.seen.values() if seen.wave == name]
+        flying = sum(seen.state in _FLYING and not seen.proven for seen in members)
+        good = sum(seen.state in _GOOD for seen in members)
+        bound = wave.max_parallel
+        if wave.slow_start:
+            bound = min(bound, self.allowed(name) - self.counted(name) + 1 + good)
+        reentered = entry.data["from"] == "uncertain"  # it had its slot before the crash
+        self._expect(reentered or flying <= bound, f"R16: {flying} in flight, bound {bound}", entry)
+        self._expect(reentered or self.running, "I2: an activation after a stop", entry)
+
+    def counted(self, wave: str) -> int:
+        """R6, anew."""
+        return sum(
+            (seen.state in _COUNTED and not seen.excused) or seen.dark
+            for seen in self.seen.values()
+            if seen.wave == wave
+        )
+
+    def allowed(self, name: str) -> int:
+        """R6, anew."""
+        if name in self.accepted:
+            return self.accepted[name]
+        wave = next(wave for wave in self.plan.waves if wave.name == name)
+        gone = sum(
+            seen.state in ("unchanged", "skipped")
+            for seen in self.seen.values()
+            if seen.wave == name
+        )
+        share = Fraction(wave.max_fail_share)
+        by_share = (self.planned[name] - gone) * share.numerator // share.denominator
+        if wave.max_failures is None:
+            return by_share
+        return min(by_share, wave.max_failures) if share else wave.max_failures
+
+    def _check_success(self, entry: JournalEntry) -> None:
+        device = self.devices[DeviceId(entry.device)]
+        committed = device.txn is not None and device.txn.state == "committed"
+        self._expect(
+            committed and device.active == self.target, "I4: success without the target", entry
+        )
+
+    # --- the truth ---------------------------------------------------------------------------
+
+    def activated(self, device: SimulatedDevice, txn: str) -> None:
+        """A device really switched to the new version."""
+        seen = self.seen[device.name]
+        if seen.state not in ("activating", "uncertain", "rolling_back"):
+            message = f"intent before effect: {device.name} activated while `{seen.state}`"
+            raise InvariantBroken(message)
+        if seen.activations and not seen.allowed_again:
+            message = f"{device.name} was activated twice without anybody asking"
+            raise InvariantBroken(message)
+        seen.activations.append(txn)
+        seen.allowed_again = False
+
+    def finish(self, exit_code: int, *, rows: Mapping[DeviceId, Mapping[str, object]]) -> None:
+        """The rollout ended, and all dead-men had their time."""
+        for name, seen in self.seen.items():
+            device = self.devices[DeviceId(name)]
+            device.pass_time()
+            self._check_end(device, seen)
+            stored = rows[DeviceId(name)]["state"]
+            if stored != seen.state:
+                message = f"I5: {name} is `{seen.state}` by the journal, `{stored}` as stored"
+                raise InvariantBroken(message)
+        on_new = [name for name, device in self.devices.items() if device.active == self.target]
+        if exit_code == 0 and len(on_new) != len(self.seen):
+            message = (
+                f"exit 0, but only {len(on_new)} of {len(self.seen)} devices are on the target"
+            )
+            raise InvariantBroken(message)
+        if exit_code == 5 and on_new:  # noqa: PLR2004  the public code
+            message = f"exit 5, but {on_new} run the new version"
+            raise InvariantBroken(message)
+
+    def _check_end(self, device: SimulatedDevice, seen: _Seen) -> None:
+        state = device.txn.state if device.txn else "none"
+        unknown = seen.state in ("lost", "rollback_failed")
+        problem = ""
+        if state == "probation" or (state == "confirmed" and not unknown):
+            problem = f"is left in {state}"
+        elif seen.state == "succeeded" and device.active != self.target:
+            problem = "succeeded, but is not on the target"
+        elif seen.state in _BACK_ON_OLD and device.active == self.target:
+            problem = f"is `{seen.state}`, but on the new version"
+        elif seen.state not in _TERMINAL | {"deferred", "pending", "queued", "confirmed"}:
+            problem = f"ended as `{seen.state}`"
+        epochs = [epoch for _at, epoch, _verb, _txn in device.mutations]
+        if epochs != sorted(epochs):
+            problem = f"I9: epochs fell: {epochs}"
+        if problem:
+            message = f"{device.name} {problem}"
+            raise InvariantBroken(message)
+
+    def _expect(self, holds: bool, message: str, entry: JournalEntry) -> None:
+        if not holds:
+            text = f"{message} (line {entry.seq}: {entry.type} {entry.device} {dict(entry.data)})"
+            raise InvariantBroken(text)
