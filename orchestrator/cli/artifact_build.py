@@ -37,7 +37,7 @@ class BuildOptions:
     ]
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The artifact to write.")]
     key: Annotated[
-        Path | None, typer.Option("--key", metavar="KEY", help="Sign with this private key.")
+        Path | None, typer.Option("--key", "--sign-key", metavar="KEY", help="Sign with this key.")
     ] = None
     version: Annotated[
         str | None,

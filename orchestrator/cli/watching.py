@@ -38,9 +38,9 @@ class PlainView:
         self.board = Board(run.resolved, run.rollout_id)
         verbose = self.session.verbose > 0
         self._lines = Lines(self.board, self.session.err, every_device=verbose)
-        if run.joined:
-            self._print([f"going on with rollout {run.rollout_id}"])
-        self._lines.take(run.history)
+        before = self._lines.take(run.history)
+        self._print([f"going on with rollout {run.rollout_id}"] if run.joined else before)
+        self._said_at = time.monotonic()
 
     def journal(self, entries: Sequence[JournalEntry]) -> None:
         """New entries."""

@@ -139,7 +139,7 @@ class Board:
     def take_work(self, device: str, step: str, sent_bytes: int, total_bytes: int) -> None:
         """Progress of a device at work that no journal records."""
         line = self.at_work.get(device)
-        if line is not None:
+        if line is not None and line.state in BEFORE_RETURN:
             line.step, line.sent_bytes, line.total_bytes = step, sent_bytes, total_bytes
 
     def take_story(self, story: Story) -> None:
@@ -208,12 +208,12 @@ class Board:
             self.at_work[line.name] = line
         else:
             self.at_work.pop(line.name, None)
-            line.step, line.sent_bytes, line.total_bytes = "", 0, 0
         if target in COUNTED or target is DeviceState.DEFERRED:
             self.trouble[line.name] = line
         elif target in PROVEN:
             self.trouble.pop(line.name, None)
         if target not in BEFORE_RETURN:
+            line.step, line.sent_bytes, line.total_bytes = "", 0, 0
             self.recent.append(entry)
 
     def _move(self, line: DeviceLine, wave: str, target: DeviceState) -> None:

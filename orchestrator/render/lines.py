@@ -18,6 +18,7 @@ from orchestrator.render.words import (
     clock,
     reason_words,
     state_words,
+    wave_words,
 )
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.states import AT_WORK, COUNTED, PROVEN, DeviceState
@@ -42,6 +43,7 @@ class Lines:
         self._look = look
         self._every_device = every_device
         self._shown: Counter[str] = Counter()
+        self._engine_starts = 0
         self._makers: Mapping[str, Callable[[JournalEntry], str]] = {
             "rollout_started": self._rollout_started,
             "engine_started": self._engine_started,
@@ -74,7 +76,7 @@ class Lines:
         board = self.board
         board.take_time(now)
         wave = board.waves.get(board.current)
-        where = f"wave {escape(wave.name)}: {progress_words(wave)}" if wave else "starting"
+        where = f"{wave_words(wave.name)}: {progress_words(wave)}" if wave else "starting"
         return self._stamped(f"{where}; {state_words(board.state)}", now)
 
     def _stamped(self, text: str, at: float) -> str:
@@ -92,17 +94,18 @@ class Lines:
         return f"rollout {board.rollout_id}: {artifact} to {devices} in {waves}"
 
     def _engine_started(self, entry: JournalEntry) -> str:
-        epoch = entry.data.get("epoch")
-        if not isinstance(epoch, int) or epoch <= 1:
-            return ""
-        return f"an engine took over (epoch {epoch}); asking devices where they stand"
+        self._engine_starts += 1
+        if self._engine_starts == 1:
+            return ""  # the first one has nothing to take over
+        epoch = escape(str(entry.data.get("epoch") or ""))
+        return f"an engine took over (epoch {epoch}); it asks devices where they stand"
 
     def _wave_started(self, entry: JournalEntry) -> str:
         wave = self.board.waves.get(entry.wave)
         if wave is None:
             return ""
         sign = self._sign(Symbol.RUNNING, Style.ACCENT)
-        return f"{sign} wave {escape(wave.name)}: {plural(wave.total, 'device')}"
+        return f"{sign} {wave_words(wave.name)}: {plural(wave.total, 'device')}"
 
     def _soak_started(self, entry: JournalEntry) -> str:
         wave = self.board.waves.get(entry.wave)
@@ -113,7 +116,7 @@ class Lines:
             return ""  # the line of its end follows at once
         sign = self._sign(Symbol.RUNNING, Style.ACCENT)
         soak = f"soaking for {format_duration(round(left, 3))}"
-        return f"{sign} wave {escape(wave.name)}: {progress_words(wave)}, {soak}"
+        return f"{sign} {wave_words(wave.name)}: {progress_words(wave)}, {soak}"
 
     def _wave_done(self, entry: JournalEntry) -> str:
         wave = self.board.waves.get(entry.wave)
@@ -121,7 +124,7 @@ class Lines:
             return ""
         symbol, style = WAVE_SIGNS[wave.state]
         return (
-            f"{self._sign(symbol, style)} wave {escape(wave.name)} {state_words(wave.state)}: "
+            f"{self._sign(symbol, style)} {wave_words(wave.name)} {state_words(wave.state)}: "
             f"{progress_words(wave)}"
         )
 
@@ -164,7 +167,7 @@ class Lines:
         style = Style.BAD if entry.type == "halted" else Style.WARN
         sign = self._sign(Symbol.FAILED if entry.type == "halted" else Symbol.WARNING, style)
         why = ": ".join(part for part in (cause, detail) if part)
-        where = f" in wave {escape(entry.wave)}" if entry.wave else ""
+        where = f" in {wave_words(entry.wave)}" if entry.wave else ""
         return f"{sign} {self._look.paint(entry.type, style)}{where}: {why}"
 
     def _resumed(self, entry: JournalEntry) -> str:
@@ -173,7 +176,7 @@ class Lines:
 
     def _rollback_started(self, entry: JournalEntry) -> str:
         devices = entry.data.get("devices")
-        what = f" wave {escape(entry.wave)}" if entry.wave else ""
+        what = f" {wave_words(entry.wave)}" if entry.wave else ""
         if isinstance(devices, list) and devices:
             what = f" {plural(len(devices), 'device')}"
         return f"{self._sign(Symbol.WARNING, Style.WARN)} rolling back{what}"

@@ -34,7 +34,8 @@ def text(facts: StatusFacts, look: Look) -> str:
     board.take_story(facts.story)
     board.attended = bool(facts.engine) or facts.story.state in _AT_REST
     lines = head(board, look)
-    lines += wrap(_driver(facts), look.width, first="  ", indent="    ")
+    if driver := _driver(facts):
+        lines += wrap(driver, look.width, first="  ", indent="    ")
     return "\n".join([*lines, *picture(board, look)]) + "\n"
 
 
@@ -47,7 +48,7 @@ def _driver(facts: StatusFacts) -> str:
         driver = ""
     else:
         driver = f"no engine drives it: `rollout resume {facts.story.rollout_id}` goes on"
-    return "; ".join(part for part in (waiting, driver) if part) or "nothing is at work"
+    return "; ".join(part for part in (waiting, driver) if part)
 
 
 def table_text(rollouts: Sequence[StatusFacts], look: Look) -> str:

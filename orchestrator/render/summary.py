@@ -12,7 +12,14 @@ from orchestrator.render.board import Board, DeviceLine, WaveLine
 from orchestrator.render.lines import progress_words
 from orchestrator.render.names import fold_line
 from orchestrator.render.text import Look, Style, Symbol, cells, escape, number, pad, plural, wrap
-from orchestrator.render.words import WAVE_SIGNS, clock, reason_words, state_words
+from orchestrator.render.words import (
+    WAVE_SIGNS,
+    clock,
+    reason_words,
+    span,
+    state_words,
+    wave_words,
+)
 from orchestrator.rollout.states import (
     COUNTED,
     TERMINAL_ROLLOUT,
@@ -32,6 +39,7 @@ _PURPOSES: Mapping[str, str] = {
     "status": "the whole picture",
     "events": "everything that happened, in order",
 }
+_IDLE = frozenset({WaveState.PENDING, WaveState.CANCELLED, WaveState.SKIPPED_EMPTY})
 _UNKNOWN = frozenset({DeviceState.LOST, DeviceState.ROLLBACK_FAILED, DeviceState.UNCERTAIN})
 NAMES_CELLS_MAX = 60
 _EXIT_WORDS: Mapping[int, str] = {
@@ -115,10 +123,10 @@ def head(board: Board, look: Look) -> list[str]:
         word = "HALTED AND ROLLED BACK"
     where = ""
     if board.current and board.state is not RolloutState.SUCCEEDED:
-        where = f" in wave {escape(board.current)}"
+        where = f" in {wave_words(board.current)}"
     title = f"{look.sign(symbol)} {word}"
     artifact = escape(board.plan.artifact.name, limit=60)
-    rest = f" {artifact} ({board.rollout_id}){where} after {clock(board.elapsed_s)}"
+    rest = f" {artifact} ({board.rollout_id}){where} after {span(board.elapsed_s)}"
     lines = [look.paint(title, style) + rest]
     for cause, detail in board.causes.items():
         why = ": ".join(part for part in (state_words(cause), escape(detail)) if part)
@@ -127,8 +135,9 @@ def head(board: Board, look: Look) -> list[str]:
 
 
 def _waves(board: Board, look: Look) -> list[str]:
-    started = [wave for wave in board.waves.values() if wave.state is not WaveState.PENDING]
-    idle = [wave for wave in board.waves.values() if wave.state is WaveState.PENDING]
+    waves = board.waves.values()
+    idle = [wave for wave in waves if wave.state in _IDLE and wave.untouched == wave.total]
+    started = [wave for wave in waves if wave not in idle]
     width = max((cells(escape(wave.name)) for wave in started), default=0)
     lines = [_wave(wave, width, look) for wave in started]
     if idle:

@@ -116,3 +116,14 @@ def clock(seconds: float) -> str:
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
+
+
+def span(seconds: float) -> str:
+    """A time span as people say it: `6.2 s`, `02:03`, `1:02:03`."""
+    return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)  # noqa: PLR2004  a minute
+
+
+def wave_words(name: str) -> str:
+    """A wave by name; `wave-2`, the name of a wave without one, needs no word before it."""
+    shown = escape(name, limit=40)
+    return shown if shown.startswith("wave") else f"wave {shown}"

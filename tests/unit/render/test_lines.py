@@ -78,7 +78,7 @@ def test_what_operators_did_is_said(plan, journal) -> None:
     journal.add("warning", device="gw-001", what="dark")
 
     assert Lines(Board(plan, "r-1"), Look(80)).take(journal.entries) == [
-        "00:00 an engine took over (epoch 2); asking devices where they stand",
+        "00:00 an engine took over (epoch 2); it asks devices where they stand",
         "00:00 anna@ops asked: pause (noon)",
         "00:00 ! paused in wave canary: operator: anna@ops: noon",
         "00:00 resumed by anna@ops",
