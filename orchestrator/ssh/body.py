@@ -45,6 +45,13 @@ def stage_pieces(frame: Frame) -> Iterator[Piece]:
     yield from pieces
 
 
+def content_pieces(content: bytes) -> Iterator[Piece]:
+    """Bytes as they are."""
+    for start in range(0, len(content), PIECE_BYTES):
+        piece = content[start : start + PIECE_BYTES]
+        yield piece, len(piece)
+
+
 def _frame_pieces(frame: Frame) -> Iterator[Piece]:
     yield frame.head, 0
     left = frame.size_bytes - frame.offset

@@ -21,7 +21,7 @@ from orchestrator.ssh.cork import CorkedTcp
 from orchestrator.ssh.failures import EXPECTED, connect_failure
 from orchestrator.ssh.identity import HostTrust, KeyRing
 from orchestrator.ssh.limits import Handshakes
-from orchestrator.ssh.profile import SshSettings, client_options, quiet_library
+from orchestrator.ssh.profile import KEX_ALGS, SshSettings, client_options, quiet_library
 
 
 class Connector:
@@ -60,6 +60,33 @@ class Connector:
                     return await self._trusted_handshake(address, tunnel, who)
             except TimeoutError as error:
                 raise connect_failure(error, who) from error
+
+    async def host_key(
+        self, address: Address, algorithm: str, *, deadline_s: float
+    ) -> asyncssh.SSHKey | None:
+        """The host key of that algorithm which the peer proves to have; None when it has none.
+
+        Raises:
+            DeviceError: UNREACHABLE, TIMEOUT or CONNECTION_LOST.
+        """
+        who = f"device at `{address.host}` port {address.port}"
+        try:
+            async with asyncio.timeout(deadline_s):
+                tunnel = await self._gateway(address.jumps, address.key_file)
+                return await asyncssh.get_server_host_key(
+                    address.host,
+                    address.port,
+                    tunnel=tunnel,
+                    config=None,
+                    kex_algs=KEX_ALGS,
+                    server_host_key_algs=[algorithm],
+                )
+        except asyncssh.KeyExchangeFailed as error:
+            if "host key" in str(error):
+                return None
+            raise connect_failure(error, who) from error
+        except EXPECTED as error:
+            raise connect_failure(error, who) from error
 
     async def close(self) -> None:
         """Closes the jump connections and the agent; those who used them lose them."""

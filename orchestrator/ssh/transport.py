@@ -14,12 +14,12 @@ from weakref import WeakSet
 
 import asyncssh
 
-from orchestrator.device.model import Device
+from orchestrator.device.model import Address, Device
 from orchestrator.device.protocol import Frame, Reply, Request
 from orchestrator.device.reason import Reason
 from orchestrator.engine.ports import Delivery
 from orchestrator.errors import DeviceError
-from orchestrator.ssh.body import Piece, delivery_pieces, stage_pieces
+from orchestrator.ssh.body import Piece, content_pieces, delivery_pieces, stage_pieces
 from orchestrator.ssh.connect import Connector
 from orchestrator.ssh.exchange import Exchange
 from orchestrator.ssh.failures import EXPECTED, exchange_failure
@@ -39,7 +39,20 @@ class SshSession:
 
     async def ask(self, request: Request, *, deadline_s: float) -> Reply:
         """Sends a request without body; see `ports.Session`."""
-        return await self._exchange(request, _end_of_body, deadline_s)
+        return await self._exchange(request.line, _end_of_body, deadline_s)
+
+    async def run(self, command: str, content: bytes, *, deadline_s: float) -> Reply:
+        """Runs a command of an administrator that answers in the helper's form.
+
+        Raises:
+            DeviceError: as `ask`.
+        """
+
+        async def talk(exchange: Exchange, _limit: asyncio.Timeout) -> None:
+            await self._send(exchange, content_pieces(content))
+            exchange.write_eof()
+
+        return await self._exchange(command, talk, deadline_s)
 
     async def stage(self, request: Request, frame: Frame, *, deadline_s: float) -> Reply:
         """Sends one frame's bytes; see `ports.Session`."""
@@ -48,7 +61,7 @@ class SshSession:
             await self._send(exchange, stage_pieces(frame))
             exchange.write_eof()
 
-        return await self._exchange(request, talk, deadline_s)
+        return await self._exchange(request.line, talk, deadline_s)
 
     async def deliver(self, request: Request, delivery: Delivery, *, deadline_s: float) -> Reply:
         """Sends frames, waits for the go, lets the device activate; see `ports.Session`."""
@@ -63,7 +76,7 @@ class SshSession:
                     exchange.write(f"go {nonce}\n".encode("ascii"))
             exchange.write_eof()  # without a go before it, this cancels
 
-        return await self._exchange(request, talk, deadline_s)
+        return await self._exchange(request.line, talk, deadline_s)
 
     async def close(self) -> None:
         """Closes the connection."""
@@ -74,8 +87,7 @@ class SshSession:
         except EXPECTED:
             self._connection.abort()
 
-    async def _exchange(self, request: Request, talk: _Talk, deadline_s: float) -> Reply:
-        line = request.line
+    async def _exchange(self, line: str, talk: _Talk, deadline_s: float) -> Reply:
         exchange = Exchange()
         try:
             async with asyncio.timeout(deadline_s) as limit:
@@ -125,6 +137,27 @@ class SshTransport:
         connection = await self._connector.connect(device.address, deadline_s=deadline_s)
         self._open.add(connection)
         return SshSession(connection, idle_s=self._settings.idle_s)
+
+    async def run_admin(
+        self, address: Address, command: str, content: bytes, *, deadline_s: float
+    ) -> Reply:
+        """One command of an administrator's account, over a connection of its own.
+
+        Raises:
+            DeviceError: as `open` and `Session.ask`.
+        """
+        connection = await self._connector.connect(address, deadline_s=deadline_s)
+        session = SshSession(connection, idle_s=self._settings.idle_s)
+        try:
+            return await session.run(command, content, deadline_s=deadline_s)
+        finally:
+            await session.close()
+
+    async def host_key(
+        self, address: Address, algorithm: str, *, deadline_s: float
+    ) -> asyncssh.SSHKey | None:
+        """What `Connector.host_key` gives; for a first contact."""
+        return await self._connector.host_key(address, algorithm, deadline_s=deadline_s)
 
     async def close(self) -> None:
         """Drops all connections."""

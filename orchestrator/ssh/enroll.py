@@ -1,0 +1,289 @@
+"""Enrolling a device and releasing it, over an ordinary SSH connection of an administrator.
+
+Laws:
+1. Enrolment is the only thing that writes the helper onto a device.
+2. Nobody is trusted on first use: the host key is the pinned one, or has the fingerprint that was
+   given, or was confirmed by a person who saw its fingerprint.
+3. `look` says all that `apply` will change and changes nothing; both are idempotent.
+4. What runs on the device is the fixed text of `enroll.sh`; values travel as data on its stdin.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib import resources
+
+import asyncssh
+
+from orchestrator.device.model import Address
+from orchestrator.device.protocol import Reply
+from orchestrator.device.reason import Reason
+from orchestrator.errors import DeviceError
+from orchestrator.ssh.transport import SshTransport
+
+ENROL_S = 120.0
+LINE_CHARS = 76
+_VALUE = re.compile(r"[A-Za-z0-9._:@+-]{1,200}")
+_FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
+_PUBLIC_KEY_WORDS = 2
+
+
+class Become(StrEnum):
+    """How the administrator's account becomes root."""
+
+    NONE = "none"
+    SUDO = "sudo"
+    DOAS = "doas"
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What a device gets.
+
+    `login_key` is the public key (`ssh-ed25519 AAAA...`) that will reach the helper;
+    `signing_keys` and `checks` are files by name. `login_user` is made when it does not exist.
+    """
+
+    device_type: str
+    device_id: str
+    login_key: str
+    signing_keys: Mapping[str, bytes]
+    checks: Mapping[str, bytes] = field(default_factory=dict)
+    login_user: str = "rollout"
+
+    def __post_init__(self) -> None:
+        if not self.signing_keys:
+            raise DeviceError(
+                "a device needs a key to verify releases with",
+                reason=Reason.USAGE,
+                hint="name the public key that your releases are signed with",
+            )
+
+
+class Action(StrEnum):
+    """What happens to one thing on the device."""
+
+    SAME = "same"
+    CREATE = "create"
+    CHANGE = "change"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing on the device: a file, directory, account, authorized_keys line, or state."""
+
+    action: Action
+    subject: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{_SIGNS[self.action]} {self.subject} {self.target}"
+
+
+_ACTIONS = frozenset(str(one) for one in Action)
+_SIGNS = {Action.SAME: " ", Action.CREATE: "+", Action.CHANGE: "~", Action.REMOVE: "-"}
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolPlan:
+    """What would change, and what stands in the way; `host_keys` are the proven ones."""
+
+    changes: tuple[Change, ...]
+    problems: tuple[str, ...]
+    host_keys: tuple[str, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything would change."""
+        return any(change.action is not Action.SAME for change in self.changes)
+
+
+class Admin:
+    """An administrator's way to one device.
+
+    `address` is an ordinary login with its pinned host keys (see `identify` for a first
+    contact); `become` makes it root, `password` is for sudo when it asks.
+    """
+
+    def __init__(
+        self,
+        transport: SshTransport,
+        address: Address,
+        *,
+        become: Become = Become.NONE,
+        password: str | None = None,
+    ) -> None:
+        self._transport = transport
+        self._address = address
+        self._become = become
+        self._password = password
+
+    async def plan_enrol(self, wanted: Enrolment) -> EnrolPlan:
+        """What enrolling would change; read-only.
+
+        Raises:
+            DeviceError: the device cannot be reached or read.
+        """
+        return await self._run(enrol_input(wanted, apply=False))
+
+    async def enrol(self, wanted: Enrolment) -> EnrolPlan:
+        """Enrols, or brings an enrolled device up to date; gives what was changed.
+
+        Raises:
+            DeviceError: the device cannot be reached, or a step failed (repeat it then).
+        """
+        return self._done(await self._run(enrol_input(wanted, apply=True)))
+
+    async def plan_release(self) -> EnrolPlan:
+        """What releasing would remove; read-only.
+
+        Raises:
+            DeviceError: the device cannot be reached or read.
+        """
+        return await self._run(b"run look release\n")
+
+    async def release(self) -> EnrolPlan:
+        """Removes what enrolment wrote; what releases installed stays.
+
+        Raises:
+            DeviceError: the device cannot be reached, or a step failed.
+        """
+        return self._done(await self._run(b"run apply release\n"))
+
+    def _done(self, plan: EnrolPlan) -> EnrolPlan:
+        if plan.problems:
+            message = f"the device was not changed as wanted: {plan.problems[0]}"
+            raise DeviceError(message, reason=Reason.IO, hint="repeat it when that is solved")
+        return plan
+
+    async def _run(self, content: bytes) -> EnrolPlan:
+        command, before = become_root(self._become, self._password)
+        try:
+            reply = await self._transport.run_admin(
+                self._address, command, before + content, deadline_s=ENROL_S
+            )
+        except DeviceError as error:
+            if error.reason == Reason.PROTOCOL and self._become is not Become.NONE:
+                raise DeviceError(
+                    f"`{self._address.user}` did not become root with {self._become}",
+                    reason=Reason.AUTHENTICATION,
+                    hint="try it by hand; a password can be given, or log in as root",
+                ) from error
+            raise
+        return read_plan(reply, self._address.host_keys)
+
+
+def enrol_input(wanted: Enrolment, *, apply: bool) -> bytes:
+    """What `enroll.sh` reads on stdin; contents of files only when applying.
+
+    Raises:
+        DeviceError: USAGE, a value or name has characters that it may not have.
+    """
+    algorithm, blob = public_key_words(wanted.login_key)
+    settings = {
+        "user": wanted.login_user,
+        "device-type": wanted.device_type,
+        "device-id": wanted.device_id,
+        "key-algorithm": algorithm,
+        "key-blob": blob,
+        "key-comment": "rollout",
+    }
+    lines = []
+    for key, value in settings.items():
+        if key != "key-blob" and not _VALUE.fullmatch(value):
+            message = f"{key} `{value}` has characters that it may not have"
+            raise DeviceError(
+                message, reason=Reason.USAGE, hint="use letters, digits and . _ : @ + -"
+            )
+        lines.append(f"set {key} {value}\n".encode("ascii"))
+    for name, (mode, body) in sorted(files_of(wanted).items()):
+        lines.append(_file_lines(name, mode, body, apply=apply))
+    lines.append(b"run apply enrol\n" if apply else b"run look enrol\n")
+    return b"".join(lines)
+
+
+def files_of(wanted: Enrolment) -> dict[str, tuple[int, bytes]]:
+    """Files that enrolment places, by their name in `enroll.sh`, with mode and content."""
+    package = resources.files("orchestrator.device")
+    found = {"helper.sh": (0o755, package.joinpath("helper.sh").read_bytes())}
+    for entry in package.joinpath("modules").iterdir():
+        if entry.is_file() and _FILE_NAME.fullmatch(entry.name) and "." not in entry.name:
+            found[f"modules/{entry.name}"] = (0o755, entry.read_bytes())
+    for name, body in wanted.signing_keys.items():
+        file = name if name.endswith(".pem") else f"{name}.pem"
+        found[f"keys/{file}"] = (0o644, body)
+    for name, body in wanted.checks.items():
+        found[f"health.d/{name}"] = (0o755, body)
+    for name in found:
+        if not _FILE_NAME.fullmatch(name.rpartition("/")[2]):
+            message = f"file name `{name}` has characters that it may not have"
+            raise DeviceError(message, reason=Reason.USAGE, hint="use letters, digits and . _ -")
+    return found
+
+
+def read_plan(reply: Reply, host_keys: Sequence[str]) -> EnrolPlan:
+    """The plan that a reply of `enroll.sh` tells of.
+
+    Raises:
+        DeviceError: PROTOCOL, it holds something else.
+    """
+    changes, problems = [], []
+    for key, value in reply.lines:
+        subject, _, target = value.partition(" ")
+        if key == "problem":
+            problems.append(value)
+        elif key in _ACTIONS:
+            changes.append(Change(Action(key), subject, target))
+        else:
+            message = f"device broke the protocol: it says `{key}` while being enrolled"
+            raise DeviceError(message, reason=Reason.PROTOCOL)
+    return EnrolPlan(tuple(changes), tuple(problems), tuple(host_keys))
+
+
+def become_root(become: Become, password: str | None) -> tuple[str, bytes]:
+    """The command that runs `enroll.sh` as root, and what must stand before its input."""
+    program = resources.files("orchestrator.ssh").joinpath("enroll.sh").read_text("utf-8")
+    match become:
+        case Become.NONE:
+            words, before = [], b""
+        case Become.DOAS:
+            words, before = ["doas", "-n"], b""
+        case Become.SUDO if password is None:
+            words, before = ["sudo", "-n"], b""
+        case Become.SUDO:
+            assert password is not None
+            # -k: ask in any case, so that the first line is always taken off.
+            words, before = ["sudo", "-k", "-S", "-p", ""], password.encode() + b"\n"
+    return shlex.join([*words, "sh", "-c", program]), before
+
+
+def public_key_words(line: str) -> tuple[str, str]:
+    """Algorithm and base64 of a public key line.
+
+    Raises:
+        DeviceError: AUTHENTICATION, it is no public key.
+    """
+    try:
+        key = asyncssh.import_public_key(line)
+    except asyncssh.KeyImportError as error:
+        message = f"login key cannot be read: {error}"
+        raise DeviceError(message, reason=Reason.AUTHENTICATION) from error
+    words = key.export_public_key().decode("ascii").split()
+    return words[0], words[1]
+
+
+def _file_lines(name: str, mode: int, body: bytes, *, apply: bool) -> bytes:
+    digest = hashlib.sha256(body).hexdigest()
+    text = base64.b64encode(body)
+    rows = [text[start : start + LINE_CHARS] for start in range(0, len(text), LINE_CHARS)]
+    if not apply:
+        rows = []
+    head = f"file {name} {mode:o} {digest} {len(rows)}\n".encode("ascii")
+    return head + b"".join(row + b"\n" for row in rows)

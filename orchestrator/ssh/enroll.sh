@@ -1,0 +1,481 @@
+# Enrols a device, or releases it: one program, run as root over an ordinary SSH connection.
+#
+# Stdin, in this order; nothing of it is ever executed or expanded:
+#   set KEY VALUE                      VALUE of [A-Za-z0-9._:@+-], `key-blob` also / and =
+#   file NAME MODE SHA256 LINES        then, when applying, LINES of base64
+#   run look|apply enrol|release
+# Stdout: `ACTION SUBJECT TARGET` lines (same, create, change, remove), `problem WORDS`, then
+# `end RC SHA256`. `look` changes nothing, not even a temporary file.
+#
+# What was written stands in /etc/rollout/enrolled, so that a release removes that and no more.
+# shellcheck shell=sh disable=SC2015,SC2086,SC2094  # `a && b || stop` is meant; ls is split
+set -fu
+LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
+umask 022
+NL='
+'
+LIB=/usr/lib/rollout ETC=/etc/rollout VAR=/var/lib/rollout RECORD=/etc/rollout/enrolled
+OUT='' PROBLEMS=0 FILES='' TMP='' RECORDED=''
+S_user='' S_type='' S_id='' S_algorithm='' S_blob='' S_comment=rollout
+trap '[ -z "$TMP" ] || rm -rf "$TMP"' EXIT
+
+say() { OUT="$OUT$*$NL"; }
+
+problem() {
+  say problem "$@"
+  PROBLEMS=1
+}
+
+finish() { # RC
+  sum=$(printf %s "$OUT" | sha256sum)
+  printf '%send %s %s\n' "$OUT" "$1" "${sum%% *}"
+  exit 0
+}
+
+stop() { # WORDS: something that cannot be continued from
+  problem "$@"
+  finish 74
+}
+
+fits() { # VALUE EXTRA: is it of the characters that values may have
+  case $1 in '') return 1 ;; esac
+  case $1 in *[!A-Za-z0-9._:@+"$2"-]*) return 1 ;; esac
+  [ ${#1} -le 1000 ]
+}
+
+# --- input ---
+
+receive() {
+  while IFS=' ' read -r kind name a b c; do
+    case $kind in
+      set) receive_setting "$name" "$a" ;;
+      file) receive_file "$name" "$a" "$b" "$c" ;;
+      run) MODE=$name TASK=$a && return 0 ;;
+      *) stop the input is malformed ;;
+    esac
+  done
+  stop the input ended early
+}
+
+receive_setting() { # KEY VALUE
+  case $1 in
+    key-blob) fits "$2" /= || stop the key is malformed ;;
+    *) fits "$2" '' || stop "$1" has characters that it may not have ;;
+  esac
+  case $1 in
+    user) S_user=$2 ;; device-type) S_type=$2 ;; device-id) S_id=$2 ;;
+    key-algorithm) S_algorithm=$2 ;; key-blob) S_blob=$2 ;; key-comment) S_comment=$2 ;;
+    *) stop "the setting $1 is unknown" ;;
+  esac
+}
+
+receive_file() { # NAME MODE SHA256 LINES
+  case $1 in
+    helper.sh | modules/* | keys/*.pem | health.d/*) ;;
+    *) stop "the file $1 has no place" ;;
+  esac
+  case ${1#*/} in *[!A-Za-z0-9._-]* | .* | '') stop "the file name $1 is not allowed" ;; esac
+  case $2 in 644 | 755) ;; *) stop "the mode $2 is not allowed" ;; esac
+  FILES="$FILES$1 $2 $3$NL"
+  [ "$4" -gt 0 ] || return 0
+  [ -n "$TMP" ] || TMP=$(mktemp -d) || stop there is no room for temporary files
+  mkdir -p "$TMP/${1%/*}.d" || stop there is no room for temporary files
+  left=$4
+  while [ "$left" -gt 0 ] && IFS= read -r line; do
+    printf '%s\n' "$line"
+    left=$((left - 1))
+  done | openssl base64 -d >"$TMP/${1%/*}.d/${1##*/}" || stop "$1 did not arrive"
+  sum=$(sha256sum <"$TMP/${1%/*}.d/${1##*/}")
+  [ "${sum%% *}" = "$3" ] || stop "$1 did not arrive whole"
+}
+
+# --- wishes: each says what differs and, when applying, makes it so ---
+
+perms() { # PATH: P are its mode as ls writes it, and its owner
+  P=$(ls -ldn "$1" 2>/dev/null) || P=''
+  set -- $P
+  [ $# -ge 3 ] && P="$(printf %.10s "$1") $3" || P=''
+}
+
+letters() { # MODE TYPE: P is the mode as ls writes it
+  case $1 in
+    755) P=rwxr-xr-x ;; 700) P=rwx------ ;; 644) P=rw-r--r-- ;; 600) P=rw------- ;; 440) P=r--r----- ;;
+  esac
+  P=$2$P
+}
+
+own_dir() { # PATH MODE USER
+  owner=$(id -u "$3" 2>/dev/null) || owner=new
+  letters "$2" d && wish="$P $owner"
+  perms "$1"
+  if [ "$P" = "$wish" ]; then say same dir "$1"; else
+    action=change
+    [ -d "$1" ] || action=create
+    [ ! -L "$1" ] || stop "$1 is a symbolic link"
+    say $action dir "$1"
+    if [ "$MODE" = apply ]; then
+      mkdir -p "$1" && chmod "$2" "$1" && chown "$3" "$1" || stop "$1 cannot be made"
+    fi
+  fi
+  RECORDED="${RECORDED}dir $1$NL"
+}
+
+own_file() { # PATH MODE SHA256, content on stdin: a file of root
+  letters "$2" - && wish="$P 0"
+  perms "$1"
+  RECORDED="${RECORDED}file $1$NL"
+  sum=none
+  [ ! -f "$1" ] || sum=$(sha256sum <"$1")
+  if [ "$P ${sum%% *}" = "$wish $3" ]; then
+    action=same
+    say same file "$1"
+    return 0
+  fi
+  action=change
+  [ -e "$1" ] || [ -L "$1" ] || action=create
+  say $action file "$1"
+  [ "$MODE" = apply ] || return 0
+  cat >"$1.new" && chmod "$2" "$1.new" && chown 0:0 "$1.new" && mv -f "$1.new" "$1" ||
+    stop "$1 cannot be written"
+}
+
+own_text() { # PATH MODE TEXT
+  sum=$(printf '%s\n' "$3" | sha256sum)
+  own_file "$1" "$2" "${sum%% *}" <<TEXT
+$3
+TEXT
+}
+
+drop() { # PATH: a file or an empty directory
+  [ -e "$1" ] || [ -L "$1" ] || return 0
+  say remove "$2" "$1"
+  [ "$MODE" = apply ] || return 0
+  if [ -d "$1" ] && [ ! -L "$1" ]; then rmdir "$1" 2>/dev/null || :; else rm -f "$1" || stop "$1 cannot be removed"; fi
+}
+
+recorded() { # KEY: R is the rest of the first line of the record with that key
+  R=''
+  [ -f "$RECORD" ] || return 1
+  while read -r key rest; do
+    if [ "$key" = "$1" ]; then R=$rest && return 0; fi
+  done <"$RECORD"
+  return 1
+}
+
+# --- the account ---
+
+account() { # HOME_DIR, and whether the account is there
+  HOME_DIR='' SHELL_OF=''
+  while IFS=: read -r name _ _ _ _ home shell; do
+    if [ "$name" = "$S_user" ]; then HOME_DIR=$home SHELL_OF=$shell; fi
+  done </etc/passwd
+  case $HOME_DIR in *[!A-Za-z0-9._/-]*) stop "the home directory of $S_user has characters that are not expected" ;; esac
+  [ -n "$HOME_DIR" ]
+}
+
+want_account() {
+  created=existing
+  recorded account && created=${R%% *}
+  if account; then
+    say same account "$S_user"
+    case $SHELL_OF in */nologin | */false) problem "the account $S_user has no shell: forced commands need one" ;; esac
+  else
+    created=created HOME_DIR=$VAR/home
+    say create account "$S_user"
+    [ "$MODE" = apply ] && make_account
+  fi
+  RECORDED="${RECORDED}account $created $S_user$NL"
+}
+
+make_account() { # no password fits `*`, and unlike `!` it does not count as locked for sshd
+  if command -v useradd >/dev/null; then
+    useradd -r -M -d "$HOME_DIR" -s /bin/sh -p '*' "$S_user" >/dev/null 2>&1
+  else
+    adduser -S -D -H -h "$HOME_DIR" -s /bin/sh "$S_user" >/dev/null 2>&1 &&
+      { ! command -v chpasswd >/dev/null || echo "$S_user:*" | chpasswd -e >/dev/null 2>&1; }
+  fi || stop "the account $S_user cannot be made"
+}
+
+remove_account() {
+  recorded account || return 0
+  [ "${R%% *}" = created ] || { say same account "${R#* }" && return 0; }
+  S_user=${R#* }
+  account || return 0
+  say remove account "$S_user"
+  [ "$MODE" = apply ] || return 0
+  if command -v userdel >/dev/null; then userdel "$S_user"; else deluser "$S_user"; fi >/dev/null 2>&1 ||
+    stop "the account $S_user cannot be removed"
+}
+
+# --- the login key ---
+
+key_file() { # K is the authorized_keys file of the user
+  K=$HOME_DIR/.ssh/authorized_keys
+  [ "$S_user" != root ] || [ ! -d /etc/dropbear ] || [ -x /usr/sbin/sshd ] || K=/etc/dropbear/authorized_keys
+}
+
+restrictions() { # R: old Dropbears refuse a line with an option they do not know
+  R=restrict
+  [ ! -x /usr/sbin/sshd ] || return 0
+  v=$(dropbear -V 2>&1) || return 0
+  v=${v##*v}
+  v=${v%%.*}
+  case $v in '' | *[!0-9]*) return 0 ;; esac
+  [ "$v" -ge 2022 ] || R=no-port-forwarding,no-agent-forwarding,no-X11-forwarding,no-pty
+}
+
+without_ours() { # prints the lines of the file that are not ours
+  [ -f "$K" ] || return 0
+  while IFS= read -r line || [ -n "$line" ]; do
+    case $line in *'command="/usr/lib/rollout/launch"'*) ;; *) printf '%s\n' "$line" ;; esac
+  done <"$K"
+}
+
+want_login_key() {
+  key_file
+  restrictions
+  wish="$R,command=\"$LIB/launch\" $S_algorithm $S_blob $S_comment"
+  RECORDED="${RECORDED}login $K$NL"
+  if [ ! -d "${K%/*}" ] || { recorded made && [ "$R" = "${K%/*}" ]; }; then
+    RECORDED="${RECORDED}made ${K%/*}$NL"
+  fi
+  if [ -f "$K" ] && [ "$(grep -cF 'command="/usr/lib/rollout/launch"' "$K")" = 1 ] && grep -qxF "$wish" "$K"; then
+    say same line "$K" && return 0
+  fi
+  action=change
+  [ -f "$K" ] && grep -qF 'command="/usr/lib/rollout/launch"' "$K" || action=create
+  say $action line "$K"
+  [ "$MODE" = apply ] || return 0
+  [ -d "$HOME_DIR" ] || { mkdir -p "$HOME_DIR" && chmod 755 "$HOME_DIR" && chown "$S_user" "$HOME_DIR"; }
+  [ -d "${K%/*}" ] || { mkdir -p "${K%/*}" && chmod 700 "${K%/*}" && chown "$S_user" "${K%/*}"; } ||
+    stop "${K%/*} cannot be made"
+  write_keys "$wish"
+}
+
+write_keys() { # LINE or nothing: the other lines stay as they are
+  { without_ours; [ -z "$1" ] || printf '%s\n' "$1"; } >"$K.rollout" && chmod 600 "$K.rollout" &&
+    chown "$S_user" "$K.rollout" && mv -f "$K.rollout" "$K" || stop "$K cannot be written"
+}
+
+remove_login_key() {
+  recorded login || return 0
+  K=$R
+  recorded account && S_user=${R#* }
+  [ -f "$K" ] && grep -qF 'command="/usr/lib/rollout/launch"' "$K" || return 0
+  say remove line "$K"
+  [ "$MODE" = apply ] || return 0
+  write_keys ''
+  if [ ! -s "$K" ]; then rm -f "$K"; fi
+  ! recorded made || rmdir "$R" 2>/dev/null
+}
+
+# --- the step to root, for the core alone ---
+
+elevation() { # E is the word before the core, EF its file, ET the file's text
+  E='' EF='' ET=''
+  [ "$S_user" != root ] || return 0
+  if command -v sudo >/dev/null && [ -d /etc/sudoers.d ]; then
+    E="sudo -n $LIB/core" EF=/etc/sudoers.d/rollout
+    ET="# Written by \`rollout device enroll\`.
+Defaults:$S_user !requiretty
+$S_user ALL=(root) NOPASSWD: $LIB/core"
+  elif command -v doas >/dev/null && [ -d /etc/doas.d ]; then
+    E="doas -n $LIB/core" EF=/etc/doas.d/rollout.conf
+    ET="permit nopass $S_user as root cmd $LIB/core"
+  else
+    problem there is neither sudo with /etc/sudoers.d nor doas with /etc/doas.d: log in as root instead
+  fi
+}
+
+want_elevation() {
+  [ -n "$EF" ] || return 0
+  if [ "$MODE" = apply ] && [ "${EF##*/}" = rollout ]; then
+    printf '%s\n' "$ET" >"$TMP/sudoers" && visudo -cqf "$TMP/sudoers" >/dev/null 2>&1 ||
+      stop visudo does not accept what would be written
+  fi
+  own_text "$EF" 440 "$ET"
+}
+
+# --- the boot hook ---
+
+hook() { # H is the kind of the hook, HF its file, HT the file's text, HM the file's mode
+  run="/bin/sh $LIB/helper.sh boot" HM=755
+  if [ -d /run/systemd/system ]; then
+    H=systemd HF=/etc/systemd/system/rollout-boot.service HM=644
+    HT="[Unit]
+Description=Takes back a release that was not confirmed before the reboot
+After=local-fs.target
+Before=ssh.service sshd.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+KillMode=process
+ExecStart=$run
+
+[Install]
+WantedBy=multi-user.target"
+  elif [ -f /etc/rc.common ]; then
+    H=init HF=/etc/init.d/rollout-boot
+    HT="#!/bin/sh /etc/rc.common
+START=15
+start() {
+  $run
+}"
+  elif [ -x /sbin/openrc-run ]; then
+    H=init HF=/etc/init.d/rollout-boot
+    HT="#!/sbin/openrc-run
+depend() {
+  need localmount
+}
+start() {
+  $run
+}"
+  elif [ -d /etc/init.d ]; then
+    H=init HF=/etc/init.d/rollout-boot
+    command -v update-rc.d >/dev/null || HF=/etc/init.d/S15rollout-boot
+    HT="#!/bin/sh
+### BEGIN INIT INFO
+# Provides:          rollout-boot
+# Required-Start:    \$local_fs
+# Required-Stop:
+# Default-Start:     2 3 4 5
+# Default-Stop:
+# Short-Description: Takes back a release that was not confirmed before the reboot
+### END INIT INFO
+case \"\${1-start}\" in start) $run ;; esac"
+  elif [ -d /etc/cron.d ]; then
+    H=cron HF=/etc/cron.d/rollout-boot HM=644 HT="@reboot root $run"
+  else
+    H=process HF='' HT=''
+    problem "there is no systemd, init or cron to run the boot hook"
+  fi
+}
+
+want_hook() {
+  [ -n "$HF" ] || return 0
+  own_text "$HF" "$HM" "$HT"
+  RECORDED="${RECORDED}hook $H$NL"
+  [ "$MODE" = apply ] && [ "$action" != same ] || return 0
+  case $H in
+    systemd) systemctl daemon-reload && systemctl -q enable rollout-boot.service ;;
+    init)
+      if [ -f /etc/rc.common ]; then "$HF" enable
+      elif [ -x /sbin/openrc-run ]; then rc-update -q add rollout-boot default
+      elif command -v update-rc.d >/dev/null; then update-rc.d rollout-boot defaults
+      fi ;;
+  esac >/dev/null 2>&1 || stop the boot hook cannot be enabled
+}
+
+disable_hook() {
+  recorded hook && [ "$MODE" = apply ] || return 0
+  case $R in
+    systemd) systemctl -q disable rollout-boot.service ;;
+    init)
+      if [ -f /etc/rc.common ]; then /etc/init.d/rollout-boot disable
+      elif [ -x /sbin/openrc-run ]; then rc-update -q del rollout-boot
+      fi ;;
+  esac >/dev/null 2>&1
+}
+
+forget_hook() { # after its file is gone
+  recorded hook && [ "$MODE" = apply ] || return 0
+  case $R in
+    systemd) systemctl daemon-reload ;;
+    init) ! command -v update-rc.d >/dev/null || update-rc.d rollout-boot remove ;;
+  esac >/dev/null 2>&1
+}
+
+# --- tasks ---
+
+CLEAN="#!/bin/sh
+exec env -i PATH=$PATH LC_ALL=C"
+
+enrol() {
+  for tool in openssl sha256sum awk od dd tar gzip id ls; do
+    command -v $tool >/dev/null || problem "the device has no $tool"
+  done
+  [ -n "$S_user$S_type$S_id" ] && [ -n "$S_blob" ] || stop settings are missing
+  want_account
+  elevation
+  hook
+  [ $PROBLEMS -eq 0 ] || finish 69
+  [ "$MODE" != apply ] || [ -n "$TMP" ] || TMP=$(mktemp -d) || stop there is no room for temporary files
+  for dir in "$LIB" "$LIB/modules" "$ETC" "$ETC/keys" "$ETC/health.d" "$VAR"; do own_dir "$dir" 755 root; done
+  own_dir "$VAR/spool" 700 "$S_user"
+  own_text "$LIB/launch" 755 "$CLEAN SSH_ORIGINAL_COMMAND=\"\${SSH_ORIGINAL_COMMAND-}\" \\
+  /bin/sh $LIB/helper.sh${E:+ --elevate \"$E\"}"
+  own_text "$LIB/core" 755 "$CLEAN /bin/sh $LIB/helper.sh core \"\$@\""
+  want_files
+  own_text "$ETC/device_type" 644 "$S_type"
+  own_text "$ETC/device_id" 644 "$S_id"
+  own_text "$ETC/deadman" 644 "$H"
+  want_elevation
+  want_hook
+  drop_unlisted
+  [ "$MODE" != apply ] || sync
+  want_login_key # last: the door opens when all is in place
+  record
+  finish 0
+}
+
+want_files() {
+  while read -r name mode sum; do
+    [ -n "$name" ] || continue
+    case $name in keys/* | health.d/*) place=$ETC/$name ;; *) place=$LIB/$name ;; esac
+    source=/dev/null
+    [ "$MODE" != apply ] || source=$TMP/${name%/*}.d/${name##*/}
+    own_file "$place" "$mode" "$sum" <"$source"
+  done <<LIST
+$FILES
+LIST
+}
+
+drop_unlisted() { # keys that are not given any more must not count; checks only if they were ours
+  set +f
+  for path in "$ETC"/keys/*; do
+    case $RECORDED in *"file $path$NL"*) ;; *) drop "$path" file ;; esac
+  done
+  set -f
+  [ -f "$RECORD" ] || return 0
+  while read -r key path; do
+    case $RECORDED in *"$key $path$NL"*) continue ;; esac
+    [ "$key" != file ] || drop "$path" file
+  done <"$RECORD"
+}
+
+record() {
+  own_text "$RECORD" 644 "rollout 1
+${RECORDED%"$NL"}"
+}
+
+release() {
+  [ -f "$RECORD" ] || stop the device is not enrolled
+  state=$(SSH_ORIGINAL_COMMAND=hello /bin/sh "$LIB/helper.sh" 2>/dev/null | grep '^state ')
+  case $state in 'state probation') stop a release is on probation: commit it or roll it back first ;; esac
+  remove_login_key
+  disable_hook
+  while read -r key path; do
+    [ "$key" != file ] || [ "$path" = "$RECORD" ] || drop "$path" file
+  done <"$RECORD"
+  forget_hook
+  say remove state "$VAR"
+  [ "$MODE" != apply ] || rm -rf "$VAR" /run/rollout || stop "$VAR cannot be removed"
+  remove_account
+  dirs=''
+  while read -r key path; do
+    [ "$key" != dir ] || dirs="$path $dirs"
+  done <"$RECORD"
+  drop "$RECORD" file
+  for dir in $dirs; do drop "$dir" dir; done
+  finish 0
+}
+
+receive
+[ "$(id -u)" = 0 ] || stop this must run as root
+case $MODE.$TASK in
+  look.enrol | apply.enrol) enrol ;;
+  look.release | apply.release) release ;;
+  *) stop the task is unknown ;;
+esac

@@ -1,0 +1,276 @@
+"""Enrolling and releasing a real Debian host over a real sshd, with sudo and an ordinary login."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from orchestrator.device.model import Device, DeviceId
+from orchestrator.device.protocol import Reply, Request, Verb
+from orchestrator.device.reason import Reason
+from orchestrator.errors import DeviceError
+from orchestrator.ssh.enroll import Action, Admin, Become, Enrolment
+from orchestrator.ssh.first_contact import identify
+from orchestrator.ssh.transport import SshTransport
+from tests.device.kit import Key, directory
+from tests.integration.lab_kit import Progress, changing, frames
+from tests.integration.real_host import OPERATOR, RealHost, why_not
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.root,
+    pytest.mark.skipif(bool(why_not()), reason=f"no host of its own: {why_not()}"),
+]
+CHECK = b"#!/bin/sh\n[ -e /opt/app/version.txt ] && echo '{\"value\":1}'\n"
+
+
+class Desk:
+    """A host, a transport, a key that signs and a key that logs in."""
+
+    def __init__(self, host: RealHost, transport: SshTransport, place: Path) -> None:
+        self.host, self.transport = host, transport
+        self.signing = Key("ec")
+        self.login = asyncssh.generate_private_key("ssh-ed25519")
+        self.login_file = place / "login"
+        self.login.write_private_key(self.login_file)
+        self.admin = Admin(transport, host.operator, become=Become.SUDO)
+
+    def wanted(self, **changed: object) -> Enrolment:
+        settings: dict[str, object] = {
+            "device_type": "edge",
+            "device_id": "edge-1",
+            "login_key": self.login.export_public_key().decode(),
+            "signing_keys": {"release": self.signing.public_pem},
+            "checks": {"app": CHECK},
+        }
+        return Enrolment(**(settings | changed))  # type: ignore[arg-type]
+
+    async def ask(self, request: Request, user: str = "rollout") -> Reply:
+        address = self.host.address(user, self.login_file)
+        session = await self.transport.open(Device(DeviceId("edge-1"), address), deadline_s=15)
+        try:
+            return await session.ask(request, deadline_s=30)
+        finally:
+            await session.close()
+
+    async def deliver(self, number: int, files: Mapping[str, bytes], deadline: str = "60") -> Reply:
+        listed = frames(files)
+        request = changing(
+            Verb.DELIVER, number, frames=str(len(listed)), wait="20", deadline=deadline
+        )
+        address = self.host.address("rollout", self.login_file)
+        session = await self.transport.open(Device(DeviceId("edge-1"), address), deadline_s=15)
+        try:
+            return await session.deliver(request, Progress().delivery(listed), deadline_s=60)
+        finally:
+            await session.close()
+
+
+@asynccontextmanager
+async def desk(place: Path) -> AsyncIterator[Desk]:
+    transport = SshTransport()
+    try:
+        async with RealHost() as host:
+            yield Desk(host, transport, place)
+    finally:
+        await transport.close()
+
+
+HELLO = Request(Verb.HELLO, {"nonce": "n"})
+
+
+async def test_host_key_is_pinned_by_its_fingerprint_only(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        address = at.host.operator
+        right = at.host.host_key.get_fingerprint("sha256")
+        shown = []
+
+        def refuse(algorithm: str, fingerprint: str) -> bool:
+            shown.append((algorithm, fingerprint))
+            return False
+
+        line = await identify(at.transport, address, fingerprint=right)
+        with pytest.raises(DeviceError, match="no host key with fingerprint") as wrong:
+            await identify(at.transport, address, fingerprint="SHA256:" + "A" * 43)
+        with pytest.raises(DeviceError, match="was not confirmed"):
+            await identify(at.transport, address, confirm=refuse)
+
+        assert line == at.host.host_key_line
+        assert wrong.value.reason == Reason.HOST_KEY
+        assert shown == [("ssh-ed25519", right)]
+
+
+async def test_looking_changes_nothing_and_tells_what_enrolling_will_do(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        before = at.host.written()
+
+        planned = await at.admin.plan_enrol(at.wanted())
+        after = at.host.written()
+        done = await at.admin.enrol(at.wanted())
+        again = await at.admin.plan_enrol(at.wanted())
+
+        assert _without_sudo_time(after) == _without_sudo_time(before)
+        assert planned.changes == done.changes
+        assert planned.problems == ()
+        assert "+ account rollout" in [str(change) for change in planned.changes]
+        assert "+ file /usr/lib/rollout/core" in [str(change) for change in planned.changes]
+        assert [str(one) for one in again.changes if one.action is not Action.SAME] == []
+        assert not again.differs
+        assert done.host_keys == (at.host.host_key_line,)
+
+
+async def test_enrolled_host_takes_a_release_and_is_released_without_a_trace(
+    tmp_path: Path,
+) -> None:
+    async with desk(tmp_path) as at:
+        before = at.host.written()
+        await at.admin.enrol(at.wanted())
+
+        hello = await at.ask(HELLO)
+        delivered = await at.deliver(1, directory("r1", device_types=["edge"]).frames(at.signing))
+        health = await at.ask(Request(Verb.HEALTH, {"nonce": "n", "checks": "app"}))
+        nonce = health.fields["commit-nonce"]
+        committed = await at.ask(changing(Verb.COMMIT, 1, nonce=nonce))
+        planned = await at.admin.plan_release()
+        await at.admin.release()
+        after = at.host.written()
+
+        assert hello.fields["device-type"] == "edge"
+        assert hello.fields["deadman"] in {"init", "systemd", "cron"}
+        assert delivered.rc == 0, delivered
+        assert [(check.name, check.exit) for check in health.checks] == [("app", 0)]
+        assert committed.rc == 0, committed
+        assert all(change.action is not Action.CREATE for change in planned.changes)
+        assert after["/opt/app"] == "-> app.releases/01TEST00000000000000000001"
+        left = set(_without_sudo_time(after)) - set(_without_sudo_time(before))
+        assert {name for name in left if not name.startswith("/opt/app")} <= _ACCOUNT_FILES
+        assert "rollout:" not in at.host.path("/etc/passwd").read_text()
+
+
+async def test_account_reaches_nothing_but_the_helper(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        await at.admin.enrol(at.wanted())
+        pinned = asyncssh.import_public_key(at.host.host_key_line)
+
+        async with asyncssh.connect(
+            "127.0.0.1",
+            at.host.port,
+            username="rollout",
+            client_keys=[at.login],
+            known_hosts=([pinned], [], []),
+            agent_path=None,
+            config=None,
+        ) as connection:
+            shell = await connection.run("id; cat /etc/shadow", encoding=None)
+            with pytest.raises((asyncssh.Error, OSError)):
+                await connection.create_connection(asyncssh.SSHTCPSession, "127.0.0.1", 22)
+        sudo = at.host.run("su", "rollout", "-c", "sudo -n id")
+        core = at.host.run("su", "rollout", "-c", "sudo -n /usr/lib/rollout/core rm-rf")
+
+        assert b"reason usage" in bytes(shell.stdout or b"")
+        assert sudo.returncode != 0
+        assert core.returncode == 64
+
+
+async def test_unconfirmed_release_goes_back_when_power_is_lost(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        await at.admin.enrol(at.wanted())
+        await at.deliver(1, directory("r1", device_types=["edge"]).frames(at.signing))
+        nonce = (await at.ask(HELLO)).fields["commit-nonce"]
+        await at.ask(changing(Verb.COMMIT, 1, nonce=nonce))
+        await at.deliver(2, directory("r2", device_types=["edge"]).frames(at.signing), "600")
+        before = await at.ask(HELLO)
+
+        await at.host.power_cut()
+        await at.host.boot()
+        after = await at.ask(HELLO)
+
+        assert before.fields["artifact"] == "r2"
+        assert after.fields["artifact"] == "r1"
+        assert after.fields["boot-id"] != before.fields["boot-id"]
+        assert "reverted" in after.fields
+        assert at.host.path("/opt/app/version.txt").read_text() == "r1"
+
+
+async def test_release_is_refused_during_probation(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        await at.admin.enrol(at.wanted())
+        await at.deliver(1, directory("r1", device_types=["edge"]).frames(at.signing), "600")
+
+        with pytest.raises(DeviceError, match="probation"):
+            await at.admin.release()
+
+        assert (await at.ask(HELLO)).fields["artifact"] == "r1"
+
+
+async def test_existing_login_keeps_its_keys_and_its_account(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        keys = at.host.path(f"/home/{OPERATOR}/.ssh/authorized_keys")
+        before = keys.read_text()
+
+        await at.admin.enrol(at.wanted(login_user=OPERATOR))
+        enrolled = keys.read_text()
+        hello = await at.ask(HELLO, user=OPERATOR)
+        await at.admin.release()
+
+        assert enrolled.startswith(before)
+        assert enrolled.count("restrict,command=") == 1
+        assert hello.rc == 0
+        assert keys.read_text() == before
+        assert OPERATOR in at.host.path("/etc/passwd").read_text()
+
+
+async def test_second_enrolment_replaces_keys_and_keeps_one_line(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        await at.admin.enrol(at.wanted())
+        other = asyncssh.generate_private_key("ssh-ed25519")
+        line = other.export_public_key().decode()
+        keys = {"next": Key("ec").public_pem}
+
+        changed = await at.admin.enrol(at.wanted(login_key=line, signing_keys=keys, checks={}))
+        lines = at.host.path("/var/lib/rollout/home/.ssh/authorized_keys").read_text()
+
+        told = [str(change) for change in changed.changes if change.action is not Action.SAME]
+        assert "- file /etc/rollout/keys/release.pem" in told
+        assert "- file /etc/rollout/health.d/app" in told
+        assert "+ file /etc/rollout/keys/next.pem" in told
+        assert lines.count("\n") == 1
+        assert line.split()[1] in lines
+
+
+async def test_account_without_sudo_is_told_so(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        at.host.path(f"/etc/sudoers.d/{OPERATOR}").unlink()
+
+        with pytest.raises(DeviceError, match="did not become root") as caught:
+            await at.admin.plan_enrol(at.wanted())
+
+        assert caught.value.reason == Reason.AUTHENTICATION
+
+
+async def test_device_that_is_not_enrolled_says_so(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        device = Device(DeviceId("edge-1"), at.host.operator)
+        session = await at.transport.open(device, deadline_s=15)
+
+        with pytest.raises(DeviceError) as caught:
+            await session.ask(HELLO, deadline_s=15)
+
+        assert caught.value.reason == Reason.NOT_ENROLLED
+
+
+_ACCOUNT_FILES = {
+    "/etc/passwd-",
+    "/etc/shadow-",
+    "/etc/group-",
+    "/etc/gshadow-",
+}
+
+
+def _without_sudo_time(written: dict[str, bytes | str]) -> dict[str, bytes | str]:
+    """sudo notes that it was used; that is no change of ours."""
+    return {name: value for name, value in written.items() if "sudo" not in name}
