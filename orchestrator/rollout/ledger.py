@@ -117,10 +117,10 @@ class Ledger:
         self.dirty[rec.id] = None
         self.note("warning", rec=rec, data={"what": "dark"})
 
-    def mark_proven(self, rec: DeviceRecord) -> None:
-        """Its gates passed: it no longer counts as in flight (R16)."""
+    def mark_proven(self, rec: DeviceRecord, *, proven: bool = True) -> None:
+        """Its gates passed, or have to pass again: decides whether it is in flight (R16)."""
         self.weigh(rec, -1)
-        rec.proven = True
+        rec.proven = proven
         self.weigh(rec, 1)
         self.dirty[rec.id] = None
 

@@ -69,7 +69,8 @@ def defer(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str) -> None:
 
 def activate(led: Ledger, rec: DeviceRecord) -> None:
     """Gives the go: from here on the device finishes its own way, forward or back."""
-    rec.moved, rec.proven, rec.away, rec.excused = True, False, False, False
+    led.mark_proven(rec, proven=False)
+    rec.moved, rec.away, rec.excused = True, False, False
     rec.ends_as, rec.repeats = "", 0
     led.move(rec, DeviceState.ACTIVATING)
     led.wake(rec, None)
@@ -78,9 +79,19 @@ def activate(led: Ledger, rec: DeviceRecord) -> None:
 
 def verify(led: Ledger, rec: DeviceRecord) -> None:
     """Starts proving: read-back and gates, all samples anew."""
+    led.mark_proven(rec, proven=False)
     led.move(rec, DeviceState.VERIFYING)
     begin_gates(led, rec, reading=False)
     prove(led, rec)
+
+
+def commit(led: Ledger, rec: DeviceRecord) -> None:
+    """Makes the version permanent, with the nonce of the last proof."""
+    seconds = led.plan.timeouts.connect_s + led.plan.timeouts.install_s
+    led.mark_proven(rec)
+    led.move(rec, DeviceState.COMMITTING)
+    led.wake(rec, None)
+    led.want(rec, Work.COMMIT, seconds, nonce=rec.nonce)
 
 
 def begin_gates(led: Ledger, rec: DeviceRecord, *, reading: bool) -> None:
@@ -175,7 +186,8 @@ def finish(
     led.wake(rec, None)
     rec.dark_at = rec.lost_at = None
     if state in (DeviceState.ROLLED_BACK, DeviceState.CANCELLED):
-        rec.moved = rec.proven = False
+        rec.moved = False
+        led.mark_proven(rec, proven=False)
     led.move(rec, state, reason, detail)
     wave = led.wave_of(rec)
     if state is DeviceState.ROLLBACK_FAILED:

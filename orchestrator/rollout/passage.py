@@ -15,7 +15,7 @@ from collections import deque
 
 from orchestrator.device.reason import Reason
 from orchestrator.plan.resolved import OnFailure
-from orchestrator.rollout import brakes, gating, proof, retreat, slots
+from orchestrator.rollout import brakes, gating, moves, proof, retreat, slots
 from orchestrator.rollout.ledger import GATE_TIMER, SOAK_TIMER, Ledger
 from orchestrator.rollout.record import WaveRecord
 from orchestrator.rollout.states import (
@@ -173,7 +173,7 @@ def _commit(led: Ledger, wave: WaveRecord) -> None:
         for device in wave.members:
             rec = led.devices[device]
             if rec.state is DeviceState.CONFIRMED and room > 0:
-                proof.commit(led, rec)
+                moves.commit(led, rec)
                 room -= 1
     if wave.settled == wave.total and not wave.counts[DeviceState.CONFIRMED]:
         wave.state = WaveState.TRIPPED if wave.tripped else WaveState.PASSED

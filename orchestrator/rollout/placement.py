@@ -87,13 +87,14 @@ def _runs_target(led: Ledger, rec: DeviceRecord, place: Place, status: DeviceSta
     if rec.ends_as or (led.state is RolloutState.ROLLING_BACK and led.drained):
         moves.roll_back(led, rec, Reason.ROLLOUT_HALTED)
         return
-    unchanged = rec.proven and status.boot_id == rec.boot  # no boot since the proof (I4)
-    if unchanged and place is Place.COMMITTED:
+    if not rec.proven or status.boot_id != rec.boot:  # a proof is of the last boot (I4)
+        moves.verify(led, rec)
+    elif place is Place.COMMITTED:
         moves.finish(led, rec, DeviceState.SUCCEEDED, Reason.OK)
-    elif unchanged and place is Place.CONFIRMED and rec.late:
+    elif place is Place.CONFIRMED and rec.late:
         moves.finish(led, rec, DeviceState.CONFIRMED, Reason.OK)
     else:
-        moves.verify(led, rec)
+        moves.commit(led, rec)
 
 
 def _installed(led: Ledger, rec: DeviceRecord) -> None:

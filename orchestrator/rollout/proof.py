@@ -183,16 +183,7 @@ def _passed(led: Ledger, rec: DeviceRecord) -> None:
         led.want(rec, Work.CONFIRM, seconds, nonce=rec.nonce)
         led.wake(rec, None)
     else:
-        commit(led, rec)
-
-
-def commit(led: Ledger, rec: DeviceRecord) -> None:
-    """Makes the version permanent, with the nonce of the last proof."""
-    seconds = led.plan.timeouts.connect_s + led.plan.timeouts.install_s
-    led.mark_proven(rec)
-    led.move(rec, DeviceState.COMMITTING)
-    led.wake(rec, None)
-    led.want(rec, Work.COMMIT, seconds, nonce=rec.nonce)
+        moves.commit(led, rec)
 
 
 def confirmed(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
@@ -214,7 +205,6 @@ def _committing(led: Ledger, rec: DeviceRecord, event: DeviceReported, done: Dev
         moves.shun(led, rec, reason, detail)
     elif reason is Reason.NONCE and rec.repeats < PROOFS_MAX:
         rec.repeats += 1
-        rec.proven = False
         moves.verify(led, rec)
     elif reason in _UNKNOWN or reason is Reason.WRONG_STATE:
         moves.doubt(led, rec, reason, detail)
@@ -279,4 +269,7 @@ def regress(led: Ledger, rec: DeviceRecord, detail: str) -> None:
     """A device that had succeeded is no longer good: counted (R6)."""
     end_reading(led, rec)
     rec.tallies = {}
+    if rec.state is DeviceState.CONFIRMED:  # not committed, and its dead-man is disarmed
+        moves.roll_back(led, rec, Reason.REGRESSED, detail)
+        return
     moves.finish(led, rec, DeviceState.FAILED, Reason.REGRESSED, detail)

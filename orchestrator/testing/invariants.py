@@ -23,6 +23,8 @@ from fractions import Fraction
 from orchestrator.device.model import DeviceId
 from orchestrator.plan.resolved import OnFailure, ResolvedPlan
 from orchestrator.rollout.events import JournalEntry
+from orchestrator.rollout.machine import Rollout
+from orchestrator.rollout.record import DeviceRecord
 from orchestrator.testing.device import SimulatedDevice
 
 _WORKING = {
@@ -269,3 +271,38 @@ class Checker:
         if not holds:
             text = f"{message} (line {entry.seq}: {entry.type} {entry.device} {dict(entry.data)})"
             raise InvariantBroken(text)
+
+
+_COUNTERS = ("total", "counted", "unproven", "at_work", "ahead", "settled", "successes", "reading")
+
+
+def check_counters(rollout: Rollout) -> None:
+    """The counters that the books keep step by step are those of a fresh count.
+
+    Raises:
+        InvariantBroken: one is not.
+    """
+    books = rollout.ledger
+    for wave in books.waves:
+        kept = [getattr(wave, name) for name in _COUNTERS]
+        fresh = _recount([rec for rec in books.devices.values() if rec.wave == wave.index])
+        if kept != fresh:
+            message = f"counters of wave `{wave.name}` are {kept}, counted anew {fresh}"
+            raise InvariantBroken(message)
+
+
+def _recount(records: Sequence[DeviceRecord]) -> list[int]:
+    states = [rec.state.value for rec in records]
+    past = _WORKING - {"transferring", "staged"}
+    settled = _TERMINAL | {"deferred", "confirmed"}
+    failed = sum(rec.state.value in _COUNTED and not rec.excused for rec in records)
+    return [
+        len(records),
+        failed + sum(rec.dark for rec in records),
+        sum(rec.state.value in past and not rec.proven for rec in records),
+        sum(state in _WORKING for state in states),
+        sum(state in ("transferring", "staged") for state in states),
+        sum(state in settled for state in states),
+        sum(state in _GOOD for state in states),
+        sum(rec.reading for rec in records),
+    ]

@@ -16,10 +16,11 @@ from orchestrator.engine.loop import Ended, Engine
 from orchestrator.engine.ports import Changes, Lease
 from orchestrator.errors import ExitCode, StoreError
 from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked
+from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.states import RolloutState
 from orchestrator.testing.clock import EPOCH_S, VirtualClock, run_virtual
 from orchestrator.testing.device import SimulatedDevice
-from orchestrator.testing.invariants import Checker, InvariantBroken
+from orchestrator.testing.invariants import Checker, InvariantBroken, check_counters
 from orchestrator.testing.scenario import HTTP_URL, TIMES, WAVE_URL, Scenario, draw
 from orchestrator.testing.store import MemoryStore
 from orchestrator.testing.transport import SimulatedTransport
@@ -99,6 +100,20 @@ class _CheckedStore(MemoryStore):
         for changes in batch:
             self._run.checker.see(changes.journal)
         await self._run.step()
+
+
+class _CounterWatch:
+    """Counts the books anew now and then."""
+
+    def __init__(self, random_source: random.Random) -> None:
+        self._random = random_source
+
+    def committed(self, rollout: Rollout, journal: Sequence[JournalEntry]) -> None:
+        if journal and self._random.randrange(5) == 0:
+            check_counters(rollout)
+
+    def progressed(self, device: DeviceId, sent_bytes: int) -> None:
+        """Not looked at."""
 
 
 class _Run:
@@ -193,7 +208,7 @@ class _Run:
                 await asyncio.gather(task, return_exceptions=True)
 
     def _engine(self) -> Engine:
-        return self.world.engine(owner="engine")
+        return self.world.engine(owner="engine", observer=_CounterWatch(self.random))
 
     def _expect_progress(self) -> None:
         if self.clock.now() - EPOCH_S > VIRTUAL_S_MAX or self.engines > ENGINES_MAX:
