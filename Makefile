@@ -4,7 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q -n 2 -m "not night"
-# Branch coverage that unit, contract, golden and simulation tests reach now; it only goes up.
+# Branch coverage that unit, contract and simulation tests reach now; it only goes up.
 COVERAGE_MIN := 85
 
 .NOTPARALLEL:
@@ -25,7 +25,7 @@ demo: $(VENV)/runtime.stamp
 test: system checks covered rest
 
 fast: checks
-	$(PYTEST) tests/unit tests/contract tests/golden
+	$(PYTEST) tests/unit tests/contract
 
 checks: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
@@ -39,7 +39,7 @@ checks: $(VENV)/dev.stamp
 covered: $(VENV)/dev.stamp
 	rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -q -n 2 -m "not night" \
-	  tests/unit tests/contract tests/golden tests/simulation
+	  tests/unit tests/contract tests/simulation
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --fail-under=$(COVERAGE_MIN)
 
@@ -55,7 +55,7 @@ bench: $(VENV)/dev.stamp
 fix: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/python -m pytest -q tests/golden --update-golden
+	$(BIN)/python -m pytest -q tests/unit/render --update-golden
 
 system:
 	@tools/system_packages.sh

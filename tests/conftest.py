@@ -1,11 +1,19 @@
 """What every test gets: no network beyond loopback, and golden files for text meant for people."""
 
 import ipaddress
+import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No deadlines: a busy machine is no bug. `ci` tries the same examples each time, so that a change
+# is judged by itself; `make night` looks for new ones.
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.register_profile("night", deadline=None, max_examples=10_000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 GOLDEN = Path(__file__).parent / "golden"
 
