@@ -10,8 +10,11 @@ rollout=${ROLLOUT:-rollout}
 devices=${DEVICES:-24}
 place=${DEMO_DIR:-.demo}
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
-[ -t 1 ] && [ -z "${NO_COLOR:-}" ] || say() { printf '\n%s\n' "$*"; }
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+  say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+else
+  say() { printf '\n%s\n' "$*"; }
+fi
 run() {
   printf '$ %s\n' "$*"
   "$@"
