@@ -54,7 +54,10 @@ class PlainView:
 
     def tick(self, now: float) -> None:
         """Time passed."""
-        if self._lines is not None and time.monotonic() - self._said_at >= HEARTBEAT_S:
+        if self._lines is None:
+            return
+        self._lines.board.take_time(now)
+        if time.monotonic() - self._said_at >= HEARTBEAT_S:
             self._print([self._lines.heartbeat(now)])
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.render.names import fold_line
 from orchestrator.render.table import Cell, Column, Row, table
-from orchestrator.render.text import Look, Style, Symbol, escape, pad
+from orchestrator.render.text import Look, Style, Symbol, cells, escape, pad
 from orchestrator.render.words import reason_words
 from orchestrator.units import format_size
 
@@ -168,7 +168,9 @@ def answer_line(answer: AnswerFacts, look: Look) -> str:
 def answer_text(answer: AnswerFacts, look: Look) -> str:
     """One device with its facts below."""
     lines = [answer_line(answer, look)]
-    lines += [f"    {escape(key)}  {escape(value)}" for key, value in answer.facts.items()]
+    width = max((cells(escape(key)) for key in answer.facts), default=0)
+    for key, value in answer.facts.items():
+        lines.append(f"    {pad(escape(key), width)}  {escape(value)}".rstrip())
     return "\n".join(lines)
 
 

@@ -74,7 +74,7 @@ _REASONS: Mapping[str, str] = {
     Reason.UNREACHABLE: "not reachable",
     Reason.CONNECTION_LOST: "connection lost",
     Reason.TIMEOUT: "took too long",
-    Reason.HOST_KEY: "host key is not the pinned one",
+    Reason.HOST_KEY: "host key not proven",
     Reason.AUTHENTICATION: "login refused",
     Reason.PROTOCOL: "broke the protocol",
     Reason.NOT_ENROLLED: "not enrolled",

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import typer
@@ -70,9 +71,7 @@ def test_help_lists_every_command_and_exit_code(capsys) -> None:
 
     shown = capsys.readouterr().out
     assert all(f"\n  {name} " in shown for name in COMMANDS)
-    assert all(
-        f"{int(code)} " in HELP for code in ExitCode if code < ExitCode.INTERRUPTED
-    )
+    assert all(f"{int(code)} " in HELP for code in ExitCode if code < ExitCode.INTERRUPTED)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +158,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=True,
-        cwd=os.path.dirname(os.path.dirname(importlib.import_module("orchestrator").__file__)),
+        cwd=Path(__file__).parents[3],
     )
 
 
@@ -180,10 +179,15 @@ def test_help_is_quick() -> None:
     spent = []
     for _ in range(5):
         before = os.times()
-        python("from orchestrator.cli.app import run; import sys; sys.argv = ['rollout', '--help']; run()")
+        python(
+            "from orchestrator.cli.app import run; import sys; sys.argv = ['rollout', '--help']; run()"
+        )
         after = os.times()
         spent.append(
-            after.children_user - before.children_user + after.children_system - before.children_system
+            after.children_user
+            - before.children_user
+            + after.children_system
+            - before.children_system
         )
 
     assert min(spent) < HELP_CPU_S_MAX

@@ -90,9 +90,7 @@ def test_the_user_and_the_environment_may_grant_power(project, user_file) -> Non
     user = write(user_file, 'allow_commands = ["/usr/bin/probe"]\ntrusted_keys = ["keys/r.pub"]\n')
 
     from_user = load(Flags(config=user), {}, project).settings
-    from_env = load(
-        Flags(config=user), {"ROLLOUT_TRUSTED_KEYS": "a.pub:/b.pub"}, project
-    ).settings
+    from_env = load(Flags(config=user), {"ROLLOUT_TRUSTED_KEYS": "a.pub:/b.pub"}, project).settings
 
     assert from_user.allow_commands == ("/usr/bin/probe",)
     assert from_user.trusted_keys == (user.parent / "keys/r.pub",)

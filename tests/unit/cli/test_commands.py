@@ -1,0 +1,280 @@
+"""Commands that need no device, over the real api: what they print, where, and how they end."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.app import invoke
+from orchestrator.errors import ExitCode
+
+PLAN = """\
+schema: 1
+name: app
+hosts: all
+artifact: app-1.0.mender
+waves: [1, rest]
+gates:
+  - name: healthy
+    check: app
+    success_when: result.exit == 0
+"""
+HOSTS = """\
+gateways:
+  hosts:
+    gw-[1:3]:
+  vars:
+    site: berlin
+lab:
+  hosts:
+    bench-1:
+"""
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, monkeypatch, capsys) -> Path:
+    for name in list(os.environ):
+        if name.startswith("ROLLOUT_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "user.toml").touch()
+    monkeypatch.setenv("ROLLOUT_CONFIG", str(tmp_path / "user.toml"))
+    (tmp_path / "hosts.yml").write_text(HOSTS)
+    (tmp_path / "app.yml").write_text(PLAN)
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "run").write_text("#!/bin/sh\n")
+    assert invoke(["key", "generate", "release.key"]) == 0
+    build = "artifact build directory tree --dest /opt/app -n app-1.0 -t lab -o app-1.0.mender"
+    assert invoke([*build.split(), "--key", "release.key"]) == 0
+    capsys.readouterr()
+    return tmp_path
+
+
+def run(capsys, words: str) -> tuple[int, str, str]:
+    code = invoke(words.split())
+    shown = capsys.readouterr()
+    return code, shown.out, shown.err
+
+
+def test_key_show_never_shows_the_private_part(fleet, capsys) -> None:
+    code, out, _ = run(capsys, "key show release.key --format json")
+
+    shown = json.loads(out)
+    assert code == 0
+    assert "PRIVATE" not in out
+    assert shown["public_pem"] == (fleet / "release.key.pub").read_text()
+    assert (fleet / "release.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_keys_are_never_replaced(fleet, capsys) -> None:
+    code, out, err = run(capsys, "key generate release.key")
+
+    assert code == ExitCode.REFUSED
+    assert out == ""
+    assert "exists" in err
+
+
+def test_artifact_verify_ends_0_with_the_key_and_1_with_another(fleet, capsys) -> None:
+    assert run(capsys, "artifact verify app-1.0.mender --key release.key.pub")[0] == 0
+
+    run(capsys, "key generate other.key")
+    code, out, err = run(capsys, "artifact verify app-1.0.mender --key other.key.pub")
+
+    assert code == ExitCode.REFUSED
+    assert out == ""
+    assert err.startswith("error")
+
+
+def test_artifact_verify_wants_a_key(fleet, capsys) -> None:
+    code, _, err = run(capsys, "artifact verify app-1.0.mender")
+
+    assert code == ExitCode.REFUSED
+    assert "--key" in err
+
+
+def test_a_flipped_bit_is_a_refusal_with_a_reason(fleet, capsys) -> None:
+    data = bytearray((fleet / "app-1.0.mender").read_bytes())
+    data[len(data) // 2] ^= 1
+    (fleet / "bad.mender").write_bytes(data)
+
+    code, _, err = run(capsys, "artifact verify bad.mender --key release.key.pub")
+
+    assert code == ExitCode.REFUSED
+    assert err.startswith("error")
+
+
+def test_artifact_inspect_as_text_and_data(fleet, capsys) -> None:
+    _, text, _ = run(capsys, "artifact inspect app-1.0.mender")
+    _, data, _ = run(capsys, "artifact inspect app-1.0.mender --format json")
+
+    shown = json.loads(data)
+    assert "artifact     app-1.0\n" in text
+    assert "present, not verified here" in text
+    assert (shown["name"], shown["signed"], shown["signed_by"]) == ("app-1.0", True, "")
+
+
+def test_an_unsigned_artifact_can_be_signed_later(fleet, capsys) -> None:
+    run(capsys, "artifact build single-file tree/run --dest /opt/run -n f-1 -t lab -o f.mender")
+    assert run(capsys, "artifact verify f.mender --key release.key.pub")[0] == ExitCode.REFUSED
+
+    assert run(capsys, "artifact sign f.mender --key release.key")[0] == 0
+    assert run(capsys, "artifact verify f.mender --key release.key.pub")[0] == 0
+
+
+def test_validate_prints_findings_and_ends_with_1(fleet, capsys) -> None:
+    (fleet / "bad.yml").write_text(PLAN.replace("waves", "waves_").replace("hosts", "host"))
+
+    code, out, err = run(capsys, "validate bad.yml --format concise")
+
+    assert code == ExitCode.REFUSED
+    assert all(line.startswith(("bad.yml:", "bad.yml ")) for line in out.splitlines())
+    assert "did you mean `hosts`" in out
+    assert "errors in 1 file" in err
+
+
+def test_validate_is_content_with_a_good_plan(fleet, capsys) -> None:
+    code, out, _ = run(capsys, "validate app.yml")
+
+    assert (code, out) == (0, "no problems in 1 file\n")
+
+
+def test_validate_writes_json_to_a_file(fleet, capsys) -> None:
+    code, out, _ = run(capsys, "validate app.yml --format json -o found.json")
+
+    assert (code, out) == (0, "")
+    assert json.loads((fleet / "found.json").read_text())["error_count"] == 0
+
+
+def test_hosts_prints_names_in_inventory_order(fleet, capsys) -> None:
+    assert run(capsys, "hosts gateways -i hosts.yml")[1] == "gw-1\ngw-2\ngw-3\n"
+
+    code, out, _ = run(capsys, "hosts all:!lab -i hosts.yml -l gw-2 --format json")
+    assert (code, json.loads(out)) == (0, ["gw-2"])
+
+
+def test_an_empty_limit_is_refused(fleet, capsys) -> None:
+    assert invoke(["hosts", "all", "-i", "hosts.yml", "-l", ""]) == ExitCode.REFUSED
+
+
+def test_hosts_without_an_inventory_says_how_to_name_one(fleet, capsys) -> None:
+    code, out, err = run(capsys, "hosts all")
+
+    assert code == ExitCode.REFUSED
+    assert out == ""
+    assert "-i" in err
+
+
+def test_inventory_list_has_the_shape_of_ansible(fleet, capsys) -> None:
+    _, data, _ = run(capsys, "inventory list -i hosts.yml --format json")
+    _, text, _ = run(capsys, "inventory list -i hosts.yml")
+
+    listing = json.loads(data)
+    assert listing["_meta"]["hostvars"]["gw-1"]["site"] == "berlin"
+    assert listing["gateways"]["hosts"] == ["gw-1", "gw-2", "gw-3"]
+    assert "gateways" in text
+    assert "gw-{1..3}" in text
+
+
+def test_preview_offline_shows_waves_and_changes_nothing(fleet, capsys) -> None:
+    code, out, _ = run(capsys, "preview app.yml -i hosts.yml --offline")
+
+    assert code == 0
+    assert out.endswith("4 to update. Nothing was changed.\n")
+    assert not (fleet / ".rollout").exists()
+
+
+def test_preview_saves_a_plan_and_says_its_digest(fleet, capsys) -> None:
+    import hashlib
+
+    code, out, err = run(
+        capsys, "preview app.yml -i hosts.yml --offline --format json --out app.plan"
+    )
+
+    saved = (fleet / "app.plan").read_bytes()
+    digest = hashlib.sha256(saved).hexdigest()
+    assert code == 0
+    assert json.loads(out)["digest"] == digest
+    assert digest in err
+
+
+def test_detailed_exit_codes(fleet, capsys) -> None:
+    assert run(capsys, "preview app.yml -i hosts.yml --offline --detailed-exitcode")[0] == 2
+    assert run(capsys, "preview no.yml -i hosts.yml --offline --detailed-exitcode")[0] == 1
+
+
+def test_apply_refuses_when_no_device_can_take_part_and_stores_nothing(fleet, capsys) -> None:
+    (fleet / "closed.yml").write_text("all: {hosts: {gw-1: {ansible_host: 127.0.0.1}}}\n")
+
+    code, out, err = run(capsys, "apply app.yml -i closed.yml --yes")
+
+    assert code == ExitCode.REFUSED
+    assert out == ""
+    assert "P209" in err
+    assert "00:0" not in err
+
+
+def test_status_without_any_rollout_says_so(fleet, capsys) -> None:
+    code, out, err = run(capsys, "status")
+    assert code != 0
+    assert out == ""
+    assert "rollout" in err
+
+    assert run(capsys, "status --all")[:2] == (0, "no rollouts yet\n")
+
+
+def test_init_writes_a_project_that_validates(fleet, capsys) -> None:
+    assert run(capsys, "init made")[0] == 0
+    assert run(capsys, "-C made validate")[0] == 0
+
+    os.chdir(fleet)
+    code, _, err = run(capsys, "init made")
+    assert code == ExitCode.REFUSED
+    assert "overwritten" in err
+
+
+def test_key_values_want_an_equals_sign(fleet, capsys) -> None:
+    code, _, err = run(capsys, "preview app.yml -i hosts.yml --offline -e broken")
+
+    assert code == ExitCode.USAGE
+    assert "KEY=VALUE" in err
+
+
+def test_a_result_file_that_cannot_be_written_is_an_error(fleet, capsys) -> None:
+    code, out, err = run(capsys, "hosts all -i hosts.yml -o no/such/dir.txt")
+
+    assert code == ExitCode.USAGE
+    assert "cannot write" in err
+    assert out == ""
+
+
+def test_versions_as_data(fleet, capsys) -> None:
+    _, out, _ = run(capsys, "version --format json")
+
+    assert json.loads(out)["kind"] == "version"
+
+
+@pytest.mark.parametrize("words", ["validate app.yml", "preview app.yml -i hosts.yml --offline"])
+def test_what_stays_offline_loads_no_network_library(fleet, words) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        f"import sys; from orchestrator.cli.app import invoke; invoke({words.split()!r});"
+        "print(sorted(sys.modules), file=sys.stderr)"
+    )
+    root = Path(__file__).parents[3]
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=fleet,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+
+    modules = set(eval(found.stderr.splitlines()[-1]))
+    assert not modules & {"asyncssh", "sqlalchemy", "aiosqlite", "httpx"}

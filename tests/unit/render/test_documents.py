@@ -1,0 +1,144 @@
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from orchestrator.errors import Diagnostic, ExitCode, Where
+from orchestrator.plan.preview import preview
+from orchestrator.render import diagnostics, shown, status
+from orchestrator.render.documents import dump, event_line, events_head, preview_document
+from orchestrator.rollout.machine import Rollout
+from orchestrator.rollout.story import tell
+
+SCHEMAS = Path(__file__).parents[3] / "schemas"
+MINE = ("preview", "status", "rollouts", "diagnostics", "devices", "artifact", "key", "lab",
+        "events", "hosts")  # fmt: skip
+DIGEST = "e1" * 32
+
+
+def schema(name: str) -> dict:
+    return json.loads((SCHEMAS / f"{name}.v1.json").read_text())
+
+
+def closed(node: object) -> object:
+    """The schema with unknown properties forbidden: what we write must be written down."""
+    if isinstance(node, list):
+        return [closed(item) for item in node]
+    if not isinstance(node, Mapping):
+        return node
+    found = {key: closed(value) for key, value in node.items()}
+    if "properties" in found and "required" in found and "if" not in node:
+        found.setdefault("additionalProperties", False)
+    return found
+
+
+def check(name: str, document: object) -> None:
+    jsonschema.Draft202012Validator(closed(schema(name))).validate(document)
+
+
+def facts_of(plan) -> status.StatusFacts:
+    story = tell(Rollout.start(plan, "r-1", at=5.0))
+    return status.StatusFacts(plan, DIGEST, story, "anna@ops")
+
+
+@pytest.mark.parametrize("name", MINE)
+def test_schemas_are_schemas(name) -> None:
+    jsonschema.Draft202012Validator.check_schema(schema(name))
+
+
+def test_preview_fits_its_schema(plan) -> None:
+    found = preview_document(preview(plan), DIGEST)
+
+    check("preview", found)
+    assert json.loads(dump(found)) == found
+    assert found["counts"] == {
+        "devices": 24,
+        "update": 24,
+        "unchanged": 0,
+        "unknown": 0,
+        "skipped": 3,
+    }
+
+
+def test_status_fits_its_schema(plan) -> None:
+    check("status", status.document(facts_of(plan)))
+    check("rollouts", status.list_document([facts_of(plan)] * 2))
+
+
+def test_every_event_fits_the_schema(good_release, bad_release) -> None:
+    check_line = jsonschema.Draft202012Validator(schema("events")).validate
+    check_line(json.loads(events_head("r-1", "0.1.0", DIGEST)))
+
+    for book in (good_release, bad_release):
+        for entry in book.entries:
+            check_line(json.loads(event_line(entry, "r-1")))
+
+
+def test_types_of_events_are_those_of_the_journal() -> None:
+    from orchestrator.rollout.events import JournalEntry
+
+    words = " ".join(JournalEntry.__doc__.split()).partition("Types: ")[2].partition(".")[0]
+    entry = schema("events")["oneOf"][1]
+
+    assert entry["properties"]["type"]["enum"] == words.split(", ")
+
+
+def test_states_in_schemas_are_those_of_the_rollout() -> None:
+    from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
+
+    found = schema("status")["properties"]
+    wave = found["waves"]["items"]["properties"]
+
+    assert found["state"]["enum"] == [str(state) for state in RolloutState]
+    assert wave["state"]["enum"] == [str(state) for state in WaveState]
+    assert wave["counts"]["propertyNames"]["enum"] == [str(state) for state in DeviceState]
+
+
+def test_a_line_of_events_survives_every_collector(journal) -> None:
+    entry = journal.add("device_state", wave="w", device="d", detail="\u2028\x85\x1b\n")
+
+    line = event_line(entry, "r-1")
+
+    assert line.isascii()
+    assert line.count("\n") == 1
+    assert json.loads(line)["data"]["detail"] == "\u2028\x85\x1b\n"
+
+
+def test_findings_fit_their_schema() -> None:
+    found = [Diagnostic(Where("a.yml", 1, 2), "P101", "unknown", "hint")]
+
+    check("diagnostics", diagnostics.document(found, 1))
+
+
+def test_single_things_fit_their_schemas() -> None:
+    key = shown.key_document(
+        kind="ecdsa-p256", fingerprint="ab", private=None, public="k.pub", public_pem="..."
+    )
+    artifact = shown.ArtifactFacts(
+        path="a.mender",
+        name="a-1",
+        sha256="a" * 64,
+        manifest_sha256="b" * 64,
+        size_bytes=7,
+        device_types=("x",),
+        payload_type="directory",
+        compression="gzip",
+        signed=True,
+        signed_by="",
+        depends={"artifact_name": ["a-0"]},
+        provides={"artifact_name": "a-1"},
+        files=(("update.tar", 5, "c" * 64),),
+    )
+    answer = shown.AnswerFacts("gw-1", False, "unreachable", "no route", {"state": "idle"})
+
+    check("key", key)
+    check("artifact", shown.artifact_document(artifact))
+    check("devices", shown.answers_document([answer]))
+    check("lab", shown.lab_document("/lab", "/lab/inventory.yml", 7, [("lab-01", "ok", "")]))
+    check("hosts", ["gw-1", "gw-2"])
+
+
+def test_exit_codes_in_status_are_ours(plan) -> None:
+    assert status.document(facts_of(plan))["exit_code"] in set(ExitCode)

@@ -1,0 +1,37 @@
+import pytest
+
+from orchestrator.render.status import StatusFacts, table_text, text
+from orchestrator.render.text import Look, cells
+from orchestrator.rollout.machine import Rollout
+from orchestrator.rollout.story import tell
+
+
+@pytest.fixture
+def facts(plan) -> StatusFacts:
+    return StatusFacts(plan, "e1" * 32, tell(Rollout.start(plan, "r-1", at=5.0)), "")
+
+
+def test_a_rollout_without_an_engine_says_how_to_go_on(facts) -> None:
+    shown = text(facts, Look(100))
+
+    assert "no engine drives it: `rollout resume r-1` goes on" in shown
+    assert "24 devices were never touched; no device runs the new version." in shown
+
+
+def test_a_driven_rollout_says_by_whom(facts) -> None:
+    from dataclasses import replace
+
+    shown = text(replace(facts, engine="anna@ops \x1b[2J"), Look(100))
+
+    assert r"driven by anna@ops \x1b[2J" in shown
+
+
+def test_all_rollouts_fit_a_narrow_terminal(facts) -> None:
+    lines = table_text([facts] * 3, Look(60)).splitlines()
+
+    assert len(lines) == 4
+    assert all(cells(line) <= 60 for line in lines)
+
+
+def test_no_rollouts_is_a_sentence() -> None:
+    assert table_text([], Look()) == "no rollouts yet\n"

@@ -1,0 +1,37 @@
+import pytest
+
+from orchestrator.device.reason import Reason
+from orchestrator.render.words import (
+    DEVICE_WORDS,
+    ROLLOUT_STYLES,
+    WAVE_SIGNS,
+    clock,
+    reason_words,
+    span,
+    wave_words,
+)
+from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
+
+
+def test_every_state_has_its_word_and_style() -> None:
+    assert set(DEVICE_WORDS) == set(DeviceState)
+    assert set(WAVE_SIGNS) == set(WaveState)
+    assert set(ROLLOUT_STYLES) == set(RolloutState)
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_reason_reads_as_words(reason) -> None:
+    assert "_" not in reason_words(reason)
+
+
+def test_a_reason_we_do_not_know_is_shown_and_escaped() -> None:
+    assert reason_words("new_\x1breason", "\x07") == r"new \x1breason: \x07"
+
+
+def test_times_read_well() -> None:
+    assert [clock(0), clock(61), clock(3723)] == ["00:00", "01:01", "1:02:03"]
+    assert [span(6.25), span(61)] == ["6.2 s", "01:01"]
+
+
+def test_waves_without_a_name_of_their_own_need_no_word() -> None:
+    assert [wave_words("canary"), wave_words("wave-2")] == ["wave canary", "wave-2"]
