@@ -7,9 +7,9 @@ directory. `rollout lab up` runs one in a process of its own (`orchestrator.lab.
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 import os
+import pwd
 import resource
 import shutil
 from dataclasses import asdict, dataclass
@@ -198,7 +198,7 @@ class LabFleet:
         return Address(
             host=LOOPBACK,
             port=server.port,
-            user=getpass.getuser(),
+            user=pwd.getpwuid(os.getuid()).pw_name,  # never $USER: it may be another one
             key_file=str(self.directory / "controller"),
             host_keys=(host_key,),
         )

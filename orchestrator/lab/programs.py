@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import pwd
 import shlex
 import shutil
 import signal
@@ -148,7 +149,7 @@ class ProgramServer:
                 _find("dropbearconvert", "dropbear-bin"),
                 "openssh", "dropbear", str(spec.host_key_file), str(host_key),
             )  # fmt: skip
-        home = str(Path.home())
+        home = pwd.getpwuid(os.getuid()).pw_dir
         authorized = str(self._directory / "controller.pub")
         argv = ["bwrap", "--dev-bind", "/", "/", "--tmpfs", home, "--die-with-parent"]
         argv += ["--perms", "0700", "--dir", f"{home}/.ssh"]

@@ -30,7 +30,7 @@ from orchestrator.ssh.transport import SshTransport
 ENROL_S = 120.0
 LINE_CHARS = 76
 _VALUE = re.compile(r"[A-Za-z0-9._:@+-]{1,200}")
-_FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
+_FILE_NAME = re.compile(r"(?:(?:modules|keys|health\.d)/)?[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _PUBLIC_KEY_WORDS = 2
 
 
@@ -222,7 +222,7 @@ def files_of(wanted: Enrolment) -> dict[str, tuple[int, bytes]]:
     for name, body in wanted.checks.items():
         found[f"health.d/{name}"] = (0o755, body)
     for name in found:
-        if not _FILE_NAME.fullmatch(name.rpartition("/")[2]):
+        if not _FILE_NAME.fullmatch(name):
             message = f"file name `{name}` has characters that it may not have"
             raise DeviceError(message, reason=Reason.USAGE, hint="use letters, digits and . _ -")
     return found

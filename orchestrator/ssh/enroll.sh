@@ -75,7 +75,7 @@ receive_file() { # NAME MODE SHA256 LINES
     helper.sh | modules/* | keys/*.pem | health.d/*) ;;
     *) stop "the file $1 has no place" ;;
   esac
-  case ${1#*/} in *[!A-Za-z0-9._-]* | .* | '') stop "the file name $1 is not allowed" ;; esac
+  case ${1#*/} in *[!A-Za-z0-9._-]* | [.-]* | '') stop "the file name $1 is not allowed" ;; esac
   case $2 in 644 | 755) ;; *) stop "the mode $2 is not allowed" ;; esac
   FILES="$FILES$1 $2 $3$NL"
   [ "$4" -gt 0 ] || return 0

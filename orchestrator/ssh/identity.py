@@ -72,18 +72,12 @@ class KeyRing:
             return known
         try:
             key = asyncssh.read_private_key(Path(path).expanduser())
-        except asyncssh.KeyEncryptionError as error:
-            raise DeviceError(
-                f"private key `{path}` has a passphrase",
-                reason=Reason.AUTHENTICATION,
-                hint="add it to your agent and leave the file out of the inventory",
-            ) from error
-        except (OSError, asyncssh.KeyImportError) as error:
-            raise DeviceError(
-                f"private key `{path}` cannot be read: {error}",
-                reason=Reason.AUTHENTICATION,
-                hint="look at `ansible_ssh_private_key_file` of this device",
-            ) from error
+        except (OSError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+            hint = "look at `ansible_ssh_private_key_file` of this device"
+            if "passphrase" in str(error).lower():
+                hint = "add it to your agent and leave the file out of the inventory"
+            message = f"private key `{path}` cannot be read: {error}"
+            raise DeviceError(message, reason=Reason.AUTHENTICATION, hint=hint) from error
         self._files[path] = key
         return key
 

@@ -1,0 +1,155 @@
+import base64
+import hashlib
+import shutil
+import subprocess
+from importlib import resources
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from orchestrator.device.protocol import Reply, ReplyReader
+from orchestrator.device.reason import Reason
+from orchestrator.errors import DeviceError
+from orchestrator.ssh.enroll import (
+    Action,
+    Become,
+    Change,
+    Enrolment,
+    become_root,
+    enrol_input,
+    read_plan,
+)
+
+KEY = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+PEM = b"-----BEGIN PUBLIC KEY-----\n"
+
+
+def wanted(**changed: object) -> Enrolment:
+    settings: dict[str, object] = {
+        "device_type": "edge",
+        "device_id": "edge-1",
+        "login_key": KEY,
+        "signing_keys": {"release": PEM},
+    }
+    return Enrolment(**(settings | changed))  # type: ignore[arg-type]
+
+
+def test_looking_sends_no_contents() -> None:
+    text = enrol_input(wanted(), apply=False)
+
+    assert f"file keys/release.pem 644 {hashlib.sha256(PEM).hexdigest()} 0\n".encode() in text
+    assert text.endswith(b"run look enrol\n")
+    assert len(text) < 4096
+
+
+def test_applying_sends_contents_as_base64() -> None:
+    text = enrol_input(wanted(), apply=True)
+
+    assert base64.b64encode(PEM) + b"\n" in text
+    assert b"set device-type edge\n" in text
+    assert text.endswith(b"run apply enrol\n")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"device_type": "edge; reboot"},
+        {"device_id": "$(id)"},
+        {"device_id": "a\nrun apply release"},
+        {"login_user": "a b"},
+        {"login_user": ""},
+        {"signing_keys": {"../../x": PEM}},
+        {"checks": {"-rf": b""}},
+        {"checks": {"a b": b""}},
+    ],
+)
+def test_values_that_could_mean_more_are_refused(changed: dict[str, object]) -> None:
+    with pytest.raises(DeviceError) as caught:
+        enrol_input(wanted(**changed), apply=True)
+
+    assert caught.value.reason == Reason.USAGE
+
+
+def test_login_key_must_be_a_key() -> None:
+    with pytest.raises(DeviceError, match="login key"):
+        enrol_input(wanted(login_key='ssh-ed25519 AAAA" x'), apply=True)
+
+
+def test_device_without_a_signing_key_is_refused() -> None:
+    with pytest.raises(DeviceError, match="a key to verify releases with"):
+        wanted(signing_keys={})
+
+
+def test_plan_tells_what_differs() -> None:
+    lines = (("same", "dir /etc/rollout"), ("create", "file /etc/rollout/device_id"))
+
+    plan = read_plan(Reply(0, lines), ("ssh-ed25519 AAAA",))
+
+    assert plan.differs
+    assert plan.changes[1] == Change(Action.CREATE, "file", "/etc/rollout/device_id")
+    assert str(plan.changes[1]) == "+ file /etc/rollout/device_id"
+    assert plan.host_keys == ("ssh-ed25519 AAAA",)
+
+
+def test_other_lines_break_the_protocol() -> None:
+    with pytest.raises(DeviceError) as caught:
+        read_plan(Reply(0, (("state", "none"),)), ())
+
+    assert caught.value.reason == Reason.PROTOCOL
+
+
+@pytest.mark.parametrize(
+    ("become", "password", "words", "before"),
+    [
+        (Become.NONE, None, "sh -c ", b""),
+        (Become.SUDO, None, "sudo -n sh -c ", b""),
+        (Become.SUDO, "secret", "sudo -k -S -p '' sh -c ", b"secret\n"),
+        (Become.DOAS, None, "doas -n sh -c ", b""),
+    ],
+)
+def test_root_is_reached_with_fixed_words(
+    become: Become, password: str | None, words: str, before: bytes
+) -> None:
+    command, first = become_root(become, password)
+
+    assert command.startswith(words)
+    assert first == before
+    assert "secret" not in command
+
+
+SHELLS = [("dash",), ("bash",), ("busybox", "ash")]
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"run look\n",
+        b"set user a;id\nrun look enrol\n",
+        b"set colour red\nrun look enrol\n",
+        b"file ../x 644 00 0\nrun look enrol\n",
+        b"file keys/..pem 644 00 0\nrun look enrol\n",
+        b"file modules/a/b 755 00 0\nrun look enrol\n",
+        b"file modules/a 4755 00 0\nrun look enrol\n",
+        b"reboot\n",
+    ],
+)
+def test_program_refuses_malformed_input_in_each_shell(
+    shell: tuple[str, ...], text: bytes, tmp_path: Path
+) -> None:
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"{shell[0]} is not installed")
+    program = resources.files("orchestrator.ssh").joinpath("enroll.sh").read_text("utf-8")
+
+    done = subprocess.run(
+        [*shell, "-c", program], input=text, capture_output=True, cwd=tmp_path, check=False
+    )
+    reader = ReplyReader()
+    reader.feed(done.stdout)
+    reply = reader.finish()
+
+    assert reply.rc == 74
+    assert reply.all("problem")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import asyncssh
+
+from orchestrator.ssh.profile import SshSettings, client_options, settings_of_user
+
+
+def test_nobody_is_trusted_by_the_shared_options() -> None:
+    options = client_options(SshSettings())
+
+    assert options.known_hosts == ((), (), ())
+
+
+def test_options_of_the_user_play_no_part() -> None:
+    options = client_options(SshSettings())
+
+    assert not options.agent_path
+    assert options.agent_forward_path is None
+    assert options.compression_algs == [b"none"]
+    assert options.preferred_auth == ["publickey"]
+
+
+def test_algorithms_are_known_to_the_library() -> None:
+    """An unknown name would make the options refuse."""
+    options = client_options(SshSettings())
+
+    assert options.kex_algs[0] == b"mlkem768x25519-sha256"
+    assert options.encryption_algs[-1] == b"aes256-ctr"
+
+
+def test_user_settings_name_the_files_of_openssh() -> None:
+    settings = settings_of_user(Path("/home/ann"), "ann", None)
+
+    assert settings.known_hosts[0] == Path("/home/ann/.ssh/known_hosts")
+    assert settings.default_keys[0] == Path("/home/ann/.ssh/id_ed25519")
+    assert settings.user == "ann"
+
+
+def test_library_has_the_fixed_version() -> None:
+    """2.24.1 fixed writes outside of the target directory by a malicious server."""
+    assert tuple(int(part) for part in asyncssh.__version__.split(".")) >= (2, 24, 1)
