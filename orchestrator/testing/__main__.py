@@ -37,15 +37,15 @@ def _one(seed: int) -> int:
 
 def _many(seeds: range) -> int:
     broken = 0
-    started = time.monotonic()
+    started = time.process_time()
     for seed in seeds:
         try:
             simulate(seed)
         except InvariantBroken as error:
             broken += 1
             _say(f"seed {seed}: {error}")
-    took_s = time.monotonic() - started
-    _say(f"{len(seeds)} seeds, {broken} broken, {took_s:.1f} s")
+    took_s = time.process_time() - started
+    _say(f"{len(seeds)} seeds, {broken} broken, {took_s:.1f} s of CPU")
     return 1 if broken else 0
 
 

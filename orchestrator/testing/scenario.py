@@ -58,6 +58,7 @@ class Scenario:
         release: how the new version behaves, `odd` where it behaves otherwise.
         crashes: number of steps of the world after which an engine dies, one per crash.
         takeovers: steps after which a second engine takes over from a living one.
+        store_fails: probability that a commit fails and ends its engine.
         failing_from: when the controller-side gates turn bad, in seconds from the start.
         asks: times at which an operator does something.
     """
@@ -71,6 +72,7 @@ class Scenario:
     crashes: tuple[int, ...]
     takeovers: frozenset[int]
     offline: Mapping[DeviceId, tuple[float, float]]
+    store_fails: float
     failing_from: float | None
     asks: tuple[float, ...]
 
@@ -117,8 +119,9 @@ def draw(seed: int) -> Scenario:
         late=late,
         faults=rng.choice(_FAULTS),
         crashes=tuple(int(rng.expovariate(1 / 40)) + 1 for _ in range(rng.choice((0, 0, 1, 2, 4)))),
-        takeovers=frozenset({int(rng.expovariate(1 / 60)) + 1} if rng.random() < 0.15 else ()),
+        takeovers=frozenset({int(rng.expovariate(1 / 60)) + 1} if rng.random() < 0.25 else ()),
         offline=offline if rough < 0.5 else {},
+        store_fails=rng.choice((0.0, 0.0, 0.0, 0.02)),
         failing_from=rng.random() * 120 if rng.random() < 0.15 else None,
         asks=tuple(sorted(rng.random() * 200 for _ in range(rng.choice((0, 0, 0, 1, 3))))),
     )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.device.model import DeviceId
-from orchestrator.engine.loop import Ended, Engine
+from orchestrator.engine.loop import Ended, Engine, Pace
 from orchestrator.engine.ports import Changes, Lease
 from orchestrator.errors import ExitCode, StoreError
 from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked
@@ -31,8 +31,11 @@ from orchestrator.testing.world import (
     make_fleet,
 )
 
-VIRTUAL_S_MAX = 7 * 86400.0
+VIRTUAL_S_MAX = 2 * 86400.0
 ENGINES_MAX = 40
+PATIENCE_S = 4000.0
+_FIRST = asyncio.FIRST_COMPLETED
+PACE = Pace(poll_s=2.0)
 STOPS_MAX = 4  # after so many decisions the operator gives up
 
 
@@ -96,6 +99,9 @@ class _CheckedStore(MemoryStore):
 
     async def commit(self, lease: Lease, batch: Sequence[Changes]) -> None:
         await self._run.step()
+        if self._run.random.random() < self._run.scenario.store_fails:
+            message = "the disk is full"
+            raise StoreError(message)
         await super().commit(lease, batch)
         for changes in batch:
             self._run.checker.see(changes.journal)
@@ -142,7 +148,7 @@ class _Run:
             wire=scenario.seed % 10 == 0,
         )
         self.prober = SimulatedProber()
-        self.world = World(plan, self.transport, clock=self.clock, prober=self.prober)
+        self.world = World(plan, self.transport, clock=self.clock, prober=self.prober, pace=PACE)
         self.checker = Checker(plan, self.fleet)
         self.world.store = _CheckedStore(self)
         self.crashes = list(scenario.crashes)
@@ -150,12 +156,15 @@ class _Run:
         self.engines = 0
         self.stops = 0
         self.task: asyncio.Task[Ended] | None = None
-        self.takeover = False
+        self.total_steps = 0
+        self.taken_over = asyncio.Event()
+        self.old_engines: list[asyncio.Task[Ended]] = []
 
     async def run(self) -> Report:
         """To the end."""
         ended = await self._until_terminal()
         await self.clock.sleep(TIMES.confirm_s + 60)
+        await self._check_old_engines()
         stored = await self.world.store.load(ROLLOUT_ID)
         assert stored is not None
         self.checker.finish(ended.exit_code, rows=stored.devices)
@@ -188,24 +197,38 @@ class _Run:
         task = asyncio.ensure_future(self._engine().run())
         self.task = task
         helper = asyncio.ensure_future(self._operator())
+        turn = asyncio.ensure_future(self.taken_over.wait())
         try:
-            while True:
-                done, _ = await asyncio.wait((task,), timeout=VIRTUAL_S_MAX / 7)
-                if done:
-                    break
+            while not (await asyncio.wait((task, turn), timeout=PATIENCE_S, return_when=_FIRST))[0]:
                 self._expect_progress()
-            if task.cancelled():
-                return None
-            error = task.exception()
-            if isinstance(error, StoreError):
-                return None
-            return task.result()
+                self._ask(Ask.RESUME)  # somebody paused and forgot
+            if task.done():
+                return self._result(task)
+            self.taken_over.clear()
+            self.old_engines.append(task)  # it goes on, and must notice by itself
+            return None
         finally:
-            helper.cancel()
-            await asyncio.gather(helper, return_exceptions=True)
+            for other in (helper, turn):
+                other.cancel()
+            await asyncio.gather(helper, turn, return_exceptions=True)
+
+    def _result(self, task: asyncio.Task[Ended]) -> Ended | None:
+        if task.cancelled() or isinstance(task.exception(), StoreError):
+            return None
+        return task.result()
+
+    async def _check_old_engines(self) -> None:
+        """I9: an engine that was taken over from has noticed and stopped."""
+        for task in self.old_engines:
             if not task.done():
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                message = "I9: an engine works on after another took over"
+                raise InvariantBroken(message)
+        results = await asyncio.gather(*self.old_engines, return_exceptions=True)
+        for result in results:
+            # it may have ended in order, when its last commit came before the other's start
+            if not isinstance(result, Ended | StoreError | asyncio.CancelledError):
+                message = f"I9: an engine that was taken over from ended with {result!r}"
+                raise InvariantBroken(message)
 
     def _engine(self) -> Engine:
         return self.world.engine(owner="engine", observer=_CounterWatch(self.random))
@@ -223,6 +246,9 @@ class _Run:
     def count(self) -> None:
         """Something happens in the world: perhaps the engine dies of it."""
         self.steps += 1
+        self.total_steps += 1
+        if self.total_steps in self.scenario.takeovers:
+            self.taken_over.set()
         if self.crashes and self.steps >= self.crashes[0]:
             self.crashes.pop(0)
             self.steps = 0
