@@ -1,0 +1,54 @@
+"""A terminal's output as an SVG picture, for documents: exactly what a person saw, as vectors.
+
+The only module that loads rich; nothing imports it but `tools/terminal_svg.py`.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+
+_ERASE = re.compile(r"\x1b\[(\d+)F\x1b\[J")
+_SILENT = re.compile(r"\x1b\[\?25[lh]|\x1b\[K|\r")
+_FONT_FACE = re.compile(r"@font-face \{\{.*?\}\}\s*", re.DOTALL)
+
+
+def settled(output: str) -> str:
+    """What stays on the screen: lines that the live view took back are gone."""
+    kept: list[str] = []
+    rest = _SILENT.sub("", output)
+    while match := _ERASE.search(rest):
+        lines = (("\n".join(kept) + "\n" if kept else "") + rest[: match.start()]).split("\n")
+        kept = lines[: -(int(match[1]) + 1)]
+        rest = rest[match.end() :]
+    return ("\n".join(kept) + "\n" if kept else "") + rest
+
+
+def svg(output: str, *, title: str, width: int) -> str:
+    """A picture of coloured output; the same output gives the same bytes.
+
+    Args:
+        output: text with our SGR codes, as captured from a terminal.
+        title: stands in the window's bar.
+        width: columns of the picture.
+    """
+    from rich._export_format import CONSOLE_SVG_FORMAT
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(
+        record=True,
+        width=width,
+        file=io.StringIO(),
+        force_terminal=True,
+        color_system="standard",
+        markup=False,
+        emoji=False,
+        highlight=False,
+        legacy_windows=False,
+    )
+    console.print(Text.from_ansi(settled(output)))
+    # fonts of other hosts are left out: a document must not call home when it is opened
+    template = _FONT_FACE.sub("", CONSOLE_SVG_FORMAT)
+    template = template.replace("<svg ", '<svg xml:space="preserve" ', 1)  # indents count
+    return console.export_svg(title=title, code_format=template, unique_id="terminal")

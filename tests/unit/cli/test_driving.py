@@ -1,0 +1,102 @@
+"""Driving with work of the test's own: what is printed where, and the exit code."""
+
+import asyncio
+import json
+
+import pytest
+
+from orchestrator.api import Finished, Observer, Run
+from orchestrator.cli.driving import watch
+from orchestrator.device.model import Address, DeviceId
+from orchestrator.errors import ExitCode, OrchestratorError, PlanError
+from orchestrator.plan.resolved import PlannedArtifact, PlannedDevice, ResolvedPlan, ResolvedWave
+from orchestrator.rollout.machine import Rollout
+from orchestrator.rollout.story import tell
+
+DEVICE = DeviceId("gw-1")
+
+
+class Work:
+    """Starts a rollout and ends at once with a given code."""
+
+    def __init__(self, code: ExitCode = ExitCode.DONE, *, interrupted: bool = False) -> None:
+        self.code = code
+        self.interrupted = interrupted
+
+    async def __call__(self, observer: Observer, drain: asyncio.Event) -> Finished:
+        artifact = PlannedArtifact("a", "app-1", "c" * 64, "d" * 64, "directory", ("x",), 10, 10)
+        plan = ResolvedPlan(
+            name="app",
+            release="1",
+            plan_file="p.yml",
+            plan_sha256="a" * 64,
+            inventory_sha256="b" * 64,
+            made_at=0.0,
+            tool_version="0",
+            seed="s",
+            surveyed=False,
+            artifact=artifact,
+            waves=(ResolvedWave("canary", "1", (DEVICE,)),),
+            devices={DEVICE: PlannedDevice(Address("h"))},
+        )
+        rollout = Rollout.start(plan, "r-1", at=100.0)
+        observer.started(Run("r-1", plan, "e" * 64, joined=False))
+        observer.journal(rollout.collect().journal)
+        observer.tick(101.0)
+        return Finished("r-1", tell(rollout), self.code, interrupted=self.interrupted)
+
+
+def test_progress_goes_to_stderr_and_the_summary_to_stdout(session, capsys) -> None:
+    code = watch(session, Work(ExitCode.HALTED), events=None)
+
+    shown = capsys.readouterr()
+    assert code == ExitCode.HALTED
+    assert "00:00 rollout r-1: app-1 to 1 device in 1 wave" in shown.err
+    assert "exit code 4: halted" in shown.out
+    assert "rollout status r-1" in shown.out
+
+
+def test_events_on_stdout_are_never_mixed_with_text(session, capsys) -> None:
+    watch(session, Work(ExitCode.HALTED), events="-")
+
+    shown = capsys.readouterr()
+    lines = [json.loads(line) for line in shown.out.splitlines()]
+    assert lines[0]["type"] == "version"
+    assert lines[1]["type"] == "rollout_started"
+    assert "exit code 4" in shown.err
+
+
+def test_events_go_to_a_file(session, tmp_path, capsys) -> None:
+    watch(session, Work(), events=str(tmp_path / "events.jsonl"))
+
+    lines = (tmp_path / "events.jsonl").read_text().splitlines()
+    assert json.loads(lines[0])["rollout"] == "r-1"
+    assert "events" not in capsys.readouterr().err
+
+
+def test_an_events_file_that_cannot_be_opened_stops_before_any_work(session, tmp_path) -> None:
+    started = []
+
+    async def work(observer: Observer, drain: asyncio.Event) -> Finished:
+        started.append(True)
+        raise AssertionError
+
+    with pytest.raises(OrchestratorError, match="cannot write events"):
+        watch(session, work, events=str(tmp_path / "no" / "events.jsonl"))
+
+    assert not started
+
+
+def test_an_interrupted_rollout_says_how_to_go_on(session, capsys) -> None:
+    code = watch(session, Work(ExitCode.INTERRUPTED, interrupted=True), events=None)
+
+    assert code == ExitCode.INTERRUPTED
+    assert "rollout resume r-1" in capsys.readouterr().out
+
+
+def test_errors_of_the_work_pass(session) -> None:
+    async def work(observer: Observer, drain: asyncio.Event) -> Finished:
+        raise PlanError("stale")
+
+    with pytest.raises(PlanError, match="stale"):
+        watch(session, work, events=None)

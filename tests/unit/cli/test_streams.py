@@ -1,0 +1,70 @@
+import io
+
+import pytest
+
+from orchestrator.cli.streams import WIDTH_DEFAULT, look_of, say, write_file, write_result
+from orchestrator.errors import OrchestratorError
+
+
+class Terminal(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
+def terminal(encoding: str = "utf-8") -> Terminal:
+    return Terminal(io.BytesIO(), encoding=encoding)
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+
+
+def test_a_terminal_is_coloured_and_a_file_is_not() -> None:
+    assert look_of(terminal()).colour is True
+    assert look_of(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")).colour is False
+
+
+def test_no_color_and_the_flag_decide(monkeypatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    assert look_of(terminal()).colour is False
+    assert look_of(terminal(), "always").colour is True
+
+
+def test_signs_follow_the_encoding() -> None:
+    assert look_of(terminal()).unicode is True
+    assert look_of(terminal("ascii")).unicode is False
+
+
+def test_width_is_the_terminals_or_a_fixed_one(monkeypatch) -> None:
+    plain = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    assert look_of(plain).width == WIDTH_DEFAULT
+
+    monkeypatch.setenv("COLUMNS", "72")
+    assert look_of(plain).width == 72
+    monkeypatch.setenv("COLUMNS", "7")
+    assert look_of(plain).width == 40
+
+
+def test_results_go_to_stdout_or_whole_into_a_file(tmp_path, capsys) -> None:
+    write_result("one\n", None)
+    write_result("two\n", tmp_path / "out.txt")
+    say("three")
+
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("one\n", "three\n")
+    assert (tmp_path / "out.txt").read_text() == "two\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+
+    with pytest.raises(OrchestratorError, match="cannot write"):
+        write_file(target, b"new")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

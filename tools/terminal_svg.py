@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Runs a command on a terminal of its own and keeps a picture of what it printed.
+
+    tools/terminal_svg.py docs/apply.svg --width 100 -- rollout apply app-1.1.yml --yes
+
+The picture is made from the real output, live view included: what was taken back is not shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import pty
+import shlex
+import struct
+import sys
+import termios
+from pathlib import Path
+
+from orchestrator.render.picture import settled, svg
+
+ROWS = 50
+
+
+def capture(command: list[str], width: int) -> tuple[bytes, int]:
+    """Output and exit code of a command that believes to have a terminal."""
+    child, terminal = pty.fork()
+    if child == 0:
+        # the size is set before the command starts, so that it never sees another one
+        fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, width, 0, 0))
+        environment = {**os.environ, "TERM": "xterm-256color", "PYTHONUTF8": "1"}
+        for name in ("CI", "NO_COLOR", "COLUMNS"):
+            environment.pop(name, None)
+        os.execvpe(command[0], command, environment)
+    chunks = []
+    while True:
+        try:
+            data = os.read(terminal, 65536)
+        except OSError:  # Linux says EIO when the last holder of the other side is gone
+            break
+        if not data:
+            break
+        chunks.append(data)
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    return b"".join(chunks), os.waitstatus_to_exitcode(status)
+
+
+def shown(command: list[str], output: bytes, last: int) -> str:
+    """The command behind a prompt, and what it left on the screen or the last lines of that."""
+    lines = settled(output.decode("utf-8", errors="replace")).strip("\n").split("\n")
+    if last and len(lines) > last:
+        lines = ["[...]", *lines[-last:]]
+    return f"$ {shlex.join(command)}\n" + "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Writes the picture; ends with the exit code of the last command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("--width", type=int, default=100)
+    parser.add_argument("--title", default="rollout")
+    parser.add_argument("--last", type=int, default=0, help="keep so many lines of each command")
+    parser.add_argument("command", nargs="+", help="several are separated by `--then`")
+    own, _, words = " ".join(sys.argv[1:]).partition(" -- ")
+    options = parser.parse_args([*shlex.split(own), "unused"])
+    code, parts = 0, []
+    for text in words.split(" --then "):
+        command = shlex.split(text)
+        output, code = capture(command, options.width)
+        parts.append(shown(command, output, options.last))
+    picture = svg("\n".join(parts), title=options.title, width=options.width)
+    options.picture.write_text(picture, encoding="utf-8")
+    sys.stdout.write(f"{options.picture}: exit code {code}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
