@@ -17,7 +17,6 @@ from orchestrator.device.model import Device
 from orchestrator.ssh.profile import SshSettings, client_options
 
 CHUNK_BYTES = 32 * 1024
-REPLY_BYTES_MAX = 64 * 1024
 
 
 async def upload(
@@ -47,7 +46,7 @@ async def upload(
             process.stdin.write(body[start : start + CHUNK_BYTES])
             await process.stdin.drain()
         process.stdin.write_eof()
-        answer = await process.stdout.read(REPLY_BYTES_MAX)
+        answer = await process.stdout.read()
         await process.wait()
         if b"end 0 " not in answer:
             message = f"{device.id}: {answer[:200]!r}"

@@ -6,7 +6,7 @@
 # Everything below is an ordinary command that you can type yourself in the directory that it names.
 set -eu
 
-rollout=${ROLLOUT:-rollout}
+program=${ROLLOUT:-rollout}
 devices=${DEVICES:-24}
 place=${DEMO_DIR:-.demo}
 
@@ -19,6 +19,7 @@ run() {
   printf '$ %s\n' "$*"
   "$@"
 }
+rollout() { "$program" "$@"; }
 # Runs a command that must end with the given exit code: anything else is a failed demo.
 expect() {
   wanted=$1
@@ -31,27 +32,28 @@ expect() {
   }
 }
 
-down() { [ -n "${KEEP:-}" ] || "$rollout" lab down >/dev/null 2>&1 || :; }
+down() { [ -n "${KEEP:-}" ] || rollout lab down >/dev/null 2>&1 || :; }
 
 rm -rf "$place"
 mkdir -p "$place"
 cd "$place"
+printf 'inventory = [".rollout/lab/inventory.yml"]\n' >rollout.toml
 trap down EXIT
 trap 'exit 130' INT TERM
 printf 'working in %s\n' "$place"
 
 say "1. Two releases of an application, signed with a key made just now"
-run "$rollout" key generate release.key
+run rollout key generate release.key
 for release in 1.0:true 1.1:false; do
   version=${release%:*}
   mkdir -p "app-$version"
   printf '{"version": "%s", "healthy": %s}\n' "$version" "${release#*:}" >"app-$version/service.json"
-  run "$rollout" artifact build directory "app-$version" --dest /opt/app --name "app-$version" \
-    --device-type lab --sign-key release.key --out "app-$version.mender"
+  run rollout artifact build directory "app-$version" --dest /opt/app --name "app-$version" \
+    --device-type lab --key release.key --out "app-$version.mender"
 done
 
 say "2. A fleet of $devices devices: real SSH servers, each trusting that key only"
-run "$rollout" lab up --devices "$devices" --key release.key.pub
+run rollout lab up --devices "$devices" --key release.key.pub
 for version in 1.0 1.1; do
   cat >"app-$version.yml" <<PLAN
 schema: 1
@@ -70,17 +72,17 @@ PLAN
 done
 
 say "3. What would happen"
-run "$rollout" preview app-1.0.yml -i .rollout/lab/inventory.yml
+run rollout preview app-1.0.yml
 
 say "4. The good release goes out in waves"
-expect 0 "$rollout" apply app-1.0.yml -i .rollout/lab/inventory.yml --yes
+expect 0 rollout apply app-1.0.yml --yes
 
 say "5. The bad release: its service fails its check on the first device"
-expect 5 "$rollout" apply app-1.1.yml -i .rollout/lab/inventory.yml --yes
+expect 5 rollout apply app-1.1.yml --yes
 
 say "6. Where the fleet stands"
-run "$rollout" lab status
-good=$("$rollout" lab status | grep -c ' 1\.0' || :)
+run rollout lab status
+good=$(rollout lab status | grep -c ' 1\.0' || :)
 [ "$good" -eq "$devices" ] || {
   printf 'demo: %s of %s devices run 1.0\n' "$good" "$devices" >&2
   exit 1
@@ -91,5 +93,5 @@ cat <<NEXT
 Look further (in $place):
   rollout status                       why it halted, and what to do next
   rollout events                       every step, as it was journalled
-  rollout preview app-1.1.yml -i ...   with the fleet running: make demo KEEP=1
+  rollout preview app-1.1.yml          with the fleet running: make demo KEEP=1
 NEXT

@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,8 @@ async def _written(
         now=float(int(time.time())),
         tool_version=__version__,
     )
+    # Where the file lies seen from the project: a rollout goes on from any working directory.
+    resolved = replace(resolved, plan_file=_from_root(settings, request.plan))
     _refuse_commands(settings, resolved)
     return _prepared(resolved, saved=False)
 
@@ -117,17 +120,17 @@ def refuse_stale(settings: Settings, prepared: Prepared) -> None:
     hint = "look at it again: `rollout preview PLAN --out FILE`"
     if age_s > SAVED_PLAN_S:
         message = f"the saved plan is {age_s / 3600:.0f} hours old, more than 24"
-        raise StalePlanError(message, hint=hint, code="P301")
+        raise StalePlanError(message, hint=hint, code="P311")
     plan_file = settings.root / resolved.plan_file
     if plan_file.is_file():
         found = hashlib.sha256(read_file(plan_file)).hexdigest()
         if found != resolved.plan_sha256:
             message = f"plan file `{resolved.plan_file}` has changed since it was saved"
-            raise StalePlanError(message, hint=hint, code="P302")
+            raise StalePlanError(message, hint=hint, code="P312")
     artifact, _ = read_artifact(settings, artifact_path(settings, resolved))
     if artifact.sha256 != resolved.artifact.sha256:
         message = f"artifact `{resolved.artifact.path}` has changed since the plan was saved"
-        raise StalePlanError(message, hint=hint, code="P303")
+        raise StalePlanError(message, hint=hint, code="P313")
 
 
 def artifact_path(settings: Settings, resolved: ResolvedPlan) -> Path:
@@ -213,6 +216,12 @@ def _artifact(settings: Settings, request: PlanRequest, plan: Plan) -> PlannedAr
         transfer_bytes=artifact.delivery_size_bytes,
         signed_by=f"{key.kind} {key.fingerprint[:16]}" if key else "",
     )
+
+
+def _from_root(settings: Settings, plan: Path) -> str:
+    path = plan.resolve()
+    root = settings.root.resolve()
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def _inventory_digest(inventory: Inventory, request: PlanRequest) -> str:

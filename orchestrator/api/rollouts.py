@@ -207,7 +207,7 @@ def _open_artifact(settings: Settings, plan: ResolvedPlan) -> ArtifactSource:
         source.close()
         message = f"artifact `{plan.artifact.path}` is not the one that the plan was made for"
         hint = "put the old file back, or abort this rollout and start a new one"
-        raise StalePlanError(message, hint=hint, code="P303")
+        raise StalePlanError(message, hint=hint, code="P313")
     return source
 
 

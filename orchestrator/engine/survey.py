@@ -21,6 +21,7 @@ _NOT_REACHED = frozenset({
     Reason.UNREACHABLE, Reason.TIMEOUT, Reason.CONNECTION_LOST, Reason.HOST_KEY,
     Reason.AUTHENTICATION,
 })  # fmt: skip
+_NOT_PERMANENT = frozenset({"probation", "confirmed"})  # states of a transaction
 
 
 async def survey(
@@ -84,9 +85,14 @@ def surveyed(reply: Reply, payload_type: str) -> Surveyed:
         reachable=True,
         device_type=fields.get("device-type", ""),
         artifact="" if fields.get("artifact", NOTHING) == NOTHING else fields["artifact"],
-        manifest="" if manifest == NOTHING or fields.get("active") == "no" else manifest,
+        manifest="" if _unsettled(fields) or manifest == NOTHING else manifest,
         keeps_previous=f"{payload_type}{KEEPS_PREVIOUS}" in reply.all("module"),
     )
+
+
+def _unsettled(fields: Mapping[str, str]) -> bool:
+    """Not in place, or not yet permanent: such a device is not at its target, whatever it says."""
+    return fields.get("active") == "no" or fields.get("state") in _NOT_PERMANENT
 
 
 def _unanswered(error: DeviceError) -> Surveyed:

@@ -74,7 +74,7 @@ def identity(plan_json: bytes) -> dict[str, str]:
     return {
         "plan_name": str(plan.get("name", "")),
         "plan_digest": hashlib.sha256(plan_json).hexdigest(),
-        "plan_file": str(plan.get("plan_file", "")),
+        "plan_sha256": str(plan.get("plan_sha256", "")),
         "inventory_sha256": str(plan.get("inventory_sha256", "")),
         "artifact_sha256": str(artifact.get("sha256", "")),
     }

@@ -51,7 +51,7 @@ rollouts = Table(
     Column("id", Text, primary_key=True),
     Column("plan_name", Text, nullable=False),
     Column("plan_digest", Text, nullable=False),
-    Column("plan_file", Text, nullable=False),
+    Column("plan_sha256", Text, nullable=False),
     Column("inventory_sha256", Text, nullable=False),
     Column("artifact_sha256", Text, nullable=False),
     Column("state", Text, nullable=False),
@@ -62,7 +62,7 @@ rollouts = Table(
     Column("plan_json", LargeBinary, nullable=False),
     Column("body", Text, nullable=False),
     Index("ix_rollouts_plan_name", "plan_name", "created_at"),
-    Index("ix_rollouts_plan_file", "plan_file", "inventory_sha256", "artifact_sha256"),
+    Index("ix_rollouts_inputs", "plan_sha256", "inventory_sha256", "artifact_sha256"),
 )
 
 devices = Table(

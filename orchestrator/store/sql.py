@@ -192,14 +192,14 @@ class SqlStore:
         return found[0] if found else None
 
     async def find_active(
-        self, plan_file: str, inventory_sha256: str, artifact_sha256: str
+        self, plan_sha256: str, inventory_sha256: str, artifact_sha256: str
     ) -> str | None:
         """The newest rollout of these inputs that is not over: `apply` joins it.
 
         Raises:
             StoreError: the store failed.
         """
-        inputs = (plan_file, inventory_sha256, artifact_sha256)
+        inputs = (plan_sha256, inventory_sha256, artifact_sha256)
         return await self._writer.read(lambda c: transactions.active(c, *inputs))
 
     async def resolve_id(self, text: str) -> str:

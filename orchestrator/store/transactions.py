@@ -56,7 +56,7 @@ def start(connection: Connection, rollout_id: str, plan_json: bytes, changes: Ch
         StoreError: as `create`.
     """
     known = records.identity(plan_json)
-    keys = ("plan_file", "inventory_sha256", "artifact_sha256")
+    keys = ("plan_sha256", "inventory_sha256", "artifact_sha256")
     under_way = active(connection, *(known[key] for key in keys))
     if under_way is not None:
         return under_way
@@ -65,13 +65,13 @@ def start(connection: Connection, rollout_id: str, plan_json: bytes, changes: Ch
 
 
 def active(
-    connection: Connection, plan_file: str, inventory_sha256: str, artifact_sha256: str
+    connection: Connection, plan_sha256: str, inventory_sha256: str, artifact_sha256: str
 ) -> str | None:
     """The newest rollout of these inputs that is not over."""
     query = (
         select(rollouts.c.id)
         .where(
-            rollouts.c.plan_file == plan_file,
+            rollouts.c.plan_sha256 == plan_sha256,
             rollouts.c.inventory_sha256 == inventory_sha256,
             rollouts.c.artifact_sha256 == artifact_sha256,
             rollouts.c.state.not_in(sorted(TERMINAL_ROLLOUT)),

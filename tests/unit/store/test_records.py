@@ -11,7 +11,7 @@ def test_identity_is_read_from_the_plan():
     assert records.identity(PLAN) | {"plan_digest": ""} == {
         "plan_name": "web",
         "plan_digest": "",
-        "plan_file": "plans/web.yml",
+        "plan_sha256": "9" * 64,
         "inventory_sha256": "1" * 64,
         "artifact_sha256": "a" * 64,
     }

@@ -255,17 +255,17 @@ class TestQueries:
         assert await store.latest("none") is None
 
     async def test_rollout_under_way_is_found_by_its_inputs(self, store):
-        inputs = ("plans/web.yml", "1" * 64, "a" * 64)
+        inputs = ("9" * 64, "1" * 64, "a" * 64)
         await self.make(store, "r-1", at=1, state="halted")
 
         assert await store.find_active(*inputs) == "r-1"
-        assert await store.find_active("plans/web.yml", "2" * 64, "a" * 64) is None
+        assert await store.find_active("9" * 64, "2" * 64, "a" * 64) is None
 
     @pytest.mark.parametrize("state", sorted(TERMINAL_ROLLOUT))
     async def test_rollout_that_is_over_is_not_joined(self, store, state):
         await self.make(store, "r-1", at=1, state=state)
 
-        assert await store.find_active("plans/web.yml", "1" * 64, "a" * 64) is None
+        assert await store.find_active("9" * 64, "1" * 64, "a" * 64) is None
 
     async def test_journal_is_read_in_pages(self, store, rollout):
         await store.commit(rollout, [changes(*map(entry, range(2, 12)))])

@@ -53,7 +53,7 @@ def _rollouts() -> None:
         sa.Column("id", sa.Text, nullable=False),
         sa.Column("plan_name", sa.Text, nullable=False),
         sa.Column("plan_digest", sa.Text, nullable=False),
-        sa.Column("plan_file", sa.Text, nullable=False),
+        sa.Column("plan_sha256", sa.Text, nullable=False),
         sa.Column("inventory_sha256", sa.Text, nullable=False),
         sa.Column("artifact_sha256", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
@@ -67,7 +67,7 @@ def _rollouts() -> None:
     )
     op.create_index("ix_rollouts_plan_name", "rollouts", ["plan_name", "created_at"])
     op.create_index(
-        "ix_rollouts_plan_file", "rollouts", ["plan_file", "inventory_sha256", "artifact_sha256"]
+        "ix_rollouts_inputs", "rollouts", ["plan_sha256", "inventory_sha256", "artifact_sha256"]
     )
 
 
