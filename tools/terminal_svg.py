@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Runs a command on a terminal of its own and keeps a picture of what it printed.
+r"""Runs a command on a terminal of its own and keeps a picture of what it printed.
 
-    tools/terminal_svg.py docs/apply.svg --width 100 -- rollout apply app-1.1.yml --yes
+    tools/terminal_svg.py docs/demo.svg --width 90 --last 17 --last 22 -- \
+        rollout apply app-1.0.yml --yes --then rollout apply app-1.1.yml --yes
 
 The picture is made from the real output, live view included: what was taken back is not shown.
 """
@@ -16,6 +17,7 @@ import shlex
 import struct
 import sys
 import termios
+from itertools import zip_longest
 from pathlib import Path
 
 from orchestrator.render.picture import settled, svg
@@ -61,15 +63,17 @@ def main() -> int:
     parser.add_argument("picture", type=Path)
     parser.add_argument("--width", type=int, default=100)
     parser.add_argument("--title", default="rollout")
-    parser.add_argument("--last", type=int, default=0, help="keep so many lines of each command")
+    parser.add_argument(
+        "--last", type=int, action="append", default=[], help="keep so many lines of a command"
+    )
     parser.add_argument("command", nargs="+", help="several are separated by `--then`")
     own, _, words = " ".join(sys.argv[1:]).partition(" -- ")
     options = parser.parse_args([*shlex.split(own), "unused"])
     code, parts = 0, []
-    for text in words.split(" --then "):
-        command = shlex.split(text)
+    for text, last in zip_longest(words.split(" --then "), options.last, fillvalue=0):
+        command = shlex.split(str(text))
         output, code = capture(command, options.width)
-        parts.append(shown(command, output, options.last))
+        parts.append(shown(command, output, int(last)))
     picture = svg("\n".join(parts), title=options.title, width=options.width)
     options.picture.write_text(picture, encoding="utf-8")
     sys.stdout.write(f"{options.picture}: exit code {code}\n")

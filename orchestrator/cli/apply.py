@@ -18,7 +18,7 @@ from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say
 from orchestrator.cli.survey import survey_line
 from orchestrator.errors import ExitCode
-from orchestrator.render.preview import text as preview_text
+from orchestrator.render.preview import body as preview_body
 
 app = typer.Typer()
 
@@ -48,7 +48,7 @@ def apply(
     prepared = wait_for(api.prepare(session.settings, request, survey_line(session)))
     if prepared.continues is None:
         if not session.quiet:
-            say(preview_text(prepared.preview, prepared.digest, session.err).rstrip("\n"))
+            say(f"{preview_body(prepared.preview, prepared.digest, session.err)}\n")
         if not prepared.preview.has_changes:
             say("nothing to do: every device runs this artifact already")
             return ExitCode.DONE

@@ -29,7 +29,7 @@ _COLUMNS = (
 
 
 def text(preview: Preview, digest: str, look: Look, *, all_names: bool = False) -> str:
-    """The preview of a plan.
+    """The preview of a plan; ends by saying that nothing was changed.
 
     Args:
         preview: the facts.
@@ -37,13 +37,19 @@ def text(preview: Preview, digest: str, look: Look, *, all_names: bool = False) 
         look: width, colours and signs.
         all_names: every device by name, however many.
     """
+    shown = body(preview, digest, look, all_names=all_names)
+    return f"{shown} Nothing was changed.\n"
+
+
+def body(preview: Preview, digest: str, look: Look, *, all_names: bool = False) -> str:
+    """The preview without its last words, for those who are about to change something."""
     lines = [*_head(preview, digest, look), "", *_waves(preview, look), ""]
     lines += _members(preview, look, all_names=all_names)
     lines += _gates(preview, look)
     lines += _limits(preview, look)
     lines += _skipped(preview, look, all_names=all_names)
     lines += _warnings(preview, look)
-    return "\n".join([*lines, "", _end(preview, look)]) + "\n"
+    return "\n".join([*lines, "", _end(preview, look)])
 
 
 def _labelled(label: str, words: str, look: Look) -> list[str]:
@@ -266,4 +272,4 @@ def _end(preview: Preview, look: Look) -> str:
     parts = [f"{number(preview.update_count)} to update"]
     parts += [f"{number(preview.unchanged_count)} unchanged"] if preview.unchanged_count else []
     parts += [f"{number(skipped)} skipped"] if skipped else []
-    return f"{look.paint(', '.join(parts) + '.', Style.BOLD)} Nothing was changed."
+    return look.paint(", ".join(parts) + ".", Style.BOLD)

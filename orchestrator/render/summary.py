@@ -14,7 +14,6 @@ from orchestrator.render.names import fold_line
 from orchestrator.render.text import Look, Style, Symbol, cells, escape, number, pad, plural, wrap
 from orchestrator.render.words import (
     WAVE_SIGNS,
-    clock,
     reason_words,
     span,
     state_words,
@@ -160,7 +159,7 @@ def _causes(causes: Sequence[Cause], look: Look) -> list[str]:
         names = fold_line(cause.devices, min(NAMES_CELLS_MAX, look.width - 10), look)
         count = f"{number(len(cause.devices))}{look.sign(Symbol.TIMES)}"
         text = f"{count} {names}: {reason_words(cause.reason, cause.detail)}"
-        seen = f" (first at {clock(max(0.0, cause.first_s))})"
+        seen = f" (first after {span(max(0.0, cause.first_s))})"
         lines += wrap(text + seen, look.width, first="  ", indent="     ")
     if len(causes) > CAUSES_MAX:
         lines.append(f"  {look.sign(Symbol.ELLIPSIS)} {len(causes) - CAUSES_MAX} more")
