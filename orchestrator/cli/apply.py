@@ -47,11 +47,11 @@ def apply(
     request = api.PlanRequest(plan, source_of(source))
     prepared = wait_for(api.prepare(session.settings, request, survey_line(session)))
     if prepared.continues is None:
+        if not prepared.preview.has_changes:
+            say("nothing to do: every device that can take part runs this artifact already")
+            return ExitCode.DONE
         if not session.quiet:
             say(f"{preview_body(prepared.preview, prepared.digest, session.err)}\n")
-        if not prepared.preview.has_changes:
-            say("nothing to do: every device runs this artifact already")
-            return ExitCode.DONE
         confirm_devices(session, "Apply", prepared.preview.update_count, yes=yes)
     return watch(session, _work(session, prepared), events=events)
 

@@ -45,8 +45,8 @@ def body(preview: Preview, digest: str, look: Look, *, all_names: bool = False) 
     """The preview without its last words, for those who are about to change something."""
     lines = [*_head(preview, digest, look), "", *_waves(preview, look), ""]
     lines += _members(preview, look, all_names=all_names)
-    lines += _gates(preview, look)
-    lines += _limits(preview, look)
+    if preview.has_changes:
+        lines += [*_gates(preview, look), *_limits(preview, look)]
     lines += _skipped(preview, look, all_names=all_names)
     lines += _warnings(preview, look)
     return "\n".join([*lines, "", _end(preview, look)])
@@ -114,7 +114,7 @@ def _waves(preview: Preview, look: Look) -> list[str]:
 def _wave_row(wave: WavePreview, look: Look) -> list[Cell | str]:
     gates = ", ".join(escape(gate.name, limit=30) for gate in wave.gates)
     risk = Cell(number(wave.worst_case_count), Style.PLAIN if wave.slow_start else Style.WARN)
-    proves = f"< {_percent(wave.upper_bound)}" if wave.devices_count else look.sign(Symbol.DOT)
+    proves = f"< {_percent(wave.upper_bound)}" if wave.upper_bound < 1 else "-"
     return [
         Cell(escape(wave.name, limit=40), Style.BOLD),
         number(wave.devices_count),
@@ -197,7 +197,7 @@ def _limits(preview: Preview, look: Look) -> list[str]:
     plan = preview.plan
     lines = _labelled("Halts when", "more devices of a wave fail than may, or a gate fails", look)
     lines += _labelled("Then", _then(preview), look)
-    first = next((wave for wave in preview.waves if wave.devices_count), None)
+    first = next((wave for wave in preview.waves if wave.upper_bound < 1), None)
     if first is not None:
         worst = plural(first.worst_case_count, "device")
         words = f"a release that breaks every device breaks {worst} before it is stopped"
@@ -207,7 +207,7 @@ def _limits(preview: Preview, look: Look) -> list[str]:
         lines += _labelled("At worst", words, look)
         lines += _labelled(
             "Canary",
-            f"0 failures of {plural(first.devices_count, 'device')} in {escape(first.name)} prove "
+            f"0 failures of {plural(_base(first), 'device')} in {escape(first.name)} prove "
             f"a failure rate below {proves} (95 % confidence)",
             look,
         )
@@ -224,6 +224,10 @@ def _limits(preview: Preview, look: Look) -> list[str]:
         took = format_duration(preview.earliest_end_s)
         lines += _labelled("Takes", f"at least {took} of soak and gates", look)
     return lines
+
+
+def _base(wave: WavePreview) -> int:
+    return wave.devices_count - wave.unchanged_count
 
 
 def _then(preview: Preview) -> str:

@@ -80,3 +80,19 @@ def test_10_000_devices_fit_on_a_screen(plan_of) -> None:
 
     assert len(shown.splitlines()) < 50
     assert max(map(cells, shown.splitlines())) <= 100
+
+
+def test_where_nothing_changes_no_limits_are_promised(plan, plan_with) -> None:
+    from dataclasses import replace
+
+    done = {
+        name: replace(device, current_manifest=plan.artifact.manifest_sha256)
+        for name, device in plan.devices.items()
+    }
+
+    shown = text(preview(plan_with(devices=done)), DIGEST, Look())
+
+    assert "0 to update, 24 unchanged, 3 skipped." in shown
+    assert "Halts when" not in shown
+    assert "100 %  -" not in shown
+    assert "< 100 %" not in shown
