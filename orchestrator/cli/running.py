@@ -7,6 +7,7 @@ once; devices keep their own timers and the rollout is saved. SIGTERM: as the se
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeVar
@@ -58,13 +59,15 @@ def _run(work: Callable[[asyncio.Event], Awaitable[T]], *, patient: bool) -> T:
             else:
                 leave(ExitCode.INTERRUPTED)
 
-        loop.add_signal_handler(signal.SIGINT, interrupted)
-        loop.add_signal_handler(signal.SIGTERM, leave, ExitCode.TERMINATED)
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C just cancels there
+            loop.add_signal_handler(signal.SIGINT, interrupted)
+            loop.add_signal_handler(signal.SIGTERM, leave, ExitCode.TERMINATED)
         try:
             return await work(drain)
         finally:
-            loop.remove_signal_handler(signal.SIGINT)
-            loop.remove_signal_handler(signal.SIGTERM)
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_signal_handler(signal.SIGINT)
+                loop.remove_signal_handler(signal.SIGTERM)
 
     try:
         return asyncio.run(main())

@@ -107,11 +107,11 @@ def _artifact_word(name: str | None) -> str:
 
 
 def _waves(preview: Preview, look: Look) -> list[str]:
-    rows = [_wave_row(wave, look) for wave in preview.waves]
+    rows = [_wave_row(wave) for wave in preview.waves]
     return table(_COLUMNS, rows, look, indent=" ")
 
 
-def _wave_row(wave: WavePreview, look: Look) -> list[Cell | str]:
+def _wave_row(wave: WavePreview) -> list[Cell | str]:
     gates = ", ".join(escape(gate.name, limit=30) for gate in wave.gates)
     risk = Cell(number(wave.worst_case_count), Style.PLAIN if wave.slow_start else Style.WARN)
     proves = f"< {_percent(wave.upper_bound)}" if wave.upper_bound < 1 else "-"

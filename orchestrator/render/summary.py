@@ -120,6 +120,8 @@ def head(board: Board, look: Look) -> list[str]:
     )
     if board.state is RolloutState.ROLLED_BACK and board.causes:
         word = "HALTED AND ROLLED BACK"
+    if board.state is RolloutState.RUNNING and not board.attended:
+        word, style, symbol = "INTERRUPTED", Style.WARN, Symbol.WARNING
     where = ""
     if board.current and board.state is not RolloutState.SUCCEEDED:
         where = f" in {wave_words(board.current)}"

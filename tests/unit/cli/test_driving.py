@@ -90,8 +90,10 @@ def test_an_events_file_that_cannot_be_opened_stops_before_any_work(session, tmp
 def test_an_interrupted_rollout_says_how_to_go_on(session, capsys) -> None:
     code = watch(session, Work(ExitCode.INTERRUPTED, interrupted=True), events=None)
 
+    shown = capsys.readouterr().out
     assert code == ExitCode.INTERRUPTED
-    assert "rollout resume r-1" in capsys.readouterr().out
+    assert "INTERRUPTED app-1 (r-1)" in shown
+    assert "rollout resume r-1" in shown
 
 
 def test_errors_of_the_work_pass(session) -> None:
