@@ -55,13 +55,19 @@ def content_pieces(content: bytes) -> Iterator[Piece]:
 def _frame_pieces(frame: Frame) -> Iterator[Piece]:
     yield frame.head, 0
     left = frame.size_bytes - frame.offset
-    for chunk in frame.chunks(frame.offset) if left else ():
+    for chunk in _chunks(frame) if left else ():
         left -= len(chunk)
         if left < 0:
             break
-        for start in range(0, len(chunk), PIECE_BYTES):
-            piece = chunk[start : start + PIECE_BYTES]
-            yield piece, len(piece)
+        yield from content_pieces(chunk)
     if left:
         message = f"source of `{frame.name}` does not have the {frame.size_bytes} bytes it declared"
         raise DeviceError(message, reason=Reason.IO, hint="did the artifact change meanwhile?")
+
+
+def _chunks(frame: Frame) -> Iterator[bytes]:
+    try:
+        yield from frame.chunks(frame.offset)
+    except OSError as error:  # ours, and not to be taken for the network's
+        message = f"source of `{frame.name}` cannot be read: {error.strerror}"
+        raise DeviceError(message, reason=Reason.IO) from error

@@ -12,8 +12,20 @@ from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
 
 TEXT_MAX = 200  # characters of a foreign error text that we keep
-EXPECTED = (asyncssh.Error, OSError, EOFError)
-"""What the library raises for a peer; anything else is a bug of ours and stays one."""
+EXPECTED = (
+    asyncssh.Error,
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+)
+"""What a peer can make the library raise: it hands on whatever its parser stumbled over.
+
+Found with damaged packets: `PacketDecodeError` and `UnicodeDecodeError`, both ValueErrors.
+"""
 
 
 def connect_failure(error: BaseException, who: str) -> DeviceError:

@@ -36,6 +36,7 @@ class SshSession:
     def __init__(self, connection: asyncssh.SSHClientConnection, *, idle_s: float) -> None:
         self._connection = connection
         self._idle_s = idle_s
+        self._own_error: BaseException | None = None
 
     async def ask(self, request: Request, *, deadline_s: float) -> Reply:
         """Sends a request without body; see `ports.Session`."""
@@ -72,7 +73,7 @@ class SshSession:
             await exchange.ready_or_over()
             if not exchange.is_over and exchange.ready is not None:
                 nonce = _checked_nonce(exchange.ready)
-                if await _without_deadline(limit, delivery.go):
+                if await self._decide(limit, delivery.go):
                     exchange.write(f"go {nonce}\n".encode("ascii"))
             exchange.write_eof()  # without a go before it, this cancels
 
@@ -103,9 +104,19 @@ class SshSession:
         except EXPECTED as error:
             connected = not self._connection.is_closed()
             self._connection.abort()
+            if error is self._own_error:
+                raise
             raise exchange_failure(error, connected=connected) from error
         finally:
             exchange.close()
+
+    async def _decide(self, limit: asyncio.Timeout, go: Callable[[], Awaitable[bool]]) -> bool:
+        """Asks the controller; its errors are not the device's and pass as they are."""
+        try:
+            return await _without_deadline(limit, go)
+        except EXPECTED as error:
+            self._own_error = error
+            raise
 
     async def _send(
         self,

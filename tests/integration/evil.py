@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import random
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from typing import Self
@@ -143,6 +144,12 @@ async def ready_twice(process: Process) -> None:
     await asyncio.Event().wait()
 
 
+async def ready_once(process: Process) -> None:
+    process.stdout.write(b"ready aaaaaaaa1\n")
+    await _read_all(process)
+    process.exit(0)
+
+
 async def strange_nonce(process: Process) -> None:
     process.stdout.write(b"ready ;reboot\n")
     await asyncio.Event().wait()
@@ -162,7 +169,7 @@ SSH_KINDS: dict[str, Callable[[Process], Awaitable[None]]] = {
     for one in (
         honest, endless_stdout, endless_lines, endless_stderr, silent, drip, closes_early,
         never_reads, no_end_line, end_line_only_eof, wrong_hash, talks_after_end, garbage, ansi,
-        broken_utf8, long_line, not_found, killed, ready_twice, strange_nonce, opens_channels,
+        broken_utf8, long_line, not_found, killed, ready_once, ready_twice, strange_nonce, opens_channels,
     )
 }  # fmt: skip
 
@@ -258,6 +265,16 @@ class Stage:
             await self._handle(_TCP_KINDS[kind](reader, writer), writer)
 
         server = await asyncio.start_server(handle, LOOPBACK, 0)
+        self._stack.callback(server.close)
+        return int(server.sockets[0].getsockname()[1])
+
+    async def damage(self, target: int, kind: str, at_byte: int) -> int:
+        """Starts a proxy that damages what the server says at one place; gives its port."""
+
+        async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._handle(_relay_damaged(reader, writer, target, kind, at_byte), writer)
+
+        server = await asyncio.start_server(relay, LOOPBACK, 0)
         self._stack.callback(server.close)
         return int(server.sockets[0].getsockname()[1])
 
@@ -365,6 +382,60 @@ async def _relay(
             both.create_task(forth())
     finally:
         up_writer.transport.abort()
+
+
+DAMAGES = ("flip", "zero", "ones", "random", "insert")
+
+
+async def _relay_damaged(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    target: int,
+    kind: str,
+    at_byte: int,
+) -> None:
+    up_reader, up_writer = await asyncio.open_connection(LOOPBACK, target)
+
+    async def back() -> None:
+        seen = 0
+        with suppress(OSError):
+            while data := await up_reader.read(8192):
+                if seen <= at_byte < seen + len(data):
+                    writer.write(_damaged_at(data, kind, at_byte - seen))
+                else:
+                    writer.write(data)
+                seen += len(data)
+                await writer.drain()
+        writer.close()
+
+    async def forth() -> None:
+        with suppress(OSError):
+            while data := await reader.read(8192):
+                up_writer.write(data)
+                await up_writer.drain()
+        up_writer.close()
+
+    try:
+        async with asyncio.TaskGroup() as both:
+            both.create_task(back())
+            both.create_task(forth())
+    finally:
+        up_writer.transport.abort()
+
+
+def _damaged_at(data: bytes, kind: str, at: int) -> bytes:
+    noise = random.Random(f"{kind} {at}")  # the same damage in each run
+    match kind:
+        case "flip":
+            return data[:at] + bytes([data[at] ^ (1 << noise.randrange(8))]) + data[at + 1 :]
+        case "zero":
+            return data[:at] + bytes(len(data[at : at + 8])) + data[at + 8 :]
+        case "ones":
+            return data[:at] + b"\xff" * len(data[at : at + 4]) + data[at + 4 :]
+        case "random":
+            return data[:at] + noise.randbytes(len(data) - at)
+        case _:
+            return data[:at] + noise.randbytes(50) + data[at:]
 
 
 def _damaged(data: bytes, fault: str) -> bytes:

@@ -20,7 +20,7 @@ from orchestrator.engine.ports import Delivery
 from orchestrator.errors import DeviceError
 from orchestrator.ssh.profile import SshSettings
 from orchestrator.ssh.transport import SshTransport
-from tests.integration.evil import PATH_FAULTS, TCP_KINDS, Stage
+from tests.integration.evil import DAMAGES, PATH_FAULTS, TCP_KINDS, Stage
 
 pytestmark = pytest.mark.integration
 
@@ -212,6 +212,38 @@ async def test_faulty_path_never_ends_as_success_or_beyond_the_deadline(
         known = {Reason.CONNECTION_LOST, Reason.TIMEOUT, Reason.HOST_KEY, Reason.PROTOCOL}
         assert set(outcomes) <= known
         assert time.monotonic() - started_at < 3 * DEADLINE_S
+        await client.transport.close()
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+async def test_damaged_packets_never_raise_anything_else(kind: str, tmp_path: Path) -> None:
+    """Damage at 60 places of the version, the key exchange, the login and the reply."""
+    places = [*range(0, 60, 4), *range(60, 3200, 70)]
+    async with Stage() as stage:
+        client = Client(stage, tmp_path)
+        target = await stage.ssh()
+        ports = [await stage.damage(target, kind, place) for place in places]
+
+        outcomes = await asyncio.gather(*(client.outcome(port) for port in ports))
+
+        assert set(outcomes) <= {"ok", *Reason}
+        assert Reason.CONNECTION_LOST in outcomes
+        await client.transport.close()
+
+
+async def test_error_of_the_controller_is_not_the_devices(tmp_path: Path) -> None:
+    async def go() -> bool:
+        message = "a bug of ours"
+        raise ValueError(message)
+
+    async with Stage() as stage:
+        client = Client(stage, tmp_path)
+        port = await stage.ssh("ready_once")
+        session = await client.transport.open(client.device(port), deadline_s=DEADLINE_S)
+
+        with pytest.raises(ValueError, match="a bug of ours"):
+            await session.deliver(DELIVER, Delivery([frame()], go), deadline_s=DEADLINE_S)
+
         await client.transport.close()
 
 

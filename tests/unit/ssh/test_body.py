@@ -1,4 +1,5 @@
 import hashlib
+from collections.abc import Iterator
 
 import pytest
 
@@ -62,3 +63,14 @@ def test_content_is_cut_into_packets() -> None:
     content = b"c" * (PIECE_BYTES + 1)
 
     assert [len(data) for data, _ in content_pieces(content)] == [PIECE_BYTES, 1]
+
+
+def test_source_that_cannot_be_read_is_no_trouble_of_the_network() -> None:
+    def chunks(_offset: int) -> Iterator[bytes]:
+        yield b"abc"
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(DeviceError, match="cannot be read") as caught:
+        list(delivery_pieces([Frame("data/0000/x", 10, "0" * 64, chunks)]))
+
+    assert caught.value.reason == Reason.IO
