@@ -100,7 +100,8 @@ args() { # KEY=VALUE...: sets P_KEY, each checked against its own grammar
   done
 }
 
-die() { # RC REASON DETAIL: ends this core with an answer
+die() { # RC REASON DETAIL: ends this core with an answer, or the whole request
+  [ -z "$REQUEST" ] || fail "$@"
   enc "$3"
   printf 'reason %s\ndetail %s\n' "$2" "$W"
   exit "$1"
@@ -127,6 +128,7 @@ token() { # W is new random text
 
 started() { # PID or self: W is when that process started, empty when it does not live
   W= PID=$1
+  [ "$PID" != self ] || PID=$$
   read -r W 2>/dev/null <"/proc/$1/stat" || return 0
   PID=${W%% *}
   set -- ${W##*) }
@@ -252,7 +254,9 @@ readback() { # W tells whether what is in place is the active artifact's content
 }
 
 free() { # W is the free space of the state's partition in bytes
-  W=$(df -Pk "$VAR" 2>/dev/null | { read -r _ && read -r _ _ _ W _ && echo "$W"; })
+  W=$VAR
+  [ -d "$W" ] || W=$ROOT/
+  W=$(df -Pk "$W" 2>/dev/null | { read -r _ && read -r _ _ _ W _ && echo "$W"; })
   num "$W" && W=$((W * 1024)) || W=0
 }
 
@@ -266,8 +270,8 @@ lock() { # DIR: takes a generation lock; its newest name is never removed or use
     started "$HOLDER"
     [ "$boot" = "$BOOT" ] && [ -n "$W" ] && [ "$W" = "$at" ] && return 1
   fi
-  started $$
-  echo "$$ $W $BOOT" >"$1/t.$$" && ln "$1/t.$$" "$1/g.$next" 2>/dev/null || return 1
+  started self # not $$: the subshell of a core outlives a helper that is killed
+  echo "$PID $W $BOOT" >"$1/t.$PID" && ln "$1/t.$PID" "$1/g.$next" 2>/dev/null || return 1
   newest "$1" # a slow contender can make a name that is past already: then it holds nothing
   [ "$W" -eq "$next" ] || { rm -f "$1/g.$next" && return 1; }
   LOCKED=$1/done.$next
@@ -603,14 +607,14 @@ check_sums() { # Mender Artifact v3, "manifest": each line is one file, each fil
     [ ${#sum} -eq 64 ] && frame_name "$name" || deny "the manifest has a malformed or double line"
     list=$list$name$NL lines=$lines$line$NL
   done <"$in/manifest"
-  case $list in *"${NL}version$NL"*) ;; *) header= ;; esac
-  [ -n "$header" ] || deny "the manifest lists no version or no header"
+  [ -n "$header" ] || deny "the manifest lists no header"
+  # the checksum of {"format":"mender","version":3}
+  case $NL$lines in *"${NL}96bcd965947569404798bcbdb614f103db5a004eb6e364cfc162c146890ea35b  version$NL"*) ;;
+    *) deny "not a Mender Artifact of version 3" ;; esac
   [ $count -eq 2 ] || deny "the files are not those of the manifest" # 2: itself and its signature
   sums=$(cd "$in" && sha256sum manifest $list 2>/dev/null) || deny "a file of the manifest is missing"
   [ "${sums#*"$NL"}$NL" = "$lines" ] || deny "a file differs from its checksum in the manifest"
-  MANIFEST=${sums%% *} W=
-  IFS= read -r W <"$in/version"
-  [ "$W" = '{"format":"mender","version":3}' ] || deny "not a Mender Artifact of version 3"
+  MANIFEST=${sums%% *}
 }
 
 check_header() { # only here an archive is opened: its bytes are signed
@@ -806,7 +810,7 @@ boot() { # the hook: before anything else may change something
   core_lock 25 || exit 75
   names "$VAR/component"
   for C in $W; do
-    (load "$C" && recover && [ "$STATE" = probation ] && ! alive "$RUN/deadman.$C" && use $NEW && arm)
+    (load "$C" && recover && [ "$STATE" = probation ] && ! alive "$RUN/deadman.$C" && use $NEW && arm) || :
   done
 }
 
@@ -879,7 +883,7 @@ call() { # VERB: asks the core; ANSWER are its lines, RC its exit code
   if [ -n "$ELEVATE" ]; then
     ANSWER=$($ELEVATE "$@" </dev/null)
   else
-    ANSWER=$(LOCKED='' && umask 077 && core "$@" </dev/null)
+    ANSWER=$(LOCKED='' REQUEST='' && umask 077 && core "$@" </dev/null)
   fi
   RC=$?
   case $RC in 0 | 64 | 65 | 69 | 74 | 75 | 76 | 77 | 78) ;; *) ANSWER="reason io${NL}detail the%20core%20ended%20with%20$RC" RC=74 ;; esac
@@ -1009,7 +1013,7 @@ release_checks() { # CHECKS is the directory of checks that the active release b
 health() {
   fields nonce
   release_checks
-  rest=$P_checks,
+  rest=$P_checks, mark=end-of-check.$$
   while [ -n "$rest" ]; do
     name=${rest%%,*} rest=${rest#*,}
     case $name in '' | .*) continue ;; esac
@@ -1019,15 +1023,15 @@ health() {
       say check "$name" 127
       continue
     fi
+    # awk leaves at the mark: what a check that was stopped leaves behind may hold the pipe open
     W=$(
       {
-        cd / && env -i "PATH=$PATH" LC_ALL=C "ROLLOUT_ROOT=$ROOT" "$(command -v timeout || echo env)" \
-          $(command -v timeout >/dev/null && echo "-k 2 $P_timeout") "$check" </dev/null 2>/dev/null
-        printf '\n%s\n' $?
-      } | awk 'NR == 1 { first = substr($0, 1, 2000) } { last = $0 } END { print last; print first }'
+        cd / && bounded "$P_timeout" env -i "PATH=$PATH" LC_ALL=C "ROLLOUT_ROOT=$ROOT" "$check" </dev/null 2>/dev/null
+        printf '\n%s %s\n' "$mark" $?
+      } | awk -v "mark=$mark" '$1 == mark { print $2; print first; exit } NR == 1 { first = substr($0, 1, 2000) }'
     )
-    code=${W%%"$NL"*}
-    case $W in *"$NL"*) W=${W#*"$NL"} ;; *) W= ;; esac
+    code=${W%%"$NL"*} W=${W#"$code"}
+    W=${W#"$NL"}
     case $code in 124 | 137 | 143) code=124 ;; esac
     enc "$W"
     say check "$name" "$code" $W
@@ -1178,7 +1182,7 @@ request() { # the one line that came over SSH
 }
 # --- protocol end ---
 
-ROOT='' ELEVATE='' LOCKED='' OUT='' HOLDER='' SAID='' header=none spool=''
+ROOT='' ELEVATE='' REQUEST='' LOCKED='' OUT='' HOLDER='' SAID='' header=none spool=''
 case $0 in /*) SELF=$0 ;; *) SELF=$PWD/$0 ;; esac
 while [ $# -gt 0 ]; do
   case $1 in
@@ -1200,9 +1204,9 @@ case ${1-} in
   boot) boot ;;
   deadman) [ ${#2} -eq 26 ] && deadman "$2" ;;
   '')
-    request=${SSH_ORIGINAL_COMMAND-}
+    REQUEST=${SSH_ORIGINAL_COMMAND:-none}
     unset SSH_ORIGINAL_COMMAND
-    request "$request"
+    request "$REQUEST"
     ;;
   *) echo "usage: helper.sh [--root DIR] [--elevate CMD] [core VERB ... | boot | deadman TXN | --version]" >&2 && exit 64 ;;
 esac

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import hashlib
 import io
@@ -46,7 +47,8 @@ def busybox_path(directory: Path) -> str:
     directory.mkdir(parents=True, exist_ok=True)
     busybox = shutil.which("busybox")
     openssl = shutil.which("openssl")
-    assert busybox and openssl
+    assert busybox
+    assert openssl
     applets = subprocess.run([busybox, "--list"], capture_output=True, check=True, text=True)
     for applet in applets.stdout.split():
         (directory / applet).symlink_to(busybox)
@@ -185,21 +187,30 @@ def single_file(name: str = "r1", content: bytes = b"one\n", mode: str = "644") 
 
 def script(name: str = "r1", *, verify: bool = True, rollback: bool = True) -> Release:
     def body(*lines: str) -> bytes:
-        return "\n".join(("#!/bin/sh", "set -e", 'm="$ROLLOUT_ROOT/marker"', *lines, "")).encode()
+        return "\n".join(
+            (
+                "#!/bin/sh",
+                "set -e",
+                'm="$ROLLOUT_ROOT/marker"',
+                f'old="$m.before-{name}"',
+                *lines,
+                "",
+            )
+        ).encode()
 
     payload = {
         "install": body(
-            'if [ ! -f "$m.old" ]; then cat "$m" >"$m.tmp" 2>/dev/null || echo none >"$m.tmp"',
-            'mv "$m.tmp" "$m.old"; fi',
+            'if [ ! -f "$old" ]; then cat "$m" >"$m.tmp" 2>/dev/null || echo none >"$m.tmp"',
+            'mv "$m.tmp" "$old"; fi',
             f'echo {name} >"$m.new"; mv "$m.new" "$m"',
         )
     }
     if rollback:
         payload["rollback"] = body(
-            '[ -f "$m.old" ] || exit 0',
-            'if [ "$(cat "$m.old")" = none ]; then rm -f "$m"; else cp "$m.old" "$m.new"',
+            '[ -f "$old" ] || exit 0',
+            'if [ "$(cat "$old")" = none ]; then rm -f "$m"; else cp "$old" "$m.new"',
             'mv "$m.new" "$m"; fi',
-            'rm -f "$m.old"',
+            'rm -f "$old"',
         )
     if verify:
         payload["verify"] = body(f'[ "$(cat "$m")" = {name} ]')
@@ -322,7 +333,8 @@ class Device:
         params |= {"wait": 20, "deadline": 300} | more
         line = " ".join(("deliver", *(f"{key}={value}" for key, value in params.items())))
         process = self.start(line)
-        assert process.stdin and process.stdout
+        assert process.stdin
+        assert process.stdout
         body = frame_bytes(frames, offsets)[:cut]
         try:
             process.stdin.write(body)
@@ -389,7 +401,5 @@ class Device:
 
 
 def _close(stream: io.BufferedIOBase | object) -> None:
-    try:
+    with contextlib.suppress(BrokenPipeError):
         stream.close()  # type: ignore[attr-defined]
-    except BrokenPipeError:
-        pass

@@ -1,0 +1,66 @@
+"""What holds of the programs' text: size of the core, portability, no forbidden constructs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from tests.device.kit import HELPER, MODULES
+
+CORE_LINES_MAX = 400
+PROGRAMS = (HELPER, *sorted(MODULES.iterdir()))
+BEGIN, END = "# --- core begin ---", "# --- core end ---"
+
+
+def test_core_is_small_enough_to_be_read_in_one_sitting():
+    lines = HELPER.read_text().splitlines()
+
+    inside = lines[lines.index(BEGIN) + 1 : lines.index(END)]
+
+    assert lines.count(BEGIN) == lines.count(END) == 1
+    assert len(inside) <= CORE_LINES_MAX
+
+
+def test_markers_hold_all_that_activates():
+    text = HELPER.read_text()
+    core = text[text.index(BEGIN) : text.index(END)]
+    rest = text.replace(core, "")
+
+    for word in ("module ArtifactInstall", "module ArtifactRollback", "module ArtifactCommit"):
+        assert word in core
+        assert word not in rest
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.name)
+def test_every_shell_can_read_it(program):
+    for shell in (["dash"], ["busybox", "ash"], ["bash", "--posix"]):
+        if shutil.which(shell[0]):
+            done = subprocess.run([*shell, "-n", str(program)], capture_output=True, check=False)
+            assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.name)
+def test_shellcheck_has_nothing_to_say(program):
+    if shutil.which("shellcheck") is None:
+        pytest.skip("shellcheck is not installed")
+
+    done = subprocess.run(
+        ["shellcheck", "-s", "sh", str(program)], capture_output=True, check=False, text=True
+    )
+
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.name)
+def test_text_from_outside_is_never_run(program):
+    code = re.sub(r"(^|\s)#.*", "", program.read_text())
+
+    assert not re.search(r"(^|[;&|\s])(eval|source)\s", code)
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.name)
+def test_program_is_executable(program):
+    assert program.stat().st_mode & 0o111 == 0o111
