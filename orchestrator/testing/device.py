@@ -33,7 +33,8 @@ _MUTATING = frozenset({
 class Release:
     """How a release behaves on a device. `healthy`: its checks pass.
 
-    `bricks`: unreachable once active, until the dead-man goes back.
+    `bricks`: unreachable once active, until the dead-man goes back. `corrupt`: what is in place
+    is not its content, though it claims so.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Release:
     commit_fails: bool = False
     rollback_fails: bool = False
     silent_check: bool = False
+    corrupt: bool = False
 
 
 @dataclass(slots=True)
@@ -195,7 +197,8 @@ class SimulatedDevice:
         if txn is not None:
             lines.append(("txn", txn.id))
         release = self.releases[self.active]
-        lines += [("artifact", release.name), ("manifest", self.active), ("active", "yes")]
+        lines += [("artifact", release.name), ("manifest", self.active)]
+        lines.append(("active", "no" if release.corrupt else "yes"))
         if txn is not None and txn.state in _KNOWN:
             lines.append(("previous-manifest", txn.previous))
         if self.reverted:

@@ -211,7 +211,9 @@ class Checker:
         device = self.devices[DeviceId(entry.device)]
         committed = device.txn is not None and device.txn.state == "committed"
         self._expect(
-            committed and device.active == self.target, "I4: success without the target", entry
+            committed and device.active == self.target and not device.releases[self.target].corrupt,
+            "I4: success without the target",
+            entry,
         )
 
     # --- the truth ---------------------------------------------------------------------------

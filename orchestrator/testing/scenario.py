@@ -208,6 +208,7 @@ def _releases(
         Release("new", manifest, commit_fails=True),
         Release("new", manifest, healthy=False, rollback_fails=True),
         Release("new", manifest, silent_check=True),
+        Release("new", manifest, corrupt=True),
     )
     draw_ = rng.random()
     if draw_ < 0.35:

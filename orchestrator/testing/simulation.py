@@ -161,7 +161,16 @@ class _Run:
         self.old_engines: list[asyncio.Task[Ended]] = []
 
     async def run(self) -> Report:
-        """To the end."""
+        """To the end; leaves no task behind."""
+        try:
+            return await self._run()
+        finally:
+            tasks = [task for task in (self.task, *self.old_engines) if task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self) -> Report:
         ended = await self._until_terminal()
         await self.clock.sleep(TIMES.confirm_s + 60)
         await self._check_old_engines()
@@ -256,9 +265,9 @@ class _Run:
                 self.task.cancel()
 
     async def step(self) -> None:
-        """A commit takes a moment, and may be the engine's last."""
+        """A commit takes a moment, sometimes a long one, and may be the engine's last."""
         self.count()
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(self.random.choice((0.001, 0.002, 0.3)))
 
     async def _operator(self) -> None:
         """Asks something at the drawn times, and lets gates turn bad."""
