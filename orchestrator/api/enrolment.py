@@ -1,19 +1,186 @@
-"""Enrol devices and release them again."""
+"""Enrol devices and release them again, as an administrator."""
 
 from __future__ import annotations
 
-from orchestrator.api.connections import OnAnswer
-from orchestrator.api.values import DeviceAnswer, EnrollRequest, Settings, Source
-from orchestrator.errors import PlanError
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.api.connections import OnAnswer, each, open_transport, ssh_settings
+from orchestrator.api.project import load_inventory, read_file
+from orchestrator.api.values import DeviceAnswer, EnrollRequest, ReleaseRequest, Settings
+from orchestrator.device.reason import Reason
+from orchestrator.errors import DeviceError, PlanError
+
+if TYPE_CHECKING:
+    from orchestrator.device.model import Address, Device
+    from orchestrator.ssh.enroll import Admin, Enrolment, EnrolPlan
+    from orchestrator.ssh.transport import SshTransport
+
+HELPER_USER = "rollout"
+FILE_BYTES_MAX = 1024 * 1024  # a key or a health check is a page of text
+_PARALLEL_COUNT = 10  # enrolling is rare and each device is shown
 
 
 async def device_enroll(
     settings: Settings, request: EnrollRequest, on_answer: OnAnswer
 ) -> tuple[DeviceAnswer, ...]:
-    raise PlanError("wiring pending")
+    """Enrols devices, or (with `look_only`) says what that would change.
+
+    Each answer's facts are the changes, then what the inventory needs to know of the device.
+
+    Raises:
+        PlanError: inventory, pattern or a file are wrong; no device was contacted.
+        TrustError: a key cannot be used.
+    """
+    keys = _signing_keys(request)
+    checks = {path.name: read_file(path, FILE_BYTES_MAX) for path in request.checks}
+    devices = load_inventory(settings, request.source).select(
+        request.pattern, limit=request.source.limit
+    )
+    if request.fingerprint is not None and len(devices) != 1:
+        message = f"a fingerprint is of one device, not of {len(devices)}"
+        raise PlanError(message, hint="enrol devices one by one", code="D110")
+    types = {device.id: _device_type(device, request) for device in devices}
+    async with open_transport(settings) as transport:
+
+        async def one(device: Device) -> DeviceAnswer:
+            address = await _identified(transport, device, request)
+            wanted = await _wanted(settings, device, types[device.id], keys, checks)
+            wanted = replace(wanted, login_user=_helper_user(device, request.login))
+            admin = _admin(transport, address, request)
+            plan = await (admin.plan_enrol(wanted) if request.look_only else admin.enrol(wanted))
+            return _enrolled(device, plan, wanted.login_user)
+
+        return await each(devices, _guarded(one), on_answer, parallel_count=_PARALLEL_COUNT)
 
 
 async def device_release(
-    settings: Settings, pattern: str, source: Source, on_answer: OnAnswer, *, purge: bool = False
+    settings: Settings, request: ReleaseRequest, on_answer: OnAnswer
 ) -> tuple[DeviceAnswer, ...]:
-    raise PlanError("wiring pending")
+    """Takes off devices what enrolment wrote; what releases installed stays.
+
+    Raises:
+        PlanError: inventory or pattern are wrong.
+    """
+    devices = load_inventory(settings, request.source).select(
+        request.pattern, limit=request.source.limit
+    )
+    async with open_transport(settings) as transport:
+
+        async def one(device: Device) -> DeviceAnswer:
+            address = replace(device.address, user=request.login or device.address.user)
+            admin = _admin(transport, address, request)
+            plan = await (admin.plan_release() if request.look_only else admin.release())
+            return DeviceAnswer(device.id, True, Reason.OK, _counted(plan), _changes(plan))
+
+        return await each(devices, _guarded(one), on_answer, parallel_count=_PARALLEL_COUNT)
+
+
+def _guarded(
+    one: Callable[[Device], Awaitable[DeviceAnswer]],
+) -> Callable[[Device], Awaitable[DeviceAnswer]]:
+    """Trouble with one device is its answer, and hurts no other."""
+
+    async def guarded(device: Device) -> DeviceAnswer:
+        try:
+            return await one(device)
+        except DeviceError as error:
+            hint = f" ({error.hint})" if error.hint else ""
+            return DeviceAnswer(device.id, False, error.reason, f"{error.message}{hint}")
+
+    return guarded
+
+
+async def _identified(transport: SshTransport, device: Device, request: EnrollRequest) -> Address:
+    """The administrator's way to a device whose host key is known to be right."""
+    from orchestrator.ssh.first_contact import identify
+
+    address = replace(device.address, user=request.login or device.address.user)
+    if address.host_keys and request.fingerprint is None:
+        return address
+
+    def confirm(_algorithm: str, fingerprint: str) -> bool:
+        return request.accept_host_key(device.id, fingerprint)
+
+    line = await identify(transport, address, fingerprint=request.fingerprint, confirm=confirm)
+    return replace(address, host_keys=(line,))
+
+
+async def _wanted(
+    settings: Settings,
+    device: Device,
+    device_type: str,
+    keys: Mapping[str, bytes],
+    checks: Mapping[str, bytes],
+) -> Enrolment:
+    from orchestrator.ssh.enroll import Enrolment
+    from orchestrator.ssh.identity import KeyRing, public_line
+
+    ring = KeyRing(ssh_settings(settings))
+    try:
+        login = public_line((await ring.keys(device.address.key_file))[0])
+    finally:
+        ring.close()
+    return Enrolment(
+        device_type=device_type,
+        device_id=device.id,
+        login_key=login,
+        signing_keys=keys,
+        checks=checks,
+    )
+
+
+def _admin(
+    transport: SshTransport, address: Address, request: EnrollRequest | ReleaseRequest
+) -> Admin:
+    from orchestrator.ssh.enroll import Admin, Become
+
+    become = Become(request.become) if request.become else Become.NONE
+    return Admin(transport, address, become=become, password=request.become_password)
+
+
+def _helper_user(device: Device, login: str | None) -> str:
+    """The account behind which the helper will answer: never the administrator's own."""
+    if login is None or device.address.user == login:
+        return HELPER_USER
+    return device.address.user
+
+
+def _device_type(device: Device, request: EnrollRequest) -> str:
+    found = request.device_type or device.labels.get("device_type")
+    if not found:
+        message = f"the type of device `{device.id}` is not known"
+        hint = "give `--device-type`, or set `device_type` in the inventory"
+        raise PlanError(message, hint=hint, code="D111")
+    return found
+
+
+def _signing_keys(request: EnrollRequest) -> dict[str, bytes]:
+    from orchestrator.trust.keys import load_public_key
+
+    found: dict[str, bytes] = {}
+    for path in request.keys:
+        name = Path(path.name.removesuffix(".pub")).stem
+        if name in found:
+            message = f"two keys are called `{name}`"
+            raise PlanError(message, hint="rename one of the files", code="D112")
+        found[name] = load_public_key(path).pem
+    return found
+
+
+def _enrolled(device: Device, plan: EnrolPlan, user: str) -> DeviceAnswer:
+    known = {"ansible_user": user, "rollout_host_keys": ", ".join(plan.host_keys)}
+    return DeviceAnswer(device.id, True, Reason.OK, _counted(plan), {**_changes(plan), **known})
+
+
+def _counted(plan: EnrolPlan) -> str:
+    count = len(_changes(plan))
+    return f"{count} changes" if count != 1 else "1 change"
+
+
+def _changes(plan: EnrolPlan) -> dict[str, str]:
+    from orchestrator.ssh.enroll import Action
+
+    return {str(change): "" for change in plan.changes if change.action is not Action.SAME}

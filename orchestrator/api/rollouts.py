@@ -148,7 +148,7 @@ class _Watch:
         self._observer.working(device, "copying", sent_bytes, self._total_bytes)
 
 
-def _engine(  # noqa: PLR0913  wiring is what this module is for
+def _engine(
     settings: Settings,
     store: SqlStore,
     transport: object,

@@ -228,7 +228,9 @@ class EnrollRequest:
     """Devices to enrol, and what to place on them.
 
     `accept_host_key(device, fingerprint)` asks a person; it is called only for a device whose
-    key is neither pinned nor given as `fingerprint`. `login` is the admin user.
+    key is neither pinned nor given as `fingerprint`. `login` is the administrator's account
+    (the inventory's user unless given), which becomes root by `become`. With `look_only` nothing
+    is changed.
     """
 
     pattern: str
@@ -239,8 +241,21 @@ class EnrollRequest:
     fingerprint: str | None = None
     login: str | None = None
     become: str | None = None
-    root: str | None = None
+    become_password: str | None = field(default=None, repr=False)
+    look_only: bool = False
     accept_host_key: Callable[[str, str], bool] = _refuse
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRequest:
+    """Devices to release from enrolment; `login` and `become` as for enrolling."""
+
+    pattern: str
+    source: Source
+    login: str | None = None
+    become: str | None = None
+    become_password: str | None = field(default=None, repr=False)
+    look_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

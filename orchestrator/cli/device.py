@@ -16,7 +16,7 @@ from orchestrator.cli.options import Common, Format, FormatOption, SourceOptions
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say, write_result
-from orchestrator.errors import ExitCode
+from orchestrator.errors import ExitCode, PlanError
 from orchestrator.render.documents import dump
 from orchestrator.render.shown import AnswerFacts, answer_line, answer_text, answers_document
 from orchestrator.render.text import plural
@@ -25,8 +25,23 @@ app = typer.Typer(help="Enrol, release, check and look at devices.", no_args_is_
 
 PatternArgument = Annotated[str, typer.Argument(metavar="PATTERN", help="Ansible host pattern.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask for a confirmation.")]
+BECOME = ("sudo", "doas")
 OnAnswer = Callable[[api.DeviceAnswer], None]
 Answers = tuple[api.DeviceAnswer, ...]
+
+
+LoginOption = Annotated[
+    str | None, typer.Option("--login", metavar="USER", help="Log in as this administrator.")
+]
+BecomeOption = Annotated[
+    str | None, typer.Option("--become", metavar="sudo|doas", help="How that user gets root.")
+]
+AskPasswordOption = Annotated[
+    bool, typer.Option("--ask-become-pass", "-K", help="Ask for the password of sudo.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Only say what would change on the devices.")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +65,26 @@ class EnrollOptions:
         str | None,
         typer.Option("--fingerprint", metavar="SHA256:...", help="The host key it must show."),
     ] = None
-    login: Annotated[
-        str | None, typer.Option("--login", metavar="USER", help="Log in as this user to enrol.")
-    ] = None
-    become: Annotated[
-        str | None, typer.Option("--become", metavar="sudo|doas", help="How that user gets root.")
-    ] = None
-    root: Annotated[
-        str | None, typer.Option("--root", metavar="DIR", help="State directory on the device.")
-    ] = None
+    login: LoginOption = None
+    become: BecomeOption = None
+    ask_become_pass: AskPasswordOption = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseOptions:
+    """How releasing gets in, and whether it only looks."""
+
+    login: LoginOption = None
+    become: BecomeOption = None
+    ask_become_pass: AskPasswordOption = False
+    dry_run: DryRunOption = False
 
 
 @command(
     app,
     "enroll",
     examples="""
-rollout device enroll gw-001 -i inventory/ --key release.key.pub --device-type rpi4
+rollout device enroll gw-001 -i inventory/ --key release.key.pub --device-type rpi4 --dry-run
 rollout device enroll web1 --key release.key.pub -t debian --login admin --become sudo
 """,
 )
@@ -75,12 +94,13 @@ def enroll(
     common: Common,
     source: SourceOptions,
     options: EnrollOptions,
+    dry_run: DryRunOption = False,
     format: FormatOption = Format.TEXT,  # noqa: A002
 ) -> int:
     """Put the helper, the trusted keys and the health checks on devices.
 
     A host key that is neither pinned in the inventory nor given by --fingerprint is shown and
-    wants a typed confirmation.
+    wants a typed confirmation. Enrolling again brings a device up to date.
     """
     session = start(common)
 
@@ -99,19 +119,25 @@ def enroll(
         checks=tuple(options.check or ()),
         fingerprint=options.fingerprint,
         login=options.login,
-        become=options.become,
-        root=options.root,
+        become=become_of(options.become),
+        become_password=_password(options.ask_become_pass),
+        look_only=dry_run,
         accept_host_key=accept,
     )
-    return _ask_all(session, format, lambda on: api.device_enroll(session.settings, request, on))
+    return _ask_all(
+        session,
+        format,
+        lambda on: api.device_enroll(session.settings, request, on),
+        with_facts=True,
+    )
 
 
 @command(
     app,
     "release",
     examples="""
-rollout device release gw-001
-rollout device release 'decommissioned' --purge --yes
+rollout device release gw-001 --dry-run
+rollout device release web1 --login admin --become sudo --yes
 """,
 )
 def release(
@@ -119,22 +145,50 @@ def release(
     *,
     common: Common,
     source: SourceOptions,
-    purge: Annotated[
-        bool, typer.Option("--purge", help="Delete state and old releases too.")
-    ] = False,
+    options: ReleaseOptions,
     yes: YesOption = False,
     format: FormatOption = Format.TEXT,  # noqa: A002
 ) -> int:
     """Take the helper off devices; what they run stays as it is."""
     session = start(common)
     chosen = source_of(source)
-    names = api.hosts(session.settings, pattern, chosen)
-    confirm_devices(session, "Release", len(names), yes=yes)
+    if not options.dry_run:
+        names = api.hosts(session.settings, pattern, chosen)
+        confirm_devices(session, "Release", len(names), yes=yes)
+    request = api.ReleaseRequest(
+        pattern=pattern,
+        source=chosen,
+        login=options.login,
+        become=become_of(options.become),
+        become_password=_password(options.ask_become_pass),
+        look_only=options.dry_run,
+    )
     return _ask_all(
         session,
         format,
-        lambda on: api.device_release(session.settings, pattern, chosen, on, purge=purge),
+        lambda on: api.device_release(session.settings, request, on),
+        with_facts=True,
     )
+
+
+def become_of(text: str | None) -> str | None:
+    """The way to become root, checked.
+
+    Raises:
+        PlanError: there is no such way.
+    """
+    if text is None or text in BECOME:
+        return text
+    message = f"there is no way `{text}` to become root"
+    raise PlanError(message, hint=f"ways: {', '.join(BECOME)}", code="D113")
+
+
+def _password(wanted: bool) -> str | None:
+    if not wanted:
+        return None
+    import getpass
+
+    return getpass.getpass("Password of sudo: ")
 
 
 @command(
@@ -205,7 +259,7 @@ def _ask_all(
         write_result(dump(answers_document([_facts(answer) for answer in answers])), None)
     bad_count = sum(not answer.ok for answer in answers)
     if bad_count and not session.quiet:
-        say(f"{plural(bad_count, 'device')} of {len(answers)} did not answer well")
+        say(f"{bad_count} of {plural(len(answers), 'device')} did not answer well")
     return ExitCode.PARTIAL if bad_count else ExitCode.DONE
 
 

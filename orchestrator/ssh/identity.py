@@ -7,6 +7,7 @@ connection; with objects that costs nothing (design "performance" 1c).
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -80,6 +81,14 @@ class KeyRing:
             raise DeviceError(message, reason=Reason.AUTHENTICATION, hint=hint) from error
         self._files[path] = key
         return key
+
+
+def public_line(key: asyncssh.SSHKey | asyncssh.SSHKeyPair) -> str:
+    """The public half as it stands in authorized_keys: type and base64, without a comment."""
+    if isinstance(key, asyncssh.SSHKey):
+        return " ".join(key.export_public_key().decode("ascii").split()[:2])
+    blob = base64.b64encode(key.public_data).decode("ascii")
+    return f"{key.algorithm.decode('ascii')} {blob}"
 
 
 class HostTrust:
