@@ -1,0 +1,230 @@
+"""Commands that talk to devices and to the store, in this process, on a small real lab."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from orchestrator.cli.app import invoke
+from orchestrator.errors import ExitCode
+
+pytestmark = pytest.mark.integration
+
+SCHEMAS = Path(__file__).parents[2] / "schemas"
+PLAN = """\
+schema: 1
+name: app
+hosts: lab
+artifact: ./app-{version}.mender
+waves: [{{name: canary, size: 1}}, {{name: rest, size: rest}}]
+on_failure: {on_failure}
+gates:
+  - name: service healthy
+    check: app
+    success_when: result.exit == 0
+"""
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory) -> Iterator[Path]:
+    """A project with two good releases, a bad one, and a lab of three devices."""
+    root = tmp_path_factory.mktemp("fleet")
+    patch = pytest.MonkeyPatch()
+    for name in [*os.environ]:
+        if name.startswith("ROLLOUT_") or name == "CI":
+            patch.delenv(name)
+    patch.setenv("COLUMNS", "100")
+    patch.setenv("NO_COLOR", "1")
+    patch.chdir(root)
+    (root / ".git").mkdir()
+    (root / "user.toml").touch()
+    patch.setenv("ROLLOUT_CONFIG", str(root / "user.toml"))
+    (root / "rollout.toml").write_text('inventory = [".rollout/lab/inventory.yml"]\n')
+    assert invoke(["key", "generate", "release.key"]) == 0
+    for version, healthy in (("1.0", True), ("1.1", False), ("1.2", True)):
+        (root / version).mkdir()
+        settings = {"version": version, "healthy": healthy}
+        (root / version / "service.json").write_text(json.dumps(settings))
+        words = f"artifact build directory {version} --dest /opt/app -n app-{version} -t lab"
+        out = f"-o app-{version}.mender --key release.key"
+        assert invoke([*words.split(), *out.split()]) == 0
+        on_failure = "rollback" if version == "1.1" else "halt"
+        plan = PLAN.format(version=version, on_failure=on_failure)
+        (root / f"app-{version}.yml").write_text(plan)
+    assert invoke(["lab", "up", "--devices", "3", "--key", "release.key.pub", "-q"]) == 0
+    try:
+        yield root
+    finally:
+        assert invoke(["lab", "down"]) == 0
+        patch.undo()
+
+
+@pytest.fixture(scope="module")
+def applied(fleet: Path) -> dict[str, str]:
+    """Ids of a rollout that succeeded and of a later one that was halted and rolled back."""
+    assert invoke(["apply", "app-1.0.yml", "--yes", "-q", "--events", "good.jsonl"]) == 0
+    code = invoke(["apply", "app-1.1.yml", "--yes", "-q", "--events", "bad.jsonl"])
+    assert code == ExitCode.ROLLED_BACK
+    first = {name: json.loads((fleet / f"{name}.jsonl").read_text().splitlines()[0])
+             for name in ("good", "bad")}  # fmt: skip
+    return {name: line["rollout"] for name, line in first.items()}
+
+
+def run(capsys, words: str) -> tuple[int, str, str]:
+    code = invoke(words.split())
+    shown = capsys.readouterr()
+    return code, shown.out, shown.err
+
+
+def check(name: str, document: object) -> None:
+    schema = json.loads((SCHEMAS / f"{name}.v1.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(document)
+
+
+def test_devices_answer_as_text_and_data(fleet, capsys) -> None:
+    code, out, _ = run(capsys, "device check all")
+    assert code == 0
+    assert sorted(out.splitlines()) == ["✓ lab-01", "✓ lab-02", "✓ lab-03"]
+
+    code, out, _ = run(capsys, "device facts lab-02 --format json")
+    found = json.loads(out)
+    check("devices", found)
+    assert (code, found["ok_count"]) == (0, 1)
+    assert found["devices"][0]["facts"]["device-type"] == "lab"
+
+    assert "device-type" in run(capsys, "device facts lab-02")[1]
+
+
+def test_status_of_both_rollouts(applied, capsys) -> None:
+    code, out, _ = run(capsys, f"status {applied['bad']} --format json")
+    found = json.loads(out)
+    check("status", found)
+    assert (code, found["rollout"], found["state"]) == (0, applied["bad"], "rolled_back")
+    assert (found["counts"]["untouched"], found["counts"]["on_new"]) == (2, 0)
+
+    _, text, _ = run(capsys, f"status {applied['good']}")
+    assert "SUCCEEDED app-1.0" in text
+
+    _, text, _ = run(capsys, "status --all")
+    listed = [line.split()[0] for line in text.splitlines()[1:]]
+    assert listed[-2:] == [applied["bad"], applied["good"]]
+    check("rollouts", json.loads(run(capsys, "status --all --format json")[1]))
+
+
+def test_events_go_on_after_a_number(applied, capsys) -> None:
+    _, whole, _ = run(capsys, f"events {applied['good']}")
+    _, later, _ = run(capsys, f"events {applied['good']} --since 5")
+
+    lines = [json.loads(line) for line in whole.splitlines()]
+    for line in lines:
+        check("events", line)
+    assert [line["seq"] for line in lines[1:]] == list(range(1, len(lines)))
+    assert later.splitlines()[1:] == whole.splitlines()[6:]
+
+
+def test_events_in_a_file_are_those_of_the_journal(applied, fleet, capsys) -> None:
+    _, whole, _ = run(capsys, f"events {applied['good']}")
+
+    assert (fleet / "good.jsonl").read_text() == whole
+
+
+def test_events_as_text_name_the_device_and_why(applied, capsys) -> None:
+    _, out, _ = run(capsys, f"events {applied['bad']} --format text")
+
+    assert "rolling back (health check failed: gate `service healthy` failed)" in out
+    assert "halted in wave canary: budget: 1 failure, 0 allowed" in out
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "abort"])
+def test_a_rollout_that_is_over_takes_no_orders(applied, capsys, verb) -> None:
+    code, out, err = run(capsys, f"{verb} {applied['good']}")
+
+    assert code == ExitCode.REFUSED
+    assert out == ""
+    assert "over" in err
+
+
+def test_rolling_back_wants_a_confirmation(applied, capsys) -> None:
+    code, _, err = run(capsys, f"rollback {applied['good']}")
+
+    assert code == ExitCode.REFUSED
+    assert "concerns 3 devices" in err
+
+
+def test_an_unknown_rollout_is_said(applied, capsys) -> None:
+    code, out, err = run(capsys, "status r-nothing")
+
+    assert code != 0
+    assert out == ""
+    assert "r-nothing" in err
+
+
+def test_the_lab_is_shown_and_broken(applied, capsys) -> None:
+    code, out, _ = run(capsys, "lab status --format json")
+    found = json.loads(out)
+    check("lab", found)
+    assert (code, len(found["devices"])) == (0, 3)
+    assert "lab-01" in run(capsys, "lab status")[1]
+
+    assert run(capsys, "lab break lab-03 --mode offline")[0] == 0
+    try:
+        code, out, err = run(capsys, "device check lab-03")
+        assert code == ExitCode.PARTIAL
+        assert "not reachable" in out
+        assert "1 of 1 device did not answer well" in err
+    finally:
+        assert run(capsys, "lab break lab-03 --mode none")[0] == 0
+
+
+def test_on_a_terminal_it_asks_for_the_number_and_draws(applied, fleet, capsys) -> None:
+    """A real pseudo-terminal: a wrong number changes nothing, the right one rolls out."""
+    wrong, code = on_terminal("apply app-1.2.yml", fleet, answer=b"y\n")
+    assert code == ExitCode.REFUSED
+    assert "nothing was changed" in wrong
+    assert "\x1b[?25l" not in wrong
+
+    right, code = on_terminal("apply app-1.2.yml", fleet, answer=b"3\n")
+    assert code == 0
+    assert "Apply: 3 devices? Type 3: " in right
+    assert "\x1b[?25l" in right
+    assert right.rindex("\x1b[?25h") > right.rindex("\x1b[?25l")
+    assert "SUCCEEDED" in right
+
+    code, _, err = run(capsys, "apply app-1.2.yml")
+    assert code == 0
+    assert "nothing to do" in err
+    assert run(capsys, "preview app-1.2.yml --detailed-exitcode")[0] == 0
+
+
+def on_terminal(words: str, directory: Path, *, answer: bytes) -> tuple[str, int]:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", *words.split()],
+        cwd=directory,
+        env=environment,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ) as child:
+        os.close(theirs)
+        seen = b""
+        answered = False
+        while True:
+            try:
+                data = os.read(ours, 65536)
+            except OSError:
+                break
+            seen += data
+            if not answered and b"? Type " in seen:
+                os.write(ours, answer)
+                answered = True
+        os.close(ours)
+    return seen.decode(), child.returncode
