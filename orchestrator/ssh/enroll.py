@@ -14,7 +14,7 @@ import base64
 import hashlib
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import resources
@@ -31,7 +31,6 @@ ENROL_S = 120.0
 LINE_CHARS = 76
 _VALUE = re.compile(r"[A-Za-z0-9._:@+-]{1,200}")
 _FILE_NAME = re.compile(r"(?:(?:modules|keys|health\.d)/)?[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
-_PUBLIC_KEY_WORDS = 2
 
 
 class Become(StrEnum):
@@ -93,7 +92,7 @@ _SIGNS = {Action.SAME: " ", Action.CREATE: "+", Action.CHANGE: "~", Action.REMOV
 
 @dataclass(frozen=True, slots=True)
 class EnrolPlan:
-    """What would change, and what stands in the way; `host_keys` are the proven ones."""
+    """What would change, and what stands in the way; `host_keys` were proven, for the inventory."""
 
     changes: tuple[Change, ...]
     problems: tuple[str, ...]
@@ -166,7 +165,7 @@ class Admin:
     async def _run(self, content: bytes) -> EnrolPlan:
         command, before = become_root(self._become, self._password)
         try:
-            reply = await self._transport.run_admin(
+            reply, proven = await self._transport.run_admin(
                 self._address, command, before + content, deadline_s=ENROL_S
             )
         except DeviceError as error:
@@ -177,7 +176,7 @@ class Admin:
                     hint="try it by hand; a password can be given, or log in as root",
                 ) from error
             raise
-        return read_plan(reply, self._address.host_keys)
+        return read_plan(reply, proven)
 
 
 def enrol_input(wanted: Enrolment, *, apply: bool) -> bytes:
@@ -228,7 +227,7 @@ def files_of(wanted: Enrolment) -> dict[str, tuple[int, bytes]]:
     return found
 
 
-def read_plan(reply: Reply, host_keys: Sequence[str]) -> EnrolPlan:
+def read_plan(reply: Reply, *host_keys: str) -> EnrolPlan:
     """The plan that a reply of `enroll.sh` tells of.
 
     Raises:
@@ -244,7 +243,7 @@ def read_plan(reply: Reply, host_keys: Sequence[str]) -> EnrolPlan:
         else:
             message = f"device broke the protocol: it says `{key}` while being enrolled"
             raise DeviceError(message, reason=Reason.PROTOCOL)
-    return EnrolPlan(tuple(changes), tuple(problems), tuple(host_keys))
+    return EnrolPlan(tuple(changes), tuple(problems), host_keys)
 
 
 def become_root(become: Become, password: str | None) -> tuple[str, bytes]:

@@ -10,6 +10,7 @@ import asyncssh
 from orchestrator.device.model import Address
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
+from orchestrator.ssh.identity import public_line
 from orchestrator.ssh.transport import SshTransport
 
 # Ed25519 and ECDSA first: an old Dropbear aborts when RSA is offered before what it has.
@@ -46,9 +47,9 @@ async def identify(
         seen.append(shown)
         if fingerprint is not None:
             if hmac.compare_digest(shown.encode(), fingerprint.encode()):
-                return _line(key)
+                return public_line(key)
         elif confirm is not None and confirm(key.get_algorithm(), shown):
-            return _line(key)
+            return public_line(key)
         else:
             break
     where = f"device at `{address.host}` port {address.port}"
@@ -70,7 +71,3 @@ async def _key(
         if error.reason == Reason.CONNECTION_LOST and not (needed and algorithm == ALGORITHMS[-1]):
             return None
         raise
-
-
-def _line(key: asyncssh.SSHKey) -> str:
-    return " ".join(key.export_public_key().decode("ascii").split()[:2])

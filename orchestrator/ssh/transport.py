@@ -23,6 +23,7 @@ from orchestrator.ssh.body import Piece, content_pieces, delivery_pieces, stage_
 from orchestrator.ssh.connect import Connector
 from orchestrator.ssh.exchange import Exchange
 from orchestrator.ssh.failures import EXPECTED, exchange_failure
+from orchestrator.ssh.identity import public_line
 from orchestrator.ssh.profile import WINDOW_BYTES, SshSettings
 
 CLOSE_S = 1.0
@@ -151,16 +152,19 @@ class SshTransport:
 
     async def run_admin(
         self, address: Address, command: str, content: bytes, *, deadline_s: float
-    ) -> Reply:
-        """One command of an administrator's account, over a connection of its own.
+    ) -> tuple[Reply, str]:
+        """One command of an administrator's account, and the host key that was proven.
 
         Raises:
             DeviceError: as `open` and `Session.ask`.
         """
         connection = await self._connector.connect(address, deadline_s=deadline_s)
+        host_key = connection.get_server_host_key()
+        assert host_key is not None, "a connection without a host key"
+        proven = public_line(host_key)
         session = SshSession(connection, idle_s=self._settings.idle_s)
         try:
-            return await session.run(command, content, deadline_s=deadline_s)
+            return await session.run(command, content, deadline_s=deadline_s), proven
         finally:
             await session.close()
 

@@ -24,7 +24,7 @@ from orchestrator.device.model import Address
 from tests.integration.sshd import SSHD, free_port
 
 OPERATOR = "rollout-op"
-OVERLAID = ("etc", "usr/lib", "var/lib", "home", "opt", "root")
+OVERLAID = ("etc", "usr/lib", "usr/local", "var/lib", "home", "opt", "root")
 _BOOT = """
 set -e
 mount --make-rprivate /

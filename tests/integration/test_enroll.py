@@ -252,6 +252,56 @@ async def test_account_without_sudo_is_told_so(tmp_path: Path) -> None:
         assert caught.value.reason == Reason.AUTHENTICATION
 
 
+async def test_sudo_may_want_a_password(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        script = f"echo {OPERATOR}:hush | chpasswd; echo '{OPERATOR} ALL=(ALL) ALL' >$0"
+        at.host.run("sh", "-c", script, f"/etc/sudoers.d/{OPERATOR}")
+        right = Admin(at.transport, at.host.operator, become=Become.SUDO, password="hush")
+        wrong = Admin(at.transport, at.host.operator, become=Become.SUDO, password="push")
+
+        await right.enrol(at.wanted())
+        with pytest.raises(DeviceError, match="did not become root"):
+            await wrong.plan_release()
+
+        assert (await at.ask(HELLO)).rc == 0
+
+
+@pytest.mark.parametrize("kind", ["cron", "systemd"])
+async def test_boot_hook_fits_the_host(kind: str, tmp_path: Path) -> None:
+    """cron where there are no init scripts; systemd (only noted down here) where it runs."""
+    async with desk(tmp_path) as at:
+        before = at.host.written()
+        if kind == "cron":
+            at.host.run("mv", "/etc/init.d", "/etc/none.d")
+        else:
+            at.host.run("mkdir", "-p", "/run/systemd/system")
+            noted = '#!/bin/sh\necho "$@" >>/run/asked\n'
+            at.host.path("/usr/local/sbin/systemctl").write_text(noted)
+            at.host.run("chmod", "755", "/usr/local/sbin/systemctl")
+
+        await at.admin.enrol(at.wanted())
+        again = await at.admin.plan_enrol(at.wanted())
+        marker = at.host.path("/etc/rollout/deadman").read_text()
+        hook = at.host.path(_HOOKS[kind]).read_text()
+        await at.admin.release()
+
+        assert marker == f"{kind}\n"
+        assert "/bin/sh /usr/lib/rollout/helper.sh boot" in hook
+        assert not again.differs
+        assert not at.host.path(_HOOKS[kind]).exists()
+        assert "/etc/rollout" not in set(at.host.written()) - set(before)
+        if kind == "systemd":
+            asked = at.host.path("/run/asked").read_text().splitlines()
+            assert "-q enable rollout-boot.service" in asked
+            assert asked[-2:] == ["-q disable rollout-boot.service", "daemon-reload"]
+
+
+_HOOKS = {
+    "cron": "/etc/cron.d/rollout-boot",
+    "systemd": "/etc/systemd/system/rollout-boot.service",
+}
+
+
 async def test_device_that_is_not_enrolled_says_so(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         device = Device(DeviceId("edge-1"), at.host.operator)

@@ -84,7 +84,7 @@ def test_device_without_a_signing_key_is_refused() -> None:
 def test_plan_tells_what_differs() -> None:
     lines = (("same", "dir /etc/rollout"), ("create", "file /etc/rollout/device_id"))
 
-    plan = read_plan(Reply(0, lines), ("ssh-ed25519 AAAA",))
+    plan = read_plan(Reply(0, lines), "ssh-ed25519 AAAA")
 
     assert plan.differs
     assert plan.changes[1] == Change(Action.CREATE, "file", "/etc/rollout/device_id")
@@ -94,7 +94,7 @@ def test_plan_tells_what_differs() -> None:
 
 def test_other_lines_break_the_protocol() -> None:
     with pytest.raises(DeviceError) as caught:
-        read_plan(Reply(0, (("state", "none"),)), ())
+        read_plan(Reply(0, (("state", "none"),)))
 
     assert caught.value.reason == Reason.PROTOCOL
 
