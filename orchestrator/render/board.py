@@ -20,6 +20,7 @@ from orchestrator.rollout.states import (
     AT_WORK,
     BEFORE_RETURN,
     COUNTED,
+    PAST_RETURN,
     PROVEN,
     WAITING,
     DeviceState,
@@ -29,6 +30,7 @@ from orchestrator.rollout.states import (
 from orchestrator.rollout.story import Story
 
 RECENT_MAX = 20
+_TOUCHED = PAST_RETURN | PROVEN | COUNTED
 _UNTOUCHED = WAITING | {DeviceState.SKIPPED, DeviceState.DEFERRED, DeviceState.UNCHANGED}
 
 
@@ -95,6 +97,8 @@ class Board:
         self.causes: dict[str, str] = {}
         self.exit: int | None = None
         self.on_new_count: int | None = None
+        self._told_untouched_count: int | None = None
+        self._touched: set[str] = set()
         self.next_commands: tuple[str, ...] = ()
         self.attended = True  # some engine drives it
         self.waves: dict[str, WaveLine] = {}
@@ -151,7 +155,7 @@ class Board:
         self.started_at = self.started_at or story.started_at
         self.now = max(self.now, story.at)
         self.causes = {str(stop.cause): stop.detail for stop in story.stops}
-        self.on_new_count = story.on_new
+        self.on_new_count, self._told_untouched_count = story.on_new, story.untouched
         self.next_commands = story.next_commands
         for told in story.waves:
             wave = self.waves[told.name]
@@ -182,8 +186,10 @@ class Board:
 
     @property
     def untouched(self) -> int:
-        """Devices that nothing was done to."""
-        return sum(wave.untouched for wave in self.waves.values())
+        """Devices on which nothing was ever activated and nothing failed."""
+        if not self._touched and self._told_untouched_count is not None:
+            return self._told_untouched_count
+        return self.total - len(self._touched)
 
     @property
     def total(self) -> int:
@@ -210,8 +216,10 @@ class Board:
             self.at_work.pop(line.name, None)
         if target in COUNTED or target is DeviceState.DEFERRED:
             self.trouble[line.name] = line
-        elif target in PROVEN:
+        elif target in PROVEN | WAITING:
             self.trouble.pop(line.name, None)
+        if target in _TOUCHED:
+            self._touched.add(line.name)
         if target not in BEFORE_RETURN:
             line.step, line.sent_bytes, line.total_bytes = "", 0, 0
             self.recent.append(entry)

@@ -130,3 +130,27 @@ def test_gates_of_waves_keep_their_last_reading(plan, journal) -> None:
     board.take(journal.entries)
 
     assert board.gates == {"errors": ("passed", "0.1")}
+
+
+def test_a_device_that_waits_for_a_retry_was_touched_and_is_no_trouble_any_more(
+    plan, bad_release
+) -> None:
+    board = Board(plan, "r-1")
+    board.take(bad_release.entries)
+
+    board.take([bad_release.add("device_state", wave="canary", device="gw-001", to="queued")])
+
+    assert board.untouched == 23
+    assert not board.trouble
+    assert not board.waves["canary"].proven
+
+
+def test_a_story_has_the_last_word(plan) -> None:
+    from orchestrator.rollout.machine import Rollout
+    from orchestrator.rollout.story import tell
+
+    board = Board(plan, "r-1")
+    board.take_story(tell(Rollout.start(plan, "r-1", at=5.0)))
+
+    assert board.state is RolloutState.RUNNING
+    assert (board.untouched, board.on_new, board.started_at) == (24, 0, 5.0)
