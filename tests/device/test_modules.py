@@ -450,7 +450,7 @@ def test_a_module_that_asks_for_a_reboot_keeps_its_probation_over_it(one: Device
     module.write_text(
         "#!/bin/sh\n"
         "case $1 in SupportsRollback) echo Yes ;; NeedsArtifactReboot) echo Automatic ;;\n"
-        'ArtifactVerifyReboot) [ ! -f "$ROLLOUT_ROOT/bad" ] ;; esac\n'
+        'ArtifactVerifyReboot) [ ! -f "$ROLLOUT_ROOT/bad" ] || exit 1 ;; esac\n'
         'echo "$1" >>"$ROLLOUT_ROOT/calls"\n'
     )
     module.chmod(0o755)
