@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -80,14 +82,26 @@ def up(
         count=devices,
         server=str(server),
         keys=tuple(key or ()),
-        foreground=foreground,
     )
     shown = wait_for(api.lab_up(request))
     write_result(f"{shown.inventory}\n", None)
     if not session.quiet:
         say(f"{len(shown.devices)} devices are up; use `-i {shown.inventory}`")
         say("next: `rollout lab status`, `rollout lab break DEVICE`, `rollout lab down`")
+    if foreground:
+        _stay(request.directory)
     return ExitCode.DONE
+
+
+def _stay(directory: Path) -> None:
+    """Waits for Ctrl-C or SIGTERM, then takes the lab down."""
+
+    async def until_a_signal() -> None:
+        await asyncio.Event().wait()
+
+    with contextlib.suppress(typer.Exit):  # a signal is how this ends
+        wait_for(until_a_signal())
+    wait_for(api.lab_down(directory))
 
 
 @command(

@@ -56,7 +56,6 @@ class WaveLine:
     """Where one wave stands."""
 
     name: str
-    planned_count: int
     state: WaveState = WaveState.PENDING
     counts: Counter[DeviceState] = field(default_factory=Counter)
     counted: int = 0
@@ -121,7 +120,7 @@ class Board:
             "rollout_done": self._rollout_done,
         }
         for wave in plan.waves:
-            line = WaveLine(wave.name, len(wave.devices))
+            line = WaveLine(wave.name)
             line.counts[DeviceState.PENDING] = len(wave.devices)
             self.waves[wave.name] = line
             for device in wave.devices:

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -228,3 +229,21 @@ def on_terminal(words: str, directory: Path, *, answer: bytes) -> tuple[str, int
                 answered = True
         os.close(ours)
     return seen.decode(), child.returncode
+
+
+def test_a_lab_in_the_foreground_ends_with_its_command(fleet, tmp_path) -> None:
+    words = ["lab", "up", "-n", "1", "--foreground", "--dir", str(tmp_path)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", *words],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as child:
+        inventory = Path(child.stdout.readline().strip())
+        assert inventory.is_file()
+
+        child.send_signal(signal.SIGTERM)
+
+        assert child.wait(30) == 0
+    assert not inventory.exists()
