@@ -100,7 +100,16 @@ class ProgramServer:
             await self._process.wait()
             self._process = None
         if self._held is None:
-            self._held = hold_port(self.port)
+            self._held = await self._hold()
+
+    async def _hold(self) -> socket.socket:
+        """The port, as soon as the last of the killed processes has let go of it."""
+        async with asyncio.timeout(START_S):
+            while True:
+                try:
+                    return hold_port(self.port)
+                except OSError:
+                    await asyncio.sleep(_POLL_S)
 
     async def close(self) -> None:
         """Stops and frees the port."""
