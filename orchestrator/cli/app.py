@@ -128,14 +128,15 @@ def invoke(arguments: Sequence[str]) -> int:
         build(words)(args=list(arguments), prog_name=PROGRAM)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else ExitCode.USAGE
-    except OrchestratorError as error:
-        _report(error)
-        return error.exit_code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001  the last resort: a bug must not look like a refusal
-        _report_bug(error, arguments)
-        return ExitCode.USAGE
+        ours = _ours(error)
+        if ours is None:
+            _report_bug(error, arguments)
+            return ExitCode.USAGE
+        _report(ours)
+        return ours.exit_code
     return ExitCode.DONE
 
 
@@ -145,6 +146,14 @@ def _prepare_completion() -> set[str]:
 
     get_completion_inspect_parameters()  # registers the shells
     return set(os.environ.get("COMP_WORDS", os.environ.get("_TYPER_COMPLETE_ARGS", "")).split())
+
+
+def _ours(error: Exception) -> OrchestratorError | None:
+    """The error of ours in it: itself, or the first of a task group that holds nothing else."""
+    if not isinstance(error, ExceptionGroup):
+        return error if isinstance(error, OrchestratorError) else None
+    found = [_ours(each) for each in error.exceptions]
+    return found[0] if all(found) else None
 
 
 def _report(error: OrchestratorError) -> None:

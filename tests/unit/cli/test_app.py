@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from orchestrator.cli.app import COMMANDS, HELP, build, invoke
-from orchestrator.errors import ExitCode
+from orchestrator.errors import ExitCode, LeaseError
 
 SINGLE = ("init", "validate", "preview", "apply", "status", "events", "hosts", "completion")
 GROUPS = {
@@ -115,6 +115,23 @@ def test_a_bug_says_that_it_is_one(capsys, monkeypatch) -> None:
 
     invoke(["version", "-v"])
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("others", "code"),
+    [((), ExitCode.LOCKED), ((RuntimeError("bug"),), ExitCode.USAGE)],
+)
+def test_a_group_of_our_errors_is_its_first_and_a_bug_among_them_is_a_bug(
+    others, code, capsys, monkeypatch
+) -> None:
+    def broken(_words: object) -> typer.Typer:
+        inner = ExceptionGroup("inner", [LeaseError("another engine holds it"), *others])
+        raise ExceptionGroup("outer", [inner])
+
+    monkeypatch.setattr("orchestrator.cli.app.build", broken)
+
+    assert invoke(["version"]) == code
+    assert ("another engine holds it" in capsys.readouterr().err) is not bool(others)
 
 
 def test_ctrl_c_in_a_quick_command_ends_with_130(monkeypatch) -> None:
