@@ -263,7 +263,7 @@ free() { # W is the free space of the state's partition in bytes
 durable() { sync "$@" 2>/dev/null || sync; } # FILES: their content survives a loss of power
 
 lock() { # DIR: takes a generation lock; its newest name is never removed or used again
-  [ -d "$1" ] || mkdir -p "$1" || return 1
+  [ -d "$1" ] || (umask 022 && mkdir -p "$1") || return 1
   newest "$1"
   n=$W next=$((W + 1)) HOLDER=
   if [ "$n" -gt 0 ] && [ ! -e "$1/done.$n" ] && read -r HOLDER at boot 2>/dev/null <"$1/g.$n"; then
@@ -1200,9 +1200,9 @@ trap '' HUP PIPE
 case ${1-} in core | boot | deadman) umask 077 ;; esac
 case ${1-} in
   --version) echo "rollout-helper $VERSION" ;;
-  core) shift && core "$@" ;;
+  core) shift && core "${@:-none}" ;;
   boot) boot ;;
-  deadman) [ ${#2} -eq 26 ] && deadman "$2" ;;
+  deadman) deadman "${2:-none}" ;;
   '')
     REQUEST=${SSH_ORIGINAL_COMMAND:-none}
     unset SSH_ORIGINAL_COMMAND

@@ -1,0 +1,108 @@
+"""The core as a process of its own, as on a host where only it is root."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.device.kit import Device, Key, Shell, directory, sha, single_file, txn
+
+
+class SplitDevice(Device):
+    """The protocol part reaches the core only through a command, which a log counts."""
+
+    @property
+    def argv(self) -> list[str]:
+        wrapper = self.root / "usr/lib/rollout/core"
+        if not wrapper.exists():
+            helper = " ".join((*super().argv, "core"))
+            wrapper.write_text(f'#!/bin/sh\necho "$1" >>{self.root}/calls\nexec {helper} "$@"\n')
+            wrapper.chmod(0o755)
+        return [*super().argv, "--elevate", f"env {wrapper}"]
+
+    def hook(self, *words: str):
+        raise NotImplementedError
+
+    @property
+    def calls(self) -> list[str]:
+        return (self.root / "calls").read_text().split()
+
+
+@pytest.fixture
+def split(tmp_path: Path, shell: Shell, key: Key) -> Iterator[SplitDevice]:
+    device = SplitDevice(tmp_path / "device", shell, key)
+    yield device
+    device.close()
+
+
+def test_everything_that_changes_something_goes_through_the_core(split: SplitDevice):
+    split.release(1, directory("r1"))
+    assert split.calls == ["begin", "prepare", "activate", "readback", "readback", "commit"]
+
+    fields = split.fields()
+    assert (fields["artifact"], fields["active"]) == ("r1", "yes")
+    assert split.deliver(2, single_file("r2").frames(split.key)).rc == 0
+    assert split.do("rollback", 2).fields["state"] == "rolled-back"
+    assert split.deliver(3, directory("r3").frames(split.key), go=b"").rc == 77
+    assert split.do("gc", 3).rc == 0
+    assert (split.root / "opt/app/version.txt").read_text() == "r1"
+
+
+def test_refusals_of_the_core_reach_the_controller(split: SplitDevice):
+    reply = split.deliver(1, directory("r1", device_types=("other",)).frames(split.key))
+    assert (reply.rc, reply.fields["reason"]) == (69, "incompatible")
+    assert [(step.name, step.rc) for step in reply.steps] == [("stage", 0), ("verify", 69)]
+
+    reply = split.deliver(2, directory("r1", signature=b"AAAA").frames(split.key))
+    assert (reply.rc, reply.fields["reason"]) == (65, "denied")
+
+    split.deliver(3, directory("r1").frames(split.key))
+    assert split.do("commit", 3, nonce="x").fields["reason"] == "stale_nonce"
+    assert split.do("rollback", 3, controller="other").fields["reason"] == "fenced"
+
+
+def test_a_core_that_cannot_be_reached_is_an_error(split: SplitDevice):
+    assert split.argv
+    (split.root / "usr/lib/rollout/core").chmod(0o644)
+
+    reply = split.deliver(1, directory("r1").frames(split.key))
+
+    assert (reply.rc, reply.fields["reason"]) == (74, "io")
+
+
+def test_the_core_checks_its_arguments_itself(one: Device):
+    words = {"txn": txn(1), "controller": "lab", "epoch": "1"}
+    good = [f"{key}={value}" for key, value in words.items()]
+    hostile = (
+        [],
+        ["begin"],
+        ["begin", "txn=../../etc", "controller=lab", "epoch=1"],
+        ["begin", *good, "component=../x"],
+        ["begin", *good, "x=1"],
+        ["begin", good[0], "controller=lab"],
+        ["begin", *good, good[0]],
+        ["lock", *good],
+        ["module", *good],
+        ["verify", *good[1:]],
+    )
+    for argv in hostile:
+        done = one.hook("core", *argv)
+        assert done.returncode == 64, argv
+        assert b"reason usage" in done.stdout
+
+    assert not list(one.root.glob("var/lib/rollout/component/*"))
+
+
+def test_the_core_alone_verifies_what_lies_in_the_spool(one: Device):
+    """Whoever may write to the spool and call the core can install only what is signed."""
+    frames = directory("r1", signature=b"A" * 88).frames(one.key)
+    for name, data in frames.items():
+        one.do("stage", 1, data, name=name, size=len(data), sha=sha(data))
+    good = (f"txn={txn(1)}", "controller=lab", "epoch=1")
+
+    for verb in ("activate", "install"):
+        assert one.hook("core", verb, *good).returncode == 78
+    assert one.hook("core", "prepare", *good).returncode == 65
+    assert not (one.root / "opt").exists()
