@@ -58,22 +58,45 @@ class PlainContainer:
 
     async def kill(self) -> None:
         """Kills until none is found: a process may fork while it is looked for."""
-        while found := self._processes():
+        while found := await self._processes():
             for pid in found:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             await asyncio.sleep(0)
 
-    def _processes(self) -> list[int]:
-        found = []
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit() or int(entry.name) == os.getpid():
-                continue
+    async def _processes(self) -> list[int]:
+        return [pid for pid, command in await _commands() if any(m in command for m in self._marks)]
+
+
+async def _commands() -> list[tuple[int, bytes]]:
+    """Processes and their arguments, each ended by NUL; a zombie has none."""
+    found = _commands_by_proc()
+    return found if found is not None else await _commands_by_ps()
+
+
+def _commands_by_proc() -> list[tuple[int, bytes]] | None:
+    if not Path("/proc/self/cmdline").exists():
+        return None
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        if int(entry.name) != os.getpid():
             with contextlib.suppress(OSError):
-                command = (entry / "cmdline").read_bytes()  # empty for a zombie
-                if any(mark in command for mark in self._marks):
-                    found.append(int(entry.name))
-        return found
+                found.append((int(entry.name), (entry / "cmdline").read_bytes()))
+    return found
+
+
+async def _commands_by_ps() -> list[tuple[int, bytes]]:
+    """The same where there is no /proc; arguments with blanks look like several."""
+    process = await asyncio.create_subprocess_exec(
+        "ps", "-axww", "-o", "pid=,command=", stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    lines = (line.split(None, 1) for line in output.splitlines())
+    return [
+        (int(line[0]), line[1].replace(b" ", b"\0") + b"\0")
+        for line in lines
+        if len(line) > 1 and int(line[0]) != os.getpid()
+    ]
 
 
 class BwrapContainer:

@@ -12,6 +12,7 @@ import os
 import pwd
 import resource
 import shutil
+import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,7 @@ import asyncssh
 from orchestrator.device.model import Address
 from orchestrator.errors import OrchestratorError
 from orchestrator.lab.container import BwrapContainer, Container, PlainContainer, can_isolate
-from orchestrator.lab.device import LabDevice, Mode, SshServer
+from orchestrator.lab.device import LabDevice, Mode
 from orchestrator.lab.layout import (
     LOOPBACK,
     DeviceSpec,
@@ -70,6 +71,7 @@ class LabFleet:
         self.devices: dict[str, LabDevice] = {}
         self.addresses: dict[str, Address] = {}
         self.info: LabInfo | None = None
+        self._sockets: list[socket.socket] = []
         self._reboots: asyncio.Queue[LabDevice] = asyncio.Queue()
         self._tasks: asyncio.TaskGroup | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -158,55 +160,68 @@ class LabFleet:
         isolate = options.isolate and options.server is not Server.DROPBEAR and await can_isolate()
         client_key = make_controller_key(self.directory)
         maker = TreeMaker(options)
-        sockets = take_ports(options.devices, first=options.port_first)
-        listed = []
-        for spec, held in zip(specs(self.directory, options.devices), sockets, strict=True):
+        self._sockets = take_ports(options.devices, first=options.port_first)
+        listed = specs(self.directory, options.devices)
+        for spec, held in zip(listed, self._sockets, strict=True):
             host_key = maker.make(spec)
             device = LabDevice(spec, _container(spec, isolate=isolate))
-            server: SshServer
-            if options.server is Server.ASYNCSSH:
-                server = AsyncsshServer(
-                    device,
-                    held,
-                    host_key=host_key,
-                    client_key=client_key,
-                    reboot_wanted=self._reboots.put_nowait,
-                )
-            else:
-                server = ProgramServer(device, held, options.server, self.directory)
             self.devices[spec.id] = device
+            server = self._server(device, held, host_key=host_key, client_key=client_key)
             await device.power_on(server)
-            address = self._address(server, public_line(host_key))
-            self.addresses[spec.id] = address
-            listed.append((spec, address))
-        inventory = write_inventory(self.directory, listed)
-        self.info = LabInfo(
+            self.addresses[spec.id] = self._address(server.port, host_key)
+        inventory = write_inventory(
+            self.directory, [(spec, self.addresses[spec.id]) for spec in listed]
+        )
+        self.info = self._record(inventory, isolated=isolate)
+
+    def _server(
+        self,
+        device: LabDevice,
+        held: socket.socket,
+        *,
+        host_key: asyncssh.SSHKey,
+        client_key: asyncssh.SSHKey,
+    ) -> AsyncsshServer | ProgramServer:
+        if self.options.server is not Server.ASYNCSSH:
+            return ProgramServer(device, held, self.options.server, self.directory)
+        return AsyncsshServer(
+            device,
+            held,
+            host_key=host_key,
+            client_key=client_key,
+            reboot_wanted=self._reboots.put_nowait,
+        )
+
+    def _record(self, inventory: Path, *, isolated: bool) -> LabInfo:
+        info = LabInfo(
             directory=str(self.directory),
             inventory=str(inventory),
             controller_key=str(self.directory / "controller"),
             control=str(self.directory / "ctl"),
             pid=os.getpid(),
-            devices=options.devices,
-            server=str(options.server),
-            isolated=isolate,
+            devices=self.options.devices,
+            server=str(self.options.server),
+            isolated=isolated,
         )
-        text = json.dumps(asdict(self.info), indent=2) + "\n"
+        text = json.dumps(asdict(info), indent=2) + "\n"
         (self.directory / "lab.json").write_text(text, encoding="utf-8")
+        return info
 
-    def _address(self, server: SshServer, host_key: str) -> Address:
-        assert isinstance(server, AsyncsshServer | ProgramServer)
+    def _address(self, port: int, host_key: asyncssh.SSHKey) -> Address:
         return Address(
             host=LOOPBACK,
-            port=server.port,
+            port=port,
             user=pwd.getpwuid(os.getuid()).pw_name,  # never $USER: it may be another one
             key_file=str(self.directory / "controller"),
-            host_keys=(host_key,),
+            host_keys=(" ".join(host_key.export_public_key().decode("ascii").split()[:2]),),
         )
 
     async def _stop(self) -> None:
         for device in self.devices.values():
             await device.power_off()
         self.devices.clear()
+        for held in self._sockets:  # of devices that were never powered on
+            held.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     async def _keep_rebooting(self) -> None:
@@ -215,11 +230,6 @@ class LabFleet:
             device = await self._reboots.get()
             if device.wants_reboot:
                 await device.reboot()
-
-
-def public_line(key: asyncssh.SSHKey) -> str:
-    """A public key as inventories pin it."""
-    return " ".join(key.export_public_key().decode("ascii").split()[:2])
 
 
 def _container(spec: DeviceSpec, *, isolate: bool) -> Container:

@@ -102,7 +102,11 @@ def make_controller_key(directory: Path) -> asyncssh.SSHKey:
 
 
 class TreeMaker:
-    """Makes device trees; reads the helper and its modules once."""
+    """Makes device trees; reads the helper, its modules and the keys once.
+
+    Raises:
+        OrchestratorError: a key cannot be read.
+    """
 
     def __init__(self, options: LabOptions) -> None:
         package = resources.files("orchestrator.device")
@@ -113,7 +117,7 @@ class TreeMaker:
             if entry.is_file() and not entry.name.endswith(".py")
         }
         self._check = resources.files("orchestrator.lab").joinpath("check.sh").read_bytes()
-        self._keys = {path.name: path.read_bytes() for path in options.signing_keys}
+        self._keys = {path.name: _read_key(path) for path in options.signing_keys}
         self._device_type = options.device_type
 
     def make(self, spec: DeviceSpec) -> asyncssh.SSHKey:
@@ -206,6 +210,15 @@ def _groups(devices: Sequence[DeviceSpec]) -> dict[str, list[str]]:
     for spec in devices:
         groups.setdefault(f"site_{spec.site}", []).append(spec.id)
     return groups
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        message = f"public key `{path}` cannot be read: {error.strerror}"
+        hint = "make one with `rollout key generate`"
+        raise OrchestratorError(message, hint=hint) from error
 
 
 def _pem(name: str) -> str:

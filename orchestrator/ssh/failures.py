@@ -44,14 +44,20 @@ def connect_failure(error: BaseException, who: str) -> DeviceError:
 def _kind_of(error: BaseException) -> tuple[Reason, str, str]:
     """Reason, text and hint; the order matters, since the network's errors form a family."""
     late = (Reason.TIMEOUT, "{who} did not answer in time", "")
+    login = (
+        Reason.AUTHENTICATION,
+        "{who} refused the login: {text}",
+        "look at the user, the key file and the device's authorized_keys",
+    )
     match error:
         case TimeoutError():
             found = late
         case asyncssh.ConnectionLost() if "timeout" in str(error).lower():
             found = late
         case asyncssh.PermissionDenied() | asyncssh.IllegalUserName():
-            hint = "look at the user, the key file and the device's authorized_keys"
-            found = (Reason.AUTHENTICATION, "{who} refused the login: {text}", hint)
+            found = login
+        case asyncssh.DisconnectError() if "authentication failures" in str(error):
+            found = login  # OpenSSH hangs up when an agent offers more keys than it takes
         case ConnectionResetError() | BrokenPipeError() | ConnectionAbortedError() | EOFError():
             found = (Reason.CONNECTION_LOST, "{who} closed the connection", "")
         case OSError() | asyncssh.ChannelOpenError():  # the latter: a jump host says so

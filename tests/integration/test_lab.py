@@ -18,7 +18,8 @@ from orchestrator.errors import DeviceError, OrchestratorError
 from orchestrator.lab import client
 from orchestrator.lab.container import can_isolate
 from orchestrator.lab.device import Mode
-from orchestrator.lab.layout import LabOptions
+from orchestrator.lab.fleet import LabFleet
+from orchestrator.lab.layout import LabOptions, Server
 from tests.device.kit import directory
 from tests.integration.lab_kit import Lab, Progress, changing, frames, small_lab
 
@@ -188,6 +189,31 @@ async def test_reboot_in_probation_goes_back_at_boot(isolate: bool, tmp_path: Pa
         assert after["boot-id"] != before["boot-id"]
         assert after["artifact"] == "r1"
         assert "reverted" in after
+
+
+@pytest.mark.parametrize("server", [Server.SSHD, Server.DROPBEAR])
+async def test_real_server_comes_back_after_a_reboot(server: Server, tmp_path: Path) -> None:
+    needed = ("sshd",) if server is Server.SSHD else ("dropbear", "bwrap")
+    for program in needed:
+        if shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin") is None:
+            pytest.skip(f"{program} is not installed")
+    async with small_lab(tmp_path, server=server) as lab:
+        before = await lab.hello()
+
+        await lab.fleet.break_device("lab-01", Mode.REBOOT)
+        after = await lab.hello()
+
+        assert after["boot-id"] != before["boot-id"]
+
+
+async def test_failed_start_leaves_nothing(tmp_path: Path) -> None:
+    key = tmp_path / "missing.pem"
+    fleet = LabFleet(tmp_path / "lab", LabOptions(devices=2, signing_keys=(key,)))
+
+    with pytest.raises(OrchestratorError, match="cannot be read"):
+        await fleet.__aenter__()
+
+    assert not (tmp_path / "lab").exists()
 
 
 async def test_reboot_ends_every_process_of_the_device(isolate: bool, tmp_path: Path) -> None:

@@ -1,9 +1,17 @@
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
 
-from orchestrator.lab.container import BwrapContainer, Container, PlainContainer, can_isolate
+from orchestrator.lab.container import (
+    BwrapContainer,
+    Container,
+    PlainContainer,
+    _commands_by_proc,
+    _commands_by_ps,
+    can_isolate,
+)
 
 
 @pytest.fixture(params=["bwrap", "plain"])
@@ -74,3 +82,17 @@ async def test_isolated_command_sees_nothing_of_this_machine(tmp_path: Path) -> 
 
     assert output == b"device-1\n"
     assert process.returncode != 0
+
+
+async def test_both_ways_of_listing_processes_agree(tmp_path: Path) -> None:
+    if shutil.which("ps") is None:
+        pytest.skip("ps is not installed")
+    process = await asyncio.create_subprocess_exec("sleep", "77", cwd=tmp_path)
+
+    by_proc, by_ps = _commands_by_proc(), await _commands_by_ps()
+    process.kill()
+    await process.wait()
+
+    wanted = (process.pid, b"sleep\x0077\x00")
+    assert by_proc is None or wanted in by_proc
+    assert wanted in by_ps

@@ -20,6 +20,7 @@ KEX = "No matching server host key algorithm found, sent ssh-ed25519 and receive
         (asyncssh.KeyExchangeFailed(KEX), Reason.HOST_KEY),
         (asyncssh.KeyExchangeFailed("No matching encryption algorithm"), Reason.CONNECTION_LOST),
         (asyncssh.PermissionDenied("no"), Reason.AUTHENTICATION),
+        (asyncssh.ProtocolError("Too many authentication failures"), Reason.AUTHENTICATION),
         (asyncssh.ProtocolError("bad"), Reason.CONNECTION_LOST),
         (ConnectionRefusedError(111, "refused"), Reason.UNREACHABLE),
         (ConnectionResetError(104, "reset"), Reason.CONNECTION_LOST),
