@@ -165,7 +165,7 @@ def _restore_wave(led: Ledger, wave: WaveRecord, row: Row) -> None:
     for name in _WAVE_FIELDS:
         setattr(wave, name, row[name])
     wave.state = WaveState(cast("str", row["state"]))
-    if wave.state is WaveState.JUDGING and wave.soaked:
+    if wave.state is WaveState.JUDGING and led.needs_reading(wave):
         wave.to_read.extend(led.to_read(wave))
     if wave.soak_until is not None:
         led.set_timer(SOAK_TIMER, wave.soak_until)

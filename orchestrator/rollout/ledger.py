@@ -32,6 +32,7 @@ from orchestrator.rollout.states import (
 
 DRAIN_TIMER = "/drain"  # device ids hold no slash at their start
 SOAK_TIMER = "/soak"
+PATROL_TIMER = "/patrol"
 GATE_TIMER = "/gate/"
 
 
@@ -162,6 +163,20 @@ class Ledger:
         rec.attempt += 1
         rec.txn = txn_id(self.rollout_id, rec.id, rec.attempt)
         self.dirty[rec.id] = None
+
+    def patrols(self, wave: WaveRecord) -> list[Gate]:
+        """Health checks that speak later than a device's own gates: of stage wave or background."""
+        return [
+            gate
+            for gate in self.plan.gates
+            if gate.stage is not Stage.DEVICE
+            and gate.probe.kind is ProbeKind.CHECK
+            and speaks_for(gate, wave.name)
+        ]
+
+    def needs_reading(self, wave: WaveRecord) -> bool:
+        """Whether its devices are read back before it passes: after a soak (R10), or for a check."""
+        return wave.soaked or bool(self.patrols(wave))
 
     def to_read(self, wave: WaveRecord) -> list[DeviceId]:
         """Devices of the wave that are still to be read back after its soak (R10)."""

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections import deque
 
 from orchestrator.device.reason import Reason
-from orchestrator.plan.resolved import OnFailure
+from orchestrator.plan.resolved import OnFailure, Stage
 from orchestrator.rollout import brakes, gating, moves, proof, retreat, slots
-from orchestrator.rollout.ledger import GATE_TIMER, SOAK_TIMER, Ledger
+from orchestrator.rollout.ledger import GATE_TIMER, PATROL_TIMER, SOAK_TIMER, Ledger
 from orchestrator.rollout.record import WaveRecord
 from orchestrator.rollout.states import (
     DONE_WAVE,
@@ -100,6 +100,7 @@ def _settle(led: Ledger, wave: WaveRecord) -> None:
         wave.soaked = True
         wave.soak_until = led.now + wave.plan.soak_s
         led.set_timer(SOAK_TIMER, wave.soak_until)
+        wave.judged_from = led.now
         gating.begin_soak(led)
         led.note("soak_started", wave=wave.name, data={"soak_s": wave.plan.soak_s})
     else:
@@ -138,8 +139,35 @@ def _soak(led: Ledger, wave: WaveRecord) -> None:
     until = wave.soak_until + gating.soak_gap_s(led, wave)
     if led.now < until:
         led.set_timer(SOAK_TIMER, until)
-    elif gating.heard_lately(led, wave):
+        _patrol(led, wave)
+        return
+    wave.to_read.clear()  # a patrol under way ends; all are read back anew now
+    if not wave.reading and gating.heard_lately(led, wave):
         _begin_judging(led, wave)
+
+
+def _patrol(led: Ledger, wave: WaveRecord) -> None:
+    """Reads devices back while the wave soaks, as often as background checks want it."""
+    every_s = min(
+        (gate.interval_s for gate in led.patrols(wave) if gate.stage is Stage.BACKGROUND),
+        default=None,
+    )
+    if every_s is None:
+        return
+    if led.now >= wave.judged_from + every_s and not wave.reading:
+        wave.judged_from = led.now
+        wave.to_read = deque(led.to_read(wave))
+    _read_some(led, wave)
+    if not wave.reading:  # otherwise the reports bring us back here
+        led.set_timer(PATROL_TIMER, wave.judged_from + every_s)
+
+
+def _read_some(led: Ledger, wave: WaveRecord) -> None:
+    while wave.to_read and wave.reading < wave.plan.max_parallel:
+        rec = led.devices[wave.to_read.popleft()]
+        if rec.state in PROVEN and not rec.reading:
+            wave.reading += 1
+            proof.begin_reading(led, rec)
 
 
 def _begin_judging(led: Ledger, wave: WaveRecord) -> None:
@@ -147,16 +175,13 @@ def _begin_judging(led: Ledger, wave: WaveRecord) -> None:
     wave.soak_until = None
     wave.state = WaveState.JUDGING
     wave.judged_from = led.now
-    if wave.soaked:
+    led.set_timer(PATROL_TIMER, None)
+    if led.needs_reading(wave):
         wave.to_read = deque(led.to_read(wave))
 
 
 def _judge(led: Ledger, wave: WaveRecord) -> None:
-    while wave.to_read and wave.reading < wave.plan.max_parallel:
-        rec = led.devices[wave.to_read.popleft()]
-        if rec.state in PROVEN:
-            wave.reading += 1
-            proof.begin_reading(led, rec)
+    _read_some(led, wave)
     if wave.reading:
         return
     if wave.settled < wave.total:

@@ -192,6 +192,16 @@ def _gates(rng: random.Random) -> tuple[Gate, ...]:
                     failure_limit=rng.choice((0, 1)),
                 )
             )
+    if rng.random() < 0.15:
+        gates.append(
+            Gate(
+                "memory",
+                rng.choice((Stage.WAVE, Stage.BACKGROUND)),
+                Probe(ProbeKind.CHECK, check="memory"),
+                success_when="result.value > 0",
+                interval_s=15.0,
+            )
+        )
     return tuple(gates)
 
 
