@@ -121,7 +121,9 @@ setting() { # NAME DEFAULT: W is the number that etc/rollout/limits gives to NAM
   while read -r key v _; do [ "$key" != "$1" ] || ! num "$v" || W=$v; done <"$ETC/limits"
 }
 
-token() { # W is new random text
+token() { # W is new random text of 32 hex digits (a kernel's uuid has 122 random bits and costs no fork)
+  IFS=- read -r r1 r2 r3 r4 r5 2>/dev/null </proc/sys/kernel/random/uuid && W=$r1$r2$r3$r4$r5 &&
+    [ ${#W} -eq 32 ] && return
   set -- $(od -An -v -N16 -tx1 /dev/urandom)
   W=$1$2$3$4$5$6$7$8$9${10}${11}${12}${13}${14}${15}${16}
 }
@@ -1063,7 +1065,7 @@ open_spool() { # the transaction becomes the newest one; one delivery at a time 
     ;;
   esac
   spool=$spool/$P_txn
-  mkdir -p "$spool/data/0000" || fail 74 io "the spool cannot be made"
+  [ -d "$spool/data/0000" ] || mkdir -p "$spool/data/0000" || fail 74 io "the spool cannot be made"
 }
 
 receive() { # NAME SIZE SHA OFFSET: stdin's next bytes become (the rest of) that frame

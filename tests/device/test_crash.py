@@ -16,6 +16,7 @@ import pytest
 from tests.device.kit import Device, Release, directory, frame_bytes, script, sha, single_file, txn
 
 KILLS_QUICK = 10
+KILLS_VERB = 6  # for each verb and module, beside the deliveries
 KILLS_NIGHT = 150
 NEXT_BOOT = "22222222-0000-0000-0000-000000000002"
 
@@ -140,7 +141,7 @@ def test_commit_and_rollback_killed_at_any_moment_converge(one: Device, kind: st
     rng = random.Random(kind + verb)
     one.release(0, release_of(kind, "r0"))
     current = "r0"
-    for number in range(1, KILLS_QUICK):
+    for number in range(1, KILLS_VERB):
         name = f"r{number}"
         assert one.deliver(number, release_of(kind, name).frames(one.key)).rc == 0
         nonce = one.fields()["commit-nonce"]
@@ -163,7 +164,7 @@ def test_commit_and_rollback_killed_at_any_moment_converge(one: Device, kind: st
 def test_a_device_killed_while_it_switches_is_right_after_the_boot(one: Device, kind: str):
     rng = random.Random(kind)
     one.release(0, release_of(kind, "r0"))
-    for number in range(1, KILLS_QUICK):
+    for number in range(1, KILLS_VERB):
         frames = release_of(kind, f"r{number}").frames(one.key)
         for name, data in frames.items():
             one.do("stage", number, data, name=name, size=len(data), sha=sha(data))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import time
 
 import pytest
 
@@ -130,3 +132,20 @@ def test_a_killed_holder_does_not_keep_the_lock(device: Device):
     process.wait()
 
     assert device.deliver(1, frames).rc == 0
+
+
+def test_a_delivery_that_hangs_gives_way_after_minutes(device: Device):
+    """A connection that died without a word: nothing came for minutes, the process still reads."""
+    frames = directory("r1").frames(device.key)
+    process = device.start(f"deliver txn={txn(1)} controller=lab epoch=1 frames={len(frames)}")
+    spool = device.root / "var/lib/rollout/spool/main"
+    end = time.monotonic() + 20
+    while not (spool / txn(1) / "data/0000").is_dir() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert device.deliver(1, frames).fields["reason"] == "busy"
+    for path in (spool, *spool.rglob("*")):
+        os.utime(path, (time.time() - 600,) * 2)
+
+    assert device.deliver(1, frames).rc == 0
+
+    assert process.wait(20) == -9
