@@ -325,8 +325,7 @@ def test_a_torn_state_file_falls_back_to_the_other_copy(device: Device):
     assert (reply.rc, reply.fields["reason"]) == (74, "io")
 
 
-def test_a_full_disk_still_goes_back(one: Device):
-    """The reserve is given up for the state when nothing else is left."""
+def test_a_reserve_for_a_full_disk_is_laid_by(one: Device):
     one.release(1, directory("r1"))
 
     assert (one.root / "var/lib/rollout/reserve").stat().st_size == 65536
