@@ -134,7 +134,7 @@ def test_a_wrong_offset_is_told_where_to_go_on(device: Device):
 
 
 def test_a_frame_that_differs_from_its_own_checksum_is_refused(device: Device):
-    reply = device.do("stage", 1, b"abc", name="version", size=3, sha=sha(b"abd"))
+    reply = device.do("stage", 1, b"abc", name="version", size=3, sha=sha(b"abx"))
     assert (reply.rc, reply.fields["reason"]) == (65, "denied")
 
     frames = directory("r1").frames(device.key)
@@ -159,7 +159,7 @@ HEADS = (
     b"frame data/0001/a 31 " + b"0" * 64 + b" 0",
     b"frame lock/g.1 31 " + b"0" * 64 + b" 0",
     b"frame header.tar.gz 2000000 " + b"0" * 64 + b" 0",
-    b"fram version 31 " + b"0" * 64 + b" 0",
+    b"frames version 31 " + b"0" * 64 + b" 0",
     b"\x00\xff",
 )
 
