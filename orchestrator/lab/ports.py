@@ -6,6 +6,7 @@ that connections are refused and nobody else gets the port meanwhile.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 
 from orchestrator.errors import OrchestratorError
@@ -21,11 +22,10 @@ def take_ports(count: int, *, first: int = PORT_FIRST) -> list[socket.socket]:
     taken: list[socket.socket] = []
     for port in range(first, PORT_LAST):
         if len(taken) == count:
-            return taken
-        try:
-            taken.append(hold_port(port))
-        except OSError:
-            continue  # somebody else's
+            break
+        # Not to be shared: another lab that starts now must get other ports.
+        with contextlib.suppress(OSError):
+            taken.append(_bound(port, again=False))
     if len(taken) == count:
         return taken
     for one in taken:
@@ -37,16 +37,21 @@ def take_ports(count: int, *, first: int = PORT_FIRST) -> list[socket.socket]:
 
 
 def hold_port(port: int) -> socket.socket:
-    """A socket bound to a port that refuses connections until it listens.
+    """A port of ours once more, after its listener was closed; it refuses connections.
 
     Raises:
         OSError: the port is in use.
     """
+    return _bound(port, again=True)  # the system still remembers connections of the listener
+
+
+def _bound(port: int, *, again: bool) -> socket.socket:
     one = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        # For connections of the last listener that the system still remembers.
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(again))
         one.bind((LOOPBACK, port))
+        # Connections inherit it, and only then do ended ones not keep us from our own port.
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     except OSError:
         one.close()
         raise

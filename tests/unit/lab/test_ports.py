@@ -8,8 +8,7 @@ from orchestrator.lab.ports import hold_port, take_ports
 
 
 def test_ports_in_use_are_skipped() -> None:
-    (busy,) = take_ports(1, first=28_000)
-    busy.listen()
+    (busy,) = take_ports(1, first=28_000)  # of another lab, which does not listen yet
     taken = take_ports(3, first=busy.getsockname()[1])
     ports = [one.getsockname()[1] for one in taken]
     for one in (busy, *taken):
