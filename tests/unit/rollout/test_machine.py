@@ -1,0 +1,569 @@
+"""The main way of a rollout, and the rules R6, R7, R8, R13, R16 and R17, driven by hand."""
+
+from fractions import Fraction
+
+import pytest
+
+from orchestrator.device.reason import Reason
+from orchestrator.errors import ExitCode
+from orchestrator.plan.resolved import (
+    Gate,
+    OfflinePolicy,
+    OnFailure,
+    Probe,
+    ProbeKind,
+    ResolvedWave,
+    Retries,
+    Rollback,
+    RollbackScope,
+    Stage,
+)
+from orchestrator.rollout.actions import Work
+from orchestrator.rollout.events import Ask, DeviceReported, EngineStopping, Outcome
+from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
+from orchestrator.testing.hand import OLD, Hand
+from orchestrator.testing.plans import device_ids, make_plan
+
+CHECK = Gate(
+    "service",
+    Stage.DEVICE,
+    Probe(ProbeKind.CHECK, check="service"),
+    success_when="result.exit == 0",
+)
+
+
+def wave(name, *devices, **choices):
+    return ResolvedWave(name, str(len(devices)), tuple(devices), **choices)
+
+
+def hand(*waves, **choices):
+    return Hand(make_plan(waves, **({"gates": (CHECK,)} | choices)))
+
+
+A, B, C, D, E, F = device_ids(6)
+
+
+def test_good_release_goes_through_its_waves():
+    rollout = hand(wave("canary", A), wave("rest", B, C))
+
+    rollout.succeed(A)
+    rollout.succeed(B, C)
+
+    assert rollout.rollout.state is RolloutState.SUCCEEDED
+    assert rollout.rollout.exit_code is ExitCode.DONE
+    assert rollout.states() == ["succeeded"] * 3
+    assert [entry.wave for entry in rollout.lines("wave_done")] == ["canary", "rest"]
+    assert not rollout.rollout.in_flight
+
+
+def test_second_wave_begins_only_when_the_first_has_passed():
+    rollout = hand(wave("canary", A), wave("rest", B))
+
+    rollout.activate(A)
+    rollout.prove(A)
+
+    assert rollout.state(B) is DeviceState.PENDING
+    assert rollout.wanted() == {A: Work.COMMIT}
+
+
+def test_bad_canary_halts_and_touches_nothing_else():
+    rollout = hand(wave("canary", A), wave("rest", B, C))
+
+    rollout.fail(A)
+
+    assert rollout.rollout.state is RolloutState.HALTED
+    assert rollout.rollout.is_resting
+    assert rollout.rollout.exit_code is ExitCode.ROLLED_BACK
+    assert rollout.states() == ["rolled_back", "pending", "pending"]
+    assert rollout.rollout.ledger.causes == {"budget": "1 failure, 0 allowed"}
+
+
+def test_journal_is_gapless_and_tells_the_way_of_a_device():
+    rollout = hand(wave("canary", A))
+
+    rollout.succeed(A)
+
+    assert [entry.seq for entry in rollout.journal] == list(range(1, len(rollout.journal) + 1))
+    states = [entry.data["to"] for entry in rollout.lines("device_state")]
+    assert states == [
+        "transferring", "staged", "activating", "verifying", "committing", "succeeded",
+    ]  # fmt: skip
+
+
+# --- R6 budgets ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("allowed", "failures"), [(0, 1), (1, 2), (2, 3)])
+def test_wave_trips_when_failures_exceed_its_budget(allowed, failures):
+    rollout = hand(wave("all", *device_ids(6), max_failures=allowed))
+
+    for device in device_ids(failures - 1):
+        rollout.fail(device)
+    before = rollout.rollout.state
+    rollout.fail(device_ids(failures)[-1])
+
+    assert before is RolloutState.RUNNING
+    assert rollout.rollout.state is RolloutState.HALTED
+
+
+def test_share_is_of_the_wave_without_unchanged_devices():
+    rollout = hand(wave("all", A, B, C, max_fail_share=Fraction(1, 3)))
+    target = rollout.plan.artifact.manifest_sha256
+
+    unchanged = rollout.status(A, "none", manifest=target)
+    rollout.report(A, Reason.UNCHANGED, status=unchanged)
+
+    assert rollout.state(A) is DeviceState.UNCHANGED
+    assert rollout.rollout.ledger.waves[0].allowed == 0  # a third of two is none
+
+
+def test_unchanged_claim_without_the_target_in_place_is_a_failure():
+    rollout = hand(wave("all", A))
+
+    rollout.report(A, Reason.UNCHANGED, status=rollout.status(A, "none", active="no"))
+
+    assert rollout.state(A) is DeviceState.FAILED
+
+
+def test_accepted_failures_become_the_baseline():
+    rollout = hand(wave("all", A, B, C))
+    rollout.fail(A)
+
+    rollout.ask(Ask.RESUME, accept_failures=True)
+    rollout.succeed(B, C)
+
+    assert rollout.rollout.ledger.waves[0].allowed == 1
+    assert rollout.rollout.state is RolloutState.SUCCEEDED_WITH_EXCEPTIONS
+    assert rollout.rollout.exit_code is ExitCode.PARTIAL
+
+
+def test_halted_rollout_does_not_resume_without_accepting():
+    rollout = hand(wave("all", A, B))
+    rollout.fail(A)
+
+    rollout.ask(Ask.RESUME)
+
+    assert rollout.rollout.state is RolloutState.HALTED
+    assert rollout.lines("operator")[0].data["done"] is False
+
+
+def test_continue_records_the_trip_and_goes_on():
+    rollout = hand(wave("one", A, B), wave("two", C), on_failure=OnFailure.CONTINUE)
+
+    rollout.fail(A)
+    rollout.succeed(B)
+    rollout.succeed(C)
+
+    assert rollout.rollout.ledger.waves[0].state is WaveState.TRIPPED
+    assert rollout.rollout.state is RolloutState.SUCCEEDED_WITH_EXCEPTIONS
+
+
+# --- R7 unreachable --------------------------------------------------------------------------
+
+NO_RETRY = Retries(count=0)
+
+
+def test_device_that_never_answered_is_deferred_and_replaced():
+    rollout = hand(
+        wave("canary", A, backfill_limit=1), wave("rest", B, C, backfill_limit=1), retries=NO_RETRY
+    )
+
+    rollout.report(A, Reason.UNREACHABLE, reached=False)
+
+    assert rollout.state(A) is DeviceState.DEFERRED
+    assert rollout.rollout.ledger.devices[B].wave == 0
+    assert rollout.wanted() == {B: Work.DELIVER}
+
+
+def test_unreachable_devices_beyond_the_limit_pause_and_never_trip():
+    rollout = hand(wave("canary", A), wave("rest", B), retries=NO_RETRY)
+
+    rollout.report(A, Reason.UNREACHABLE, reached=False)
+
+    assert rollout.rollout.state is RolloutState.PAUSED
+    assert list(rollout.rollout.ledger.causes) == ["unreachable"]
+
+
+def test_deferred_devices_within_the_limit_end_with_exceptions():
+    rollout = hand(wave("all", A, B, max_unreachable_share=Fraction(1, 2)), retries=NO_RETRY)
+
+    rollout.report(A, Reason.UNREACHABLE, reached=False)
+    rollout.succeed(B)
+
+    assert rollout.rollout.exit_code is ExitCode.PARTIAL
+
+
+def test_connecting_is_tried_again_with_growing_distance():
+    rollout = hand(wave("all", A), retries=Retries(count=2, delay_s=10.0, backoff=2.0))
+
+    rollout.report(A, Reason.UNREACHABLE, reached=False)
+    first = rollout.rollout.next_wakeup
+    rollout.tick(10.0)
+    rollout.report(A, Reason.UNREACHABLE, reached=False)
+
+    assert first == 10.0
+    assert rollout.rollout.next_wakeup == 30.0
+
+
+def test_offline_policy_fail_counts_the_device():
+    rollout = hand(wave("all", A), retries=NO_RETRY, offline=OfflinePolicy.FAIL)
+
+    rollout.report(A, Reason.UNREACHABLE, reached=False)
+
+    assert rollout.state(A) is DeviceState.FAILED
+    assert rollout.rollout.state is RolloutState.HALTED
+
+
+def test_backfill_leaves_waves_of_their_own_alone():
+    rollout = hand(wave("canary", A, backfill_limit=1), wave("lab", B), retries=NO_RETRY)
+
+    rollout.report(A, Reason.UNREACHABLE, reached=False)
+
+    assert rollout.rollout.ledger.devices[B].wave == 1
+
+
+# --- R8 evidence -----------------------------------------------------------------------------
+
+
+def test_wave_without_any_evidence_is_inconclusive():
+    rollout = hand(wave("canary", A), wave("rest", B))
+
+    rollout.report(A, Reason.INCOMPATIBLE)
+
+    assert rollout.state(A) is DeviceState.SKIPPED
+    assert rollout.rollout.state is RolloutState.PAUSED
+    assert rollout.rollout.ledger.waves[0].state is WaveState.INCONCLUSIVE
+
+
+def test_rollout_of_unchanged_devices_only_is_done():
+    rollout = hand(wave("all", A, B))
+    target = rollout.plan.artifact.manifest_sha256
+
+    for device in (A, B):
+        status = rollout.status(device, "none", manifest=target)
+        rollout.report(device, Reason.UNCHANGED, status=status)
+
+    assert rollout.rollout.exit_code is ExitCode.DONE
+
+
+def test_unchanged_canary_alone_proves_nothing():
+    rollout = hand(wave("canary", A), wave("rest", B))
+    status = rollout.status(A, "none", manifest=rollout.plan.artifact.manifest_sha256)
+
+    rollout.report(A, Reason.UNCHANGED, status=status)
+
+    assert list(rollout.rollout.ledger.causes) == ["insufficient_evidence"]
+
+
+# --- R13 halt and what is in flight ----------------------------------------------------------
+
+
+def test_halt_cancels_devices_before_the_point_of_no_return():
+    rollout = hand(wave("all", A, B, C, D))
+
+    rollout.fail(A)
+
+    assert rollout.states() == ["rolled_back", "cancelled", "cancelled", "pending"]
+    assert rollout.wanted() == {}
+
+
+def test_pause_cancels_nothing_and_starts_nothing():
+    rollout = hand(wave("all", A, B, C))
+    rollout.ask(Ask.PAUSE)
+
+    rollout.ready(A)
+
+    assert rollout.state(A) is DeviceState.STAGED
+    assert rollout.state(B) is DeviceState.TRANSFERRING
+    assert rollout.state(C) is DeviceState.PENDING
+
+
+def test_resume_gives_the_go_that_the_pause_held_back():
+    rollout = hand(wave("all", A, B))
+    rollout.ask(Ask.PAUSE)
+    rollout.ready(A)
+
+    rollout.ask(Ask.RESUME)
+
+    assert rollout.state(A) is DeviceState.ACTIVATING
+
+
+def test_abort_lets_devices_in_flight_finish():
+    rollout = hand(wave("all", A, B))
+    rollout.activate(A)
+
+    rollout.ask(Ask.ABORT)
+    before = rollout.rollout.state
+    rollout.prove(A)
+    rollout.report(A)
+
+    assert before is RolloutState.ABORTING
+    assert rollout.states() == ["succeeded", "cancelled"]
+    assert rollout.rollout.state is RolloutState.ABORTED
+    assert rollout.rollout.exit_code is ExitCode.HALTED
+
+
+def test_automatic_rollback_takes_the_wave_back_in_reverse_order():
+    rollout = hand(
+        wave("all", A, B, C, D, max_failures=0),
+        on_failure=OnFailure.ROLLBACK,
+        rollback=Rollback(RollbackScope.WAVE, max_parallel=1),
+    )
+    rollout.succeed(A)
+    rollout.succeed(B)
+    rollout.fail(C)
+
+    first = rollout.wanted()
+    rollout.report(B, status=rollout.status(B, "rolled-back"))
+    second = rollout.wanted()
+    rollout.report(A, status=rollout.status(A, "rolled-back"))
+
+    assert first == {B: Work.ROLL_BACK}
+    assert second == {A: Work.ROLL_BACK}
+    assert rollout.rollout.state is RolloutState.ROLLED_BACK
+    assert rollout.rollout.exit_code is ExitCode.ROLLED_BACK
+
+
+def test_rollback_waits_for_devices_in_flight():
+    rollout = hand(wave("all", A, B, max_failures=1), on_failure=OnFailure.HALT)
+    rollout.succeed(A)
+    rollout.activate(B)
+
+    rollout.ask(Ask.ROLLBACK)
+    waiting = rollout.wanted()
+    rollout.prove(B)
+    rollout.report(B)
+
+    assert waiting == {B: Work.PROVE}
+    assert rollout.wanted() == {A: Work.ROLL_BACK, B: Work.ROLL_BACK}
+
+
+def test_rollback_of_one_wave_leaves_earlier_waves_and_says_so():
+    rollout = hand(wave("one", A), wave("two", B))
+    rollout.succeed(A)
+    rollout.activate(B)
+    rollout.prove(B)
+
+    rollout.ask(Ask.ROLLBACK, wave="two")
+    rollout.report(B)
+    rollout.report(B, status=rollout.status(B, "rolled-back"))
+
+    assert rollout.states() == ["succeeded", "rolled_back"]
+    assert rollout.rollout.exit_code is ExitCode.HALTED
+
+
+def test_device_that_cannot_go_back_needs_a_human():
+    rollout = hand(wave("all", A))
+    rollout.activate(A)
+    rollout.prove(A, 1)
+
+    stuck = rollout.status(
+        A, "rollback-failed", manifest=rollout.plan.artifact.manifest_sha256, active="unknown"
+    )
+    rollout.report(A, Reason.ROLLBACK, status=stuck)
+
+    assert rollout.state(A) is DeviceState.ROLLBACK_FAILED
+    assert rollout.rollout.state is RolloutState.HALTED
+    assert rollout.rollout.exit_code is ExitCode.NEEDS_HUMAN
+
+
+def test_way_back_counts_only_when_read_back():
+    rollout = hand(wave("all", A))
+    rollout.activate(A)
+    rollout.prove(A, 1)
+
+    rollout.report(A, status=rollout.status(A, "rolled-back", manifest="f" * 64))
+
+    assert rollout.state(A) is DeviceState.ROLLBACK_FAILED
+
+
+@pytest.mark.parametrize("reason", [Reason.DENIED, Reason.HOST_KEY])
+def test_trust_failure_halts_whatever_the_plan_says(reason):
+    rollout = hand(wave("all", A, B, max_failures=2), on_failure=OnFailure.CONTINUE)
+
+    rollout.report(A, reason)
+
+    assert rollout.state(A) is DeviceState.FAILED
+    assert list(rollout.rollout.ledger.causes) == ["trust"]
+
+
+def test_device_with_another_host_key_is_never_contacted_again():
+    rollout = hand(wave("all", A, B, max_failures=1))
+    rollout.activate(A)
+    rollout.report(A, Reason.HOST_KEY)
+
+    rollout.ask(Ask.RETRY)
+    rollout.ask(Ask.ROLLBACK)
+
+    assert A not in rollout.wanted()
+    assert rollout.state(A) is DeviceState.LOST
+
+
+# --- R16 slow start --------------------------------------------------------------------------
+
+
+def test_wave_opens_with_allowed_plus_one_and_grows_with_proof():
+    rollout = hand(wave("all", *device_ids(6), max_failures=1))
+    for device in (A, B, C, D):
+        rollout.ready(device)
+    opened = [rollout.state(device) for device in (A, B, C, D)]
+
+    rollout.report(A, status=rollout.status(A, "probation"))
+    rollout.prove(A)
+
+    assert opened.count(DeviceState.ACTIVATING) == 2
+    in_flight = [rollout.state(device) for device in (B, C, D)]
+    assert in_flight.count(DeviceState.ACTIVATING) == 3
+
+
+def test_deliveries_ahead_are_twice_the_bound():
+    rollout = hand(wave("all", *device_ids(6)))
+
+    assert list(rollout.wanted().values()) == [Work.DELIVER] * 2
+
+
+def test_slow_start_off_opens_with_max_parallel():
+    rollout = hand(wave("all", *device_ids(6), slow_start=False, max_parallel=4))
+
+    for device in device_ids(4):
+        rollout.ready(device)
+
+    assert rollout.states()[:4] == ["activating"] * 4
+
+
+def test_devices_at_work_never_exceed_max_parallel():
+    rollout = hand(wave("all", *device_ids(6), max_failures=5, max_parallel=2))
+
+    assert len(rollout.wanted()) == 2
+
+
+# --- R17 confirm and commit ------------------------------------------------------------------
+
+
+def late(*waves, **choices):
+    return hand(*waves, late=True, **choices)
+
+
+def test_module_that_cannot_go_back_confirms_and_commits_with_its_wave():
+    rollout = late(wave("all", A, B, max_failures=1))
+
+    for device in (A, B):
+        rollout.activate(device)
+        rollout.prove(device)
+    confirming = rollout.wanted()
+    rollout.report(A)
+    first = rollout.states()
+    rollout.report(B)
+
+    assert confirming == {A: Work.CONFIRM, B: Work.CONFIRM}
+    assert first == ["confirmed", "verifying"]
+    assert rollout.wanted() == {A: Work.COMMIT, B: Work.COMMIT}
+
+
+def test_abort_takes_confirmed_devices_back():
+    rollout = late(wave("all", A, B))
+    rollout.activate(A)
+    rollout.prove(A)
+    rollout.report(A)
+
+    rollout.ask(Ask.ABORT)
+
+    assert rollout.wanted() == {A: Work.ROLL_BACK}
+
+
+def test_commit_carries_the_nonce_of_the_proof():
+    rollout = hand(wave("all", A))
+    rollout.activate(A)
+
+    rollout.prove(A)
+
+    assert rollout.action(A).nonce == "c0ffee"
+
+
+def test_stale_nonce_means_proving_again():
+    rollout = hand(wave("all", A))
+    rollout.activate(A)
+    rollout.prove(A)
+
+    rollout.report(A, Reason.NONCE)
+
+    assert rollout.wanted() == {A: Work.PROVE}
+
+
+def test_proof_with_other_content_in_place_goes_back():
+    rollout = hand(wave("all", A))
+    rollout.activate(A)
+
+    rollout.report(A, status=rollout.status(A, "probation", active="no"))
+
+    assert rollout.wanted() == {A: Work.ROLL_BACK}
+
+
+def test_probation_without_a_nonce_is_no_proof():
+    rollout = hand(wave("all", A), gates=())
+    rollout.activate(A)
+    status = rollout.status(A, "probation")
+
+    rollout.report(A, status=type(status)(**{
+        name: getattr(status, name) for name in type(status).__slots__ if name != "commit_nonce"
+    }))  # fmt: skip
+
+    assert rollout.wanted() == {A: Work.INQUIRE}
+
+
+# --- events that are not waited for ----------------------------------------------------------
+
+
+def test_duplicate_and_late_reports_change_nothing():
+    rollout = hand(wave("all", A))
+    action = rollout.action(A)
+    rollout.ready(A)
+    lines = len(rollout.journal)
+
+    for number in (action.round, action.round - 1):
+        rollout.apply(
+            DeviceReported(0.0, A, action.txn, Work.DELIVER, Outcome(Reason.DENIED), number)
+        )
+
+    assert len(rollout.journal) == lines
+    assert rollout.state(A) is DeviceState.ACTIVATING
+
+
+def test_report_of_an_unknown_device_changes_nothing():
+    rollout = hand(wave("all", A))
+    lines = len(rollout.journal)
+
+    rollout.apply(DeviceReported(0.0, B, "x", Work.DELIVER, Outcome(Reason.OK)))
+
+    assert len(rollout.journal) == lines
+
+
+def test_stopping_engine_puts_devices_before_the_go_back_into_the_queue():
+    rollout = hand(wave("all", *device_ids(4)))
+    rollout.activate(A)
+    rollout.ready(B)
+
+    rollout.apply(EngineStopping(0.0))
+
+    assert rollout.wanted() == {A: Work.PROVE}
+    assert rollout.states()[:2] == ["verifying", "queued"]
+
+
+def test_attempts_have_transactions_of_their_own():
+    rollout = hand(wave("all", A))
+    first = rollout.action(A).txn
+    rollout.fail(A)
+
+    rollout.ask(Ask.RETRY)
+    rollout.ask(Ask.RESUME, accept_failures=True)
+
+    assert rollout.action(A).txn != first
+    assert len(first) == 26
+
+
+def test_previous_artifact_is_what_ran_before():
+    rollout = hand(wave("all", A))
+
+    rollout.ready(A)
+
+    assert rollout.rollout.ledger.devices[A].previous == OLD
