@@ -1,0 +1,74 @@
+from orchestrator.device.reason import Reason
+from orchestrator.errors import ExitCode
+from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Skipped, Stage
+from orchestrator.rollout.states import DeviceState, Halt, RolloutState
+from orchestrator.rollout.story import tell, tell_waves
+from orchestrator.testing.hand import Hand
+from orchestrator.testing.plans import device_ids, make_plan
+
+A, B, C = device_ids(3)
+CHECK = Gate(
+    "service", Stage.DEVICE, Probe(ProbeKind.CHECK, check="s"), success_when="result.exit == 0"
+)
+
+
+def hand(**choices):
+    waves = [ResolvedWave("canary", "1", (A,), soak_s=10.0), ResolvedWave("rest", "rest", (B, C))]
+    return Hand(make_plan(waves, gates=(CHECK,), **choices))
+
+
+def test_story_of_a_halted_canary():
+    rollout = hand()
+    rollout.fail(A)
+
+    story = tell(rollout.rollout)
+
+    assert story.state is RolloutState.HALTED
+    assert story.wave == "canary"
+    assert [(stop.cause, stop.detail) for stop in story.stops] == [
+        (Halt.BUDGET, "1 failure, 0 allowed")
+    ]
+    [trouble] = story.troubles
+    assert (trouble.state, trouble.reason, trouble.devices) == (
+        DeviceState.ROLLED_BACK,
+        Reason.CHECK,
+        (A,),
+    )
+    assert trouble.detail == "gate `service` failed"
+    assert (story.untouched, story.on_new, story.exit_code) == (2, 0, ExitCode.ROLLED_BACK)
+    assert story.waits_for == ("operator",)
+    assert "rollout resume r-hand --accept-failures" in story.next_commands
+
+
+def test_story_of_a_soak():
+    rollout = hand()
+    rollout.succeed(A)
+
+    story = tell(rollout.rollout)
+
+    assert story.waits_for == ("soak",)
+    assert story.waves[0].soak_until == 10.0
+    assert (story.succeeded, story.on_new, story.untouched) == (1, 1, 2)
+
+
+def test_story_of_the_end_counts_what_was_left_out():
+    rollout = hand(skipped=(Skipped("dev-9", Reason.INCOMPATIBLE),))
+    rollout.succeed(A)
+    rollout.tick(10.0)
+    rollout.prove(A)
+    rollout.succeed(B, C)
+
+    story = tell(rollout.rollout)
+
+    assert story.state is RolloutState.SUCCEEDED_WITH_EXCEPTIONS
+    assert (story.excluded, story.exit_code, story.waits_for) == (1, ExitCode.PARTIAL, ())
+
+
+def test_waves_tell_counts_by_state():
+    rollout = hand()
+
+    [canary, rest] = tell_waves(rollout.rollout)
+
+    assert canary.counts == {DeviceState.TRANSFERRING: 1}
+    assert rest.counts == {DeviceState.PENDING: 2}
+    assert (canary.allowed, canary.required, canary.bound) == (0, 1, 1)
