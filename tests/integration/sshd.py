@@ -40,8 +40,7 @@ async def sshd(
 ) -> AsyncIterator[Sshd]:
     """Runs sshd until the block is left; `options` are added to a strict set."""
     assert SSHD is not None
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+    _make_privilege_separation_directory()
     key = host_key or asyncssh.generate_private_key("ssh-ed25519")
     key_file = directory / f"host_key_{port}"
     key.write_private_key(key_file)
@@ -74,7 +73,7 @@ async def sshd(
 async def _until_up(port: int, process: asyncio.subprocess.Process, log: Path) -> None:
     async with asyncio.timeout(10):
         while True:
-            assert process.returncode is None, log.read_text()
+            assert process.returncode is None, _text(log)
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
             except OSError:
@@ -83,6 +82,15 @@ async def _until_up(port: int, process: asyncio.subprocess.Process, log: Path) -
             writer.close()
             await writer.wait_closed()
             return
+
+
+def _make_privilege_separation_directory() -> None:
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+
+
+def _text(log: Path) -> str:
+    return log.read_text("utf-8", errors="replace")
 
 
 def free_port() -> int:
