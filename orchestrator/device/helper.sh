@@ -861,13 +861,17 @@ core() { # VERB KEY=VALUE...: the only way in, in a process or subshell of its o
 say() { # KEY WORDS...: one line of the reply, of printable words
   line="$*$NL"
   [ $((${#OUT} + ${#line})) -le 65000 ] || return 0
-  OUT=$OUT$line
-  printf %s "$line"
+  OUT=$OUT$line HELD=$HELD$line
+}
+
+flush() { # sends what was said; the lines of a reply go out together, as each write is a packet
+  printf %s "$HELD"
+  HELD=
 }
 
 finish_reply() { # RC: the end line, without which nothing may be concluded from a reply
   W=$(printf %s "$OUT" | sha256sum)
-  printf 'end %s %s\n' "$1" "${W%% *}"
+  printf '%send %s %s\n' "$HELD" "$1" "${W%% *}"
   [ -z "$LOCKED" ] || : >"$LOCKED"
   exit "$1"
 }
@@ -1139,10 +1143,12 @@ deliver() {
     fail 65 denied "a frame differs from its checksum"
   fi
   say step stage 0 ok
+  flush
   step prepare verify install
   token
   go=$W
   say ready "$go"
+  flush
   W=$(bounded "$P_wait" head -n 1 2>/dev/null)
   if [ "$W" != "go $go" ]; then
     call abort
@@ -1184,7 +1190,7 @@ request() { # the one line that came over SSH
 }
 # --- protocol end ---
 
-ROOT='' ELEVATE='' REQUEST='' LOCKED='' OUT='' HOLDER='' SAID='' header=none spool=''
+ROOT='' ELEVATE='' REQUEST='' LOCKED='' OUT='' HELD='' HOLDER='' SAID='' header=none spool=''
 case $0 in /*) SELF=$0 ;; *) SELF=$PWD/$0 ;; esac
 while [ $# -gt 0 ]; do
   case $1 in
