@@ -8,7 +8,7 @@ of the engine at a time and want the checker to notice: a checker that sees noth
 import pytest
 
 from orchestrator.engine import loop
-from orchestrator.rollout import brakes, moves, proof, recovery, record, retreat
+from orchestrator.rollout import brakes, moves, proof, record, recovery, retreat
 from orchestrator.rollout.placement import Place
 from orchestrator.rollout.states import BEFORE_RETURN, PAST_RETURN
 from orchestrator.testing.invariants import InvariantBroken

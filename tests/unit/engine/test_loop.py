@@ -1,0 +1,265 @@
+"""Whole engine runs in virtual time."""
+
+import asyncio
+
+import pytest
+
+from orchestrator.engine.loop import Pace
+from orchestrator.errors import ExitCode, LeaseError, StoreError
+from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Stage
+from orchestrator.rollout.events import Ask, OperatorAsked
+from orchestrator.rollout.states import RolloutState
+from orchestrator.testing.clock import VirtualClock, run_virtual
+from orchestrator.testing.device import Release
+from orchestrator.testing.plans import SimulatedArtifact, device_ids, make_plan, split
+from orchestrator.testing.store import MemoryStore
+from orchestrator.testing.transport import Faults, SimulatedTransport
+from orchestrator.testing.world import ROLLOUT_ID, World, make_fleet
+
+TARGET = SimulatedArtifact.of("new").manifest_sha256
+CHECK = Gate(
+    "service", Stage.DEVICE, Probe(ProbeKind.CHECK, check="s"), success_when="result.exit == 0"
+)
+
+
+def make_world(count=24, *, healthy=True, soak_s=5.0, faults=None):
+    clock = VirtualClock()
+    ids = device_ids(count)
+    first, second, rest = split(ids, 1, count // 4)
+    waves = [
+        ResolvedWave("canary", "1", first, soak_s=soak_s),
+        ResolvedWave("early", "25%", second, soak_s=soak_s),
+        ResolvedWave("rest", "rest", rest),
+    ]
+    plan = make_plan([wave for wave in waves if wave.devices], gates=(CHECK,))
+    release = Release("new", TARGET, healthy=healthy)
+    fleet = make_fleet(ids, clock, release=release)
+    return World(plan, SimulatedTransport(fleet, faults=faults), clock=clock)
+
+
+def test_good_release_reaches_24_devices():
+    async def work():
+        world = make_world()
+        return world, await world.run()
+
+    world, ended = run_virtual(work())
+
+    assert ended.exit_code is ExitCode.DONE
+    assert all(device.active == TARGET for device in world.devices.values())
+    assert all(device.activations == {TARGET: 1} for device in world.devices.values())
+
+
+def test_bad_release_ends_with_the_canary():
+    async def work():
+        world = make_world(healthy=False)
+        return world, await world.run()
+
+    world, ended = run_virtual(work())
+
+    assert ended.exit_code is ExitCode.ROLLED_BACK
+    assert ended.rollout.state is RolloutState.HALTED
+    touched = [device for device in world.devices.values() if device.mutations]
+    assert len(touched) == 1
+    assert not any(device.active == TARGET for device in world.devices.values())
+
+
+def test_finished_rollout_runs_no_more():
+    async def work():
+        world = make_world(4)
+        await world.run()
+        before = sum(len(device.mutations) for device in world.devices.values())
+        ended = await world.run()
+        return ended, sum(len(device.mutations) for device in world.devices.values()) - before
+
+    ended, mutations = run_virtual(work())
+
+    assert (ended.exit_code, mutations) == (ExitCode.DONE, 0)
+
+
+def test_same_plan_on_an_updated_fleet_changes_nothing():
+    async def work():
+        world = make_world(4)
+        await world.run()
+        before = sum(len(device.mutations) for device in world.devices.values())
+        waves = [ResolvedWave("all", "all", tuple(world.devices))]
+        again = World(make_plan(waves), world.transport, clock=world.clock)
+        ended = await again.run()
+        return ended, sum(len(device.mutations) for device in world.devices.values()) - before
+
+    ended, mutations = run_virtual(work())
+
+    assert (ended.exit_code, mutations) == (ExitCode.DONE, 0)
+
+
+def test_second_engine_of_another_owner_is_refused():
+    async def work():
+        world = make_world(4)
+        first = asyncio.ensure_future(world.engine(owner="a").run())
+        await asyncio.sleep(0.5)
+        try:
+            with pytest.raises(LeaseError):
+                await world.engine(owner="b").run()
+        finally:
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+
+    run_virtual(work())
+
+
+def test_engine_that_lost_its_lease_stops():
+    async def work():
+        world = make_world()
+        first = asyncio.ensure_future(world.engine(owner="a").run())
+        await asyncio.sleep(0.5)
+        second = await world.engine(owner="a").run()
+        result = (await asyncio.gather(first, return_exceptions=True))[0]
+        return second, result
+
+    second, result = run_virtual(work())
+
+    assert second.exit_code is ExitCode.DONE
+    assert isinstance(result, LeaseError)
+
+
+def test_rollout_of_another_plan_is_refused():
+    async def work():
+        world = make_world(2)
+        engine = world.engine()
+        await world.run()
+        engine._job = type(engine._job)(ROLLOUT_ID, world.plan, b"[]", list, "engine", "ctl")
+        with pytest.raises(StoreError, match="another plan"):
+            await engine.run()
+
+    run_virtual(work())
+
+
+def test_stop_finishes_what_is_in_flight_and_the_next_engine_goes_on():
+    async def work():
+        world = make_world()
+        engine = world.engine()
+        task = asyncio.ensure_future(engine.run())
+        await asyncio.sleep(6.0)
+        engine.stop()
+        ended = await task
+        between = [device.txn.state for device in world.devices.values() if device.txn]
+        return world, ended, between, await world.run()
+
+    world, ended, between, last = run_virtual(work())
+
+    assert ended.stopped
+    assert ended.rollout.state is RolloutState.RUNNING
+    assert "probation" not in between
+    assert last.exit_code is ExitCode.DONE
+    assert all(device.activations == {TARGET: 1} for device in world.devices.values())
+
+
+@pytest.mark.parametrize("crash_at", [0.01, 0.1, 0.16, 0.2, 0.25, 0.3, 5.4, 5.6, 6.0])
+def test_killed_engine_is_followed_by_one_that_converges(crash_at):
+    async def work():
+        world = make_world()
+        task = asyncio.ensure_future(world.engine().run())
+        await asyncio.sleep(crash_at)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return world, await world.run()
+
+    world, ended = run_virtual(work())
+
+    assert ended.exit_code is ExitCode.DONE
+    assert all(device.activations == {TARGET: 1} for device in world.devices.values())
+
+
+def test_pause_and_resume_by_an_operator():
+    async def work():
+        world = make_world()
+        task = asyncio.ensure_future(world.run())
+        await asyncio.sleep(1.0)
+        world.store.ask(ROLLOUT_ID, OperatorAsked(0.0, Ask.PAUSE, "ann"))
+        await asyncio.sleep(100.0)
+        paused = sum(device.active == TARGET for device in world.devices.values())
+        world.store.ask(ROLLOUT_ID, OperatorAsked(0.0, Ask.RESUME, "ann"))
+        return paused, await task
+
+    paused, ended = run_virtual(work())
+
+    assert paused == 1
+    assert ended.exit_code is ExitCode.DONE
+
+
+def test_lease_is_released_at_the_end():
+    async def work():
+        world = make_world(2)
+        await world.run()
+        return await world.store.acquire(ROLLOUT_ID, "other", ttl_s=1.0, now=world.clock.now())
+
+    assert run_virtual(work()).epoch == 2
+
+
+def test_observer_sees_each_line_once_and_the_bytes():
+    class Observer:
+        def __init__(self):
+            self.lines = []
+            self.bytes = {}
+
+        def committed(self, rollout, journal):
+            self.lines.extend(entry.seq for entry in journal)
+
+        def progressed(self, device, sent_bytes):
+            self.bytes[device] = sent_bytes
+
+    async def work():
+        world = make_world(4)
+        observer = Observer()
+        await world.engine(observer=observer).run()
+        return world, observer
+
+    world, observer = run_virtual(work())
+
+    last = len(world.store.journal(ROLLOUT_ID))
+    assert observer.lines == list(range(2, last + 1))  # the first line came with `create`
+    assert len(observer.bytes) == 4
+
+
+def test_store_that_fails_ends_the_engine():
+    class Failing(MemoryStore):
+        async def commit(self, lease, batch):
+            raise StoreError("the disk is full")
+
+    async def work():
+        world = make_world(2)
+        world.store = Failing()
+        with pytest.raises(StoreError, match="disk is full"):
+            await world.run()
+        return world
+
+    world = run_virtual(work())
+
+    assert not any(device.mutations for device in world.devices.values())
+
+
+def test_a_bug_is_not_hidden():
+    async def work():
+        world = make_world(2)
+        world.transport.devices[device_ids(1)[0]].answer = None
+        await world.run()
+
+    with pytest.raises(ExceptionGroup):
+        run_virtual(work())
+
+
+def test_silent_devices_do_not_hold_up_the_end():
+    async def work():
+        world = make_world(2, faults=Faults(refuse=1.0))
+        return await world.run()
+
+    ended = run_virtual(work())
+
+    assert ended.rollout.state is RolloutState.PAUSED
+    assert ended.exit_code is ExitCode.ROLLED_BACK
+
+
+def test_pace_has_safe_defaults():
+    pace = Pace()
+
+    assert pace.poll_s <= 1.0
+    assert pace.gather_s <= 0.05

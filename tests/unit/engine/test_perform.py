@@ -1,0 +1,316 @@
+"""Single actions against a simulated device."""
+
+import hashlib
+
+import pytest
+
+from orchestrator.device.model import Address, Device
+from orchestrator.device.reason import Reason
+from orchestrator.engine.perform import Conversation, Orders, first_device_error, resume
+from orchestrator.errors import DeviceError, LeaseError
+from orchestrator.plan.resolved import ResolvedWave
+from orchestrator.rollout.actions import DeviceAction, Work
+from orchestrator.testing.clock import VirtualClock, run_virtual
+from orchestrator.testing.device import Release
+from orchestrator.testing.plans import SimulatedArtifact, device_ids, make_plan
+from orchestrator.testing.transport import Faults, SimulatedTransport
+from orchestrator.testing.world import good_release, make_fleet, old_release
+
+[A] = device_ids(1)
+TXN = "A" * 26
+NEW = SimulatedArtifact.of("new")
+
+
+class Bench:
+    def __init__(self, *, release=None, epoch=5, faults=None, token=lambda: "n1"):
+        clock = VirtualClock()
+        plan = make_plan([ResolvedWave("all", "1", (A,))])
+        self.device = make_fleet((A,), clock, release=release)[A]
+        self.transport = SimulatedTransport({A: self.device}, faults=faults)
+        self.sent = []
+        orders = Orders(
+            plan,
+            "ctl",
+            epoch,
+            NEW.frames,
+            token,
+            clock,
+            on_bytes=lambda _device, count: self.sent.append(count),
+        )
+        self.talk = Conversation(Device(A, Address("127.0.0.1")), self.transport, orders)
+
+    def action(self, work, **fields):
+        return DeviceAction(work, A, TXN, **({"round": 1} | fields))
+
+    async def deliver(self, *, go=True):
+        self.ready = []
+
+        async def answer(status):
+            self.ready.append(status)
+            return self.action(Work.ACTIVATE, round=2) if go else None
+
+        return await self.talk.deliver(self.action(Work.DELIVER), answer)
+
+    async def perform(self, work, **fields):
+        return await self.talk.perform(self.action(work, **fields))
+
+
+def test_delivery_reports_the_activation_after_the_go():
+    async def work():
+        bench = Bench()
+        report = await bench.deliver()
+        return bench, report
+
+    bench, report = run_virtual(work())
+
+    assert (report.work, report.round, report.outcome.reason) == (Work.ACTIVATE, 2, Reason.OK)
+    assert report.status.manifest == NEW.manifest_sha256
+    assert bench.ready[0].manifest == old_release().manifest
+    assert bench.sent[-1] == sum(frame.size_bytes for frame in NEW.frames())
+    assert bench.device.activations == {NEW.manifest_sha256: 1}
+
+
+def test_refused_go_changes_nothing_and_reports_nothing():
+    async def work():
+        bench = Bench()
+        return bench, await bench.deliver(go=False)
+
+    bench, report = run_virtual(work())
+
+    assert report is None
+    assert bench.device.txn.state == "aborted"
+    assert bench.device.activations == {}
+
+
+def test_device_on_the_target_is_unchanged():
+    async def work():
+        bench = Bench()
+        bench.device.active = NEW.manifest_sha256
+        report = await bench.deliver()
+        return bench, report
+
+    bench, report = run_virtual(work())
+
+    assert report.outcome.reason is Reason.UNCHANGED
+    assert bench.device.mutations == []
+
+
+def test_device_that_does_not_answer_was_not_reached():
+    async def work():
+        bench = Bench(faults=Faults(refuse=1.0))
+        return await bench.deliver()
+
+    report = run_virtual(work())
+
+    assert (report.outcome.reason, report.reached) == (Reason.UNREACHABLE, False)
+
+
+def test_install_failure_comes_with_its_reason():
+    release = Release("new", NEW.manifest_sha256, install_fails=True)
+
+    async def work():
+        return await Bench(release=release).deliver()
+
+    report = run_virtual(work())
+
+    assert (report.work, report.outcome.reason) == (Work.DELIVER, Reason.INSTALL)
+
+
+def test_bad_signature_is_denied_by_the_device():
+    async def work():
+        bench = Bench()
+        frames = [frame for frame in NEW.frames() if frame.name != "manifest.sig"]
+        bench.talk._orders = type(bench.talk._orders)(
+            bench.talk._orders.plan, "ctl", 5, lambda: frames, lambda: "n", VirtualClock()
+        )
+        return await bench.deliver()
+
+    assert run_virtual(work()).outcome.reason is Reason.DENIED
+
+
+def test_delivery_of_an_activated_transaction_says_where_it_stands():
+    async def work():
+        bench = Bench()
+        await bench.deliver()
+        return await bench.deliver()
+
+    report = run_virtual(work())
+
+    assert report.outcome.reason is Reason.WRONG_STATE
+    assert report.status.txn_state == "probation"
+
+
+def test_proof_brings_status_checks_and_nonce():
+    async def work():
+        bench = Bench()
+        await bench.deliver()
+        report = await bench.perform(Work.PROVE, checks=("service",))
+        return bench, report
+
+    bench, report = run_virtual(work())
+
+    assert report.status.commit_nonce
+    assert [(check.name, check.exit) for check in report.checks] == [("service", 0)]
+    assert bench.talk.is_open
+
+
+def test_proof_with_another_nonce_is_no_proof():
+    nonces = iter(("n1", "n2"))
+
+    async def work():
+        bench = Bench(token=lambda: next(nonces))
+        await bench.deliver()
+        bench.device.state_fields = lambda _nonce="": [
+            ("nonce", "replayed"),
+            ("state", "probation"),
+            ("boot-id", "b"),
+        ]
+        return await bench.perform(Work.PROVE)
+
+    assert run_virtual(work()).outcome.reason is Reason.PROTOCOL
+
+
+def test_commit_uses_the_connection_of_the_proof():
+    async def work():
+        bench = Bench()
+        await bench.deliver()
+        proof = await bench.perform(Work.PROVE)
+        opened = bench.transport.opened
+        report = await bench.perform(Work.COMMIT, nonce=proof.status.commit_nonce)
+        return bench, report, bench.transport.opened - opened
+
+    bench, report, connections = run_virtual(work())
+
+    assert report.outcome.ok
+    assert connections == 0
+    assert bench.device.txn.state == "committed"
+    assert not bench.talk.is_open
+
+
+def test_commit_with_an_old_nonce_is_stale():
+    async def work():
+        bench = Bench()
+        await bench.deliver()
+        await bench.perform(Work.PROVE)
+        return await bench.perform(Work.COMMIT, nonce="old")
+
+    assert run_virtual(work()).outcome.reason is Reason.NONCE
+
+
+def test_rollback_is_read_back_over_another_connection():
+    async def work():
+        bench = Bench()
+        await bench.deliver()
+        opened = bench.transport.opened
+        report = await bench.perform(Work.ROLL_BACK)
+        return report, bench.transport.opened - opened
+
+    report, connections = run_virtual(work())
+
+    assert connections == 2
+    assert report.status.manifest == old_release().manifest
+
+
+def test_activation_anew_asks_first():
+    async def work():
+        bench = Bench()
+        await bench.deliver(go=False)
+        return await bench.perform(Work.ACTIVATE)
+
+    report = run_virtual(work())
+
+    assert report.outcome.reason is Reason.WRONG_STATE
+    assert report.status.txn_state == "aborted"
+
+
+def test_activation_anew_of_an_installed_device():
+    async def work():
+        bench = Bench()
+        await bench.deliver(go=False)
+        bench.device.txn.state = "installed"
+        bench.device.txn.manifest = NEW.manifest_sha256
+        first = await bench.perform(Work.ACTIVATE)
+        again = await bench.perform(Work.ACTIVATE)
+        return bench, first, again
+
+    bench, first, again = run_virtual(work())
+
+    assert first.outcome.ok
+    assert again.outcome.ok
+    assert bench.device.activations == {NEW.manifest_sha256: 1}
+
+
+def test_inquiry_changes_nothing():
+    async def work():
+        bench = Bench()
+        return bench, await bench.perform(Work.INQUIRE)
+
+    bench, report = run_virtual(work())
+
+    assert report.status.txn_state == "none"
+    assert bench.device.mutations == []
+
+
+def test_newer_engine_on_the_device_stops_this_one():
+    async def work():
+        bench = Bench(epoch=5)
+        bench.device.controller, bench.device.epoch = "ctl", 6
+        await bench.deliver()
+
+    with pytest.raises(LeaseError, match="newer engine"):
+        run_virtual(work())
+
+
+def test_device_of_another_controller_is_only_that_devices_trouble():
+    async def work():
+        bench = Bench()
+        bench.device.controller, bench.device.epoch = "other", 6
+        return await bench.deliver()
+
+    assert run_virtual(work()).outcome.reason is Reason.FENCED
+
+
+def test_resume_sends_only_what_the_device_lacks():
+    frames = NEW.frames()
+    payload = NEW.payload
+    held = {
+        "manifest": (len(NEW.manifest), hashlib.sha256(NEW.manifest).hexdigest()),
+        "data/0000/payload": (100, hashlib.sha256(payload[:100]).hexdigest()),
+        "manifest.sig": (3, "0" * 64),  # other bytes than ours
+    }
+
+    offsets = {frame.name: frame.offset for frame in resume(frames, held)}
+
+    assert offsets == {
+        "manifest": len(NEW.manifest),
+        "manifest.sig": 0,
+        "data/0000/payload": 100,
+    }
+
+
+def test_interrupted_transfer_is_resumed():
+    async def work():
+        bench = Bench(faults=Faults(cut_transfer=1.0))
+        first = await bench.deliver()
+        held = sum(len(data) for data in bench.device.txn.frames.values())
+        bench.transport.faults = Faults()
+        second = await bench.deliver()
+        return first, held, second, bench
+
+    first, held, second, bench = run_virtual(work())
+
+    assert (first.outcome.reason, first.reached) == (Reason.CONNECTION_LOST, True)
+    assert held > 0
+    assert second.outcome.ok
+    assert bench.sent[-1] < sum(frame.size_bytes for frame in NEW.frames())
+
+
+def test_nested_groups_give_their_first_device_error():
+    error = DeviceError("x", reason=Reason.TIMEOUT)
+    group = ExceptionGroup("outer", [ExceptionGroup("inner", [error])])
+
+    assert first_device_error(group) is error
+
+
+def test_good_release_is_what_the_plan_brings():
+    assert good_release().manifest == NEW.manifest_sha256

@@ -1,0 +1,96 @@
+from orchestrator.device.model import Address, Device
+from orchestrator.device.protocol import Reply
+from orchestrator.device.reason import Reason
+from orchestrator.engine.survey import survey, surveyed
+from orchestrator.errors import DeviceError
+from orchestrator.testing.clock import VirtualClock, run_virtual
+from orchestrator.testing.plans import device_ids
+from orchestrator.testing.transport import SimulatedTransport
+from orchestrator.testing.world import make_fleet, old_release
+
+IDS = device_ids(5)
+
+
+def devices():
+    return [Device(name, Address("127.0.0.1")) for name in IDS]
+
+
+async def ask(transport, parallel=2):
+    seen = []
+    found = await survey(
+        transport,
+        devices(),
+        connect_s=5.0,
+        parallel=parallel,
+        payload_type="directory",
+        on_progress=lambda device, _found: seen.append(device),
+    )
+    return found, seen
+
+
+def test_each_device_says_what_it_runs():
+    async def work():
+        return await ask(SimulatedTransport(make_fleet(IDS, VirtualClock())))
+
+    found, seen = run_virtual(work())
+
+    assert tuple(found) == IDS
+    assert sorted(seen) == list(IDS)
+    assert found[IDS[0]].manifest == old_release().manifest
+    assert (found[IDS[0]].device_type, found[IDS[0]].keeps_previous) == ("sim", True)
+
+
+def test_survey_changes_nothing():
+    async def work():
+        fleet = make_fleet(IDS, VirtualClock())
+        await ask(SimulatedTransport(fleet))
+        return fleet
+
+    assert not any(device.mutations for device in run_virtual(work()).values())
+
+
+def test_silent_device_is_not_reached():
+    async def work():
+        clock = VirtualClock()
+        fleet = make_fleet(IDS, clock)
+        fleet[IDS[1]].down_until = clock.now() + 1000.0
+        return await ask(SimulatedTransport(fleet))
+
+    found, _ = run_virtual(work())
+
+    assert (found[IDS[1]].reachable, found[IDS[1]].reason) == (False, Reason.UNREACHABLE)
+    assert found[IDS[2]].reachable
+
+
+def test_device_without_the_helper_is_not_enrolled():
+    class NoHelper(SimulatedTransport):
+        async def open(self, device, *, deadline_s):
+            session = await super().open(device, deadline_s=deadline_s)
+
+            async def ask(request, *, deadline_s):
+                raise DeviceError("no reply", reason=Reason.PROTOCOL)
+
+            session.ask = ask
+            return session
+
+    async def work():
+        return await ask(NoHelper(make_fleet(IDS, VirtualClock())))
+
+    found, _ = run_virtual(work())
+
+    assert (found[IDS[0]].reachable, found[IDS[0]].enrolled) == (True, False)
+    assert found[IDS[0]].reason is Reason.NOT_ENROLLED
+
+
+def test_refusal_of_the_helper_keeps_its_reason():
+    found = surveyed(Reply(75, (("reason", "busy"), ("detail", "wait"))), "directory")
+
+    assert (found.reason, found.detail) == (Reason.BUSY, "wait")
+
+
+def test_nothing_active_is_empty_text():
+    lines = (("state", "none"), ("artifact", "none"), ("manifest", "none"))
+
+    found = surveyed(Reply(0, lines), "directory")
+
+    assert (found.artifact, found.manifest, found.keeps_previous) == ("", "", False)
