@@ -1,0 +1,121 @@
+"""The checker itself: what it must object to, from made-up journals."""
+
+import pytest
+
+from orchestrator.plan.resolved import ResolvedWave
+from orchestrator.rollout.events import JournalEntry
+from orchestrator.testing.clock import EPOCH_S
+from orchestrator.testing.device import SimulatedDevice
+from orchestrator.testing.invariants import Checker, InvariantBroken
+from orchestrator.testing.plans import device_ids, make_plan
+from orchestrator.testing.world import good_release, old_release
+
+A, B, C = device_ids(3)
+WAY = ("pending", "transferring", "staged", "activating", "verifying", "committing", "succeeded")
+
+
+class Story:
+    """Tells a checker made-up lines."""
+
+    def __init__(self, **choices):
+        wave = ResolvedWave("all", "all", (A, B, C), **choices)
+        self.devices = {
+            name: SimulatedDevice(
+                name, now=lambda: EPOCH_S, installed=old_release(), releases=(good_release(),)
+            )
+            for name in (A, B, C)
+        }
+        self.checker = Checker(make_plan([wave]), self.devices)
+        self.seq = 0
+
+    def line(self, kind, device="", **data):
+        self.seq += 1
+        self.checker.see([JournalEntry(self.seq, 0.0, kind, "all", device, data)])
+
+    def move(self, device, *states):
+        for state in states:
+            before = self.checker.seen[device].state
+            self.line("device_state", device, **{"from": before, "to": state})
+
+
+def test_second_unproven_device_breaks_the_bound():
+    story = Story()
+    story.move(A, *WAY[1:4])
+    story.move(B, "transferring", "staged")
+
+    with pytest.raises(InvariantBroken, match="R16"):
+        story.move(B, "activating")
+
+
+def test_proof_makes_room():
+    story = Story()
+    story.move(A, *WAY[1:6])
+
+    story.move(B, *WAY[1:4])
+
+    assert story.checker.seen[B].state == "activating"
+
+
+def test_start_after_a_halt():
+    story = Story()
+    story.line("halted", cause="budget")
+
+    with pytest.raises(InvariantBroken, match="I2"):
+        story.move(A, "transferring")
+
+
+def test_more_than_max_parallel_at_work():
+    story = Story(max_parallel=1)
+    story.move(A, "transferring")
+
+    with pytest.raises(InvariantBroken, match="at work"):
+        story.move(B, "transferring")
+
+
+def test_success_that_the_device_denies():
+    story = Story()
+
+    with pytest.raises(InvariantBroken, match="I4"):
+        story.move(A, *WAY[1:])
+
+
+def test_journal_that_skips_a_state():
+    story = Story()
+
+    with pytest.raises(InvariantBroken, match="I5"):
+        story.line("device_state", A, **{"from": "staged", "to": "activating"})
+
+
+def test_activation_that_nobody_intended():
+    story = Story()
+
+    with pytest.raises(InvariantBroken, match="intent before effect"):
+        story.checker.activated(story.devices[A], "T")
+
+
+def test_second_activation_that_nobody_asked_for():
+    story = Story()
+    story.move(A, *WAY[1:4])
+    story.checker.activated(story.devices[A], "T1")
+
+    with pytest.raises(InvariantBroken, match="twice"):
+        story.checker.activated(story.devices[A], "T2")
+
+
+def test_end_that_the_truth_denies():
+    story = Story()
+    rows = {name: {"state": "pending"} for name in (A, B, C)}
+
+    with pytest.raises(InvariantBroken, match="exit 0"):
+        story.checker.finish(0, rows=rows)
+    story.devices[A].active = good_release().manifest
+    with pytest.raises(InvariantBroken, match="on the new version"):
+        story.checker.finish(5, rows=rows)
+
+
+def test_stored_state_that_the_journal_denies():
+    story = Story()
+    rows = {name: {"state": "queued"} for name in (A, B, C)}
+
+    with pytest.raises(InvariantBroken, match="I5"):
+        story.checker.finish(4, rows=rows)
