@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
@@ -19,6 +18,7 @@ from orchestrator.rollout.verdict import (
     Tally,
     allowed_failures,
     flight_bound,
+    floor_share,
     required_successes,
 )
 
@@ -146,7 +146,7 @@ class WaveRecord:
         """Devices that may stay unreachable (R7)."""
         if self.accepted_unreachable is not None:
             return self.accepted_unreachable
-        return int(Fraction(self.plan.max_unreachable_share) * self.base)
+        return floor_share(self.plan.max_unreachable_share, self.base)
 
     @property
     def unreachable(self) -> int:

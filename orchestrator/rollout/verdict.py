@@ -130,10 +130,15 @@ def allowed_failures(
 
     A share of 0 beside a `max_failures` is the default, not a limit of its own.
     """
-    by_share = int((max_fail_share or Fraction(0)) * base)
+    by_share = floor_share(max_fail_share or Fraction(0), base)
     if max_failures is None:
         return by_share
     return min(max_failures, by_share) if max_fail_share else max_failures
+
+
+def floor_share(share: Fraction, count: int) -> int:
+    """A share of a count, rounded down, exactly."""
+    return share.numerator * count // share.denominator
 
 
 def required_successes(base: int, allowed: int, allowed_unreachable: int) -> int:
