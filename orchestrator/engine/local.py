@@ -18,7 +18,7 @@ from typing import Self
 
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.reason import Reason
-from orchestrator.engine.perform import Conversation, Orders
+from orchestrator.engine.perform import GO_WAIT_S, Conversation, Orders
 from orchestrator.engine.ports import Prober, Transport
 from orchestrator.plan.resolved import Gate
 from orchestrator.rollout.actions import Action, DeviceAction, GateAction, Work
@@ -279,7 +279,7 @@ class _Line:
     async def _deliver(self) -> None:
         delivery = self._action
         try:
-            async with asyncio.timeout(None) as self._deadline:
+            async with asyncio.timeout(delivery.timeout_s + GRACE_S) as self._deadline:
                 event = await self._talk.deliver(delivery, self._go)
         except TimeoutError:
             event = self._late(self._action)
@@ -294,6 +294,8 @@ class _Line:
         delivery = self._action
         self._next = loop.create_future()
         self._ready = True
+        if self._deadline is not None:  # how long it may stand ready is the device's limit
+            self._deadline.reschedule(loop.time() + GO_WAIT_S + GRACE_S)
         ready = DeviceReported(
             self._executor.now(),
             delivery.device,

@@ -59,7 +59,7 @@ class Pace:
 
     lease_s: float = 15.0
     poll_s: float = 0.25
-    gather_s: float = 0.01
+    gather_s: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,10 @@ class Conversation:
             await self.close()
         if run.refused:
             return None
-        return self._report(run.action, outcome_of_error(error), reached=run.reached)
+        outcome = outcome_of_error(error)
+        # garbage is an answer: such a device is not offline, it breaks the protocol
+        reached = run.reached or outcome.reason is Reason.PROTOCOL
+        return self._report(run.action, outcome, reached=reached)
 
     async def _deliver(self, run: _Run, go: Go) -> DeviceReported | None:
         session = await self._open()

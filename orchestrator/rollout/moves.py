@@ -47,7 +47,7 @@ def transfer(led: Ledger, rec: DeviceRecord) -> None:
 def want_delivery(led: Ledger, rec: DeviceRecord) -> None:
     """Wants the delivery of the present attempt."""
     times = led.plan.timeouts
-    led.want(rec, Work.DELIVER, times.connect_s + times.transfer_s + times.install_s)
+    led.want(rec, Work.DELIVER, times.connect_s + times.transfer_s + 2 * times.install_s)
 
 
 def retry_later(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str) -> None:

@@ -193,14 +193,19 @@ def _judge(led: Ledger, wave: WaveRecord) -> None:
 
 
 def _commit(led: Ledger, wave: WaveRecord) -> None:
-    room = wave.plan.max_parallel - wave.at_work
-    if wave.counts[DeviceState.CONFIRMED] and room > 0:
-        for device in wave.members:
-            rec = led.devices[device]
-            if rec.state is DeviceState.CONFIRMED and room > 0:
-                moves.commit(led, rec)
-                room -= 1
-    if wave.settled == wave.total and not wave.counts[DeviceState.CONFIRMED]:
+    confirmed = DeviceState.CONFIRMED
+    if wave.counts[confirmed] and not wave.to_commit:
+        states = ((device, led.devices[device].state) for device in wave.members)
+        wave.to_commit.extend(device for device, state in states if state is confirmed)
+    while wave.to_commit and wave.at_work < wave.plan.max_parallel:
+        rec = led.devices[wave.to_commit.popleft()]
+        if rec.state is confirmed:
+            moves.commit(led, rec)
+    if wave.at_work or wave.counts[confirmed]:
+        return
+    if wave.settled < wave.total:
+        wave.state = WaveState.RUNNING  # a device fell back to its start while it committed
+    else:
         wave.state = WaveState.TRIPPED if wave.tripped else WaveState.PASSED
         data = {"state": wave.state.value, "succeeded": wave.successes, "failed": wave.counted}
         led.note("wave_done", wave=wave.name, data=dict(data))

@@ -90,6 +90,7 @@ class WaveRecord:
         promised: an operator accepted the wave's evidence as it is (R8 no longer asked).
         soaked, judged_from: whether it soaked, and when the read-back after that began (R10).
         queue, staged: devices that wait for a start and for the go, in order.
+        to_commit: confirmed devices whose commit is due (R17); found anew when it runs empty.
         to_read: devices still to be read back at the end of the soak (R10).
     """
 
@@ -109,6 +110,7 @@ class WaveRecord:
     queue: deque[DeviceId] = field(default_factory=deque)
     staged: deque[DeviceId] = field(default_factory=deque)
     to_read: deque[DeviceId] = field(default_factory=deque)
+    to_commit: deque[DeviceId] = field(default_factory=deque)
     reading: int = 0
     total: int = 0
     counts: dict[DeviceState, int] = field(default_factory=lambda: dict.fromkeys(DeviceState, 0))
