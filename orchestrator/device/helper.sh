@@ -909,10 +909,16 @@ end_failed() { # ends with the core's refusal
   finish_reply "$RC"
 }
 
-standing() {
+standing() { # where the newest transaction stands
   load "$P_component"
+  say_state
+}
+
+say_state() {
   say state "$STATE"
   [ -z "$NEW" ] || say txn "${NEW%% *}"
+  # the module asked for a boot that has not come yet: what runs now proves nothing
+  [ "$STATE" != probation ] || [ -z "$REBOOT" ] || say reboot yes
 }
 
 fields() { # [nonce]: the fields of state, docs/reference/device-protocol.md
@@ -926,8 +932,7 @@ fields() { # [nonce]: the fields of state, docs/reference/device-protocol.md
   say device-type "$W"
   say boot-id "$BOOT"
   say uptime "$U"
-  say state "$STATE"
-  [ -z "$NEW" ] || say txn "${NEW%% *}"
+  say_state
   set -- "${1-}" $CUR
   case $STATE in
     probation | confirmed | rollback-failed) set -- "$1" $NEW && back_to=$CUR ;;

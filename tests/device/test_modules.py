@@ -456,7 +456,8 @@ def test_a_module_that_asks_for_a_reboot_keeps_its_probation_over_it(one: Device
     module.chmod(0o755)
     release = Release(kind="image", payload={"image": b"x"})
     for number, bad in ((1, False), (2, True)):
-        assert one.deliver(number, release.frames(one.key)).rc == 0
+        delivered = one.deliver(number, release.frames(one.key))
+        assert (delivered.rc, delivered.fields["reboot"]) == (0, "yes")
         old = one.fields()["commit-nonce"]
         if bad:
             (one.root / "bad").touch()
@@ -470,6 +471,7 @@ def test_a_module_that_asks_for_a_reboot_keeps_its_probation_over_it(one: Device
             assert fields["state"] == "rolled-back"
         else:
             assert fields["state"] == "probation"
+            assert "reboot" not in fields
             assert fields["commit-nonce"] != old
             assert one.commit(number).rc == 0
 
