@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.api.connections import OnAnswer, each, open_transport, ssh_settings
 from orchestrator.api.project import load_inventory, read_file
 from orchestrator.api.values import DeviceAnswer, EnrollRequest, ReleaseRequest, Settings
+from orchestrator.device.model import HELPER_USER
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError, PlanError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from orchestrator.ssh.enroll import Admin, Enrolment, EnrolPlan
     from orchestrator.ssh.transport import SshTransport
 
-HELPER_USER = "rollout"
 FILE_BYTES_MAX = 1024 * 1024  # a key or a health check is a page of text
 _PARALLEL_COUNT = 10  # enrolling is rare and each device is shown
 
@@ -137,13 +137,14 @@ def _admin(
 ) -> Admin:
     from orchestrator.ssh.enroll import Admin, Become
 
-    become = Become(request.become) if request.become else Become.NONE
+    method = request.become or address.become
+    become = Become(method) if method else Become.NONE
     return Admin(transport, address, become=become, password=request.become_password)
 
 
 def _helper_user(device: Device, login: str | None) -> str:
     """The account behind which the helper will answer: never the administrator's own."""
-    if login is None or device.address.user == login:
+    if login is None or device.address.user == login or device.address.become:
         return HELPER_USER
     return device.address.user
 
@@ -171,7 +172,8 @@ def _signing_keys(request: EnrollRequest) -> dict[str, bytes]:
 
 
 def _enrolled(device: Device, plan: EnrolPlan, user: str) -> DeviceAnswer:
-    known = {"ansible_user": user, "rollout_host_keys": ", ".join(plan.host_keys)}
+    reached_as = device.address.user if device.address.become else user
+    known = {"ansible_user": reached_as, "rollout_host_keys": ", ".join(plan.host_keys)}
     return DeviceAnswer(device.id, True, Reason.OK, _counted(plan), {**_changes(plan), **known})
 
 

@@ -75,7 +75,7 @@ async def _written(
     if running is not None:
         return running
     hosts = rendered_hosts(plan, request.source.extra_vars)
-    devices = inventory.select(hosts, limit=request.source.limit)
+    devices = _reached(inventory.select(hosts, limit=request.source.limit), plan.become)
     survey = None
     if not request.offline:
         survey = await survey_devices(settings, devices, artifact.payload_type, on_survey)
@@ -196,6 +196,16 @@ async def survey_devices(
             parallel=settings.connections_max,
             on_progress=answered,
         )
+
+
+def _reached(devices: Sequence[Device], become: str | None) -> tuple[Device, ...]:
+    """The devices, reached as the plan says where the inventory does not say it."""
+    if become is None:
+        return tuple(devices)
+    return tuple(
+        replace(device, address=replace(device.address, become=device.address.become or become))
+        for device in devices
+    )
 
 
 def _artifact(settings: Settings, request: PlanRequest, plan: Plan) -> PlannedArtifact:

@@ -9,6 +9,7 @@ from typing import NewType
 DeviceId = NewType("DeviceId", str)
 
 SSH_PORT = 22
+HELPER_USER = "rollout"  # the account behind whose forced command the helper answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +27,18 @@ class Address:
 
     `host_keys` are pinned public keys in OpenSSH's form (`ssh-ed25519 AAAA...`); when empty,
     `known_hosts` files decide. There is no way to say "any key".
+
+    `become` is `sudo` or `doas` where `user` is an ordinary account that has to become the helper's
+    own first; None where its key leads straight to the helper.
     """
 
     host: str
     port: int = SSH_PORT
-    user: str = "rollout"
+    user: str = HELPER_USER
     key_file: str | None = None
     host_keys: tuple[str, ...] = ()
     jumps: tuple[Hop, ...] = ()
+    become: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.device.model import SSH_PORT, Address, Hop
+from orchestrator.device.model import HELPER_USER, SSH_PORT, Address, Hop
 from orchestrator.inventory.names import shown
 from orchestrator.inventory.ssh_args import SshArgsError, is_host, is_user, parse_jumps
 
 HOST_KEYS_VARIABLE = "rollout_host_keys"
-DEFAULT_USER = "rollout"
 _HOST_KEY = re.compile(r"([a-z0-9@.-]{1,64}) +([A-Za-z0-9+/]+={0,2})(?: .*)?")
 _HOST_KEY_TYPES = frozenset({
     "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa",
@@ -30,6 +29,8 @@ _HOST_KEYS_MAX = 8
 _ARGS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
 _CHECKING = ("ansible_ssh_host_key_checking", "ansible_host_key_checking")
 _CONNECTIONS = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh", "ansible.builtin.ssh"})
+_TRUE = ("true", "yes", "on", "1")
+_BECOME = ("sudo", "doas")  # Ansible's default first
 _PORT_MAX = 65535
 _TEMPLATE = "{{"
 
@@ -70,9 +71,10 @@ def address_of(
     key_file = reader.key_file(cwd)
     host_keys = reader.host_keys()
     jumps = reader.jumps()
+    become = reader.become()
     if troubles:
         return None, tuple(troubles)
-    return Address(host, port, user, key_file, host_keys, jumps), ()
+    return Address(host, port, user, key_file, host_keys, jumps, become), ()
 
 
 def normalised_host_keys(value: object) -> tuple[str, ...]:
@@ -142,7 +144,7 @@ class _Reader:
         variable, text = self._text("ansible_ssh_user", "ansible_user")
         if text is not None and not is_user(text):
             self._note(variable, "I125", f"`{shown(text)}` is not a login name")
-        return text or DEFAULT_USER
+        return text or HELPER_USER
 
     def key_file(self, cwd: Path) -> str | None:
         variable, text = self._text("ansible_ssh_private_key_file", "ansible_private_key_file")
@@ -176,6 +178,17 @@ class _Reader:
                 self._note(variable, error.code, str(error), error.hint)
         return jumps
 
+    def become(self) -> str | None:
+        wanted = self._variables.get("ansible_become")
+        if wanted is None or str(wanted).lower() not in _TRUE:
+            return None
+        variable, text = self._text("ansible_become_method")
+        if text is not None and text not in _BECOME:
+            message = f"`{shown(text)}` is not a way to become another user here"
+            self._note(variable, "I125", message, "write `sudo` or `doas`")
+            return None
+        return text or _BECOME[0]
+
     def check_connection(self) -> None:
         variable, text = self._text("ansible_connection")
         if text is not None and text not in _CONNECTIONS:
@@ -186,7 +199,7 @@ class _Reader:
     def check_host_key_checking(self) -> None:
         for name in _CHECKING:
             value = self._variables.get(name)
-            if value is not None and str(value).lower() not in ("true", "yes", "on", "1"):
+            if value is not None and str(value).lower() not in _TRUE:
                 message = f"`{name}: {shown(str(value))}` would accept any device that answers"
                 hint = f"remove it, and pin the device's key in `{HOST_KEYS_VARIABLE}`"
                 self._note(name, "I116", message, hint)

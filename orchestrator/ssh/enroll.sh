@@ -404,7 +404,8 @@ enrol() {
   [ "$MODE" != apply ] || [ -n "$TMP" ] || TMP=$(mktemp -d) || stop there is no room for temporary files
   for dir in "$LIB" "$LIB/modules" "$ETC" "$ETC/keys" "$ETC/health.d" "$VAR"; do own_dir "$dir" 755 root; done
   own_dir "$VAR/spool" 700 "$S_user"
-  own_text "$LIB/launch" 755 "$CLEAN SSH_ORIGINAL_COMMAND=\"\${SSH_ORIGINAL_COMMAND-}\" \\
+  # The request comes from sshd, or from the arguments where sudo or doas started it: never both.
+  own_text "$LIB/launch" 755 "$CLEAN SSH_ORIGINAL_COMMAND=\"\${SSH_ORIGINAL_COMMAND-\$*}\" \\
   /bin/sh $LIB/helper.sh${E:+ --elevate \"$E\"}"
   own_text "$LIB/core" 755 "$CLEAN /bin/sh $LIB/helper.sh core \"\$@\""
   want_files

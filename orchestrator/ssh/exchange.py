@@ -25,9 +25,13 @@ _STEP_WORDS = 3
 
 
 class Exchange(asyncssh.SSHClientSession[bytes]):
-    """Reads a reply as it comes; lets the body's writer wait for room."""
+    """Reads a reply as it comes; lets the body's writer wait for room.
 
-    def __init__(self) -> None:
+    `prefix` is what stands before the request, when that has to become another user first.
+    """
+
+    def __init__(self, *, prefix: str = "") -> None:
+        self._prefix = prefix
         self.on_step: Callable[[Step], None] | None = None
         self.ready: str | None = None
         self._reader = ReplyReader()
@@ -183,6 +187,12 @@ class Exchange(asyncssh.SSHClientSession[bytes]):
                 "device has no helper",
                 reason=Reason.NOT_ENROLLED,
                 hint="enrol it with `rollout device enroll`",
+            )
+        if self._prefix and self._stdout_bytes == 0:
+            return DeviceError(
+                f"`{self._prefix.strip()}` does not start the helper of the device",
+                reason=Reason.NOT_ENROLLED,
+                hint="enrol it with `rollout device enroll`, and let the user run that command",
             )
         return error
 

@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 import asyncssh
 
-from orchestrator.device.model import Address, Device
+from orchestrator.device.model import HELPER_USER, Address, Device
 from orchestrator.device.protocol import Frame, Reply, Request
 from orchestrator.device.reason import Reason
 from orchestrator.engine.ports import Delivery
@@ -27,21 +27,25 @@ from orchestrator.ssh.identity import public_line
 from orchestrator.ssh.profile import WINDOW_BYTES, SshSettings
 
 CLOSE_S = 1.0
+LAUNCHER = "/usr/lib/rollout/launch"  # where enrolment puts it
 _GO_NONCE = re.compile(r"[0-9A-Za-z]{8,128}")
 _Talk = Callable[[Exchange, asyncio.Timeout], Awaitable[None]]
 
 
 class SshSession:
-    """One connection to one device."""
+    """One connection to one device; requests go behind the words of `prefix`."""
 
-    def __init__(self, connection: asyncssh.SSHClientConnection, *, idle_s: float) -> None:
+    def __init__(
+        self, connection: asyncssh.SSHClientConnection, *, idle_s: float, prefix: str = ""
+    ) -> None:
         self._connection = connection
         self._idle_s = idle_s
+        self._prefix = prefix
         self._own_error: BaseException | None = None
 
     async def ask(self, request: Request, *, deadline_s: float) -> Reply:
         """Sends a request without body; see `ports.Session`."""
-        return await self._exchange(request.line, _end_of_body, deadline_s)
+        return await self._exchange(self._prefix + request.line, _end_of_body, deadline_s)
 
     async def run(self, command: str, content: bytes, *, deadline_s: float) -> Reply:
         """Runs a command of an administrator that answers in the helper's form.
@@ -63,7 +67,7 @@ class SshSession:
             await self._send(exchange, stage_pieces(frame))
             exchange.write_eof()
 
-        return await self._exchange(request.line, talk, deadline_s)
+        return await self._exchange(self._prefix + request.line, talk, deadline_s)
 
     async def deliver(self, request: Request, delivery: Delivery, *, deadline_s: float) -> Reply:
         """Sends frames, waits for the go, lets the device activate; see `ports.Session`."""
@@ -78,7 +82,7 @@ class SshSession:
                     exchange.write(f"go {nonce}\n".encode("ascii"))
             exchange.write_eof()  # without a go before it, this cancels
 
-        return await self._exchange(request.line, talk, deadline_s)
+        return await self._exchange(self._prefix + request.line, talk, deadline_s)
 
     async def close(self) -> None:
         """Closes the connection."""
@@ -90,7 +94,7 @@ class SshSession:
             self._connection.abort()
 
     async def _exchange(self, line: str, talk: _Talk, deadline_s: float) -> Reply:
-        exchange = Exchange()
+        exchange = Exchange(prefix=self._prefix)
         try:
             async with asyncio.timeout(deadline_s) as limit:
                 await self._connection.create_session(
@@ -148,7 +152,8 @@ class SshTransport:
         """Connects, proves the host key and logs in; see `ports.Transport`."""
         connection = await self._connector.connect(device.address, deadline_s=deadline_s)
         self._open.add(connection)
-        return SshSession(connection, idle_s=self._settings.idle_s)
+        prefix = become_prefix(device.address)
+        return SshSession(connection, idle_s=self._settings.idle_s, prefix=prefix)
 
     async def run_admin(
         self, address: Address, command: str, content: bytes, *, deadline_s: float
@@ -179,6 +184,17 @@ class SshTransport:
         for connection in tuple(self._open):
             connection.abort()
         await self._connector.close()
+
+
+def become_prefix(address: Address) -> str:
+    """What stands before each request to a device that is reached as an ordinary user.
+
+    The user becomes the helper's account, not root: the protocol part stays without privileges,
+    as behind the forced command. Requests have no character that a shell reads otherwise.
+    """
+    if address.become is None or address.user == HELPER_USER:
+        return ""
+    return f"{address.become} -n -u {HELPER_USER} {LAUNCHER} "
 
 
 async def _end_of_body(exchange: Exchange, _limit: asyncio.Timeout) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import asyncssh
@@ -149,6 +150,46 @@ async def test_enrolled_host_takes_a_release_and_is_released_without_a_trace(
         left = set(_without_sudo_time(after)) - set(_without_sudo_time(before))
         assert {name for name in left if not name.startswith("/opt/app")} <= _ACCOUNT_FILES
         assert "rollout:" not in at.host.path("/etc/passwd").read_text()
+
+
+async def test_ordinary_user_reaches_the_helper_by_sudo(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        device = Device(DeviceId("edge-1"), replace(at.host.operator, become="sudo"))
+        session = await at.transport.open(device, deadline_s=15)
+        with pytest.raises(DeviceError, match="does not start the helper") as before:
+            await session.ask(HELLO, deadline_s=30)
+        await at.admin.enrol(at.wanted())
+        listed = frames(directory("r1", device_types=["edge"]).frames(at.signing))
+        deliver = changing(Verb.DELIVER, 1, frames=str(len(listed)), wait="20", deadline="60")
+
+        session = await at.transport.open(device, deadline_s=15)
+        delivered = await session.deliver(deliver, Progress().delivery(listed), deadline_s=60)
+        nonce = (await session.ask(HELLO, deadline_s=30)).fields["commit-nonce"]
+        committed = await session.ask(changing(Verb.COMMIT, 1, nonce=nonce), deadline_s=30)
+        by_forced_command = await at.ask(HELLO)
+
+        assert before.value.reason == Reason.NOT_ENROLLED
+        assert (delivered.rc, committed.rc) == (0, 0), (delivered, committed)
+        assert by_forced_command.fields["artifact"] == "r1"
+        assert at.host.path("/opt/app/version.txt").read_text() == "r1"
+
+
+async def test_launcher_takes_no_request_from_two_sides(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        await at.admin.enrol(at.wanted())
+        launch = "/usr/lib/rollout/launch"
+
+        by_arguments = at.host.run("su", "rollout", "-c", f"{launch} hello nonce=args")
+        by_both = at.host.run(
+            "su",
+            "rollout",
+            "-c",
+            f"SSH_ORIGINAL_COMMAND='hello nonce=env' {launch} hello nonce=args",
+        )
+
+        assert "nonce args" in by_arguments.stdout
+        assert "nonce env" in by_both.stdout
+        assert "nonce args" not in by_both.stdout
 
 
 async def test_account_reaches_nothing_but_the_helper(tmp_path: Path) -> None:

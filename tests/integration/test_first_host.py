@@ -64,6 +64,7 @@ class Desk:
             "~/.ssh/id_ed25519": str(host.directory / "operator"),
             "SHA256:FINGERPRINT": host.host_key.get_fingerprint("sha256"),
             "--login admin": f"--login {OPERATOR}",
+            "ansible_user: admin": f"ansible_user: {OPERATOR}",
         }
 
     def shell(self, text: str) -> str:
@@ -109,9 +110,12 @@ async def test_page_holds_on_a_real_host_and_power_cut_takes_it_back(tmp_path: P
         assert host.path("/etc/motd").read_text() == "Managed by rollout.\n"
         assert desk.facts()["artifact"] == "motd-1"
 
+        await blocks(desk, 7)
+        assert desk.facts()["artifact"] == "site-1.0"
+
         await power_cut_in_mid_rollout(desk)
 
-        await blocks(desk, 7)
+        await blocks(desk, 8)
         left = set(host.written()) - untouched
         assert "rollout:" not in host.path("/etc/passwd").read_text()
         assert not [name for name in left if name.startswith(("/etc/rollout", "/usr/lib/rollout"))]
@@ -139,7 +143,7 @@ async def power_cut_in_mid_rollout(desk: Desk) -> None:
 
     assert (during["state"], during["artifact"]) == ("probation", "site-1.2")
     assert after["boot-id"] != before["boot-id"]
-    assert after["artifact"] == before["artifact"] == "motd-1"
+    assert after["artifact"] == before["artifact"] == "site-1.0"
     assert after["reverted"] == during["txn"]
     assert desk.host.path("/opt/site/index.html").read_text() == "hello 1.0\n"
 

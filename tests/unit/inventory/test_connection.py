@@ -47,6 +47,28 @@ def test_every_variable_is_read() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("variables", "become"),
+    [
+        ({}, None),
+        ({"ansible_become_method": "doas"}, None),
+        ({"ansible_become": True}, "sudo"),
+        ({"ansible_become": "yes", "ansible_become_method": "doas"}, "doas"),
+        ({"ansible_become": False, "ansible_become_method": "su"}, None),
+    ],
+)
+def test_ordinary_user_becomes_another_as_in_ansible(
+    variables: dict[str, object], become: str | None
+) -> None:
+    assert address(**variables).become == become
+
+
+def test_only_sudo_and_doas_are_ways_to_become_another() -> None:
+    assert troubles(ansible_become=True, ansible_become_method="su") == [
+        ("ansible_become_method", "I125")
+    ]
+
+
 def test_ssh_names_win_over_short_names() -> None:
     assert address(
         ansible_host="a", ansible_ssh_host="b",

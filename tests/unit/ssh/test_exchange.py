@@ -107,6 +107,18 @@ def test_missing_end_line_is_judged_by_the_exit_code(
     assert reason_of(exchange) == reason
 
 
+def test_account_that_may_not_become_the_helpers_is_told_so() -> None:
+    exchange = Exchange(prefix="sudo -n -u rollout /usr/lib/rollout/launch ")
+    exchange.data_received(b"sudo: a password is required\n", 1)
+    exchange.exit_status_received(1)
+
+    exchange.connection_lost(None)
+
+    with pytest.raises(DeviceError, match="`sudo -n -u rollout /usr/lib/rollout/launch`") as caught:
+        exchange.reply()
+    assert caught.value.reason == Reason.NOT_ENROLLED
+
+
 def test_incomplete_output_waits_for_the_exit_code() -> None:
     exchange = Exchange()
 
