@@ -3,7 +3,7 @@
 set -eu
 
 set -- tools/*.sh
-for file in orchestrator/device/*.sh orchestrator/device/modules/* orchestrator/lab/*.sh; do
+for file in orchestrator/device/*.sh orchestrator/device/modules/* orchestrator/ssh/*.sh orchestrator/lab/*.sh; do
   if [ -f "$file" ]; then set -- "$@" "$file"; fi
 done
 
