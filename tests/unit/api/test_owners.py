@@ -1,0 +1,62 @@
+"""Whether the process behind a lease still lives."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from orchestrator.api.owners import is_gone, person, this_process
+
+
+def test_this_process_is_not_gone() -> None:
+    assert not is_gone(this_process())
+
+
+def test_owner_names_the_person_first() -> None:
+    assert this_process().startswith(f"{person()}:")
+
+
+def test_ended_process_is_gone() -> None:
+    script = "from orchestrator.api.owners import this_process; print(this_process())"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert is_gone(done.stdout.strip())
+
+
+def test_zombie_is_gone() -> None:
+    script = (
+        "from orchestrator.api.owners import this_process; print(this_process(), flush=True);"
+        "import sys; sys.stdin.read()"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdin is not None
+    owner = child.stdout.readline().strip()
+    assert not is_gone(owner)
+
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and not yet reaped
+
+    assert is_gone(owner)
+    child.communicate()
+
+
+def test_number_used_again_by_another_process_is_gone() -> None:
+    name, pid, born = this_process().rsplit(":", 2)
+
+    assert is_gone(f"{name}:{pid}:{int(born) - 1}")
+
+
+@pytest.mark.parametrize(
+    "owner", ["", "engine-1", "ann@elsewhere.example:1:1", f"ann@{socket.gethostname()}:x:1"]
+)
+def test_owner_that_cannot_be_judged_is_never_gone(owner: str) -> None:
+    assert not is_gone(owner)

@@ -1,0 +1,164 @@
+"""Preparing plans offline, saved plans, and what makes them stale."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator import api
+from orchestrator.api.plans import SAVED_PLAN_S, refuse_stale
+from orchestrator.errors import PlanError, StalePlanError, TrustError
+
+PLAN = """\
+schema: 1
+name: site
+hosts: webs
+artifact: ./site.mender
+waves: [1, rest]
+gates:
+  - name: well
+    check: site
+    success_when: result.exit == 0
+"""
+COMMAND_GATE = """\
+  - name: asked
+    command: [ask-them]
+    success_when: result.exit == 0
+"""
+INVENTORY = "webs:\n  hosts:\n    web[1:3]: {}\n"
+
+
+class Place:
+    """A project directory with a signed artifact."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.settings = api.Settings(
+            root=root, state=str(root / "state.db"), inventory=(str(root / "hosts.yml"),)
+        )
+        (root / "hosts.yml").write_text(INVENTORY)
+        self.plan = root / "site.yml"
+        self.plan.write_text(PLAN)
+        api.key_generate(root / "release.key")
+        self.build("site-1.0")
+
+    def build(self, name: str, *, key: str | None = "release.key") -> None:
+        tree = self.root / name
+        tree.mkdir()
+        (tree / "index.html").write_text(name)
+        (self.root / "site.mender").unlink(missing_ok=True)
+        request = api.BuildRequest(
+            kind="directory", out=self.root / "site.mender", name=name, device_types=("web",),
+            source=tree, dest="/opt/site", sign_key=self.root / key if key else None,
+        )  # fmt: skip
+        api.artifact_build(request)
+
+    async def prepare(self, plan: Path | None = None, **changed: object) -> api.Prepared:
+        settings = replace(self.settings, **changed)
+        request = api.PlanRequest(plan or self.plan, api.Source(), offline=True)
+        return await api.prepare(settings, request)
+
+    async def saved(self) -> api.Prepared:
+        prepared = await self.prepare()
+        path = self.root / "saved.plan"
+        path.write_bytes(prepared.plan_json)
+        return await self.prepare(path)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+async def test_offline_plan_names_every_device_and_asks_none(place: Place) -> None:
+    prepared = await place.prepare()
+
+    assert sorted(prepared.resolved.devices) == ["web1", "web2", "web3"]
+    assert not prepared.resolved.surveyed
+    assert not prepared.saved
+    assert prepared.continues is None
+    assert not (place.root / "state.db").exists()
+
+
+async def test_plan_file_is_noted_as_seen_from_the_project(place: Place) -> None:
+    prepared = await place.prepare()
+
+    assert prepared.resolved.plan_file == "site.yml"
+
+
+async def test_saved_plan_is_the_same_plan(place: Place) -> None:
+    first = await place.prepare()
+
+    again = await place.saved()
+
+    assert again.saved
+    assert again.digest == first.digest
+    assert again.resolved == first.resolved
+    refuse_stale(place.settings, again)
+
+
+async def test_saved_plan_is_stale_once_its_plan_file_changed(place: Place) -> None:
+    saved = await place.saved()
+    place.plan.write_text(PLAN.replace("[1, rest]", "[2, rest]"))
+
+    with pytest.raises(StalePlanError, match="has changed since it was saved"):
+        refuse_stale(place.settings, saved)
+
+
+async def test_saved_plan_is_stale_once_its_artifact_changed(place: Place) -> None:
+    saved = await place.saved()
+    place.build("site-1.1")
+
+    with pytest.raises(StalePlanError, match="artifact"):
+        refuse_stale(place.settings, saved)
+
+
+async def test_saved_plan_is_stale_after_a_day(place: Place) -> None:
+    saved = await place.saved()
+    old = replace(saved.resolved, made_at=saved.resolved.made_at - SAVED_PLAN_S - 60)
+
+    with pytest.raises(StalePlanError, match="hours old"):
+        refuse_stale(place.settings, replace(saved, resolved=old))
+
+
+async def test_unsigned_artifact_is_refused(place: Place) -> None:
+    place.build("unsigned", key=None)
+
+    with pytest.raises(TrustError, match="not signed"):
+        await place.prepare()
+
+
+async def test_artifact_of_an_untrusted_key_is_refused(place: Place) -> None:
+    api.key_generate(place.root / "other.key")
+
+    with pytest.raises(TrustError):
+        await place.prepare(trusted_keys=(place.root / "other.key.pub",))
+
+
+async def test_trusted_key_is_named_in_the_plan(place: Place) -> None:
+    key = api.key_show(place.root / "release.key.pub")
+
+    prepared = await place.prepare(trusted_keys=(place.root / "release.key.pub",))
+
+    assert key.fingerprint[:16] in prepared.resolved.artifact.signed_by
+
+
+async def test_program_that_nobody_allowed_is_refused_before_anything_moves(place: Place) -> None:
+    place.plan.write_text(PLAN + COMMAND_GATE)
+
+    with pytest.raises(PlanError, match="asked") as caught:
+        await place.prepare()
+
+    assert "allow_commands" in caught.value.hint
+
+
+async def test_variables_and_limit_are_part_of_what_identifies_a_rollout(place: Place) -> None:
+    whole = await place.prepare()
+    request = api.PlanRequest(place.plan, api.Source(limit="web1"), offline=True)
+
+    limited = await api.prepare(place.settings, request)
+
+    assert list(limited.resolved.devices) == ["web1"]
+    assert limited.resolved.inventory_sha256 != whole.resolved.inventory_sha256

@@ -1,0 +1,92 @@
+"""Scaffolding, validation and reading of a project's files."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from orchestrator import api
+from orchestrator.api.project import read_file, schema_text
+from orchestrator.errors import PlanError
+
+
+def test_new_project_passes_its_own_validation(tmp_path: Path) -> None:
+    written = api.init(tmp_path)
+
+    found = api.validate([tmp_path / "plans"])
+
+    assert {path.name for path in written} >= {"rollout.toml", "example.yml", "hosts.yml"}
+    assert found.file_count == 1
+    assert found.diagnostics == ()
+
+
+def test_new_project_has_an_inventory_that_loads(tmp_path: Path) -> None:
+    api.init(tmp_path)
+    settings = api.Settings(root=tmp_path, state=str(tmp_path / "state.db"))
+    source = api.Source(inventory=(str(tmp_path / "inventory/hosts.yml"),))
+
+    names = api.hosts(settings, "gateways", source)
+
+    assert names == tuple(f"gw-{number:02}.example.net" for number in (1, 2, 3))
+
+
+def test_existing_files_are_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "rollout.toml").write_text("mine")
+
+    with pytest.raises(PlanError, match="would be overwritten"):
+        api.init(tmp_path)
+
+    assert (tmp_path / "rollout.toml").read_text() == "mine"
+    assert not (tmp_path / "plans").exists()
+
+
+@pytest.mark.parametrize("name", ["plan.v1.json", "preview.v1.json", "events.v1.json"])
+def test_schemas_are_found(name: str) -> None:
+    assert json.loads(schema_text(name))["$schema"]
+
+
+def test_all_plans_of_a_directory_are_checked(tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_text("schema: 1\nnmae: x\n")
+    (tmp_path / "b.yaml").write_text("schema: 2\n")
+    (tmp_path / "notes.txt").write_text("no plan")
+
+    found = api.validate([tmp_path])
+
+    assert found.file_count == 2
+    assert {Path(one.where.file).name for one in found.diagnostics} == {"a.yml", "b.yaml"}
+
+
+def test_directory_without_plans_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="holds no plan"):
+        api.validate([tmp_path])
+
+
+def test_missing_file_is_refused_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="there is no file"):
+        read_file(tmp_path / "none.yml")
+
+
+def test_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yml")
+
+    with pytest.raises(PlanError, match="no regular file"):
+        read_file(tmp_path / "pipe.yml")
+
+
+def test_too_large_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "large.yml").write_bytes(b"x" * 11)
+
+    with pytest.raises(PlanError, match="larger than"):
+        read_file(tmp_path / "large.yml", 10)
+
+
+def test_request_without_any_inventory_says_how_to_name_one(tmp_path: Path) -> None:
+    settings = api.Settings(root=tmp_path, state=str(tmp_path / "state.db"))
+
+    with pytest.raises(PlanError, match="no inventory") as caught:
+        api.hosts(settings, "all", api.Source())
+
+    assert "-i" in caught.value.hint
