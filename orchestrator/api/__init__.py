@@ -12,10 +12,10 @@ from orchestrator.api.artifacts import (
     key_generate,
     key_show,
 )
-from orchestrator.api.devices import device_check, device_facts
+from orchestrator.api.devices import device_adopt, device_check, device_facts
 from orchestrator.api.enrolment import device_enroll, device_release
 from orchestrator.api.fleet import lab_break, lab_down, lab_status, lab_up
-from orchestrator.api.plans import prepare
+from orchestrator.api.plans import prepare, refuse_stale
 from orchestrator.api.project import hosts, init, inventory_list, validate
 from orchestrator.api.rollouts import apply, ask, journal, rollouts, run, status
 from orchestrator.api.values import (
@@ -66,6 +66,7 @@ __all__ = [
     "artifact_sign",
     "artifact_verify",
     "ask",
+    "device_adopt",
     "device_check",
     "device_enroll",
     "device_facts",
@@ -81,6 +82,7 @@ __all__ = [
     "lab_status",
     "lab_up",
     "prepare",
+    "refuse_stale",
     "rollouts",
     "run",
     "status",

@@ -14,8 +14,9 @@ from orchestrator import __version__
 from orchestrator.api.connections import open_transport
 from orchestrator.api.project import load_inventory, read_file
 from orchestrator.api.stores import open_state, state_exists
-from orchestrator.api.values import PlanRequest, Prepared, Settings
-from orchestrator.errors import PlanError, StalePlanError, TrustError
+from orchestrator.api.values import PlanRequest, Prepared, Settings, Source
+from orchestrator.device.reason import Reason
+from orchestrator.errors import PlanError, StalePlanError, TrustError, Where
 
 if TYPE_CHECKING:
     from orchestrator.artifact.model import Artifact
@@ -70,7 +71,8 @@ async def _written(
     inventory = load_inventory(settings, request.source)
     artifact = _artifact(settings, request, plan)
     plan_sha256 = hashlib.sha256(data).hexdigest()
-    inventory_sha256 = _inventory_digest(inventory, request)
+    choice_sha256 = _choice_digest(request.source)
+    inventory_sha256 = _inventory_digest(inventory, choice_sha256)
     running = await _under_way(settings, plan_sha256, inventory_sha256, artifact.sha256)
     if running is not None:
         return running
@@ -78,7 +80,8 @@ async def _written(
     devices = _reached(inventory.select(hosts, limit=request.source.limit), plan.become)
     survey = None
     if not request.offline:
-        survey = await survey_devices(settings, devices, artifact.payload_type, on_survey)
+        found = await survey_devices(settings, devices, artifact.payload_type, on_survey)
+        survey = await _without_foreign(settings, found)
     resolved = resolve_plan(
         plan,
         devices=devices,
@@ -90,16 +93,31 @@ async def _written(
         now=float(int(time.time())),
         tool_version=__version__,
     )
-    # Where the file lies seen from the project: a rollout goes on from any working directory.
-    resolved = replace(resolved, plan_file=_from_root(settings, request.plan))
+    # Where files lie seen from the project: a rollout goes on from any working directory.
+    sources = request.source.inventory or settings.inventory
+    resolved = replace(
+        resolved,
+        plan_file=_from_root(settings, request.plan),
+        inventory=tuple(_source_from_root(settings, text) for text in sources),
+        choice_sha256=choice_sha256,
+    )
     _refuse_commands(settings, resolved)
     return _prepared(resolved, saved=False)
 
 
 async def _saved(settings: Settings, request: PlanRequest, data: bytes) -> Prepared:
     from orchestrator.plan.digest import from_json
+    from orchestrator.plan.soundness import flaw
 
+    if request.source != Source():
+        message = f"`{request.plan}` is a saved plan: its devices and variables are chosen already"
+        hint = "leave `-i`, `-l` and `-e` out, or preview the plan again with them"
+        raise PlanError(message, hint=hint, where=Where(str(request.plan)), code="P304")
     resolved = from_json(data, file=str(request.plan))
+    if found := flaw(resolved):
+        message = f"`{request.plan}` is no plan that this program makes: {found}"
+        hint = "make it again with `rollout preview --out`"
+        raise PlanError(message, hint=hint, where=Where(str(request.plan)), code="P305")
     running = await _under_way(
         settings, resolved.plan_sha256, resolved.inventory_sha256, resolved.artifact.sha256
     )
@@ -113,7 +131,7 @@ def refuse_stale(settings: Settings, prepared: Prepared) -> None:
     """Refuses a saved plan that no longer describes the world; for new starts only.
 
     Raises:
-        StalePlanError: too old, or plan file or artifact changed since.
+        StalePlanError: too old, or plan file, inventory or artifact changed since.
     """
     resolved = prepared.resolved
     age_s = time.time() - resolved.made_at
@@ -127,6 +145,9 @@ def refuse_stale(settings: Settings, prepared: Prepared) -> None:
         if found != resolved.plan_sha256:
             message = f"plan file `{resolved.plan_file}` has changed since it was saved"
             raise StalePlanError(message, hint=hint, code="P312")
+    if _inventory_of_today(settings, resolved) != resolved.inventory_sha256:
+        message = "the inventory has changed since the plan was saved"
+        raise StalePlanError(message, hint=hint, code="P314")
     artifact, _ = read_artifact(settings, artifact_path(settings, resolved))
     if artifact.sha256 != resolved.artifact.sha256:
         message = f"artifact `{resolved.artifact.path}` has changed since the plan was saved"
@@ -208,6 +229,24 @@ def _reached(devices: Sequence[Device], become: str | None) -> tuple[Device, ...
     )
 
 
+async def _without_foreign(
+    settings: Settings, survey: Mapping[DeviceId, Surveyed]
+) -> Mapping[DeviceId, Surveyed]:
+    """The answers; devices that serve another controller would refuse, and say so up front."""
+    ours = ""
+    if state_exists(settings):
+        async with open_state(settings) as store:
+            ours = store.controller_id()
+
+    def judged(answer: Surveyed) -> Surveyed:
+        if answer.controller in ("", ours):
+            return answer
+        detail = f"serves controller `{answer.controller}`; see `rollout device adopt`"
+        return replace(answer, reason=Reason.FENCED, detail=detail)
+
+    return {device: judged(answer) for device, answer in survey.items()}
+
+
 def _artifact(settings: Settings, request: PlanRequest, plan: Plan) -> PlannedArtifact:
     from orchestrator.artifact.repository import find
     from orchestrator.plan.render_text import rendered_artifact
@@ -234,16 +273,33 @@ def _from_root(settings: Settings, plan: Path) -> str:
     return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
-def _inventory_digest(inventory: Inventory, request: PlanRequest) -> str:
-    """Digest of everything that chooses devices and variables: files, limit, `-e`."""
-    chosen = {
-        "inventory": inventory.digest,
-        "limit": request.source.limit,
-        "vars": dict(request.source.extra_vars),
-    }
-    if not chosen["limit"] and not chosen["vars"]:
-        return inventory.digest
+def _source_from_root(settings: Settings, text: str) -> str:
+    path = settings.root / Path(text).expanduser()
+    return _from_root(settings, path) if path.exists() else text  # else a list of names
+
+
+def _choice_digest(source: Source) -> str:
+    """Digest of limit and `-e`; their values stay out of the plan."""
+    if not source.limit and not source.extra_vars:
+        return ""
+    chosen = {"limit": source.limit, "vars": dict(source.extra_vars)}
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+
+def _inventory_digest(inventory: Inventory, choice_sha256: str) -> str:
+    """Digest of everything that chooses devices and variables: files, limit, `-e`."""
+    if not choice_sha256:
+        return inventory.digest
+    return hashlib.sha256(f"{inventory.digest} {choice_sha256}".encode()).hexdigest()
+
+
+def _inventory_of_today(settings: Settings, resolved: ResolvedPlan) -> str:
+    """The same digest now; "" where the inventory cannot be read any more."""
+    try:
+        inventory = load_inventory(settings, Source(inventory=resolved.inventory))
+    except PlanError:
+        return ""
+    return _inventory_digest(inventory, resolved.choice_sha256)
 
 
 async def _under_way(

@@ -47,6 +47,8 @@ def apply(
     request = api.PlanRequest(plan, source_of(source))
     prepared = wait_for(api.prepare(session.settings, request, survey_line(session)))
     if prepared.continues is None:
+        if prepared.saved:  # before anybody is asked; `api.apply` looks once more
+            api.refuse_stale(session.settings, prepared)
         if not prepared.preview.has_changes:
             say("nothing to do: every device that can take part runs this artifact already")
             return ExitCode.DONE

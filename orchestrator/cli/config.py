@@ -211,13 +211,13 @@ def _checked(key: str, raw: object, where: Where, base: Path) -> Value:
         message = f"`connections_max` must be between 1 and {CONNECTIONS_MAX}"
         raise OrchestratorError(message, where=where, code="C105")
     if isinstance(raw, list):
-        return tuple(_absolute(item, base) if key in PATH_KEYS else item for item in raw)
+        return tuple(absolute(item, base) if key in PATH_KEYS else item for item in raw)
     if isinstance(raw, int):
         return raw
-    return _absolute(str(raw), base) if key == "state" else str(raw)
+    return absolute(str(raw), base) if key == "state" else str(raw)
 
 
-def _absolute(text: str, base: Path) -> str:
+def absolute(text: str, base: Path) -> str:
     """A path seen from `base`; URLs and host lists (`a,b,`) stay as they are."""
     if "://" in text or "," in text:
         return text
@@ -235,7 +235,7 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
     limit = values.get("connections_max", 100)
     return Settings(
         root=root,
-        state=_absolute(str(values.get("state", root / STATE_DEFAULT)), directory),
+        state=absolute(str(values.get("state", root / STATE_DEFAULT)), directory),
         inventory=texts("inventory"),
         trusted_keys=paths("trusted_keys"),
         allow_commands=texts("allow_commands"),

@@ -69,7 +69,7 @@ def _change_directory(directory: Path) -> None:
 def source_of(options: SourceOptions) -> Source:
     """The options as the api takes them."""
     return Source(
-        inventory=tuple(options.inventory or ()),
+        inventory=tuple(config.absolute(text, Path.cwd()) for text in options.inventory or ()),
         limit=options.limit,
         extra_vars=key_values(options.extra, "--set"),
     )

@@ -205,7 +205,9 @@ class ResolvedPlan:
     """Everything a rollout needs; see the module's laws.
 
     `plan_sha256` and `inventory_sha256` are of the bytes read; `made_at` is UTC seconds;
-    `surveyed` tells whether devices were asked (`preview`) or not (`--offline`).
+    `surveyed` tells whether devices were asked (`preview`) or not (`--offline`). `inventory`
+    names the sources as seen from the project, `choice_sha256` is of `--limit` and `-e` ("" for
+    neither): with both a saved plan can be held against the inventory of today.
     """
 
     name: str
@@ -229,4 +231,6 @@ class ResolvedPlan:
     offline: OfflinePolicy = OfflinePolicy.DEFER
     become: str | None = None
     component: str = COMPONENT_DEFAULT
+    inventory: tuple[str, ...] = ()
+    choice_sha256: str = ""
     warnings: tuple[str, ...] = ()

@@ -9,7 +9,9 @@ import pytest
 
 from orchestrator import api
 from orchestrator.api.plans import SAVED_PLAN_S, refuse_stale
+from orchestrator.device.model import DeviceId
 from orchestrator.errors import PlanError, StalePlanError, TrustError
+from orchestrator.plan.digest import to_json
 
 PLAN = """\
 schema: 1
@@ -121,6 +123,52 @@ async def test_saved_plan_is_stale_after_a_day(place: Place) -> None:
 
     with pytest.raises(StalePlanError, match="hours old"):
         refuse_stale(place.settings, replace(saved, resolved=old))
+
+
+async def test_saved_plan_is_stale_once_its_inventory_changed(place: Place) -> None:
+    saved = await place.saved()
+    (place.root / "hosts.yml").write_text(INVENTORY + "    web9: {}\n")
+
+    with pytest.raises(StalePlanError, match="inventory has changed"):
+        refuse_stale(place.settings, saved)
+
+
+async def test_saved_plan_with_limit_and_variables_is_held_against_the_same_choice(
+    place: Place,
+) -> None:
+    source = api.Source(limit="web1", extra_vars={"token": "hush"})
+    first = await api.prepare(place.settings, api.PlanRequest(place.plan, source, offline=True))
+    path = place.root / "saved.plan"
+    path.write_bytes(first.plan_json)
+
+    again = await place.prepare(path)
+
+    assert b"hush" not in first.plan_json
+    assert [*again.resolved.devices] == ["web1"]
+    refuse_stale(place.settings, again)
+
+
+async def test_saved_plan_takes_no_other_devices_or_variables(place: Place) -> None:
+    path = place.root / "saved.plan"
+    path.write_bytes((await place.prepare()).plan_json)
+
+    for source in (
+        api.Source(limit="web1"),
+        api.Source(inventory=("other.yml",)),
+        api.Source(extra_vars={"a": "b"}),
+    ):
+        with pytest.raises(PlanError, match="chosen already"):
+            await api.prepare(place.settings, api.PlanRequest(path, source))
+
+
+async def test_saved_plan_that_no_yaml_could_have_made_is_refused(place: Place) -> None:
+    first = await place.prepare()
+    wave = replace(first.resolved.waves[0], devices=(DeviceId("stranger"),))
+    path = place.root / "saved.plan"
+    path.write_bytes(to_json(replace(first.resolved, waves=(wave,))))
+
+    with pytest.raises(PlanError, match="stranger"):
+        await place.prepare(path)
 
 
 async def test_unsigned_artifact_is_refused(place: Place) -> None:

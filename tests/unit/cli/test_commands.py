@@ -278,3 +278,33 @@ def test_what_stays_offline_loads_no_network_library(fleet, words) -> None:
 
     modules = set(eval(found.stderr.splitlines()[-1]))
     assert not modules & {"asyncssh", "sqlalchemy", "aiosqlite", "httpx"}
+
+
+def test_an_inventory_is_looked_for_where_the_person_stands(fleet, capsys, monkeypatch) -> None:
+    (fleet / "rollout.toml").touch()
+    (fleet / "elsewhere.yml").write_text("webs: {hosts: {web9: {}}}\n")
+    (fleet / "below").mkdir()
+    monkeypatch.chdir(fleet / "below")
+
+    assert invoke(["hosts", "all", "-i", "../elsewhere.yml"]) == 0
+
+    assert capsys.readouterr().out == "web9\n"
+
+
+def test_a_stale_plan_is_refused_before_anybody_is_asked(fleet, capsys) -> None:
+    assert run(capsys, "preview app.yml -i hosts.yml --offline --out app.plan")[0] == 0
+    (fleet / "hosts.yml").write_text(HOSTS + "    bench-2:\n")
+
+    code, _, err = run(capsys, "apply app.plan")
+
+    assert code == ExitCode.STALE
+    assert "the inventory has changed" in err
+
+
+def test_a_saved_plan_takes_no_limit(fleet, capsys) -> None:
+    assert run(capsys, "preview app.yml -i hosts.yml --offline --out app.plan")[0] == 0
+
+    code, _, err = run(capsys, "apply app.plan -l gw-1 --yes")
+
+    assert code == ExitCode.REFUSED
+    assert "leave `-i`, `-l` and `-e` out" in err
