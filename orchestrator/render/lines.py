@@ -176,8 +176,10 @@ class Lines:
 
     def _rollback_started(self, entry: JournalEntry) -> str:
         devices = entry.data.get("devices")
+        if isinstance(devices, list) and not devices:
+            return ""  # the failed ones went back at once; nothing else is to be taken back
         what = f" {wave_words(entry.wave)}" if entry.wave else ""
-        if isinstance(devices, list) and devices:
+        if isinstance(devices, list):
             what = f" {plural(len(devices), 'device')}"
         return f"{self._sign(Symbol.WARNING, Style.WARN)} rolling back{what}"
 

@@ -36,7 +36,7 @@ def text(facts: StatusFacts, look: Look) -> str:
     lines = head(board, look)
     if driver := _driver(facts):
         lines += wrap(driver, look.width, first="  ", indent="    ")
-    return "\n".join([*lines, *picture(board, look)]) + "\n"
+    return "\n".join([*lines, *picture(board, look, here="status")]) + "\n"
 
 
 def _driver(facts: StatusFacts) -> str:

@@ -69,12 +69,15 @@ _HEADS: Mapping[RolloutState, tuple[str, Style, Symbol]] = {
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Devices with the same trouble. `detail` is untrusted, of the first of them."""
+    """Devices with the same trouble. `detail` is untrusted, of the first of them.
+
+    `first_s` counts from the start of the rollout; `None` where the journal was not read.
+    """
 
     reason: str
     detail: str
     devices: tuple[str, ...]
-    first_s: float
+    first_s: float | None
 
 
 def summary(board: Board, exit_code: int, look: Look) -> list[str]:
@@ -86,13 +89,16 @@ def summary(board: Board, exit_code: int, look: Look) -> list[str]:
     return [*lines, *picture(board, look)]
 
 
-def picture(board: Board, look: Look) -> list[str]:
-    """Waves, causes, what was not touched, and what may be done now."""
+def picture(board: Board, look: Look, *, here: str = "") -> list[str]:
+    """Waves, causes, what was not touched, and what may be done now.
+
+    `here` is the command that shows this, which is not recommended again.
+    """
     lines = _waves(board, look)
     causes = grouped_causes(board)
     if causes:
         lines += ["", *_causes(causes, look)]
-    lines += ["", *_untouched(board, look), *_next(board, look)]
+    lines += ["", *_untouched(board, look), *_next(board, look, here)]
     return lines
 
 
@@ -106,11 +112,16 @@ def grouped_causes(board: Board) -> list[Cause]:
             reason,
             detail,
             tuple(line.name for line in lines),
-            min(line.troubled_at or line.since for line in lines) - board.started_at,
+            _first_s(lines, board.started_at),
         )
         for (reason, detail), lines in groups.items()
     ]
-    return sorted(causes, key=lambda cause: (-len(cause.devices), cause.first_s))
+    return sorted(causes, key=lambda cause: (-len(cause.devices), cause.first_s or 0.0))
+
+
+def _first_s(lines: Sequence[DeviceLine], started_at: float) -> float | None:
+    known = [at for line in lines if (at := line.troubled_at or line.since)]
+    return max(0.0, min(known) - started_at) if known else None
 
 
 def head(board: Board, look: Look) -> list[str]:
@@ -129,6 +140,8 @@ def head(board: Board, look: Look) -> list[str]:
     artifact = escape(board.plan.artifact.name, limit=60)
     rest = f" {artifact} ({board.rollout_id}){where} after {span(board.elapsed_s)}"
     lines = [look.paint(title, style) + rest]
+    if cells(title + rest) > look.width:
+        lines = [look.paint(title, style), *wrap(rest.strip(), look.width, first="  ", indent="  ")]
     for cause, detail in board.causes.items():
         why = ": ".join(part for part in (state_words(cause), escape(detail)) if part)
         lines += wrap(why, look.width, first="  ", indent="    ")
@@ -161,7 +174,7 @@ def _causes(causes: Sequence[Cause], look: Look) -> list[str]:
         names = fold_line(cause.devices, min(NAMES_CELLS_MAX, look.width - 10), look)
         count = f"{number(len(cause.devices))}{look.sign(Symbol.TIMES)}"
         text = f"{count} {names}: {reason_words(cause.reason, cause.detail)}"
-        seen = f" (first after {span(max(0.0, cause.first_s))})"
+        seen = "" if cause.first_s is None else f" (first after {span(cause.first_s)})"
         lines += wrap(text + seen, look.width, first="  ", indent="     ")
     if len(causes) > CAUSES_MAX:
         lines.append(f"  {look.sign(Symbol.ELLIPSIS)} {len(causes) - CAUSES_MAX} more")
@@ -201,15 +214,18 @@ def _returned(board: Board) -> Counter[str]:
     return found
 
 
-def _next(board: Board, look: Look) -> list[str]:
+def _next(board: Board, look: Look, here: str) -> list[str]:
     run = board.rollout_id
     told = board.next_commands if board.attended else ()
     commands = list(told) or _fallback(board)
     device = next((name for name, line in board.trouble.items() if line.state in COUNTED), None)
     if device is not None:
         commands.insert(0, f"rollout device check {_shell(device)}")
-    commands += [f"rollout {verb} {run}" for verb in ("status", "events")]
-    commands = list(dict.fromkeys(commands))
+    looks = (f"rollout status {run}", f"rollout events {run}")  # they come last, in this order
+    commands = [command for command in commands if command not in looks]
+    if here != "status":
+        commands.append(f"rollout status {run}")
+    commands.append(f"rollout events {run} --format text")
     width = max(len(command) for command in commands)
     lines = [look.paint("Next", Style.BOLD)]
     for command in commands:

@@ -35,3 +35,19 @@ def test_all_rollouts_fit_a_narrow_terminal(facts) -> None:
 
 def test_no_rollouts_is_a_sentence() -> None:
     assert table_text([], Look()) == "no rollouts yet\n"
+
+
+def test_a_stored_rollout_names_no_time_of_its_trouble_and_not_itself(facts) -> None:
+    from dataclasses import replace
+
+    from orchestrator.device.reason import Reason
+    from orchestrator.rollout.states import DeviceState
+    from orchestrator.rollout.story import Trouble
+
+    trouble = Trouble(DeviceState.FAILED, Reason.IO, "disk", ("gw-001",))
+    shown = text(replace(facts, story=replace(facts.story, troubles=(trouble,))), Look(100))
+
+    assert "gw-001: " in shown
+    assert "first after" not in shown
+    assert "rollout events r-1 --format text" in shown
+    assert "rollout status" not in shown
