@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
+from orchestrator.plan.budget import allowed_failures, allowed_unreachable
 from orchestrator.plan.resolved import Gate, ResolvedPlan, ResolvedWave, Stage
 from orchestrator.plan.statistics import upper_bound
 
@@ -111,13 +112,6 @@ def preview(plan: ResolvedPlan) -> Preview:
     )
 
 
-def allowed_failures(wave: ResolvedWave, base_count: int) -> int:
-    """Failures that do not trip the wave: the smaller of number and share of the base (R6)."""
-    share = wave.max_fail_share
-    by_share = share.numerator * base_count // share.denominator
-    return by_share if wave.max_failures is None else min(wave.max_failures, by_share)
-
-
 def worst_case(wave: ResolvedWave, base_count: int, allowed_count: int) -> int:
     """Devices that a release which breaks all of them reaches before the wave trips (R16)."""
     reached_count = allowed_count + (1 if wave.slow_start else wave.max_parallel)
@@ -132,7 +126,6 @@ def _wave(
     unchanged_count = sum(device.current_manifest == target for device in members)
     base_count = len(members) - unchanged_count
     allowed_count = allowed_failures(wave, base_count)
-    unreachable = wave.max_unreachable_share
     current = Counter(device.current for device in members)
     gates = tuple(gate for gate in plan.gates if not gate.waves or wave.name in gate.waves)
     return WavePreview(
@@ -144,7 +137,7 @@ def _wave(
         unchanged_count=unchanged_count,
         unknown_count=sum(device.current is None for device in members),
         allowed_failures_count=allowed_count,
-        allowed_unreachable_count=unreachable.numerator * base_count // unreachable.denominator,
+        allowed_unreachable_count=allowed_unreachable(wave, base_count),
         worst_case_count=worst_case(wave, base_count, allowed_count),
         slow_start=wave.slow_start,
         max_parallel=wave.max_parallel,

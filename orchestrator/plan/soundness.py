@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain
 
+from orchestrator.device.model import Address, Hop
 from orchestrator.plan.expression import ANY_SCOPE
 from orchestrator.plan.expression_model import ExpressionError
 from orchestrator.plan.expression_parser import parse_expression
@@ -143,7 +144,7 @@ def _times(plan: ResolvedPlan) -> Iterator[str]:
 
 def _addresses(plan: ResolvedPlan) -> Iterator[str]:
     for name, device in plan.devices.items():
-        hops = (device.address, *device.address.jumps)
+        hops: tuple[Address | Hop, ...] = (device.address, *device.address.jumps)
         for hop in hops:
             if hop.host.startswith("-") or not hop.host or not 1 <= hop.port <= _PORT_MAX:
                 yield f"device {name!a} has no address that can be used"

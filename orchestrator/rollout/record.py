@@ -11,16 +11,11 @@ from dataclasses import dataclass, field
 
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
+from orchestrator.plan.budget import allowed_failures, allowed_unreachable
 from orchestrator.plan.resolved import ResolvedWave
 from orchestrator.rollout.actions import Work
 from orchestrator.rollout.states import DeviceState, WaveState
-from orchestrator.rollout.verdict import (
-    Tally,
-    allowed_failures,
-    flight_bound,
-    floor_share,
-    required_successes,
-)
+from orchestrator.rollout.verdict import Tally, flight_bound, required_successes
 
 
 @dataclass(slots=True)
@@ -137,18 +132,14 @@ class WaveRecord:
         """Failures that do not trip it yet."""
         if self.accepted is not None:
             return self.accepted
-        return allowed_failures(
-            self.base,
-            max_failures=self.plan.max_failures,
-            max_fail_share=self.plan.max_fail_share,
-        )
+        return allowed_failures(self.plan, self.base)
 
     @property
     def allowed_unreachable(self) -> int:
         """Devices that may stay unreachable (R7)."""
         if self.accepted_unreachable is not None:
             return self.accepted_unreachable
-        return floor_share(self.plan.max_unreachable_share, self.base)
+        return allowed_unreachable(self.plan, self.base)
 
     @property
     def unreachable(self) -> int:

@@ -1,12 +1,11 @@
-"""Budgets and gates: what counts, what is allowed, and what a series of samples says.
+"""Gates and evidence: what a series of samples says, and how much proof a wave needs.
 
 Laws:
 1. No evidence is never success (R9): a sample without data passes nothing, and nothing passes
    with fewer than one success.
-2. Allowances are exact: floors of fractions, never floats (R6).
-3. Everything here is a pure function of limits and samples.
+2. Everything here is a pure function of limits and samples.
 
-Source: design "rollout-rules" R6, R8, R9.
+Source: design "rollout-rules" R8, R9, R16; budgets (R6, R7) are in `plan.budget`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from fractions import Fraction
 
 from orchestrator.plan.expression import ExpressionTypeError, NoData, evaluate
 from orchestrator.plan.resolved import Gate, OnNoData
@@ -121,24 +119,6 @@ class Tally:
             return Verdict.OPEN
         majority = self.successes > self.failed + self.inconclusive
         return Verdict.PASSED if majority and self.successes >= 1 else Verdict.INCONCLUSIVE
-
-
-def allowed_failures(
-    base: int, *, max_failures: int | None, max_fail_share: Fraction | None
-) -> int:
-    """Failures a wave may have before it trips (R6): the smaller of both limits.
-
-    A share of 0 beside a `max_failures` is the default, not a limit of its own.
-    """
-    by_share = floor_share(max_fail_share or Fraction(0), base)
-    if max_failures is None:
-        return by_share
-    return min(max_failures, by_share) if max_fail_share else max_failures
-
-
-def floor_share(share: Fraction, count: int) -> int:
-    """A share of a count, rounded down, exactly."""
-    return share.numerator * count // share.denominator
 
 
 def required_successes(base: int, allowed: int, allowed_unreachable: int) -> int:

@@ -8,7 +8,7 @@ import pytest
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.plan.model import Plan
-from orchestrator.plan.preview import allowed_failures, preview, worst_case
+from orchestrator.plan.preview import preview, worst_case
 from orchestrator.plan.resolved import ResolvedPlan, ResolvedWave
 from orchestrator.plan.survey import Surveyed
 
@@ -75,26 +75,6 @@ def test_unchanged_devices_shrink_the_base(plan: Parse, resolve: Resolve) -> Non
 
     assert wave.allowed_failures_count == 0  # floor of 2 % of 49
     assert wave.allowed_unreachable_count == 0
-
-
-@pytest.mark.parametrize(
-    ("max_failures", "share", "base_count", "expected"),
-    [
-        (None, Fraction(0), 100, 0),
-        (None, Fraction(29, 100), 100, 29),
-        (None, Fraction(2, 100), 49, 0),
-        (3, Fraction(1), 100, 3),
-        (3, Fraction(1), 2, 2),
-        (3, Fraction(1, 100), 100, 1),
-        (0, Fraction(1, 2), 100, 0),
-    ],
-)
-def test_allowed_failures_are_the_smaller_exact_floor(
-    max_failures: int | None, share: Fraction, base_count: int, expected: int
-) -> None:
-    wave = ResolvedWave("w", "rest", (), max_failures=max_failures, max_fail_share=share)
-
-    assert allowed_failures(wave, base_count) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,3 @@
-from fractions import Fraction
-
 import pytest
 
 from orchestrator.plan.resolved import Gate, OnNoData, Probe, ProbeKind, Stage
@@ -7,7 +5,6 @@ from orchestrator.rollout.verdict import (
     Reading,
     Tally,
     Verdict,
-    allowed_failures,
     flight_bound,
     read_sample,
     required_successes,
@@ -112,25 +109,6 @@ def test_next_sample_is_due_one_interval_later():
     tally.add(gate(count=2, interval_s=7.0), S, 100.0)
 
     assert tally.due_at == 107.0
-
-
-@pytest.mark.parametrize(
-    ("base", "max_failures", "share", "allowed"),
-    [
-        (100, None, Fraction(29, 100), 29),  # not 28, as floats would have it
-        (10, None, Fraction(0), 0),
-        (10, 2, None, 2),
-        (10, 2, Fraction(0), 2),
-        (10, 2, Fraction(1, 10), 1),
-        (100, 2, Fraction(1, 10), 2),
-        (3, None, Fraction(1, 3), 1),
-        (2, None, Fraction(1, 3), 0),
-        (0, None, Fraction(1, 2), 0),
-        (10, 0, Fraction(1, 2), 0),
-    ],
-)
-def test_allowed_failures_are_the_smaller_limit_exactly(base, max_failures, share, allowed):
-    assert allowed_failures(base, max_failures=max_failures, max_fail_share=share) == allowed
 
 
 @pytest.mark.parametrize(
