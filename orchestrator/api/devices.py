@@ -1,4 +1,4 @@
-"""Devices one by one, read-only: what they are and whether they can take part."""
+"""Devices one by one: what they are, whether they can take part, and whom they serve."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.connections import OnAnswer, each, open_transport
 from orchestrator.api.project import load_inventory
+from orchestrator.api.stores import open_state
 from orchestrator.api.values import DeviceAnswer, Settings, Source
 from orchestrator.device.protocol import PROTOCOL, Reply, Request, Verb
 from orchestrator.device.reason import Reason
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 CONNECT_S = 10.0
 REPLY_S = 30.0
+_FACTS = Request(Verb.FACTS)
 _REPEATED = ("fact", "provides")  # lines `fact KEY=VALUE`; shown under their own key
 _LISTED = ("module", "health-check")
 _CHECK_SHOWS = (
@@ -53,6 +55,32 @@ async def device_check(
     return await _ask_all(settings, pattern, source, on_answer, checked)
 
 
+async def device_adopt(
+    settings: Settings, pattern: str, source: Source, on_answer: OnAnswer
+) -> tuple[DeviceAnswer, ...]:
+    """Makes devices serve this project's controller instead of another, or of a lost store.
+
+    Nothing else changes on them. The newest epoch is used, not a new one: a rollout of ours that
+    is under way goes on.
+
+    Raises:
+        PlanError: inventory or pattern are wrong.
+        StoreError: the state store cannot be opened.
+    """
+    from orchestrator.plan.resolved import COMPONENT_DEFAULT
+
+    async with open_state(settings) as store:
+        owner = {"controller": store.controller_id(), "epoch": str(await store.last_epoch())}
+
+    def adopted(device: Device, reply: Reply) -> DeviceAnswer:
+        if reply.rc != 0:
+            return DeviceAnswer(device.id, False, reply.reason, reply.detail)
+        return DeviceAnswer(device.id, True, Reason.OK, "", {"controller": owner["controller"]})
+
+    request = Request(Verb.ADOPT, {**owner, "component": COMPONENT_DEFAULT})
+    return await _ask_all(settings, pattern, source, on_answer, adopted, request)
+
+
 def _facts(device: Device, reply: Reply) -> DeviceAnswer:
     fields = reply.fields
     if reply.rc != 0:
@@ -77,13 +105,14 @@ async def _ask_all(
     source: Source,
     on_answer: OnAnswer,
     read: Callable[[Device, Reply], DeviceAnswer],
+    request: Request = _FACTS,
 ) -> tuple[DeviceAnswer, ...]:
     devices = load_inventory(settings, source).select(pattern, limit=source.limit)
     async with open_transport(settings) as transport:
 
         async def one(device: Device) -> DeviceAnswer:
             try:
-                reply = await _ask(transport, device)
+                reply = await _ask(transport, device, request)
             except DeviceError as error:
                 return DeviceAnswer(device.id, False, error.reason, error.message)
             return read(device, reply)
@@ -91,9 +120,9 @@ async def _ask_all(
         return await each(devices, one, on_answer, parallel_count=settings.connections_max)
 
 
-async def _ask(transport: Transport, device: Device) -> Reply:
+async def _ask(transport: Transport, device: Device, request: Request) -> Reply:
     session = await transport.open(device, deadline_s=CONNECT_S)
     try:
-        return await session.ask(Request(Verb.FACTS), deadline_s=REPLY_S)
+        return await session.ask(request, deadline_s=REPLY_S)
     finally:
         await session.close()

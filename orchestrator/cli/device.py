@@ -1,4 +1,4 @@
-"""`rollout device enroll | release | check | facts`."""
+"""`rollout device enroll | release | adopt | check | facts`."""
 
 from __future__ import annotations
 
@@ -168,6 +168,31 @@ def release(
         format,
         lambda on: api.device_release(session.settings, request, on),
         with_facts=True,
+    )
+
+
+@command(
+    app,
+    "adopt",
+    examples="""
+rollout device adopt all --yes
+""",
+)
+def adopt(
+    pattern: PatternArgument,
+    *,
+    common: Common,
+    source: SourceOptions,
+    yes: YesOption = False,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Make devices serve this project instead of another one, or of a lost state store."""
+    session = start(common)
+    chosen = source_of(source)
+    names = api.hosts(session.settings, pattern, chosen)
+    confirm_devices(session, "Adopt", len(names), yes=yes)
+    return _ask_all(
+        session, format, lambda on: api.device_adopt(session.settings, pattern, chosen, on)
     )
 
 

@@ -87,6 +87,7 @@ def surveyed(reply: Reply, payload_type: str) -> Surveyed:
         artifact="" if fields.get("artifact", NOTHING) == NOTHING else fields["artifact"],
         manifest="" if _unsettled(fields) or manifest == NOTHING else manifest,
         keeps_previous=f"{payload_type}{KEEPS_PREVIOUS}" in reply.all("module"),
+        controller=fields.get("controller", ""),
     )
 
 

@@ -35,7 +35,9 @@ from orchestrator.plan.waves import in_order, wave_counts
 
 MAX_PARALLEL_DEFAULT = 50
 RELEASE_CHARS_MAX = 200
-_LEFT_OUT = frozenset({Reason.HOST_KEY, Reason.AUTHENTICATION, Reason.DENIED, Reason.HELD})
+_LEFT_OUT = frozenset({
+    Reason.HOST_KEY, Reason.AUTHENTICATION, Reason.DENIED, Reason.HELD, Reason.FENCED,
+})  # fmt: skip
 
 _T = TypeVar("_T")
 
@@ -164,6 +166,8 @@ def _nobody(plan: Plan, skipped: Sequence[Skipped]) -> PlanError:
         return PlanError(message, hint=hint, where=where, code="P209")
     counts = Counter(str(each.reason) for each in skipped)
     causes = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+    if len(counts) == 1 and skipped[0].detail:
+        causes += f" (`{skipped[0].device}`: {skipped[0].detail})"
     message = f"no device of `{plan.hosts.text}` can take part"
     return PlanError(message, hint=f"left out: {causes}", where=where, code="P209")
 

@@ -13,6 +13,7 @@ class Surveyed:
 
     `artifact` and `manifest` are what it runs now ("" where it runs nothing of ours);
     `keeps_previous` whether the update module for the planned artifact can go back after commit.
+    `controller` is the one that it serves, "" while it serves none.
     `reason` is not OK where there is no such answer; `detail` is untrusted text.
     """
 
@@ -22,5 +23,6 @@ class Surveyed:
     artifact: str = ""
     manifest: str = ""
     keeps_previous: bool = True
+    controller: str = ""
     reason: Reason = Reason.OK
     detail: str = ""

@@ -80,7 +80,7 @@ _REASONS: Mapping[str, str] = {
     Reason.NOT_ENROLLED: "not enrolled",
     Reason.DENIED: "refused: signature, digest or key",
     Reason.INCOMPATIBLE: "not compatible",
-    Reason.FENCED: "a newer engine was here",
+    Reason.FENCED: "served by another controller or a newer engine",
     Reason.LOW_SPACE: "too little space",
     Reason.NOTHING_TO_ROLL_BACK: "nothing to roll back to",
     Reason.INSTALL: "install failed",

@@ -21,7 +21,7 @@ from orchestrator.rollout.events import JournalEntry, OperatorAsked
 from orchestrator.store import records, transactions
 from orchestrator.store.connect import store_path
 from orchestrator.store.records import RolloutSummary
-from orchestrator.store.schema import journal, leases, requests, rollouts
+from orchestrator.store.schema import LAST_EPOCH, journal, leases, meta, requests, rollouts
 from orchestrator.store.writer import Writer
 
 JOURNAL_PAGE = 10_000  # entries of one answer: about 4 MB
@@ -68,6 +68,15 @@ class SqlStore:
     def controller_id(self) -> str:
         """Who this controller is to devices (R14): made once per database."""
         return self._controller_id
+
+    async def last_epoch(self) -> int:
+        """The newest epoch that this database gave out; 0 before the first.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        query = select(meta.c.value).where(meta.c.key == LAST_EPOCH)
+        return int(await self._writer.read(lambda c: c.scalar(query)) or 0)
 
     # Port `Store`
 

@@ -12,6 +12,15 @@ class TestSqlStore(StoreCases):
         yield opened
         await opened.close()
 
+    async def test_last_epoch_is_the_newest_that_was_given_out(self, store):
+        before = await store.last_epoch()
+
+        first = await store.acquire("r", "me", ttl_s=10, now=0)
+        second = await store.acquire("s", "me", ttl_s=10, now=0)
+
+        assert before == 0
+        assert await store.last_epoch() == second.epoch > first.epoch
+
 
 class TestMemoryStore(StoreCases):
     @pytest.fixture

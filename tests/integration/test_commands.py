@@ -102,6 +102,22 @@ def test_devices_answer_as_text_and_data(fleet, capsys) -> None:
     assert "device-type" in run(capsys, "device facts lab-02")[1]
 
 
+def test_devices_of_another_controller_are_left_out_until_they_are_adopted(applied, capsys) -> None:
+    other = "--state other.db"
+
+    refused = run(capsys, f"preview app-1.2.yml {other}")
+    unasked = run(capsys, f"device adopt lab {other}")
+    adopted = run(capsys, f"device adopt lab --yes {other}")
+    seen = run(capsys, f"preview app-1.2.yml {other}")
+    back = run(capsys, "device adopt lab --yes")
+
+    assert refused[0] == ExitCode.REFUSED
+    assert "3 fenced" in refused[2]
+    assert "rollout device adopt" in " ".join(refused[2].split())
+    assert (unasked[0], adopted[0], seen[0], back[0]) == (1, 0, 0, 0)
+    assert len(adopted[1].splitlines()) == 3
+
+
 def test_status_of_both_rollouts(applied, capsys) -> None:
     code, out, _ = run(capsys, f"status {applied['bad']} --format json")
     found = json.loads(out)

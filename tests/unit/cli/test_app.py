@@ -15,7 +15,7 @@ SINGLE = ("init", "validate", "preview", "apply", "status", "events", "hosts", "
 GROUPS = {
     "key": ("generate", "show"),
     "artifact": ("sign", "verify", "inspect", "build"),
-    "device": ("enroll", "release", "check", "facts"),
+    "device": ("enroll", "release", "adopt", "check", "facts"),
     "inventory": ("list",),
     "lab": ("up", "down", "status", "break"),
 }
