@@ -9,6 +9,7 @@ from orchestrator.errors import ExitCode
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.states import DeviceState, Pause, RolloutState
 
+_WAITING = frozenset({Pause.UNREACHABLE.value, Pause.INSUFFICIENT_EVIDENCE.value})
 _UNKNOWN = (DeviceState.ROLLBACK_FAILED, DeviceState.LOST)
 
 
@@ -26,12 +27,19 @@ def exit_code(led: Ledger) -> ExitCode:
     """The exit code that fits the present state."""
     if needs_human(led):
         return ExitCode.NEEDS_HUMAN
-    inconclusive = led.state is RolloutState.PAUSED and Pause.OPERATOR.value not in led.causes
-    if inconclusive or led.state in (RolloutState.HALTED, RolloutState.ROLLED_BACK):
+    if led.state is RolloutState.PAUSED and _waits(led):
+        return ExitCode.WAITING
+    if led.state in _STOPPED:
         return ExitCode.HALTED if runs_new(led) else ExitCode.ROLLED_BACK
     return _BY_STATE.get(led.state, ExitCode.WAITING)
 
 
+def _waits(led: Ledger) -> bool:
+    """Whether a pause says nothing bad of the release: a person's, or for devices that are away."""
+    return Pause.OPERATOR.value in led.causes or _WAITING.issuperset(led.causes)
+
+
+_STOPPED = (RolloutState.PAUSED, RolloutState.HALTED, RolloutState.ROLLED_BACK)
 _BY_STATE = {
     RolloutState.SUCCEEDED: ExitCode.DONE,
     RolloutState.SUCCEEDED_WITH_EXCEPTIONS: ExitCode.PARTIAL,

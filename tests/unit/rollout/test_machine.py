@@ -182,6 +182,7 @@ def test_unreachable_devices_beyond_the_limit_pause_and_never_trip():
 
     assert rollout.rollout.state is RolloutState.PAUSED
     assert list(rollout.rollout.ledger.causes) == ["unreachable"]
+    assert rollout.rollout.exit_code is ExitCode.WAITING
 
 
 def test_deferred_devices_within_the_limit_end_with_exceptions():
@@ -253,6 +254,7 @@ def test_unchanged_canary_alone_proves_nothing():
     rollout.report(A, Reason.UNCHANGED, status=status)
 
     assert list(rollout.rollout.ledger.causes) == ["insufficient_evidence"]
+    assert rollout.rollout.exit_code is ExitCode.WAITING
 
 
 # --- R13 halt and what is in flight ----------------------------------------------------------
