@@ -94,11 +94,12 @@ async def run(
         stack.callback(source.close)
         await _take_over_from_the_dead(store, rollout_id)
         transport = await stack.enter_async_context(open_transport(settings))
-        engine, watch = _engine(settings, store, transport, stored, source, observer)
         history = await _whole_journal(store, rollout_id)
         known = len(history) > len(_first_entries(history))
-        observer.started(Run(rollout_id, plan, watch.digest, known, history))
+        watch = _Watch(observer, Run(rollout_id, plan, _digest(stored), known, history))
+        engine = _engine(settings, store, transport, stored, source, watch)
         ended = await _drive(engine, observer, drain)
+        watch.begin()
         return _finished(rollout_id, ended)
 
 
@@ -131,16 +132,27 @@ def _finished(rollout_id: str, ended: Ended) -> Finished:
 
 
 class _Watch:
-    """Passes what the engine commits to the caller's observer."""
+    """Passes what the engine commits to the caller's observer.
 
-    def __init__(self, observer: Observer, plan: ResolvedPlan, digest: str) -> None:
+    The first commit proves the lease: only then is it said that the rollout goes on here.
+    """
+
+    def __init__(self, observer: Observer, run: Run) -> None:
         self._observer = observer
-        self._total_bytes = plan.artifact.transfer_bytes
-        self.digest = digest
+        self._run = run
+        self._total_bytes = run.resolved.artifact.transfer_bytes
+        self._begun = False
+
+    def begin(self) -> None:
+        """Tells the observer, once, that the rollout is driven here."""
+        if not self._begun:
+            self._begun = True
+            self._observer.started(self._run)
 
     def committed(self, rollout: Rollout, journal: Sequence[JournalEntry]) -> None:
         """After each commit."""
         del rollout
+        self.begin()
         self._observer.journal(journal)
 
     def progressed(self, device: DeviceId, sent_bytes: int) -> None:
@@ -154,12 +166,11 @@ def _engine(
     transport: object,
     stored: Stored,
     source: ArtifactSource,
-    observer: Observer,
-) -> tuple[Engine, _Watch]:
+    watch: _Watch,
+) -> Engine:
     from orchestrator.engine.clock import SystemClock
     from orchestrator.engine.loop import Engine, Job, Ports
     from orchestrator.gates.probes import Probes
-    from orchestrator.plan.digest import digest_of
     from orchestrator.ssh.transport import SshTransport
 
     assert isinstance(transport, SshTransport)
@@ -178,8 +189,13 @@ def _engine(
         stored.rollout_id, plan, stored.plan_json, lambda: frames, this_process(),
         store.controller_id(),
     )  # fmt: skip
-    watch = _Watch(observer, plan, digest_of(stored.plan_json))
-    return Engine(ports, job, observer=watch), watch
+    return Engine(ports, job, observer=watch)
+
+
+def _digest(stored: Stored) -> str:
+    from orchestrator.plan.digest import digest_of
+
+    return digest_of(stored.plan_json)
 
 
 def _open_artifact(settings: Settings, plan: ResolvedPlan) -> ArtifactSource:
@@ -279,7 +295,6 @@ async def journal(
 
 
 async def _status(store: SqlStore, rollout_id: str) -> Status:
-    from orchestrator.plan.digest import digest_of
     from orchestrator.rollout.machine import Rollout
     from orchestrator.rollout.story import tell
 
@@ -289,7 +304,7 @@ async def _status(store: SqlStore, rollout_id: str) -> Status:
     found = Rollout.restore(plan, rollout_id, stored.rollout, stored.devices)
     alive = lease is not None and lease.expires_at > time.time() and not is_gone(lease.owner)
     owner = lease.owner if lease is not None and alive else ""
-    return Status(rollout_id, plan, digest_of(stored.plan_json), tell(found), owner)
+    return Status(rollout_id, plan, _digest(stored), tell(found), owner)
 
 
 async def _stored(store: SqlStore, rollout_id: str) -> Stored:
@@ -354,11 +369,20 @@ async def ask(settings: Settings, request: AskRequest) -> Asked:
     return Asked(rollout_id, found.engine, needs_engine)
 
 
+def _refuse_after_the_end(found: Status, request: AskRequest) -> None:
+    """Of a rollout that is over only its devices may be asked back."""
+    over = f"rollout `{found.rollout_id}` is over: {found.story.state}"
+    if request.ask is not Ask.ROLLBACK:
+        raise PlanError(over, hint="start a new one with `rollout apply`", code="S201")
+    if not found.story.on_new:
+        message = f"{over}, and no device runs the new version because of it"
+        raise PlanError(message, hint="there is nothing to take back", code="S205")
+
+
 def _refuse_what_cannot_be(found: Status, request: AskRequest) -> None:
     state = found.story.state
     if state in TERMINAL_ROLLOUT:
-        message = f"rollout `{found.rollout_id}` is over: {state}"
-        raise PlanError(message, hint="start a new one with `rollout apply`", code="S201")
+        _refuse_after_the_end(found, request)
     if request.ask is Ask.RESUME and state is RolloutState.HALTED and not request.accept_failures:
         message = f"rollout `{found.rollout_id}` was halted by its limits"
         hint = "look at `rollout status`; to go on in spite of it: `--accept-failures`"

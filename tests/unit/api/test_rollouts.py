@@ -1,0 +1,92 @@
+"""Driving a stored rollout: what is said, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from orchestrator import api
+from orchestrator.api.stores import open_state
+from orchestrator.errors import LeaseError
+from orchestrator.rollout.events import JournalEntry
+from orchestrator.rollout.machine import Rollout
+
+PLAN = """\
+schema: 1
+name: site
+hosts: all
+artifact: ./site.mender
+waves: [1, rest]
+gates: [{name: well, check: site, success_when: result.exit == 0}]
+"""
+
+
+class Heard:
+    """An observer that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def started(self, run: api.Run) -> None:
+        self.told.append(f"started {run.rollout_id}")
+
+    def journal(self, entries: Sequence[JournalEntry]) -> None:
+        self.told.extend(entry.type for entry in entries)
+
+    def working(self, device: str, step: str, sent_bytes: int, total_bytes: int) -> None: ...
+
+    def tick(self, now: float) -> None: ...
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> api.Settings:
+    (tmp_path / "hosts.yml").write_text("webs: {hosts: {web1: {ansible_host: 127.0.0.1}}}\n")
+    (tmp_path / "site.yml").write_text(PLAN)
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "index.html").write_text("hello")
+    api.key_generate(tmp_path / "release.key")
+    request = api.BuildRequest(
+        kind="directory", out=tmp_path / "site.mender", name="site-1.0", device_types=("web",),
+        source=tmp_path / "tree", dest="/opt/site", sign_key=tmp_path / "release.key",
+    )  # fmt: skip
+    api.artifact_build(request)
+    return api.Settings(
+        root=tmp_path, state=str(tmp_path / "state.db"), inventory=(str(tmp_path / "hosts.yml"),)
+    )
+
+
+async def stored(settings: api.Settings) -> str:
+    request = api.PlanRequest(settings.root / "site.yml", offline=True)
+    prepared = await api.prepare(settings, request)
+    first = Rollout.start(prepared.resolved, "r-1", at=time.time()).collect()
+    async with open_state(settings) as store:
+        return await store.start("r-1", prepared.plan_json, first)
+
+
+async def test_nothing_is_said_of_a_rollout_that_another_engine_drives(
+    settings: api.Settings,
+) -> None:
+    rollout_id = await stored(settings)
+    heard = Heard()
+    async with open_state(settings) as store:
+        await store.acquire(rollout_id, "ann@elsewhere:1:1", ttl_s=60, now=time.time())
+
+        with pytest.raises(LeaseError):
+            await api.run(settings, rollout_id, observer=heard, drain=asyncio.Event())
+
+    assert heard.told == []
+
+
+async def test_what_is_said_begins_with_the_rollout(settings: api.Settings) -> None:
+    """No key of the device is known, so the engine ends soon and without a connection."""
+    rollout_id = await stored(settings)
+    heard = Heard()
+
+    finished = await api.run(settings, rollout_id, observer=heard, drain=asyncio.Event())
+
+    assert finished.rollout_id == rollout_id
+    assert heard.told[:2] == ["started r-1", "engine_started"]
