@@ -9,6 +9,7 @@ set -eu
 program=${ROLLOUT:-rollout}
 devices=${DEVICES:-24}
 place=${DEMO_DIR:-.demo}
+typed=${program#"$PWD/"} # as one would type it here
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
   say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
@@ -34,6 +35,8 @@ expect() {
 
 down() { [ -n "${KEEP:-}" ] || rollout lab down >/dev/null 2>&1 || :; }
 
+# The fleet of an earlier run with KEEP=1: nobody could stop it without the files that go now.
+[ ! -e "$place/.rollout/lab/lab.json" ] || rollout -C "$place" lab down >/dev/null 2>&1 || :
 rm -rf "$place"
 mkdir -p "$place"
 cd "$place"
@@ -88,10 +91,25 @@ good=$(rollout lab status | grep -c ' 1\.0' || :)
   exit 1
 }
 
-say "The bad release was stopped: 1 device had it and is back on 1.0, $((devices - 1)) were never touched."
+untouched=$(rollout status --format json | sed -n 's/.*"untouched": *\([0-9]*\).*/\1/p')
+[ "$untouched" = $((devices - 1)) ] || {
+  printf 'demo: %s of %s devices were never touched\n' "$untouched" "$devices" >&2
+  exit 1
+}
+
+say "The bad release was stopped: 1 device had it and is back on 1.0, $untouched were never touched."
 cat <<NEXT
-Look further (in $place):
-  rollout status                       why it halted, and what to do next
-  rollout events                       every step, as it was journalled
-  rollout preview app-1.1.yml          with the fleet running: make demo KEEP=1
+Look further:
+  $typed -C $place status                why it halted, and where every wave stands
+  $typed -C $place events --format text  what happened, in order
 NEXT
+if [ -n "${KEEP:-}" ]; then
+  cat <<NEXT
+The fleet is still running:
+  $typed -C $place preview app-1.1.yml   what another try would do
+  $typed -C $place lab break lab-01 --mode offline
+  $typed -C $place lab down              stop it
+NEXT
+else
+  printf 'The fleet is gone; \140make demo KEEP=1\140 leaves it running to play with.\n'
+fi
