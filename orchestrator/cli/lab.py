@@ -83,25 +83,33 @@ def up(
         server=str(server),
         keys=tuple(key or ()),
     )
-    shown = wait_for(api.lab_up(request))
+    if foreground:
+        _stay(session, request)
+    else:
+        _show_up(session, wait_for(api.lab_up(request)))
+    return ExitCode.DONE
+
+
+def _show_up(session: Session, shown: api.LabShown) -> None:
     write_result(f"{shown.inventory}\n", None)
     if not session.quiet:
         say(f"{len(shown.devices)} devices are up; use `-i {shown.inventory}`")
         say("next: `rollout lab status`, `rollout lab break DEVICE`, `rollout lab down`")
-    if foreground:
-        _stay(request.directory)
-    return ExitCode.DONE
 
 
-def _stay(directory: Path) -> None:
-    """Waits for Ctrl-C or SIGTERM, then takes the lab down."""
+def _stay(session: Session, request: api.LabRequest) -> None:
+    """Starts the lab, waits for Ctrl-C or SIGTERM, then takes it down.
+
+    One piece of work, so that there is no moment in which a signal would leave the lab behind.
+    """
 
     async def until_a_signal() -> None:
+        _show_up(session, await api.lab_up(request))
         await asyncio.Event().wait()
 
     with contextlib.suppress(typer.Exit):  # a signal is how this ends
         wait_for(until_a_signal())
-    wait_for(api.lab_down(directory))
+    wait_for(api.lab_down(request.directory))
 
 
 @command(
