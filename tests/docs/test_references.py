@@ -1,0 +1,118 @@
+"""Documents against the code: closed sets, the code map, links, and who runs the command blocks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from orchestrator.device.reason import Reason
+from orchestrator.errors import ExitCode
+
+REPOSITORY = Path(__file__).parents[2]
+# Each document with `sh` blocks, and the test that runs all of them.
+RUN_BY = {
+    "README.md": "tests/docs/test_readme.py",
+    "docs/first-host.md": "tests/integration/test_first_host.py",
+}
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
+
+
+def documents() -> list[str]:
+    """Every Markdown file of the project."""
+    found = [
+        path for kind in ("*.md", "docs/**/*.md", "changes/*.md") for path in REPOSITORY.glob(kind)
+    ]
+    assert REPOSITORY / "README.md" in found
+    return sorted(str(path.relative_to(REPOSITORY)) for path in found)
+
+
+def text(name: str) -> str:
+    return (REPOSITORY / name).read_text(encoding="utf-8")
+
+
+def first_cells(table: str) -> list[str]:
+    """First cells of the rows of a table, without heading and rule."""
+    return [row.split("|")[1].strip() for row in table.splitlines() if row.startswith("|")][2:]
+
+
+def anchors(document: str) -> set[str]:
+    """The places in a document that a link may name, as GitHub makes them."""
+    plain = (re.sub(r"[^\w\- ]", "", title.lower()) for title in _HEADING.findall(document))
+    return {title.strip().replace(" ", "-") for title in plain}
+
+
+def test_every_reason_code_is_explained_once_and_in_order() -> None:
+    codes = [cell.strip("`") for cell in first_cells(text("docs/reference/reasons.md"))]
+
+    assert codes == [str(reason) for reason in Reason]
+
+
+def test_every_exit_code_is_explained_by_its_name() -> None:
+    rows = re.findall(r"^\| (\d+) \| (\w+) \|", text("docs/reference/exit-codes.md"), re.MULTILINE)
+
+    assert rows == [(str(int(code)), code.name.lower()) for code in ExitCode]
+
+
+def test_code_map_names_each_package_once() -> None:
+    section = text("docs/architecture.md").split("## Code map")[1].split("\n## ")[0]
+    named = [name for cell in first_cells(section) for name in re.findall(r"`(\w+)/?`", cell)]
+    there = [
+        path.stem
+        for path in (REPOSITORY / "orchestrator").iterdir()
+        if (path.is_dir() or path.suffix == ".py") and not path.name.startswith("_")
+    ]
+
+    assert sorted(named) == sorted(there)
+
+
+def test_table_of_tests_names_each_directory_with_tests() -> None:
+    section = text("docs/architecture.md").split("## Tests")[1]
+    named = [cell.strip("`").removeprefix("tests/").strip("/") for cell in first_cells(section)]
+    tests = (REPOSITORY / "tests").rglob("test_*.py")
+
+    assert sorted(named) == sorted({path.relative_to(REPOSITORY).parts[1] for path in tests})
+
+
+def test_every_command_block_is_run_by_some_test() -> None:
+    commands = re.compile(r"^ *```(sh|bash|console)", re.MULTILINE)
+    with_commands = {name for name in documents() if commands.search(text(name))}
+
+    assert with_commands == set(RUN_BY)
+    for document, test in RUN_BY.items():
+        assert Path(document).name in text(test)
+
+
+@pytest.mark.parametrize("name", documents())
+def test_relative_links_lead_somewhere(name: str) -> None:
+    for link in _LINK.findall(text(name)):
+        target, _, anchor = link.partition("#")
+        if re.match(r"[a-z]+:", link):
+            continue
+        path = (REPOSITORY / name).parent / target if target else REPOSITORY / name
+        assert path.exists(), link
+        if anchor:
+            assert anchor in anchors(path.read_text(encoding="utf-8")), link
+
+
+def test_every_document_can_be_reached_from_the_readme() -> None:
+    seen: set[Path] = set()
+    waiting = [REPOSITORY / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in seen:
+            continue
+        seen.add(page)
+        if page.is_dir():
+            waiting += page.glob("*.md")
+        elif page.suffix == ".md":
+            links = (link.partition("#")[0] for link in _LINK.findall(page.read_text()))
+            found = (page.parent / link for link in links if link and ":" not in link)
+            waiting += [path.resolve() for path in found if path.exists()]
+
+    own = {"changes"}  # fragments, gathered at a release
+    hidden = {path for name in documents() if (path := REPOSITORY / name) not in seen}
+
+    assert {path for path in hidden if path.parent.name not in own} == set()
