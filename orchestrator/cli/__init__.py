@@ -3,6 +3,10 @@
 
 def main() -> None:
     """Run the command line."""
-    from orchestrator.cli.app import run
+    try:
+        from orchestrator.cli.app import run
+    except KeyboardInterrupt:  # before anything could be asked for
+        from orchestrator.errors import ExitCode
 
+        raise SystemExit(int(ExitCode.INTERRUPTED)) from None
     run()

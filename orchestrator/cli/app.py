@@ -14,7 +14,8 @@ import importlib
 import os
 import sys
 from collections.abc import Collection, Sequence
-from typing import Annotated, NamedTuple
+from pathlib import Path
+from typing import Annotated, NamedTuple, TextIO
 
 import typer
 
@@ -176,4 +177,11 @@ def _report_bug(error: Exception, arguments: Sequence[str]) -> None:
 
 def run() -> None:
     """Entry point of the console script."""
+    # A service manager may have closed them; Python then has None in their place.
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
     sys.exit(invoke(sys.argv[1:]))
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")

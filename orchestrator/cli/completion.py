@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from orchestrator.cli.options import Common, command
+from orchestrator.cli.streams import put
 from orchestrator.errors import ExitCode
 
 app = typer.Typer()
@@ -40,5 +40,5 @@ def completion(
     script = get_completion_script(
         prog_name="rollout", complete_var="_ROLLOUT_COMPLETE", shell=str(shell)
     )
-    sys.stdout.write(script + "\n")
+    put(script + "\n")
     return ExitCode.DONE

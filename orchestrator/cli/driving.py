@@ -12,7 +12,7 @@ from typing import TextIO
 from orchestrator import __version__, api
 from orchestrator.cli.running import drive, wait_for
 from orchestrator.cli.session import Session
-from orchestrator.cli.streams import say
+from orchestrator.cli.streams import put, say
 from orchestrator.cli.watching import EventsWriter, LiveView, PlainView, Watchers
 from orchestrator.errors import OrchestratorError
 from orchestrator.render.summary import summary
@@ -46,7 +46,10 @@ def watch(session: Session, work: Work, *, events: str | None) -> int:
         view.board.take_story(finished.story)
         view.board.attended = not finished.interrupted
         text = "\n".join(summary(view.board, int(finished.exit_code), _look(session, events)))
-        _result_stream(events).write(f"\n{text}\n")
+        if events == "-":  # stdout belongs to the events
+            say(f"\n{text}")
+        else:
+            put(f"\n{text}\n")
     return int(finished.exit_code)
 
 
@@ -82,10 +85,6 @@ def _opened(events: str | None) -> Iterator[TextIO | None]:
         raise OrchestratorError(message) from error
     with stream:
         yield stream
-
-
-def _result_stream(events: str | None) -> TextIO:
-    return sys.stderr if events == "-" else sys.stdout
 
 
 def _look(session: Session, events: str | None) -> Look:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from orchestrator import __version__, api
 from orchestrator.cli.options import Common, RolloutArgument, command
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, start
+from orchestrator.cli.streams import put
 from orchestrator.errors import ExitCode
 from orchestrator.render.board import Board
 from orchestrator.render.documents import event_line, events_head
@@ -62,14 +62,15 @@ async def _print(
     status = await api.status(session.settings, rollout)
     run = status.rollout_id
     if form is Form.JSONL:
-        sys.stdout.write(events_head(run, __version__, status.digest))
+        read = put(events_head(run, __version__, status.digest), at_once=follow)
         async for entry in api.journal(session.settings, run, since=since, follow=follow):
-            sys.stdout.write(event_line(entry, run))
-            if follow:
-                sys.stdout.flush()
+            read = read and put(event_line(entry, run), at_once=follow)
+            if not read:
+                return
+        put("")
         return
     lines = Lines(Board(status.resolved, run), session.out, every_device=True)
     async for entry in api.journal(session.settings, run, since=0, follow=follow):
         made = lines.take((entry,))
-        if entry.seq > since:
-            sys.stdout.write("".join(f"{line}\n" for line in made))
+        if entry.seq > since and not put("".join(f"{line}\n" for line in made)):
+            return

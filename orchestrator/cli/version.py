@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import platform
-import sys
 
 import typer
 
 from orchestrator import __version__
 from orchestrator.cli.options import Common, Format, FormatOption, command
+from orchestrator.cli.streams import put
 from orchestrator.errors import ExitCode
 
 app = typer.Typer()
@@ -33,7 +33,7 @@ def version(*, common: Common, format: FormatOption = Format.TEXT) -> int:  # no
             "python": platform.python_version(),
             "platform": platform.platform(),
         }
-        sys.stdout.write(dump(found))
+        put(dump(found))
     else:
-        sys.stdout.write(f"rollout {__version__}\n")
+        put(f"rollout {__version__}\n")
     return ExitCode.DONE

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from orchestrator.api import Observer, Run
 from orchestrator.cli.session import Session
-from orchestrator.cli.streams import say
+from orchestrator.cli.streams import mute, say, show
 from orchestrator.render.board import Board
 from orchestrator.render.documents import event_line, events_head
 from orchestrator.render.lines import Lines
@@ -87,12 +87,11 @@ class LiveView(PlainView):
 
     def close(self) -> None:
         """Takes the live lines away: the summary says the same and stays."""
-        self._stream.write(self._erase() + _SHOW)
-        self._stream.flush()
+        show(self._stream, self._erase() + _SHOW)
 
     def _print(self, lines: list[str]) -> None:
         text = "".join(f"{line}\n" for line in lines)
-        self._stream.write(self._erase() + text)
+        show(self._stream, self._erase() + text)
         self._drawn_at = 0.0
         self._draw()
 
@@ -110,8 +109,8 @@ class LiveView(PlainView):
         size = shutil.get_terminal_size()
         look: Look = replace(self.session.err, width=max(20, size.columns - 1))
         lines = screen(self.board, look, max(1, size.lines - 2))
-        self._stream.write(_HIDE + self._erase() + "".join(f"{line}\x1b[K\n" for line in lines))
-        self._stream.flush()
+        drawn = "".join(f"{line}\x1b[K\n" for line in lines)
+        show(self._stream, f"{_HIDE}{self._erase()}{drawn}")
         self._drawn_count = len(lines)
 
 
@@ -146,6 +145,7 @@ class EventsWriter:
             self._stream.write(text)
             self._stream.flush()
         except OSError as error:
+            mute(self._stream)
             self._stream = None
             say(f"warning: events can no longer be written: {error.strerror}")
 

@@ -1,8 +1,11 @@
 import io
+import os
+import stat
+from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.streams import WIDTH_DEFAULT, look_of, say, write_file, write_result
+from orchestrator.cli.streams import WIDTH_DEFAULT, look_of, put, say, write_file, write_result
 from orchestrator.errors import OrchestratorError
 
 
@@ -68,3 +71,59 @@ def test_a_failed_write_leaves_the_old_file(tmp_path) -> None:
         write_file(target, b"new")
 
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_is_no_regular_file_is_written_to_and_not_replaced(tmp_path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+
+    write_file(fifo, b"hello")
+
+    assert os.read(reader, 100) == b"hello"
+    assert stat.S_ISFIFO(fifo.stat().st_mode)
+    os.close(reader)
+
+
+def test_a_link_stays_and_its_target_is_replaced(tmp_path) -> None:
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to("real")
+
+    write_file(tmp_path / "link", b"new")
+
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "new"
+
+
+@pytest.mark.parametrize("path", [".", "/", ".."])
+def test_a_directory_is_no_place_for_a_result(path) -> None:
+    with pytest.raises(OrchestratorError, match="is a directory"):
+        write_file(Path(path), b"new")
+
+
+def test_a_reader_who_goes_away_is_no_error(monkeypatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        monkeypatch.setattr("sys.stdout", gone)
+
+        assert put("one\n") is False
+        assert put("two\n") is True  # to nowhere
+
+
+def test_a_full_disk_is_said(monkeypatch) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+
+        with pytest.raises(OrchestratorError, match="cannot write the result: no space left"):
+            put("one\n")
+
+
+def test_nobody_has_to_read_what_is_said(monkeypatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        monkeypatch.setattr("sys.stderr", gone)
+
+        say("one")
+        say("two")
