@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -20,9 +21,11 @@ PUBLIC_SUFFIX = ".pub"
 def key_generate(path: Path, *, kind: str = "ecdsa-p256") -> KeyShown:
     """Makes a signing key: `path` (mode 0600) and `path` with `.pub`; replaces nothing.
 
+    A missing directory is made, for its owner alone.
+
     Raises:
         TrustError: a file exists or cannot be written.
-        PlanError: there is no such kind of key.
+        PlanError: there is no such kind of key, or `path` is a directory.
     """
     from orchestrator.trust.keys import KeyKind, generate_key, save_private_key, save_public_key
 
@@ -30,6 +33,11 @@ def key_generate(path: Path, *, kind: str = "ecdsa-p256") -> KeyShown:
     if kind not in kinds:
         message = f"there is no key kind `{kind}`"
         raise PlanError(message, hint=f"kinds: {', '.join(kinds)}", code="T100")
+    if path.is_dir():
+        message = f"`{path}` is a directory"
+        raise PlanError(message, hint="name the file of the private key", code="T100")
+    with contextlib.suppress(OSError):  # writing says why
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     public = path.with_name(path.name + PUBLIC_SUFFIX)
     if public.exists():
         message = f"`{public}` exists already"

@@ -82,19 +82,31 @@ def init(directory: Path) -> tuple[Path, ...]:
 def validate(paths: Sequence[Path]) -> Validated:
     """Every problem of plans, offline: no device, no script, no variable of an inventory.
 
+    A file that cannot be read is a finding too: it hides nothing of the others.
+
     Args:
         paths: plan files, and directories whose `*.yml` and `*.yaml` are plans.
-
-    Raises:
-        PlanError: a path does not exist or holds no plan.
     """
+    findings: list[Diagnostic] = []
+    file_count = 0
+    for path in paths:
+        try:
+            files = _plans_of(path)
+        except PlanError as error:
+            findings.extend(error.diagnostics)
+            continue
+        file_count += len(files)
+        findings.extend(found for file in files for found in _check(file))
+    return Validated(tuple(findings), file_count)
+
+
+def _check(file: Path) -> Sequence[Diagnostic]:
     from orchestrator.plan.parse import check_plan
 
-    findings: list[Diagnostic] = []
-    files = [file for path in paths for file in _plans_of(path)]
-    for file in files:
-        findings.extend(check_plan(read_file(file), file=str(file)))
-    return Validated(tuple(findings), len(files))
+    try:
+        return check_plan(read_file(file), file=str(file))
+    except PlanError as error:
+        return error.diagnostics
 
 
 def read_file(path: Path, limit_bytes: int = PLAN_BYTES_MAX) -> bytes:
@@ -167,7 +179,11 @@ def schema_text(name: str) -> str:
 def _plans_of(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    found = sorted(file for file in path.iterdir() if file.suffix in PLAN_SUFFIXES)
+    try:
+        found = sorted(file for file in path.iterdir() if file.suffix in PLAN_SUFFIXES)
+    except OSError as error:
+        message = f"directory `{path}` cannot be read: {(error.strerror or str(error)).lower()}"
+        raise PlanError(message, where=Where(str(path)), code="P003") from error
     if not found:
         message = f"directory `{path}` holds no plan"
         raise PlanError(message, hint="plans end in `.yml`", where=Where(str(path)), code="P005")

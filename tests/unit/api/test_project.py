@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator import api
 from orchestrator.api.project import read_file, schema_text
-from orchestrator.errors import PlanError
+from orchestrator.errors import PlanError, Severity
 
 
 def test_new_project_passes_its_own_validation(tmp_path: Path) -> None:
@@ -59,9 +59,11 @@ def test_all_plans_of_a_directory_are_checked(tmp_path: Path) -> None:
     assert {Path(one.where.file).name for one in found.diagnostics} == {"a.yml", "b.yaml"}
 
 
-def test_directory_without_plans_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match="holds no plan"):
-        api.validate([tmp_path])
+def test_directory_without_plans_is_a_finding(tmp_path: Path) -> None:
+    (found,) = api.validate([tmp_path]).diagnostics
+
+    assert (found.code, found.severity) == ("P005", Severity.ERROR)
+    assert "holds no plan" in found.message
 
 
 def test_missing_file_is_refused_with_its_name(tmp_path: Path) -> None:
@@ -90,3 +92,35 @@ def test_request_without_any_inventory_says_how_to_name_one(tmp_path: Path) -> N
         api.hosts(settings, "all", api.Source())
 
     assert "-i" in caught.value.hint
+
+
+def test_what_cannot_be_read_hides_nothing_of_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "a.yml").symlink_to("nowhere")
+    (tmp_path / "b.yml").write_text("schema: 2\n")
+
+    found = api.validate([tmp_path / "missing.yml", tmp_path])
+
+    codes = [(Path(one.where.file).name, one.code) for one in found.diagnostics]
+    assert ("missing.yml", "P001") in codes
+    assert ("a.yml", "P001") in codes
+    assert ("b.yml", "P105") in codes
+
+
+def test_directory_of_a_key_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    api.key_generate(tmp_path / "keys" / "release.key")
+
+    assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "keys" / "release.key.pub").is_file()
+
+
+def test_key_is_a_file_and_no_directory(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="is a directory"):
+        api.key_generate(tmp_path)
+
+
+def test_all_schemas_are_named_alike() -> None:
+    names = sorted(path.name for path in (Path(__file__).parents[3] / "schemas").iterdir())
+
+    for name in names:
+        word = name.removesuffix(".v1.json")
+        assert json.loads(schema_text(name))["$id"] == f"urn:rollout-orchestrator:schema:{word}:v1"
