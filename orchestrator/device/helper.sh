@@ -1131,6 +1131,7 @@ deliver() {
     fail 64 usage "frames= or wait= is missing or too large"
   ! inhibited || fail 77 inhibited "an inhibit file is on the device"
   open_spool
+  fits 0 || fail 74 low_space "less space is free than has to stay free"
   sums='' sizes=' ' count=0
   while [ $count -lt "$P_frames" ]; do
     count=$((count + 1))
@@ -1148,7 +1149,6 @@ deliver() {
     fail 65 denied "a frame differs from its checksum"
   fi
   say step stage 0 ok
-  flush
   step prepare verify install
   token
   go=$W

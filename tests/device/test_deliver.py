@@ -273,10 +273,11 @@ def test_the_device_can_say_not_now(device: Device):
     assert device.deliver(1, frames).rc == 0
 
 
-def test_low_space_is_told_before_the_bytes_come(device: Device):
+@pytest.mark.parametrize("size_bytes", [1, 100_000])
+def test_low_space_is_told_before_the_bytes_come(device: Device, size_bytes: int):
     (device.root / "etc/rollout/limits").write_text("reserve 900000000000000\n")
 
-    reply = device.deliver(1, directory("r1", {"a": bytes(100_000)}).frames(device.key))
+    reply = device.deliver(1, directory("r1", {"a": bytes(size_bytes)}).frames(device.key))
 
     assert (reply.rc, reply.fields["reason"]) == (74, "low_space")
 

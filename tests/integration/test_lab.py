@@ -245,12 +245,15 @@ async def test_broken_devices_behave_as_broken_until_healed(tmp_path: Path) -> N
         assert slow[0] == 124
 
 
-async def test_full_disk_refuses_a_release_and_keeps_the_running_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size_bytes", [1, 100_000])
+async def test_full_disk_refuses_a_release_and_keeps_the_running_one(
+    tmp_path: Path, size_bytes: int
+) -> None:
     async with small_lab(tmp_path) as lab:
         await _install(lab, 1, b'{"version":"1.0"}')
         await _commit(lab, 1)
         await lab.fleet.break_device("lab-01", Mode.DISK_FULL)
-        files = frames(directory("r2", {"blob": b"x" * 100_000}).frames(lab.key))
+        files = frames(directory("r2", {"blob": b"x" * size_bytes}).frames(lab.key))
 
         reply = await lab.deliver(2, files, progress=Progress())
         await lab.fleet.break_device("lab-01", Mode.HEAL)
