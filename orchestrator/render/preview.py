@@ -16,6 +16,7 @@ DIGEST_CHARS = 12
 LABEL_CELLS = 11
 CURRENT_MAX = 5
 WARNINGS_MAX = 20
+RUNS_MAX = 6  # limits of more waves than this are in the JSON form
 _COLUMNS = (
     Column("wave", flex=True),
     Column("devices", right=True),
@@ -140,7 +141,7 @@ def _members(preview: Preview, look: Look, *, all_names: bool) -> list[str]:
         first = f"  {pad(escape(wave.name, limit=40), width)}  "
         room = look.width - cells(first)
         if all_names:
-            names = " ".join(escape(device) for device in wave.devices)
+            names = _names(preview, wave)
             lines += wrap(names, look.width, first=first, indent=" " * cells(first))
         else:
             lines.append(first + fold_line(wave.devices, room, look))
@@ -148,6 +149,18 @@ def _members(preview: Preview, look: Look, *, all_names: bool) -> list[str]:
             mark = f"{' ' * cells(first)}{look.sign(Symbol.WARNING)} "
             lines += wrap(escape(note), look.width, first=mark, indent=" " * (cells(first) + 2))
     return [*lines, ""]
+
+
+def _names(preview: Preview, wave: WavePreview) -> str:
+    """Every device of a wave, with what it runs now where that was asked."""
+    if not preview.plan.surveyed:
+        return " ".join(escape(device) for device in wave.devices)
+    groups: dict[str | None, list[str]] = {}
+    for device in wave.devices:
+        groups.setdefault(preview.plan.devices[device].current, []).append(escape(device))
+    return "; ".join(
+        f"{' '.join(names)} (now {_artifact_word(current)})" for current, names in groups.items()
+    )
 
 
 def _gates(preview: Preview, look: Look) -> list[str]:
@@ -197,6 +210,7 @@ def _limits(preview: Preview, look: Look) -> list[str]:
     plan = preview.plan
     lines = _labelled("Halts when", "more devices of a wave fail than may, or a gate fails", look)
     lines += _labelled("Then", _then(preview), look)
+    lines += _labelled("Pauses if", _pauses(preview), look)
     first = next((wave for wave in preview.waves if wave.upper_bound < 1), None)
     if first is not None:
         worst = plural(first.worst_case_count, "device")
@@ -224,6 +238,23 @@ def _limits(preview: Preview, look: Look) -> list[str]:
         took = format_duration(preview.earliest_end_s)
         lines += _labelled("Takes", f"at least {took} of soak and gates", look)
     return lines
+
+
+def _pauses(preview: Preview) -> str:
+    """The limits of unreachable devices, runs of waves with the same one together."""
+    runs: list[tuple[int, str, str]] = []
+    for wave in preview.waves:
+        count, name = wave.allowed_unreachable_count, escape(wave.name, limit=40)
+        if runs and runs[-1][0] == count:
+            runs[-1] = (count, runs[-1][1], name)
+        else:
+            runs.append((count, name, name))
+    parts = [
+        f"{number(count)} in {first if first == last else f'{first} to {last}'}"
+        for count, first, last in runs[:RUNS_MAX]
+    ]
+    more = f", and so on in {len(runs) - RUNS_MAX} more" if len(runs) > RUNS_MAX else ""
+    return f"more devices stay unreachable than may: {', '.join(parts)}{more}"
 
 
 def _base(wave: WavePreview) -> int:

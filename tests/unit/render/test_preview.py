@@ -1,3 +1,6 @@
+from dataclasses import replace
+from fractions import Fraction
+
 import pytest
 
 from orchestrator.plan.preview import preview
@@ -41,8 +44,6 @@ def test_an_offline_preview_says_that_nobody_was_asked(plan_with) -> None:
 
 
 def test_without_keys_the_signature_is_left_to_the_devices(plan, plan_with) -> None:
-    from dataclasses import replace
-
     unsigned = plan_with(artifact=replace(plan.artifact, signed_by=""))
 
     assert "checked by the devices, not here" in text(preview(unsigned), DIGEST, Look(200))
@@ -61,8 +62,6 @@ def test_it_says_what_follows_a_failure(plan_with, on_failure, words) -> None:
 
 
 def test_hostile_text_of_plan_and_devices_is_escaped(plan, plan_with) -> None:
-    from dataclasses import replace
-
     evil = "\x1b[2J\u202e"
     devices = {name: replace(device, current=evil) for name, device in plan.devices.items()}
     hostile = plan_with(name=evil, devices=devices, warnings=(evil,), plan_file=evil)
@@ -83,8 +82,6 @@ def test_10_000_devices_fit_on_a_screen(plan_of) -> None:
 
 
 def test_where_nothing_changes_no_limits_are_promised(plan, plan_with) -> None:
-    from dataclasses import replace
-
     done = {
         name: replace(device, current_manifest=plan.artifact.manifest_sha256)
         for name, device in plan.devices.items()
@@ -96,3 +93,22 @@ def test_where_nothing_changes_no_limits_are_promised(plan, plan_with) -> None:
     assert "Halts when" not in shown
     assert "100 %  -" not in shown
     assert "< 100 %" not in shown
+
+
+def test_all_names_come_with_what_they_run_now(plan) -> None:
+    shown = " ".join(text(preview(plan), DIGEST, Look(), all_names=True).split())
+
+    current = plan.devices[plan.waves[0].devices[-1]].current
+    assert f"(now {current})" in shown
+
+
+def test_it_says_how_many_may_stay_unreachable(plan) -> None:
+    waves = tuple(
+        replace(wave, name=f"w{at}", max_unreachable_share=Fraction(share))
+        for at, (wave, share) in enumerate(zip(plan.waves, (0, 0, 1), strict=True), 1)
+    )
+
+    shown = text(preview(replace(plan, waves=waves)), DIGEST, Look(200))
+
+    assert "more devices stay unreachable than may: 0 in w1 to w2, " in shown
+    assert " in w3\n" in shown
