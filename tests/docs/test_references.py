@@ -56,6 +56,19 @@ def test_every_exit_code_is_explained_by_its_name() -> None:
     assert rows == [(str(int(code)), code.name.lower()) for code in ExitCode]
 
 
+def test_every_code_of_a_finding_is_explained_and_only_those() -> None:
+    pattern = re.compile(r"\b[A-Z]\d{3}\b")
+    literal = re.compile(r"\"([A-Z]\d{3})\"")
+    sources = (REPOSITORY / "orchestrator").rglob("*.py")
+    used = {code for path in sources for code in literal.findall(path.read_text())}
+    pages = (text(name) for name in documents() if name.startswith("docs/reference/"))
+    explained = {code for page in pages for code in pattern.findall(page)}
+
+    assert used <= explained, sorted(used - explained)
+    gone = {code for code in explained - used if code[0] in "ACDGIPSTY"}
+    assert gone == set(), sorted(gone)
+
+
 def test_code_map_names_each_package_once() -> None:
     section = text("docs/architecture.md").split("## Code map")[1].split("\n## ")[0]
     named = [name for cell in first_cells(section) for name in re.findall(r"`(\w+)/?`", cell)]
