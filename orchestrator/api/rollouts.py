@@ -366,7 +366,10 @@ async def ask(settings: Settings, request: AskRequest) -> Asked:
         )
         await store.ask(rollout_id, event)
     needs_engine = not found.engine and request.ask in _NEEDS_ENGINE
-    return Asked(rollout_id, found.engine, needs_engine)
+    halted = found.story.state is RolloutState.HALTED
+    go_on = f"rollout resume {rollout_id} --accept-failures"
+    still_wants = go_on if halted and request.ask is Ask.RETRY else ""
+    return Asked(rollout_id, found.engine, needs_engine, still_wants)
 
 
 def _refuse_after_the_end(found: Status, request: AskRequest) -> None:
@@ -385,7 +388,8 @@ def _refuse_what_cannot_be(found: Status, request: AskRequest) -> None:
         _refuse_after_the_end(found, request)
     if request.ask is Ask.RESUME and state is RolloutState.HALTED and not request.accept_failures:
         message = f"rollout `{found.rollout_id}` was halted by its limits"
-        hint = "look at `rollout status`; to go on in spite of it: `--accept-failures`"
+        go_on = f"rollout resume {found.rollout_id} --accept-failures"
+        hint = f"look at `rollout status`; to go on in spite of it: `{go_on}`"
         raise PlanError(message, hint=hint, code="S202")
     unknown = [name for name in request.devices if name not in found.resolved.devices]
     if unknown:

@@ -201,11 +201,15 @@ class AskRequest:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A recorded request; `needs_engine` when no other process will act on it."""
+    """A recorded request; `needs_engine` when no other process will act on it.
+
+    `still_wants` is the command that must follow before what was asked can happen, or empty.
+    """
 
     rollout_id: str
     engine: str
     needs_engine: bool
+    still_wants: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ def ask(session: Session, request: api.AskRequest, *, events: str | None = None)
     asked = wait_for(api.ask(session.settings, request))
     if asked.engine:
         say(f"{request.ask} asked of rollout {asked.rollout_id}; {asked.engine} carries it out")
+        _say_what_is_missing(asked)
         return 0
     if not asked.needs_engine:
         say(f"rollout {asked.rollout_id}: {request.ask} recorded")
@@ -70,7 +71,14 @@ def ask(session: Session, request: api.AskRequest, *, events: str | None = None)
     def work(observer: api.Observer, drain: asyncio.Event) -> Awaitable[api.Finished]:
         return api.run(session.settings, asked.rollout_id, observer=observer, drain=drain)
 
-    return watch(session, work, events=events)
+    code = watch(session, work, events=events)
+    _say_what_is_missing(asked)
+    return code
+
+
+def _say_what_is_missing(asked: api.Asked) -> None:
+    if asked.still_wants:
+        say(f"the rollout stays halted until `{asked.still_wants}`")
 
 
 @contextlib.contextmanager

@@ -33,7 +33,10 @@ def retry(
     why: WhyOption = "",
     events: EventsOption = None,
 ) -> int:
-    """Try devices again that failed or were not reached."""
+    """Try devices again that failed or were not reached.
+
+    A halted rollout stays halted: `rollout resume --accept-failures` then starts them.
+    """
     session = start(common)
     request = api.AskRequest(rollout, Ask.RETRY, why=why, devices=tuple(device or ()))
     return ask(session, request, events=events)

@@ -41,7 +41,8 @@ def rollback(
     count = found.story.on_new
     if wave is not None:
         sizes = {each.name: each.devices for each in found.story.waves}
-        count = min(count, sizes.get(wave, count))
-    confirm_devices(session, "Roll back", count, yes=yes)
+        count = min(count, sizes.get(wave, 0))
+    if count:  # otherwise there is nothing to agree to; an unknown wave is refused below
+        confirm_devices(session, "Roll back", count, yes=yes)
     request = api.AskRequest(found.rollout_id, Ask.ROLLBACK, why=why, wave=wave)
     return ask(session, request, events=events)

@@ -11,9 +11,10 @@ import pytest
 
 from orchestrator import api
 from orchestrator.api.stores import open_state
-from orchestrator.errors import LeaseError
-from orchestrator.rollout.events import JournalEntry
+from orchestrator.errors import LeaseError, PlanError
+from orchestrator.rollout.events import Ask, JournalEntry
 from orchestrator.rollout.machine import Rollout
+from orchestrator.rollout.states import RolloutState
 
 PLAN = """\
 schema: 1
@@ -90,3 +91,28 @@ async def test_what_is_said_begins_with_the_rollout(settings: api.Settings) -> N
 
     assert finished.rollout_id == rollout_id
     assert heard.told[:2] == ["started r-1", "engine_started"]
+
+
+async def test_retry_of_a_halted_rollout_names_the_command_that_must_follow(
+    settings: api.Settings,
+) -> None:
+    """A device whose host key nobody knows halts its rollout."""
+    rollout_id = await stored(settings)
+    await api.run(settings, rollout_id, observer=Heard(), drain=asyncio.Event())
+    assert (await api.status(settings, None)).story.state is RolloutState.HALTED
+
+    asked = await api.ask(settings, api.AskRequest(None, Ask.RETRY))
+
+    assert asked.still_wants == "rollout resume r-1 --accept-failures"
+
+
+async def test_halted_rollout_is_resumed_with_a_whole_command_in_the_hint(
+    settings: api.Settings,
+) -> None:
+    rollout_id = await stored(settings)
+    await api.run(settings, rollout_id, observer=Heard(), drain=asyncio.Event())
+
+    with pytest.raises(PlanError) as refused:
+        await api.ask(settings, api.AskRequest(None, Ask.RESUME))
+
+    assert "`rollout resume r-1 --accept-failures`" in refused.value.hint

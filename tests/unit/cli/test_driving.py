@@ -5,11 +5,12 @@ import json
 
 import pytest
 
-from orchestrator.api import Finished, Observer, Run
-from orchestrator.cli.driving import watch
+from orchestrator.api import Asked, AskRequest, Finished, Observer, Run, Settings
+from orchestrator.cli.driving import ask, watch
 from orchestrator.device.model import Address, DeviceId
 from orchestrator.errors import ExitCode, OrchestratorError, PlanError
 from orchestrator.plan.resolved import PlannedArtifact, PlannedDevice, ResolvedPlan, ResolvedWave
+from orchestrator.rollout.events import Ask
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.story import tell
 
@@ -102,3 +103,17 @@ def test_errors_of_the_work_pass(session) -> None:
 
     with pytest.raises(PlanError, match="stale"):
         watch(session, work, events=None)
+
+
+def test_what_still_has_to_follow_is_said_last(session, capsys, monkeypatch) -> None:
+    follows = "rollout resume r-1 --accept-failures"
+
+    async def recorded(_settings: Settings, _request: AskRequest) -> Asked:
+        return Asked("r-1", "ann@elsewhere:1:1", needs_engine=False, still_wants=follows)
+
+    monkeypatch.setattr("orchestrator.api.ask", recorded)
+
+    assert ask(session, AskRequest(None, Ask.RETRY)) == 0
+
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last == f"the rollout stays halted until `{follows}`"
