@@ -48,6 +48,8 @@ class PlainContainer:
         place = os.fsencode(str(root))
         # The helper's own arguments, and its modules: never an editor that has a file open.
         self._marks = (b"--root\0" + place + b"\0", place + b"/usr/lib/rollout/")
+        # What the helper hands to all that it starts: a `sleep` has no other mark.
+        self._inherited = b"ROLLOUT_ROOT=" + place
 
     async def start(self) -> None:
         """Nothing to make."""
@@ -65,7 +67,12 @@ class PlainContainer:
             await asyncio.sleep(0)
 
     async def _processes(self) -> list[int]:
-        return [pid for pid, command in await _commands() if any(m in command for m in self._marks)]
+        return [
+            pid
+            for pid, command in await _commands()
+            if any(mark in command for mark in self._marks)
+            or self._inherited in _environment(pid).split(b"\0")
+        ]
 
 
 async def _commands() -> list[tuple[int, bytes]]:
@@ -83,6 +90,14 @@ def _commands_by_proc() -> list[tuple[int, bytes]] | None:
             with contextlib.suppress(OSError):
                 found.append((int(entry.name), (entry / "cmdline").read_bytes()))
     return found
+
+
+def _environment(pid: int) -> bytes:
+    """Its variables, each ended by NUL; nothing where it is another user's, or there is no /proc."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
 
 
 async def _commands_by_ps() -> list[tuple[int, bytes]]:

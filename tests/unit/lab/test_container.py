@@ -41,6 +41,22 @@ async def test_command_reads_and_writes_its_own_tree(container: Container, tmp_p
     assert (tmp_path / "out").read_text() == "done\n"
 
 
+async def test_kill_ends_what_the_helper_started_and_left(
+    container: Container, tmp_path: Path
+) -> None:
+    """As the `sleep` of a dead-man that was disarmed: nothing in its arguments tells whose it is."""
+    await container.start()
+    script = f"export ROLLOUT_ROOT={tmp_path}; setsid sleep 30 </dev/null 2>/dev/null & exit"
+    process = await start(container, "/bin/sh", "-c", script)
+    assert process.stdout is not None
+
+    await process.wait()
+    await container.kill()
+
+    async with asyncio.timeout(5):
+        assert await process.stdout.read() == b""  # its end: nobody holds it open any more
+
+
 async def test_kill_ends_what_runs_detached(container: Container, tmp_path: Path) -> None:
     """As a dead-man: in a session of its own, after the command that started it ended."""
     helper = tmp_path / "usr/lib/rollout/helper.sh"
