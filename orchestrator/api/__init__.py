@@ -15,9 +15,10 @@ from orchestrator.api.artifacts import (
 from orchestrator.api.devices import device_adopt, device_check, device_facts
 from orchestrator.api.enrolment import device_enroll, device_release
 from orchestrator.api.fleet import lab_break, lab_down, lab_status, lab_up
-from orchestrator.api.plans import prepare, refuse_stale
+from orchestrator.api.plans import prepare
 from orchestrator.api.project import hosts, init, inventory_list, validate
 from orchestrator.api.rollouts import apply, ask, journal, rollouts, run, status
+from orchestrator.api.saved import refuse_stale
 from orchestrator.api.values import (
     ArtifactShown,
     Asked,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -12,22 +11,19 @@ from typing import TYPE_CHECKING
 
 from orchestrator import __version__
 from orchestrator.api.connections import open_transport
+from orchestrator.api.plan_artifacts import planned_artifact
 from orchestrator.api.project import load_inventory, read_file
+from orchestrator.api.saved import choice_digest, inventory_digest
 from orchestrator.api.stores import open_state, state_exists
 from orchestrator.api.values import PlanRequest, Prepared, Settings, Source
 from orchestrator.device.reason import Reason
-from orchestrator.errors import PlanError, StalePlanError, TrustError, Where
+from orchestrator.errors import PlanError, Where
 
 if TYPE_CHECKING:
-    from orchestrator.artifact.model import Artifact
     from orchestrator.device.model import Device, DeviceId
-    from orchestrator.inventory.model import Inventory
-    from orchestrator.plan.model import Plan
-    from orchestrator.plan.resolved import PlannedArtifact, ResolvedPlan
+    from orchestrator.plan.resolved import ResolvedPlan
     from orchestrator.plan.survey import Surveyed
-    from orchestrator.trust.keys import VerificationKey
 
-SAVED_PLAN_S = 24 * 3600.0  # older: the fleet has moved on; resolving again costs seconds
 SURVEY_CONNECT_S = 10.0
 OnSurvey = Callable[[int, int], None]
 
@@ -64,15 +60,16 @@ async def _written(
     settings: Settings, request: PlanRequest, data: bytes, on_survey: OnSurvey
 ) -> Prepared:
     from orchestrator.plan.parse import parse_plan
-    from orchestrator.plan.render_text import rendered_hosts
+    from orchestrator.plan.render_text import refuse_unused, rendered_hosts
     from orchestrator.plan.resolve import resolve_plan
 
     plan = parse_plan(data, file=str(request.plan))
+    refuse_unused(plan, request.source.extra_vars)
     inventory = load_inventory(settings, request.source)
-    artifact = _artifact(settings, request, plan)
+    artifact = planned_artifact(settings, request, plan)
     plan_sha256 = hashlib.sha256(data).hexdigest()
-    choice_sha256 = _choice_digest(request.source)
-    inventory_sha256 = _inventory_digest(inventory, choice_sha256)
+    choice_sha256 = choice_digest(request.source)
+    inventory_sha256 = inventory_digest(inventory, choice_sha256)
     running = await _under_way(settings, plan_sha256, inventory_sha256, artifact.sha256)
     if running is not None:
         return running
@@ -127,74 +124,6 @@ async def _saved(settings: Settings, request: PlanRequest, data: bytes) -> Prepa
     return _prepared(resolved, saved=True)
 
 
-def refuse_stale(settings: Settings, prepared: Prepared) -> None:
-    """Refuses a saved plan that no longer describes the world; for new starts only.
-
-    Raises:
-        StalePlanError: too old, or plan file, inventory or artifact changed since.
-    """
-    resolved = prepared.resolved
-    age_s = time.time() - resolved.made_at
-    hint = "look at it again: `rollout preview PLAN --out FILE`"
-    if age_s > SAVED_PLAN_S:
-        message = f"the saved plan is {age_s / 3600:.0f} hours old, more than 24"
-        raise StalePlanError(message, hint=hint, code="P311")
-    plan_file = settings.root / resolved.plan_file
-    if plan_file.is_file():
-        found = hashlib.sha256(read_file(plan_file)).hexdigest()
-        if found != resolved.plan_sha256:
-            message = f"plan file `{resolved.plan_file}` has changed since it was saved"
-            raise StalePlanError(message, hint=hint, code="P312")
-    if _inventory_of_today(settings, resolved) != resolved.inventory_sha256:
-        message = "the inventory has changed since the plan was saved"
-        raise StalePlanError(message, hint=hint, code="P314")
-    artifact, _ = read_artifact(settings, artifact_path(settings, resolved))
-    if artifact.sha256 != resolved.artifact.sha256:
-        message = f"artifact `{resolved.artifact.path}` has changed since the plan was saved"
-        raise StalePlanError(message, hint=hint, code="P313")
-
-
-def artifact_path(settings: Settings, resolved: ResolvedPlan) -> Path:
-    """The artifact's file, as the plan names it.
-
-    Raises:
-        ArtifactError: there is none.
-    """
-    from orchestrator.artifact.repository import find
-
-    base = (settings.root / resolved.plan_file).parent
-    return find(resolved.artifact.path, base=base)
-
-
-def read_artifact(settings: Settings, path: Path) -> tuple[Artifact, VerificationKey | None]:
-    """An artifact that may be rolled out: sound, signed, by a trusted key where any is known.
-
-    The key is None where the operator trusts none: devices still check with theirs.
-
-    Raises:
-        ArtifactError: a rule is broken.
-        TrustError: unsigned, or by no trusted key.
-    """
-    from orchestrator.artifact.model import ScriptPolicy
-    from orchestrator.artifact.reader import ReadOptions
-    from orchestrator.artifact.reader import read_artifact as read
-    from orchestrator.trust.keys import load_public_key
-    from orchestrator.trust.signature import verify_artifact
-
-    # The helper runs no state scripts; an artifact that counts on them must not seem to work.
-    options = ReadOptions(scripts=ScriptPolicy.FORBID)
-    keys = [load_public_key(key) for key in settings.trusted_keys]
-    if keys:
-        verified = verify_artifact(path, keys, options=options)
-        return verified.artifact, verified.key
-    artifact = read(path, options=options)
-    if not artifact.signature:
-        message = f"artifact `{path}` is not signed"
-        hint = "sign it with `rollout artifact sign`; devices refuse it otherwise"
-        raise TrustError(message, hint=hint, code="T120")
-    return artifact, None
-
-
 async def survey_devices(
     settings: Settings, devices: Sequence[Device], payload_type: str, on_survey: OnSurvey
 ) -> Mapping[DeviceId, Surveyed]:
@@ -247,26 +176,6 @@ async def _without_foreign(
     return {device: judged(answer) for device, answer in survey.items()}
 
 
-def _artifact(settings: Settings, request: PlanRequest, plan: Plan) -> PlannedArtifact:
-    from orchestrator.artifact.repository import find
-    from orchestrator.plan.render_text import rendered_artifact
-    from orchestrator.plan.resolved import PlannedArtifact
-
-    name = rendered_artifact(plan, request.source.extra_vars)
-    artifact, key = read_artifact(settings, find(name, base=request.plan.parent))
-    return PlannedArtifact(
-        path=name,
-        name=artifact.name,
-        sha256=artifact.sha256,
-        manifest_sha256=artifact.manifest_sha256,
-        payload_type=artifact.payload.type,
-        device_types=artifact.device_types,
-        size_bytes=artifact.size_bytes,
-        transfer_bytes=artifact.delivery_size_bytes,
-        signed_by=f"{key.kind} {key.fingerprint[:16]}" if key else "",
-    )
-
-
 def _from_root(settings: Settings, plan: Path) -> str:
     path = plan.resolve()
     root = settings.root.resolve()
@@ -276,30 +185,6 @@ def _from_root(settings: Settings, plan: Path) -> str:
 def _source_from_root(settings: Settings, text: str) -> str:
     path = settings.root / Path(text).expanduser()
     return _from_root(settings, path) if path.exists() else text  # else a list of names
-
-
-def _choice_digest(source: Source) -> str:
-    """Digest of limit and `-e`; their values stay out of the plan."""
-    if not source.limit and not source.extra_vars:
-        return ""
-    chosen = {"limit": source.limit, "vars": dict(source.extra_vars)}
-    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
-
-
-def _inventory_digest(inventory: Inventory, choice_sha256: str) -> str:
-    """Digest of everything that chooses devices and variables: files, limit, `-e`."""
-    if not choice_sha256:
-        return inventory.digest
-    return hashlib.sha256(f"{inventory.digest} {choice_sha256}".encode()).hexdigest()
-
-
-def _inventory_of_today(settings: Settings, resolved: ResolvedPlan) -> str:
-    """The same digest now; "" where the inventory cannot be read any more."""
-    try:
-        inventory = load_inventory(settings, Source(inventory=resolved.inventory))
-    except PlanError:
-        return ""
-    return _inventory_digest(inventory, resolved.choice_sha256)
 
 
 async def _under_way(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.connections import open_transport
 from orchestrator.api.owners import is_gone, person, this_process
-from orchestrator.api.plans import artifact_path, refuse_stale
+from orchestrator.api.plan_artifacts import artifact_path
+from orchestrator.api.saved import refuse_stale
 from orchestrator.api.stores import no_rollouts, open_state, rollout_id_of, state_exists
 from orchestrator.api.values import (
     Asked,

@@ -10,11 +10,29 @@ from orchestrator.plan.model import GateText, Plan, ProbeText, Text
 from orchestrator.plan.parse_gates import check_name_problem, url_problem
 from orchestrator.plan.resolved import Probe, ProbeKind, Stage
 from orchestrator.plan.template import TemplateError, check_template, render
+from orchestrator.source.suggest import did_you_mean
 
 
 def plan_variables(plan: Plan, set_vars: Mapping[str, str]) -> dict[str, object]:
     """Variables for texts that are for all devices: `vars`, overridden by `-e`."""
     return {**plan.variables, **set_vars}
+
+
+def refuse_unused(plan: Plan, set_vars: Mapping[str, str]) -> None:
+    """Refuses `-e` for what the plan neither sets nor reads: a typing error would go unseen.
+
+    Raises:
+        PlanError: names the variable, with a guess.
+    """
+    texts = [plan.hosts, plan.artifact, *([plan.release] if plan.release else [])]
+    texts += [text for gate in plan.gates for text in gate.probe.texts]
+    read = set().union(*(check_template(text.text).names for text in texts))
+    known = sorted({*plan.variables, *read})
+    for name in set_vars:
+        if name not in known:
+            message = f"`-e {name}=...` sets nothing in this plan{did_you_mean(name, known)}"
+            hint = f"variables of the plan: {', '.join(known) or 'none'}"
+            raise PlanError(message, hint=hint, where=plan.where, code="P211")
 
 
 def rendered_hosts(plan: Plan, set_vars: Mapping[str, str]) -> str:

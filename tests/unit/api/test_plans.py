@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import api
-from orchestrator.api.plans import SAVED_PLAN_S, refuse_stale
+from orchestrator.api.saved import SAVED_PLAN_S, refuse_stale
 from orchestrator.device.model import DeviceId
 from orchestrator.errors import PlanError, StalePlanError, TrustError
 from orchestrator.plan.digest import to_json
@@ -136,6 +136,7 @@ async def test_saved_plan_is_stale_once_its_inventory_changed(place: Place) -> N
 async def test_saved_plan_with_limit_and_variables_is_held_against_the_same_choice(
     place: Place,
 ) -> None:
+    place.plan.write_text(PLAN + "vars: {token: open}\n")
     source = api.Source(limit="web1", extra_vars={"token": "hush"})
     first = await api.prepare(place.settings, api.PlanRequest(place.plan, source, offline=True))
     path = place.root / "saved.plan"

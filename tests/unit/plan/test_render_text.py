@@ -7,7 +7,7 @@ import pytest
 from orchestrator.device.model import DeviceId
 from orchestrator.errors import PlanError
 from orchestrator.plan.model import Plan
-from orchestrator.plan.render_text import rendered_artifact, rendered_hosts
+from orchestrator.plan.render_text import refuse_unused, rendered_artifact, rendered_hosts
 from orchestrator.plan.resolved import Probe, ProbeKind, ResolvedPlan
 
 Parse = Callable[[str], Plan]
@@ -150,3 +150,24 @@ def test_variable_of_another_kind_is_refused(plan: Parse, resolve: Resolve) -> N
         resolve(read, 2)
 
     assert caught.value.diagnostics[0].message == "a list is no text"
+
+
+@pytest.mark.parametrize("name", ["group", "version"])
+def test_a_variable_that_is_set_or_read_may_be_given(full: Plan, name: str) -> None:
+    refuse_unused(full, {name: "x"})
+
+
+@pytest.mark.parametrize(
+    ("name", "guess"), [("verson", "`version`"), ("a b", ""), ("__class__", "")]
+)
+def test_a_variable_that_nobody_reads_is_refused(full: Plan, name: str, guess: str) -> None:
+    with pytest.raises(PlanError, match="sets nothing in this plan") as refused:
+        refuse_unused(full, {name: "x"})
+
+    assert guess in refused.value.message
+
+
+def test_a_variable_that_a_probe_reads_may_be_given(plan: Parse) -> None:
+    read = gate(plan, 'http: {url: "http://h/{{ site }}"}, success_when: result.status == 200')
+
+    refuse_unused(read, {"site": "ber"})

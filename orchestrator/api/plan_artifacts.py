@@ -1,0 +1,83 @@
+"""The artifact that a plan names: found, read, and fit to be rolled out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.api.values import PlanRequest, Settings
+from orchestrator.errors import TrustError
+
+if TYPE_CHECKING:
+    from orchestrator.artifact.model import Artifact
+    from orchestrator.plan.model import Plan
+    from orchestrator.plan.resolved import PlannedArtifact, ResolvedPlan
+    from orchestrator.trust.keys import VerificationKey
+
+
+def planned_artifact(settings: Settings, request: PlanRequest, plan: Plan) -> PlannedArtifact:
+    """The artifact as a resolved plan describes it.
+
+    Raises:
+        ArtifactError: there is none, or a rule is broken.
+        TrustError: unsigned, or by no trusted key.
+        PlanError: a variable of its name is missing.
+    """
+    from orchestrator.artifact.repository import find
+    from orchestrator.plan.render_text import rendered_artifact
+    from orchestrator.plan.resolved import PlannedArtifact
+
+    name = rendered_artifact(plan, request.source.extra_vars)
+    artifact, key = read_artifact(settings, find(name, base=request.plan.parent))
+    return PlannedArtifact(
+        path=name,
+        name=artifact.name,
+        sha256=artifact.sha256,
+        manifest_sha256=artifact.manifest_sha256,
+        payload_type=artifact.payload.type,
+        device_types=artifact.device_types,
+        size_bytes=artifact.size_bytes,
+        transfer_bytes=artifact.delivery_size_bytes,
+        signed_by=f"{key.kind} {key.fingerprint[:16]}" if key else "",
+    )
+
+
+def artifact_path(settings: Settings, resolved: ResolvedPlan) -> Path:
+    """The artifact's file, as the plan names it.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    from orchestrator.artifact.repository import find
+
+    base = (settings.root / resolved.plan_file).parent
+    return find(resolved.artifact.path, base=base)
+
+
+def read_artifact(settings: Settings, path: Path) -> tuple[Artifact, VerificationKey | None]:
+    """An artifact that may be rolled out: sound, signed, by a trusted key where any is known.
+
+    The key is None where the operator trusts none: devices still check with theirs.
+
+    Raises:
+        ArtifactError: a rule is broken.
+        TrustError: unsigned, or by no trusted key.
+    """
+    from orchestrator.artifact.model import ScriptPolicy
+    from orchestrator.artifact.reader import ReadOptions
+    from orchestrator.artifact.reader import read_artifact as read
+    from orchestrator.trust.keys import load_public_key
+    from orchestrator.trust.signature import verify_artifact
+
+    # The helper runs no state scripts; an artifact that counts on them must not seem to work.
+    options = ReadOptions(scripts=ScriptPolicy.FORBID)
+    keys = [load_public_key(key) for key in settings.trusted_keys]
+    if keys:
+        verified = verify_artifact(path, keys, options=options)
+        return verified.artifact, verified.key
+    artifact = read(path, options=options)
+    if not artifact.signature:
+        message = f"artifact `{path}` is not signed"
+        hint = "sign it with `rollout artifact sign`; devices refuse it otherwise"
+        raise TrustError(message, hint=hint, code="T120")
+    return artifact, None

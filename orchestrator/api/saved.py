@@ -1,0 +1,70 @@
+"""Saved plans: what they were made from, and whether that is still so."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from typing import TYPE_CHECKING
+
+from orchestrator.api.plan_artifacts import artifact_path, read_artifact
+from orchestrator.api.project import load_inventory, read_file
+from orchestrator.api.values import Prepared, Settings, Source
+from orchestrator.errors import PlanError, StalePlanError
+
+if TYPE_CHECKING:
+    from orchestrator.inventory.model import Inventory
+    from orchestrator.plan.resolved import ResolvedPlan
+
+SAVED_PLAN_S = 24 * 3600.0  # older: the fleet has moved on; resolving again costs seconds
+
+
+def refuse_stale(settings: Settings, prepared: Prepared) -> None:
+    """Refuses a saved plan that no longer describes the world; for new starts only.
+
+    Raises:
+        StalePlanError: too old, or plan file, inventory or artifact changed since.
+    """
+    resolved = prepared.resolved
+    age_s = time.time() - resolved.made_at
+    hint = "look at it again: `rollout preview PLAN --out FILE`"
+    if age_s > SAVED_PLAN_S:
+        message = f"the saved plan is {age_s / 3600:.0f} hours old, more than 24"
+        raise StalePlanError(message, hint=hint, code="P311")
+    plan_file = settings.root / resolved.plan_file
+    if plan_file.is_file():
+        found = hashlib.sha256(read_file(plan_file)).hexdigest()
+        if found != resolved.plan_sha256:
+            message = f"plan file `{resolved.plan_file}` has changed since it was saved"
+            raise StalePlanError(message, hint=hint, code="P312")
+    if _inventory_of_today(settings, resolved) != resolved.inventory_sha256:
+        message = "the inventory has changed since the plan was saved"
+        raise StalePlanError(message, hint=hint, code="P314")
+    artifact, _ = read_artifact(settings, artifact_path(settings, resolved))
+    if artifact.sha256 != resolved.artifact.sha256:
+        message = f"artifact `{resolved.artifact.path}` has changed since the plan was saved"
+        raise StalePlanError(message, hint=hint, code="P313")
+
+
+def choice_digest(source: Source) -> str:
+    """Digest of limit and `-e`; their values stay out of the plan."""
+    if not source.limit and not source.extra_vars:
+        return ""
+    chosen = {"limit": source.limit, "vars": dict(source.extra_vars)}
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+
+def inventory_digest(inventory: Inventory, choice_sha256: str) -> str:
+    """Digest of everything that chooses devices and variables: files, limit, `-e`."""
+    if not choice_sha256:
+        return inventory.digest
+    return hashlib.sha256(f"{inventory.digest} {choice_sha256}".encode()).hexdigest()
+
+
+def _inventory_of_today(settings: Settings, resolved: ResolvedPlan) -> str:
+    """The same digest now; "" where the inventory cannot be read any more."""
+    try:
+        inventory = load_inventory(settings, Source(inventory=resolved.inventory))
+    except PlanError:
+        return ""
+    return inventory_digest(inventory, resolved.choice_sha256)
