@@ -47,7 +47,7 @@ def body(preview: Preview, digest: str, look: Look, *, all_names: bool = False) 
     lines = [*_head(preview, digest, look), "", *_waves(preview, look), ""]
     lines += _members(preview, look, all_names=all_names)
     if preview.has_changes:
-        lines += [*_gates(preview, look), *_limits(preview, look)]
+        lines += ["", *_gates(preview, look), *_limits(preview, look)]
     lines += _skipped(preview, look, all_names=all_names)
     lines += _warnings(preview, look)
     return "\n".join([*lines, "", _end(preview, look)])
@@ -148,7 +148,7 @@ def _members(preview: Preview, look: Look, *, all_names: bool) -> list[str]:
         for note in wave.notes:
             mark = f"{' ' * cells(first)}{look.sign(Symbol.WARNING)} "
             lines += wrap(escape(note), look.width, first=mark, indent=" " * (cells(first) + 2))
-    return [*lines, ""]
+    return lines
 
 
 def _names(preview: Preview, wave: WavePreview) -> str:

@@ -90,6 +90,7 @@ def test_where_nothing_changes_no_limits_are_promised(plan, plan_with) -> None:
     shown = text(preview(plan_with(devices=done)), DIGEST, Look())
 
     assert "0 to update, 24 unchanged, 3 skipped." in shown
+    assert "\n\n\n" not in shown
     assert "Halts when" not in shown
     assert "100 %  -" not in shown
     assert "< 100 %" not in shown
