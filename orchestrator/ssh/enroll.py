@@ -22,7 +22,7 @@ from importlib import resources
 import asyncssh
 
 from orchestrator.device.model import Address
-from orchestrator.device.protocol import Reply
+from orchestrator.device.protocol import Rc, Reply
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
 from orchestrator.ssh.transport import SshTransport
@@ -231,8 +231,14 @@ def read_plan(reply: Reply, *host_keys: str) -> EnrolPlan:
     """The plan that a reply of `enroll.sh` tells of.
 
     Raises:
-        DeviceError: PROTOCOL, it holds something else.
+        DeviceError: PROTOCOL, it holds something else; AUTHENTICATION, the helper answered.
     """
+    if reply.rc == Rc.USAGE:  # what a forced command says of any command but its own
+        raise DeviceError(
+            "this login leads to the device's helper, not to an administrator's shell",
+            reason=Reason.AUTHENTICATION,
+            hint="name an account of an administrator: `--login USER`",
+        )
     changes, problems = [], []
     for key, value in reply.lines:
         subject, _, target = value.partition(" ")

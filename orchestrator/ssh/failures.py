@@ -6,6 +6,9 @@ escaped by the renderers.
 
 from __future__ import annotations
 
+import errno
+import os
+
 import asyncssh
 
 from orchestrator.device.reason import Reason
@@ -92,4 +95,6 @@ def _host_key(who: str, why: str) -> DeviceError:
 
 
 def _text(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno is not None and error.errno in errno.errorcode:
+        return os.strerror(error.errno).lower()  # without Python's numbers, names and tuples
     return str(error)[:TEXT_MAX] or type(error).__name__

@@ -152,6 +152,18 @@ async def test_enrolled_host_takes_a_release_and_is_released_without_a_trace(
         assert "rollout:" not in at.host.path("/etc/passwd").read_text()
 
 
+async def test_login_of_the_helper_cannot_enrol_or_release_and_is_told_so(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        await at.admin.enrol(at.wanted())
+        helper = Admin(at.transport, at.host.address("rollout", at.login_file))
+
+        with pytest.raises(DeviceError, match="not to an administrator's shell") as caught:
+            await helper.release()
+
+        assert "--login" in caught.value.hint
+        assert (await at.ask(HELLO)).rc == 0
+
+
 async def test_ordinary_user_reaches_the_helper_by_sudo(tmp_path: Path) -> None:
     async with desk(tmp_path) as at:
         device = Device(DeviceId("edge-1"), replace(at.host.operator, become="sudo"))

@@ -32,6 +32,12 @@ def test_error_while_connecting_has_its_reason(error: Exception, reason: Reason)
     assert connect_failure(error, "device").reason == reason
 
 
+def test_error_of_the_network_is_told_in_words_of_people() -> None:
+    error = ConnectionRefusedError(111, "Connect call failed ('192.0.2.1', 22)")
+
+    assert connect_failure(error, "gw-1").message == "gw-1 is unreachable: connection refused"
+
+
 @pytest.mark.parametrize(
     ("error", "connected", "reason"),
     [
