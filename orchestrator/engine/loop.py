@@ -54,12 +54,15 @@ class Pace:
     Attributes:
         lease_s: how long the lease lasts; renewed at a third of it.
         poll_s: distance of looks at operators' requests.
-        gather_s: how long events are gathered into one transaction when several devices work.
+        gather_s: how long events are gathered into one transaction at most.
+        gather_share_s: the same for each action in flight: few devices are answered at once,
+            and with many no answer is worth a transaction of its own.
     """
 
     lease_s: float = 15.0
     poll_s: float = 0.25
     gather_s: float = 0.05
+    gather_share_s: float = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,16 +205,20 @@ class Engine:
 
     async def _loop(self, lease: Lease, rollout: Rollout, executor: Executor) -> None:
         clock = self._ports.clock
-        events: list[Event] = []
-        if not rollout.is_terminal:
-            events = [EngineStarted(clock.now(), lease.epoch), *await self._requests(rollout)]
+        events: list[Event] = list(await self._requests(rollout))
+        if events or not rollout.is_terminal:
+            events = [EngineStarted(clock.now(), lease.epoch), *events]
         while True:
             if events:
                 await self._commit(lease, rollout, rollout.apply_all(events))
                 executor.ensure(rollout.in_flight)
-            if self._is_over(rollout):
+            if not self._is_over(rollout):
+                events = await self._gather(rollout, executor)
+                continue
+            # what was asked at the last moment: nobody else would look at it
+            events = [] if self._stopped else list(await self._requests(rollout))
+            if not events:
                 return
-            events = await self._gather(rollout, executor)
 
     def _is_over(self, rollout: Rollout) -> bool:
         if rollout.is_terminal or rollout.is_resting:
@@ -231,8 +238,9 @@ class Engine:
             until = min(until, wakeup)
         timeout_s = max(0.0, until - clock.now())
         events = list(await executor.next_events(timeout_s=timeout_s, limit=BATCH_EVENTS))
-        if events and len(rollout.in_flight) > 1 and pace.gather_s:
-            await clock.sleep(pace.gather_s)
+        gather_s = min(pace.gather_s, (len(rollout.in_flight) - 1) * pace.gather_share_s)
+        if events and gather_s > 0:
+            await clock.sleep(gather_s)
             more = BATCH_EVENTS - len(events)
             events.extend(await executor.next_events(timeout_s=0.0, limit=more))
         if wakeup is not None and clock.now() >= wakeup:
