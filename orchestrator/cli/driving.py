@@ -39,7 +39,7 @@ def watch(session: Session, work: Work, *, events: str | None) -> int:
             observers.append(EventsWriter(stream, __version__))
         watchers = Watchers(observers)
         try:
-            finished = drive(lambda drain: work(watchers, drain))
+            finished = drive(lambda drain: work(watchers, drain), tell=view.tell)
         finally:
             view.close()
     if view.board is not None:

@@ -34,12 +34,22 @@ def wait_for(work: Coroutine[object, object, T]) -> T:
     return _run(ignore_drain, patient=False)
 
 
-def drive(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
-    """Runs work that can stop gracefully when the event it is given is set."""
-    return _run(work, patient=True)
+def drive(work: Callable[[asyncio.Event], Awaitable[T]], *, tell: Callable[[str], None] = say) -> T:
+    """Runs work that can stop gracefully when the event it is given is set.
+
+    Args:
+        work: takes that event.
+        tell: shows a line to the person; a live view has to know of every line on its terminal.
+    """
+    return _run(work, patient=True, tell=tell)
 
 
-def _run(work: Callable[[asyncio.Event], Awaitable[T]], *, patient: bool) -> T:
+def _run(
+    work: Callable[[asyncio.Event], Awaitable[T]],
+    *,
+    patient: bool,
+    tell: Callable[[str], None] = say,
+) -> T:
     stopped_by: list[ExitCode] = []
 
     async def main() -> T:
@@ -55,7 +65,7 @@ def _run(work: Callable[[asyncio.Event], Awaitable[T]], *, patient: bool) -> T:
         def interrupted() -> None:
             if patient and not drain.is_set():
                 drain.set()
-                say(STOPPING)
+                tell(STOPPING)
             else:
                 leave(ExitCode.INTERRUPTED)
 

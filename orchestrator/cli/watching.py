@@ -60,6 +60,10 @@ class PlainView:
         if time.monotonic() - self._said_at >= HEARTBEAT_S:
             self._print([self._lines.heartbeat(now)])
 
+    def tell(self, text: str) -> None:
+        """A line that is no part of the rollout's story."""
+        say(text)
+
     def close(self) -> None:
         """Nothing stays behind."""
 
@@ -84,6 +88,10 @@ class LiveView(PlainView):
         if self.board is not None:
             self.board.take_time(now)
             self._draw()
+
+    def tell(self, text: str) -> None:
+        """A line above the live ones; below them it would be drawn over."""
+        self._print([text])
 
     def close(self) -> None:
         """Takes the live lines away: the summary says the same and stays."""

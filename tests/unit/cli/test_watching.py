@@ -8,6 +8,7 @@ from orchestrator.api import Run
 from orchestrator.cli.watching import EventsWriter, LiveView, PlainView, Watchers
 from orchestrator.device.model import Address, DeviceId
 from orchestrator.plan.resolved import PlannedArtifact, PlannedDevice, ResolvedPlan, ResolvedWave
+from orchestrator.render.picture import settled
 from orchestrator.rollout.events import JournalEntry
 
 DEVICE = DeviceId("gw-1")
@@ -107,6 +108,22 @@ def test_the_live_view_takes_back_what_it_drew(session, run) -> None:
     assert ups == drawn.count("\x1b[K\n")
     assert drawn.endswith("\x1b[?25h")
     assert any("wave canary: 1 device" in line for line in kept)
+
+
+def test_a_line_told_meanwhile_stays_and_leaves_nothing_of_the_live_view(session, run) -> None:
+    stream = io.StringIO()
+    view = LiveView(session, stream)
+
+    view.started(run)
+    view.tell("stopping: " + "x" * 300)
+    view.tick(200.0)
+    view.close()
+
+    assert settled(stream.getvalue()).split("\n") == [
+        "00:00 rollout r-1: app-1 to 1 device in 1 wave",
+        "stopping: " + "x" * 300,
+        "",
+    ]
 
 
 def test_the_live_view_draws_at_most_ten_times_a_second(session, run, monkeypatch) -> None:
