@@ -128,17 +128,24 @@ def invoke(arguments: Sequence[str]) -> int:
     try:
         build(words)(args=list(arguments), prog_name=PROGRAM)
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else ExitCode.USAGE
+        code = stop.code if isinstance(stop.code, int) else ExitCode.USAGE
+        # A command ends by `typer.Exit`; all else that ends here is wrong usage.
+        return code if isinstance(stop.__context__, typer.Exit) else _failed(code, arguments)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001  the last resort: a bug must not look like a refusal
         ours = _ours(error)
         if ours is None:
             _report_bug(error, arguments)
-            return ExitCode.USAGE
+            return _failed(ExitCode.USAGE, arguments)
         _report(ours)
         return ours.exit_code
     return ExitCode.DONE
+
+
+def _failed(code: int, arguments: Sequence[str]) -> int:
+    """With --detailed-exitcode 2 says "changes": every failure is 1 there."""
+    return ExitCode.REFUSED if "--detailed-exitcode" in arguments else code
 
 
 def _prepare_completion() -> set[str]:

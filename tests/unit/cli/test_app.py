@@ -239,3 +239,10 @@ def test_completion_knows_commands_and_options(capsys, monkeypatch) -> None:
     invoke([])
 
     assert capsys.readouterr().out.strip() == "--detailed-exitcode"
+
+
+def test_wrong_usage_never_reads_as_changes(capsys) -> None:
+    assert invoke(["preview"]) == ExitCode.USAGE
+    assert invoke(["preview", "--detailed-exitcode"]) == ExitCode.REFUSED
+    assert invoke(["preview", "p.yml", "--detailed-exitcode", "--bogus"]) == ExitCode.REFUSED
+    assert "No such option" in capsys.readouterr().err
