@@ -157,8 +157,8 @@ def status(
     app,
     "break",
     examples="""
-rollout lab break gw-003 --mode disk-full
-rollout lab break gw-003 --mode none
+rollout lab break lab-03 --mode disk-full
+rollout lab break lab-03 --mode none
 """,
 )
 def break_(
