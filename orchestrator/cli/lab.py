@@ -28,7 +28,7 @@ DirectoryOption = Annotated[
     typer.Option("--dir", metavar="DIR", help="The lab's own directory; .rollout/lab if unset."),
 ]
 DEVICES_DEFAULT = 24
-DEVICES_MAX = 2000
+DEVICES_MAX = 1000
 
 
 class Server(StrEnum):
