@@ -373,20 +373,11 @@ async def ask(settings: Settings, request: AskRequest) -> Asked:
     return Asked(rollout_id, found.engine, needs_engine, still_wants)
 
 
-def _refuse_after_the_end(found: Status, request: AskRequest) -> None:
-    """Of a rollout that is over only its devices may be asked back."""
-    over = f"rollout `{found.rollout_id}` is over: {found.story.state}"
-    if request.ask is not Ask.ROLLBACK:
-        raise PlanError(over, hint="start a new one with `rollout apply`", code="S201")
-    if not found.story.on_new:
-        message = f"{over}, and no device runs the new version because of it"
-        raise PlanError(message, hint="there is nothing to take back", code="S205")
-
-
 def _refuse_what_cannot_be(found: Status, request: AskRequest) -> None:
     state = found.story.state
     if state in TERMINAL_ROLLOUT:
-        _refuse_after_the_end(found, request)
+        over = f"rollout `{found.rollout_id}` is over: {found.story.state.replace('_', ' ')}"
+        raise PlanError(over, hint="start a new one with `rollout apply`", code="S201")
     if request.ask is Ask.RESUME and state is RolloutState.HALTED and not request.accept_failures:
         message = f"rollout `{found.rollout_id}` was halted by its limits"
         go_on = f"rollout resume {found.rollout_id} --accept-failures"

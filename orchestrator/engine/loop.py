@@ -205,20 +205,16 @@ class Engine:
 
     async def _loop(self, lease: Lease, rollout: Rollout, executor: Executor) -> None:
         clock = self._ports.clock
-        events: list[Event] = list(await self._requests(rollout))
-        if events or not rollout.is_terminal:
-            events = [EngineStarted(clock.now(), lease.epoch), *events]
+        events: list[Event] = []
+        if not rollout.is_terminal:
+            events = [EngineStarted(clock.now(), lease.epoch), *await self._requests(rollout)]
         while True:
             if events:
                 await self._commit(lease, rollout, rollout.apply_all(events))
                 executor.ensure(rollout.in_flight)
-            if not self._is_over(rollout):
-                events = await self._gather(rollout, executor)
-                continue
-            # what was asked at the last moment: nobody else would look at it
-            events = [] if self._stopped else list(await self._requests(rollout))
-            if not events:
+            if self._is_over(rollout):
                 return
+            events = await self._gather(rollout, executor)
 
     def _is_over(self, rollout: Rollout) -> bool:
         if rollout.is_terminal or rollout.is_resting:

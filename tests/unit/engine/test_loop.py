@@ -255,7 +255,7 @@ def test_silent_devices_do_not_hold_up_the_end():
     ended = run_virtual(work())
 
     assert ended.rollout.state is RolloutState.PAUSED
-    assert ended.exit_code is ExitCode.ROLLED_BACK
+    assert ended.exit_code is ExitCode.WAITING
 
 
 def test_pace_has_safe_defaults():
