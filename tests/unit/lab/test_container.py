@@ -50,7 +50,10 @@ async def test_kill_ends_what_the_helper_started_and_left(
     process = await start(container, "/bin/sh", "-c", script)
     assert process.stdout is not None
 
-    await process.wait()
+    async with asyncio.timeout(5):
+        # not `wait()`: that waits for the pipe too, which the sleep still holds open
+        while process.returncode is None:  # noqa: ASYNC110  another process ends
+            await asyncio.sleep(0.01)
     await container.kill()
 
     async with asyncio.timeout(5):
