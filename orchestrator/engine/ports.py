@@ -1,7 +1,7 @@
 """What the engine needs of the world, as protocols; adapters implement them, `api` wires them.
 
-Each port has a real and a simulated implementation (`orchestrator.testing`) and one contract test
-in `tests/contract/` that both pass.
+Ports have a real and a simulated implementation (`orchestrator.testing`); the cases that both
+stores pass stand in `tests/contract/`.
 """
 
 from __future__ import annotations
