@@ -140,7 +140,7 @@ class _Watch:
 
     def __init__(self, observer: Observer, run: Run) -> None:
         self._observer = observer
-        self._run = run
+        self.run = run
         self._total_bytes = run.resolved.artifact.transfer_bytes
         self._begun = False
 
@@ -148,7 +148,7 @@ class _Watch:
         """Tells the observer, once, that the rollout is driven here."""
         if not self._begun:
             self._begun = True
-            self._observer.started(self._run)
+            self._observer.started(self.run)
 
     def committed(self, rollout: Rollout, journal: Sequence[JournalEntry]) -> None:
         """After each commit."""
@@ -175,7 +175,7 @@ def _engine(
     from orchestrator.ssh.transport import SshTransport
 
     assert isinstance(transport, SshTransport)
-    plan = _plan(stored)
+    plan = watch.run.resolved
     frames = _frames(source)
     context = {"plan": plan.name, "release": plan.release, "rollout": stored.rollout_id}
     ports = Ports(

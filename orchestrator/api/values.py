@@ -270,7 +270,6 @@ class LabRequest:
     count: int = LAB_DEVICES_DEFAULT
     server: str = "asyncssh"
     keys: tuple[Path, ...] = ()
-    foreground: bool = False
 
 
 @dataclass(frozen=True, slots=True)
