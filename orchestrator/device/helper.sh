@@ -17,7 +17,7 @@
 # pathname expansion is off but for a few marked places; records are split into words on purpose.
 # shellcheck disable=SC1007,SC2015,SC2030,SC2031,SC2046,SC2059,SC2086
 
-VERSION=1.0.0
+VERSION=1.1.0
 set -fu
 LC_ALL=C
 export LC_ALL
@@ -74,7 +74,7 @@ frame_limit() { # NAME: W is how long such a frame may be
 
 args() { # KEY=VALUE...: sets P_KEY, each checked against its own grammar
   P_txn='' P_controller='' P_component=main P_epoch='' P_nonce='' P_checks='' P_timeout=30
-  P_name='' P_frames='' P_wait=60 P_deadline=600 P_size='' P_sha='' P_offset=0 seen=' '
+  P_name='' P_frames='' P_wait=60 P_deadline=600 P_size='' P_sha='' P_offset=0 P_unless='' seen=' '
   for pair; do
     key=${pair%%=*} v=${pair#*=}
     case $seen in *" $key "*) return 1 ;; esac
@@ -86,7 +86,7 @@ args() { # KEY=VALUE...: sets P_KEY, each checked against its own grammar
       wait | deadline | timeout) num "$v" && [ ${#v} -le 7 ] || return 1 ;;
       epoch | size | offset | frames) num "$v" || return 1 ;;
       nonce | audit | seq) case $v in *[!A-Za-z0-9._-]*) return 1 ;; esac ;;
-      sha) case $v in *[!0-9a-f]*) return 1 ;; esac && [ ${#v} -eq 64 ] || return 1 ;;
+      sha | unless) case $v in *[!0-9a-f]*) return 1 ;; esac && [ ${#v} -eq 64 ] || return 1 ;;
       name) frame_name "$v" || return 1 ;;
       checks) case $v in *[!A-Za-z0-9._,-]*) return 1 ;; esac ;;
     esac
@@ -94,7 +94,7 @@ args() { # KEY=VALUE...: sets P_KEY, each checked against its own grammar
       txn) P_txn=$v ;; controller) P_controller=$v ;; component) P_component=$v ;;
       epoch) P_epoch=$v ;; size) P_size=$v ;; offset) P_offset=$v ;; frames) P_frames=$v ;;
       wait) P_wait=$v ;; deadline) P_deadline=$v ;; timeout) P_timeout=$v ;; nonce) P_nonce=$v ;;
-      sha) P_sha=$v ;; name) P_name=$v ;; checks) P_checks=$v ;; audit | seq) ;;
+      sha) P_sha=$v ;; unless) P_unless=$v ;; name) P_name=$v ;; checks) P_checks=$v ;; audit | seq) ;;
       *) return 1 ;;
     esac
   done
@@ -145,6 +145,7 @@ newest() { # DIR: W is the newest generation of a lock
   set -f
 }
 
+# Reads without the lock meet a core that writes: then the other copy is whole, or the same one soon.
 load() { # COMPONENT: reads the newer copy of its state whose checksum holds
   C=$1 V=$VAR/component/$1 DIRTY= text= a=-1 b=-1
   SEQ=0 OWNER= EPOCHS= STATE=none PHASE= NEW= CUR=none PREV=none AT= DEADLINE=0 NONCE= REBOOT=
@@ -152,7 +153,7 @@ load() { # COMPONENT: reads the newer copy of its state whose checksum holds
   read -r _ a 2>/dev/null <"$V/state.a"
   read -r _ b 2>/dev/null <"$V/state.b"
   [ "$a$b" != -1-1 ] || return 0 # a component without history
-  [ "$a" -gt "$b" ] 2>/dev/null && set -- a b || set -- b a
+  [ "$a" -gt "$b" ] 2>/dev/null && set -- a b a b || set -- b a b a
   for copy; do
     text= line=
     [ -r "$V/state.$copy" ] || continue
@@ -462,8 +463,8 @@ END {
 # what is used: root's own copy. 3 The record is written before the effect, so that whoever comes
 # next can finish or undo it. 4 One core at a time. 5 Older epochs are refused.
 
-put() { # FILE: the state, its checksum, and both on disk
-  printf %s "$text" >"$1" 2>/dev/null && W=$(sha256sum <"$1") && echo "sum ${W%% *}" >>"$1" && durable "$1" "$V"
+put() { # FILE: the state with its checksum, in one write for those who read meanwhile, and on disk
+  W=$(printf %s "$text" | sha256sum) && printf '%ssum %s\n' "$text" "${W%% *}" >"$1" 2>/dev/null && durable "$1" "$V"
 }
 
 save() { # writes over the older copy; the newer one stays whole until this one is
@@ -921,7 +922,7 @@ say_state() {
   [ "$STATE" != probation ] || [ -z "$REBOOT" ] || say reboot yes
 }
 
-fields() { # [nonce]: the fields of state, docs/reference/device-protocol.md
+fields() { # [nonce]: the fields of state, docs/reference/device-protocol.md; ACTIVE and OFFER stay known
   load "$P_component"
   say protocol rollout-agent/1
   say helper "$VERSION"
@@ -942,9 +943,9 @@ fields() { # [nonce]: the fields of state, docs/reference/device-protocol.md
   say manifest "${4-none}"
   W=unknown
   [ $# -le 3 ] || if [ -n "$ELEVATE" ]; then W=$($ELEVATE readback "component=$P_component" </dev/null); else use "$2" "$3" "$4" "$5" && readback; fi
-  case $W in yes | no) ;; *) W=unknown ;; esac
-  say active "$W"
-  nonce=$1
+  case $W in yes | no) ACTIVE=$W ;; *) ACTIVE=unknown ;; esac
+  say active $ACTIVE
+  nonce=$1 OFFER=
   set -- $back_to
   case $back_to in
     gone) ;;
@@ -957,7 +958,8 @@ fields() { # [nonce]: the fields of state, docs/reference/device-protocol.md
     say epoch "${1#*=}"
     say controller "$OWNER"
   fi
-  case $nonce$STATE in nonceprobation | nonceconfirmed) [ "$AT" != "$BOOT" ] || [ -n "$PHASE" ] || say commit-nonce "$NONCE" ;; esac
+  case $nonce$STATE in nonceprobation | nonceconfirmed) [ "$AT" != "$BOOT" ] || [ -n "$PHASE" ] || OFFER=$NONCE ;; esac
+  [ -z "$OFFER" ] || say commit-nonce "$OFFER"
   deadman_kind
   say deadman "$W"
   if [ "$STATE" = probation ] && [ "$AT" = "$BOOT" ]; then
@@ -1126,9 +1128,34 @@ step() { # VERB STEPS...: asks the core, says how each step went; a failure ends
   done
 }
 
+ready() { # NONCE: seals what was said, and waits; W is the word that came with the nonce, or empty
+  W=$(printf %s "$OUT" | sha256sum)
+  say ready "$1" "${W%% *}"
+  flush
+  W=$(bounded "$P_wait" head -n 1 2>/dev/null)
+  case $W in *" $1") W=${W% *} ;; *) W= ;; esac
+  clock
+}
+
+prove() { # health, and the step that follows from it, in one exec
+  [ -n "$P_txn" ] && [ -n "$P_controller" ] && [ -n "$P_epoch" ] && [ "$P_wait" -le 3600 ] ||
+    fail 64 usage "txn=, controller= or epoch= is missing, or wait= too large"
+  health
+  [ -n "$OFFER" ] && [ "${NEW%% *}" = "$P_txn" ] || return 0
+  ready "$OFFER"
+  P_nonce=$OFFER
+  case $W in commit | confirm) step "$W" "$W" ;; esac
+}
+
 deliver() {
   [ "${P_frames:-0}" -ge 1 ] && [ "$P_frames" -le 256 ] && [ "$P_wait" -le 3600 ] ||
     fail 64 usage "frames= or wait= is missing or too large"
+  fields
+  word 3 $CUR
+  case $STATE in
+    probation | confirmed | rollback-failed) ;;
+    *) [ "$W $ACTIVE" != "$P_unless yes" ] || finish_reply 0 ;;
+  esac
   ! inhibited || fail 77 inhibited "an inhibit file is on the device"
   open_spool
   fits 0 || fail 74 low_space "less space is free than has to stay free"
@@ -1151,15 +1178,11 @@ deliver() {
   say step stage 0 ok
   step prepare verify install
   token
-  go=$W
-  say ready "$go"
-  flush
-  W=$(bounded "$P_wait" head -n 1 2>/dev/null)
-  if [ "$W" != "go $go" ]; then
+  ready "$W"
+  if [ "$W" != go ]; then
     call abort
     fail 77 cancelled "there was no go"
   fi
-  clock
   step activate activate
   fields
   finish_reply 0
@@ -1182,7 +1205,7 @@ request() { # the one line that came over SSH
   [ -n "$verb" ] && args "$@" || fail 64 usage "the request does not fit the grammar"
   case $verb in
     hello) fields nonce ;;
-    facts | status | health | stage | deliver) $verb ;;
+    facts | status | health | prove | stage | deliver) $verb ;;
     verify | install | activate | confirm | commit | rollback | abort | adopt | gc)
       call "$verb"
       [ $RC -eq 0 ] || end_failed

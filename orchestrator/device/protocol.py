@@ -7,7 +7,8 @@ Laws:
 1. A request is one line of at most 1024 bytes in a fixed grammar; nothing is quoted or escaped.
 2. A reply is ASCII lines `key value`, values percent-encoded, at most 64 KiB, and ends with
    `end RC SHA256` over all bytes before that line. Without a matching end there is no reply:
-   truncation, interleaving and shell noise all read as `Reason.PROTOCOL`.
+   truncation, interleaving and shell noise all read as `Reason.PROTOCOL`. In the middle of a
+   dialogue `ready NONCE SHA256` seals what was said so far in the same way.
 3. Nothing of a reply is trusted beyond its declared type; text is decoded only here.
 
 Source: design "device-and-trust" B.4a and B.5.
@@ -35,6 +36,7 @@ FRAME_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,/-]{0,199}")
 _REQUEST = re.compile(r"[a-z]+( [a-z0-9-]+=[A-Za-z0-9._:+/@,-]*){0,16}")
 _LINE = re.compile(rb"[a-z][a-z0-9.-]{0,63}( [\x21-\x7e]+)*")
 _END = re.compile(rb"end ([0-9]{1,3}) ([0-9a-f]{64})")
+_READY = re.compile(rb"ready ([0-9A-Za-z]{8,128}) ([0-9a-f]{64})")
 
 
 class Verb(StrEnum):
@@ -44,6 +46,7 @@ class Verb(StrEnum):
     FACTS = "facts"
     STATUS = "status"
     HEALTH = "health"
+    PROVE = "prove"
     DELIVER = "deliver"
     STAGE = "stage"
     VERIFY = "verify"
@@ -153,6 +156,12 @@ class Reply:
         return tuple(value for name, value in self.lines if name == key)
 
     @property
+    def closing(self) -> Reply:
+        """What was said after the device stood ready; all of it where it never did."""
+        keys = [key for key, _value in self.lines]
+        return Reply(self.rc, self.lines[keys.index("ready") + 1 :]) if "ready" in keys else self
+
+    @property
     def reason(self) -> Reason:
         """The helper's reason; `Reason.PROTOCOL` for one we do not know."""
         text = self.fields.get("reason", "ok" if self.rc == Rc.OK else "")
@@ -236,11 +245,28 @@ class ReplyReader:
             return None
         if len(line) > LINE_BYTES_MAX or not _LINE.fullmatch(line):
             raise _violation("reply line does not fit the grammar")
-        self._hash.update(line + b"\n")
+        if line.startswith(b"ready "):
+            line = self._unsealed(line)
+        else:
+            self._hash.update(line + b"\n")
         key, _, value = line.decode("ascii").partition(" ")
         pair = (key, value if key in _STRUCTURED else decode(value))
         self._lines.append(pair)
         return pair
+
+    def _unsealed(self, line: bytes) -> bytes:
+        """A `ready` line without its seal, which held."""
+        ready = _READY.fullmatch(line)
+        if ready is None or self._hash.hexdigest().encode() != ready[2]:
+            raise _violation("ready line does not match what came before it")
+        self._hash.update(line + b"\n")
+        return b"ready " + ready[1]
+
+    def so_far(self) -> Reply:
+        """What was said up to a `ready` line, which sealed it."""
+        assert self._lines, "only a device that stands ready has said something for certain"
+        assert self._lines[-1][0] == "ready", "only a `ready` line seals the middle of a reply"
+        return Reply(Rc.OK, tuple(self._lines[:-1]))
 
     def finish(self) -> Reply:
         """The reply, once the device has closed its side.
@@ -253,7 +279,7 @@ class ReplyReader:
         return Reply(self._end, tuple(self._lines))
 
 
-_STRUCTURED = frozenset({"step", "check", "have", "ready"})  # several words; decoded word by word
+_STRUCTURED = frozenset({"step", "check", "have"})  # several words; decoded word by word
 
 
 def _violation(message: str) -> DeviceError:

@@ -33,7 +33,8 @@ from orchestrator.rollout.events import (
 GRACE_S = 5.0  # deadlines inside an action come first and say more
 LINGER_S = 15.0  # a proven connection waits that long for the commit or the next round
 REFUSAL_S = 10.0  # a device that is told no answers within this
-_LINGERING = frozenset({Work.PROVE, Work.COMMIT, Work.CONFIRM})
+_FOLLOWING = frozenset({Work.COMMIT, Work.CONFIRM})  # carried out in the exec of the proof
+_LINGERING = _FOLLOWING | {Work.PROVE}
 
 
 class LocalExecutor:
@@ -245,11 +246,13 @@ class _Line:
             if self._action.work is Work.DELIVER:
                 await self._deliver()
                 return
-            while True:
-                action = self._action
-                await self._perform(action)
-                if not self._talk.is_open or not await self._linger():
-                    return
+            goes_on = True
+            while goes_on:
+                if self._action.work is Work.PROVE:
+                    goes_on = await self._prove()
+                else:
+                    await self._perform(self._action)
+                    goes_on = self._talk.is_open and await self._linger()
         finally:
             self._executor.leave(self)
             await self._talk.close()
@@ -264,6 +267,36 @@ class _Line:
         if self._talk.is_open:
             self._next = asyncio.get_running_loop().create_future()
         self._executor.report(action.key, event)
+
+    async def _prove(self) -> bool:
+        """A proof and what follows it; True when another action is to be done after that."""
+        proof = self._action
+        try:
+            async with asyncio.timeout(proof.timeout_s + GRACE_S) as self._deadline:
+                event = await self._talk.prove(proof, self._follow)
+        except TimeoutError:
+            await self._talk.close()
+            event = self._late(self._action)
+        if event is None:  # nothing followed in its exec: another round does, or nothing at all
+            return self._action is not proof
+        if event.work is Work.PROVE and self._talk.is_open:
+            self._next = asyncio.get_running_loop().create_future()
+        self._executor.report(self._action.key, event)
+        return self._next is not None and await self._linger()
+
+    async def _follow(self, report: DeviceReported) -> DeviceAction | None:
+        """Reports a proof, and waits a little for what the engine makes of it."""
+        loop = asyncio.get_running_loop()
+        self._next = loop.create_future()
+        if self._deadline is not None:
+            self._deadline.reschedule(loop.time() + LINGER_S + GRACE_S)
+        self._executor.report(self._action.key, report)
+        if not await self._linger():
+            return None
+        action = self._action
+        if self._deadline is not None:
+            self._deadline.reschedule(loop.time() + action.timeout_s + GRACE_S)
+        return action if action.work in _FOLLOWING else None
 
     async def _linger(self) -> bool:
         assert self._next is not None

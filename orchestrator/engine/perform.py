@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Frame, Reply, Request, Verb
 from orchestrator.device.reason import Reason
-from orchestrator.engine.ports import Clock, Delivery, Session, Transport
+from orchestrator.engine.ports import Clock, Dialogue, Session, Transport
 from orchestrator.engine.replies import (
     outcome_of,
     outcome_of_error,
@@ -32,10 +32,13 @@ from orchestrator.rollout.actions import DeviceAction, Work
 from orchestrator.rollout.events import DeviceReported, DeviceStatus, Outcome
 
 GO_WAIT_S = 3600.0  # how long a device may stand ready; then it cancels and is delivered anew
+PROOF_WAIT_S = 20.0  # how long a proven device waits for the commit, then the proof just ends
 REPLY_S = 30.0
+_WORDS = {Work.COMMIT: "commit", Work.CONFIRM: "confirm"}
 _AFTER_GO = frozenset({"probation", "confirmed", "committed", "rolled-back", "rollback-failed"})
 
 Go = Callable[[DeviceStatus | None], Awaitable[DeviceAction | None]]
+Follow = Callable[[DeviceReported], Awaitable[DeviceAction | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class Conversation:
             await session.close()
 
     async def perform(self, action: DeviceAction) -> DeviceReported:
-        """Does anything but a delivery.
+        """Does anything but a delivery or a proof.
 
         Raises:
             LeaseError: the device was served by a newer engine of this controller.
@@ -89,8 +92,8 @@ class Conversation:
 
     async def _dispatch(self, action: DeviceAction) -> DeviceReported:
         match action.work:
-            case Work.PROVE | Work.READ_BACK:
-                return await self._prove(action)
+            case Work.READ_BACK:
+                return await self._read_back(action)
             case Work.COMMIT:
                 return await self._finish(action, Verb.COMMIT)
             case Work.CONFIRM:
@@ -101,8 +104,8 @@ class Conversation:
                 return await self._roll_back(action)
             case Work.INQUIRE:
                 return await self._inquire(action)
-            case Work.DELIVER:
-                raise AssertionError("deliveries have their own way")
+            case Work.DELIVER | Work.PROVE:
+                raise AssertionError("deliveries and proofs have their own way")
 
     # --- delivery ----------------------------------------------------------------------------
 
@@ -136,41 +139,56 @@ class Conversation:
 
     async def _deliver(self, run: _Run, go: Go) -> DeviceReported | None:
         session = await self._open()
-        looked = await session.ask(
-            self._request(Verb.STATUS, txn=run.action.txn), deadline_s=REPLY_S
-        )
-        run.reached = True
-        status = status_of(looked)
-        early = self._look(run.action, looked, status)
-        if early is not None:
-            return early
-        if status is not None and status.txn_state == "installed":
-            await go(status)  # an earlier try stands ready; the activation asks anew
-            return None
+        run.reached = True  # it proved its host key and let us in
+        held: dict[str, tuple[int, str]] = {}
+        if not self._goes_straight(run.action):
+            looked = await session.ask(
+                self._request(Verb.STATUS, txn=run.action.txn), deadline_s=REPLY_S
+            )
+            status = status_of(looked)
+            early = self._look(run.action, looked, status)
+            if early is not None:
+                return early
+            if status is not None and status.txn_state == "installed":
+                await go(status)  # an earlier try stands ready; the activation asks anew
+                return None
+            held = staged_offsets(looked)
 
-        async def answer() -> bool:
-            activation = await go(status)
+        async def decide(said: Reply) -> str:
+            activation = await go(status_of(said))
             run.refused = activation is None
-            if activation is not None:
-                run.action = activation
-            return activation is not None
+            if activation is None:
+                return ""
+            run.action = activation
+            return "go"
 
         times = self._orders.plan.timeouts
-        frames = resume(self._orders.frames(), staged_offsets(looked))
+        frames = resume(self._orders.frames(), held)
         request = self._mutation(
             Verb.DELIVER,
             run.action.txn,
             frames=str(len(frames)),
             wait=str(int(GO_WAIT_S)),
             deadline=str(int(times.confirm_s)),
+            unless=self._orders.plan.artifact.manifest_sha256,
         )
         device, on_bytes = self._device.id, self._orders.on_bytes
-        delivery = Delivery(frames, answer, on_bytes=lambda sent: on_bytes(device, sent))
+        dialogue = Dialogue(frames, decide, on_bytes=lambda sent: on_bytes(device, sent))
         limit_s = times.transfer_s + 2 * times.install_s
-        reply = await session.deliver(request, delivery, deadline_s=limit_s)
+        reply = await session.converse(request, dialogue, deadline_s=limit_s)
         if run.refused:
             return None
         return await self._delivered(run.action, session, reply)
+
+    def _goes_straight(self, action: DeviceAction) -> bool:
+        """Whether the delivery needs no look: nothing of it can be on the device yet.
+
+        A device that ran the target when the plan was made is asked first all the same: then
+        nothing has to be sent to it.
+        """
+        plan = self._orders.plan
+        known = plan.devices[action.device].current_manifest
+        return action.fresh and known != plan.artifact.manifest_sha256
 
     def _look(
         self, action: DeviceAction, reply: Reply, status: DeviceStatus | None
@@ -193,10 +211,12 @@ class Conversation:
         self, action: DeviceAction, session: Session, reply: Reply
     ) -> DeviceReported:
         outcome = outcome_of(reply)
-        status = status_of(reply)
-        if action.work is Work.DELIVER and reply.rc == 0:
-            # answered without asking for a go: the device knows this transaction from before
-            outcome = Outcome(Reason.WRONG_STATE, "the device had activated before")
+        status = status_of(reply.closing)
+        if action.work is Work.DELIVER and reply.rc == 0:  # without asking for a go
+            if status is None or status.txn == action.txn:
+                outcome = Outcome(Reason.WRONG_STATE, "the device had activated before")
+            else:
+                outcome = Outcome(Reason.UNCHANGED)
         await self._stop_if_fenced(session, outcome)
         kept = status if outcome.ok or action.work is Work.DELIVER else None
         rebooting = reply.fields.get("reboot") == "yes"
@@ -226,25 +246,88 @@ class Conversation:
         kept = status_of(reply) if outcome.ok else None
         return self._report(action, outcome, kept, rebooting=rebooting)
 
-    async def _prove(self, action: DeviceAction) -> DeviceReported:
+    # --- proofs ------------------------------------------------------------------------------
+
+    async def prove(self, action: DeviceAction, follow: Follow) -> DeviceReported | None:
+        """Reads the device back, and carries out what follows in the same exec.
+
+        Args:
+            action: the proof.
+            follow: given the proof once the device stands ready; gives the commit or confirm
+                that shall follow at once, or None for neither.
+
+        Returns:
+            The report of the proof when there was nothing to follow, of the action that
+            followed, or None when `follow` wanted neither.
+
+        Raises:
+            LeaseError: the device was served by a newer engine of this controller.
+        """
+        run = _Run(action)
+        try:
+            return await self._prove(run, follow)
+        except* DeviceError as group:
+            error = first_device_error(group)
+        await self.close()
+        if run.refused:
+            return None
+        return self._report(run.action, outcome_of_error(error), reached=False)
+
+    async def _prove(self, run: _Run, follow: Follow) -> DeviceReported | None:
         session = self._session or await self._open()
-        gates = self._orders.plan.gates
-        times = [gate.timeout_s for gate in gates if gate.probe.check in action.checks]
-        check_s = max(times, default=REPLY_S)
-        nonce = self._orders.token()
-        params = {"nonce": nonce, "component": self._orders.plan.component}
-        if action.checks:
-            params |= {"checks": ",".join(action.checks), "timeout": str(max(1, int(check_s)))}
-        deadline_s = REPLY_S + sum(times)
-        reply = await session.ask(Request(Verb.HEALTH, params), deadline_s=deadline_s)
-        if reply.rc == 0 and reply.fields.get("nonce") != nonce:
-            await self.close()
-            return self._report(action, Outcome(Reason.PROTOCOL, "another nonce came back"))
+        proof, nonce = run.action, self._orders.token()
+
+        async def decide(said: Reply) -> str:
+            following = await follow(self._proof(proof, said, nonce))
+            run.refused = following is None
+            if following is None:
+                return ""
+            run.action = following
+            return _WORDS[following.work]
+
+        params = self._checks(proof, nonce) | {"wait": str(int(PROOF_WAIT_S))}
+        request = self._mutation(Verb.PROVE, proof.txn, **params)
+        deadline_s = self._check_s(proof) + self._orders.plan.timeouts.install_s
+        reply = await session.converse(request, Dialogue((), decide), deadline_s=deadline_s)
+        if run.refused:
+            return None
         outcome = outcome_of(reply)
-        if not outcome.ok or action.work is Work.READ_BACK:
+        if run.action is not proof:
+            await self._stop_if_fenced(session, outcome)
             await self.close()
-        report = self._report(action, outcome, status_of(reply))
-        return dataclasses.replace(report, checks=reply.checks)
+            return self._report(run.action, outcome)
+        report = self._proof(proof, reply, nonce)
+        if not report.outcome.ok:
+            await self.close()
+        return report
+
+    async def _read_back(self, action: DeviceAction) -> DeviceReported:
+        session = self._session or await self._open()
+        nonce = self._orders.token()
+        request = self._request(Verb.HEALTH, **self._checks(action, nonce))
+        reply = await session.ask(request, deadline_s=self._check_s(action))
+        await self.close()
+        return self._proof(action, reply, nonce)
+
+    def _checks(self, action: DeviceAction, nonce: str) -> dict[str, str]:
+        params = {"nonce": nonce}
+        if action.checks:
+            longest_s = max(self._check_times(action), default=REPLY_S)
+            params |= {"checks": ",".join(action.checks), "timeout": str(max(1, int(longest_s)))}
+        return params
+
+    def _check_s(self, action: DeviceAction) -> float:
+        return REPLY_S + sum(self._check_times(action))
+
+    def _check_times(self, action: DeviceAction) -> list[float]:
+        gates = self._orders.plan.gates
+        return [gate.timeout_s for gate in gates if gate.probe.check in action.checks]
+
+    def _proof(self, action: DeviceAction, said: Reply, nonce: str) -> DeviceReported:
+        if said.rc == 0 and said.fields.get("nonce") != nonce:
+            return self._report(action, Outcome(Reason.PROTOCOL, "another nonce came back"))
+        report = self._report(action, outcome_of(said), status_of(said))
+        return dataclasses.replace(report, checks=said.checks)
 
     async def _finish(self, action: DeviceAction, verb: Verb) -> DeviceReported:
         session = self._session or await self._open()
@@ -328,7 +411,7 @@ class Conversation:
 
 @dataclass(slots=True)
 class _Run:
-    """A delivery under way: after the go, its action is the activation."""
+    """A delivery or proof under way; `action` becomes what followed it, unless `refused`."""
 
     action: DeviceAction
     reached: bool = False

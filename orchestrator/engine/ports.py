@@ -19,7 +19,7 @@ from orchestrator.rollout.events import Event, JournalEntry, OperatorAsked, Valu
 from orchestrator.rollout.machine import Rollout
 
 __all__ = [
-    "Changes", "Clock", "Delivery", "Executor", "Inventory", "Lease", "Leases", "Observer", "Prober", "Row",
+    "Changes", "Clock", "Dialogue", "Executor", "Inventory", "Lease", "Leases", "Observer", "Prober", "Row",
     "Sample", "Session", "Store", "Stored", "Transport",
 ]  # fmt: skip
 
@@ -37,16 +37,17 @@ class Clock(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """The body of a `deliver` request.
+class Dialogue:
+    """The controller's side of a `deliver` or `prove` request.
 
-    `go(nonce)` is awaited when the device stands ready; True lets it activate, False cancels.
-    `on_step` and `on_bytes` report progress (`on_bytes` the payload bytes sent so far); both
-    must return at once.
+    `frames` are sent first. `decide` is awaited when the device stands ready, with all that it
+    has said until then; its answer is one word (`go`, `commit`, `confirm`), or "" to leave it at
+    that. `on_step` and `on_bytes` report progress (`on_bytes` the payload bytes sent so far);
+    both must return at once.
     """
 
     frames: Sequence[Frame]
-    go: Callable[[], Awaitable[bool]]
+    decide: Callable[[Reply], Awaitable[str]]
     on_step: Callable[[Step], None] = lambda _step: None
     on_bytes: Callable[[int], None] = lambda _sent: None
 
@@ -62,10 +63,10 @@ class Session(Protocol):
         """
         ...
 
-    async def deliver(self, request: Request, delivery: Delivery, *, deadline_s: float) -> Reply:
-        """Sends a `deliver` request with its frames and the go.
+    async def converse(self, request: Request, dialogue: Dialogue, *, deadline_s: float) -> Reply:
+        """Sends a request with frames, and answers when the device stands ready.
 
-        `deadline_s` covers sending and installing; waiting in `go` is not counted.
+        `deadline_s` covers sending and the device's work; waiting in `decide` is not counted.
 
         Raises:
             DeviceError: as `ask`.

@@ -32,7 +32,8 @@ class DeviceAction:
     """Work on one device within one attempt (`txn`).
 
     `round` tells repeats of PROVE, INQUIRE and READ_BACK apart. `checks` are names of health
-    checks to run; `nonce` is the commit nonce that the last proof brought.
+    checks to run; `nonce` is the commit nonce that the last proof brought. `fresh`: a delivery
+    of which nothing can be on the device yet.
     """
 
     work: Work
@@ -42,6 +43,7 @@ class DeviceAction:
     checks: tuple[str, ...] = ()
     nonce: str = ""
     timeout_s: float = 60.0
+    fresh: bool = False
 
     @property
     def key(self) -> str:

@@ -162,6 +162,7 @@ class Ledger:
         """Gives the device a transaction of its own."""
         rec.attempt += 1
         rec.txn = txn_id(self.rollout_id, rec.id, rec.attempt)
+        rec.untried = True
         self.dirty[rec.id] = None
 
     def patrols(self, wave: WaveRecord) -> list[Gate]:
@@ -198,12 +199,13 @@ class Ledger:
         *,
         checks: tuple[str, ...] = (),
         nonce: str = "",
+        fresh: bool = False,
     ) -> None:
         """Makes this the one action of the device."""
         self.release(rec)
         rec.work = work
         rec.round += 1
-        action = DeviceAction(work, rec.id, rec.txn, rec.round, checks, nonce, timeout_s)
+        action = DeviceAction(work, rec.id, rec.txn, rec.round, checks, nonce, timeout_s, fresh)
         key = action.key
         self._keys[rec.id] = key
         self.wanted[key] = action

@@ -47,7 +47,9 @@ def transfer(led: Ledger, rec: DeviceRecord) -> None:
 def want_delivery(led: Ledger, rec: DeviceRecord) -> None:
     """Wants the delivery of the present attempt."""
     times = led.plan.timeouts
-    led.want(rec, Work.DELIVER, times.connect_s + times.transfer_s + 2 * times.install_s)
+    limit_s = times.connect_s + times.transfer_s + 2 * times.install_s
+    fresh, rec.untried = rec.untried, False
+    led.want(rec, Work.DELIVER, limit_s, fresh=fresh)
 
 
 def retry_later(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str) -> None:

@@ -38,6 +38,7 @@ class DeviceRecord:
         ends_as: what it becomes when it has gone back; empty while it goes forward.
         repeats: proofs or ways back that had to be begun again.
         late: its module cannot go back after commit (R17).
+        untried: no delivery of the present attempt was ever asked for.
     """
 
     id: DeviceId
@@ -71,6 +72,7 @@ class DeviceRecord:
     read_at: float = -1.0
     ends_as: str = ""
     repeats: int = 0
+    untried: bool = False
     tallies: dict[int, Tally] = field(default_factory=dict)
     sampling: dict[int, int] = field(default_factory=dict)
 

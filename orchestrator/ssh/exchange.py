@@ -144,6 +144,10 @@ class Exchange(asyncssh.SSHClientSession[bytes]):
         """Waits for the end."""
         await self._until(lambda: self._over)
 
+    def so_far(self) -> Reply:
+        """What the device said until it stood ready."""
+        return self._reader.so_far()
+
     def close(self) -> None:
         """Gives the channel up; harmless when it is closed already."""
         if self._channel is not None:

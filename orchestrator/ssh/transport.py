@@ -8,7 +8,6 @@ its peer does next is not worth reading.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Iterator
 from weakref import WeakSet
 
@@ -16,8 +15,7 @@ import asyncssh
 
 from orchestrator.device.model import HELPER_USER, Address, Device
 from orchestrator.device.protocol import Frame, Reply, Request
-from orchestrator.device.reason import Reason
-from orchestrator.engine.ports import Delivery
+from orchestrator.engine.ports import Dialogue
 from orchestrator.errors import DeviceError
 from orchestrator.ssh.body import Piece, content_pieces, delivery_pieces, stage_pieces
 from orchestrator.ssh.connect import Connector
@@ -28,7 +26,6 @@ from orchestrator.ssh.profile import WINDOW_BYTES, SshSettings
 
 CLOSE_S = 1.0
 LAUNCHER = "/usr/lib/rollout/launch"  # where enrolment puts it
-_GO_NONCE = re.compile(r"[0-9A-Za-z]{8,128}")
 _Talk = Callable[[Exchange, asyncio.Timeout], Awaitable[None]]
 
 
@@ -69,18 +66,18 @@ class SshSession:
 
         return await self._exchange(self._prefix + request.line, talk, deadline_s)
 
-    async def deliver(self, request: Request, delivery: Delivery, *, deadline_s: float) -> Reply:
-        """Sends frames, waits for the go, lets the device activate; see `ports.Session`."""
+    async def converse(self, request: Request, dialogue: Dialogue, *, deadline_s: float) -> Reply:
+        """Sends frames, waits until the device stands ready, answers; see `ports.Session`."""
 
         async def talk(exchange: Exchange, limit: asyncio.Timeout) -> None:
-            exchange.on_step = delivery.on_step
-            await self._send(exchange, delivery_pieces(delivery.frames), delivery.on_bytes)
+            exchange.on_step = dialogue.on_step
+            await self._send(exchange, delivery_pieces(dialogue.frames), dialogue.on_bytes)
             await exchange.ready_or_over()
             if not exchange.is_over and exchange.ready is not None:
-                nonce = _checked_nonce(exchange.ready)
-                if await self._decide(limit, delivery.go):
-                    exchange.write(f"go {nonce}\n".encode("ascii"))
-            exchange.write_eof()  # without a go before it, this cancels
+                word = await self._decide(limit, lambda: dialogue.decide(exchange.so_far()))
+                if word:
+                    exchange.write(f"{word} {exchange.ready}\n".encode("ascii"))
+            exchange.write_eof()  # without a word before it, the device leaves it at that
 
         return await self._exchange(self._prefix + request.line, talk, deadline_s)
 
@@ -115,10 +112,10 @@ class SshSession:
         finally:
             exchange.close()
 
-    async def _decide(self, limit: asyncio.Timeout, go: Callable[[], Awaitable[bool]]) -> bool:
+    async def _decide(self, limit: asyncio.Timeout, decide: Callable[[], Awaitable[str]]) -> str:
         """Asks the controller; its errors are not the device's and pass as they are."""
         try:
-            return await _without_deadline(limit, go)
+            return await _without_deadline(limit, decide)
         except EXPECTED as error:
             self._own_error = error
             raise
@@ -201,7 +198,7 @@ async def _end_of_body(exchange: Exchange, _limit: asyncio.Timeout) -> None:
     exchange.write_eof()
 
 
-async def _without_deadline(limit: asyncio.Timeout, decide: Callable[[], Awaitable[bool]]) -> bool:
+async def _without_deadline(limit: asyncio.Timeout, decide: Callable[[], Awaitable[str]]) -> str:
     """Stops the deadline's clock while the controller makes up its mind."""
     clock = asyncio.get_running_loop().time
     ends_at = limit.when()
@@ -211,11 +208,3 @@ async def _without_deadline(limit: asyncio.Timeout, decide: Callable[[], Awaitab
     decision = await decide()
     limit.reschedule(clock() + left_s)
     return decision
-
-
-def _checked_nonce(nonce: str) -> str:
-    """The nonce, which goes back to the device as it came."""
-    if not _GO_NONCE.fullmatch(nonce):
-        message = "device broke the protocol: its go nonce does not fit the grammar"
-        raise DeviceError(message, reason=Reason.PROTOCOL)
-    return nonce

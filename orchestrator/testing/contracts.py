@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.device.model import Device, DeviceId
-from orchestrator.device.protocol import Frame, Rc, Request, Verb
+from orchestrator.device.protocol import Frame, Rc, Reply, Request, Verb
 from orchestrator.device.reason import Reason
-from orchestrator.engine.ports import Changes, Delivery, Leases, Store, Transport
+from orchestrator.engine.ports import Changes, Dialogue, Leases, Store, Transport
 from orchestrator.errors import DeviceError, LeaseError, StoreError
 from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked
 
@@ -239,21 +239,24 @@ class TransportContract:
         """Frames, steps, go, activation: one exec."""
         case = await self.make()
         steps: list[str] = []
+        before: list[str] = []
         sent: list[int] = []
 
-        async def go() -> bool:
+        async def go(said: Reply) -> str:
             await asyncio.sleep(0)
-            return True
+            before.append(said.fields["state"])
+            return "go"
 
         session = await case.transport.open(case.device, deadline_s=DEADLINE_S)
-        delivery = Delivery(
+        dialogue = Dialogue(
             case.frames, go, on_step=lambda step: steps.append(step.name), on_bytes=sent.append
         )
-        reply = await session.deliver(case.delivery(), delivery, deadline_s=60.0)
+        reply = await session.converse(case.delivery(), dialogue, deadline_s=60.0)
         await session.close()
         await self._end(case)
 
         assert (reply.rc, reply.fields.get("state")) == (Rc.OK, "probation")
+        assert before == ["none"]
         assert steps[:3] == ["stage", "verify", "install"]
         assert sent[-1] == sum(frame.size_bytes for frame in case.frames)
 
@@ -261,12 +264,13 @@ class TransportContract:
         """The device cancels."""
         case = await self.make()
 
-        async def go() -> bool:
+        async def go(_said: Reply) -> str:
             await asyncio.sleep(0)
-            return False
+            return ""
 
         session = await case.transport.open(case.device, deadline_s=DEADLINE_S)
-        reply = await session.deliver(case.delivery(), Delivery(case.frames, go), deadline_s=60.0)
+        dialogue = Dialogue(case.frames, go)
+        reply = await session.converse(case.delivery(), dialogue, deadline_s=60.0)
         status = await session.ask(Request(Verb.STATUS, {"txn": case.txn}), deadline_s=DEADLINE_S)
         await session.close()
         await self._end(case)

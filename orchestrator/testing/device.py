@@ -23,6 +23,7 @@ Answer = tuple[int, list[Line]]
 _OPEN = frozenset({"staging", "verified", "installed"})
 _LIVE = frozenset({"probation", "confirmed"})
 _KNOWN = _LIVE | {"committed"}
+_CHECKING = frozenset({Verb.HEALTH, Verb.PROVE})
 _MUTATING = frozenset({
     Verb.DELIVER, Verb.STAGE, Verb.VERIFY, Verb.INSTALL, Verb.ACTIVATE, Verb.CONFIRM, Verb.COMMIT,
     Verb.ROLLBACK, Verb.ABORT, Verb.ADOPT, Verb.GC,
@@ -212,7 +213,7 @@ class SimulatedDevice:
         return lines
 
     def _tell(self, verb: Verb, params: dict[str, str], serial: int) -> Answer:
-        if verb in (Verb.HELLO, Verb.HEALTH) and serial > self._activated_serial:
+        if verb in (Verb.HELLO, *_CHECKING) and serial > self._activated_serial:
             self._nonce_asked = True
         lines = self.state_fields(params.get("nonce", ""))
         if verb is Verb.STATUS:
@@ -223,7 +224,7 @@ class SimulatedDevice:
                 for name, data in txn.frames.items():
                     digest = hashlib.sha256(data).hexdigest()
                     lines.append(("have", f"{name} {len(data)} {digest}"))
-        if verb is Verb.HEALTH:
+        if verb in _CHECKING:
             names = [name for name in params.get("checks", "").split(",") if name]
             lines += [("check", self._check(name)) for name in names]
         if verb is Verb.FACTS:
@@ -244,6 +245,8 @@ class SimulatedDevice:
         """Accepts a delivery; an answer means that it is over already."""
         self.pass_time()
         params = dict(request.params)
+        if self._runs(params.get("unless", "")):
+            return Rc.OK, self.state_fields()
         refusal = self._fence(request.verb, params)
         if refusal is not None:
             return refusal
@@ -258,6 +261,16 @@ class SimulatedDevice:
         else:
             self.txn = Txn(params["txn"])
         return None
+
+    def _runs(self, manifest: str) -> bool:
+        proven = not self.releases[self.active].corrupt
+        settled = self.txn is None or self.txn.state not in _LIVE | {"rollback-failed"}
+        return settled and proven and self.active == manifest
+
+    def offers(self, txn_id: str) -> str:
+        """The nonce with which that transaction can be made permanent now, or nothing."""
+        own = self._own(txn_id)
+        return self.commit_nonce if own is not None and own.state in _LIVE else ""
 
     def take(self, txn_id: str, name: str, data: bytes, offset: int) -> bool:
         """Bytes of a frame came in; False when they do not fit where it stands."""

@@ -22,14 +22,15 @@ from orchestrator.device.protocol import (
     ReplyReader,
     Request,
     Step,
+    Verb,
     encode,
 )
 from orchestrator.device.reason import Reason
-from orchestrator.engine.ports import Delivery
+from orchestrator.engine.ports import Dialogue
 from orchestrator.errors import DeviceError
 from orchestrator.testing.device import Answer, SimulatedDevice, refuse
 
-_RAW = frozenset({"step", "check", "have", "ready"})
+_RAW = frozenset({"step", "check", "have"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,31 +141,55 @@ class SimulatedSession:
         await self._way(faults.lose_reply)
         return self._reply(answer)
 
-    async def deliver(self, request: Request, delivery: Delivery, *, deadline_s: float) -> Reply:
-        """Sends a delivery.
+    async def converse(self, request: Request, dialogue: Dialogue, *, deadline_s: float) -> Reply:
+        """Sends a delivery or a proof.
 
         Raises:
             DeviceError: CONNECTION_LOST or TIMEOUT; the outcome is unknown.
         """
         _ = request.line
+        del deadline_s
+        if request.verb is Verb.PROVE:
+            return await self._prove(request, dialogue)
+        return await self._deliver(request, dialogue)
+
+    async def _prove(self, request: Request, dialogue: Dialogue) -> Reply:
+        faults, device = self._transport.faults, self._device
+        await self._way(faults.lose_request)
+        rc, lines = device.answer(request, self._serial)
+        await self._way(faults.lose_reply)
+        nonce = device.offers(request.params["txn"])
+        if rc != Rc.OK or not nonce:
+            return self._reply((rc, lines))
+        word = await self._word(dialogue, lines, float(request.params["wait"]))
+        await self._way(faults.lose_request)
+        if not word:
+            return self._reply((rc, lines))
+        common = {key: request.params[key] for key in ("txn", "controller", "component", "epoch")}
+        follow = Request(Verb(word), common | {"nonce": nonce})
+        answer = device.answer(follow, self._serial)
+        await self._way(faults.lose_reply)
+        return self._reply(answer)
+
+    async def _deliver(self, request: Request, dialogue: Dialogue) -> Reply:
         txn = request.params["txn"]
+        before = self._device.state_fields()
         await self._way(self._transport.faults.lose_request)
         early = self._device.begin(request)
         if early is not None:
             await self._way(self._transport.faults.lose_reply)
             return self._reply(early)
-        refusal = await self._load(txn, delivery)
+        refusal = await self._load(txn, dialogue)
         if refusal is not None:
             await self._way(self._transport.faults.lose_reply)
             return self._reply(refusal)
         try:
-            granted = await self._wait(delivery, float(request.params["wait"]))
+            word = await self._word(dialogue, before, float(request.params["wait"]))
             await self._way(self._transport.faults.lose_request)
         except BaseException:
             self._device.cancel(txn)  # end of stdin instead of a go
             raise
-        del deadline_s
-        if not granted:
+        if word != "go":
             self._device.cancel(txn)
             return self._reply(refuse(Rc.NOT_NOW, "cancelled"))
         if self._device.epoch > int(request.params["epoch"]):
@@ -173,10 +198,10 @@ class SimulatedSession:
         await self._way(self._transport.faults.lose_reply)
         return self._reply(answer)
 
-    async def _load(self, txn: str, delivery: Delivery) -> Answer | None:
+    async def _load(self, txn: str, dialogue: Dialogue) -> Answer | None:
         faults, device = self._transport.faults, self._device
         sent = 0
-        for frame in delivery.frames:
+        for frame in dialogue.frames:
             data = b"".join(frame.chunks(frame.offset))
             if self._transport.strikes(faults.cut_transfer):
                 device.take(txn, frame.name, data[: len(data) // 2], frame.offset)
@@ -184,17 +209,17 @@ class SimulatedSession:
             if not device.take(txn, frame.name, data, frame.offset):
                 return refuse(Rc.RESUME, "io")
             sent += len(data)
-            delivery.on_bytes(sent)
+            dialogue.on_bytes(sent)
         for name, step in (("stage", None), ("verify", device.verify), ("install", device.install)):
             await self._way(faults.lose_request)
             refusal = step(txn) if step is not None else None
             if refusal is not None:
                 return refusal
-            delivery.on_step(Step(name, 0, "ok"))
+            dialogue.on_step(Step(name, 0, "ok"))
         return None
 
-    async def _wait(self, delivery: Delivery, wait_s: float) -> bool:
-        """The go; the connection may break meanwhile."""
+    async def _word(self, dialogue: Dialogue, lines: list[tuple[str, str]], wait_s: float) -> str:
+        """What the controller answers; the connection may break meanwhile."""
         transport = self._transport
         limit_s = wait_s
         drops = transport.strikes(transport.faults.drop_ready)
@@ -202,11 +227,11 @@ class SimulatedSession:
             limit_s = transport.random.random() * 30.0
         try:
             async with asyncio.timeout(limit_s):
-                return await delivery.go()
+                return await dialogue.decide(Reply(Rc.OK, tuple(lines)))
         except TimeoutError:
             if drops:
                 raise self._lost() from None
-            return False
+            return ""
 
     async def stage(self, request: Request, frame: Frame, *, deadline_s: float) -> Reply:
         """Sends one frame.

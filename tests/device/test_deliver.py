@@ -304,7 +304,7 @@ def test_a_hang_up_does_not_stop_what_is_under_way(device: Device):
     assert process.stdout
     process.stdin.write(frame_bytes(frames))
     process.stdin.flush()
-    assert process.stdout.readline() == b"step stage 0 ok\n"
+    assert process.stdout.readline() == b"protocol rollout-agent/1\n"
     os.killpg(process.pid, signal.SIGHUP)
     while not (line := process.stdout.readline()).startswith(b"ready "):
         assert line

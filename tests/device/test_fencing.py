@@ -124,7 +124,8 @@ def test_a_killed_holder_does_not_keep_the_lock(device: Device):
     assert process.stdout
     process.stdin.write(frame_bytes(frames))
     process.stdin.flush()
-    assert process.stdout.readline() == b"step stage 0 ok\n"
+    while not process.stdout.readline().startswith(b"step stage "):
+        pass
     busy = device.do("stage", 1, b"", name="version", size=0, sha=sha(b""))
     assert (busy.rc, busy.fields["reason"]) == (75, "busy")
 

@@ -139,19 +139,30 @@ async def killed(process: Process) -> None:
     process.exit_with_signal("KILL")
 
 
+def _ready(nonce: bytes, before: bytes = b"") -> bytes:
+    return b"ready " + nonce + b" " + hashlib.sha256(before).hexdigest().encode() + b"\n"
+
+
+async def unsealed_ready(process: Process) -> None:
+    """Asks for the go although something before it was lost or added on the way."""
+    process.stdout.write(_ready(b"aaaaaaaa1", b"state none\n"))
+    await asyncio.Event().wait()
+
+
 async def ready_twice(process: Process) -> None:
-    process.stdout.write(b"ready aaaaaaaa1\nready aaaaaaaa2\n")
+    one = _ready(b"aaaaaaaa1")
+    process.stdout.write(one + _ready(b"aaaaaaaa2", one))
     await asyncio.Event().wait()
 
 
 async def ready_once(process: Process) -> None:
-    process.stdout.write(b"ready aaaaaaaa1\n")
+    process.stdout.write(_ready(b"aaaaaaaa1"))
     await _read_all(process)
     process.exit(0)
 
 
 async def strange_nonce(process: Process) -> None:
-    process.stdout.write(b"ready ;reboot\n")
+    process.stdout.write(_ready(b";reboot!"))
     await asyncio.Event().wait()
 
 
@@ -169,7 +180,7 @@ SSH_KINDS: dict[str, Callable[[Process], Awaitable[None]]] = {
     for one in (
         honest, endless_stdout, endless_lines, endless_stderr, silent, drip, closes_early,
         never_reads, no_end_line, end_line_only_eof, wrong_hash, talks_after_end, garbage, ansi,
-        broken_utf8, long_line, not_found, killed, ready_once, ready_twice, strange_nonce, opens_channels,
+        broken_utf8, long_line, not_found, killed, ready_once, ready_twice, strange_nonce, unsealed_ready, opens_channels,
     )
 }  # fmt: skip
 

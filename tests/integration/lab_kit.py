@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Frame, Reply, Request, Step, Verb
-from orchestrator.engine.ports import Delivery
+from orchestrator.engine.ports import Dialogue
 from orchestrator.lab.fleet import LabFleet
 from orchestrator.lab.layout import LabOptions, Server
 from orchestrator.ssh.profile import SshSettings
@@ -46,11 +46,11 @@ class Progress:
     steps: list[Step] = field(default_factory=list)
     sent: list[int] = field(default_factory=list)
 
-    def delivery(self, files: list[Frame]) -> Delivery:
-        async def decide() -> bool:
-            return self.go
+    def delivery(self, files: list[Frame]) -> Dialogue:
+        async def decide(_said: Reply) -> str:
+            return "go" if self.go else ""
 
-        return Delivery(files, decide, self.steps.append, self.sent.append)
+        return Dialogue(files, decide, self.steps.append, self.sent.append)
 
 
 @dataclass
@@ -85,7 +85,7 @@ class Lab:
     ) -> Reply:
         request = changing(Verb.DELIVER, number, frames=str(len(files)), wait="20", deadline="60")
         async with self.session(name) as session:
-            return await session.deliver(request, progress.delivery(files), deadline_s=60)
+            return await session.converse(request, progress.delivery(files), deadline_s=60)
 
     async def hello(self, name: str = "lab-01") -> dict[str, str]:
         reply = await self.ask(Request(Verb.HELLO, {"nonce": "abc"}), name)

@@ -66,7 +66,7 @@ class Desk:
         address = self.host.address("rollout", self.login_file)
         session = await self.transport.open(Device(DeviceId("edge-1"), address), deadline_s=15)
         try:
-            return await session.deliver(request, Progress().delivery(listed), deadline_s=60)
+            return await session.converse(request, Progress().delivery(listed), deadline_s=60)
         finally:
             await session.close()
 
@@ -175,7 +175,7 @@ async def test_ordinary_user_reaches_the_helper_by_sudo(tmp_path: Path) -> None:
         deliver = changing(Verb.DELIVER, 1, frames=str(len(listed)), wait="20", deadline="60")
 
         session = await at.transport.open(device, deadline_s=15)
-        delivered = await session.deliver(deliver, Progress().delivery(listed), deadline_s=60)
+        delivered = await session.converse(deliver, Progress().delivery(listed), deadline_s=60)
         nonce = (await session.ask(HELLO, deadline_s=30)).fields["commit-nonce"]
         committed = await session.ask(changing(Verb.COMMIT, 1, nonce=nonce), deadline_s=30)
         by_forced_command = await at.ask(HELLO)

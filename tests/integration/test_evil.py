@@ -16,7 +16,7 @@ import pytest
 from orchestrator.device.model import Address, Device, DeviceId
 from orchestrator.device.protocol import Frame, Reply, Request, Verb
 from orchestrator.device.reason import Reason
-from orchestrator.engine.ports import Delivery
+from orchestrator.engine.ports import Dialogue
 from orchestrator.errors import DeviceError
 from orchestrator.ssh.profile import SshSettings
 from orchestrator.ssh.transport import SshTransport
@@ -56,6 +56,7 @@ DELIVERIES = {
     "closes_early": Reason.CONNECTION_LOST,
     "ready_twice": Reason.PROTOCOL,
     "strange_nonce": Reason.PROTOCOL,
+    "unsealed_ready": Reason.PROTOCOL,
     "endless_stdout": Reason.PROTOCOL,
 }
 
@@ -93,15 +94,15 @@ class Client:
         session = await self.transport.open(self.device(port), deadline_s=DEADLINE_S)
         try:
             if request.verb is Verb.DELIVER:
-                delivery = Delivery([frame()], _yes)
-                return await session.deliver(request, delivery, deadline_s=DEADLINE_S)
+                dialogue = Dialogue([frame()], _yes)
+                return await session.converse(request, dialogue, deadline_s=DEADLINE_S)
             return await session.ask(request, deadline_s=DEADLINE_S)
         finally:
             await session.close()
 
 
-async def _yes() -> bool:
-    return True
+async def _yes(_said: Reply) -> str:
+    return "go"
 
 
 @pytest.mark.parametrize("kind", ANSWERS)
@@ -232,7 +233,7 @@ async def test_damaged_packets_never_raise_anything_else(kind: str, tmp_path: Pa
 
 
 async def test_error_of_the_controller_is_not_the_devices(tmp_path: Path) -> None:
-    async def go() -> bool:
+    async def go(_said: Reply) -> str:
         message = "a bug of ours"
         raise ValueError(message)
 
@@ -242,7 +243,7 @@ async def test_error_of_the_controller_is_not_the_devices(tmp_path: Path) -> Non
         session = await client.transport.open(client.device(port), deadline_s=DEADLINE_S)
 
         with pytest.raises(ValueError, match="a bug of ours"):
-            await session.deliver(DELIVER, Delivery([frame()], go), deadline_s=DEADLINE_S)
+            await session.converse(DELIVER, Dialogue([frame()], go), deadline_s=DEADLINE_S)
 
         await client.transport.close()
 

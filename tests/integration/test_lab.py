@@ -127,7 +127,7 @@ async def _install(lab: Lab, number: int, settings: bytes, *, deadline: str = "6
     files = frames(directory(f"r{number}", {"service.json": settings}).frames(lab.key))
     request = changing(Verb.DELIVER, number, frames=str(len(files)), wait="20", deadline=deadline)
     async with lab.session() as session:
-        reply = await session.deliver(request, Progress().delivery(files), deadline_s=60)
+        reply = await session.converse(request, Progress().delivery(files), deadline_s=60)
     assert reply.rc == Rc.OK, reply
 
 

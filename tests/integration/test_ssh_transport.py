@@ -90,7 +90,7 @@ async def test_interrupted_transfer_resumes_where_it_stopped(tmp_path: Path) -> 
 
         delivery = Progress().delivery(frames(content))
         with pytest.raises(DeviceError) as interrupted:
-            await session.deliver(request, delivery, deadline_s=30)
+            await session.converse(request, delivery, deadline_s=30)
         have = await _have(lab)
         progress = Progress()
         resumed = await lab.deliver(1, frames(content, have), progress=progress)

@@ -1,6 +1,7 @@
 """The local executor: starting, dropping, handing the go over."""
 
 import asyncio
+import dataclasses
 
 from orchestrator.device.reason import Reason
 from orchestrator.engine.local import LocalExecutor
@@ -207,3 +208,67 @@ def test_close_drops_everything():
             return len(executor._tasks)
 
     assert run_virtual(work()) == 0
+
+
+async def activated(executor):
+    executor.ensure([DELIVER])
+    await following(executor)
+    executor.ensure([ACTIVATE])
+    await following(executor)
+
+
+def test_another_round_of_a_proof_uses_its_connection():
+    async def work():
+        executor, device, transport = bench()
+        async with executor:
+            await activated(executor)
+            executor.ensure([PROVE])
+            first = await following(executor)
+            await asyncio.sleep(5.0)
+            executor.ensure([dataclasses.replace(PROVE, round=4)])
+            second = await following(executor)
+            return first, second, transport.opened, device.txn.state
+
+    first, second, connections, state = run_virtual(work())
+
+    assert (first.outcome.ok, first.round) == (True, 3)
+    assert (second.outcome.ok, second.round) == (True, 4)
+    assert connections == 2
+    assert state == "probation"
+
+
+def test_commit_long_after_its_proof_takes_a_connection_of_its_own():
+    async def work():
+        executor, device, transport = bench()
+        async with executor:
+            await activated(executor)
+            executor.ensure([PROVE])
+            proof = await following(executor)
+            executor.ensure([])
+            await asyncio.sleep(60.0)
+            nonce = proof.status.commit_nonce
+            executor.ensure([DeviceAction(Work.COMMIT, A, TXN, round=4, nonce=nonce)])
+            return await following(executor), transport.opened, device.txn.state
+
+    done, connections, state = run_virtual(work())
+
+    assert done.outcome.ok
+    assert connections == 3
+    assert state == "committed"
+
+
+def test_way_back_after_a_proof_commits_nothing():
+    async def work():
+        executor, device, _ = bench()
+        async with executor:
+            await activated(executor)
+            executor.ensure([PROVE])
+            await following(executor)
+            executor.ensure([DeviceAction(Work.ROLL_BACK, A, TXN, round=4)])
+            return await following(executor), device
+
+    done, device = run_virtual(work())
+
+    assert (done.work, done.outcome.ok) == (Work.ROLL_BACK, True)
+    assert device.commits == []
+    assert device.txn.state == "rolled-back"

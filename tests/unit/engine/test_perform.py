@@ -42,14 +42,27 @@ class Bench:
     def action(self, work, **fields):
         return DeviceAction(work, A, TXN, **({"round": 1} | fields))
 
-    async def deliver(self, *, go=True):
+    async def deliver(self, *, go=True, fresh=False):
         self.ready = []
 
         async def answer(status):
             self.ready.append(status)
             return self.action(Work.ACTIVATE, round=2) if go else None
 
-        return await self.talk.deliver(self.action(Work.DELIVER), answer)
+        return await self.talk.deliver(self.action(Work.DELIVER, fresh=fresh), answer)
+
+    async def prove(self, following=None, **fields):
+        """The proof as it was told, and the report of what followed it."""
+        told = []
+
+        async def follow(report):
+            told.append(report)
+            if following is None:
+                return None
+            return self.action(following, nonce=report.status.commit_nonce, round=4)
+
+        report = await self.talk.prove(self.action(Work.PROVE, **fields), follow)
+        return (told or [None])[0], report
 
     async def perform(self, work, **fields):
         return await self.talk.perform(self.action(work, **fields))
@@ -93,6 +106,44 @@ def test_device_on_the_target_is_unchanged():
 
     assert report.outcome.reason is Reason.UNCHANGED
     assert bench.device.mutations == []
+
+
+def test_fresh_delivery_is_one_request():
+    async def work():
+        bench = Bench()
+        bench.device.answer = None  # any other request would fail
+        return bench, await bench.deliver(fresh=True)
+
+    bench, report = run_virtual(work())
+
+    assert report.outcome.ok
+    assert bench.ready[0].manifest == old_release().manifest
+    assert bench.device.activations == {NEW.manifest_sha256: 1}
+
+
+def test_fresh_delivery_to_a_device_on_the_target_changes_nothing():
+    async def work():
+        bench = Bench()
+        bench.device.active = NEW.manifest_sha256
+        return bench, await bench.deliver(fresh=True)
+
+    bench, report = run_virtual(work())
+
+    assert report.outcome.reason is Reason.UNCHANGED
+    assert report.status.manifest == NEW.manifest_sha256
+    assert (bench.sent, bench.device.mutations) == ([], [])
+
+
+def test_fresh_delivery_of_a_transaction_the_device_knows_says_where_it_stands():
+    async def work():
+        bench = Bench()
+        await bench.deliver()
+        return await bench.deliver(fresh=True)
+
+    report = run_virtual(work())
+
+    assert report.outcome.reason is Reason.WRONG_STATE
+    assert (report.status.txn, report.status.state) == (TXN, "probation")
 
 
 def test_device_that_does_not_answer_was_not_reached():
@@ -144,14 +195,26 @@ def test_proof_brings_status_checks_and_nonce():
     async def work():
         bench = Bench()
         await bench.deliver()
-        report = await bench.perform(Work.PROVE, checks=("service",))
-        return bench, report
+        return bench, await bench.prove(checks=("service",))
 
-    bench, report = run_virtual(work())
+    bench, (told, report) = run_virtual(work())
 
-    assert report.status.commit_nonce
-    assert [(check.name, check.exit) for check in report.checks] == [("service", 0)]
+    assert report is None
+    assert told.status.commit_nonce
+    assert [(check.name, check.exit) for check in told.checks] == [("service", 0)]
     assert bench.talk.is_open
+    assert bench.device.txn.state == "probation"
+
+
+def test_proof_of_a_device_that_has_nothing_to_commit_is_just_reported():
+    async def work():
+        bench = Bench()
+        return await bench.prove()
+
+    told, report = run_virtual(work())
+
+    assert told is None
+    assert (report.work, report.outcome.ok, report.status.commit_nonce) == (Work.PROVE, True, "")
 
 
 def test_proof_with_another_nonce_is_no_proof():
@@ -165,33 +228,51 @@ def test_proof_with_another_nonce_is_no_proof():
             ("state", "probation"),
             ("boot-id", "b"),
         ]
-        return await bench.perform(Work.PROVE)
+        return await bench.prove()
 
-    assert run_virtual(work()).outcome.reason is Reason.PROTOCOL
+    told, _report = run_virtual(work())
+
+    assert told.outcome.reason is Reason.PROTOCOL
 
 
-def test_commit_uses_the_connection_of_the_proof():
+@pytest.mark.parametrize(
+    ("following", "state"), [(Work.COMMIT, "committed"), (Work.CONFIRM, "confirmed")]
+)
+def test_what_follows_a_proof_is_done_in_its_exec(following, state):
     async def work():
         bench = Bench()
         await bench.deliver()
-        proof = await bench.perform(Work.PROVE)
         opened = bench.transport.opened
-        report = await bench.perform(Work.COMMIT, nonce=proof.status.commit_nonce)
+        _told, report = await bench.prove(following)
         return bench, report, bench.transport.opened - opened
 
     bench, report, connections = run_virtual(work())
 
-    assert report.outcome.ok
-    assert connections == 0
-    assert bench.device.txn.state == "committed"
+    assert (report.work, report.round, report.outcome.ok) == (following, 4, True)
+    assert connections == 1
+    assert bench.device.txn.state == state
     assert not bench.talk.is_open
+
+
+def test_commit_after_a_proof_that_had_ended_is_asked_anew():
+    async def work():
+        bench = Bench()
+        await bench.deliver()
+        told, _report = await bench.prove()
+        report = await bench.perform(Work.COMMIT, nonce=told.status.commit_nonce)
+        return bench, report
+
+    bench, report = run_virtual(work())
+
+    assert report.outcome.ok
+    assert bench.device.txn.state == "committed"
 
 
 def test_commit_with_an_old_nonce_is_stale():
     async def work():
         bench = Bench()
         await bench.deliver()
-        await bench.perform(Work.PROVE)
+        await bench.prove()
         return await bench.perform(Work.COMMIT, nonce="old")
 
     assert run_virtual(work()).outcome.reason is Reason.NONCE

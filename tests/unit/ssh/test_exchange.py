@@ -42,18 +42,34 @@ def test_steps_are_told_as_they_come() -> None:
     assert seen == [Step("stage", 0, "ok"), Step("verify", 65, "denied")]
 
 
-def test_ready_line_gives_its_nonce() -> None:
+def ready(nonce: bytes, before: bytes = b"") -> bytes:
+    return b"ready " + nonce + b" " + hashlib.sha256(before).hexdigest().encode() + b"\n"
+
+
+def test_ready_line_gives_its_nonce_and_what_came_before_it() -> None:
+    exchange = Exchange()
+    said = b"state installed\n"
+
+    exchange.data_received(said + ready(b"abcd1234", said), None)
+
+    assert exchange.ready == "abcd1234"
+    assert exchange.so_far().fields == {"state": "installed"}
+
+
+def test_ready_line_that_does_not_seal_what_came_before_it_breaks_the_protocol() -> None:
     exchange = Exchange()
 
-    exchange.data_received(b"ready abc123\n", None)
+    exchange.data_received(b"state none\n" + ready(b"abcd1234", b"state installed\n"), None)
 
-    assert exchange.ready == "abc123"
+    assert exchange.ready is None
+    assert reason_of(exchange) == Reason.PROTOCOL
 
 
 def test_second_ready_line_breaks_the_protocol() -> None:
     exchange = Exchange()
 
-    exchange.data_received(b"ready abc123\nready abc124\n", None)
+    first = ready(b"abcd1234")
+    exchange.data_received(first + ready(b"abcd1235", first), None)
 
     assert exchange.is_over
     assert reason_of(exchange) == Reason.PROTOCOL
