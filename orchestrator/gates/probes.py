@@ -48,6 +48,8 @@ class Probes:
                     self._commands.program(probe.argv)
                 case ProbeKind.CHECK:
                     pass  # the device decides
+                case ProbeKind.TCP | ProbeKind.PROMETHEUS | ProbeKind.STATS:
+                    pass  # checked when the plan was read
                 case _:
                     assert_never(probe.kind)
         except (ProbeError, ValueError) as error:

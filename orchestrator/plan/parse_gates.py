@@ -18,6 +18,7 @@ GATES_MAX = 100
 GATE_NAME_CHARS_MAX = 100
 CHECK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 POINTER = re.compile(r"(/([^/~]|~[01])*)*")  # RFC 6901
+HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}|[0-9A-Fa-f:.]{2,45}")  # names, IPv4, IPv6
 ARGV_MAX = 64
 SAMPLES_MAX = 10_000
 _KINDS = ("check", "http", "command")
@@ -199,6 +200,11 @@ def url_problem(url: str) -> tuple[str, str] | None:
     if parts.username is not None or parts.password is not None:
         return "`url` holds a user name or password", "plans hold no secrets; remove it"
     return None
+
+
+def is_host(text: str) -> bool:
+    """Whether a text names a host: a name or an address, nothing that could be an option."""
+    return bool(HOST.fullmatch(text))
 
 
 # -- when it holds --------------------------------------------------------------------------------

@@ -13,101 +13,56 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from fractions import Fraction
 
 from orchestrator.device.model import Address, DeviceId
 from orchestrator.device.reason import Reason
+from orchestrator.plan.controls import (
+    PRIORITY_DEFAULT,
+    Approval,
+    Budget,
+    Burst,
+    Hook,
+    HookEvent,
+    LateJoiners,
+    OfflinePolicy,
+    OnConflict,
+    OnFailure,
+    Order,
+    Rate,
+    RateIncrease,
+    Requirement,
+    RequirePer,
+    Rollback,
+    RollbackOrder,
+    RollbackScope,
+)
+from orchestrator.plan.gate import (
+    Compare,
+    CompareTest,
+    CompareTo,
+    Direction,
+    Gate,
+    OnNoData,
+    Probe,
+    ProbeKind,
+    Stage,
+    StatName,
+)
+from orchestrator.plan.schedule import DeadlineAction, Freeze, Schedule, Window
 
-FORMAT_VERSION = "1.0"
+__all__ = [
+    "Approval", "Budget", "Burst", "Compare", "CompareTest", "CompareTo", "Covered",
+    "DeadlineAction", "Direction", "Freeze", "Gate", "Hook", "HookEvent", "LateJoiners",
+    "OfflinePolicy", "OnConflict", "OnFailure", "OnNoData", "Order", "PlannedArtifact",
+    "PlannedDevice", "Probe", "ProbeKind", "Rate", "RateIncrease", "RequirePer", "Requirement",
+    "ResolvedPlan", "ResolvedWave", "Retries", "Rollback", "RollbackOrder", "RollbackScope",
+    "Schedule", "Skipped", "Stage", "StatName", "Timeouts", "Window",
+]  # fmt: skip
+
+FORMAT_VERSION = "1.1"
 COMPONENT_DEFAULT = "main"
-
-
-class Stage(StrEnum):
-    """When a gate speaks."""
-
-    DEVICE = "device"  # right after a device was activated, once per device
-    WAVE = "wave"  # at the end of the soak
-    BACKGROUND = "background"  # all the time until the rollout ends
-
-
-class ProbeKind(StrEnum):
-    """How a gate takes its samples."""
-
-    CHECK = "check"  # a named health check on the device
-    HTTP = "http"  # from the controller
-    COMMAND = "command"  # on the controller, argv only, allowed by the operator's configuration
-
-
-class OnNoData(StrEnum):
-    """What missing evidence means; never success."""
-
-    INCONCLUSIVE = "inconclusive"
-    FAIL = "fail"
-
-
-class OnFailure(StrEnum):
-    """What a trip does to the rollout."""
-
-    HALT = "halt"
-    ROLLBACK = "rollback"
-    CONTINUE = "continue"
-
-
-class RollbackScope(StrEnum):
-    """Which devices an automatic rollback takes back."""
-
-    WAVE = "wave"
-    ROLLOUT = "rollout"
-
-
-class OfflinePolicy(StrEnum):
-    """What happens to a device that does not answer before it was started."""
-
-    DEFER = "defer"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """What a gate asks. Exactly the fields of its kind are set.
-
-    `value` is a JSON pointer (RFC 6901) into an HTTP answer's body.
-    """
-
-    kind: ProbeKind
-    check: str = ""
-    url: str = ""
-    value: str | None = None
-    argv: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """A health condition with its limits (R9).
-
-    `probes` holds a probe per device where the plan's text depends on the device; otherwise
-    `probe` is for all. `success_when` and `fail_when` are checked expressions
-    (`plan.expression`); at least one is set.
-    """
-
-    name: str
-    stage: Stage
-    probe: Probe
-    probes: Mapping[DeviceId, Probe] = field(default_factory=dict)
-    success_when: str | None = None
-    fail_when: str | None = None
-    count: int = 1
-    interval_s: float = 10.0
-    initial_delay_s: float = 0.0
-    timeout_s: float = 30.0
-    failure_limit: int = 0
-    inconclusive_limit: int = 0
-    consecutive_error_limit: int = 4
-    consecutive_success_limit: int | None = None
-    on_no_data: OnNoData = OnNoData.INCONCLUSIVE
-    waves: tuple[str, ...] = ()  # empty: all waves
-    dry_run: bool = False
+OFFLINE_FOR_S_DEFAULT = 14 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +89,22 @@ class Retries:
 
 
 @dataclass(frozen=True, slots=True)
-class Rollback:
-    """How devices are taken back: reverse order of start, verified by read-back."""
+class Covered:
+    """A device that a wave took beyond its size, to have this value of a label (R5)."""
 
-    scope: RollbackScope = RollbackScope.WAVE
-    max_parallel: int = 50
+    device: DeviceId
+    label: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedWave:
     """One wave with its devices in order and its limits.
 
-    `max_failures` and `max_fail_share`: the smaller allowance counts (R6). `notes` say what a
-    reader of the preview must know (capped, skipped as empty, ...).
+    `max_failures` and `max_fail_share`: the smaller allowance counts (R6); `window` trips beside
+    them. `hosts` is the pattern that claimed its devices, "" where the order chose them. `capped`
+    tells that it gave a device away (R2), `covered` what it took beyond its size (R5).
+    `deadline_s` counts from the wave's start.
     """
 
     name: str
@@ -160,6 +118,13 @@ class ResolvedWave:
     max_unreachable_share: Fraction = Fraction(0)
     backfill_limit: int = 0
     notes: tuple[str, ...] = ()
+    hosts: str = ""
+    capped: bool = False
+    covered: tuple[Covered, ...] = ()
+    window: Burst | None = None
+    approval: Approval | None = None
+    deadline_s: float | None = None
+    deadline_action: DeadlineAction = DeadlineAction.HALT
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +132,7 @@ class PlannedDevice:
     """A device as the plan knows it; `current` is the artifact it ran at preview, if asked.
 
     `keeps_previous` tells whether its update module can still go back after commit (R17).
+    `timezone` is the inventory's, for windows in the zone of the device; "" where none is given.
     """
 
     address: Address
@@ -174,6 +140,7 @@ class PlannedDevice:
     current: str | None = None
     current_manifest: str | None = None
     keeps_previous: bool = True
+    timezone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +175,10 @@ class ResolvedPlan:
     `surveyed` tells whether devices were asked (`preview`) or not (`--offline`). `inventory`
     names the sources as seen from the project, `choice_sha256` is of `--limit` and `-e` ("" for
     neither): with both a saved plan can be held against the inventory of today.
+
+    `order`, `sticky` and `spread` say how the waves were filled; `approval` is needed before the
+    rollout starts, a wave's own before that wave. `max_parallel_per` limits devices in flight by
+    value of a label. Deferred devices may still follow for `offline_for_s`.
     """
 
     name: str
@@ -226,9 +197,23 @@ class ResolvedPlan:
     gates: tuple[Gate, ...] = ()
     timeouts: Timeouts = Timeouts()
     retries: Retries = Retries()
-    rollback: Rollback = Rollback()
+    rollback: Rollback = field(default_factory=Rollback)
     on_failure: OnFailure = OnFailure.HALT
     offline: OfflinePolicy = OfflinePolicy.DEFER
+    offline_for_s: float = OFFLINE_FOR_S_DEFAULT
+    order: Order = Order.HASH
+    sticky: bool = False
+    spread: tuple[str, ...] = ()
+    late_joiners: LateJoiners = LateJoiners.IGNORE
+    schedule: Schedule = field(default_factory=Schedule)
+    max_parallel_per: Mapping[str, int] = field(default_factory=dict)
+    rate: Rate | None = None
+    budget: Budget = field(default_factory=Budget)
+    approval: Approval | None = None
+    requires: tuple[Requirement, ...] = ()
+    priority: int = PRIORITY_DEFAULT
+    on_conflict: OnConflict = OnConflict.QUEUE
+    hooks: tuple[Hook, ...] = ()
     become: str | None = None
     component: str = COMPONENT_DEFAULT
     inventory: tuple[str, ...] = ()

@@ -20,9 +20,16 @@ from orchestrator.plan.expression import ANY_SCOPE
 from orchestrator.plan.expression_model import ExpressionError
 from orchestrator.plan.expression_parser import parse_expression
 from orchestrator.plan.parse import BECOME
-from orchestrator.plan.parse_gates import check_name_problem, url_problem
+from orchestrator.plan.parse_gates import check_name_problem, is_host, url_problem
 from orchestrator.plan.reader import COUNT_MAX, NAME
-from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedPlan, ResolvedWave
+from orchestrator.plan.resolved import (
+    Gate,
+    Probe,
+    ProbeKind,
+    ResolvedPlan,
+    ResolvedWave,
+    StatName,
+)
 
 _PORT_MAX = 65535
 
@@ -125,6 +132,12 @@ def _can_ask(probe: Probe) -> bool:
             return url_problem(probe.url) is None
         case ProbeKind.COMMAND:
             return bool(probe.argv)
+        case ProbeKind.TCP:
+            return is_host(probe.host) and 1 <= probe.port <= _PORT_MAX
+        case ProbeKind.PROMETHEUS:
+            return url_problem(probe.url) is None and bool(probe.query.strip())
+        case ProbeKind.STATS:
+            return probe.stat in set(StatName)
 
 
 def _times(plan: ResolvedPlan) -> Iterator[str]:

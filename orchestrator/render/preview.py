@@ -204,6 +204,13 @@ def _probe(probe: Probe) -> str:
             return f"http {escape(probe.url)}"
         case ProbeKind.COMMAND:
             return f"command {escape(' '.join(probe.argv))}"
+        case ProbeKind.TCP:
+            return f"tcp {escape(probe.host)}:{probe.port}"
+        case ProbeKind.PROMETHEUS:
+            per = f" per {escape(probe.label)}" if probe.label else ""
+            return f"prometheus {escape(probe.query)}{per}"
+        case ProbeKind.STATS:
+            return f"stats {escape(probe.stat)}"
 
 
 def _limits(preview: Preview, look: Look) -> list[str]:

@@ -164,7 +164,7 @@ def test_json_is_canonical(resolved: ResolvedPlan) -> None:
 
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert data == canonical.encode()
-    assert document["format_version"] == "1.0"
+    assert document["format_version"] == "1.1"
     assert document["waves"][0]["max_fail_share"] == "1/40"
     assert document["waves"][0]["soak_s"] == 0
     assert document["made_at"] == 1_700_000_000.25
@@ -198,8 +198,8 @@ def test_every_change_changes_the_digest(resolved: ResolvedPlan) -> None:
         (lambda data: b"[]", "P302"),
         (lambda data: b"[" * 100_000, "P302"),
         (lambda data: b"{}", "P301"),
-        (lambda data: data.replace(b'"format_version":"1.0"', b'"format_version":"2.0"'), "P301"),
-        (lambda data: data.replace(b'"format_version":"1.0"', b'"format_version":1'), "P301"),
+        (lambda data: data.replace(b'"format_version":"1.1"', b'"format_version":"2.0"'), "P301"),
+        (lambda data: data.replace(b'"format_version":"1.1"', b'"format_version":1'), "P301"),
         (lambda data: data.replace(b'"seed":', b'"sead":'), "P302"),
         (lambda data: data.replace(b'"dry_run":false', b'"dry_run":0'), "P302"),
         (lambda data: data.replace(b'"dry_run":false', b'"dry_run":false,"x":1'), "P302"),
