@@ -19,6 +19,7 @@ from datetime import tzinfo
 from enum import StrEnum
 
 from orchestrator.plan.openings import Opening, openings
+from orchestrator.plan.resolved import Timeouts
 from orchestrator.plan.schedule import ZONE_OF_DEVICE, Freeze, Schedule, Window
 from orchestrator.plan.zones import load_zone
 
@@ -148,6 +149,15 @@ class Calendar:
             return iter((Opening(-math.inf, math.inf, must_finish=False),))
         each = (openings(window, zone, from_at) for window, zone in self._windows)
         return heapq.merge(*each, key=lambda opening: opening.start_at)
+
+
+def device_needs_s(timeouts: Timeouts, schedule: Schedule) -> float:
+    """What a device may need from its start until it runs the new version (R12, "its timeouts").
+
+    Its gates are not in it: at their slowest they take hours, and change nothing on the device.
+    """
+    transfer_s = 0.0 if schedule.stage_outside_window else timeouts.transfer_s
+    return timeouts.connect_s + transfer_s + timeouts.install_s + timeouts.reboot_s
 
 
 def calendars(schedule: Schedule, device_zones: Iterable[str]) -> dict[str, Calendar]:

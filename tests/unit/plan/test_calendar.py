@@ -11,8 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.plan.calendar import Calendar, Closed, ClosedBy, Never, calendars
+from orchestrator.plan.calendar import (
+    Calendar,
+    Closed,
+    ClosedBy,
+    Never,
+    calendars,
+    device_needs_s,
+)
 from orchestrator.plan.openings import openings
+from orchestrator.plan.resolved import Timeouts
 from orchestrator.plan.schedule import Day, Freeze, Schedule, Window
 from orchestrator.plan.zones import load_zone
 
@@ -165,6 +173,20 @@ def test_devices_of_other_zones_start_at_other_instants():
         "America/New_York": utc("2026-12-03 06:00"),
         "Asia/Kolkata": utc("2026-12-02 19:30"),
     }
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "staged", "needs_s"),
+    [
+        (Timeouts(), False, 10 + 1800 + 600 + 300),
+        (Timeouts(), True, 10 + 600 + 300),
+        (Timeouts(connect_s=30, install_s=1200, reboot_s=600, confirm_s=37_920), True, 1830),
+    ],
+)
+def test_device_needs_its_timeouts_until_it_runs_the_new_version(timeouts, staged, needs_s):
+    schedule = Schedule(windows=(NIGHTS,), stage_outside_window=staged)
+
+    assert device_needs_s(timeouts, schedule) == needs_s
 
 
 def test_device_that_needs_more_than_any_window_has_never_starts():
