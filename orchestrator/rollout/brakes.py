@@ -4,7 +4,8 @@ Laws:
 1. A trip is decided in the step that records the outcome, before any start slot is granted, and
    is never undone by a correction (R6).
 2. After a halt no device leaves `queued`; devices before the point of no return are cancelled,
-   later ones finish their own way (R13). A pause cancels nothing.
+   later ones finish their own way (R13). A pause cancels nothing; devices that stand ready when
+   it comes to rest are queued again (`passage`).
 3. Missing evidence pauses, it never trips (R7, R9).
 
 Source: design "rollout-rules" R6, R7, R9, R13.

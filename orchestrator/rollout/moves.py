@@ -33,6 +33,15 @@ def enqueue(led: Ledger, rec: DeviceRecord, reason: Reason = Reason.OK, detail: 
     led.wave_of(rec).queue.appendleft(rec.id)
 
 
+def withdraw(led: Ledger, rec: DeviceRecord) -> None:
+    """Back into the queue from where it stood ready: no go will come.
+
+    The device is told no, or hears nothing, and drops what was staged: it is delivered anew.
+    """
+    led.new_attempt(rec)
+    enqueue(led, rec, Reason.INTERRUPTED)
+
+
 def transfer(led: Ledger, rec: DeviceRecord) -> None:
     """Connect, look, stage, verify and install beside what runs."""
     if not rec.started:

@@ -5,6 +5,8 @@ Laws:
    anew, and every deciding gate passed. What is missing is never success: it pauses.
 2. The soak ends with fresh evidence; without a soak the proofs of the devices are fresh (R10).
 3. Modules that cannot go back commit after that, before the next wave begins (R17).
+4. A pause by rule comes to rest: once nothing is at work but devices that stand ready, these go
+   back into the queue. Whoever pauses by hand will resume, so then they stand ready on.
 
 Source: design "rollout-rules" R8, R10, R17, "States of a wave" and "of a rollout".
 """
@@ -39,6 +41,8 @@ def advance(led: Ledger) -> None:
         match led.state:
             case RolloutState.RUNNING:
                 _step(led, led.waves[led.current])
+            case RolloutState.PAUSED:
+                _rest(led, led.waves[led.current])
             case RolloutState.HALTED:
                 _react(led)
             case RolloutState.ROLLING_BACK:
@@ -53,6 +57,17 @@ def advance(led: Ledger) -> None:
             _close(led)
             break
     slots.fill(led)
+
+
+def _rest(led: Ledger, wave: WaveRecord) -> None:
+    """Lets no device stand ready for a go that only a person can bring about (law 4)."""
+    staged = wave.counts[DeviceState.STAGED]
+    if not staged or wave.at_work > staged or Pause.OPERATOR.value in led.causes:
+        return
+    for device in reversed(wave.members):  # each goes in front of those before it
+        rec = led.devices[device]
+        if rec.state is DeviceState.STAGED:
+            moves.withdraw(led, rec)
 
 
 def _react(led: Ledger) -> None:

@@ -49,8 +49,7 @@ def engine_stopping(led: Ledger) -> None:
     led.stopping = True
     for rec in led.devices.values():
         if rec.state is DeviceState.STAGED:
-            led.new_attempt(rec)  # the device drops what was staged when no go comes
-            moves.enqueue(led, rec, Reason.INTERRUPTED)
+            moves.withdraw(led, rec)
         elif rec.state is DeviceState.TRANSFERRING:
             moves.enqueue(led, rec, Reason.INTERRUPTED)
 

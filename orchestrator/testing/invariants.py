@@ -68,6 +68,7 @@ class Checker:
         self.running = True
         self.returning = False
         self.touched = False  # an operator changed the rules: some bounds no longer hold
+        self.paused_by: set[str] = set()
         self.entries: list[JournalEntry] = []
         for wave in plan.waves:
             for device in wave.devices:
@@ -91,6 +92,7 @@ class Checker:
                 self.seen[entry.device].dark = True
             case "halted" | "paused":
                 self.running = False
+                self.paused_by.add(str(entry.data["cause"]))
             case "resumed":
                 self._resumed(entry)
             case "rollback_started":
@@ -112,6 +114,7 @@ class Checker:
 
     def _resumed(self, entry: JournalEntry) -> None:
         self.running = True
+        self.paused_by.clear()
         if entry.data["accept_failures"]:
             wave = entry.wave
             self.accepted[wave] = max(self.counted(wave), self.allowed(wave))

@@ -33,7 +33,8 @@ from orchestrator.testing.world import (
 
 VIRTUAL_S_MAX = 2 * 86400.0
 ENGINES_MAX = 40
-PATIENCE_S = 4000.0
+PATIENCE_S = 2500.0
+SILENCE_S = 2000.0  # longer than any wait of a drawn plan for something that is journalled
 _FIRST = asyncio.FIRST_COMPLETED
 PACE = Pace(poll_s=2.0)
 STOPS_MAX = 4  # after so many decisions the operator gives up
@@ -210,6 +211,7 @@ class _Run:
         try:
             while not (await asyncio.wait((task, turn), timeout=PATIENCE_S, return_when=_FIRST))[0]:
                 self._expect_progress()
+                self._expect_movement()
                 self._ask(Ask.RESUME)  # somebody paused and forgot
             if task.done():
                 return self._result(task)
@@ -251,6 +253,15 @@ class _Run:
         bad = failing is not None and self.clock.now() - EPOCH_S > failing
         for url in (HTTP_URL, WAVE_URL):
             self.prober.answers[url] = {"value": 0 if bad else 1}
+
+    def _expect_movement(self) -> None:
+        """I8: an engine that nothing is journalled of was paused by a person, or should rest."""
+        checker = self.checker
+        still_s = self.clock.now() - checker.entries[-1].at
+        if still_s >= SILENCE_S and "operator" not in checker.paused_by:
+            states = {name: seen.state for name, seen in checker.seen.items()}
+            message = f"I8: an engine neither ends nor rests for {still_s:.0f} s; {states}"
+            raise InvariantBroken(message)
 
     def count(self) -> None:
         """Something happens in the world: perhaps the engine dies of it."""

@@ -6,10 +6,18 @@ import pytest
 
 from orchestrator.engine.loop import Pace
 from orchestrator.errors import ExitCode, LeaseError, StoreError
-from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Stage
+from orchestrator.plan.resolved import (
+    Gate,
+    Probe,
+    ProbeKind,
+    ResolvedWave,
+    Retries,
+    Stage,
+    Timeouts,
+)
 from orchestrator.rollout.events import Ask, OperatorAsked
 from orchestrator.rollout.states import RolloutState
-from orchestrator.testing.clock import VirtualClock, run_virtual
+from orchestrator.testing.clock import EPOCH_S, VirtualClock, run_virtual
 from orchestrator.testing.device import Release
 from orchestrator.testing.plans import SimulatedArtifact, device_ids, make_plan, split
 from orchestrator.testing.store import MemoryStore
@@ -256,6 +264,35 @@ def test_silent_devices_do_not_hold_up_the_end():
 
     assert ended.rollout.state is RolloutState.PAUSED
     assert ended.exit_code is ExitCode.WAITING
+
+
+def test_pause_for_devices_that_are_away_rests_and_a_resume_delivers_anew():
+    """Six devices, three of them offline: those that stand ready wait for a go in vain."""
+
+    async def work():
+        clock = VirtualClock()
+        ids = device_ids(6)
+        waves = [ResolvedWave("canary", "1", ids[:1]), ResolvedWave("rest", "rest", ids[1:])]
+        plan = make_plan(
+            waves, gates=(CHECK,), retries=Retries(count=0), timeouts=Timeouts(connect_s=1.0)
+        )
+        fleet = make_fleet(ids, clock)
+        for device in ids[3:]:
+            fleet[device].offline.append((EPOCH_S, EPOCH_S + 1800.0))
+        slow = SimulatedTransport(fleet, faults=Faults(latency_s=0.3))
+        world = World(plan, slow, clock=clock)
+        async with asyncio.timeout(600.0):
+            rested = await world.run()
+        left = {fleet[device].txn.state for device in ids[1:3] if fleet[device].txn is not None}
+        await clock.sleep(1800.0)
+        world.store.ask(ROLLOUT_ID, OperatorAsked(clock.now(), Ask.RESUME, "ann"))
+        return rested.rollout.state, rested.exit_code, left, await world.run()
+
+    state, code, left, ended = run_virtual(work())
+
+    assert (state, code) == (RolloutState.PAUSED, ExitCode.WAITING)
+    assert left <= {"aborted", "committed"}  # nothing is left armed
+    assert ended.exit_code is ExitCode.DONE
 
 
 def test_pace_has_safe_defaults():

@@ -290,6 +290,58 @@ def test_resume_gives_the_go_that_the_pause_held_back():
     assert rollout.state(A) is DeviceState.ACTIVATING
 
 
+def test_pause_by_rule_lets_no_device_stand_ready_and_rests():
+    rollout = paused_by_rule()
+    staged = rollout.rollout.ledger.devices[B].txn
+
+    rollout.report(D, Reason.UNREACHABLE, reached=False)
+
+    assert rollout.rollout.state is RolloutState.PAUSED
+    assert rollout.states() == ["deferred", "queued", "queued", "deferred"]
+    assert rollout.rollout.is_resting
+    assert not rollout.rollout.in_flight  # the devices are told no, and drop what was staged
+    assert rollout.rollout.ledger.devices[B].txn != staged
+
+
+def test_devices_stand_ready_as_long_as_others_are_on_their_way():
+    rollout = paused_by_rule()
+
+    assert rollout.rollout.state is RolloutState.PAUSED
+    assert rollout.states() == ["deferred", "staged", "staged", "transferring"]
+    assert not rollout.rollout.is_resting
+
+
+def test_resume_after_a_rest_delivers_anew_in_the_same_order():
+    rollout = paused_by_rule()
+    rollout.report(D, Reason.UNREACHABLE, reached=False)
+
+    rollout.restart()
+    rollout.ask(Ask.RESUME)
+
+    works = {device: rollout.wanted()[device] for device in (B, C)}
+    assert works == {B: Work.DELIVER, C: Work.DELIVER}
+    assert list(rollout.wanted()).index(B) < list(rollout.wanted()).index(C)
+
+
+def test_devices_stand_ready_through_the_pause_of_a_person():
+    rollout = hand(wave("all", A, B))
+    rollout.ask(Ask.PAUSE)
+    rollout.ready(A)
+    rollout.ready(B)
+
+    assert rollout.states() == ["staged", "staged"]
+    assert not rollout.rollout.is_resting
+
+
+def paused_by_rule():
+    """Two devices stand ready, one was not reached, one is still being reached."""
+    rollout = hand(wave("all", A, B, C, D, slow_start=False, max_parallel=4), retries=NO_RETRY)
+    rollout.report(A, Reason.UNREACHABLE, reached=False)
+    rollout.ready(B)
+    rollout.ready(C)
+    return rollout
+
+
 def test_abort_lets_devices_in_flight_finish():
     rollout = hand(wave("all", A, B))
     rollout.activate(A)
