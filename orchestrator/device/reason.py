@@ -40,6 +40,7 @@ class Reason(StrEnum):
     NONCE = "stale_nonce"
     COMMIT = "commit_failed"
     ROLLBACK = "rollback_failed"
+    UNPROVEN = "unproven_return"  # it went back, but its checks did not pass there
     REVERTED = "reverted"  # the dead-man on the device went back by itself
     REGRESSED = "regressed"
     LOST = "lost"

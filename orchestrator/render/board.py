@@ -36,7 +36,10 @@ _UNTOUCHED = WAITING | {DeviceState.SKIPPED, DeviceState.DEFERRED, DeviceState.U
 
 @dataclass(slots=True)
 class DeviceLine:
-    """Where one device stands. `reason` and `detail` are the first trouble of its latest attempt."""
+    """Where one device stands.
+
+    `reason` and `detail` are the first trouble of its latest attempt, or why it could not go back.
+    """
 
     name: str
     wave: str
@@ -206,7 +209,7 @@ class Board:
             line.attempt, line.reason, line.detail = attempt, "", ""
         line.since = entry.at
         reason = str(entry.data.get("reason") or "")
-        if reason and not line.reason:
+        if reason and (not line.reason or target is DeviceState.ROLLBACK_FAILED):
             line.reason, line.detail = reason, str(entry.data.get("detail") or "")
             line.troubled_at = entry.at
         if target in AT_WORK:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.device.model import DeviceId
+from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
 from orchestrator.render.board import Board, DeviceLine, WaveLine
 from orchestrator.render.lines import progress_words
@@ -188,7 +189,10 @@ def _untouched(board: Board, look: Look) -> list[str]:
     parts = [f"{_were(board.untouched)} never touched"]
     for name, count in _returned(board).items():
         parts.append(f"{_are(count)} back on {name}")
-    unknown = sum(line.state in _UNKNOWN for line in board.trouble.values())
+    unproven = sum(line.reason == Reason.UNPROVEN for line in board.trouble.values())
+    if unproven:
+        parts.append(f"{_are(unproven)} back, but not proven well there")
+    unknown = sum(line.state in _UNKNOWN for line in board.trouble.values()) - unproven
     if unknown:
         parts.append(f"{_are(unknown)} in an unknown state")
     new = plural(board.on_new, "device") if board.on_new else "no device"

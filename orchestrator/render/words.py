@@ -91,6 +91,7 @@ _REASONS: Mapping[str, str] = {
     Reason.READ_BACK: "does not run the wanted artifact",
     Reason.COMMIT: "commit failed",
     Reason.ROLLBACK: "rollback failed",
+    Reason.UNPROVEN: "went back, but is not proven well there",
     Reason.REVERTED: "went back by itself",
     Reason.REGRESSED: "regressed in the soak",
     Reason.LOST: "did not come back",

@@ -8,7 +8,7 @@ Laws:
    start, halt, resume, begin of a wave, begin and end of a rollback.
 
 Reading order: `states`, `record`, `ledger` (books), `moves` (steps of a device), `forward`,
-`proof`, `retreat`, `recovery` (its reports), `slots`, `gating`, `passage`, `brakes` (rules of waves), `asks`.
+`proof`, `retreat`, `returned`, `recovery` (its reports), `slots`, `gating`, `passage`, `brakes` (rules of waves), `asks`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from orchestrator.rollout import (
     proof,
     recovery,
     retreat,
+    returned,
 )
 from orchestrator.rollout.actions import Action, Work
 from orchestrator.rollout.changes import Changes, Row
@@ -193,13 +194,20 @@ class Rollout:
         return self._led
 
 
+def _read_back(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
+    if rec.state is DeviceState.ROLLING_BACK:
+        returned.checked(led, rec, event)
+    else:
+        proof.read_back(led, rec, event)
+
+
 _REPORTS: dict[Work, Callable[[Ledger, DeviceRecord, DeviceReported], None]] = {
     Work.DELIVER: forward.delivered,
     Work.ACTIVATE: forward.activated,
     Work.PROVE: proof.proved,
     Work.CONFIRM: proof.confirmed,
     Work.COMMIT: proof.committed,
-    Work.READ_BACK: proof.read_back,
+    Work.READ_BACK: _read_back,
     Work.ROLL_BACK: retreat.went_back,
     Work.INQUIRE: recovery.inquired,
 }

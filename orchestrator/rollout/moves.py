@@ -5,6 +5,8 @@ Source: design "rollout-rules", "States of a device"; lead decisions in docs/arc
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from orchestrator.device.reason import Reason
 from orchestrator.plan.resolved import OfflinePolicy, ProbeKind
 from orchestrator.rollout import brakes
@@ -14,7 +16,6 @@ from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import (
     DeviceState,
     Halt,
-    Pause,
     RolloutState,
 )
 from orchestrator.rollout.verdict import Tally, Verdict
@@ -92,7 +93,7 @@ def verify(led: Ledger, rec: DeviceRecord) -> None:
     """Starts proving: read-back and gates, all samples anew."""
     led.mark_proven(rec, proven=False)
     led.move(rec, DeviceState.VERIFYING)
-    begin_gates(led, rec, reading=False)
+    begin_gates(led, rec, led.device_gates(rec.wave))
     prove(led, rec)
 
 
@@ -105,14 +106,11 @@ def commit(led: Ledger, rec: DeviceRecord) -> None:
     led.want(rec, Work.COMMIT, seconds, nonce=rec.nonce)
 
 
-def begin_gates(led: Ledger, rec: DeviceRecord, *, reading: bool) -> None:
+def begin_gates(led: Ledger, rec: DeviceRecord, indexes: Iterable[int]) -> None:
     """Fresh tallies of the gates that the device must pass."""
     drop_samples(led, rec)
     gates = led.plan.gates
-    rec.tallies = {
-        index: Tally(due_at=led.now + gates[index].initial_delay_s)
-        for index in led.device_gates(rec.wave, reading=reading)
-    }
+    rec.tallies = {index: Tally(due_at=led.now + gates[index].initial_delay_s) for index in indexes}
 
 
 def prove(led: Ledger, rec: DeviceRecord) -> None:
@@ -129,7 +127,8 @@ def prove(led: Ledger, rec: DeviceRecord) -> None:
     time_s = led.plan.timeouts.connect_s + REPLY_S
     time_s += sum(gates[index].timeout_s for index in rec.asked)
     led.wake(rec, None)
-    work = Work.READ_BACK if rec.reading else Work.PROVE
+    returns = rec.state is DeviceState.ROLLING_BACK
+    work = Work.READ_BACK if rec.reading or returns else Work.PROVE
     led.want(rec, work, time_s, checks=checks)
 
 
@@ -202,18 +201,9 @@ def finish(
     led.move(rec, state, reason, detail)
     wave = led.wave_of(rec)
     if state is DeviceState.ROLLBACK_FAILED:
-        brakes.halt(led, Halt.ROLLBACK_FAILED, f"device `{rec.id}` could not go back")
+        what = "is not proven well after it went" if reason is Reason.UNPROVEN else "could not go"
+        brakes.halt(led, Halt.ROLLBACK_FAILED, f"device `{rec.id}` {what} back")
     brakes.check_budget(led, wave)
-
-
-def gone_back(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str = "") -> None:
-    """The device was read back on what it ran before."""
-    state = DeviceState(rec.ends_as or DeviceState.ROLLED_BACK)
-    if reason is Reason.REVERTED and rec.away and not rec.ends_as:
-        # the controller was away while the dead-man ran: says nothing of the release (R6)
-        rec.excused = True
-        brakes.pause(led, Pause.REVERTED_UNCONFIRMED, f"device `{rec.id}` went back by itself")
-    finish(led, rec, state, reason, detail)
 
 
 def shun(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str) -> None:

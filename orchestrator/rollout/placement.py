@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from orchestrator.device.reason import Reason
-from orchestrator.rollout import moves
+from orchestrator.rollout import moves, returned
 from orchestrator.rollout.events import DeviceStatus
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.record import DeviceRecord
@@ -71,11 +71,12 @@ def settle_place(led: Ledger, rec: DeviceRecord, status: DeviceStatus) -> None:
         case Place.INSTALLED:
             _installed(led, rec)
         case Place.NOT_ACTIVATED:
-            _not_activated(led, rec)
+            _not_activated(led, rec, status)
         case Place.REVERTED:
-            moves.gone_back(led, rec, Reason.REVERTED)
+            returned.gone_back(led, rec, status, Reason.REVERTED)
         case Place.WENT_BACK:
-            moves.gone_back(led, rec, rec.reason if rec.ends_as else Reason.REVERTED)
+            reason = rec.reason if rec.ends_as else Reason.REVERTED
+            returned.gone_back(led, rec, status, reason)
         case Place.STUCK:
             moves.finish(led, rec, DeviceState.ROLLBACK_FAILED, Reason.ROLLBACK)
         case Place.MISMATCH | Place.AT_TARGET:
@@ -107,9 +108,9 @@ def _installed(led: Ledger, rec: DeviceRecord) -> None:
         moves.activate(led, rec)
 
 
-def _not_activated(led: Ledger, rec: DeviceRecord) -> None:
+def _not_activated(led: Ledger, rec: DeviceRecord, status: DeviceStatus) -> None:
     if rec.ends_as:
-        moves.gone_back(led, rec, rec.reason)
+        returned.gone_back(led, rec, status, rec.reason)
     elif led.state in _ENDING:
         moves.finish(led, rec, DeviceState.CANCELLED, Reason.ROLLOUT_HALTED)
     elif rec.attempt >= ATTEMPTS_MAX:

@@ -13,17 +13,16 @@ Source: design "rollout-rules" R9, R10, R17 and "States of a device".
 
 from __future__ import annotations
 
-from orchestrator.device.check import check_fields
 from orchestrator.device.reason import CONNECT_REASONS, TRUST_REASONS, Reason
 from orchestrator.plan.resolved import ProbeKind
-from orchestrator.rollout import brakes, moves
+from orchestrator.rollout import brakes, moves, samples
 from orchestrator.rollout.actions import GateAction, Work
-from orchestrator.rollout.events import DeviceReported, GateSampled, Value
+from orchestrator.rollout.events import DeviceReported, GateSampled
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.placement import Place, place_of, settle_place
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import DeviceState, Pause
-from orchestrator.rollout.verdict import Reading, Verdict, read_sample
+from orchestrator.rollout.verdict import Verdict
 
 PROOFS_MAX = 3  # a device that boots between proof and commit again and again is not healthy
 
@@ -50,7 +49,7 @@ def proved(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
     else:
         rec.nonce = "" if place is Place.COMMITTED else status.commit_nonce
         rec.boot = status.boot_id
-        _take_checks(led, rec, event)
+        samples.take_checks(led, rec, event)
         sample_others(led, rec)
         decide(led, rec)
 
@@ -71,38 +70,6 @@ def _rebooted(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> bool:
     return False
 
 
-def _take_checks(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
-    results = {result.name: result for result in event.checks}
-    for index in rec.asked:
-        gate = led.plan.gates[index]
-        result = results.get(gate.probe.check)
-        fields: dict[str, Value] = {}
-        error = f"no result of check `{gate.probe.check}`" if result is None else ""
-        if result is not None:
-            try:
-                fields = check_fields(result)
-            except ValueError as problem:
-                error = str(problem)
-        _add(led, rec, index, fields, error)
-    rec.asked = ()
-
-
-def _add(led: Ledger, rec: DeviceRecord, index: int, fields: dict[str, Value], error: str) -> None:
-    gate = led.plan.gates[index]
-    reading = read_sample(gate, fields, error)
-    verdict = rec.tallies[index].add(gate, reading, led.now)
-    if reading is not Reading.SUCCESS:
-        data: dict[str, Value | list[Value]] = {
-            "gate": gate.name,
-            "reading": reading.value,
-            "verdict": verdict.value,
-        }
-        if error:
-            data["error"] = error
-        data.update({f"result.{key}": value for key, value in fields.items()})
-        led.note("gate_result", rec=rec, data=data)
-
-
 def sample_others(led: Ledger, rec: DeviceRecord) -> None:
     """Starts samples of controller-side gates that are due for the device."""
     for index, tally in rec.tallies.items():
@@ -121,7 +88,7 @@ def device_sampled(led: Ledger, rec: DeviceRecord, event: GateSampled) -> None:
     del rec.sampling[event.gate]
     led.drop_sample(GateAction(event.gate, rec.wave, event.round, rec.id))
     led.dirty[rec.id] = None
-    _add(led, rec, event.gate, dict(event.fields), event.error)
+    samples.add(led, rec, event.gate, dict(event.fields), event.error)
     if rec.work is None:
         decide(led, rec)
 
@@ -220,7 +187,7 @@ def begin_reading(led: Ledger, rec: DeviceRecord) -> None:
     rec.reading = True
     rec.lost_at = led.now + led.plan.timeouts.reboot_s
     rec.tries = 0
-    moves.begin_gates(led, rec, reading=True)
+    moves.begin_gates(led, rec, led.device_gates(rec.wave, reading=True))
     moves.prove(led, rec)
 
 
@@ -247,7 +214,7 @@ def read_back(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
         regress(led, rec, "the artifact is no longer what was committed")
     else:
         rec.nonce, rec.boot = status.commit_nonce, status.boot_id
-        _take_checks(led, rec, event)
+        samples.take_checks(led, rec, event)
         decide(led, rec)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from orchestrator.device.reason import TRUST_REASONS, Reason
 from orchestrator.plan.resolved import ProbeKind
-from orchestrator.rollout import brakes, moves, proof
+from orchestrator.rollout import brakes, moves, proof, returned
 from orchestrator.rollout.actions import Work
 from orchestrator.rollout.events import DeviceReported, EngineStarted
 from orchestrator.rollout.ledger import Ledger
@@ -40,7 +40,7 @@ def engine_started(led: Ledger, event: EngineStarted) -> None:
         elif rec.state is DeviceState.TRANSFERRING:
             moves.want_delivery(led, rec)
         elif rec.reading:
-            moves.begin_gates(led, rec, reading=True)
+            moves.begin_gates(led, rec, led.device_gates(rec.wave, reading=True))
             moves.prove(led, rec)
 
 
@@ -78,6 +78,8 @@ def device_woke(led: Ledger, rec: DeviceRecord) -> None:
             moves.enqueue(led, rec, rec.reason, rec.detail)
         case DeviceState.REBOOTING:
             led.want(rec, Work.PROVE, led.plan.timeouts.connect_s + moves.REPLY_S)
+        case DeviceState.ROLLING_BACK:
+            returned.woke(led, rec)
         case DeviceState.VERIFYING:
             _sample(led, rec)
         case _ if rec.reading:

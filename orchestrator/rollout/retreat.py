@@ -4,7 +4,8 @@ Laws:
 1. A rollback begins when its scope is drained: nothing of it is on its way forward any more, at
    the latest after `timeouts.drain` (R13). Devices that answer later go back then.
 2. Devices go back in the reverse order of their start, at most `rollback.max_parallel` at once.
-3. A device has gone back only when another connection read the previous artifact back.
+3. A device has gone back only when another connection read the previous artifact back and its
+   checks passed there (`returned`).
 4. A device that cannot go back is quarantined and the others go on; the rollout then ends
    `failed`.
 
@@ -14,9 +15,9 @@ Source: design "rollout-rules" R13 and "States of a rollout".
 from __future__ import annotations
 
 from orchestrator.device.model import DeviceId
-from orchestrator.device.reason import CONNECT_REASONS, TRUST_REASONS, Reason
+from orchestrator.device.reason import TRUST_REASONS, Reason
 from orchestrator.plan.resolved import RollbackScope
-from orchestrator.rollout import brakes, moves
+from orchestrator.rollout import brakes, moves, returned
 from orchestrator.rollout.events import DeviceReported, DeviceStatus
 from orchestrator.rollout.ledger import DRAIN_TIMER, Ledger
 from orchestrator.rollout.placement import Place, place_of
@@ -29,7 +30,6 @@ from orchestrator.rollout.states import (
     WaveState,
 )
 
-_UNKNOWN = CONNECT_REASONS | {Reason.PROTOCOL, Reason.AUTHENTICATION, Reason.BUSY, Reason.IO}
 _BACK = frozenset({Place.NOT_ACTIVATED, Place.REVERTED, Place.WENT_BACK})
 _KEPT = frozenset({DeviceState.ROLLBACK_FAILED, DeviceState.LOST})  # not asked again
 
@@ -40,8 +40,8 @@ def went_back(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
     if reason in TRUST_REASONS:
         moves.shun(led, rec, reason, detail)
     elif status is not None and _is_back(led, rec, status):
-        moves.gone_back(led, rec, rec.reason, rec.detail)
-    elif reason in _UNKNOWN or status is None:
+        returned.gone_back(led, rec, status, rec.reason, rec.detail)
+    elif reason in returned.UNKNOWN or status is None:
         moves.doubt(led, rec, reason, detail)
     else:
         failed = reason if reason is not Reason.OK else Reason.READ_BACK
@@ -49,9 +49,7 @@ def went_back(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
 
 
 def _is_back(led: Ledger, rec: DeviceRecord, status: DeviceStatus) -> bool:
-    if status.active == "no" or place_of(led, rec, status) not in _BACK:
-        return False
-    return not rec.previous or status.manifest == rec.previous
+    return place_of(led, rec, status) in _BACK and returned.is_back(led, rec, status)
 
 
 def begin(led: Ledger, who: str, *, wave: int | None, devices: tuple[DeviceId, ...] = ()) -> None:
@@ -132,13 +130,17 @@ def queue_scope(led: Ledger) -> None:
 
 
 def _end(led: Ledger) -> None:
-    stuck = [rec for rec in led.devices.values() if rec.moved and in_scope(led, rec)]
+    stuck = [rec for rec in led.devices.values() if _is_stuck(rec) and in_scope(led, rec)]
     for wave in led.waves:
         concerned = led.scope.get("wave") in (None, wave.index)
         if concerned and wave.state is not WaveState.PENDING:
             failed = any(rec.wave == wave.index for rec in stuck)
             wave.state = WaveState.ROLLBACK_FAILED if failed else WaveState.ROLLED_BACK
     led.state = RolloutState.FAILED if stuck else RolloutState.ROLLED_BACK
+
+
+def _is_stuck(rec: DeviceRecord) -> bool:
+    return rec.moved or rec.state is DeviceState.ROLLBACK_FAILED
 
 
 def leave(led: Ledger) -> None:

@@ -21,7 +21,7 @@ class DeviceState(StrEnum):
     VERIFYING = "verifying"
     CONFIRMED = "confirmed"  # proven, commits when its wave passed (R17)
     COMMITTING = "committing"
-    ROLLING_BACK = "rolling_back"
+    ROLLING_BACK = "rolling_back"  # and, once it is back, proving itself there
     UNCERTAIN = "uncertain"  # outcome unknown: the device is being asked
     SUCCEEDED = "succeeded"
     UNCHANGED = "unchanged"

@@ -35,7 +35,7 @@ class Release:
     """How a release behaves on a device. `healthy`: its checks pass.
 
     `bricks`: unreachable once active, until the dead-man goes back. `corrupt`: what is in place
-    is not its content, though it claims so.
+    is not its content, though it claims so. `lacks_checks`: it has no health checks.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Release:
     commit_fails: bool = False
     rollback_fails: bool = False
     silent_check: bool = False
+    lacks_checks: bool = False
     corrupt: bool = False
 
 
@@ -60,6 +61,15 @@ class Txn:
     manifest: str = ""
     deadline_at: float = 0.0
     previous: str = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One time that it was asked how it is: what it ran in which boot, and what checks said."""
+
+    boot_id: str
+    manifest: str
+    exits: tuple[tuple[str, int], ...]
 
 
 class SimulatedDevice:
@@ -90,6 +100,7 @@ class SimulatedDevice:
         self.activations: dict[str, int] = {}
         self.mutations: list[tuple[float, int, str, str]] = []
         self.commits: list[tuple[float, int]] = []
+        self.examined: list[Examined] = []
         self.offline: list[tuple[float, float]] = []
         self.on_activated: Callable[[SimulatedDevice, str], None] = lambda _device, _txn: None
         self._serial = 0
@@ -226,18 +237,23 @@ class SimulatedDevice:
                     lines.append(("have", f"{name} {len(data)} {digest}"))
         if verb in _CHECKING:
             names = [name for name in params.get("checks", "").split(",") if name]
-            lines += [("check", self._check(name)) for name in names]
+            results = [(name, self._check(name)) for name in names]
+            lines += [("check", f"{name} {result}") for name, result in results]
+            exits = tuple((name, int(result.split()[0])) for name, result in results)
+            self.examined.append(Examined(self.boot_id, self.active, exits))
         if verb is Verb.FACTS:
             suffix = "+keeps-previous" if self.keeps_previous else ""
             lines += [("module", f"directory{suffix}"), ("health-check", "service")]
         return Rc.OK, lines
 
-    def _check(self, name: str) -> str:
+    def _check(self, _name: str) -> str:
         release = self.releases[self.active]
+        if release.lacks_checks:
+            return "127"
         if release.silent_check:
-            return f"{name} 124"
+            return "124"
         output = encode('{"value": 1}' if release.healthy else '{"value": 0}')
-        return f"{name} {0 if release.healthy else 1} {output}"
+        return f"{0 if release.healthy else 1} {output}"
 
     # --- steps of a delivery, called by the session one by one -------------------------------
 
@@ -342,6 +358,7 @@ class SimulatedDevice:
         self.activations[txn.manifest] = self.activations.get(txn.manifest, 0) + 1
         self.commit_nonce = self._new_nonce()
         self._activated_serial = self._serial
+        self.examined.clear()
         self._nonce_asked = False
         self.on_activated(self, txn_id)
         return Rc.OK, self.state_fields()

@@ -166,6 +166,8 @@ class Hand:
         state = "committed" if self.state(device) is DeviceState.SUCCEEDED else "probation"
         if self.state(device) is DeviceState.CONFIRMED:
             state = "confirmed"
+        if self.state(device) is DeviceState.ROLLING_BACK:
+            state = "rolled-back"
         self.report(device, status=self.status(device, state), checks=checks)
 
     def succeed(self, *devices: str) -> None:
@@ -179,7 +181,13 @@ class Hand:
         """Activated, its check fails, it goes back."""
         self.activate(device)
         self.prove(device, *(1 for _ in self.action(device).checks))
+        self.go_back(device)
+
+    def go_back(self, device: str) -> None:
+        """It goes back, and its checks pass there."""
         self.report(device, status=self.status(device, "rolled-back"))
+        if self.state(device) is DeviceState.ROLLING_BACK:
+            self.prove(device)
 
     def sample(self, value: Value, *, error: str = "", gate: int | None = None) -> None:
         """The first wanted sample of a gate came in."""

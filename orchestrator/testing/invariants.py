@@ -6,7 +6,8 @@ Laws checked, after every commit and at every activation:
 - I1, I2: starts only while the rollout runs, at most `max_parallel` of a wave at work.
 - R16: past the point of no return and unproven, at most allowed - counted + 1 + successes.
 - Intent before effect: no device activates or commits what the journal does not know.
-- I4: a device that succeeded is committed on the target.
+- I4: a device that succeeded is committed on the target; one that is rolled back runs what it
+  ran before, and showed it in its last boot: by its checks, where it has any.
 - I5: replaying the journal gives the stored states.
 - I6: terminal states change only by regression, reconciliation, rollback or an operator.
 - No device is activated twice unless somebody asked for another try.
@@ -21,11 +22,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from orchestrator.device.model import DeviceId
-from orchestrator.plan.resolved import OnFailure, ResolvedPlan
+from orchestrator.plan.resolved import Gate, OnFailure, ProbeKind, ResolvedPlan, Stage
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.record import DeviceRecord
-from orchestrator.testing.device import SimulatedDevice
+from orchestrator.testing.device import NOTHING, SimulatedDevice
 
 _WORKING = {
     "transferring", "staged", "activating", "rebooting", "verifying", "committing",
@@ -51,6 +52,7 @@ class _Seen:
     proven: bool = False
     dark: bool = False
     excused: bool = False
+    returning: bool = False
     activations: list[str] = field(default_factory=list)
     allowed_again: bool = True
 
@@ -62,6 +64,7 @@ class Checker:
         self.plan = plan
         self.devices = devices
         self.target = plan.artifact.manifest_sha256
+        self.before = {device.name: device.active for device in devices.values()}
         self.seen: dict[str, _Seen] = {}
         self.planned = {wave.name: len(wave.devices) for wave in plan.waves}
         self.accepted: dict[str, int] = {}
@@ -131,7 +134,7 @@ class Checker:
         self._check_terminal(before, state, entry)
         seen.state, seen.dark = state, seen.dark and state == "uncertain"
         if state == "activating":
-            seen.proven = seen.excused = False
+            seen.proven = seen.excused = seen.returning = False
             self._check_flight(entry)
         elif state == "transferring":
             self._check_start(before, entry)
@@ -141,10 +144,13 @@ class Checker:
             seen.proven = False
         if entry.data.get("reason") == "no_data":
             seen.excused = True
-        if state == "rolled_back" and entry.data.get("reason") == "reverted":
+        if entry.data.get("reason") == "reverted" and not seen.returning:
             seen.excused = self._was_away(entry)
+        seen.returning |= state in ("rolling_back", "rolled_back")
         if state == "succeeded":
             self._check_success(entry)
+        elif state == "rolled_back":
+            self._check_return(entry)
 
     def _was_away(self, entry: JournalEntry) -> bool:
         """Whether an engine was started since this device's activation."""
@@ -219,6 +225,25 @@ class Checker:
             entry,
         )
 
+    def _check_return(self, entry: JournalEntry) -> None:
+        device = self.devices[DeviceId(entry.device)]
+        before = self.before[device.name]
+        self._expect(device.active == before, "I4: rolled back to something else", entry)
+        if before == NOTHING or device.releases[before].lacks_checks:
+            return
+        for gate in self.plan.gates:
+            if _speaks_for_return(gate, entry.wave):
+                exits = [
+                    code
+                    for examined in device.examined
+                    if (examined.boot_id, examined.manifest) == (entry.data["boot"], before)
+                    for name, code in examined.exits
+                    if name == gate.probe.check
+                ]
+                needed = gate.consecutive_success_limit or gate.count // 2 + 1
+                well = exits.count(0) >= needed and not any(exits)
+                self._expect(well, f"I4: rolled back, but gate `{gate.name}` saw {exits}", entry)
+
     # --- the truth ---------------------------------------------------------------------------
 
     def activated(self, device: SimulatedDevice, txn: str) -> None:
@@ -276,6 +301,11 @@ class Checker:
         if not holds:
             text = f"{message} (line {entry.seq}: {entry.type} {entry.device} {dict(entry.data)})"
             raise InvariantBroken(text)
+
+
+def _speaks_for_return(gate: Gate, wave: str) -> bool:
+    mine = gate.stage is Stage.DEVICE and gate.probe.kind is ProbeKind.CHECK
+    return mine and not gate.dry_run and (not gate.waves or wave in gate.waves)
 
 
 _COUNTERS = ("total", "counted", "unproven", "at_work", "ahead", "settled", "successes", "reading")

@@ -23,7 +23,7 @@ from orchestrator.plan.resolved import (
     Stage,
     Timeouts,
 )
-from orchestrator.testing.device import Release
+from orchestrator.testing.device import NOTHING, Release
 from orchestrator.testing.plans import SimulatedArtifact, device_ids, make_plan
 from orchestrator.testing.transport import Faults
 
@@ -56,6 +56,7 @@ class Scenario:
 
     Attributes:
         release: how the new version behaves, `odd` where it behaves otherwise.
+        before: what runs where it is not a healthy old version.
         crashes: number of steps of the world after which an engine dies, one per crash.
         takeovers: steps after which a second engine takes over from a living one.
         store_fails: probability that a commit fails and ends its engine.
@@ -67,6 +68,7 @@ class Scenario:
     plan: ResolvedPlan
     release: Release
     odd: Mapping[DeviceId, Release]
+    before: Mapping[DeviceId, Release]
     late: bool
     faults: Faults
     crashes: tuple[int, ...]
@@ -116,6 +118,7 @@ def draw(seed: int) -> Scenario:
         plan=plan,
         release=release,
         odd=odd,
+        before=_before(random.Random(f"before/{seed}"), devices),  # noqa: S311  as above
         late=late,
         faults=rng.choice(_FAULTS),
         crashes=tuple(int(rng.expovariate(1 / 40)) + 1 for _ in range(rng.choice((0, 0, 1, 2, 4)))),
@@ -205,6 +208,19 @@ def _gates(rng: random.Random) -> tuple[Gate, ...]:
     return tuple(gates)
 
 
+def _before(rng: random.Random, devices: tuple[DeviceId, ...]) -> dict[DeviceId, Release]:
+    """What devices ran: mostly healthy; else unwell, without the checks, or nothing of ours."""
+    manifest = SimulatedArtifact.of("old").manifest_sha256
+    kinds = (
+        Release("old", manifest, healthy=False),
+        Release("old", manifest, silent_check=True),
+        Release("old", manifest, lacks_checks=True),
+        Release(NOTHING, NOTHING, healthy=False),
+    )
+    share = rng.choice((0.0, 0.0, 0.1, 0.5))
+    return {device: rng.choice(kinds) for device in devices if rng.random() < share}
+
+
 def _releases(
     rng: random.Random, devices: tuple[DeviceId, ...]
 ) -> tuple[Release, dict[DeviceId, Release]]:
@@ -217,6 +233,7 @@ def _releases(
         Release("new", manifest, activate_fails=True),
         Release("new", manifest, commit_fails=True),
         Release("new", manifest, healthy=False, rollback_fails=True),
+        Release("new", manifest, commit_fails=True, rollback_fails=True),
         Release("new", manifest, silent_check=True),
         Release("new", manifest, corrupt=True),
     )

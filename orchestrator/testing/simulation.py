@@ -137,6 +137,7 @@ class _Run:
             self.clock,
             release=scenario.release,
             odd=scenario.odd,
+            before=scenario.before,
             keeps_previous=not scenario.late,
         )
         for device, (start, end) in scenario.offline.items():

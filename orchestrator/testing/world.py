@@ -41,6 +41,7 @@ def make_fleet(
     *,
     release: Release | None = None,
     odd: Mapping[DeviceId, Release] | None = None,
+    before: Mapping[DeviceId, Release] | None = None,
     keeps_previous: bool = True,
 ) -> dict[DeviceId, SimulatedDevice]:
     """Simulated devices that run `old`, and what `new` does on them.
@@ -50,6 +51,7 @@ def make_fleet(
         clock: of the simulation.
         release: how the new release behaves; healthy when not given.
         odd: devices on which it behaves otherwise.
+        before: what devices run that do not run `old`.
         keeps_previous: their module can go back after commit.
     """
     new = release or good_release()
@@ -57,7 +59,7 @@ def make_fleet(
         device: SimulatedDevice(
             device,
             now=clock.now,
-            installed=old_release(),
+            installed=(before or {}).get(device, old_release()),
             releases=((odd or {}).get(device, new),),
             keeps_previous=keeps_previous,
         )

@@ -8,9 +8,9 @@ of the engine at a time and want the checker to notice: a checker that sees noth
 import pytest
 
 from orchestrator.engine import loop
-from orchestrator.rollout import brakes, moves, proof, record, recovery, retreat
+from orchestrator.rollout import brakes, moves, proof, record, recovery, retreat, returned
 from orchestrator.rollout.placement import Place
-from orchestrator.rollout.states import BEFORE_RETURN, PAST_RETURN
+from orchestrator.rollout.states import BEFORE_RETURN, PAST_RETURN, DeviceState
 from orchestrator.testing.invariants import InvariantBroken
 from orchestrator.testing.simulation import simulate
 
@@ -54,13 +54,35 @@ async def commit_after_acting(self, lease, rollout, changes):
         (moves, "may_start", lambda _led: True),
         (recovery, "engine_started", blind_replay),
         (retreat, "_flying", lambda _led: 0),
-        (retreat, "_is_back", lambda _led, _rec, _status: True),
+        (returned, "_gates", lambda _led, _rec: ()),
+        (
+            returned,
+            "_decide",
+            lambda led, rec: moves.finish(led, rec, DeviceState.ROLLED_BACK, "ok"),
+        ),
         (proof, "_ON_TARGET", frozenset(Place)),
     ],
-    ids=["slow start", "budget", "pause", "inquiry", "drain", "way back", "read-back"],
+    ids=[
+        "slow start",
+        "budget",
+        "pause",
+        "inquiry",
+        "drain",
+        "checks of the way back",
+        "their verdict",
+        "read-back",
+    ],
 )
 def test_checker_notices_a_broken_rule(monkeypatch, owner, name, broken):
     monkeypatch.setattr(owner, name, broken)
+
+    assert first_noticed(range(400)) is not None
+
+
+def test_checker_notices_a_way_back_that_nobody_read(monkeypatch):
+    """Two places look at it."""
+    monkeypatch.setattr(retreat, "_is_back", lambda _led, _rec, _status: True)
+    monkeypatch.setattr(returned, "is_back", lambda _led, _rec, _status: True)
 
     assert first_noticed(range(400)) is not None
 

@@ -106,13 +106,14 @@ class Journal:
         before = "queued"
         for state in states:
             data = {"from_": before, "to": state, "attempt": 1}
-            if state in {"failed", "rolling_back", "rolled_back", "lost", "deferred"} and reason:
+            if state in _WITH_REASON and reason:
                 data |= {"reason": reason, "detail": detail}
             self.add("device_state", wave=wave, device=name, **data)
             before = state
             self.wait(1)
 
 
+_WITH_REASON = {"failed", "rolling_back", "rolled_back", "rollback_failed", "lost", "deferred"}
 FORWARD = ("transferring", "staged", "activating", "verifying", "confirmed", "committing")
 
 

@@ -56,6 +56,19 @@ def test_halted_groups_equal_causes_and_says_what_was_not_touched(plan, journal,
     golden("summary-halted-80.txt", "\n".join(summary(board, 4, Look(80))) + "\n")
 
 
+def test_a_way_back_that_is_not_proven_is_told_apart_from_an_unknown_state(plan, journal) -> None:
+    detail = "gate `service healthy` failed on what ran before"
+    journal.device("gw-001", "canary", "activating", "rolling_back", reason="check_failed")
+    journal.device("gw-001", "canary", "rollback_failed", reason="unproven_return", detail=detail)
+    board = board_of(plan, journal)
+
+    text = "\n".join(summary(board, 6, Look(width=200)))
+
+    assert "1 device is back, but not proven well there" in text
+    assert "unknown state." not in text
+    assert "went back, but is not proven well there: gate `service healthy` failed" in text
+
+
 def test_an_interrupted_rollout_says_how_to_go_on(plan, journal) -> None:
     journal.add("wave_started", wave="canary")
 

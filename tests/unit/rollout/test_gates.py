@@ -78,7 +78,7 @@ def test_missing_check_is_no_evidence_and_pauses():
 
     assert rollout.rollout.state is RolloutState.PAUSED
     assert rollout.wanted() == {A: Work.ROLL_BACK}
-    rollout.report(A, status=rollout.status(A, "rolled-back"))
+    rollout.go_back(A)
     assert rollout.rollout.ledger.waves[0].counted == 0
     assert rollout.rollout.exit_code is ExitCode.ROLLED_BACK
 

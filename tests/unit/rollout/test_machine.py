@@ -368,9 +368,9 @@ def test_automatic_rollback_takes_the_wave_back_in_reverse_order():
     rollout.fail(C)
 
     first = rollout.wanted()
-    rollout.report(B, status=rollout.status(B, "rolled-back"))
+    rollout.go_back(B)
     second = rollout.wanted()
-    rollout.report(A, status=rollout.status(A, "rolled-back"))
+    rollout.go_back(A)
 
     assert first == {B: Work.ROLL_BACK}
     assert second == {A: Work.ROLL_BACK}
@@ -400,7 +400,7 @@ def test_rollback_of_one_wave_leaves_earlier_waves_and_says_so():
 
     rollout.ask(Ask.ROLLBACK, wave="two")
     rollout.report(B)
-    rollout.report(B, status=rollout.status(B, "rolled-back"))
+    rollout.go_back(B)
 
     assert rollout.states() == ["succeeded", "rolled_back"]
     assert rollout.rollout.exit_code is ExitCode.HALTED
