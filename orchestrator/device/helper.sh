@@ -1179,11 +1179,14 @@ deliver() {
   step prepare verify install
   token
   ready "$W"
-  if [ "$W" != go ]; then
-    call abort
-    fail 77 cancelled "there was no go"
-  fi
-  step activate activate
+  case $W in
+    go) step activate activate ;;
+    keep) finish_reply 0 ;; # stays installed, for an activation of its own
+    *)
+      call abort
+      fail 77 cancelled "there was no go"
+      ;;
+  esac
   fields
   finish_reply 0
 }

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     HELD = "held"
     UNCHANGED = "unchanged"
     ROLLOUT_HALTED = "rollout_halted"
+    WINDOW = "window"  # staged ahead, waits for its maintenance window
 
 
 TRUST_REASONS = frozenset({Reason.HOST_KEY, Reason.DENIED})  # never retried, always halt

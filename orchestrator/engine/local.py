@@ -33,6 +33,7 @@ from orchestrator.rollout.events import (
 GRACE_S = 5.0  # deadlines inside an action come first and say more
 LINGER_S = 15.0  # a proven connection waits that long for the commit or the next round
 REFUSAL_S = 10.0  # a device that is told no answers within this
+_GOING = frozenset({Work.ACTIVATE, Work.KEEP})  # what a device that stands ready may be told
 _FOLLOWING = frozenset({Work.COMMIT, Work.CONFIRM})  # carried out in the exec of the proof
 _LINGERING = _FOLLOWING | {Work.PROVE}
 
@@ -217,7 +218,7 @@ class _Line:
         if self._next is None or self._next.done() or action.txn != self._action.txn:
             return False
         if self._ready:
-            return action.work is Work.ACTIVATE
+            return action.work in _GOING
         return action.work in _LINGERING
 
     def give(self, action: DeviceAction) -> None:
@@ -319,7 +320,7 @@ class _Line:
         activation = self._action
         if event is not None:
             self._executor.report(activation.key, event)
-        elif activation.work is Work.ACTIVATE:
+        elif activation.work in _GOING:
             await self._perform(activation)  # stood ready from before, without a connection
 
     async def _go(self, status: DeviceStatus | None) -> DeviceAction | None:

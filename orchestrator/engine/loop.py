@@ -82,7 +82,8 @@ class Job:
     """What to run: a resolved plan, as stored, under its rollout's id.
 
     `plan_json` is the canonical form of `plan`; a rollout under way must have been stored with
-    the same bytes. `frames` gives the artifact's files.
+    the same bytes. `frames` gives the artifact's files. `stays`: the engine also waits for
+    what comes only with time or an approval; otherwise it ends there and may be started again.
     """
 
     rollout_id: str
@@ -91,6 +92,7 @@ class Job:
     frames: Callable[[], Sequence[Frame]]
     owner: str
     controller_id: str
+    stays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +219,9 @@ class Engine:
             events = await self._gather(rollout, executor)
 
     def _is_over(self, rollout: Rollout) -> bool:
-        if rollout.is_terminal or rollout.is_resting:
+        if rollout.is_terminal:
+            return True
+        if rollout.is_resting and not (self._job.stays and rollout.is_waiting):
             return True
         return self._stopped and rollout.is_quiet
 

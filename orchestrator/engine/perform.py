@@ -34,7 +34,12 @@ from orchestrator.rollout.events import DeviceReported, DeviceStatus, Outcome
 GO_WAIT_S = 3600.0  # how long a device may stand ready; then it cancels and is delivered anew
 PROOF_WAIT_S = 20.0  # how long a proven device waits for the commit, then the proof just ends
 REPLY_S = 30.0
-_WORDS = {Work.COMMIT: "commit", Work.CONFIRM: "confirm"}
+_WORDS = {
+    Work.ACTIVATE: "go",
+    Work.KEEP: "keep",
+    Work.COMMIT: "commit",
+    Work.CONFIRM: "confirm",
+}
 _AFTER_GO = frozenset({"probation", "confirmed", "committed", "rolled-back", "rollback-failed"})
 
 Go = Callable[[DeviceStatus | None], Awaitable[DeviceAction | None]]
@@ -94,16 +99,16 @@ class Conversation:
         match action.work:
             case Work.READ_BACK:
                 return await self._read_back(action)
-            case Work.COMMIT:
-                return await self._finish(action, Verb.COMMIT)
-            case Work.CONFIRM:
-                return await self._finish(action, Verb.CONFIRM)
+            case Work.COMMIT | Work.CONFIRM:
+                return await self._finish(action, Verb(_WORDS[action.work]))
             case Work.ACTIVATE:
                 return await self._activate(action)
             case Work.ROLL_BACK:
                 return await self._roll_back(action)
             case Work.INQUIRE:
                 return await self._inquire(action)
+            case Work.KEEP:  # without a delivery that waits there is nothing to let be
+                return self._report(action, Outcome(Reason.OK))
             case Work.DELIVER | Work.PROVE:
                 raise AssertionError("deliveries and proofs have their own way")
 
@@ -114,7 +119,8 @@ class Conversation:
 
         Args:
             action: the delivery.
-            go: awaited once the device stands ready; gives the activation or None to cancel.
+            go: awaited once the device stands ready; gives the activation, a KEEP to leave it
+                at what was staged, or None to cancel.
 
         Returns:
             The report of the delivery when it ended before the go, of the activation after it,
@@ -160,7 +166,7 @@ class Conversation:
             if activation is None:
                 return ""
             run.action = activation
-            return "go"
+            return _WORDS[activation.work]
 
         times = self._orders.plan.timeouts
         frames = resume(self._orders.frames(), held)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from orchestrator.plan.resolved import ResolvedWave
+from orchestrator.plan.resolved import Budget, ResolvedWave
 
 
 def allowed_failures(wave: ResolvedWave, base_count: int) -> int:
@@ -26,6 +26,16 @@ def allowed_failures(wave: ResolvedWave, base_count: int) -> int:
 def allowed_unreachable(wave: ResolvedWave, base_count: int) -> int:
     """Devices that may stay unreachable before the wave pauses (R7)."""
     return floor_share(wave.max_unreachable_share, base_count)
+
+
+def allowed_in_all(budget: Budget, device_count: int) -> int | None:
+    """Failures of all waves together that do not halt the rollout; None: no such limit (R6)."""
+    limits = []
+    if budget.max_failures is not None:
+        limits.append(budget.max_failures)
+    if budget.max_fail_share is not None:
+        limits.append(floor_share(budget.max_fail_share, device_count))
+    return min(limits, default=None)
 
 
 def floor_share(share: Fraction, count: int) -> int:

@@ -32,6 +32,7 @@ DEVICE_WORDS: Mapping[DeviceState, str] = {
     _D.SKIPPED: "skipped",
     _D.CANCELLED: "cancelled",
     _D.DEFERRED: "deferred",
+    _D.BLOCKED: "staged ahead",
 }
 DEVICE_STYLES: Mapping[DeviceState, Style] = {
     _D.SUCCEEDED: Style.GOOD,
@@ -46,6 +47,8 @@ DEVICE_STYLES: Mapping[DeviceState, Style] = {
 }
 WAVE_SIGNS: Mapping[WaveState, tuple[Symbol, Style]] = {
     _W.PENDING: (Symbol.WAITING, Style.DIM),
+    _W.AWAITING_APPROVAL: (Symbol.WAITING, Style.WARN),
+    _W.WAITING: (Symbol.WAITING, Style.ACCENT),
     _W.RUNNING: (Symbol.RUNNING, Style.ACCENT),
     _W.SOAKING: (Symbol.RUNNING, Style.ACCENT),
     _W.JUDGING: (Symbol.RUNNING, Style.ACCENT),
@@ -59,6 +62,12 @@ WAVE_SIGNS: Mapping[WaveState, tuple[Symbol, Style]] = {
     _W.ROLLBACK_FAILED: (Symbol.FAILED, Style.BAD),
 }
 ROLLOUT_STYLES: Mapping[RolloutState, Style] = {
+    _R.AWAITING_APPROVAL: Style.WARN,
+    _R.SCHEDULED: Style.ACCENT,
+    _R.CATCHING_UP: Style.ACCENT,
+    _R.SUPERSEDED: Style.WARN,
+    _R.REJECTED: Style.WARN,
+    _R.EXPIRED: Style.WARN,
     _R.RUNNING: Style.ACCENT,
     _R.PAUSED: Style.WARN,
     _R.HALTED: Style.BAD,

@@ -19,6 +19,7 @@ class Work(StrEnum):
 
     DELIVER = "deliver"  # connect, look, stage, verify, install; then stand ready for the go
     ACTIVATE = "activate"  # give the go (over the waiting delivery, or anew); point of no return
+    KEEP = "keep"  # let a delivery that stands ready be, for a later activation
     PROVE = "prove"  # over a new connection: read back, health checks, nonce
     CONFIRM = "confirm"  # disarm the dead-man
     COMMIT = "commit"  # make permanent

@@ -18,6 +18,7 @@ from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.record import DeviceRecord, WaveRecord
 from orchestrator.rollout.states import (
     BEFORE_RETURN,
+    PASSING,
     WAITING,
     DeviceState,
     Pause,
@@ -71,11 +72,16 @@ def _go_on(led: Ledger, *, accept_failures: bool) -> None:
         wave.accepted = max(wave.counted, wave.allowed)
         wave.accepted_unreachable = max(wave.unreachable, wave.allowed_unreachable)
         wave.promised = True
+        led.accepted = brakes.counted_in_all(led)
+        led.failed_at.clear()
+        wave.failed_at.clear()
     wave.tripped = False
     if wave.state in (WaveState.INCONCLUSIVE, WaveState.TRIPPED):
         wave.state = WaveState.RUNNING
-    led.causes.clear()
-    led.state = RolloutState.RUNNING
+    led.causes = {cause: text for cause, text in led.causes.items() if cause in PASSING}
+    led.state = RolloutState.PAUSED if led.causes else RolloutState.RUNNING
+    if led.begun_at is None:
+        led.state = RolloutState.SCHEDULED
     led.note("resumed", wave=wave.name, data={"accept_failures": accept_failures})
     gating.reset(led)
     if not accept_failures:

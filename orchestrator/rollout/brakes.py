@@ -13,8 +13,11 @@ Source: design "rollout-rules" R6, R7, R9, R13.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from orchestrator.device.reason import Reason
-from orchestrator.plan.resolved import OnFailure
+from orchestrator.plan.budget import allowed_in_all
+from orchestrator.plan.resolved import Burst, DeadlineAction, OnFailure
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.record import DeviceRecord, WaveRecord
 from orchestrator.rollout.states import (
@@ -26,13 +29,22 @@ from orchestrator.rollout.states import (
     RolloutState,
     WaveState,
 )
+from orchestrator.units import format_duration
 
 _MOVING = frozenset({RolloutState.RUNNING, RolloutState.PAUSED})
+_PARKED = frozenset({DeviceState.RETRY_WAIT, DeviceState.BLOCKED})
 
 
 def check_budget(led: Ledger, wave: WaveRecord) -> None:
-    """Trips the wave when more devices failed than it allows."""
-    if wave.counted <= wave.allowed or wave.state in DONE_WAVE or led.state not in _MOVING:
+    """Trips the wave or the rollout when more devices failed than it allows, or too fast."""
+    if led.state not in _MOVING:
+        return
+    _check_rollout(led)
+    if wave.state in DONE_WAVE or led.state not in _MOVING:
+        return
+    if wave.counted <= wave.allowed:
+        if wave.plan.window is not None and is_burst(wave.failed_at, wave.plan.window):
+            _trip_wave(led, wave, f"{_burst_text(wave.plan.window)} in wave `{wave.name}`")
         return
     data: dict[str, object] = {
         "counted": wave.counted,
@@ -40,12 +52,47 @@ def check_budget(led: Ledger, wave: WaveRecord) -> None:
         "base": wave.base,
     }
     led.note("budget", wave=wave.name, data=data)  # type: ignore[arg-type]  # ints are values
+    failures = "failure" if wave.counted == 1 else "failures"
+    _trip_wave(led, wave, f"{wave.counted} {failures}, {wave.allowed} allowed")
+
+
+def _trip_wave(led: Ledger, wave: WaveRecord, detail: str) -> None:
     wave.tripped = True
     if led.plan.on_failure is OnFailure.CONTINUE:
-        wave.accepted = wave.counted
+        wave.accepted = max(wave.counted, wave.allowed)
+        wave.failed_at.clear()
         return
-    failures = "failure" if wave.counted == 1 else "failures"
-    halt(led, Halt.BUDGET, f"{wave.counted} {failures}, {wave.allowed} allowed")
+    halt(led, Halt.BUDGET, detail)
+
+
+def _check_rollout(led: Ledger) -> None:
+    """The budget of the whole rollout; it halts also where waves may fail (`continue`)."""
+    budget = led.plan.budget
+    counted = counted_in_all(led)
+    allowed = allowed_in_all(budget, len(led.devices))
+    if led.accepted is not None and allowed is not None:
+        allowed = max(allowed, led.accepted)
+    if allowed is not None and counted > allowed:
+        failures = "failure" if counted == 1 else "failures"
+        halt(led, Halt.BUDGET, f"{counted} {failures} in the whole rollout, {allowed} allowed")
+    elif budget.window is not None and is_burst(led.failed_at, budget.window):
+        halt(led, Halt.BUDGET, f"{_burst_text(budget.window)} in the whole rollout")
+
+
+def counted_in_all(led: Ledger) -> int:
+    """Devices of all waves that count as failed now (R6)."""
+    return sum(wave.counted for wave in led.waves)
+
+
+def is_burst(failed_at: Sequence[float], burst: Burst) -> bool:
+    """Whether more devices than allowed failed within the time of a burst."""
+    if len(failed_at) <= burst.failures:
+        return False
+    return failed_at[-1] - failed_at[-(burst.failures + 1)] <= burst.in_s
+
+
+def _burst_text(burst: Burst) -> str:
+    return f"more than {burst.failures} failures within {format_duration(burst.in_s)}"
 
 
 def halt(led: Ledger, cause: Halt, detail: str) -> None:
@@ -57,14 +104,36 @@ def halt(led: Ledger, cause: Halt, detail: str) -> None:
     led.state = RolloutState.HALTED
     led.causes = {cause.value: detail}
     wave = led.waves[led.current]
-    if cause in (Halt.BUDGET, Halt.GATE) and wave.state not in DONE_WAVE:
+    if (
+        cause is not Halt.TRUST
+        and cause is not Halt.ROLLBACK_FAILED
+        and wave.state not in DONE_WAVE
+    ):
         wave.state = WaveState.TRIPPED
     led.note("halted", wave=wave.name, data={"cause": cause.value, "detail": detail})
     cancel_unmoved(led, wave, Reason.ROLLOUT_HALTED)
 
 
+def deadline(led: Ledger, action: DeadlineAction, detail: str) -> None:
+    """A deadline of the plan has passed."""
+    if action is DeadlineAction.HALT:
+        halt(led, Halt.DEADLINE, detail)
+    else:
+        pause(led, Pause.DEADLINE, detail)
+
+
+def unpause(led: Ledger, cause: Pause) -> None:
+    """One cause is over; with the last one the rollout goes on."""
+    if led.causes.pop(cause.value, None) is None or led.state is not RolloutState.PAUSED:
+        return
+    wave = led.waves[led.current].name
+    led.note("resumed", wave=wave, data={"over": cause.value, "left": list(led.causes)})
+    if not led.causes:
+        led.state = RolloutState.RUNNING
+
+
 def pause(led: Ledger, cause: Pause, detail: str = "") -> None:
-    """Starts nothing new until an operator resumes."""
+    """Starts nothing new until an operator resumes, or the cause is over (`PASSING`)."""
     if led.state not in _MOVING or cause.value in led.causes:
         return
     led.state = RolloutState.PAUSED
@@ -85,7 +154,7 @@ def cancel_unmoved(led: Ledger, wave: WaveRecord, reason: Reason) -> None:
     """Cancels the wave's devices that are at work but before the point of no return."""
     for device in wave.members:
         rec = led.devices[device]
-        if rec.state in BEFORE_RETURN or rec.state is DeviceState.RETRY_WAIT:
+        if rec.state in BEFORE_RETURN or rec.state in _PARKED:
             cancel(led, rec, reason)
 
 

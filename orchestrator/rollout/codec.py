@@ -18,7 +18,13 @@ from orchestrator.device.reason import Reason
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.rollout.actions import Work
 from orchestrator.rollout.changes import Row
-from orchestrator.rollout.ledger import DRAIN_TIMER, GATE_TIMER, SOAK_TIMER, Ledger
+from orchestrator.rollout.ledger import (
+    DEADLINE_TIMER,
+    DRAIN_TIMER,
+    GATE_TIMER,
+    SOAK_TIMER,
+    Ledger,
+)
 from orchestrator.rollout.record import DeviceRecord, GateRecord, WaveRecord
 from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
 from orchestrator.rollout.verdict import Tally, Verdict
@@ -32,7 +38,7 @@ _PLAIN: tuple[tuple[str, object], ...] = tuple(
 )
 _WAVE_FIELDS = (
     "planned", "state", "accepted", "accepted_unreachable", "promised", "tripped", "backfilled",
-    "soak_until", "soaked", "judged_from",
+    "soak_until", "soaked", "judged_from", "deadline_at", "failed_at",
 )  # fmt: skip
 
 
@@ -64,6 +70,11 @@ def rollout_row(led: Ledger) -> Row:
         "start_count": led.start_count,
         "drain_until": led.drain_until,
         "drained": led.drained,
+        "last_start_at": led.last_start_at,
+        "begun_at": led.begun_at,
+        "deadline_at": led.deadline_at,
+        "accepted": led.accepted,
+        "failed_at": list(led.failed_at),
         "scope": led.scope,
         "waves": [_wave_row(wave) for wave in led.waves],
         "gates": [_gate_row(gate) for gate in led.gates],
@@ -71,7 +82,8 @@ def rollout_row(led: Ledger) -> Row:
 
 
 def _wave_row(wave: WaveRecord) -> Row:
-    return {name: getattr(wave, name) for name in _WAVE_FIELDS}
+    row = {name: getattr(wave, name) for name in _WAVE_FIELDS}
+    return row | {"failed_at": list(wave.failed_at)}
 
 
 def _gate_row(gate: GateRecord) -> Row:
@@ -118,7 +130,8 @@ def restore(
     led.causes = dict(cast("Mapping[str, str]", rollout["causes"]))
     for name in (
         "started_at", "current", "epoch", "seq", "last_request", "start_count", "drain_until",
-        "drained",
+        "drained", "last_start_at", "begun_at", "deadline_at", "accepted",
+        "failed_at",
     ):  # fmt: skip
         setattr(led, name, rollout[name])
     led.scope = dict(cast("Mapping[str, object]", rollout["scope"]))
@@ -129,6 +142,7 @@ def restore(
         _restore_gate(led, gate, row)
     if led.drain_until is not None and not led.drained:
         led.set_timer(DRAIN_TIMER, led.drain_until)
+    led.set_timer(DEADLINE_TIMER, led.deadline_at)
     return led
 
 
@@ -146,7 +160,7 @@ def _restore_devices(led: Ledger, devices: Mapping[DeviceId, Row]) -> None:
         led.waves[rec.wave].reading += rec.reading
         if rec.due_at is not None:
             led.set_timer(rec.id, rec.due_at)
-        if rec.state is DeviceState.STAGED:
+        if rec.state in (DeviceState.STAGED, DeviceState.BLOCKED):
             led.waves[rec.wave].staged.append(rec.id)
 
 
@@ -165,6 +179,8 @@ def _restore_wave(led: Ledger, wave: WaveRecord, row: Row) -> None:
     for name in _WAVE_FIELDS:
         setattr(wave, name, row[name])
     wave.state = WaveState(cast("str", row["state"]))
+    wave.failed_at = list(wave.failed_at)
+    led.set_timer(f"{DEADLINE_TIMER}/{wave.index}", wave.deadline_at)
     if wave.state is WaveState.JUDGING and led.needs_reading(wave):
         wave.to_read.extend(led.to_read(wave))
     if wave.soak_until is not None:

@@ -85,6 +85,11 @@ def _fail_or_retry(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> Non
         moves.finish(led, rec, DeviceState.FAILED, reason, detail)
 
 
+def kept(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
+    """A device keeps what was staged for its window, or not: its activation looks before it acts."""
+    del led, rec, event
+
+
 def activated(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
     """The go was answered, refused, or its answer was lost."""
     reason, detail = event.outcome.reason, event.outcome.detail

@@ -17,7 +17,9 @@ from orchestrator.device.reason import Reason
 from orchestrator.plan.resolved import Gate, ProbeKind, ResolvedPlan, Stage
 from orchestrator.rollout.actions import Action, DeviceAction, GateAction, Work
 from orchestrator.rollout.events import JournalEntry, Value
+from orchestrator.rollout.hours import Hours
 from orchestrator.rollout.ids import txn_id
+from orchestrator.rollout.pacing import Slots
 from orchestrator.rollout.record import DeviceRecord, GateRecord, WaveRecord
 from orchestrator.rollout.states import (
     AT_WORK,
@@ -34,6 +36,11 @@ DRAIN_TIMER = "/drain"  # device ids hold no slash at their start
 SOAK_TIMER = "/soak"
 PATROL_TIMER = "/patrol"
 GATE_TIMER = "/gate/"
+ZONE_TIMER = "/zone/"
+RATE_TIMER = "/rate"
+START_TIMER = "/start"
+FREEZE_TIMER = "/freeze"
+DEADLINE_TIMER = "/deadline"
 
 
 class Ledger:
@@ -52,6 +59,13 @@ class Ledger:
         self.seq = 0
         self.last_request = 0
         self.start_count = 0
+        self.last_start_at: float | None = None
+        self.begun_at: float | None = None  # when it was running for the first time
+        self.deadline_at: float | None = None
+        self.accepted: int | None = None  # failures of the whole rollout that were acknowledged
+        self.failed_at: list[float] = []  # newest failures, for bursts
+        self.hours = Hours(plan)
+        self.slots = Slots(plan)
         self.drain_until: float | None = None
         self.drained = False
         self.scope: dict[str, object] = {}
@@ -90,12 +104,14 @@ class Ledger:
         self, rec: DeviceRecord, state: DeviceState, reason: Reason = Reason.OK, detail: str = ""
     ) -> None:
         """Brings a device into a state and journals it."""
+        counted = self.waves[rec.wave].counted
         self.weigh(rec, -1)
         before, rec.state = rec.state, state
         rec.reason, rec.detail, rec.since = reason, detail[:1024], self.now
         if state is not DeviceState.UNCERTAIN:
             rec.dark = False
         self.weigh(rec, 1)
+        self._time_failure(rec, counted)
         self.dirty[rec.id] = None
         data: dict[str, Value | list[Value]] = {
             "from": before.value,
@@ -112,11 +128,26 @@ class Ledger:
 
     def mark_dark(self, rec: DeviceRecord) -> None:
         """Counts an uncertain device as failed until it answers (R6)."""
+        counted = self.waves[rec.wave].counted
         self.weigh(rec, -1)
         rec.dark = True
         self.weigh(rec, 1)
+        self._time_failure(rec, counted)
         self.dirty[rec.id] = None
         self.note("warning", rec=rec, data={"what": "dark"})
+
+    def _time_failure(self, rec: DeviceRecord, counted_before: int) -> None:
+        """Keeps the times of as many failures as a burst may have, and one more."""
+        wave = self.waves[rec.wave]
+        if wave.counted <= counted_before:
+            return
+        for burst, times in (
+            (self.plan.budget.window, self.failed_at),
+            (wave.plan.window, wave.failed_at),
+        ):
+            if burst is not None:
+                times.append(self.now)
+                del times[: -(burst.failures + 1)]
 
     def mark_proven(self, rec: DeviceRecord, *, proven: bool = True) -> None:
         """Its gates passed, or have to pass again: decides whether it is in flight (R16)."""
@@ -141,6 +172,7 @@ class Ledger:
         """Adds a device to the counters of its wave, or takes it out."""
         wave = self.waves[rec.wave]
         state = rec.state
+        self.slots.weigh(rec, sign)
         wave.total += sign
         wave.counts[state] += sign
         if state in SETTLED:

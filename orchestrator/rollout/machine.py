@@ -29,6 +29,7 @@ from orchestrator.rollout import (
     recovery,
     retreat,
     returned,
+    slots,
 )
 from orchestrator.rollout.actions import Action, Work
 from orchestrator.rollout.changes import Changes, Row
@@ -41,10 +42,16 @@ from orchestrator.rollout.events import (
     OperatorAsked,
     Tick,
 )
-from orchestrator.rollout.ledger import GATE_TIMER, Ledger
+from orchestrator.rollout.ledger import DEADLINE_TIMER, GATE_TIMER, ZONE_TIMER, Ledger
 from orchestrator.rollout.outcome import exit_code
 from orchestrator.rollout.record import DeviceRecord
-from orchestrator.rollout.states import TERMINAL_ROLLOUT, DeviceState, Pause, RolloutState
+from orchestrator.rollout.states import (
+    PASSING,
+    TERMINAL_ROLLOUT,
+    DeviceState,
+    Pause,
+    RolloutState,
+)
 
 
 class Rollout:
@@ -57,10 +64,12 @@ class Rollout:
     def start(cls, plan: ResolvedPlan, rollout_id: str, *, at: float) -> Rollout:
         """A new rollout; its first `collect` holds all rows.
 
-        It begins its first wave with `EngineStarted`.
+        It begins its first wave with `EngineStarted`, unless it has to wait for its time.
         """
         led = Ledger(plan, rollout_id, at)
+        led.state = RolloutState.SCHEDULED
         led.dirty = dict.fromkeys(led.devices)
+        passage.begin_in_time(led)
         led.note("rollout_started", data={"plan": plan.name, "devices": len(led.devices)})
         gating.start_background(led)
         return cls(led)
@@ -141,6 +150,10 @@ class Rollout:
         for key in tuple(led.due_keys()):
             if key.startswith(GATE_TIMER):
                 gating.gate_woke(led, int(key.removeprefix(GATE_TIMER)))
+            elif key.startswith(ZONE_TIMER):
+                led.slots.freed[slots.HOURS, key.removeprefix(ZONE_TIMER)] = None
+            elif key.startswith(DEADLINE_TIMER):
+                passage.deadline_passed(led, key.removeprefix(DEADLINE_TIMER))
             elif (rec := led.devices.get(key)) is not None:  # type: ignore[call-overload]  # a key
                 rec.due_at = None
                 recovery.device_woke(led, rec)
@@ -174,14 +187,31 @@ class Rollout:
 
     @property
     def is_resting(self) -> bool:
-        """Only a person can bring it on: halted or inconclusive, and nothing is at work.
+        """Nothing is at work, and it takes a person or much time to bring it on.
 
         An operator's own pause is no rest: whoever paused will resume.
         """
         led = self._led
+        if not self.is_quiet:
+            return False
         if led.state is RolloutState.PAUSED:
-            return Pause.OPERATOR.value not in led.causes and self.is_quiet
-        return led.state is RolloutState.HALTED and self.is_quiet
+            return Pause.OPERATOR.value not in led.causes
+        return led.state is RolloutState.HALTED or self._waits
+
+    @property
+    def is_waiting(self) -> bool:
+        """It rests, and goes on by itself: at its time, or with an approval."""
+        led = self._led
+        if led.state is RolloutState.PAUSED:
+            return self.is_resting and PASSING.issuperset(led.causes)
+        return self.is_resting and self._waits
+
+    @property
+    def _waits(self) -> bool:
+        led = self._led
+        if led.state in (RolloutState.SCHEDULED, RolloutState.AWAITING_APPROVAL):
+            return True
+        return led.state is RolloutState.RUNNING and slots.waits_for_hours(led)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -204,6 +234,7 @@ def _read_back(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
 _REPORTS: dict[Work, Callable[[Ledger, DeviceRecord, DeviceReported], None]] = {
     Work.DELIVER: forward.delivered,
     Work.ACTIVATE: forward.activated,
+    Work.KEEP: forward.kept,
     Work.PROVE: proof.proved,
     Work.CONFIRM: proof.confirmed,
     Work.COMMIT: proof.committed,

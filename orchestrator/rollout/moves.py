@@ -89,6 +89,12 @@ def activate(led: Ledger, rec: DeviceRecord) -> None:
     led.want(rec, Work.ACTIVATE, led.plan.timeouts.connect_s + led.plan.timeouts.install_s)
 
 
+def keep(led: Ledger, rec: DeviceRecord) -> None:
+    """Lets a device that stands ready keep what was staged, without a connection (R12)."""
+    led.move(rec, DeviceState.BLOCKED, Reason.WINDOW)
+    led.want(rec, Work.KEEP, led.plan.timeouts.connect_s + REPLY_S)
+
+
 def verify(led: Ledger, rec: DeviceRecord) -> None:
     """Starts proving: read-back and gates, all samples anew."""
     led.mark_proven(rec, proven=False)

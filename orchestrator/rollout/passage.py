@@ -18,7 +18,15 @@ from collections import deque
 from orchestrator.device.reason import Reason
 from orchestrator.plan.resolved import OnFailure, Stage
 from orchestrator.rollout import brakes, gating, moves, proof, retreat, slots
-from orchestrator.rollout.ledger import GATE_TIMER, PATROL_TIMER, SOAK_TIMER, Ledger
+from orchestrator.rollout.ledger import (
+    DEADLINE_TIMER,
+    FREEZE_TIMER,
+    GATE_TIMER,
+    PATROL_TIMER,
+    SOAK_TIMER,
+    START_TIMER,
+    Ledger,
+)
 from orchestrator.rollout.record import WaveRecord
 from orchestrator.rollout.states import (
     DONE_WAVE,
@@ -31,6 +39,7 @@ from orchestrator.rollout.states import (
     WaveState,
 )
 
+_FREEZING = frozenset({RolloutState.RUNNING, RolloutState.PAUSED})
 _GOOD_END = frozenset({DeviceState.SUCCEEDED, DeviceState.UNCHANGED})
 
 
@@ -38,7 +47,10 @@ def advance(led: Ledger) -> None:
     """Goes on as far as the state allows; constant time when nothing is to be done."""
     while True:
         before = (led.state, led.current, led.waves[led.current].state)
+        _look_at_freezes(led)
         match led.state:
+            case RolloutState.SCHEDULED:
+                begin_in_time(led)
             case RolloutState.RUNNING:
                 _step(led, led.waves[led.current])
             case RolloutState.PAUSED:
@@ -57,6 +69,48 @@ def advance(led: Ledger) -> None:
             _close(led)
             break
     slots.fill(led)
+
+
+def _look_at_freezes(led: Ledger) -> None:
+    """A freeze pauses for as long as it lasts."""
+    if not led.plan.schedule.freezes or led.state not in _FREEZING:
+        return
+    freeze = led.hours.freeze(led.now)
+    if freeze is None:
+        brakes.unpause(led, Pause.FREEZE)
+        led.set_timer(FREEZE_TIMER, led.hours.next_freeze_at(led.now))
+    else:
+        brakes.pause(led, Pause.FREEZE, freeze.reason)
+        led.set_timer(FREEZE_TIMER, freeze.to_at)
+
+
+def begin_in_time(led: Ledger) -> None:
+    """Leaves `scheduled` when the first device may start."""
+    if led.stopping:
+        return
+    at = led.hours.opens_at(led.now)
+    if at is None or at > led.now:
+        led.set_timer(START_TIMER, at)
+        return
+    led.state = RolloutState.RUNNING
+    if led.begun_at is None:
+        led.begun_at = led.now
+        limit_s = led.plan.schedule.deadline_s
+        led.deadline_at = None if limit_s is None else led.now + limit_s
+        led.set_timer(DEADLINE_TIMER, led.deadline_at)
+
+
+def deadline_passed(led: Ledger, which: str) -> None:
+    """Acts once on a deadline: of the rollout (""), or of the wave with that index ("/N")."""
+    if not which:
+        led.deadline_at = None
+        brakes.deadline(led, led.plan.schedule.deadline_action, "deadline of the rollout")
+        return
+    wave = led.waves[int(which[1:])]
+    wave.deadline_at = None
+    if wave.state not in DONE_WAVE:
+        detail = f"deadline of wave `{wave.name}`"
+        brakes.deadline(led, wave.plan.deadline_action, detail)
 
 
 def _rest(led: Ledger, wave: WaveRecord) -> None:
@@ -80,7 +134,7 @@ def _step(led: Ledger, wave: WaveRecord) -> None:
     match wave.state:
         case WaveState.PENDING:
             _begin(led, wave)
-        case WaveState.RUNNING:
+        case WaveState.RUNNING | WaveState.WAITING:
             slots.check_unreachable(led, wave)
             if wave.settled == wave.total and led.state is RolloutState.RUNNING:
                 _settle(led, wave)
@@ -104,6 +158,9 @@ def _begin(led: Ledger, wave: WaveRecord) -> None:
         return
     wave.state = WaveState.RUNNING
     wave.queue = deque(wave.members)
+    if wave.plan.deadline_s is not None:
+        wave.deadline_at = led.now + wave.plan.deadline_s
+        led.set_timer(f"{DEADLINE_TIMER}/{wave.index}", wave.deadline_at)
     led.note("wave_started", wave=wave.name, data={"devices": wave.total})
 
 

@@ -87,6 +87,9 @@ class WaveRecord:
         promised: an operator accepted the wave's evidence as it is (R8 no longer asked).
         soaked, judged_from: whether it soaked, and when the read-back after that began (R10).
         queue, staged: devices that wait for a start and for the go, in order.
+        parked: devices that wait for a slot of a label, or ("", zone) for their hours.
+        failed_at: times of the newest failures, for bursts.
+        deadline_at: when it has to have passed; None once that was acted upon.
         to_commit: confirmed devices whose commit is due (R17); found anew when it runs empty.
         to_read: devices still to be read back at the end of the soak (R10).
     """
@@ -103,9 +106,12 @@ class WaveRecord:
     soak_until: float | None = None
     soaked: bool = False
     judged_from: float = 0.0
+    deadline_at: float | None = None
+    failed_at: list[float] = field(default_factory=list)
     members: list[DeviceId] = field(default_factory=list)
     queue: deque[DeviceId] = field(default_factory=deque)
     staged: deque[DeviceId] = field(default_factory=deque)
+    parked: dict[tuple[str, str], deque[DeviceId]] = field(default_factory=dict)
     to_read: deque[DeviceId] = field(default_factory=deque)
     to_commit: deque[DeviceId] = field(default_factory=deque)
     reading: int = 0

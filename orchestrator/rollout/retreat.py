@@ -3,7 +3,8 @@
 Laws:
 1. A rollback begins when its scope is drained: nothing of it is on its way forward any more, at
    the latest after `timeouts.drain` (R13). Devices that answer later go back then.
-2. Devices go back in the reverse order of their start, at most `rollback.max_parallel` at once.
+2. Devices go back in the reverse order of their start unless the plan says otherwise, at most
+   `rollback.max_parallel` at once, and at any hour unless it says otherwise.
 3. A device has gone back only when another connection read the previous artifact back and its
    checks passed there (`returned`).
 4. A device that cannot go back is quarantined and the others go on; the rollout then ends
@@ -16,10 +17,10 @@ from __future__ import annotations
 
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import TRUST_REASONS, Reason
-from orchestrator.plan.resolved import RollbackScope
+from orchestrator.plan.resolved import RollbackOrder, RollbackScope
 from orchestrator.rollout import brakes, moves, returned
 from orchestrator.rollout.events import DeviceReported, DeviceStatus
-from orchestrator.rollout.ledger import DRAIN_TIMER, Ledger
+from orchestrator.rollout.ledger import DRAIN_TIMER, ZONE_TIMER, Ledger
 from orchestrator.rollout.placement import Place, place_of
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import (
@@ -88,7 +89,12 @@ def advance(led: Ledger) -> None:
             return
         _drained(led)
     while led.back_queue and _returning(led) < led.plan.rollback.max_parallel:
-        rec = led.devices[led.back_queue.pop()]
+        rec = led.devices[led.back_queue[-1]]
+        closed = led.hours.back(rec.id, led.now)
+        if closed is not None and closed.until_at is not None:
+            led.set_timer(ZONE_TIMER, closed.until_at)
+            return
+        led.back_queue.pop()
         if _may_return(led, rec):
             rec.ends_as = ""
             moves.roll_back(led, rec, Reason.ROLLOUT_HALTED)
@@ -123,9 +129,10 @@ def _drained(led: Ledger) -> None:
 
 
 def queue_scope(led: Ledger) -> None:
-    """Queues what must go back, last started first; also after a restart."""
+    """Queues what must go back in the plan's order; also after a restart."""
     scope = [rec for rec in led.devices.values() if _may_return(led, rec)]
-    scope.sort(key=lambda rec: rec.started)
+    newest_last = led.plan.rollback.order is RollbackOrder.REVERSE
+    scope.sort(key=lambda rec: rec.started, reverse=not newest_last)
     led.back_queue = [rec.id for rec in scope]
 
 

@@ -1,39 +1,135 @@
-"""Who may start and who may be activated: the bounds of a wave, and backfill.
+"""Who may start and who may be activated: the bounds of a wave, its hours and pace, and backfill.
 
 Laws:
 1. A slot is granted in the step that reads the trip flag (R6): `fill` runs after every event and
    grants nothing unless the rollout is running.
 2. Past the point of no return and unproven: at most the bound of R16. Before it: at most twice
    that, so that a bad release wastes few transfers. At work in all: at most `max_parallel`.
-3. A device that was never reached is replaced by the next one in order, as often as the wave
+3. A device that has to wait for a slot of its label, or for its hours, lets others pass. It is
+   looked at again when a slot becomes free or its hours come, so that one event costs constant
+   time.
+4. A device that was never reached is replaced by the next one in order, as often as the wave
    allows (R7).
+
+Source: design "rollout-rules" R6, R7, R12, R16 and "Further behaviour the field taught".
 """
 
 from __future__ import annotations
 
-from orchestrator.rollout import brakes, moves
-from orchestrator.rollout.ledger import Ledger
-from orchestrator.rollout.record import WaveRecord
+from collections import deque
+
+from orchestrator.rollout import brakes, moves, pacing
+from orchestrator.rollout.hours import Closed
+from orchestrator.rollout.ledger import RATE_TIMER, ZONE_TIMER, Ledger
+from orchestrator.rollout.record import DeviceRecord, WaveRecord
 from orchestrator.rollout.states import DeviceState, Pause, WaveState
 
 AHEAD_FACTOR = 2
+HOURS = ""  # stands where a label does in the key of devices that wait for their hours
 _STARTABLE = frozenset({DeviceState.PENDING, DeviceState.QUEUED})
+_GOING = frozenset({DeviceState.STAGED, DeviceState.BLOCKED})
+_OPEN = frozenset({WaveState.RUNNING, WaveState.WAITING})
 
 
 def fill(led: Ledger) -> None:
     """Grants slots of the running wave."""
     wave = led.waves[led.current]
-    if wave.state is not WaveState.RUNNING or not moves.may_start(led):
+    if wave.state not in _OPEN or not moves.may_start(led):
         return
+    _unpark(led, wave)
+    _activate(led, wave)
+    _start(led, wave)
+    if wave.state is WaveState.RUNNING and wave.parked and not _has_begun(wave):
+        wave.state = WaveState.WAITING
+    _check_slots(led, wave)
+
+
+def waits_for_hours(led: Ledger) -> bool:
+    """Whether all that is left to do in the present wave waits for its hours."""
+    wave = led.waves[led.current]
+    if wave.state not in _OPEN or wave.at_work or wave.queue or not wave.parked:
+        return False
+    hours_only = all(label == HOURS for label, _value in wave.parked)
+    return hours_only and not wave.counts[DeviceState.RETRY_WAIT]
+
+
+def _activate(led: Ledger, wave: WaveRecord) -> None:
     while wave.staged and wave.unproven < wave.bound:
         rec = led.devices[wave.staged.popleft()]
-        if rec.state is DeviceState.STAGED and rec.wave == wave.index:
+        if rec.state not in _GOING or rec.wave != wave.index:
+            continue
+        closed = led.hours.change(rec.id, led.now)
+        if closed is None:
             moves.activate(led, rec)
+            continue
+        if rec.state is DeviceState.STAGED:
+            moves.keep(led, rec)
+        _park_for_hours(led, wave, rec, closed)
+
+
+def _start(led: Ledger, wave: WaveRecord) -> None:
     ahead_max = AHEAD_FACTOR * wave.bound
     while wave.queue and wave.at_work < wave.plan.max_parallel and wave.ahead < ahead_max:
-        rec = led.devices[wave.queue.popleft()]
-        if rec.state in _STARTABLE and rec.wave == wave.index:
+        rec = led.devices[wave.queue[0]]
+        if rec.state not in _STARTABLE or rec.wave != wave.index:
+            wave.queue.popleft()
+        elif (closed := led.hours.start(rec.id, led.now)) is not None:
+            _park_for_hours(led, wave, led.devices[wave.queue.popleft()], closed)
+        elif (slot := led.slots.full(rec.id)) is not None:
+            wave.parked.setdefault(slot, deque()).append(wave.queue.popleft())
+        elif not _paced(led):
+            break
+        else:
+            wave.queue.popleft()
+            wave.state = WaveState.RUNNING
+            led.last_start_at = led.now
             moves.transfer(led, rec)
+
+
+def _paced(led: Ledger) -> bool:
+    """Whether the rate lets another device start now; otherwise wants a tick for when it does."""
+    if led.plan.rate is None:
+        return True
+    successes = sum(wave.successes for wave in led.waves)
+    at = pacing.next_start_at(led.plan.rate, led.last_start_at, successes)
+    if at is None or at <= led.now:
+        return True
+    led.set_timer(RATE_TIMER, at)
+    return False
+
+
+def _park_for_hours(led: Ledger, wave: WaveRecord, rec: DeviceRecord, closed: Closed) -> None:
+    key = (HOURS, closed.zone)
+    wave.parked.setdefault(key, deque()).append(rec.id)
+    if closed.until_at is None:
+        detail = f"no window is long enough for device `{rec.id}`"
+        brakes.pause(led, Pause.DEADLINE, detail)
+        return
+    led.set_timer(f"{ZONE_TIMER}{closed.zone}", closed.until_at)
+
+
+def _unpark(led: Ledger, wave: WaveRecord) -> None:
+    freed, led.slots.freed = led.slots.freed, {}
+    for key in freed:
+        for device in reversed(wave.parked.pop(key, ())):
+            blocked = led.devices[device].state is DeviceState.BLOCKED
+            (wave.staged if blocked else wave.queue).appendleft(device)
+
+
+def _has_begun(wave: WaveRecord) -> bool:
+    waiting = sum(wave.counts[state] for state in _STARTABLE)
+    return waiting < wave.total
+
+
+def _check_slots(led: Ledger, wave: WaveRecord) -> None:
+    """Pauses when devices that are down keep all others of the wave from starting."""
+    if wave.at_work or wave.queue or wave.counts[DeviceState.RETRY_WAIT] or not wave.parked:
+        return
+    slots = [key for key in wave.parked if key[0] != HOURS]
+    if len(slots) == len(wave.parked):
+        label, value = slots[0]
+        detail = f"all slots of {label} `{value}` are taken by devices that are down"
+        brakes.pause(led, Pause.SLOTS, detail)
 
 
 def check_unreachable(led: Ledger, wave: WaveRecord) -> None:

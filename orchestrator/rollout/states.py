@@ -32,12 +32,15 @@ class DeviceState(StrEnum):
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
     DEFERRED = "deferred"  # never started: offline or inhibited
+    BLOCKED = "blocked"  # staged ahead of its window, without a connection
 
 
 class WaveState(StrEnum):
     """Where a wave stands."""
 
     PENDING = "pending"
+    AWAITING_APPROVAL = "awaiting_approval"
+    WAITING = "waiting"  # begun, but no device may be started yet
     RUNNING = "running"
     SOAKING = "soaking"
     JUDGING = "judging"  # fresh evidence at the end of the soak, and the wave's gates
@@ -54,16 +57,22 @@ class WaveState(StrEnum):
 class RolloutState(StrEnum):
     """Where a rollout stands."""
 
+    AWAITING_APPROVAL = "awaiting_approval"
+    SCHEDULED = "scheduled"  # waits for its time, other plans, or another rollout
     RUNNING = "running"
     PAUSED = "paused"
     HALTED = "halted"
     ABORTING = "aborting"  # devices in flight finish, then `aborted`
     ROLLING_BACK = "rolling_back"
+    CATCHING_UP = "catching_up"  # the last wave passed, deferred devices follow
     SUCCEEDED = "succeeded"
     SUCCEEDED_WITH_EXCEPTIONS = "succeeded_with_exceptions"
     ABORTED = "aborted"
     ROLLED_BACK = "rolled_back"
     FAILED = "failed"
+    SUPERSEDED = "superseded"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
 
 
 class Pause(StrEnum):
@@ -75,6 +84,10 @@ class Pause(StrEnum):
     INSUFFICIENT_EVIDENCE = "insufficient_evidence"
     REVERTED_UNCONFIRMED = "reverted_unconfirmed"
     NO_DATA = "no_data"
+    DEADLINE = "deadline"
+    SLOTS = "slots"  # devices that are down take up all slots of a label
+    FREEZE = "freeze"
+    APPROVAL = "approval"
 
 
 class Halt(StrEnum):
@@ -83,8 +96,11 @@ class Halt(StrEnum):
     BUDGET = "budget"
     GATE = "gate"
     TRUST = "trust"
+    DEADLINE = "deadline"
     ROLLBACK_FAILED = "rollback_failed"
 
+
+PASSING = frozenset({Pause.FREEZE.value, Pause.APPROVAL.value})  # over when their cause is
 
 _D = DeviceState
 
@@ -104,7 +120,8 @@ WAITING = frozenset({_D.PENDING, _D.QUEUED, _D.RETRY_WAIT})
 
 TERMINAL_ROLLOUT = frozenset({
     RolloutState.SUCCEEDED, RolloutState.SUCCEEDED_WITH_EXCEPTIONS, RolloutState.ABORTED,
-    RolloutState.ROLLED_BACK, RolloutState.FAILED,
+    RolloutState.ROLLED_BACK, RolloutState.FAILED, RolloutState.SUPERSEDED, RolloutState.REJECTED,
+    RolloutState.EXPIRED,
 })  # fmt: skip
 DONE_WAVE = frozenset({
     WaveState.PASSED, WaveState.TRIPPED, WaveState.SKIPPED_EMPTY, WaveState.CANCELLED,

@@ -189,6 +189,8 @@ class SimulatedSession:
         except BaseException:
             self._device.cancel(txn)  # end of stdin instead of a go
             raise
+        if word == "keep":
+            return self._reply((Rc.OK, before))
         if word != "go":
             self._device.cancel(txn)
             return self._reply(refuse(Rc.NOT_NOW, "cancelled"))
