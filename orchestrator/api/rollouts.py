@@ -42,7 +42,9 @@ if TYPE_CHECKING:
 TICK_S = 0.25
 FOLLOW_S = 0.5
 JOURNAL_PAGE = 1000
+NAMES_MAX = 5  # devices that a message names; the rest is a number
 _NEEDS_ENGINE = frozenset({Ask.RESUME, Ask.RETRY, Ask.ROLLBACK, Ask.ABORT})
+_WITHOUT_ARTIFACT = frozenset({Ask.ROLLBACK, Ask.ABORT})
 
 
 async def apply(
@@ -77,9 +79,22 @@ async def apply(
 
 
 async def run(
-    settings: Settings, rollout_id: str, *, observer: Observer, drain: asyncio.Event
+    settings: Settings,
+    rollout_id: str,
+    *,
+    observer: Observer,
+    drain: asyncio.Event,
+    asked: Ask | None = None,
 ) -> Finished:
     """Drives a stored rollout until it ends or rests; see `apply`.
+
+    Args:
+        settings: the operator's configuration.
+        rollout_id: which.
+        observer: told what happens.
+        drain: as for `apply`.
+        asked: what the caller has just asked of it; says when it is done. A rollback or abort
+            delivers nothing and so does without the artifact.
 
     Raises:
         LeaseError: another engine drives it.
@@ -91,17 +106,20 @@ async def run(
         store = await stack.enter_async_context(open_state(settings))
         stored = await _stored(store, rollout_id)
         plan = _plan(stored)
-        source = await asyncio.to_thread(_open_artifact, settings, plan)
-        stack.callback(source.close)
+        frames: tuple[Frame, ...] = ()
+        if asked not in _WITHOUT_ARTIFACT:
+            source = await asyncio.to_thread(_open_artifact, settings, plan)
+            stack.callback(source.close)
+            frames = _frames(source)
         await _take_over_from_the_dead(store, rollout_id)
         transport = await stack.enter_async_context(open_transport(settings))
         history = await _whole_journal(store, rollout_id)
         known = len(history) > len(_first_entries(history))
         watch = _Watch(observer, Run(rollout_id, plan, _digest(stored), known, history))
-        engine = _engine(settings, store, transport, stored, source, watch)
+        engine = _engine(settings, store, transport, stored, frames, watch)
         ended = await _drive(engine, observer, drain)
         watch.begin()
-        return _finished(rollout_id, ended)
+        return _finished(rollout_id, ended, asked)
 
 
 async def _drive(engine: Engine, observer: Observer, drain: asyncio.Event) -> Ended:
@@ -125,10 +143,10 @@ async def _drive(engine: Engine, observer: Observer, drain: asyncio.Event) -> En
     return ended
 
 
-def _finished(rollout_id: str, ended: Ended) -> Finished:
+def _finished(rollout_id: str, ended: Ended, asked: Ask | None) -> Finished:
     from orchestrator.rollout.story import tell
 
-    code = ExitCode.INTERRUPTED if ended.stopped else ended.exit_code
+    code = ExitCode.INTERRUPTED if ended.stopped else ended.rollout.exit_code_of(asked)
     return Finished(rollout_id, tell(ended.rollout), code, interrupted=ended.stopped)
 
 
@@ -166,7 +184,7 @@ def _engine(
     store: SqlStore,
     transport: object,
     stored: Stored,
-    source: ArtifactSource,
+    frames: tuple[Frame, ...],
     watch: _Watch,
 ) -> Engine:
     from orchestrator.engine.clock import SystemClock
@@ -176,7 +194,6 @@ def _engine(
 
     assert isinstance(transport, SshTransport)
     plan = watch.run.resolved
-    frames = _frames(source)
     context = {"plan": plan.name, "release": plan.release, "rollout": stored.rollout_id}
     ports = Ports(
         store=store,
@@ -305,7 +322,7 @@ async def _status(store: SqlStore, rollout_id: str) -> Status:
     found = Rollout.restore(plan, rollout_id, stored.rollout, stored.devices)
     alive = lease is not None and lease.expires_at > time.time() and not is_gone(lease.owner)
     owner = lease.owner if lease is not None and alive else ""
-    return Status(rollout_id, plan, _digest(stored), tell(found), owner)
+    return Status(rollout_id, plan, _digest(stored), tell(found), owner, found.returnable)
 
 
 async def _stored(store: SqlStore, rollout_id: str) -> Stored:
@@ -356,6 +373,8 @@ async def ask(settings: Settings, request: AskRequest) -> Asked:
         rollout_id = await rollout_id_of(store, request.rollout)
         found = await _status(store, rollout_id)
         _refuse_what_cannot_be(found, request)
+        if found.story.state in TERMINAL_ROLLOUT:
+            await _refuse_under_another(store, found, request)
         event = OperatorAsked(
             at=time.time(),
             ask=request.ask,
@@ -375,8 +394,8 @@ async def ask(settings: Settings, request: AskRequest) -> Asked:
 
 def _refuse_what_cannot_be(found: Status, request: AskRequest) -> None:
     state = found.story.state
-    if state in TERMINAL_ROLLOUT:
-        over = f"rollout `{found.rollout_id}` is over: {found.story.state.replace('_', ' ')}"
+    over = f"rollout `{found.rollout_id}` is over: {found.story.state.replace('_', ' ')}"
+    if state in TERMINAL_ROLLOUT and request.ask is not Ask.ROLLBACK:
         raise PlanError(over, hint="start a new one with `rollout apply`", code="S201")
     if request.ask is Ask.RESUME and state is RolloutState.HALTED and not request.accept_failures:
         message = f"rollout `{found.rollout_id}` was halted by its limits"
@@ -385,9 +404,29 @@ def _refuse_what_cannot_be(found: Status, request: AskRequest) -> None:
         raise PlanError(message, hint=hint, code="S202")
     unknown = [name for name in request.devices if name not in found.resolved.devices]
     if unknown:
-        names = ", ".join(f"`{name}`" for name in unknown)
-        raise PlanError(f"{names} not in this rollout", code="S203")
+        raise PlanError(f"{_names(unknown)} not in this rollout", code="S203")
     waves = [wave.name for wave in found.resolved.waves]
     if request.wave is not None and request.wave not in waves:
         message = f"there is no wave `{request.wave}`"
         raise PlanError(message, hint=f"waves: {', '.join(waves)}", code="S204")
+    nothing = not found.concerned(wave=request.wave, devices=request.devices)
+    if state in TERMINAL_ROLLOUT and nothing:
+        message = f"{over}, and none of these devices runs its version because of it"
+        raise PlanError(message, hint="there is nothing to take back", code="S205")
+
+
+async def _refuse_under_another(store: SqlStore, found: Status, request: AskRequest) -> None:
+    """A finished rollout is taken up again only where no other one works on the same devices."""
+    concerned = found.concerned(wave=request.wave, devices=request.devices)
+    for other in await store.under_way():
+        shared = concerned & (await store.device_rows(other)).keys()
+        if shared:
+            message = f"rollout `{other}` is under way on {_names(sorted(shared))}"
+            hint = f"end it first: `rollout rollback {other}` or `rollout abort {other}`"
+            raise PlanError(message, hint=hint, code="S206")
+
+
+def _names(devices: Sequence[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in devices[:NAMES_MAX])
+    more = len(devices) - NAMES_MAX
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.errors import Diagnostic, ExitCode
 from orchestrator.plan.resolved import ResolvedPlan
@@ -178,13 +179,25 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A stored rollout; `engine` names the owner of a live lease, or is empty."""
+    """A stored rollout; `engine` names the owner of a live lease, or is empty.
+
+    `returnable` are the devices that a rollback would take back now, each with its wave.
+    """
 
     rollout_id: str
     resolved: ResolvedPlan
     digest: str
     story: Story
     engine: str
+    returnable: Mapping[DeviceId, str] = field(default_factory=dict)
+
+    def concerned(self, *, wave: str | None, devices: Collection[str]) -> set[DeviceId]:
+        """The devices that a rollback of this scope would take back now."""
+        return {
+            device
+            for device, own in self.returnable.items()
+            if wave in (None, own) and (not devices or device in devices)
+        }
 
 
 @dataclass(frozen=True, slots=True)

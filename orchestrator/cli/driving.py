@@ -69,7 +69,8 @@ def ask(session: Session, request: api.AskRequest, *, events: str | None = None)
         return 0
 
     def work(observer: api.Observer, drain: asyncio.Event) -> Awaitable[api.Finished]:
-        return api.run(session.settings, asked.rollout_id, observer=observer, drain=drain)
+        run = asked.rollout_id
+        return api.run(session.settings, run, observer=observer, drain=drain, asked=request.ask)
 
     code = watch(session, work, events=events)
     _say_what_is_missing(asked)

@@ -207,9 +207,10 @@ class Engine:
 
     async def _loop(self, lease: Lease, rollout: Rollout, executor: Executor) -> None:
         clock = self._ports.clock
+        requests = await self._requests(rollout)
         events: list[Event] = []
-        if not rollout.is_terminal:
-            events = [EngineStarted(clock.now(), lease.epoch), *await self._requests(rollout)]
+        if requests or not rollout.is_terminal:  # one that is over may be rolled back
+            events = [EngineStarted(clock.now(), lease.epoch), *requests]
         while True:
             if events:
                 await self._commit(lease, rollout, rollout.apply_all(events))

@@ -5,6 +5,8 @@ Laws:
 2. A halted rollout goes on only with `accept_failures`: the failures so far become the baseline
    (R6). A paused wave measures anew on resume.
 3. What does not fit the state is journalled as refused and changes nothing.
+4. A rollout that is over can only be rolled back, as far as devices still run its version: that
+   takes it up again as `rolling_back`, and it ends anew.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from orchestrator.rollout.record import DeviceRecord, WaveRecord
 from orchestrator.rollout.states import (
     BEFORE_RETURN,
     PASSING,
+    TERMINAL_ROLLOUT,
     WAITING,
     DeviceState,
     Pause,
@@ -154,7 +157,12 @@ def _retry(led: Ledger, event: OperatorAsked) -> Answer | None:
 
 def _roll_back(led: Ledger, event: OperatorAsked) -> Answer | None:
     index = None if event.wave is None else _index_of(led.waves, event.wave)
-    if led.state not in _ACTIVE or (event.wave is not None and index is None):
+    if event.wave is not None and index is None:
+        return None
+    is_over = led.state in TERMINAL_ROLLOUT
+    if is_over and not retreat.returnable(led, retreat.scope_of(index, event.devices)):
+        return None
+    if not is_over and led.state not in _ACTIVE:
         return None
 
     def begin() -> None:

@@ -34,6 +34,7 @@ from orchestrator.rollout import (
 from orchestrator.rollout.actions import Action, Work
 from orchestrator.rollout.changes import Changes, Row
 from orchestrator.rollout.events import (
+    Ask,
     DeviceReported,
     EngineStarted,
     EngineStopping,
@@ -99,7 +100,7 @@ class Rollout:
         """Takes one event; its changes come with the next `collect`."""
         led = self._led
         led.now = max(led.now, event.at)  # R15: time never goes back
-        if led.state in TERMINAL_ROLLOUT:
+        if led.state in TERMINAL_ROLLOUT and not isinstance(event, EngineStarted | OperatorAsked):
             return
         match event:
             case DeviceReported():
@@ -177,7 +178,7 @@ class Rollout:
 
     @property
     def is_terminal(self) -> bool:
-        """Nothing will change any more."""
+        """Nothing changes any more, unless an operator rolls it back."""
         return self._led.state in TERMINAL_ROLLOUT
 
     @property
@@ -217,6 +218,18 @@ class Rollout:
     def exit_code(self) -> ExitCode:
         """What `apply` would exit with now."""
         return exit_code(self._led)
+
+    @property
+    def returnable(self) -> Mapping[DeviceId, str]:
+        """Devices that a rollback would take back, those at work too, each with its wave's name."""
+        led = self._led
+        return {
+            rec.id: led.wave_of(rec).name for rec in led.devices.values() if retreat.can_return(rec)
+        }
+
+    def exit_code_of(self, asked: Ask | None) -> ExitCode:
+        """What a command exits with that asked this of the rollout and carried it out."""
+        return exit_code(self._led, asked)
 
     @property
     def ledger(self) -> Ledger:

@@ -6,6 +6,7 @@ Source: docs/reference/exit-codes.md; design "operator", "Exit codes".
 from __future__ import annotations
 
 from orchestrator.errors import ExitCode
+from orchestrator.rollout.events import Ask
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.states import DeviceState, Pause, RolloutState
 
@@ -23,10 +24,19 @@ def runs_new(led: Ledger) -> bool:
     return any(rec.moved for rec in led.devices.values())
 
 
-def exit_code(led: Ledger) -> ExitCode:
-    """The exit code that fits the present state."""
+def exit_code(led: Ledger, asked: Ask | None = None) -> ExitCode:
+    """The exit code that fits the present state.
+
+    Args:
+        led: the books.
+        asked: what the command asked for; a rollback that an operator asked for and that is
+            proven is done, whereas for whoever applied the plan it is no success.
+    """
     if needs_human(led):
         return ExitCode.NEEDS_HUMAN
+    back = led.state is RolloutState.ROLLED_BACK
+    if asked is Ask.ROLLBACK and back and led.scope.get("asked"):
+        return ExitCode.DONE
     if led.state is RolloutState.PAUSED and _waits(led):
         return ExitCode.WAITING
     if led.state in _STOPPED:

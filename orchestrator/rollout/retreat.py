@@ -15,6 +15,8 @@ Source: design "rollout-rules" R13 and "States of a rollout".
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import TRUST_REASONS, Reason
 from orchestrator.plan.resolved import RollbackOrder, RollbackScope
@@ -44,24 +46,38 @@ def went_back(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
         returned.gone_back(led, rec, status, rec.reason, rec.detail)
     elif reason in returned.UNKNOWN or status is None:
         moves.doubt(led, rec, reason, detail)
+    elif reason is Reason.NOTHING_TO_ROLL_BACK:
+        _cannot_return(led, rec, status, detail)
     else:
         failed = reason if reason is not Reason.OK else Reason.READ_BACK
         moves.finish(led, rec, DeviceState.ROLLBACK_FAILED, failed, detail)
+
+
+def _cannot_return(led: Ledger, rec: DeviceRecord, status: DeviceStatus, said: str) -> None:
+    """The device has no way back from our transaction, mostly as it has had a later one."""
+    rec.moved = status.manifest == led.plan.artifact.manifest_sha256
+    detail = "; ".join(part for part in (said, f"it runs `{status.artifact}`") if part)
+    moves.finish(led, rec, DeviceState.ROLLBACK_FAILED, Reason.NOTHING_TO_ROLL_BACK, detail)
 
 
 def _is_back(led: Ledger, rec: DeviceRecord, status: DeviceStatus) -> bool:
     return place_of(led, rec, status) in _BACK and returned.is_back(led, rec, status)
 
 
-def begin(led: Ledger, who: str, *, wave: int | None, devices: tuple[DeviceId, ...] = ()) -> None:
-    """Starts rolling back a wave, the given devices, or everything that this rollout moved."""
+def begin(
+    led: Ledger, who: str | None, *, wave: int | None, devices: tuple[DeviceId, ...] = ()
+) -> None:
+    """Starts rolling back a wave, the given devices, or everything that this rollout moved.
+
+    `who` is the person that asked for it, or None where the plan does.
+    """
     led.state = RolloutState.ROLLING_BACK
-    led.scope = {"wave": wave, "devices": list(devices)}
+    led.scope = scope_of(wave, devices) | {"asked": who is not None}
     led.drained = False
     led.drain_until = led.now + led.plan.timeouts.drain_s
     led.set_timer(DRAIN_TIMER, led.drain_until)
     name = "" if wave is None else led.waves[wave].name
-    led.note("rollback_started", wave=name, data={"who": who, "devices": list(devices)})
+    led.note("rollback_started", wave=name, data={"who": who or "plan", "devices": list(devices)})
     for record in led.waves:
         if record.state not in DONE_WAVE and record.state is not WaveState.PENDING:
             brakes.cancel_unmoved(led, record, Reason.ROLLOUT_HALTED)
@@ -70,16 +86,26 @@ def begin(led: Ledger, who: str, *, wave: int | None, devices: tuple[DeviceId, .
 def begin_by_plan(led: Ledger) -> None:
     """Starts the rollback that the plan asks for after a halt."""
     whole = led.plan.rollback.scope is RollbackScope.ROLLOUT
-    begin(led, "plan", wave=None if whole else led.current)
+    begin(led, None, wave=None if whole else led.current)
 
 
-def in_scope(led: Ledger, rec: DeviceRecord) -> bool:
-    """Whether the rollback under way concerns the device."""
-    devices = led.scope.get("devices")
-    if devices:
-        return isinstance(devices, list) and rec.id in devices
-    wave = led.scope.get("wave")
+def scope_of(wave: int | None, devices: Sequence[DeviceId]) -> dict[str, object]:
+    """What a rollback concerns: of a wave or (None) of all, the given devices or (none) all."""
+    return {"wave": wave, "devices": list(devices)}
+
+
+def in_scope(scope: Mapping[str, object], rec: DeviceRecord) -> bool:
+    """Whether a rollback of this scope concerns the device."""
+    named, wave = scope.get("devices"), scope.get("wave")
+    if isinstance(named, list) and named and rec.id not in named:
+        return False
     return wave is None or rec.wave == wave
+
+
+def returnable(led: Ledger, scope: Mapping[str, object]) -> list[DeviceRecord]:
+    """Devices that a rollback of this scope would take back now, first started first."""
+    found = [rec for rec in led.devices.values() if _may_return(rec) and in_scope(scope, rec)]
+    return sorted(found, key=lambda rec: rec.started)
 
 
 def advance(led: Ledger) -> None:
@@ -95,7 +121,7 @@ def advance(led: Ledger) -> None:
             led.set_timer(ZONE_TIMER, closed.until_at)
             return
         led.back_queue.pop()
-        if _may_return(led, rec):
+        if _may_return(rec):
             rec.ends_as = ""
             moves.roll_back(led, rec, Reason.ROLLOUT_HALTED)
     if not led.back_queue and not _flying(led):
@@ -110,9 +136,13 @@ def _returning(led: Ledger) -> int:
     return sum(wave.counts[DeviceState.ROLLING_BACK] for wave in led.waves)
 
 
-def _may_return(led: Ledger, rec: DeviceRecord) -> bool:
-    settled = rec.state not in AT_WORK and rec.state not in _KEPT
-    return rec.moved and settled and not rec.shunned and in_scope(led, rec)
+def can_return(rec: DeviceRecord) -> bool:
+    """Whether the device may run the new version, and may still be asked to go back."""
+    return rec.moved and rec.state not in _KEPT and not rec.shunned
+
+
+def _may_return(rec: DeviceRecord) -> bool:
+    return can_return(rec) and rec.state not in AT_WORK
 
 
 def _drained(led: Ledger) -> None:
@@ -130,20 +160,27 @@ def _drained(led: Ledger) -> None:
 
 def queue_scope(led: Ledger) -> None:
     """Queues what must go back in the plan's order; also after a restart."""
-    scope = [rec for rec in led.devices.values() if _may_return(led, rec)]
-    newest_last = led.plan.rollback.order is RollbackOrder.REVERSE
-    scope.sort(key=lambda rec: rec.started, reverse=not newest_last)
-    led.back_queue = [rec.id for rec in scope]
+    scope = [rec.id for rec in returnable(led, led.scope)]
+    if led.plan.rollback.order is RollbackOrder.FORWARD:
+        scope.reverse()
+    led.back_queue = scope
 
 
 def _end(led: Ledger) -> None:
-    stuck = [rec for rec in led.devices.values() if _is_stuck(rec) and in_scope(led, rec)]
+    stuck = False
     for wave in led.waves:
-        concerned = led.scope.get("wave") in (None, wave.index)
-        if concerned and wave.state is not WaveState.PENDING:
-            failed = any(rec.wave == wave.index for rec in stuck)
-            wave.state = WaveState.ROLLBACK_FAILED if failed else WaveState.ROLLED_BACK
+        members = [led.devices[device] for device in wave.members]
+        scope = [rec for rec in members if in_scope(led.scope, rec)]
+        if any(_is_stuck(rec) for rec in scope):
+            stuck = True
+            wave.state = WaveState.ROLLBACK_FAILED
+        elif _went_back(scope) and not any(rec.moved for rec in members):
+            wave.state = WaveState.ROLLED_BACK
     led.state = RolloutState.FAILED if stuck else RolloutState.ROLLED_BACK
+
+
+def _went_back(scope: Sequence[DeviceRecord]) -> bool:
+    return any(rec.state is DeviceState.ROLLED_BACK for rec in scope)
 
 
 def _is_stuck(rec: DeviceRecord) -> bool:

@@ -128,4 +128,4 @@ def required_successes(base: int, allowed: int, allowed_unreachable: int) -> int
 
 def flight_bound(*, max_parallel: int, allowed: int, counted: int, successes: int) -> int:
     """Devices that may be past the point of no return and unproven at once (R16)."""
-    return min(max_parallel, allowed - counted + 1 + successes)
+    return max(0, min(max_parallel, allowed - counted + 1 + successes))

@@ -211,6 +211,14 @@ class SqlStore:
         inputs = (plan_sha256, inventory_sha256, artifact_sha256)
         return await self._writer.read(lambda c: transactions.active(c, *inputs))
 
+    async def under_way(self) -> Sequence[str]:
+        """The rollouts that are not over, newest first.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return await self._writer.read(transactions.under_way)
+
     async def resolve_id(self, text: str) -> str:
         """The one rollout whose id is, or begins with, the text.
 

@@ -82,6 +82,16 @@ def active(
     return connection.scalar(query)
 
 
+def under_way(connection: Connection) -> Sequence[str]:
+    """The rollouts that are not over, newest first."""
+    query = (
+        select(rollouts.c.id)
+        .where(rollouts.c.state.not_in(sorted(TERMINAL_ROLLOUT)))
+        .order_by(rollouts.c.created_at.desc(), rollouts.c.id.desc())
+    )
+    return connection.scalars(query).all()
+
+
 def load(connection: Connection, rollout_id: str) -> Stored | None:
     """The last committed state of a rollout."""
     columns = (rollouts.c.plan_json, rollouts.c.body, rollouts.c.last_seq)

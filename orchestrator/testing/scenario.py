@@ -62,6 +62,7 @@ class Scenario:
         store_fails: probability that a commit fails and ends its engine.
         failing_from: when the controller-side gates turn bad, in seconds from the start.
         asks: times at which an operator does something.
+        regret: once it is over, somebody wants it rolled back.
     """
 
     seed: int
@@ -77,6 +78,7 @@ class Scenario:
     store_fails: float
     failing_from: float | None
     asks: tuple[float, ...]
+    regret: bool
 
     @property
     def is_calm(self) -> bool:
@@ -127,6 +129,7 @@ def draw(seed: int) -> Scenario:
         store_fails=rng.choice((0.0, 0.0, 0.0, 0.02)),
         failing_from=rng.random() * 120 if rng.random() < 0.15 else None,
         asks=tuple(sorted(rng.random() * 200 for _ in range(rng.choice((0, 0, 0, 1, 3))))),
+        regret=random.Random(f"regret/{seed}").random() < 0.2,  # noqa: S311  as above
     )
 
 

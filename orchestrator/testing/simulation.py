@@ -174,6 +174,8 @@ class _Run:
 
     async def _run(self) -> Report:
         ended = await self._until_terminal()
+        if self.scenario.regret:
+            ended = await self._roll_back_the_end()
         await self.clock.sleep(TIMES.confirm_s + 60)
         await self._check_old_engines()
         stored = await self.world.store.load(ROLLOUT_ID)
@@ -200,6 +202,16 @@ class _Run:
             if ended.rollout.is_terminal:
                 return ended
             self._decide(ended)
+
+    async def _roll_back_the_end(self) -> Ended:
+        """Somebody wants a rollout back that is over: all of it, a wave or some devices."""
+        await self.clock.sleep(self.random.random() * 1000)
+        waves = [wave.name for wave in self.scenario.plan.waves]
+        some = self.random.sample(list(self.fleet), self.random.randint(1, len(self.fleet)))
+        scope = self.random.choice(({}, {"wave": self.random.choice(waves)}, {"devices": some}))
+        self.checker.touched = True
+        self._ask(Ask.ROLLBACK, **scope)
+        return await self._until_terminal()
 
     async def _one_engine(self) -> Ended | None:
         """Runs an engine until it ends, or dies."""
@@ -296,10 +308,20 @@ class _Run:
             await asyncio.sleep(0.5)
             self._expect_progress()
 
-    def _ask(self, ask: Ask, *, accept: bool = False) -> None:
+    def _ask(
+        self,
+        ask: Ask,
+        *,
+        accept: bool = False,
+        wave: str | None = None,
+        devices: Sequence[DeviceId] = (),
+    ) -> None:
         if ROLLOUT_ID not in self.world.store.known():
             return
-        request = OperatorAsked(self.clock.now(), ask, "simulated", "drawn", accept_failures=accept)
+        request = OperatorAsked(
+            self.clock.now(), ask, "simulated", "drawn", accept_failures=accept, wave=wave,
+            devices=tuple(devices),
+        )  # fmt: skip
         self.world.store.ask(ROLLOUT_ID, request)
 
     def _decide(self, ended: Ended) -> None:

@@ -174,6 +174,30 @@ def test_rolling_back_wants_a_confirmation(applied, capsys) -> None:
     assert "concerns 3 devices" in err
 
 
+def test_a_rollout_that_is_over_is_rolled_back(applied, fleet, capsys) -> None:
+    (fleet / "1.3").mkdir()
+    (fleet / "1.3" / "service.json").write_text('{"version": "1.3", "healthy": true}')
+    build = "artifact build directory 1.3 --dest /opt/app -n app-1.3 -t lab -o app-1.3.mender"
+    assert run(capsys, f"{build} --key release.key")[0] == 0
+    (fleet / "app-1.3.yml").write_text(PLAN.format(version="1.3", on_failure="halt"))
+    assert run(capsys, "apply app-1.3.yml --yes -q")[0] == 0
+    (fleet / "app-1.3.mender").unlink()  # the way back needs nothing of it
+
+    one = run(capsys, "rollback --yes --device lab-02")
+    rest = run(capsys, "rollback --yes --why dark-screens")
+    again = run(capsys, "rollback --yes")
+    status = json.loads(run(capsys, "status --format json")[1])
+    _, events, _ = run(capsys, "events --format text")
+
+    check("status", status)
+    assert (one[0], rest[0], again[0]) == (ExitCode.DONE, ExitCode.DONE, ExitCode.REFUSED)
+    assert "ROLLED BACK app-1.3" in rest[1]
+    assert "none of these devices runs its version" in again[2]
+    assert (status["state"], status["exit_code"]) == ("rolled_back", ExitCode.ROLLED_BACK)
+    assert "dark-screens" in events
+    assert "app-1.3" not in run(capsys, "device facts all --format json")[1]
+
+
 def test_an_unknown_rollout_is_said(applied, capsys) -> None:
     code, out, err = run(capsys, "status r-nothing")
 

@@ -11,10 +11,13 @@ import pytest
 
 from orchestrator import api
 from orchestrator.api.stores import open_state
-from orchestrator.errors import LeaseError, PlanError
+from orchestrator.device.reason import Reason
+from orchestrator.errors import ExitCode, LeaseError, PlanError
+from orchestrator.rollout.changes import Changes
 from orchestrator.rollout.events import Ask, JournalEntry
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.states import RolloutState
+from orchestrator.testing.hand import Hand
 
 PLAN = """\
 schema: 1
@@ -116,3 +119,90 @@ async def test_halted_rollout_is_resumed_with_a_whole_command_in_the_hint(
         await api.ask(settings, api.AskRequest(None, Ask.RESUME))
 
     assert "`rollout resume r-1 --accept-failures`" in refused.value.hint
+
+
+async def finished(settings: api.Settings, *, good: bool = True) -> str:
+    """A rollout that is over, as an engine would have left it."""
+    request = api.PlanRequest(settings.root / "site.yml", offline=True)
+    prepared = await api.prepare(settings, request)
+    hand = Hand(prepared.resolved)
+    if good:
+        hand.succeed("web1")
+    else:
+        hand.report("web1", Reason.INCOMPATIBLE, status=hand.status("web1", "none"))
+        hand.ask(Ask.ABORT)
+    changes = Changes(hand.rollout_row, hand.rows, tuple(hand.journal))
+    async with open_state(settings) as store:
+        await store.create("r-hand", prepared.plan_json, changes)
+    return "r-hand"
+
+
+async def test_finished_rollout_takes_the_request_to_roll_it_back(settings: api.Settings) -> None:
+    rollout_id = await finished(settings)
+
+    asked = await api.ask(settings, api.AskRequest(None, Ask.ROLLBACK, why="dark screens"))
+
+    assert asked.needs_engine
+    async with open_state(settings) as store:
+        (request,) = await store.requests(rollout_id, after=0)
+    assert (request.ask, request.why) == (Ask.ROLLBACK, "dark screens")
+
+
+async def test_rollback_of_a_finished_rollout_needs_no_artifact(settings: api.Settings) -> None:
+    """The device's host key is not known, so that it is not reached and counts as lost."""
+    rollout_id = await finished(settings)
+    (settings.root / "site.mender").unlink()
+    await api.ask(settings, api.AskRequest(None, Ask.ROLLBACK))
+    heard = Heard()
+
+    finish = await api.run(
+        settings, rollout_id, observer=heard, drain=asyncio.Event(), asked=Ask.ROLLBACK
+    )
+
+    assert finish.exit_code is ExitCode.NEEDS_HUMAN
+    assert heard.told[-1] == "rollout_done"
+    assert "rollback_started" in heard.told
+
+
+@pytest.mark.parametrize("ask", [Ask.PAUSE, Ask.RESUME, Ask.ABORT, Ask.RETRY])
+async def test_finished_rollout_takes_no_other_request(settings: api.Settings, ask: Ask) -> None:
+    await finished(settings)
+
+    with pytest.raises(PlanError) as refused:
+        await api.ask(settings, api.AskRequest(None, ask))
+
+    assert refused.value.code == "S201"
+
+
+async def test_rollback_of_what_never_ran_is_refused(settings: api.Settings) -> None:
+    await finished(settings, good=False)
+
+    with pytest.raises(PlanError) as refused:
+        await api.ask(settings, api.AskRequest(None, Ask.ROLLBACK))
+
+    assert refused.value.code == "S205"
+
+
+async def test_rollback_waits_for_another_rollout_on_the_same_devices(
+    settings: api.Settings,
+) -> None:
+    await finished(settings)
+    await stored(settings)
+
+    with pytest.raises(PlanError) as refused:
+        await api.ask(settings, api.AskRequest("r-hand", Ask.ROLLBACK))
+
+    assert refused.value.code == "S206"
+    assert refused.value.message == "rollout `r-1` is under way on `web1`"
+
+
+async def test_status_says_what_a_rollback_would_take_back(settings: api.Settings) -> None:
+    await finished(settings)
+
+    found = await api.status(settings, None)
+
+    wave = found.resolved.waves[0].name
+    assert found.concerned(wave=None, devices=()) == {"web1"}
+    assert found.concerned(wave=wave, devices=("web1",)) == {"web1"}
+    assert found.concerned(wave="other", devices=()) == set()
+    assert found.concerned(wave=None, devices=("web2",)) == set()

@@ -295,6 +295,35 @@ def test_pause_for_devices_that_are_away_rests_and_a_resume_delivers_anew():
     assert ended.exit_code is ExitCode.DONE
 
 
+def test_finished_rollout_is_rolled_back_when_somebody_asks():
+    async def work():
+        world = make_world(4)
+        await world.run()
+        world.store.ask(ROLLOUT_ID, OperatorAsked(world.clock.now(), Ask.ROLLBACK, "ann"))
+        return world, await world.run()
+
+    world, ended = run_virtual(work())
+
+    assert ended.rollout.state is RolloutState.ROLLED_BACK
+    assert ended.rollout.exit_code_of(Ask.ROLLBACK) is ExitCode.DONE
+    assert not any(device.active == TARGET for device in world.devices.values())
+
+
+def test_finished_rollout_that_refuses_a_request_touches_no_device():
+    async def work():
+        world = make_world(2)
+        await world.run()
+        before = sum(len(device.mutations) for device in world.devices.values())
+        world.store.ask(ROLLOUT_ID, OperatorAsked(world.clock.now(), Ask.RETRY, "ann"))
+        ended = await world.run()
+        return ended, sum(len(device.mutations) for device in world.devices.values()) - before
+
+    ended, mutations = run_virtual(work())
+
+    assert (ended.rollout.state, mutations) == (RolloutState.SUCCEEDED, 0)
+    assert ended.rollout.collect().rollout["last_request"] == 1
+
+
 def test_pace_has_safe_defaults():
     pace = Pace()
 

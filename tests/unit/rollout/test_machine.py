@@ -1,5 +1,6 @@
 """The main way of a rollout, and the rules R6, R7, R8, R13, R16 and R17, driven by hand."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -451,6 +452,159 @@ def test_device_with_another_host_key_is_never_contacted_again():
 
     assert A not in rollout.wanted()
     assert rollout.state(A) is DeviceState.LOST
+
+
+# --- rollback of a rollout that is over -------------------------------------------------------
+
+
+def finished(**choices):
+    rollout = hand(wave("one", A), wave("two", B, C), **choices)
+    rollout.succeed(A)
+    rollout.succeed(B, C)
+    return rollout
+
+
+def test_finished_rollout_is_rolled_back_on_request():
+    rollout = finished()
+
+    rollout.ask(Ask.ROLLBACK, why="the screens stay dark")
+    wanted = rollout.wanted()
+    for device in (A, B, C):
+        rollout.go_back(device)
+
+    assert wanted == dict.fromkeys((A, B, C), Work.ROLL_BACK)
+    assert rollout.states() == ["rolled_back"] * 3
+    assert rollout.rollout.state is RolloutState.ROLLED_BACK
+    asked = rollout.lines("operator")[-1].data
+    assert (asked["who"], asked["why"], asked["done"]) == ("ann", "the screens stay dark", True)
+    assert [entry.data["state"] for entry in rollout.lines("rollout_done")] == [
+        "succeeded", "rolled_back",
+    ]  # fmt: skip
+
+
+def test_rollback_of_a_finished_wave_leaves_the_others():
+    rollout = finished()
+
+    rollout.ask(Ask.ROLLBACK, wave="two")
+    rollout.go_back(B)
+    rollout.go_back(C)
+
+    assert rollout.states() == ["succeeded", "rolled_back", "rolled_back"]
+    assert [each.state for each in rollout.rollout.ledger.waves] == [
+        WaveState.PASSED, WaveState.ROLLED_BACK,
+    ]  # fmt: skip
+    assert rollout.rollout.exit_code is ExitCode.HALTED  # one device runs the new version on
+    assert rollout.rollout.exit_code_of(Ask.ROLLBACK) is ExitCode.DONE
+
+
+def test_rollback_of_one_device_leaves_its_wave_as_it_was():
+    rollout = finished()
+
+    rollout.ask(Ask.ROLLBACK, devices=(B,))
+    rollout.go_back(B)
+
+    assert rollout.states() == ["succeeded", "rolled_back", "succeeded"]
+    assert rollout.rollout.ledger.waves[1].state is WaveState.PASSED
+    assert rollout.rollout.exit_code_of(Ask.ROLLBACK) is ExitCode.DONE
+
+
+def test_what_was_left_can_be_rolled_back_later():
+    rollout = finished()
+    rollout.ask(Ask.ROLLBACK, devices=(B,))
+    rollout.go_back(B)
+
+    rollout.ask(Ask.ROLLBACK)
+    wanted = set(rollout.wanted())
+    rollout.go_back(A)
+    rollout.go_back(C)
+
+    assert wanted == {A, C}
+    assert rollout.rollout.exit_code is ExitCode.ROLLED_BACK
+
+
+@pytest.mark.parametrize(
+    ("ask", "choices"),
+    [
+        (Ask.RESUME, {"accept_failures": True}),
+        (Ask.PAUSE, {}),
+        (Ask.ABORT, {}),
+        (Ask.RETRY, {}),
+        (Ask.ROLLBACK, {"wave": "three"}),
+        (Ask.ROLLBACK, {"devices": ("dev-9999",)}),
+    ],
+)
+def test_finished_rollout_refuses_everything_else(ask, choices):
+    rollout = finished()
+
+    rollout.ask(ask, request=7, **choices)
+    rollout.ask(Ask.ROLLBACK, request=7)  # the same request once more
+
+    assert rollout.rollout.state is RolloutState.SUCCEEDED
+    assert [entry.data["done"] for entry in rollout.lines("operator")] == [False]
+    assert not rollout.rollout.in_flight
+
+
+def test_engine_takes_a_finished_rollout_up_for_its_rollback():
+    rollout = finished()
+
+    rollout.restart(epoch=5)
+    rollout.ask(Ask.ROLLBACK)
+    rollout.report(A, Reason.CONNECTION_LOST)
+    rollout.restart(epoch=6)
+
+    assert rollout.rollout.state is RolloutState.ROLLING_BACK
+    assert rollout.wanted() == dict.fromkeys((A, B, C), Work.INQUIRE)
+
+
+def test_device_that_had_a_later_transaction_is_told_apart():
+    rollout = finished()
+    rollout.ask(Ask.ROLLBACK, wave="two")
+    rollout.go_back(B)
+
+    other = replace(rollout.status(C, "none", manifest="f" * 64), txn="t-other", artifact="v3")
+    rollout.report(C, Reason.NOTHING_TO_ROLL_BACK, status=other)
+
+    rec = rollout.rollout.ledger.devices[C]
+    assert rollout.state(C) is DeviceState.ROLLBACK_FAILED
+    assert (rec.reason, rec.detail) == (Reason.NOTHING_TO_ROLL_BACK, "it runs `v3`")
+    assert not rec.moved
+    assert rollout.rollout.state is RolloutState.FAILED
+    assert rollout.rollout.exit_code_of(Ask.ROLLBACK) is ExitCode.NEEDS_HUMAN
+
+
+def test_aborted_rollout_is_rolled_back_as_far_as_it_came():
+    rollout = hand(wave("one", A), wave("two", B))
+    rollout.succeed(A)
+    rollout.ask(Ask.ABORT)
+
+    rollout.ask(Ask.ROLLBACK)
+    rollout.go_back(A)
+
+    assert rollout.rollout.state is RolloutState.ROLLED_BACK
+    assert [each.state for each in rollout.rollout.ledger.waves] == [
+        WaveState.ROLLED_BACK, WaveState.CANCELLED,
+    ]  # fmt: skip
+
+
+def test_rollback_by_the_plan_is_no_success_of_anybody():
+    rollout = hand(wave("all", A), on_failure=OnFailure.ROLLBACK)
+    rollout.fail(A)
+
+    assert rollout.rollout.state is RolloutState.ROLLED_BACK
+    assert rollout.rollout.exit_code is ExitCode.ROLLED_BACK
+    assert rollout.rollout.exit_code_of(Ask.ROLLBACK) is ExitCode.ROLLED_BACK
+
+
+def test_rollback_that_an_operator_asked_for_is_done_for_who_asked_and_not_for_apply():
+    rollout = hand(wave("all", A))
+    rollout.activate(A)
+    rollout.ask(Ask.ROLLBACK)
+    rollout.prove(A)
+    rollout.report(A)
+    rollout.go_back(A)
+
+    assert rollout.rollout.exit_code is ExitCode.ROLLED_BACK
+    assert rollout.rollout.exit_code_of(Ask.ROLLBACK) is ExitCode.DONE
 
 
 # --- R16 slow start --------------------------------------------------------------------------

@@ -121,7 +121,7 @@ def test_required_successes_are_never_none(base, allowed, unreachable, required)
 
 @pytest.mark.parametrize(
     ("allowed", "counted", "successes", "bound"),
-    [(0, 0, 0, 1), (2, 0, 0, 3), (2, 2, 0, 1), (0, 0, 4, 5), (0, 0, 400, 50)],
+    [(0, 0, 0, 1), (2, 0, 0, 3), (2, 2, 0, 1), (0, 3, 0, 0), (0, 0, 4, 5), (0, 0, 400, 50)],
 )
 def test_flight_bound_opens_with_allowed_plus_one_and_grows_with_proof(
     allowed, counted, successes, bound
