@@ -123,9 +123,10 @@ class Lines:
         if wave is None:
             return ""
         symbol, style = WAVE_SIGNS[wave.state]
+        note = escape(str(entry.data.get("note") or ""), limit=40)
         return (
             f"{self._sign(symbol, style)} {wave_words(wave.name)} {state_words(wave.state)}: "
-            f"{progress_words(wave)}"
+            f"{note or progress_words(wave)}"
         )
 
     def _device_state(self, entry: JournalEntry) -> str:

@@ -2,7 +2,9 @@
 
 Laws:
 1. A wave passes only when it is settled, has the successes R8 requires, has soaked, was read back
-   anew, and every deciding gate passed. What is missing is never success: it pauses.
+   anew, and every deciding gate passed. What is missing is never success: it pauses. A wave
+   whose devices all ran the target before needs no successes of its own once an earlier wave has
+   had one; it opens nothing that was not tried.
 2. The soak ends with fresh evidence; without a soak the proofs of the devices are fresh (R10).
 3. Modules that cannot go back commit after that, before the next wave begins (R17).
 4. A pause by rule comes to rest: once nothing is at work but devices that stand ready, these go
@@ -38,6 +40,8 @@ from orchestrator.rollout.states import (
     RolloutState,
     WaveState,
 )
+
+NOTHING_TO_UPDATE = "nothing to update"
 
 _FREEZING = frozenset({RolloutState.RUNNING, RolloutState.PAUSED})
 _GOOD_END = frozenset({DeviceState.SUCCEEDED, DeviceState.UNCHANGED})
@@ -184,11 +188,26 @@ def _has_evidence(led: Ledger, wave: WaveRecord) -> bool:
     """Whether enough devices succeeded (R8); pauses when not."""
     if wave.promised or wave.tripped or wave.successes >= wave.required:
         return True
+    if _has_nothing_to_update(wave) and _was_tried(led):
+        return True
     if wave.base == 0 and _whole_rollout_unchanged(led):
         return True
     detail = f"{wave.successes} succeeded, {wave.required} required"
+    if _has_nothing_to_update(wave):
+        devices = "the one device runs" if wave.total == 1 else f"all {wave.total} devices run"
+        detail = f"nothing was tried: {devices} it already"
     brakes.doubt_wave(led, wave, Pause.INSUFFICIENT_EVIDENCE, detail)
     return False
+
+
+def _has_nothing_to_update(wave: WaveRecord) -> bool:
+    """Whether each of its devices was read back on the target before anything was done to it."""
+    return wave.counts[DeviceState.UNCHANGED] == wave.total
+
+
+def _was_tried(led: Ledger) -> bool:
+    """Whether a device of an earlier wave succeeded: only then there is any evidence (R8)."""
+    return any(wave.successes for wave in led.waves[: led.current])
 
 
 def _whole_rollout_unchanged(led: Ledger) -> bool:
@@ -280,6 +299,8 @@ def _commit(led: Ledger, wave: WaveRecord) -> None:
     else:
         wave.state = WaveState.TRIPPED if wave.tripped else WaveState.PASSED
         data = {"state": wave.state.value, "succeeded": wave.successes, "failed": wave.counted}
+        if _has_nothing_to_update(wave):
+            data["note"] = NOTHING_TO_UPDATE
         led.note("wave_done", wave=wave.name, data=dict(data))
 
 

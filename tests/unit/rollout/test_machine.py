@@ -254,8 +254,67 @@ def test_unchanged_canary_alone_proves_nothing():
 
     rollout.report(A, Reason.UNCHANGED, status=status)
 
-    assert list(rollout.rollout.ledger.causes) == ["insufficient_evidence"]
+    detail = "nothing was tried: the one device runs it already"
+    assert rollout.rollout.ledger.causes == {"insufficient_evidence": detail}
     assert rollout.rollout.exit_code is ExitCode.WAITING
+
+
+def test_later_wave_that_is_at_the_target_already_is_passed():
+    rollout = hand(wave("canary", A), wave("early", B, C, soak_s=60.0), wave("rest", D))
+    rollout.succeed(A)
+
+    unchanged(rollout, B, C)
+
+    assert rollout.wanted() == {D: Work.DELIVER}
+    done = [entry.data for entry in rollout.lines("wave_done")]
+    assert done[1]["note"] == "nothing to update"
+    rollout.succeed(D)
+    assert rollout.rollout.exit_code is ExitCode.DONE
+
+
+def test_unchanged_wave_after_an_unchanged_one_is_no_evidence_either():
+    """What an operator accepts of one wave says nothing of the next."""
+    rollout = hand(wave("canary", A), wave("early", B, C), wave("rest", D))
+    unchanged(rollout, A)
+    rollout.ask(Ask.RESUME, accept_failures=True)
+
+    unchanged(rollout, B, C)
+
+    detail = "nothing was tried: all 2 devices run it already"
+    assert rollout.rollout.ledger.causes == {"insufficient_evidence": detail}
+    assert rollout.state(D) is DeviceState.PENDING
+
+
+def test_wave_of_unchanged_and_skipped_devices_is_no_evidence():
+    rollout = hand(wave("canary", A), wave("early", B, C), wave("rest", D))
+    rollout.succeed(A)
+
+    unchanged(rollout, B)
+    rollout.report(C, Reason.INCOMPATIBLE)
+
+    assert list(rollout.rollout.ledger.causes) == ["insufficient_evidence"]
+
+
+def test_gates_of_a_wave_speak_also_when_there_is_nothing_to_update():
+    probe = Probe(ProbeKind.HTTP, url="http://test/")
+    gate = Gate("load", Stage.WAVE, probe, success_when="result.value > 0", waves=("early",))
+    rollout = hand(wave("canary", A), wave("early", B), wave("rest", C), gates=(CHECK, gate))
+    rollout.succeed(A)
+    unchanged(rollout, B)
+
+    before = rollout.state(C)
+    rollout.sample(1)
+
+    assert before is DeviceState.PENDING
+    assert rollout.state(C) is DeviceState.TRANSFERRING
+
+
+def unchanged(rollout, *devices):
+    """These run the target already, read back."""
+    target = rollout.plan.artifact.manifest_sha256
+    for device in devices:
+        status = rollout.status(device, "none", manifest=target)
+        rollout.report(device, Reason.UNCHANGED, status=status)
 
 
 # --- R13 halt and what is in flight ----------------------------------------------------------
