@@ -50,6 +50,11 @@ class Release:
     lacks_checks: bool = False
     corrupt: bool = False
 
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return self == Release(self.name, self.manifest)
+
 
 @dataclass(slots=True)
 class Txn:

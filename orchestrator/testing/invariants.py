@@ -102,6 +102,8 @@ class Checker:
                 self.running, self.returning = False, True
             case "operator":
                 self._asked(entry)
+            case "wave_done" if entry.data["state"] == "passed":
+                self._check_evidence(entry)
             case "budget" if self.plan.on_failure is OnFailure.CONTINUE:
                 self.accepted[entry.wave] = self.counted(entry.wave)
             case _:
@@ -225,6 +227,19 @@ class Checker:
             entry,
         )
 
+    def _check_evidence(self, entry: JournalEntry) -> None:
+        """R8: a wave passes with a success, or with nothing to update after one."""
+        if self.touched:
+            return
+        own = [seen for seen in self.seen.values() if seen.wave == entry.wave]
+        good = any(seen.state in _GOOD for seen in own)
+        unchanged = all(seen.state == "unchanged" for seen in own)
+        tried = any(seen.state in _GOOD for seen in self.seen.values())
+        none_left = all(self.before[name] == self.target for name in self.seen)
+        self._expect(
+            good or (unchanged and (tried or none_left)), "R8: passed without evidence", entry
+        )
+
     def _check_return(self, entry: JournalEntry) -> None:
         device = self.devices[DeviceId(entry.device)]
         before = self.before[device.name]
@@ -269,13 +284,14 @@ class Checker:
                 message = f"I5: {name} is `{seen.state}` by the journal, `{stored}` as stored"
                 raise InvariantBroken(message)
         on_new = [name for name, device in self.devices.items() if device.active == self.target]
+        ours = [name for name in on_new if self.before[name] != self.target]
         if exit_code == 0 and len(on_new) != len(self.seen):
             message = (
                 f"exit 0, but only {len(on_new)} of {len(self.seen)} devices are on the target"
             )
             raise InvariantBroken(message)
-        if exit_code == 5 and on_new:  # noqa: PLR2004  the public code
-            message = f"exit 5, but {on_new} run the new version"
+        if exit_code == 5 and ours:  # noqa: PLR2004  the public code
+            message = f"exit 5, but {ours} run the new version"
             raise InvariantBroken(message)
 
     def _check_end(self, device: SimulatedDevice, seen: _Seen) -> None:
@@ -286,7 +302,7 @@ class Checker:
             problem = f"is left in {state}"
         elif seen.state == "succeeded" and device.active != self.target:
             problem = "succeeded, but is not on the target"
-        elif seen.state in _BACK_ON_OLD and device.active == self.target:
+        elif seen.state in _BACK_ON_OLD and device.active != self.before[device.name]:
             problem = f"is `{seen.state}`, but on the new version"
         elif seen.state not in _TERMINAL | {"deferred", "pending", "queued", "confirmed"}:
             problem = f"ended as `{seen.state}`"

@@ -120,7 +120,8 @@ def draw(seed: int) -> Scenario:
         plan=plan,
         release=release,
         odd=odd,
-        before=_before(random.Random(f"before/{seed}"), devices),  # noqa: S311  as above
+        before=_before(random.Random(f"before/{seed}"), devices)  # noqa: S311  as above
+        | _ahead(random.Random(f"ahead/{seed}"), plan, release, odd),  # noqa: S311  as above
         late=late,
         faults=rng.choice(_FAULTS),
         crashes=tuple(int(rng.expovariate(1 / 40)) + 1 for _ in range(rng.choice((0, 0, 1, 2, 4)))),
@@ -222,6 +223,16 @@ def _before(rng: random.Random, devices: tuple[DeviceId, ...]) -> dict[DeviceId,
     )
     share = rng.choice((0.0, 0.0, 0.1, 0.5))
     return {device: rng.choice(kinds) for device in devices if rng.random() < share}
+
+
+def _ahead(
+    rng: random.Random, plan: ResolvedPlan, release: Release, odd: Mapping[DeviceId, Release]
+) -> dict[DeviceId, Release]:
+    """Devices of a whole wave that run the new version already, where it is good."""
+    wave = rng.choice(plan.waves)
+    if rng.random() < 0.85 or not release.is_good:
+        return {}
+    return {device: release for device in wave.devices if device not in odd}
 
 
 def _releases(

@@ -8,7 +8,7 @@ of the engine at a time and want the checker to notice: a checker that sees noth
 import pytest
 
 from orchestrator.engine import loop
-from orchestrator.rollout import brakes, moves, proof, record, recovery, retreat, returned
+from orchestrator.rollout import brakes, moves, passage, proof, record, recovery, retreat, returned
 from orchestrator.rollout.placement import Place
 from orchestrator.rollout.states import BEFORE_RETURN, PAST_RETURN, DeviceState
 from orchestrator.testing.invariants import InvariantBroken
@@ -54,6 +54,7 @@ async def commit_after_acting(self, lease, rollout, changes):
         (moves, "may_start", lambda _led: True),
         (recovery, "engine_started", blind_replay),
         (retreat, "_flying", lambda _led: 0),
+        (passage, "_was_tried", lambda _led: True),
         (returned, "_gates", lambda _led, _rec: ()),
         (
             returned,
@@ -68,6 +69,7 @@ async def commit_after_acting(self, lease, rollout, changes):
         "pause",
         "inquiry",
         "drain",
+        "evidence",
         "checks of the way back",
         "their verdict",
         "read-back",
