@@ -26,6 +26,9 @@ ROLLBACKS_MAX = 10  # a device that never finishes going back needs a human
 REPLY_S = 30.0  # a request without work of its own is answered within this after connecting
 
 
+_AFTER_ACTIVATION = frozenset({DeviceState.ROLLED_BACK, DeviceState.ROLLBACK_FAILED})
+
+
 def enqueue(led: Ledger, rec: DeviceRecord, reason: Reason = Reason.OK, detail: str = "") -> None:
     """Back into the queue, in front of those that never started."""
     led.release(rec)
@@ -204,6 +207,7 @@ def finish(
     if state in (DeviceState.ROLLED_BACK, DeviceState.CANCELLED):
         rec.moved = False
         led.mark_proven(rec, proven=False)
+    rec.touched = rec.touched or state in _AFTER_ACTIVATION
     led.move(rec, state, reason, detail)
     wave = led.wave_of(rec)
     if state is DeviceState.ROLLBACK_FAILED:

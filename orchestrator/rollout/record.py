@@ -30,6 +30,7 @@ class DeviceRecord:
         work, round, asked: the action that is wanted, its number, the gates its checks serve.
         due_at: when it wants a tick; `dark_at`, `lost_at`: deadlines while uncertain.
         moved: it may run the new version because of this rollout.
+        touched: it was activated before, in an attempt that was taken back.
         proven: its gates passed after its last activation (R16).
         dark: no answer past the step's time (R6). `away`: the engine was down meanwhile.
         excused: its way back is no failure of the release (R6).
@@ -63,6 +64,7 @@ class DeviceRecord:
     nonce: str = ""
     boot: str = ""
     moved: bool = False
+    touched: bool = False
     proven: bool = False
     dark: bool = False
     away: bool = False

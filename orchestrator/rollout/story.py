@@ -153,7 +153,7 @@ def _wave(wave: WaveRecord) -> WaveStory:
 
 
 def _is_untouched(rec: DeviceRecord) -> bool:
-    return rec.state in _UNTOUCHED and not rec.moved
+    return rec.state in _UNTOUCHED and not rec.moved and not rec.touched
 
 
 def _stops(led: Ledger) -> tuple[Stop, ...]:

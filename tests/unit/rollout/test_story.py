@@ -1,6 +1,7 @@
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
 from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Skipped, Stage
+from orchestrator.rollout.events import Ask
 from orchestrator.rollout.states import DeviceState, Halt, RolloutState
 from orchestrator.rollout.story import tell, tell_waves
 from orchestrator.testing.hand import Hand
@@ -72,3 +73,33 @@ def test_waves_tell_counts_by_state():
     assert canary.counts == {DeviceState.TRANSFERRING: 1}
     assert rest.counts == {DeviceState.PENDING: 2}
     assert (canary.allowed, canary.required, canary.bound) == (0, 1, 1)
+
+
+def test_device_that_was_tried_is_not_untouched_after_a_retry():
+    rollout = hand()
+    rollout.fail(A)
+
+    rollout.ask(Ask.RETRY)
+
+    story = tell(rollout.rollout)
+    assert rollout.state(A) is DeviceState.QUEUED
+    assert (story.untouched, story.on_new) == (2, 0)
+
+
+def test_device_that_was_tried_is_not_untouched_after_a_restart():
+    rollout = hand()
+    rollout.fail(A)
+    rollout.ask(Ask.RETRY)
+
+    rollout.restart()
+
+    assert tell(rollout.rollout).untouched == 2
+
+
+def test_device_that_never_got_beyond_its_delivery_is_untouched_after_a_retry():
+    rollout = hand()
+    rollout.report(A, Reason.INSTALL)
+
+    rollout.ask(Ask.RETRY)
+
+    assert tell(rollout.rollout).untouched == 3
