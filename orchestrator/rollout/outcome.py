@@ -8,9 +8,13 @@ from __future__ import annotations
 from orchestrator.errors import ExitCode
 from orchestrator.rollout.events import Ask
 from orchestrator.rollout.ledger import Ledger
-from orchestrator.rollout.states import DeviceState, Pause, RolloutState
+from orchestrator.rollout.states import PASSING, DeviceState, Pause, RolloutState
 
-_WAITING = frozenset({Pause.UNREACHABLE.value, Pause.INSUFFICIENT_EVIDENCE.value})
+_WAITING = PASSING | {
+    Pause.UNREACHABLE.value,
+    Pause.INSUFFICIENT_EVIDENCE.value,
+    Pause.SLOTS.value,
+}
 _UNKNOWN = (DeviceState.ROLLBACK_FAILED, DeviceState.LOST)
 
 

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
+from orchestrator.rollout import slots
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.outcome import exit_code, runs_new
 from orchestrator.rollout.record import DeviceRecord, WaveRecord
 from orchestrator.rollout.states import (
     AT_WORK,
+    PASSING,
     TERMINAL_ROLLOUT,
     WAITING,
     DeviceState,
@@ -176,18 +178,29 @@ def _troubles(led: Ledger) -> tuple[Trouble, ...]:
 
 
 def _waits_for(led: Ledger) -> tuple[str, ...]:
-    if led.state in TERMINAL_ROLLOUT:
-        return ()
-    if led.state in (RolloutState.HALTED, RolloutState.PAUSED):
-        return ("operator",)
-    wave = led.waves[led.current]
+    match led.state:
+        case state if state in TERMINAL_ROLLOUT:
+            return ()
+        case RolloutState.SCHEDULED:
+            return ("start",)
+        case RolloutState.PAUSED if led.causes and PASSING.issuperset(led.causes):
+            return tuple(led.causes)
+        case RolloutState.HALTED | RolloutState.PAUSED:
+            return ("operator",)
+        case _:
+            return (_wave_waits_for(led, led.waves[led.current]),)
+
+
+def _wave_waits_for(led: Ledger, wave: WaveRecord) -> str:
+    if slots.waits_for_hours(led):
+        return "window"
     if any(record.at_work for record in led.waves):
-        return ("devices",)
+        return "devices"
     if wave.state is WaveState.SOAKING:
-        return ("soak",)
+        return "soak"
     if wave.state is WaveState.JUDGING:
-        return ("read_back",) if wave.reading else ("gate",)
-    return ("devices",)
+        return "read_back" if wave.reading else "gate"
+    return "devices"
 
 
 def _next_commands(led: Ledger) -> tuple[str, ...]:

@@ -1,0 +1,126 @@
+"""The rate of starts, and limits per value of a label."""
+
+import dataclasses
+
+import pytest
+
+from orchestrator.device.reason import Reason
+from orchestrator.plan.resolved import Rate, RateIncrease, ResolvedWave, Retries
+from orchestrator.rollout.events import Ask
+from orchestrator.rollout.pacing import next_start_at, per_minute
+from orchestrator.rollout.states import DeviceState, Pause, RolloutState
+from orchestrator.testing.hand import Hand
+from orchestrator.testing.plans import device_ids, make_plan
+
+A, B, C, D = device_ids(4)
+GROWING = Rate(20, RateIncrease(2.0, 100, 200))
+
+
+def hand(*, sites=None, **choices):
+    waves = [ResolvedWave("all", "all", (A, B, C, D), slow_start=False, max_fail_share=1)]
+    waves[0] = dataclasses.replace(waves[0], max_unreachable_share=1)
+    plan = make_plan(waves, retries=Retries(count=0), **choices)
+    labelled = {
+        device: dataclasses.replace(plan.devices[device], labels={"site": site} if site else {})
+        for device, site in zip((A, B, C, D), sites or ("",) * 4, strict=True)
+    }
+    return Hand(dataclasses.replace(plan, devices=labelled))
+
+
+@pytest.mark.parametrize(
+    ("successes", "rate"),
+    [(0, 20), (99, 20), (100, 40), (199, 40), (200, 80), (300, 160), (400, 200), (10**9, 200)],
+)
+def test_only_successes_speed_a_rate_up(successes, rate):
+    assert per_minute(GROWING, successes) == rate
+
+
+def test_a_rate_without_growth_stays():
+    assert per_minute(Rate(7), 10**6) == 7
+
+
+def test_the_first_start_and_starts_without_a_rate_do_not_wait():
+    assert next_start_at(None, 5.0, 0) is None
+    assert next_start_at(GROWING, None, 0) is None
+
+
+def test_starts_keep_their_distance():
+    rollout = hand(rate=Rate(6))  # every ten seconds
+    started = [(0.0, rollout.states().count("transferring"))]
+    for at in (9.0, 10.0, 19.0, 20.0):
+        rollout.tick(at)
+        started.append((at, rollout.states().count("transferring")))
+
+    assert started == [(0.0, 1), (9.0, 1), (10.0, 2), (19.0, 2), (20.0, 3)]
+
+
+def test_the_distance_holds_over_a_restart():
+    rollout = hand(rate=Rate(6))
+
+    rollout.restart()
+    rollout.tick(9.0)
+    early = rollout.states().count("transferring")
+    rollout.tick(10.0)
+
+    assert early == 1
+    assert rollout.states().count("transferring") == 2
+
+
+def test_at_most_so_many_devices_of_a_site_are_at_work():
+    rollout = hand(sites=("a", "a", "a", "b"), max_parallel_per={"site": 2})
+    first = rollout.states()
+
+    rollout.succeed(A)
+
+    assert first == ["transferring", "transferring", "pending", "transferring"]
+    assert rollout.state(C) is DeviceState.TRANSFERRING
+
+
+def test_devices_without_the_label_are_not_limited_by_it():
+    rollout = hand(max_parallel_per={"site": 1})
+
+    assert rollout.states() == ["transferring"] * 4
+
+
+def test_limits_of_several_labels_hold_together():
+    rollout = hand(sites=("a", "b", "a", "c"), max_parallel_per={"site": 1, "rack": 1})
+    ledger = rollout.rollout.ledger
+
+    assert rollout.states() == ["transferring", "transferring", "pending", "transferring"]
+    assert ledger.slots.full(C) == ("site", "a")
+    assert ledger.slots.full(D) == ("site", "c")
+
+
+def test_devices_that_are_down_use_up_the_slots_of_their_site():
+    rollout = hand(sites=("a", "a", "a", "b"), max_parallel_per={"site": 2})
+
+    rollout.report(A, Reason.UNREACHABLE, reached=False)  # deferred: it is down
+    one_down = rollout.states()
+    rollout.succeed(B)
+
+    assert one_down == ["deferred", "transferring", "pending", "transferring"]
+    assert rollout.state(C) is DeviceState.TRANSFERRING  # the other slot
+
+
+def test_a_site_whose_slots_are_all_down_pauses_the_rollout():
+    rollout = hand(sites=("a", "a", "a", "b"), max_parallel_per={"site": 2})
+    for device in (A, B):
+        rollout.report(device, Reason.UNREACHABLE, reached=False)
+    rollout.succeed(D)
+    causes = dict(rollout.rollout.ledger.causes)
+
+    rollout.ask(Ask.RESUME)  # tries those that were away again
+
+    assert causes == {Pause.SLOTS.value: "all slots of site `a` are taken by devices that are down"}
+    assert rollout.rollout.state is RolloutState.RUNNING
+    assert rollout.states()[:3].count("transferring") == 2
+
+
+def test_slots_are_counted_anew_after_a_restart():
+    rollout = hand(sites=("a", "a", "a", "b"), max_parallel_per={"site": 2})
+
+    rollout.restart()
+
+    assert rollout.states() == ["transferring", "transferring", "pending", "transferring"]
+    rollout.succeed(A)
+    assert rollout.state(C) is DeviceState.TRANSFERRING
