@@ -182,6 +182,11 @@ class Board:
         return sum(wave.proven for wave in self.waves.values())
 
     @property
+    def unchanged(self) -> int:
+        """Devices that ran the new version before this rollout came to them."""
+        return sum(wave.counts[DeviceState.UNCHANGED] for wave in self.waves.values())
+
+    @property
     def on_new(self) -> int:
         """Devices that run, or may run, the new version because of this rollout."""
         return self.proven if self.on_new_count is None else self.on_new_count

@@ -39,7 +39,7 @@ _PURPOSES: Mapping[str, str] = {
     "status": "the whole picture",
     "events": "everything that happened, in order",
 }
-_IDLE = frozenset({WaveState.PENDING, WaveState.CANCELLED, WaveState.SKIPPED_EMPTY})
+_NOT_STARTED = frozenset({WaveState.PENDING, WaveState.SKIPPED_EMPTY})
 _UNKNOWN = frozenset({DeviceState.LOST, DeviceState.ROLLBACK_FAILED, DeviceState.UNCERTAIN})
 NAMES_CELLS_MAX = 60
 _EXIT_WORDS: Mapping[int, str] = {
@@ -99,7 +99,7 @@ def picture(board: Board, look: Look, *, here: str = "") -> list[str]:
     causes = grouped_causes(board)
     if causes:
         lines += ["", *_causes(causes, look)]
-    lines += ["", *_untouched(board, look), *_next(board, look, here)]
+    lines += ["", *_untouched(board, look), *_left_out(board, look), *_next(board, look, here)]
     return lines
 
 
@@ -150,8 +150,8 @@ def head(board: Board, look: Look) -> list[str]:
 
 
 def _waves(board: Board, look: Look) -> list[str]:
-    waves = board.waves.values()
-    idle = [wave for wave in waves if wave.state in _IDLE and wave.untouched == wave.total]
+    waves = list(board.waves.values())
+    idle = _idle(waves, board.current)
     started = [wave for wave in waves if wave not in idle]
     width = max((cells(escape(wave.name)) for wave in started), default=0)
     lines = [_wave(wave, width, look) for wave in started]
@@ -161,6 +161,16 @@ def _waves(board: Board, look: Look) -> list[str]:
         text = f"{names}: never started ({plural(count, 'device')})"
         lines += wrap(text, look.width, first=f"  {look.sign(Symbol.WAITING)} ", indent="    ")
     return lines
+
+
+def _idle(waves: Sequence[WaveLine], current: str) -> list[WaveLine]:
+    """Waves that never started; a cancelled one did, unless it comes after the present one."""
+    place = next((i for i, wave in enumerate(waves) if wave.name == current), -1)
+    return [
+        wave
+        for i, wave in enumerate(waves)
+        if wave.state in _NOT_STARTED or (wave.state is WaveState.CANCELLED and i > place)
+    ]
 
 
 def _wave(wave: WaveLine, width: int, look: Look) -> str:
@@ -184,9 +194,10 @@ def _causes(causes: Sequence[Cause], look: Look) -> list[str]:
 
 def _untouched(board: Board, look: Look) -> list[str]:
     if board.state is RolloutState.SUCCEEDED:
-        text = f"{number(board.proven)} of {plural(board.total, 'device')} run the new version."
+        run = board.proven + board.unchanged
+        text = f"{number(run)} of {plural(board.total, 'device')} run the new version."
         return [look.paint(text, Style.GOOD)]
-    parts = [f"{_were(board.untouched)} never touched"]
+    parts = [f"{_were(board.untouched)} never touched"] if board.untouched else []
     for name, count in _returned(board).items():
         parts.append(f"{_are(count)} back on {name}")
     unproven = sum(line.reason == Reason.UNPROVEN for line in board.trouble.values())
@@ -195,9 +206,26 @@ def _untouched(board: Board, look: Look) -> list[str]:
     unknown = sum(line.state in _UNKNOWN for line in board.trouble.values()) - unproven
     if unknown:
         parts.append(f"{_are(unknown)} in an unknown state")
-    new = plural(board.on_new, "device") if board.on_new else "no device"
-    parts.append(f"{new} {'runs' if board.on_new <= 1 else 'run'} the new version")
+    noun, it = "device", "the new version"
+    if board.unchanged:  # nothing was done to them, and they run it all the same
+        parts.append(f"{plural(board.unchanged, 'device')} ran the new version already")
+        noun, it = "other device", "it"
+    new = plural(board.on_new, noun) if board.on_new else f"no {noun}"
+    parts.append(f"{new} {'runs' if board.on_new <= 1 else 'run'} {it}")
     return wrap("; ".join(parts) + ".", look.width)
+
+
+def _left_out(board: Board, look: Look) -> list[str]:
+    """Devices that the plan chose and the preview left out: a success that is none for them."""
+    found: dict[str, list[str]] = {}
+    for skipped in board.plan.skipped:
+        found.setdefault(skipped.reason, []).append(skipped.device)
+    lines: list[str] = []
+    for reason, names in found.items():
+        shown = fold_line(names, min(NAMES_CELLS_MAX, look.width - 10), look)
+        text = f"{_were(len(names))} left out of the plan ({reason_words(reason)}): {shown}"
+        lines += wrap(text, look.width)
+    return lines
 
 
 def _were(count: int) -> str:

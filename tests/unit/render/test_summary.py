@@ -107,3 +107,46 @@ def test_a_command_to_copy_quotes_unusual_names(plan_of, journal) -> None:
     lines = summary(board_of(plan, journal), 4, Look(80))
 
     assert any("rollout device check 'a b;c'" in line for line in lines)
+
+
+def test_devices_that_ran_it_already_are_not_said_to_run_something_else(plan, journal) -> None:
+    journal.add("wave_started", wave="canary")
+    journal.device("gw-001", "canary", "transferring", "unchanged")
+    journal.add("paused", wave="canary", cause="insufficient_evidence", detail="0 succeeded")
+
+    lines = " ".join(summary(board_of(plan, journal), 7, Look(120)))
+
+    assert "1 device ran the new version already; no other device runs it." in lines
+
+
+def test_a_wave_that_was_aborted_at_work_was_started_and_later_ones_were_not(plan, journal) -> None:
+    journal.add("wave_started", wave="canary")
+    journal.device("gw-001", "canary", "transferring", "unchanged")
+    for wave in plan.waves[1:]:
+        for name in wave.devices:
+            journal.device(name, wave.name, "cancelled")
+    for wave in plan.waves:
+        journal.add("wave_done", wave=wave.name, state="cancelled")
+    journal.add("rollout_done", state="aborted")
+
+    lines = summary(board_of(plan, journal), 4, Look(80))
+
+    assert "  · canary  0/1 updated, 1 unchanged" in lines
+    assert "  · early, rest: never started (23 devices)" in lines
+
+
+def test_devices_left_out_of_the_plan_are_named_in_the_last_words(plan, journal) -> None:
+    lines = summary(board_of(plan, journal), 3, Look(80))
+
+    assert "2 devices were left out of the plan (not enrolled): gw-10{1,2}" in lines
+    assert "1 device was left out of the plan (not compatible): old-1" in lines
+
+
+def test_a_success_counts_the_devices_that_ran_it_already(plan_of, journal) -> None:
+    journal.device("a", "canary", "transferring", "confirmed", "succeeded")
+    journal.device("b", "early", "transferring", "unchanged")
+    journal.add("rollout_done", state="succeeded")
+
+    lines = summary(board_of(plan_of(["a", "b"], (1, 1)), journal), 0, Look(80))
+
+    assert "2 of 2 devices run the new version." in lines
