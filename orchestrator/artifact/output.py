@@ -110,5 +110,5 @@ def _read_back(temporary: Path, path: Path) -> Artifact:
 
 def _exists(path: Path) -> ArtifactError:
     message = f"`{path}` exists already"
-    hint = "choose another name, or say that it shall be replaced"
+    hint = "choose another name, or remove the file first"
     return ArtifactError(Rule.WRITE_EXISTS, message, hint=hint, where=Where(str(path)))

@@ -126,7 +126,7 @@ def sign_artifact(
     artifact = read_artifact(path)
     if artifact.signature is not None and not replace:
         message = f"`{path}` is signed already"
-        hint = "say that its signature shall be replaced, if that is meant"
+        hint = "build it again with the other key; an artifact carries one signature"
         raise ArtifactError(Rule.WRITE_SIGNED, message, hint=hint, where=Where(str(path)))
 
     def write(file: BinaryIO) -> None:

@@ -95,7 +95,8 @@ def place(where: Where, excerpt: str, look: Look) -> list[str]:
     """Lines that point to a place: the arrow line and, where known, the text with a caret."""
     margin = " " * len(str(where.line)) if where.line else " "
     lines = [f"{margin}{look.paint('-->', Style.ACCENT)} {escape(str(where))}"]
-    if not excerpt.strip() or not where.line:
+    beyond = where.column > len(excerpt) + 1  # of a very long line only the beginning is kept
+    if not excerpt.strip() or not where.line or beyond:
         return lines
     line, offset, length = _window(excerpt.rstrip("\r\n"), max(1, where.column), look)
     bar = look.paint("|", Style.ACCENT)

@@ -242,7 +242,7 @@ def _returned(board: Board) -> Counter[str]:
     for line in board.trouble.values():
         if line.state is DeviceState.ROLLED_BACK:
             current = board.plan.devices[DeviceId(line.name)].current
-            found[escape(current, limit=60) if current else "what they ran before"] += 1
+            found[escape(current, limit=60) if current else "what ran before"] += 1
     return found
 
 

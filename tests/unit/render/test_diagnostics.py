@@ -125,3 +125,12 @@ def test_a_plan_error_shows_every_finding() -> None:
 
     assert shown.count("error[") == 2
     assert shown.endswith("2 errors, 1 warning in 2 files\n")
+
+
+def test_no_caret_points_into_a_line_that_was_cut_before_it() -> None:
+    far = Diagnostic(Where("saved.json", 1, 5600), "P107", "unknown key", excerpt="{" * 300)
+
+    lines = text([far], 1, Look(80)).splitlines()
+
+    assert lines[1] == " --> saved.json:1:5600"
+    assert not any("^" in line for line in lines)
