@@ -14,6 +14,17 @@ from orchestrator.artifact.tree import file_chunks, tree_chunks, unreadable
 _DEST_DIR = re.compile(r"(?:/[A-Za-z0-9_.+-]+)+")  # update modules use it unquoted in sh
 _PERMISSIONS = re.compile(r"0?[0-7]{3}")
 _PERMISSION_BITS = 0o777
+_VITAL_DIRS = frozenset({
+    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/run", "/sbin",
+    "/sys", "/usr", "/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32", "/usr/sbin",
+    "/var", "/var/lib", "/var/run",
+})  # fmt: skip
+_OWN_DIRS = (
+    "/etc/rollout",
+    "/run/rollout",
+    "/usr/lib/rollout",
+    "/var/lib/rollout",
+)  # device-layout
 _RESERVED_FILES = ("dest_dir", "filename", "permissions")
 
 
@@ -75,6 +86,7 @@ def directory_payload(source: Path, *, dest_dir: str) -> PayloadSpec:
         ArtifactError: `dest_dir` or the tree cannot be used.
     """
     check_dest_dir(dest_dir)
+    _check_way_back(dest_dir)
     files = (
         InputFile("update.tar", lambda: tree_chunks(source)),
         text_file("dest_dir", f"{dest_dir}\n"),
@@ -141,6 +153,17 @@ def check_dest_dir(text: str) -> None:
     if not _DEST_DIR.fullmatch(text) or "." in words or ".." in words:
         message = f"destination {text!a} cannot be used"
         hint = "an absolute path below `/` of letters, digits and `_ . + -`, as `/opt/app`"
+        raise ArtifactError(Rule.WRITE_DESTINATION, message, hint=hint)
+
+
+def _check_way_back(text: str) -> None:
+    """Refuses to replace what a device needs to go back; the update module does so too."""
+    own = any(f"{text}/".startswith(f"{path}/") for path in _OWN_DIRS)
+    if own or text in _VITAL_DIRS:
+        message = (
+            f"`{text}` holds what a device needs to go back, and cannot be replaced as a whole"
+        )
+        hint = "choose a directory of the application, as `/opt/app`"
         raise ArtifactError(Rule.WRITE_DESTINATION, message, hint=hint)
 
 

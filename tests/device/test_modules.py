@@ -175,6 +175,18 @@ def test_dest_dir_is_a_plain_absolute_path(one: Device, path: bytes):
     fails(one, release, "install_failed")
 
 
+@pytest.mark.parametrize(
+    "path", [b"/etc", b"/etc/", b"/usr/lib", b"/var", b"/bin", b"/var/lib/rollout/component"]
+)
+def test_what_the_device_needs_to_go_back_is_not_replaced(one: Device, path: bytes):
+    release = directory("r1")
+    release.payload["dest_dir"] = path
+
+    fails(one, release, "install_failed")
+
+    assert not list(one.root.glob("**/*.releases"))
+
+
 def test_what_is_no_archive_is_refused(one: Device):
     release = directory("r1")
     release.payload["update.tar"] = b"not a tar" * 100

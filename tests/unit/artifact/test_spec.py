@@ -72,6 +72,10 @@ def test_module_takes_any_files_under_their_names(tmp_path):
         "/o\npt",
         "/$HOME",
         "/*",
+        "/etc",
+        "/usr/lib",
+        "/var/lib/rollout",
+        "/etc/rollout/keys",
     ],
 )
 def test_unsafe_destination_is_refused(tmp_path, dest_dir):
