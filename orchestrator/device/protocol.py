@@ -27,6 +27,7 @@ from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
 
 PROTOCOL = "rollout-agent/1"
+HELPER_MIN = (1, 1, 0)  # the oldest helper that knows every request that is made here
 REQUEST_BYTES_MAX = 1024
 REPLY_BYTES_MAX = 64 * 1024  # a reply is a few lines; more is an attack or a bug
 LINE_BYTES_MAX = 8 * 1024
@@ -195,6 +196,14 @@ class Reply:
             if code.isdigit():
                 found.append(CheckResult(name, int(code), decode(output)))
         return tuple(found)
+
+
+def helper_fits(version: str) -> bool:
+    """Whether a helper of that version knows what is asked here; what is no version does not."""
+    words = version.split(".")
+    if len(words) != len(HELPER_MIN) or not all(word.isdigit() for word in words):
+        return False
+    return tuple(int(word) for word in words) >= HELPER_MIN
 
 
 def encode(text: str) -> str:

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     # protocol: the device answered, but not as agreed
     PROTOCOL = "protocol_violation"
     NOT_ENROLLED = "not_enrolled"
+    OLD_HELPER = "old_helper"  # its helper does not know what this program asks
     USAGE = "usage"
     # the helper refused
     DENIED = "denied"  # signature, digest or key; always halts

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
 from orchestrator.device.model import Device, DeviceId
-from orchestrator.device.protocol import Reply, Request, Verb
+from orchestrator.device.protocol import Reply, Request, Verb, helper_fits
 from orchestrator.device.reason import Reason
 from orchestrator.engine.perform import REPLY_S, first_device_error
 from orchestrator.engine.ports import Transport
@@ -80,6 +80,9 @@ def surveyed(reply: Reply, payload_type: str) -> Surveyed:
         outcome = outcome_of(reply)
         reason = outcome.reason if reply.rc else Reason.PROTOCOL
         return Surveyed(reachable=True, reason=reason, detail=outcome.detail)
+    if not helper_fits(version := fields.get("helper", "")):
+        detail = f"its helper `{version}` is too old; enrol the device again"
+        return Surveyed(reachable=True, reason=Reason.OLD_HELPER, detail=detail)
     manifest = fields.get("manifest", NOTHING)
     return Surveyed(
         reachable=True,

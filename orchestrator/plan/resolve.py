@@ -37,6 +37,7 @@ MAX_PARALLEL_DEFAULT = 50
 RELEASE_CHARS_MAX = 200
 _LEFT_OUT = frozenset({
     Reason.HOST_KEY, Reason.AUTHENTICATION, Reason.DENIED, Reason.HELD, Reason.FENCED,
+    Reason.OLD_HELPER,
 })  # fmt: skip
 
 _T = TypeVar("_T")

@@ -87,6 +87,7 @@ _REASONS: Mapping[str, str] = {
     Reason.AUTHENTICATION: "login refused",
     Reason.PROTOCOL: "broke the protocol",
     Reason.NOT_ENROLLED: "not enrolled",
+    Reason.OLD_HELPER: "helper too old",
     Reason.DENIED: "refused: signature, digest or key",
     Reason.INCOMPATIBLE: "not compatible",
     Reason.FENCED: "served by another controller or a newer engine",

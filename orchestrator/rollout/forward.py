@@ -16,7 +16,7 @@ from orchestrator.rollout.states import DeviceState
 CANCELS_MAX = 10  # a device that always cancels the go is a failing device
 
 _NEVER_STARTED = frozenset({Reason.AUTHENTICATION})
-_LEFT_OUT = frozenset({Reason.INCOMPATIBLE, Reason.NOT_ENROLLED})
+_LEFT_OUT = frozenset({Reason.INCOMPATIBLE, Reason.NOT_ENROLLED, Reason.USAGE})
 _BLOCKED = frozenset({Reason.INHIBITED, Reason.WRONG_STATE})  # not now; nobody's fault
 _TRANSFER = CONNECT_REASONS | {Reason.IO, Reason.INTERRUPTED, Reason.BUSY}
 _UNKNOWN = CONNECT_REASONS | {

@@ -202,7 +202,7 @@ class SimulatedDevice:
     def state_fields(self, nonce: str = "") -> list[Line]:
         """The fields of state."""
         txn = self.txn
-        lines = [("protocol", "rollout-agent/1"), ("helper", "sim")]
+        lines = [("protocol", "rollout-agent/1"), ("helper", "1.1.0")]
         if nonce:
             lines.append(("nonce", nonce))
         lines += [

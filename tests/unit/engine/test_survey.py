@@ -1,3 +1,5 @@
+import pytest
+
 from orchestrator.device.model import Address, Device
 from orchestrator.device.protocol import Reply
 from orchestrator.device.reason import Reason
@@ -80,6 +82,16 @@ def test_device_without_the_helper_is_not_enrolled():
 
     assert (found[IDS[0]].reachable, found[IDS[0]].enrolled) == (True, False)
     assert found[IDS[0]].reason is Reason.NOT_ENROLLED
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "0.9.12", "1.1", "2", "x.y.z", "", "1.1.0-rc1"])
+def test_device_with_an_older_helper_is_told_apart(version):
+    fields = (("helper", version), ("state", "none"), ("boot-id", "b"))
+
+    found = surveyed(Reply(0, fields), "directory")
+
+    assert (found.reachable, found.reason) == (True, Reason.OLD_HELPER)
+    assert version in found.detail
 
 
 def test_refusal_of_the_helper_keeps_its_reason():

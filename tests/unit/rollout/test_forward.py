@@ -55,6 +55,15 @@ def test_failure_of_the_device_itself_is_not_tried_again(reason):
     assert not rollout.rollout.ledger.devices[A].moved
 
 
+def test_device_that_does_not_know_the_request_is_left_out():
+    rollout = hand(A, B)
+
+    rollout.report(A, Reason.USAGE)
+
+    assert rollout.state(A) is DeviceState.SKIPPED
+    assert rollout.rollout.state is RolloutState.RUNNING
+
+
 def test_wrong_credentials_are_not_tried_again():
     rollout = hand()
 
