@@ -426,6 +426,7 @@ END {
     v = pad = 0
     for (j = 0; j < 4; j++) { k = index(a, substr(s, i + j, 1)); v = v * 64 + (k ? k - 1 : 0); pad += !k }
     b[n++] = int(v / 65536)
+    if (pad && v % (pad > 1 ? 65536 : 256)) exit 1 # bits that say nothing: another text of the same bytes
     if (pad < 2) b[n++] = int(v / 256) % 256
     if (pad < 1) b[n++] = v % 256
   }

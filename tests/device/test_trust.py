@@ -76,12 +76,44 @@ def test_a_flipped_bit_in_any_frame_is_refused(one: Device, frame: str):
     whole = directory("r1").frames(one.key)
 
     for number in range(4):
-        spoilt = bytearray(whole[frame])
-        # the last character of base64 has bits that mean nothing: not a change of the signature
-        spoilt[rng.randrange(len(spoilt) - 3)] ^= 1 << rng.randrange(8)
-        reply = one.deliver(number, whole | {frame: bytes(spoilt)})
-        assert (reply.rc, reply.fields["reason"]) == (65, "denied"), reply
-        untouched(one)
+        deny_flipped(one, number, whole, frame, rng.randrange(len(whole[frame])), rng.randrange(8))
+
+
+@pytest.mark.parametrize("kind", ["ec", "rsa"])
+def test_a_flipped_bit_at_the_end_of_a_signature_is_refused(one: Device, kind: str):
+    """Base64 may end with bits that say nothing; they are not free either."""
+    key = Key(kind)
+    (one.root / "etc/rollout/keys/release.pem").write_bytes(key.public_pem)
+    frames = directory("r1").frames(key)
+    size = len(frames["manifest.sig"])
+
+    for number in range(3 * 8):
+        deny_flipped(one, number, frames, "manifest.sig", size - 3 + number // 8, number % 8)
+
+
+@pytest.mark.night
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("frame", ["version", "manifest", "manifest.sig", "header.tar.gz"])
+@pytest.mark.parametrize("kind", ["ec", "rsa"])
+def test_every_flipped_bit_of_what_describes_a_release_is_refused(
+    one: Device, kind: str, frame: str
+):
+    key = Key(kind)
+    (one.root / "etc/rollout/keys/release.pem").write_bytes(key.public_pem)
+    frames = directory("r1").frames(key)
+
+    for number in range(len(frames[frame]) * 8):
+        deny_flipped(one, number, frames, frame, *divmod(number, 8))
+
+
+def deny_flipped(
+    device: Device, number: int, frames: dict[str, bytes], frame: str, at: int, bit: int
+) -> None:
+    spoilt = bytearray(frames[frame])
+    spoilt[at] ^= 1 << bit
+    reply = device.deliver(number, frames | {frame: bytes(spoilt)})
+    assert (reply.rc, reply.fields["reason"]) == (65, "denied"), (frame, at, bit, reply)
+    untouched(device)
 
 
 def test_a_bit_flipped_in_the_spool_is_refused(device: Device):
