@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import lzma
 import os
 import secrets
 import tarfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from orchestrator.artifact.errors import ArtifactError, Rule
-from orchestrator.artifact.model import Artifact, Compression
+from orchestrator.artifact.model import PAYLOAD_BYTES_MAX, SEAL_PREFIX, Artifact, Compression
 from orchestrator.artifact.reader import read_artifact
 from orchestrator.errors import Where
 
@@ -20,6 +21,7 @@ TAR_END = bytes(2 * tarfile.BLOCKSIZE)
 MEMBER_MODE = 0o600  # as mender-artifact
 _GZIP_LEVEL = 6
 _XZ_PRESET = 6
+_NO_SHA256 = "0" * 64  # holds the place of one
 
 
 def publish(path: Path, write: Callable[[BinaryIO], None], *, overwrite: bool) -> Artifact:
@@ -63,12 +65,49 @@ def write_member(file: BinaryIO, name: str, data: bytes) -> None:
     file.write(bytes(-len(data) % tarfile.BLOCKSIZE))
 
 
+def write_sealed_member(file: BinaryIO, name: str, pieces: Iterable[bytes]) -> None:
+    """Writes a member of which the manifest only vouches for what is packed in it.
+
+    A comment before it carries the checksum of its bytes as they stand in the file; it is
+    known at the end, and so is the size: the headers are filled in last.
+
+    Raises:
+        ArtifactError: the member is larger than a tar header can say.
+    """
+    header_at = file.tell()
+    file.write(_sealed_header(name, 0, _NO_SHA256))
+    digest = hashlib.sha256()
+    size_bytes = 0
+    for piece in pieces:
+        file.write(piece)
+        digest.update(piece)
+        size_bytes += len(piece)
+    if size_bytes > PAYLOAD_BYTES_MAX:
+        message = "the packed payload is larger than 8 GiB"
+        raise ArtifactError(Rule.SIZE_LIMIT, message)
+    file.write(bytes(-size_bytes % tarfile.BLOCKSIZE))
+    end = file.tell()
+    file.seek(header_at)
+    file.write(_sealed_header(name, size_bytes, digest.hexdigest()))
+    file.seek(end)
+
+
 def tar_header(name: str, size_bytes: int, mode: int) -> bytes:
     """The header of a regular file without owner and time."""
+    return _tar_info(name, size_bytes, mode).tobuf(tarfile.USTAR_FORMAT, "ascii", "strict")
+
+
+def _sealed_header(name: str, size_bytes: int, sha256: str) -> bytes:
+    info = _tar_info(name, size_bytes, MEMBER_MODE)
+    info.pax_headers = {"comment": SEAL_PREFIX + sha256}
+    return info.tobuf(tarfile.PAX_FORMAT, "ascii", "strict")
+
+
+def _tar_info(name: str, size_bytes: int, mode: int) -> tarfile.TarInfo:
     info = tarfile.TarInfo(name)
     info.size = size_bytes
     info.mode = mode
-    return info.tobuf(tarfile.USTAR_FORMAT, "ascii", "strict")
+    return info
 
 
 class Packer(Protocol):

@@ -7,7 +7,8 @@ Laws:
 2. Each part is used only after what vouches for it was seen: first the manifest (and whoever
    checks its signature, `accept`), then the header's checksum, then the header, then the payload.
 3. Every payload file is in the manifest and every line of the manifest was met.
-4. Nothing is extracted; memory is bounded by the limits in `model`, whatever the file declares.
+4. The packed payload has the checksum of the comment before it, where there is one.
+5. Nothing is extracted; memory is bounded by the limits in `model`, whatever the file declares.
 
 Source: Mender Artifact v3; design "mender" 1a and 1g, "threats-and-reliability" D.
 """
@@ -35,6 +36,8 @@ from orchestrator.artifact.model import (
     MANIFEST_NAME,
     PAYLOAD_BYTES_MAX,
     PAYLOAD_FOLDER,
+    PAYLOAD_TAR_NAME,
+    SEAL_PREFIX,
     SIGNATURE_NAME,
     VERSION_BYTES,
     VERSION_NAME,
@@ -195,25 +198,27 @@ class _Scan:
         return parse_header(data, policy=self._options.scripts)
 
     def _payload(self, front: _Front) -> tuple[PayloadFile, ...]:
-        name = f"data/0000.tar{front.compression.suffix}"
-        self._expect(name)
+        name = PAYLOAD_TAR_NAME + front.compression.suffix
+        member = self._expect(name)
+        packed = HashingSource(self._outer)
         limit_bytes = self._options.payload_bytes_max
         content = Decompressor(
-            self._outer, front.compression, limit_bytes=limit_bytes + _TAR_SLACK_BYTES, what=name
+            packed, front.compression, limit_bytes=limit_bytes + _TAR_SLACK_BYTES, what=name
         )
         tar = TarReader(content, what="payload")
         found: dict[str, PayloadFile] = {}
-        while member := tar.next_member():
-            check_file_name(member.name)
-            if member.name in found:
-                message = f"the payload has `{member.name}` more than once"
+        while file := tar.next_member():
+            check_file_name(file.name)
+            if file.name in found:
+                message = f"the payload has `{file.name}` more than once"
                 raise ArtifactError(Rule.MEMBER_DUPLICATE, message)
-            limit_bytes -= member.size_bytes
+            limit_bytes -= file.size_bytes
             if limit_bytes < 0:
                 message = f"the payload is larger than {self._options.payload_bytes_max} bytes"
                 raise ArtifactError(Rule.SIZE_LIMIT, message)
-            found[member.name] = self._payload_file(tar, member, front.sums)
+            found[file.name] = self._payload_file(tar, file, front.sums)
         content.finish()
+        _check_seal(member, packed)
         wanted = [
             key.removeprefix(PAYLOAD_FOLDER) for key in front.sums if key.startswith(PAYLOAD_FOLDER)
         ]
@@ -265,6 +270,17 @@ class _Scan:
             return ArtifactError(Rule.PAYLOAD_COUNT, message, hint=hint)
         hint = "the order is version, manifest, manifest.sig, header.tar, data/0000.tar"
         return ArtifactError(Rule.MEMBER_UNEXPECTED, message, hint=hint)
+
+
+def _check_seal(member: TarMember, packed: HashingSource) -> None:
+    """Compares the packed payload with the comment before it, if there is one.
+
+    No signature covers how a payload is packed, and nothing depends on it; but a file that we
+    wrote is then found to be damaged wherever it is.
+    """
+    if member.comment not in (None, f"{SEAL_PREFIX}{packed.sha256}".encode()):
+        message = f"`{member.name}` does not have the checksum that stands before it"
+        raise ArtifactError(Rule.CHECKSUM, message, hint="the file was changed or damaged")
 
 
 def _unpack_header(packed: bytes, name: str) -> bytes:

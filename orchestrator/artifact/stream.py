@@ -25,7 +25,11 @@ PIECE_BYTES = 128 * 1024
 XZ_MEMORY_BYTES_MAX = 80 * 1024 * 1024  # `xz -9` wants 65 MiB; a 4 GiB dictionary is an attack
 _GZIP_HEADER_BYTES = 10
 _GZIP_FLAGS_AT = 3
+_GZIP_EFFORT_AT = 8
+_GZIP_SYSTEM_AT = 9
 _GZIP_FLAG_NAME = 0x08  # the only optional field that honest writers use
+_GZIP_EFFORTS = (0, 2, 4)  # not said, most, least
+_GZIP_SYSTEMS = (*range(14), 19, 255)  # RFC 1952, what zlib says on macOS, not said
 
 
 class ByteSource(Protocol):
@@ -145,9 +149,8 @@ class _Gzip:
     def inflate(self, data: bytes, size_bytes: int) -> bytes:
         if len(self._head) < _GZIP_HEADER_BYTES:
             self._head = (self._head + data)[:_GZIP_HEADER_BYTES]
-            if len(self._head) > _GZIP_FLAGS_AT and self._head[_GZIP_FLAGS_AT] & ~_GZIP_FLAG_NAME:
-                message = "gzip stream has optional header fields"
-                raise ArtifactError(Rule.STREAM_DAMAGED, message)
+            if len(self._head) == _GZIP_HEADER_BYTES:
+                _check_gzip_header(self._head)
         return self._zlib.decompress(self._zlib.unconsumed_tail + data, size_bytes)
 
     @property
@@ -161,6 +164,16 @@ class _Gzip:
     @property
     def starving(self) -> bool:
         return not self._zlib.unconsumed_tail
+
+
+def _check_gzip_header(head: bytes) -> None:
+    flags, effort, system = head[_GZIP_FLAGS_AT], head[_GZIP_EFFORT_AT], head[_GZIP_SYSTEM_AT]
+    if flags & ~_GZIP_FLAG_NAME:
+        message = "gzip stream has optional header fields"
+        raise ArtifactError(Rule.STREAM_DAMAGED, message)
+    if effort not in _GZIP_EFFORTS or system not in _GZIP_SYSTEMS:
+        message = "gzip stream has a header that no program writes"
+        raise ArtifactError(Rule.STREAM_DAMAGED, message, hint="the file is damaged")
 
 
 class _Xz:

@@ -16,7 +16,7 @@ Laws:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.artifact.errors import ArtifactError, Rule
 from orchestrator.artifact.stream import PIECE_BYTES, ByteSource
@@ -54,18 +54,20 @@ _PAX_GLOBAL = b"g"
 _GNU_EXTENSIONS = (b"L", b"K")
 _PAX_BYTES_MAX = 4096
 _PAX_RECORD = re.compile(rb"([1-9][0-9]{0,4}) ([A-Za-z0-9_.]+)=([^\x00]*)\n", re.DOTALL)
+_COMMENT = b"comment"
 _PAX_HARMLESS = frozenset(
-    (b"mtime", b"atime", b"ctime", b"uname", b"gname", b"uid", b"gid", b"comment")
+    (b"mtime", b"atime", b"ctime", b"uname", b"gname", b"uid", b"gid", _COMMENT)
 )
 
 
 @dataclass(frozen=True, slots=True)
 class TarMember:
-    """The header of one regular file."""
+    """The header of one regular file; `comment` is of its pax record, if it has one."""
 
     name: str
     size_bytes: int
     mode: int
+    comment: bytes | None = None
 
 
 class TarReader:
@@ -102,7 +104,7 @@ class TarReader:
         member = self._member(block)
         _check_pax(records, member, self._what)
         self._begin(member.size_bytes)
-        return member
+        return replace(member, comment=records.get(_COMMENT))
 
     def read(self, size_bytes: int, /) -> bytes:
         """The next bytes of the current member, empty at its end.

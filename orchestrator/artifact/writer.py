@@ -40,6 +40,7 @@ from orchestrator.artifact.model import (
     PAYLOAD_BYTES_MAX,
     PAYLOAD_FILES_MAX,
     PAYLOAD_FOLDER,
+    PAYLOAD_TAR_NAME,
     SIGNATURE_NAME,
     VERSION_BYTES,
     VERSION_NAME,
@@ -48,12 +49,12 @@ from orchestrator.artifact.model import (
     Compression,
 )
 from orchestrator.artifact.output import (
-    MEMBER_MODE,
     TAR_END,
     new_packer,
     publish,
     tar_header,
     write_member,
+    write_sealed_member,
 )
 from orchestrator.artifact.reader import read_artifact
 from orchestrator.artifact.spec import ArtifactSpec, InputFile
@@ -101,7 +102,7 @@ def write_artifact(
         if sign is not None:
             write_member(file, SIGNATURE_NAME, base64.b64encode(sign(manifest)))
         write_member(file, f"header.tar{suffix}", header)
-        _write_payload(file, spec, sums)
+        write_sealed_member(file, PAYLOAD_TAR_NAME + suffix, _packed_payload(spec, sums))
         file.write(TAR_END)
 
     return publish(out_path, write, overwrite=overwrite)
@@ -147,10 +148,10 @@ def _copy(source: BinaryIO, file: BinaryIO, sign: Sign) -> None:
             write_member(file, MANIFEST_NAME, manifest)
             write_member(file, SIGNATURE_NAME, base64.b64encode(sign(manifest)))
             continue
-        file.write(tar_header(member.name, member.size_bytes, MEMBER_MODE))
-        while piece := outer.read(_COPY_BYTES):
-            file.write(piece)
-        file.write(bytes(-member.size_bytes % tarfile.BLOCKSIZE))
+        if member.name.startswith(PAYLOAD_TAR_NAME):
+            write_sealed_member(file, member.name, iter(lambda: outer.read(_COPY_BYTES), b""))
+            continue
+        write_member(file, member.name, outer.read_all(member.size_bytes))
     file.write(TAR_END)
 
 
@@ -256,27 +257,15 @@ def _pack(data: bytes, compression: Compression) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
-def _write_payload(file: BinaryIO, spec: ArtifactSpec, sums: list[tuple[int, str]]) -> None:
-    """Writes the data member: its size is known at the end, so its header is filled in last."""
-    name = f"data/0000.tar{spec.compression.suffix}"
+def _packed_payload(spec: ArtifactSpec, sums: list[tuple[int, str]]) -> Iterator[bytes]:
     packer = new_packer(spec.compression)
-    header_at = file.tell()
-    file.write(tar_header(name, 0, MEMBER_MODE))
-    start = file.tell()
     for payload_file, (size_bytes, digest) in zip(spec.payload.files, sums, strict=True):
-        file.write(packer.compress(tar_header(payload_file.name, size_bytes, _MODE_PAYLOAD)))
-        file.writelines(packer.compress(piece) for piece in _unchanged(payload_file, digest))
-        file.write(packer.compress(bytes(-size_bytes % tarfile.BLOCKSIZE)))
-    file.write(packer.compress(TAR_END))
-    file.write(packer.flush())
-    end = file.tell()
-    if end - start > PAYLOAD_BYTES_MAX:
-        message = "the packed payload is larger than 8 GiB"
-        raise ArtifactError(Rule.SIZE_LIMIT, message)
-    file.seek(header_at)
-    file.write(tar_header(name, end - start, MEMBER_MODE))
-    file.seek(end)
-    file.write(bytes(-(end - start) % tarfile.BLOCKSIZE))
+        yield packer.compress(tar_header(payload_file.name, size_bytes, _MODE_PAYLOAD))
+        for piece in _unchanged(payload_file, digest):
+            yield packer.compress(piece)
+        yield packer.compress(bytes(-size_bytes % tarfile.BLOCKSIZE))
+    yield packer.compress(TAR_END)
+    yield packer.flush()
 
 
 def _unchanged(file: InputFile, wanted: str) -> Iterator[bytes]:

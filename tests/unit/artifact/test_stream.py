@@ -100,3 +100,15 @@ def test_error_of_the_system_is_ours():
         RegularFile(-1).read(1)
 
     assert caught.value.rule is Rule.UNREADABLE
+
+
+@pytest.mark.parametrize(("at", "values"), [(8, (1, 6, 255)), (9, (14, 18, 127))])
+def test_header_of_gzip_that_no_program_writes_is_refused(at, values):
+    for value in values:
+        packed = bytearray(PACKERS[".gz"](DATA))
+        packed[at] = value
+
+        with pytest.raises(ArtifactError) as caught:
+            unpack(bytes(packed), Compression.GZIP, step=3)
+
+        assert caught.value.rule is Rule.STREAM_DAMAGED

@@ -183,7 +183,8 @@ def test_input_that_changes_meanwhile_is_refused(tmp_path):
 def test_payload_that_tar_cannot_hold_is_refused(tmp_path, monkeypatch):
     payload = PayloadSpec("app", (text_file("one", "x" * 2000),))
     for compression, limit in ((Compression.GZIP, 1999), (Compression.NONE, 2000)):
-        monkeypatch.setattr("orchestrator.artifact.writer.PAYLOAD_BYTES_MAX", limit)
+        for module in ("writer", "output"):
+            monkeypatch.setattr(f"orchestrator.artifact.{module}.PAYLOAD_BYTES_MAX", limit)
 
         with pytest.raises(ArtifactError) as caught:
             write_artifact(spec(payload=payload, compression=compression), tmp_path / "a.mender")
