@@ -265,8 +265,8 @@ free() { # W is the free space of the state's partition in bytes
 
 durable() { sync "$@" 2>/dev/null || sync; } # FILES: their content survives a loss of power
 
-lock() { # DIR: takes a generation lock; its newest name is never removed or used again
-  [ -d "$1" ] || (umask 022 && mkdir -p "$1") || return 1
+lock() { # DIR: takes a generation lock; its newest name is never removed or used again. 2: no room for it
+  [ -d "$1" ] || (umask 022 && mkdir -p "$1") || return 2
   newest "$1"
   n=$W next=$((W + 1)) HOLDER=
   if [ "$n" -gt 0 ] && [ ! -e "$1/done.$n" ] && read -r HOLDER at boot 2>/dev/null <"$1/g.$n"; then
@@ -274,7 +274,8 @@ lock() { # DIR: takes a generation lock; its newest name is never removed or use
     [ "$boot" = "$BOOT" ] && [ -n "$W" ] && [ "$W" = "$at" ] && return 1
   fi
   started self # not $$: the subshell of a core outlives a helper that is killed
-  echo "$PID $W $BOOT" >"$1/t.$PID" && ln "$1/t.$PID" "$1/g.$next" 2>/dev/null || return 1
+  echo "$PID $W $BOOT" 2>/dev/null >"$1/t.$PID" || return 2
+  ln "$1/t.$PID" "$1/g.$next" 2>/dev/null || return 1
   newest "$1" # a slow contender can make a name that is past already: then it holds nothing
   [ "$W" -eq "$next" ] || { rm -f "$1/g.$next" && return 1; }
   LOCKED=$1/done.$next
@@ -284,7 +285,7 @@ lock() { # DIR: takes a generation lock; its newest name is never removed or use
 core_lock() { # waits a little for the lock that all cores share
   tries=0
   until lock "$RUN/lock"; do
-    [ $((tries = tries + 1)) -lt "$1" ] || return 1
+    W=$? && [ $((tries = tries + 1)) -lt "$1" ] || return $W
     sleep 0.2 2>/dev/null || sleep 1
     clock
   done
@@ -845,7 +846,7 @@ core() { # VERB KEY=VALUE...: the only way in, in a process or subshell of its o
     adopt | gc) ;;
     *) false ;;
   esac && [ -n "$P_controller" ] && [ -n "$P_epoch" ] || die 64 usage "a parameter is missing or malformed"
-  core_lock 25 || die 75 busy "another request is at work"
+  core_lock 25 || { [ $? -eq 1 ] && die 75 busy "another request is at work" || die 74 io "$RUN cannot be written"; }
   load "$P_component"
   recover
   [ "$verb" != adopt ] || OWNER=
@@ -1064,6 +1065,7 @@ open_spool() { # the transaction becomes the newest one; one delivery at a time 
   LOCKED=
   spool=$VAR/spool/$P_component
   until lock "$spool/lock"; do
+    [ $? -eq 1 ] || { fits 0 && fail 74 io "the spool cannot be written" || fail 74 low_space "the disk is full"; }
     # a holder that has received nothing for minutes hangs on a dead connection
     [ -n "$HOLDER" ] && [ -d "$spool/$P_txn" ] && [ -z "$(find "$spool" -mmin -3)" ] && kill -9 "$HOLDER" 2>/dev/null ||
       fail 75 busy "another delivery is under way"
