@@ -45,8 +45,11 @@ exec "$SSHD" -D -e -f /dev/null -h "$W/host_key" -p "$PORT" -o ListenAddress=127
 """
 _FIRST = f"""
 useradd -m -s /bin/bash -p '*' {OPERATOR}
-echo '{OPERATOR} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{OPERATOR}
-chmod 440 /etc/sudoers.d/{OPERATOR}
+case $BECOME in
+  sudo) echo '{OPERATOR} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{OPERATOR} ;;
+  doas) echo 'permit nopass {OPERATOR}' >/etc/doas.conf ;;
+esac
+chmod 400 /etc/sudoers.d/{OPERATOR} /etc/doas.conf 2>/dev/null || :
 mkdir -m 700 /home/{OPERATOR}/.ssh
 cp "$W/operator.pub" /home/{OPERATOR}/.ssh/authorized_keys
 chown -R {OPERATOR}: /home/{OPERATOR}/.ssh
@@ -74,9 +77,14 @@ rc=$?; umount $d/m; rm -rf "$d"; exit $rc
 
 
 class RealHost:
-    """One host; an async context manager."""
+    """One host; an async context manager.
 
-    def __init__(self) -> None:
+    Args:
+        become: what gives its operator root: `sudo`, or `doas` alone.
+    """
+
+    def __init__(self, become: str = "sudo") -> None:
+        self._become = become
         self.directory = Path(tempfile.mkdtemp(prefix="rollout-host-", dir="/dev/shm"))
         self.port = free_port()
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
@@ -111,7 +119,7 @@ class RealHost:
 
     @property
     def operator(self) -> Address:
-        """The administrator's ordinary login, with sudo."""
+        """The administrator's ordinary login."""
         return self.address(OPERATOR, self.directory / "operator")
 
     def address(self, user: str, key_file: Path) -> Address:
@@ -152,6 +160,7 @@ class RealHost:
             "PORT": str(self.port),
             "SSHD": str(SSHD),
             "OVERLAID": " ".join(OVERLAID),
+            "BECOME": self._become,
         }
         log = (self.directory / "log").open("ab")
         with log:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,6 +121,22 @@ async def test_page_holds_on_a_real_host_and_power_cut_takes_it_back(tmp_path: P
         assert "rollout:" not in host.path("/etc/passwd").read_text()
         assert not [name for name in left if name.startswith(("/etc/rollout", "/usr/lib/rollout"))]
         assert host.path("/opt/site/index.html").read_text() == "hello 1.0\n"
+
+
+@pytest.mark.skipif(shutil.which("doas") is None, reason="doas is not installed")
+async def test_page_holds_where_the_operator_has_doas(tmp_path: Path) -> None:
+    async with RealHost(become="doas") as host:
+        desk = Desk(host, tmp_path)
+        desk.words |= {"--become sudo": "--become doas", "become: sudo": "become: doas"}
+
+        for number in (1, 2, 3, 4, 7):
+            await blocks(desk, number)
+        assert "become: doas" in desk.shell("cat as-admin-plan.yml")
+        assert desk.facts()["artifact"] == "site-1.0"
+        assert host.run("su", OPERATOR, "-c", "sudo -n true").returncode != 0
+
+        await blocks(desk, 8)
+        assert "rollout:" not in host.path("/etc/passwd").read_text()
 
 
 async def power_cut_in_mid_rollout(desk: Desk) -> None:
