@@ -173,8 +173,8 @@ def _check_variable(reader: Reader, key: ScalarNode, node: Node) -> None:
             reader.error(node.where, "P112", message, "use `{{ }}` where the value is needed")
         case ScalarNode(value=float() as number) if str(number) != node.text:
             message = f"`{node.text}` is the number {number} in YAML"
-            hint = f"quote it if it is a version: {key.text}: {quoted(node)}"
-            reader.warn(node.where, "Y902", message, hint)
+            hint = f"a version is quoted: {key.text}: {quoted(node)}; a number is written {number}"
+            reader.error(node.where, "Y902", message, hint)
         case MappingNode(entries=entries):
             for inner_key, value in entries:
                 _check_variable(reader, inner_key, value)

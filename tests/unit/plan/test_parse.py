@@ -332,14 +332,14 @@ def test_unknown_key_without_a_guess_lists_the_keys(findings: Check) -> None:
     assert "schema, name, release, hosts" in error.hint
 
 
-def test_version_under_vars_is_a_warning(findings: Check) -> None:
-    (found,) = findings(
+def test_number_under_vars_that_would_lose_its_text_is_an_error(findings: Check) -> None:
+    found = findings(
         "waves: [rest]\nvars: {v: 1.10, fine: 1.1, list: [{deep: 2.50}]}\n"
         "gates: [{name: ok, check: svc, success_when: result.exit == 0}]\n"
-    )[:1]
+    )
 
-    assert (found.code, found.severity) == ("Y902", Severity.WARNING)
-    assert found.hint == 'quote it if it is a version: v: "1.10"'
+    assert [(one.code, one.severity) for one in found] == [("Y902", Severity.ERROR)] * 2
+    assert found[0].hint == 'a version is quoted: v: "1.10"; a number is written 1.1'
 
 
 def test_word_that_looks_like_a_boolean_is_warned_about(plan: Parse) -> None:
