@@ -97,10 +97,10 @@ untouched=$(rollout status --format json | sed -n 's/.*"untouched": *\([0-9]*\).
   exit 1
 }
 
-say "The bad release was stopped: 1 device had it and is back on 1.0, $untouched were never touched."
+say "The bad release was stopped: 1 device is back on 1.0, $untouched were never touched."
 cat <<NEXT
 Look further:
-  $typed -C $place status                why it halted, and where every wave stands
+  $typed -C $place status                why it halted
   $typed -C $place events --format text  what happened, in order
 NEXT
 if [ -n "${KEEP:-}" ]; then
