@@ -10,7 +10,7 @@ from orchestrator.render.text import Look, Style, cells, clip, escape, plural, w
 
 FORMAT_VERSION = "1.0"
 EXCERPT_CELLS_MAX = 400  # of a line; beyond that it is no line a person reads
-_TOKEN = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s,:\]}\[{]+|.")
+_TOKEN = re.compile(r"\"[^\"]*\"|'[^']*'|(?:[^\s,:\]}\[{]|:(?=[^\s,\]}\[{]))+|.")
 
 
 def text(diagnostics: Sequence[Diagnostic], file_count: int, look: Look) -> str:
@@ -64,7 +64,8 @@ def summary(diagnostics: Sequence[Diagnostic], file_count: int, look: Look) -> s
         return look.paint(f"no problems in {files}", Style.GOOD)
     parts = [plural(errors, "error")] if errors else []
     parts += [plural(warnings, "warning")] if warnings else []
-    return look.paint(f"{', '.join(parts)} in {files}", Style.BAD if errors else Style.WARN)
+    place = f" in {files}" if file_count else ""  # none was found to be read
+    return look.paint(f"{', '.join(parts)}{place}", Style.BAD if errors else Style.WARN)
 
 
 def _count(diagnostics: Sequence[Diagnostic], severity: Severity) -> int:

@@ -8,7 +8,7 @@ from orchestrator.errors import (
     TrustError,
     Where,
 )
-from orchestrator.render.diagnostics import concise, document, error_text, text
+from orchestrator.render.diagnostics import concise, document, error_text, place, text
 from orchestrator.render.text import Look
 
 OVER = Diagnostic(
@@ -134,3 +134,13 @@ def test_no_caret_points_into_a_line_that_was_cut_before_it() -> None:
 
     assert lines[1] == " --> saved.json:1:5600"
     assert not any("^" in line for line in lines)
+
+
+def test_caret_stands_under_a_whole_time_of_day() -> None:
+    found = place(Where("p.yml", 1, 7), "soak: 22:30", Look(width=80))
+
+    assert found[-1] == "  |       ^^^^^"
+
+
+def test_summary_names_no_files_where_none_were_read() -> None:
+    assert text([WHOLE_FILE], 0, Look()).endswith("\n\n1 error\n")
