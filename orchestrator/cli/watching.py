@@ -16,11 +16,12 @@ from orchestrator.render.board import Board
 from orchestrator.render.documents import event_line, events_head
 from orchestrator.render.lines import Lines
 from orchestrator.render.screen import screen
-from orchestrator.render.text import Look
+from orchestrator.render.text import Look, fold
 from orchestrator.rollout.events import JournalEntry
 
 HEARTBEAT_S = 30.0  # so that a CI system sees a long soak is alive
 FRAME_S = 0.1  # no eye needs more, and drawing costs CPU that devices could use
+_INDENT = " " * 6  # what a line begins with: the time
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
 
 
@@ -98,7 +99,9 @@ class LiveView(PlainView):
         show(self._stream, self._erase() + _SHOW)
 
     def _print(self, lines: list[str]) -> None:
-        text = "".join(f"{line}\n" for line in lines)
+        width = shutil.get_terminal_size().columns
+        folded = [part for line in lines for part in fold(line, width, indent=_INDENT)]
+        text = "".join(f"{line}\n" for line in folded)
         show(self._stream, self._erase() + text)
         self._drawn_at = 0.0
         self._draw()

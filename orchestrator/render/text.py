@@ -10,6 +10,7 @@ Laws:
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ MARKS_MAX = 2  # combining marks on one character; more is "zalgo" that covers o
 
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _HIDDEN_LETTERS = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # letters nobody sees
+_PAINT = re.compile(r"\x1b\[[0-9;]*m")
 _HEX2_MAX, _HEX4_MAX = 0xFF, 0xFFFF
 
 
@@ -200,6 +202,27 @@ def wrap(text: str, width: int, *, first: str = "", indent: str = "") -> list[st
             candidate = indent + word
         line, fresh = candidate, False
     return [*lines, line]
+
+
+def fold(line: str, width: int, *, indent: str = "") -> list[str]:
+    """A finished line, painted or not, in lines of at most `width` cells, broken at blanks.
+
+    A word longer than a line stays where it is: the terminal breaks it.
+    """
+    lines: list[str] = []
+    head, *words = line.split(" ")
+    for word in words:
+        candidate = f"{head} {word}"
+        room = _shown_cells(indent + word) <= width
+        if word and room and _shown_cells(candidate) > width:
+            lines.append(head)
+            candidate = indent + word
+        head = candidate
+    return [*lines, head]
+
+
+def _shown_cells(painted: str) -> int:
+    return cells(_PAINT.sub("", painted))
 
 
 def _pieces(words: list[str], width: int) -> list[str]:

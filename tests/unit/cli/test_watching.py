@@ -126,6 +126,21 @@ def test_a_line_told_meanwhile_stays_and_leaves_nothing_of_the_live_view(session
     ]
 
 
+def test_lines_above_the_live_ones_break_at_blanks(session, run, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    stream = io.StringIO()
+    view = LiveView(session, stream)
+
+    view.started(run)
+    view.close()
+
+    assert settled(stream.getvalue()).split("\n") == [
+        "00:00 rollout r-1: app-1 to 1 device in",
+        "      1 wave",
+        "",
+    ]
+
+
 def test_the_live_view_draws_at_most_ten_times_a_second(session, run, monkeypatch) -> None:
     stream = io.StringIO()
     now = [1000.0]

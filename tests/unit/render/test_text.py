@@ -13,6 +13,7 @@ from orchestrator.render.text import (
     clip,
     colour_wanted,
     escape,
+    fold,
     number,
     pad,
     plural,
@@ -148,3 +149,22 @@ def test_colour_policy(flag: str, environment: dict, terminal: bool, wanted: boo
 )
 def test_signs_need_an_encoding_that_has_them(encoding: str | None, wanted: bool) -> None:
     assert unicode_wanted(encoding) is wanted
+
+
+def test_painted_line_is_folded_by_what_is_seen() -> None:
+    painted = Look(colour=True).paint("12:00", Style.DIM) + "   ! one two three"
+
+    folded = fold(painted, 17, indent="      ")
+
+    assert [line.replace("\x1b[0m", "").split("m")[-1] for line in folded] == [
+        "12:00   ! one two",
+        "      three",
+    ]
+    assert fold("a " + "x" * 50, 20) == ["a " + "x" * 50]
+
+
+@given(st.text(alphabet="ab 世", max_size=80), st.integers(4, 40))
+def test_folding_loses_no_word(line: str, width: int) -> None:
+    folded = fold(line, width)
+
+    assert " ".join(folded) == line
