@@ -101,7 +101,7 @@ def test_refusal_of_the_helper_keeps_its_reason():
 
 
 def test_nothing_active_is_empty_text():
-    lines = (("state", "none"), ("artifact", "none"), ("manifest", "none"))
+    lines = (("helper", "1.1.0"), ("state", "none"), ("artifact", "none"), ("manifest", "none"))
 
     found = surveyed(Reply(0, lines), "directory")
 
