@@ -138,6 +138,10 @@ class StoreError(OrchestratorError):
     """The state store cannot be read or written, or belongs to another engine."""
 
 
+class UnreadableError(StoreError):
+    """A rollout is stored in a form that this version does not read."""
+
+
 class LeaseError(StoreError):
     """Another engine holds (or has taken) the lease of this rollout."""
 

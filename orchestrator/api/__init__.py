@@ -38,6 +38,7 @@ from orchestrator.api.values import (
     Settings,
     Source,
     Status,
+    Unreadable,
     Validated,
 )
 
@@ -60,6 +61,7 @@ __all__ = [
     "Settings",
     "Source",
     "Status",
+    "Unreadable",
     "Validated",
     "apply",
     "artifact_build",

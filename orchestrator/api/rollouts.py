@@ -24,9 +24,16 @@ from orchestrator.api.values import (
     Run,
     Settings,
     Status,
+    Unreadable,
 )
 from orchestrator.device.model import DeviceId
-from orchestrator.errors import ExitCode, PlanError, StalePlanError, StoreError
+from orchestrator.errors import (
+    ExitCode,
+    PlanError,
+    StalePlanError,
+    StoreError,
+    UnreadableError,
+)
 from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked
 from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
 
@@ -275,8 +282,8 @@ async def status(settings: Settings, rollout: str | None) -> Status:
         return await _status(store, await rollout_id_of(store, rollout))
 
 
-async def rollouts(settings: Settings) -> tuple[Status, ...]:
-    """All stored rollouts, newest first.
+async def rollouts(settings: Settings) -> tuple[Status | Unreadable, ...]:
+    """All stored rollouts, newest first; one that cannot be read hides none of the others.
 
     Raises:
         StoreError: the store failed.
@@ -284,8 +291,14 @@ async def rollouts(settings: Settings) -> tuple[Status, ...]:
     if not state_exists(settings):
         return ()
     async with open_state(settings) as store:
-        found = await store.rollouts()
-        return tuple([await _status(store, one.rollout_id) for one in found])
+        found: list[Status | Unreadable] = []
+        for one in await store.rollouts():
+            try:
+                found.append(await _status(store, one.rollout_id))
+            except UnreadableError as error:
+                why = error.message
+                found.append(Unreadable(one.rollout_id, one.plan_name, one.state, why))
+        return tuple(found)
 
 
 async def journal(
@@ -313,13 +326,12 @@ async def journal(
 
 
 async def _status(store: SqlStore, rollout_id: str) -> Status:
-    from orchestrator.rollout.machine import Rollout
     from orchestrator.rollout.story import tell
 
     stored = await _stored(store, rollout_id)
-    plan = _plan(stored)
     lease = await store.lease_of(rollout_id)
-    found = Rollout.restore(plan, rollout_id, stored.rollout, stored.devices)
+    plan = _plan(stored)
+    found = _restored(stored, plan)
     alive = lease is not None and lease.expires_at > time.time() and not is_gone(lease.owner)
     owner = lease.owner if lease is not None and alive else ""
     return Status(rollout_id, plan, _digest(stored), tell(found), owner, found.returnable)
@@ -336,7 +348,24 @@ async def _stored(store: SqlStore, rollout_id: str) -> Stored:
 def _plan(stored: Stored) -> ResolvedPlan:
     from orchestrator.plan.digest import from_json
 
-    return from_json(stored.plan_json, file=stored.rollout_id)
+    try:
+        return from_json(stored.plan_json, file=stored.rollout_id)
+    except PlanError as error:
+        raise _unreadable(stored, error.message) from error
+
+
+def _restored(stored: Stored, plan: ResolvedPlan) -> Rollout:
+    from orchestrator.rollout.machine import Rollout
+
+    try:
+        return Rollout.restore(plan, stored.rollout_id, stored.rollout, stored.devices)
+    except (ValueError, LookupError, TypeError) as error:
+        raise _unreadable(stored, str(error)) from error
+
+
+def _unreadable(stored: Stored, why: str) -> UnreadableError:
+    message = f"rollout `{stored.rollout_id}` cannot be read: {why}"
+    return UnreadableError(message, hint="use the version of `rollout` that wrote it")
 
 
 async def _whole_journal(store: SqlStore, rollout_id: str) -> tuple[JournalEntry, ...]:

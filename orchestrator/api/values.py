@@ -201,6 +201,16 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A stored rollout that cannot be read, what is known of it all the same, and why."""
+
+    rollout_id: str
+    plan_name: str
+    state: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class AskRequest:
     """A control verb for a rollout (id, unique prefix, or None for the newest)."""
 

@@ -41,20 +41,31 @@ def status(
     every: Annotated[bool, typer.Option("--all", help="List all rollouts, newest first.")] = False,
     format: FormatOption = Format.TEXT,  # noqa: A002
 ) -> int:
-    """Show where a rollout stands, why, what was not touched, and what may be done now."""
+    """Show where a rollout stands, why, what was not touched, and what may be done now.
+
+    With `--all`, rollouts that cannot be read are named with the reason; the exit code then is 3.
+    """
     session = start(common)
     if every:
-        found = [_facts(one) for one in wait_for(api.rollouts(session.settings))]
+        found = [_shown(one) for one in wait_for(api.rollouts(session.settings))]
+        whole = not any(isinstance(one, render.Unread) for one in found)
         as_json = format is Format.JSON
         text = (
             dump(render.list_document(found)) if as_json else render.table_text(found, session.out)
         )
     else:
+        whole = True
         facts = _facts(wait_for(api.status(session.settings, rollout)))
         as_json = format is Format.JSON
         text = dump(render.document(facts)) if as_json else render.text(facts, session.out)
     write_result(text, output.output)
-    return ExitCode.DONE
+    return ExitCode.DONE if whole else ExitCode.PARTIAL
+
+
+def _shown(found: api.Status | api.Unreadable) -> render.StatusFacts | render.Unread:
+    if isinstance(found, api.Unreadable):
+        return render.Unread(found.rollout_id, found.plan_name, found.state, found.why)
+    return _facts(found)
 
 
 def _facts(found: api.Status) -> render.StatusFacts:

@@ -9,7 +9,7 @@ from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.render.board import Board
 from orchestrator.render.summary import head, picture
 from orchestrator.render.table import Cell, Column, Row, table
-from orchestrator.render.text import Look, escape, number, wrap
+from orchestrator.render.text import Look, Style, escape, number, wrap
 from orchestrator.render.words import ROLLOUT_STYLES, state_words
 from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
 from orchestrator.rollout.story import Story, Trouble, WaveStory
@@ -26,6 +26,16 @@ class StatusFacts:
     digest: str
     story: Story
     engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A stored rollout that this version cannot read, and why."""
+
+    rollout_id: str
+    plan_name: str
+    state: str
+    why: str
 
 
 def text(facts: StatusFacts, look: Look) -> str:
@@ -51,24 +61,11 @@ def _driver(facts: StatusFacts) -> str:
     return "; ".join(part for part in (waiting, driver) if part)
 
 
-def table_text(rollouts: Sequence[StatusFacts], look: Look) -> str:
-    """All rollouts for people, newest first."""
+def table_text(rollouts: Sequence[StatusFacts | Unread], look: Look) -> str:
+    """All rollouts for people, newest first; below, why some cannot be read."""
     if not rollouts:
         return "no rollouts yet\n"
-    rows: list[Row] = []
-    for facts in rollouts:
-        story = facts.story
-        done = story.succeeded + story.unchanged
-        rows.append(
-            [
-                story.rollout_id,
-                Cell(state_words(story.state), ROLLOUT_STYLES[story.state]),
-                escape(facts.plan.artifact.name, limit=40),
-                escape(story.wave, limit=24),
-                f"{number(done)}/{number(story.devices)}",
-                escape(facts.engine, limit=40),
-            ]
-        )
+    rows = [_unread_row(one) if isinstance(one, Unread) else _row(one) for one in rollouts]
     columns = (
         Column("rollout"),
         Column("state"),
@@ -77,7 +74,28 @@ def table_text(rollouts: Sequence[StatusFacts], look: Look) -> str:
         Column("updated", right=True),
         Column("driven by", flex=True, drop=3),
     )
-    return "\n".join(table(columns, rows, look)) + "\n"
+    lines = list(table(columns, rows, look))
+    for one in rollouts:
+        if isinstance(one, Unread):
+            lines += wrap(escape(one.why), look.width, first="", indent="  ")
+    return "\n".join(lines) + "\n"
+
+
+def _row(facts: StatusFacts) -> Row:
+    story = facts.story
+    return [
+        story.rollout_id,
+        Cell(state_words(story.state), ROLLOUT_STYLES[story.state]),
+        escape(facts.plan.artifact.name, limit=40),
+        escape(story.wave, limit=24),
+        f"{number(story.succeeded + story.unchanged)}/{number(story.devices)}",
+        escape(facts.engine, limit=40),
+    ]
+
+
+def _unread_row(one: Unread) -> Row:
+    unread = Cell(f"{state_words(one.state)}, not readable", Style.BAD)
+    return [one.rollout_id, unread, escape(one.plan_name, limit=40), "", "", ""]
 
 
 def document(facts: StatusFacts) -> dict[str, object]:
@@ -85,10 +103,20 @@ def document(facts: StatusFacts) -> dict[str, object]:
     return {"format_version": FORMAT_VERSION, "kind": "status", **_rollout(facts)}
 
 
-def list_document(rollouts: Sequence[StatusFacts]) -> dict[str, object]:
-    """All rollouts as data, newest first."""
-    found = [_rollout(facts) for facts in rollouts]
-    return {"format_version": FORMAT_VERSION, "kind": "rollouts", "rollouts": found}
+def list_document(rollouts: Sequence[StatusFacts | Unread]) -> dict[str, object]:
+    """All rollouts as data, newest first; those that cannot be read in a list of their own."""
+    found = [_rollout(one) for one in rollouts if isinstance(one, StatusFacts)]
+    unread = [
+        {"rollout": one.rollout_id, "plan_name": one.plan_name, "state": one.state, "why": one.why}
+        for one in rollouts
+        if isinstance(one, Unread)
+    ]
+    return {
+        "format_version": FORMAT_VERSION,
+        "kind": "rollouts",
+        "rollouts": found,
+        "unreadable": unread,
+    }
 
 
 def _rollout(facts: StatusFacts) -> dict[str, object]:

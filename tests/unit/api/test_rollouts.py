@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from orchestrator import api
 from orchestrator.api.stores import open_state
 from orchestrator.device.reason import Reason
-from orchestrator.errors import ExitCode, LeaseError, PlanError
+from orchestrator.errors import ExitCode, LeaseError, PlanError, StoreError
 from orchestrator.rollout.changes import Changes
 from orchestrator.rollout.events import Ask, JournalEntry
 from orchestrator.rollout.machine import Rollout
@@ -206,3 +207,31 @@ async def test_status_says_what_a_rollback_would_take_back(settings: api.Setting
     assert found.concerned(wave=wave, devices=("web1",)) == {"web1"}
     assert found.concerned(wave="other", devices=()) == set()
     assert found.concerned(wave=None, devices=("web2",)) == set()
+
+
+async def test_rollouts_that_cannot_be_read_do_not_hide_the_others(settings: api.Settings) -> None:
+    await finished(settings)
+    await stored(settings)
+    spoil(settings, "UPDATE rollouts SET plan_json = CAST('{}' AS BLOB) WHERE id = 'r-hand'")
+
+    found = {one.rollout_id: one for one in await api.rollouts(settings)}
+
+    assert isinstance(found["r-1"], api.Status)
+    spoilt = found["r-hand"]
+    assert isinstance(spoilt, api.Unreadable)
+    assert (spoilt.plan_name, spoilt.state) == ("site", "succeeded")
+    assert "`r-hand` is no saved plan of format" in spoilt.why
+
+
+async def test_snapshot_of_another_version_is_an_error_of_the_store(settings: api.Settings) -> None:
+    rollout_id = await finished(settings)
+    spoil(settings, """UPDATE rollouts SET body = replace(body, '"succeeded"', '"paused2"')""")
+
+    with pytest.raises(StoreError, match=r"rollout `r-hand` cannot be read: .*paused2"):
+        await api.status(settings, rollout_id)
+
+
+def spoil(settings: api.Settings, statement: str) -> None:
+    with sqlite3.connect(settings.state) as connection:
+        connection.execute(statement)
+    connection.close()

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from orchestrator.api import Asked, AskRequest, Finished, Observer, Run, Settings
+from orchestrator.api import Asked, AskRequest, Finished, Observer, Run, Settings, Unreadable
+from orchestrator.cli.app import invoke
 from orchestrator.cli.driving import ask, watch
 from orchestrator.device.model import Address, DeviceId
 from orchestrator.errors import ExitCode, OrchestratorError, PlanError
@@ -117,3 +118,18 @@ def test_what_still_has_to_follow_is_said_last(session, capsys, monkeypatch) -> 
 
     *_, last = capsys.readouterr().err.splitlines()
     assert last == f"the rollout stays halted until `{follows}`"
+
+
+def test_status_of_all_says_which_rollout_cannot_be_read(monkeypatch, tmp_path, capsys) -> None:
+    async def rollouts(_settings: Settings) -> tuple[Unreadable, ...]:
+        return (Unreadable("r-2", "site", "halted", "rollout `r-2` cannot be read: changed"),)
+
+    monkeypatch.setattr("orchestrator.api.rollouts", rollouts)
+    monkeypatch.chdir(tmp_path)
+
+    code = invoke(["status", "--all"])
+
+    shown = capsys.readouterr().out
+    assert code == ExitCode.PARTIAL
+    assert "halted, not readable" in shown
+    assert "rollout `r-2` cannot be read: changed" in shown

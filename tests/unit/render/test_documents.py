@@ -64,7 +64,8 @@ def test_preview_fits_its_schema(plan) -> None:
 
 def test_status_fits_its_schema(plan) -> None:
     check("status", status.document(facts_of(plan)))
-    check("rollouts", status.list_document([facts_of(plan)] * 2))
+    unread = status.Unread("r-2", "site", "succeeded", "was changed")
+    check("rollouts", status.list_document([facts_of(plan), unread, facts_of(plan)]))
 
 
 def test_every_event_fits_the_schema(good_release, bad_release) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from orchestrator.render.status import StatusFacts, table_text, text
+from orchestrator.render.status import StatusFacts, Unread, list_document, table_text, text
 from orchestrator.render.text import Look, cells
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.story import tell
@@ -31,6 +31,23 @@ def test_all_rollouts_fit_a_narrow_terminal(facts) -> None:
 
     assert len(lines) == 4
     assert all(cells(line) <= 60 for line in lines)
+
+
+def test_a_rollout_that_cannot_be_read_is_named_with_the_reason(facts) -> None:
+    why = "rollout `r-2` cannot be read: `r-2` was changed \x1b[2J after it was saved"
+    unread = Unread("r-2", "site", "succeeded", why)
+
+    shown = table_text([facts, unread], Look(120))
+    document = list_document([facts, unread])
+
+    assert "r-2" in shown
+    assert "succeeded, not readable" in shown
+    assert shown.splitlines()[-1].startswith("rollout `r-2` cannot be read: ")
+    assert "\x1b" not in shown
+    assert len(document["rollouts"]) == 1
+    assert document["unreadable"] == [
+        {"rollout": "r-2", "plan_name": "site", "state": "succeeded", "why": why}
+    ]
 
 
 def test_no_rollouts_is_a_sentence() -> None:
