@@ -211,7 +211,11 @@ def _next_commands(led: Ledger) -> tuple[str, ...]:
             commands.append(f"rollout rollback {run}")
         return (*commands, f"rollout abort {run}")
     if led.state is RolloutState.PAUSED:
-        return (f"rollout status {run}", f"rollout resume {run}", f"rollout abort {run}")
+        resume = f"rollout resume {run}"
+        deferred = led.waves[led.current].counts[DeviceState.DEFERRED]
+        if Pause.INSUFFICIENT_EVIDENCE.value in led.causes and not deferred:
+            resume += " --accept-failures"  # there is nothing that it could try again
+        return (f"rollout status {run}", resume, f"rollout abort {run}")
     if led.state in TERMINAL_ROLLOUT:
         return (f"rollout events {run}",)
     return (f"rollout status {run}", f"rollout pause {run}")

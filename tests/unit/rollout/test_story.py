@@ -103,3 +103,16 @@ def test_device_that_never_got_beyond_its_delivery_is_untouched_after_a_retry():
     rollout.ask(Ask.RETRY)
 
     assert tell(rollout.rollout).untouched == 3
+
+
+def test_pause_for_want_of_evidence_names_the_command_that_goes_on():
+    rollout = hand()
+    rollout.report(A, Reason.INCOMPATIBLE)
+
+    commands = tell(rollout.rollout).next_commands
+
+    assert commands == (
+        "rollout status r-hand",
+        "rollout resume r-hand --accept-failures",
+        "rollout abort r-hand",
+    )
