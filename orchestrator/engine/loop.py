@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Frame
+from orchestrator.engine.clock import ContinuedClock
 from orchestrator.engine.local import LocalExecutor
 from orchestrator.engine.perform import Orders
 from orchestrator.engine.ports import (
@@ -134,6 +135,7 @@ class Engine:
         self._stop = False
         self._stopped = False
         self._asked_at = float("-inf")
+        self._clock: Clock = ports.clock
 
     def stop(self) -> None:
         """Starts nothing new and finishes what is in flight (first Ctrl-C)."""
@@ -167,13 +169,14 @@ class Engine:
     async def _work(self, lease: Lease) -> Rollout:
         rollout = await self._load(lease)
         job, ports = self._job, self._ports
+        self._clock = ContinuedClock(ports.clock, rollout.ledger.now)
         orders = Orders(
             job.plan,
             job.controller_id,
             lease.epoch,
             job.frames,
             ports.token,
-            ports.clock,
+            self._clock,
             self._observer.progressed,
         )
         executor = LocalExecutor(
@@ -206,7 +209,7 @@ class Engine:
             lease = await self._ports.leases.renew(lease, ttl_s=self._pace.lease_s, now=now)
 
     async def _loop(self, lease: Lease, rollout: Rollout, executor: Executor) -> None:
-        clock = self._ports.clock
+        clock = self._clock
         requests = await self._requests(rollout)
         events: list[Event] = []
         if requests or not rollout.is_terminal:  # one that is over may be rolled back
@@ -232,7 +235,7 @@ class Engine:
             self._observer.committed(rollout, changes.journal)
 
     async def _gather(self, rollout: Rollout, executor: Executor) -> list[Event]:
-        clock, pace = self._ports.clock, self._pace
+        clock, pace = self._clock, self._pace
         wakeup = rollout.next_wakeup
         until = self._asked_at + pace.poll_s
         if wakeup is not None:
@@ -254,9 +257,11 @@ class Engine:
         return events
 
     async def _requests(self, rollout: Rollout) -> Sequence[OperatorAsked]:
-        self._asked_at = self._ports.clock.now()
+        self._asked_at = self._clock.now()
         after = rollout.ledger.last_request
-        return await self._ports.store.requests(self._job.rollout_id, after=after)
+        asked = await self._ports.store.requests(self._job.rollout_id, after=after)
+        # another machine's clock may be ahead: a request must not end a soak (R15)
+        return [replace(request, at=self._asked_at) for request in asked]
 
 
 def devices_of(plan: ResolvedPlan) -> Mapping[DeviceId, Device]:

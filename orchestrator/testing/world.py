@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from orchestrator.device.model import DeviceId
 from orchestrator.engine.loop import Ended, Engine, Job, Pace, Ports
-from orchestrator.engine.ports import Observer, Sample, Store
+from orchestrator.engine.ports import Observer, Sample
 from orchestrator.plan.resolved import Probe, ResolvedPlan
 from orchestrator.rollout.events import Value
 from orchestrator.testing.clock import VirtualClock
@@ -21,17 +22,26 @@ CONTROLLER_ID = "ctl"
 
 
 class SimulatedProber:
-    """Implements `Prober`: answers from a table by url or program."""
+    """Implements `Prober`: answers from a table by url or program; `silent` ones never do."""
 
-    def __init__(self, answers: Mapping[str, Mapping[str, Value]] | None = None) -> None:
+    def __init__(
+        self,
+        answers: Mapping[str, Mapping[str, Value]] | None = None,
+        *,
+        silent: Collection[str] = (),
+    ) -> None:
         self.answers: dict[str, Mapping[str, Value]] = dict(answers or {})
+        self.silent = set(silent)
         self.samples = 0
 
     async def sample(self, probe: Probe, *, deadline_s: float) -> Sample:
         """One sample; what is not in the table is an error."""
-        del deadline_s
         self.samples += 1
-        fields = self.answers.get(probe.url or " ".join(probe.argv))
+        asked = probe.url or " ".join(probe.argv)
+        if asked in self.silent:
+            await asyncio.sleep(deadline_s)
+            return Sample(error=f"no answer within {deadline_s:g} s")
+        fields = self.answers.get(asked)
         return Sample(error="nobody answers") if fields is None else Sample(fields)
 
 
@@ -78,7 +88,11 @@ def good_release() -> Release:
 
 
 class World:
-    """Everything outside of an engine, surviving its crashes."""
+    """Everything outside of an engine, surviving its crashes.
+
+    `plan` and `rollout_id` are of the rollout that engines are made for; `begin` goes on to
+    another one on the same devices and the same store.
+    """
 
     def __init__(
         self,
@@ -90,39 +104,39 @@ class World:
         pace: Pace | None = None,
     ) -> None:
         self.plan = plan
+        self.rollout_id = ROLLOUT_ID
         self.transport = transport
         self.clock = clock
         self.prober = prober or SimulatedProber()
         self.store = MemoryStore()
         self.pace = pace or Pace()
         self._tokens = itertools.count(1)
-        self._owners = itertools.count(1)
 
     @property
     def devices(self) -> Mapping[DeviceId, SimulatedDevice]:
         """The fleet."""
         return self.transport.devices
 
-    def engine(
-        self, *, owner: str = "", store: Store | None = None, observer: Observer | None = None
-    ) -> Engine:
-        """A new engine on this world."""
+    def begin(self, rollout_id: str, plan: ResolvedPlan) -> None:
+        """Engines made from now on drive this rollout."""
+        self.rollout_id, self.plan = rollout_id, plan
+
+    def parts(self, owner: str, clock: VirtualClock) -> tuple[Ports, Job]:
+        """What an engine on this world is made of."""
         ports = Ports(
-            store or self.store,
+            self.store,
             self.store,
             self.transport,
             self.prober,
-            self.clock,
+            clock,
             lambda: f"n{next(self._tokens)}",
         )
-        job = Job(
-            ROLLOUT_ID,
-            self.plan,
-            b"{}",
-            SimulatedArtifact.of(self.plan.artifact.name).frames,
-            owner or "engine",
-            CONTROLLER_ID,
-        )
+        frames = SimulatedArtifact.of(self.plan.artifact.name).frames
+        return ports, Job(self.rollout_id, self.plan, b"{}", frames, owner, CONTROLLER_ID)
+
+    def engine(self, *, owner: str = "engine", observer: Observer | None = None) -> Engine:
+        """A new engine on this world."""
+        ports, job = self.parts(owner, self.clock)
         return Engine(ports, job, observer=observer, pace=self.pace)
 
     async def run(self) -> Ended:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from orchestrator.engine.loop import Pace
+from orchestrator.engine.loop import Engine, Pace
 from orchestrator.errors import ExitCode, LeaseError, StoreError
 from orchestrator.plan.resolved import (
     Gate,
@@ -175,6 +175,48 @@ def test_killed_engine_is_followed_by_one_that_converges(crash_at):
 
     assert ended.exit_code is ExitCode.DONE
     assert all(device.activations == {TARGET: 1} for device in world.devices.values())
+
+
+def engine_by(world, clock):
+    ports, job = world.parts("engine", clock)
+    return Engine(ports, job)
+
+
+def test_wall_clock_set_back_between_two_engines_extends_no_soak():
+    """R15."""
+
+    async def work():
+        world = make_world(soak_s=100.0)
+        first = asyncio.ensure_future(world.engine().run())
+        await asyncio.sleep(30.0)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        ended = await engine_by(world, VirtualClock(EPOCH_S - 7200.0)).run()
+        return ended, world.clock.now() - EPOCH_S
+
+    ended, took_s = run_virtual(work())
+
+    assert ended.exit_code is ExitCode.DONE
+    assert 200.0 < took_s < 300.0
+
+
+def test_request_from_a_machine_whose_clock_is_ahead_shortens_no_soak():
+    """R15: the engine's own clock says when it was asked."""
+
+    async def work():
+        world = make_world(soak_s=100.0)
+        running = asyncio.ensure_future(world.run())
+        await asyncio.sleep(30.0)
+        world.store.ask(ROLLOUT_ID, OperatorAsked(EPOCH_S + 7200.0, Ask.PAUSE, "ann"))
+        await asyncio.sleep(1.0)
+        world.store.ask(ROLLOUT_ID, OperatorAsked(EPOCH_S + 7201.0, Ask.RESUME, "ann"))
+        ended = await running
+        return ended, world.clock.now() - EPOCH_S
+
+    ended, took_s = run_virtual(work())
+
+    assert ended.exit_code is ExitCode.DONE
+    assert 200.0 < took_s < 300.0
 
 
 def test_pause_and_resume_by_an_operator():
