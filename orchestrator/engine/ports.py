@@ -1,7 +1,10 @@
 """What the engine needs of the world, as protocols; adapters implement them, `api` wires them.
 
-Ports have a real and a simulated implementation (`orchestrator.testing`); the cases that both
-stores pass stand in `tests/contract/`.
+`Store` with `Leases`, `Transport` with `Session`, `Clock` and `Prober` have a real implementation
+and one in `orchestrator.testing`; each has one contract (`orchestrator.testing.contracts`) that
+all of them pass, in `tests/contract/` and, over real SSH, in `tests/integration/`. `Executor` and
+`Inventory` have one implementation each: the local executor works on simulated and on real
+transports, and the tests of these two stand with their packages.
 """
 
 from __future__ import annotations

@@ -9,12 +9,16 @@ Source: docs/reference/device-protocol.md.
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from orchestrator.device.protocol import Rc, Request, Verb, encode
 
 NOTHING = "none"
+RESTART_S = 2.0  # how long a release that takes the device down runs before it does
+BOOT_S = 8.0
 FREE_BYTES = 10**9
 
 Line = tuple[str, str]
@@ -34,14 +38,16 @@ _MUTATING = frozenset({
 class Release:
     """How a release behaves on a device. `healthy`: its checks pass.
 
-    `bricks`: unreachable once active, until the dead-man goes back. `corrupt`: what is in place
-    is not its content, though it claims so. `lacks_checks`: it has no health checks.
+    `bricks`: unreachable once active, until the dead-man goes back. `restarts`: takes the device
+    down a moment after it started. `corrupt`: what is in place is not its content, though it
+    claims so. `lacks_checks`: it has no health checks.
     """
 
     name: str
     manifest: str
     healthy: bool = True
     bricks: bool = False
+    restarts: bool = False
     install_fails: bool = False
     activate_fails: bool = False
     commit_fails: bool = False
@@ -54,6 +60,15 @@ class Release:
     def is_good(self) -> bool:
         """Whether nothing is wrong with it."""
         return self == Release(self.name, self.manifest)
+
+
+class Lie(StrEnum):
+    """What a device says of itself that is not so."""
+
+    TARGET = "target"  # runs the target; it never switches
+    OLD = "old"  # runs what it ran before
+    STATE = "state"  # committed, right after its activation
+    NONCE = "nonce"  # answers a question that was not asked
 
 
 @dataclass(slots=True)
@@ -107,6 +122,8 @@ class SimulatedDevice:
         self.commits: list[tuple[float, int]] = []
         self.examined: list[Examined] = []
         self.offline: list[tuple[float, float]] = []
+        self.reboots_at: list[float] = []  # a heap: the device goes down at these times
+        self.lie: Lie | None = None
         self.on_activated: Callable[[SimulatedDevice, str], None] = lambda _device, _txn: None
         self._serial = 0
         self._activated_serial = 0
@@ -129,16 +146,26 @@ class SimulatedDevice:
         return not any(start <= now < end for start, end in self.offline)
 
     def pass_time(self) -> None:
-        """The dead-man acts when its deadline has passed."""
+        """What happened since: reboots, and the dead-man where its deadline has passed."""
+        while self.reboots_at and self.reboots_at[0] <= self.now():
+            at = heapq.heappop(self.reboots_at)
+            self._expire(at)
+            self._boot(at + BOOT_S)
+        self._expire(self.now())
+
+    def _expire(self, at: float) -> None:
         txn = self.txn
-        if txn is not None and txn.state == "probation" and self.now() >= txn.deadline_at:
+        if txn is not None and txn.state == "probation" and at >= txn.deadline_at:
             self._revert(txn)
 
     def reboot(self, down_s: float) -> None:
         """Loses power; the boot hook takes a probation back."""
         self.pass_time()
+        self._boot(self.now() + down_s)
+
+    def _boot(self, up_at: float) -> None:
         self.boots += 1
-        self.down_until = max(self.down_until, self.now() + down_s)
+        self.down_until = max(self.down_until, up_at)
         if self.txn is not None and self.txn.state == "probation":
             self._revert(self.txn)
         elif self.txn is not None and self.txn.state == "confirmed":
@@ -175,6 +202,10 @@ class SimulatedDevice:
 
     def _change(self, verb: Verb, params: dict[str, str]) -> Answer:
         match verb:
+            case Verb.VERIFY:
+                answer = self.verify(params["txn"]) or (Rc.OK, [])
+            case Verb.INSTALL:
+                answer = self.install(params["txn"]) or (Rc.OK, [])
             case Verb.ACTIVATE:
                 answer = self.activate(params["txn"], float(params["deadline"]))
             case Verb.CONFIRM:
@@ -204,17 +235,17 @@ class SimulatedDevice:
         txn = self.txn
         lines = [("protocol", "rollout-agent/1"), ("helper", "1.1.0")]
         if nonce:
-            lines.append(("nonce", nonce))
+            lines.append(("nonce", "other" if self.lie is Lie.NONCE else nonce))
         lines += [
             ("device-type", "sim"),
             ("boot-id", self.boot_id),
             ("uptime", "1"),
-            ("state", txn.state if txn else NOTHING),
+            ("state", self._told_state(txn) if txn else NOTHING),
         ]
         if txn is not None:
             lines.append(("txn", txn.id))
-        release = self.releases[self.active]
-        lines += [("artifact", release.name), ("manifest", self.active)]
+        release = self.releases[self._told_manifest()]
+        lines += [("artifact", release.name), ("manifest", release.manifest)]
         lines.append(("active", "no" if release.corrupt else "yes"))
         if txn is not None and txn.state in _KNOWN:
             lines.append(("previous-manifest", txn.previous))
@@ -228,6 +259,19 @@ class SimulatedDevice:
         lines.append(("free", str(FREE_BYTES)))
         return lines
 
+    def _told_manifest(self) -> str:
+        txn = self.txn
+        if txn is not None and txn.state in _KNOWN:
+            if self.lie is Lie.TARGET:
+                return txn.manifest
+            if self.lie is Lie.OLD:
+                return txn.previous
+        return self.active
+
+    def _told_state(self, txn: Txn) -> str:
+        lies = self.lie is Lie.STATE and txn.state in _LIVE
+        return "committed" if lies else txn.state
+
     def _tell(self, verb: Verb, params: dict[str, str], serial: int) -> Answer:
         if verb in (Verb.HELLO, *_CHECKING) and serial > self._activated_serial:
             self._nonce_asked = True
@@ -235,7 +279,7 @@ class SimulatedDevice:
         if verb is Verb.STATUS:
             txn = self.txn
             known = txn is not None and txn.id == params.get("txn")
-            lines.append(("txn-state", txn.state if txn is not None and known else NOTHING))
+            lines.append(("txn-state", self._told_state(txn) if txn and known else NOTHING))
             if txn is not None and known and txn.state == "staging":
                 for name, data in txn.frames.items():
                     digest = hashlib.sha256(data).hexdigest()
@@ -252,7 +296,7 @@ class SimulatedDevice:
         return Rc.OK, lines
 
     def _check(self, _name: str) -> str:
-        release = self.releases[self.active]
+        release = self.releases[self._told_manifest()]
         if release.lacks_checks:
             return "127"
         if release.silent_check:
@@ -359,7 +403,10 @@ class SimulatedDevice:
         txn.previous = self.active
         txn.state = "probation"
         txn.deadline_at = self.now() + deadline_s
-        self.active = txn.manifest
+        if self.lie is not Lie.TARGET:
+            self.active = txn.manifest
+        if release.restarts:
+            heapq.heappush(self.reboots_at, self.now() + RESTART_S)
         self.activations[txn.manifest] = self.activations.get(txn.manifest, 0) + 1
         self.commit_nonce = self._new_nonce()
         self._activated_serial = self._serial

@@ -30,7 +30,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._rollouts: dict[str, _Kept] = {}
         self._leases: dict[str, Lease] = {}
-        self._epochs: dict[str, int] = {}
+        self._epoch = 0  # over all rollouts: devices keep one per controller (R14)
 
     # --- Store -------------------------------------------------------------------------------
 
@@ -44,6 +44,7 @@ class MemoryStore:
             message = f"rollout `{rollout_id}` exists"
             raise StoreError(message)
         kept = _Kept(plan_json, "{}", {}, [], [])
+        self._follow(kept, [changes])
         self._write(kept, changes)
         self._rollouts[rollout_id] = kept
 
@@ -61,23 +62,26 @@ class MemoryStore:
         """Writes changes, all or nothing.
 
         Raises:
-            LeaseError: a newer epoch exists.
+            LeaseError: the lease was taken over or given back.
             StoreError: the journal would get a gap, or there is no such rollout.
         """
-        if self._epochs.get(lease.rollout_id) != lease.epoch:
-            raise _fenced(lease)
+        self._require(lease)
         kept = self._rollouts.get(lease.rollout_id)
         if kept is None:
             message = f"no rollout `{lease.rollout_id}`"
             raise StoreError(message)
+        self._follow(kept, batch)
         for changes in batch:
             self._write(kept, changes)
 
-    def _write(self, kept: _Kept, changes: Changes) -> None:
-        for number, entry in enumerate(changes.journal, len(kept.journal) + 1):
+    def _follow(self, kept: _Kept, batch: Sequence[Changes]) -> None:
+        entries = (entry for changes in batch for entry in changes.journal)
+        for number, entry in enumerate(entries, len(kept.journal) + 1):
             if entry.seq != number:
                 message = f"journal entry {entry.seq} where {number} is next"
                 raise StoreError(message)
+
+    def _write(self, kept: _Kept, changes: Changes) -> None:
         kept.rollout = json.dumps(changes.rollout, allow_nan=False)
         for device, row in changes.devices.items():
             kept.devices[device] = json.dumps(row, allow_nan=False)
@@ -102,9 +106,8 @@ class MemoryStore:
         if held is not None and held.owner != owner and held.expires_at > now:
             message = f"`{held.owner}` holds the lease of rollout `{rollout_id}`"
             raise LeaseError(message)
-        epoch = self._epochs.get(rollout_id, 0) + 1
-        self._epochs[rollout_id] = epoch
-        lease = Lease(rollout_id, owner, epoch, now + ttl_s)
+        self._epoch += 1
+        lease = Lease(rollout_id, owner, self._epoch, now + ttl_s)
         self._leases[rollout_id] = lease
         return lease
 
@@ -112,19 +115,30 @@ class MemoryStore:
         """Extends the lease.
 
         Raises:
-            LeaseError: it was taken over.
+            LeaseError: it was taken over or given back.
         """
-        if self._epochs.get(lease.rollout_id) != lease.epoch:
-            raise _fenced(lease)
+        self._require(lease)
         renewed = dataclasses.replace(lease, expires_at=now + ttl_s)
         self._leases[lease.rollout_id] = renewed
         return renewed
 
     async def release(self, lease: Lease) -> None:
         """Gives the lease back; the epoch stays used."""
-        held = self._leases.get(lease.rollout_id)
-        if held is not None and held.epoch == lease.epoch:
+        if self._is_held(lease):
             del self._leases[lease.rollout_id]
+
+    def _require(self, lease: Lease) -> None:
+        if not self._is_held(lease):
+            message = f"the lease of rollout `{lease.rollout_id}` is lost"
+            raise LeaseError(message, hint="another engine runs it; look with `rollout status`")
+
+    def _is_held(self, lease: Lease) -> bool:
+        held = self._leases.get(lease.rollout_id)
+        return held is not None and held.epoch == lease.epoch
+
+    async def last_epoch(self) -> int:
+        """The newest epoch that was given out; 0 before the first."""
+        return self._epoch
 
     # --- for tests ---------------------------------------------------------------------------
 
@@ -135,6 +149,10 @@ class MemoryStore:
         requests.append(dataclasses.replace(request, request=number))
         return number
 
+    def forget_lease(self, rollout_id: str) -> None:
+        """Nobody holds the lease any more, and its holder is not told."""
+        self._leases.pop(rollout_id, None)
+
     def known(self) -> tuple[str, ...]:
         """Ids of all rollouts."""
         return tuple(self._rollouts)
@@ -142,8 +160,3 @@ class MemoryStore:
     def journal(self, rollout_id: str) -> tuple[JournalEntry, ...]:
         """Everything journalled so far."""
         return tuple(self._rollouts[rollout_id].journal)
-
-
-def _fenced(lease: Lease) -> LeaseError:
-    message = f"the lease of rollout `{lease.rollout_id}` was taken over"
-    return LeaseError(message, hint="another engine runs it now; look with `rollout status`")

@@ -1,31 +1,44 @@
+"""All stores pass the one contract; a database is made anew for each case."""
+
+from contextlib import asynccontextmanager
+
 import pytest
 
 from orchestrator.store.sql import open_store
+from orchestrator.testing.contracts import StoreCase, StoreContract
 from orchestrator.testing.store import MemoryStore
-from tests.contract.store_cases import StoreCases
 
 
-class TestSqlStore(StoreCases):
-    @pytest.fixture
-    async def store(self, tmp_path):
-        opened = await open_store(str(tmp_path / "state.db"))
-        yield opened
-        await opened.close()
+class TestMemoryStore(StoreContract):
+    @asynccontextmanager
+    async def make(self):
+        store = MemoryStore()
 
-    async def test_last_epoch_is_the_newest_that_was_given_out(self, store):
-        before = await store.last_epoch()
+        async def leave(rollout_id, request):
+            return store.ask(rollout_id, request)
 
-        first = await store.acquire("r", "me", ttl_s=10, now=0)
-        second = await store.acquire("s", "me", ttl_s=10, now=0)
-
-        assert before == 0
-        assert await store.last_epoch() == second.epoch > first.epoch
+        yield StoreCase(store, store, leave)
 
 
-class TestMemoryStore(StoreCases):
-    @pytest.fixture
-    def store(self):
-        return MemoryStore()
+class TestSqlStore(StoreContract):
+    @pytest.fixture(autouse=True)
+    def _database(self, tmp_path):
+        self.url = str(tmp_path / "state.db")
 
-    async def leave_request(self, store, request):
-        return store.ask("r", request)
+    @asynccontextmanager
+    async def make(self):
+        store = await open_store(self.url)
+        try:
+            yield StoreCase(store, store, store.ask)
+        finally:
+            await store.close()
+
+    async def test_last_epoch_is_the_newest_that_was_given_out(self):
+        async with self.make() as case:
+            before = await case.store.last_epoch()
+
+            first = await case.leases.acquire("r", "me", ttl_s=10, now=0)
+            second = await case.leases.acquire("s", "me", ttl_s=10, now=0)
+
+            assert before == 0
+            assert await case.store.last_epoch() == second.epoch > first.epoch
