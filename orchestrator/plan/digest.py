@@ -3,8 +3,11 @@
 Laws:
 1. `from_json(to_json(plan)) == plan`, and equal plans have equal bytes (RFC 8785).
 2. Shares are written as exact fractions ("1/20"), never as floats.
-3. Reading is strict: a plan of another format, with a field that this program does not know or
-   with bytes that are not canonical is refused, for it would run something else than was approved.
+3. Reading is strict: a plan of a newer or foreign format, with a field that this program does not
+   know or with bytes that are not canonical is refused, for it would run something else than was
+   approved.
+4. A plan of an older minor version is read: what it does not have takes its default, which means
+   what programs of that version did. Its digest stays that of its own bytes.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -26,6 +30,7 @@ from orchestrator.plan.resolved import FORMAT_VERSION, ResolvedPlan
 
 PLAN_BYTES_MAX = 512 * 1024 * 1024  # 100 000 devices take some 40 MB
 FORMAT_KEY = "format_version"
+_VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 _Decode = Callable[[object], object]
@@ -56,7 +61,7 @@ def from_json(data: bytes, *, file: str = "saved plan") -> ResolvedPlan:
     """
     document = _document(data, file)
     version = document.pop(FORMAT_KEY, None)
-    if version != FORMAT_VERSION:
+    if not _is_readable(version):
         message = f"`{file}` is no saved plan of format {FORMAT_VERSION}"
         hint = f"it says {version!a}; make it again with `rollout preview --out`"
         raise PlanError(message, hint=hint, code="P301")
@@ -67,10 +72,32 @@ def from_json(data: bytes, *, file: str = "saved plan") -> ResolvedPlan:
         hint = "make it again with `rollout preview --out`"
         raise PlanError(message, hint=hint, code="P302") from error
     assert isinstance(plan, ResolvedPlan), "the decoder of a class gives that class"
-    if to_json(plan) != data:
+    written = _encode(plan)
+    if version != FORMAT_VERSION:
+        written = _as_in(document, written)
+    assert isinstance(written, dict), "a dataclass becomes an object"
+    if rfc8785.dumps({FORMAT_KEY: str(version), **written}) != data:
         message = f"`{file}` was changed after it was saved"
         raise PlanError(message, hint="make it again with `rollout preview --out`", code="P303")
     return plan
+
+
+def _is_readable(version: object) -> bool:
+    """Whether plans of that version mean the same here: this major, and no later minor."""
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        return False
+    major, minor = map(int, version.split("."))
+    own_major, own_minor = map(int, FORMAT_VERSION.split("."))
+    return major == own_major and minor <= own_minor
+
+
+def _as_in(document: object, written: Json) -> Json:
+    """What is written, without the fields that an older document does not have."""
+    if isinstance(document, dict) and isinstance(written, dict):
+        return {key: _as_in(item, written[key]) for key, item in document.items()}
+    if isinstance(document, list) and isinstance(written, list):
+        return [_as_in(*pair) for pair in zip(document, written, strict=True)]
+    return written
 
 
 def _document(data: bytes, file: str) -> dict[str, object]:
@@ -159,16 +186,22 @@ def _named(decode: _Decode) -> _Decode:
 def _instance(cls: type) -> _Decode:
     hints = typing.get_type_hints(cls)
     decoders = {name: _decoder(hints[name]) for name in _field_names(cls)}
+    needed = {one.name for one in dataclasses.fields(cls) if not _has_default(one)}
 
     def decode_all(value: object) -> object:
         fields = _exactly(value, dict)
-        if fields.keys() != decoders.keys():
-            names = ", ".join(sorted(map(ascii, fields.keys() ^ decoders.keys()))[:5])
+        if odd := (fields.keys() - decoders.keys()) | (needed - fields.keys()):
+            names = ", ".join(sorted(map(ascii, odd))[:5])
             message = f"fields of {cls.__name__} do not fit: {names}"
             raise ValueError(message)
         return cls(**{name: decoders[name](item) for name, item in fields.items()})
 
     return decode_all
+
+
+def _has_default(field: dataclasses.Field[object]) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is not missing or field.default_factory is not missing
 
 
 _T = typing.TypeVar("_T")

@@ -60,6 +60,9 @@ __all__ = [
     "Schedule", "Skipped", "Stage", "StatName", "Timeouts", "Window",
 ]  # fmt: skip
 
+# Rises with the fields, by the rule of docs/reference/state.md ("Versions"); a test compares the
+# fields with those recorded for it. 1.1 added the fields of
+# the whole language, `inventory` and `choice_sha256`.
 FORMAT_VERSION = "1.1"
 COMPONENT_DEFAULT = "main"
 OFFLINE_FOR_S_DEFAULT = 14 * 86400.0

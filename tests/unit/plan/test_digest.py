@@ -16,6 +16,7 @@ from orchestrator.errors import PlanError
 from orchestrator.plan.digest import digest, digest_of, from_json, to_json
 from orchestrator.plan.model import Plan
 from orchestrator.plan.resolved import (
+    FORMAT_VERSION,
     Gate,
     OfflinePolicy,
     OnFailure,
@@ -34,6 +35,7 @@ from orchestrator.plan.resolved import (
     Timeouts,
 )
 
+HEAD = f'"format_version":"{FORMAT_VERSION}"'.encode()
 Parse = Callable[[str], Plan]
 Resolve = Callable[..., ResolvedPlan]
 _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -164,7 +166,7 @@ def test_json_is_canonical(resolved: ResolvedPlan) -> None:
 
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert data == canonical.encode()
-    assert document["format_version"] == "1.1"
+    assert document["format_version"] == FORMAT_VERSION
     assert document["waves"][0]["max_fail_share"] == "1/40"
     assert document["waves"][0]["soak_s"] == 0
     assert document["made_at"] == 1_700_000_000.25
@@ -198,8 +200,8 @@ def test_every_change_changes_the_digest(resolved: ResolvedPlan) -> None:
         (lambda data: b"[]", "P302"),
         (lambda data: b"[" * 100_000, "P302"),
         (lambda data: b"{}", "P301"),
-        (lambda data: data.replace(b'"format_version":"1.1"', b'"format_version":"2.0"'), "P301"),
-        (lambda data: data.replace(b'"format_version":"1.1"', b'"format_version":1'), "P301"),
+        (lambda data: data.replace(HEAD, b'"format_version":"2.0"'), "P301"),
+        (lambda data: data.replace(HEAD, b'"format_version":1'), "P301"),
         (lambda data: data.replace(b'"seed":', b'"sead":'), "P302"),
         (lambda data: data.replace(b'"dry_run":false', b'"dry_run":0'), "P302"),
         (lambda data: data.replace(b'"dry_run":false', b'"dry_run":false,"x":1'), "P302"),
