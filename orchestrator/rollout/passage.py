@@ -296,7 +296,7 @@ def _commit(led: Ledger, wave: WaveRecord) -> None:
         return
     if wave.settled < wave.total:
         wave.state = WaveState.RUNNING  # a device fell back to its start while it committed
-    else:
+    elif _has_evidence(led, wave):  # again: a commit may have failed within what is allowed
         wave.state = WaveState.TRIPPED if wave.tripped else WaveState.PASSED
         data = {"state": wave.state.value, "succeeded": wave.successes, "failed": wave.counted}
         if _has_nothing_to_update(wave):
