@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q -n 2 -m "not night"
 # Branch coverage that unit, contract and simulation tests reach now; it only goes up.
 COVERAGE_MIN := 85
+# Simulated rollouts: seeds from 0 on, and seeds that never ran before (their first is printed).
+SEEDS := 1000
+FRESH_SEEDS := 100
 
 .NOTPARALLEL:
 .PHONY: help demo test fast night bench fix system checks covered rest
@@ -39,15 +42,18 @@ checks: $(VENV)/dev.stamp
 covered: $(VENV)/dev.stamp
 	rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -q -n 2 -m "not night" \
-	  tests/unit tests/contract tests/simulation
+	  --seeds $(SEEDS) --fresh-seeds $(FRESH_SEEDS) tests/unit tests/contract tests/simulation
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --fail-under=$(COVERAGE_MIN)
 
 rest: $(VENV)/dev.stamp
 	$(PYTEST) tests/device tests/integration tests/docs
 
+night: SEEDS := 100000
+night: FRESH_SEEDS := 1000
 night: system $(VENV)/dev.stamp
-	HYPOTHESIS_PROFILE=night $(BIN)/python -m pytest -q -n 2 --timeout 3600 tests
+	HYPOTHESIS_PROFILE=night $(BIN)/python -m pytest -q -n 2 --timeout 3600 \
+	  --seeds $(SEEDS) --fresh-seeds $(FRESH_SEEDS) tests
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.bench

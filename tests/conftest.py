@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import secrets
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,12 +17,51 @@ settings.register_profile("night", deadline=None, max_examples=10_000, print_blo
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 GOLDEN = Path(__file__).parent / "golden"
+FRESH_FROM = "ROLLOUT_FRESH_FROM"  # the workers of pytest-xdist inherit what was drawn
+BLOCK = 25  # seeds of one test
+FIRST_FRESH = 1_000_000  # fixed seeds are below
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write golden files instead of comparing"
     )
+    parser.addoption("--seeds", type=int, default=1000, help="simulation seeds from 0 on")
+    parser.addoption("--fresh-seeds", type=int, default=100, help="simulation seeds never run yet")
+    parser.addoption("--fresh-from", type=int, help="the first of the fresh seeds; drawn")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    chosen = config.getoption("--fresh-from")
+    if chosen is not None:
+        os.environ[FRESH_FROM] = str(chosen)
+    os.environ.setdefault(FRESH_FROM, str(FIRST_FRESH + secrets.randbelow(2**40)))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`fixed_seeds` and `fresh_seeds`: blocks of seeds, as many as the options say."""
+    first = int(os.environ[FRESH_FROM])
+    for name, start, option in (
+        ("fixed_seeds", 0, "--seeds"),
+        ("fresh_seeds", first, "--fresh-seeds"),
+    ):
+        if name in metafunc.fixturenames:
+            end = start + metafunc.config.getoption(option)
+            blocks = [range(at, min(at + BLOCK, end)) for at in range(start, end, BLOCK)]
+            ids = [f"{number}" for number in range(len(blocks))]
+            metafunc.parametrize(name, blocks, ids=ids)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    reports = terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", [])
+    if any("fresh_seeds" in report.nodeid for report in reports):
+        first, count = int(os.environ[FRESH_FROM]), config.getoption("--fresh-seeds")
+        terminalreporter.write_line(
+            f"simulation: {config.getoption('--seeds')} fixed seeds, and {count} fresh ones"
+            f" (again with --fresh-from {first})"
+        )
 
 
 @pytest.fixture

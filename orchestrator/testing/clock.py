@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
 EPOCH_S = 1_800_000_000.0  # where virtual UTC begins
@@ -19,10 +19,15 @@ _T = TypeVar("_T")
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop with its own time; for tests without real input or output."""
+    """An event loop with its own time; for tests without real input or output.
+
+    `on_turn` is called before each turn at which something is ready to run: between any two
+    steps of any task, which is where a process may die.
+    """
 
     def __init__(self) -> None:
         self.virtual_s = 0.0
+        self.on_turn: Callable[[], None] = lambda: None
         super().__init__(_JumpingSelector(self))
 
     def time(self) -> float:
@@ -44,6 +49,8 @@ class _JumpingSelector(selectors.DefaultSelector):
             raise RuntimeError(message)
         if timeout > 0:
             self._loop.virtual_s += timeout
+        else:
+            self._loop.on_turn()
         return []
 
 

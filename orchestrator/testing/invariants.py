@@ -11,13 +11,18 @@ Laws checked, after every commit and at every activation:
 - I5: replaying the journal gives the stored states.
 - I6: terminal states change only by regression, reconciliation, rollback or an operator.
 - No device is activated twice unless somebody asked for another try.
-- I9: epochs of mutating requests never fall.
-And at the end: nothing uncommitted, no claim that the truth denies.
+- I9: epochs of mutating requests never fall, over all rollouts of a fleet.
+- R10: a wave that passed was watched for its whole soak.
+And at the end: nothing uncommitted, no claim that the truth denies, and no more devices hit by a
+release that bricks them than R16 allows.
+
+A device that lies can only harm itself: what it claims is not held against the truth, and every
+rule still holds for the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -58,11 +63,28 @@ class _Seen:
 
 
 class Checker:
-    """Watches one rollout."""
+    """Watches one rollout.
 
-    def __init__(self, plan: ResolvedPlan, devices: Mapping[DeviceId, SimulatedDevice]) -> None:
+    Args:
+        plan: what it carries out.
+        devices: the fleet; their activations are watched from now on.
+        liars: devices that do not tell what is so.
+        now: true time, where soaks can be measured by it.
+    """
+
+    def __init__(
+        self,
+        plan: ResolvedPlan,
+        devices: Mapping[DeviceId, SimulatedDevice],
+        *,
+        liars: Collection[str] = (),
+        now: Callable[[], float] | None = None,
+    ) -> None:
         self.plan = plan
         self.devices = devices
+        self.liars = frozenset(liars)
+        self.now = now
+        self.soaks: dict[str, float] = {}
         self.target = plan.artifact.manifest_sha256
         self.before = {device.name: device.active for device in devices.values()}
         self.seen: dict[str, _Seen] = {}
@@ -102,8 +124,8 @@ class Checker:
                 self.running, self.returning = False, True
             case "operator":
                 self._asked(entry)
-            case "wave_done" if entry.data["state"] == "passed":
-                self._check_evidence(entry)
+            case "soak_started" | "wave_done":
+                self._watched(entry)
             case "budget" if self.plan.on_failure is OnFailure.CONTINUE:
                 self.accepted[entry.wave] = self.counted(entry.wave)
             case _:
@@ -194,6 +216,23 @@ class Checker:
         self._expect(reentered or flying <= bound, f"R16: {flying} in flight, bound {bound}", entry)
         self._expect(reentered or self.running, "I2: an activation after a stop", entry)
 
+    def _watched(self, entry: JournalEntry) -> None:
+        if entry.type == "soak_started":
+            if self.now is not None:
+                self.soaks[entry.wave] = self.now()
+            return
+        if entry.data["state"] == "passed":
+            self._check_evidence(entry)
+        if self.now is not None and entry.wave in self.soaks:
+            self._check_soak(self.now() - self.soaks[entry.wave], entry)
+
+    def _check_soak(self, seconds: float, entry: JournalEntry) -> None:
+        soak_s = next(wave.soak_s for wave in self.plan.waves if wave.name == entry.wave)
+        if not entry.data["succeeded"]:
+            return  # an operator accepted that nobody is left to be watched
+        # the line that begins a soak is seen a moment after the time that it names
+        self._expect(seconds >= soak_s - 1.0, f"R10: soaked for {seconds:.0f} s only", entry)
+
     def counted(self, wave: str) -> int:
         """R6, anew."""
         return sum(
@@ -220,6 +259,8 @@ class Checker:
 
     def _check_success(self, entry: JournalEntry) -> None:
         device = self.devices[DeviceId(entry.device)]
+        if entry.device in self.liars:
+            return
         committed = device.txn is not None and device.txn.state == "committed"
         self._expect(
             committed and device.active == self.target and not device.releases[self.target].corrupt,
@@ -243,6 +284,8 @@ class Checker:
     def _check_return(self, entry: JournalEntry) -> None:
         device = self.devices[DeviceId(entry.device)]
         before = self.before[device.name]
+        if entry.device in self.liars:
+            return
         self._expect(device.active == before, "I4: rolled back to something else", entry)
         if before == NOTHING or device.releases[before].lacks_checks:
             return
@@ -283,19 +326,34 @@ class Checker:
             if stored != seen.state:
                 message = f"I5: {name} is `{seen.state}` by the journal, `{stored}` as stored"
                 raise InvariantBroken(message)
-        on_new = [name for name, device in self.devices.items() if device.active == self.target]
+        honest = {name: one for name, one in self.devices.items() if name not in self.liars}
+        on_new = [name for name, device in honest.items() if device.active == self.target]
         ours = [name for name in on_new if self.before[name] != self.target]
-        if exit_code == 0 and len(on_new) != len(self.seen):
-            message = (
-                f"exit 0, but only {len(on_new)} of {len(self.seen)} devices are on the target"
-            )
+        if exit_code == 0 and len(on_new) != len(honest):
+            message = f"exit 0, but only {len(on_new)} of {len(honest)} devices are on the target"
             raise InvariantBroken(message)
         if exit_code == 5 and ours:  # noqa: PLR2004  the public code
             message = f"exit 5, but {ours} run the new version"
             raise InvariantBroken(message)
 
+    def check_blast_radius(self) -> None:
+        """A release that always bricks costs at most allowed + 1 devices of the first wave (R16).
+
+        Raises:
+            InvariantBroken: it cost more.
+        """
+        wave = self.plan.waves[0]
+        if not wave.slow_start or self.touched or self.plan.on_failure is OnFailure.CONTINUE:
+            return
+        hit = sum(bool(seen.activations) for seen in self.seen.values())
+        limit = self.allowed(wave.name) + 1
+        if hit > limit:
+            message = f"R16: a bricking release hit {hit} devices, at most {limit} may be"
+            raise InvariantBroken(message)
+
     def _check_end(self, device: SimulatedDevice, seen: _Seen) -> None:
-        state = device.txn.state if device.txn else "none"
+        own = device.txn is not None and device.txn.id in seen.activations
+        state = device.txn.state if device.txn is not None and own else "none"
         unknown = seen.state in ("lost", "rollback_failed")
         problem = ""
         if state == "probation" or (state == "confirmed" and not unknown):
@@ -306,6 +364,8 @@ class Checker:
             problem = f"is `{seen.state}`, but on the new version"
         elif seen.state not in _TERMINAL | {"deferred", "pending", "queued", "confirmed"}:
             problem = f"ended as `{seen.state}`"
+        if device.name in self.liars:
+            problem = ""
         epochs = [epoch for _at, epoch, _verb, _txn in device.mutations]
         if epochs != sorted(epochs):
             problem = f"I9: epochs fell: {epochs}"

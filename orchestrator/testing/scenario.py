@@ -1,42 +1,25 @@
 # ruff: noqa: PLR2004  the numbers are probabilities of a drawing, nothing else
-"""Random rollouts: what a seed draws before a simulation begins."""
+"""What a seed draws before a simulation begins: fleet, plans, and what will go wrong when."""
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from orchestrator.device.model import DeviceId
-from orchestrator.plan.resolved import (
-    Gate,
-    OfflinePolicy,
-    OnFailure,
-    Probe,
-    ProbeKind,
-    ResolvedPlan,
-    ResolvedWave,
-    Retries,
-    Rollback,
-    RollbackScope,
-    Stage,
-    Timeouts,
-)
-from orchestrator.testing.device import NOTHING, Release
-from orchestrator.testing.plans import SimulatedArtifact, device_ids, make_plan
+from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.testing.drawn_plan import draw_plan
+from orchestrator.testing.faults import Fault, FaultKind
+from orchestrator.testing.plans import device_ids
 from orchestrator.testing.transport import Faults
 
-DEVICES_MAX = 40
-HTTP_URL = "http://metrics.test/"
-WAVE_URL = "http://wave.test/"
+DEVICES_MAX = 200
+FROST_S_MAX = 600.0
+ARTIFACTS = ("new", "second")  # what the first and the second rollout bring
 
-TIMES = Timeouts(
-    connect_s=10, transfer_s=120, install_s=60, reboot_s=90, lost_after_s=600, drain_s=240,
-    confirm_s=400,
-)  # fmt: skip
-
-_FAULTS = (
+_RATES = (
     Faults(),
     Faults(refuse=0.03, lose_request=0.01, lose_reply=0.01, cut_transfer=0.02),
     Faults(
@@ -49,212 +32,150 @@ _FAULTS = (
     ),
 )  # fmt: skip
 
+K = FaultKind
+RELEASE_KINDS = (
+    K.UNHEALTHY, K.BRICKS, K.RESTARTS, K.INSTALL_FAILS, K.ACTIVATE_FAILS, K.COMMIT_FAILS, K.STUCK,
+    K.COMMIT_STUCK, K.SILENT_CHECK, K.CORRUPT,
+)  # fmt: skip
+OLD_KINDS = (K.OLD_UNHEALTHY, K.OLD_SILENT, K.OLD_LACKS_CHECKS, K.OLD_NOTHING)
+LIES = (K.LIES_TARGET, K.LIES_OLD, K.LIES_STATE, K.LIES_NONCE)
+TURN_KINDS = (K.CRASH, K.TAKEOVER, K.LEASE_LOST)
+
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One drawn rollout.
+    """One drawn simulation: one or two rollouts on one fleet.
 
     Attributes:
-        release: how the new version behaves, `odd` where it behaves otherwise.
-        before: what runs where it is not a healthy old version.
-        crashes: number of steps of the world after which an engine dies, one per crash.
-        takeovers: steps after which a second engine takes over from a living one.
-        store_fails: probability that a commit fails and ends its engine.
-        failing_from: when the controller-side gates turn bad, in seconds from the start.
-        asks: times at which an operator does something.
-        regret: once it is over, somebody wants it rolled back.
+        devices: the fleet.
+        texts: the plans as written in the language, `plans` as resolved; one per rollout.
+        late: the devices' module cannot go back after commit.
+        rates: how likely each fault on the way to a device is.
+        report_rate: how likely an event reaches the rollout twice or late.
+        store_rate: how likely a commit fails.
+        planned: everything else that goes wrong.
     """
 
     seed: int
-    plan: ResolvedPlan
-    release: Release
-    odd: Mapping[DeviceId, Release]
-    before: Mapping[DeviceId, Release]
+    devices: tuple[DeviceId, ...]
+    texts: tuple[str, ...]
+    plans: tuple[ResolvedPlan, ...]
     late: bool
-    faults: Faults
-    crashes: tuple[int, ...]
-    takeovers: frozenset[int]
-    offline: Mapping[DeviceId, tuple[float, float]]
-    store_fails: float
-    failing_from: float | None
-    asks: tuple[float, ...]
-    regret: bool
-
-    @property
-    def is_calm(self) -> bool:
-        """Nothing but the release can go wrong."""
-        quiet = self.faults == Faults() and not self.crashes and not self.offline
-        return quiet and self.failing_from is None and not self.asks
+    rates: Faults
+    report_rate: float
+    store_rate: float
+    planned: tuple[Fault, ...]
 
 
 def draw(seed: int) -> Scenario:
     """The scenario of a seed; the same on every machine."""
     rng = random.Random(seed)  # noqa: S311  scenarios, not secrets
-    count = rng.choice(
-        (1, 2, 3, rng.randint(4, 12), rng.randint(4, 20), rng.randint(10, DEVICES_MAX))
-    )
-    devices = device_ids(count)
+    devices = device_ids(_fleet_size(rng))
     late = rng.random() < 0.25
-    plan = make_plan(
-        _waves(rng, devices),
-        late=late,
-        gates=_gates(rng),
-        timeouts=TIMES,
-        retries=Retries(count=rng.randint(0, 3), delay_s=5.0),
-        rollback=Rollback(
-            rng.choice((RollbackScope.WAVE, RollbackScope.ROLLOUT)), rng.choice((1, 5, 50))
-        ),
-        on_failure=rng.choice((OnFailure.HALT, OnFailure.ROLLBACK, OnFailure.CONTINUE)),
-        offline=rng.choice((OfflinePolicy.DEFER, OfflinePolicy.DEFER, OfflinePolicy.FAIL)),
-    )
-    release, odd = _releases(rng, devices)
-    offline = {
-        device: (start, start + rng.choice((30.0, 300.0, 3000.0)))
-        for device in devices
-        if rng.random() < 0.05
-        for start in (rng.choice((0.0, rng.random() * 60)),)
-    }
-    rough = rng.random()
+    rollouts = 2 if rng.random() < 0.3 else 1
+    drawn = [draw_plan(rng, devices, name, late=late) for name in ARTIFACTS[:rollouts]]
     return Scenario(
         seed=seed,
-        plan=plan,
-        release=release,
-        odd=odd,
-        before=_before(random.Random(f"before/{seed}"), devices)  # noqa: S311  as above
-        | _ahead(random.Random(f"ahead/{seed}"), plan, release, odd),  # noqa: S311  as above
-        late=late,
-        faults=rng.choice(_FAULTS),
-        crashes=tuple(int(rng.expovariate(1 / 40)) + 1 for _ in range(rng.choice((0, 0, 1, 2, 4)))),
-        takeovers=frozenset({int(rng.expovariate(1 / 60)) + 1} if rng.random() < 0.25 else ()),
-        offline=offline if rough < 0.5 else {},
-        store_fails=rng.choice((0.0, 0.0, 0.0, 0.02)),
-        failing_from=rng.random() * 120 if rng.random() < 0.15 else None,
-        asks=tuple(sorted(rng.random() * 200 for _ in range(rng.choice((0, 0, 0, 1, 3))))),
-        regret=random.Random(f"regret/{seed}").random() < 0.2,  # noqa: S311  as above
-    )
-
-
-def _waves(rng: random.Random, devices: tuple[DeviceId, ...]) -> tuple[ResolvedWave, ...]:
-    waves = []
-    left = list(devices)
-    for index in range(rng.randint(1, 4)):
-        last = index == 3 or len(left) <= 1 or rng.random() < 0.2
-        size = len(left) if last else rng.randint(1, max(1, len(left) // 2))
-        taken, left = left[:size], left[size:]
-        waves.append(_wave(rng, f"wave{index}", tuple(taken)))
-        if not left:
-            break
-    if left:
-        waves.append(_wave(rng, "rest", tuple(left)))
-    return tuple(waves)
-
-
-def _wave(rng: random.Random, name: str, devices: tuple[DeviceId, ...]) -> ResolvedWave:
-    return ResolvedWave(
-        name=name,
-        size_text=str(len(devices)),
         devices=devices,
-        soak_s=rng.choice((0.0, 0.0, 20.0, 120.0)),
-        max_parallel=rng.choice((1, 3, 10, 50)),
-        slow_start=rng.random() < 0.9,
-        max_failures=rng.choice((None, None, 0, 1, 2)),
-        max_fail_share=rng.choice((Fraction(0), Fraction(0), Fraction(1, 10), Fraction(1, 3))),
-        max_unreachable_share=rng.choice((Fraction(0), Fraction(1, 5))),
-        backfill_limit=rng.choice((0, len(devices))),
+        texts=tuple(text for text, _ in drawn),
+        plans=tuple(plan for _, plan in drawn),
+        late=late,
+        rates=rng.choice(_RATES),
+        report_rate=rng.choice((0.0, 0.0, 0.02, 0.1)),
+        store_rate=rng.choice((0.0, 0.0, 0.0, 0.02)),
+        planned=(
+            *_planned(rng, devices, rollouts),
+            *_before(rng, drawn[0][1]),
+            *(Fault(K.REGRET, n + 1) for n in range(rollouts) if rng.random() < 0.2),
+        ),
     )
 
 
-def _gates(rng: random.Random) -> tuple[Gate, ...]:
-    gates = []
-    if rng.random() < 0.9:
-        consecutive = rng.choice((None, None, 2))
-        gates.append(
-            Gate(
-                "service",
-                Stage.DEVICE,
-                Probe(ProbeKind.CHECK, check="service"),
-                success_when="result.exit == 0",
-                fail_when=rng.choice((None, "result.exit > 0")),
-                count=rng.choice((1, 1, 3)),
-                interval_s=5.0,
-                initial_delay_s=rng.choice((0.0, 0.0, 8.0)),
-                consecutive_success_limit=consecutive,
-                consecutive_error_limit=2,
-            )
-        )
-    for name, stage, url in (
-        ("api", Stage.DEVICE, HTTP_URL),
-        ("alerts", Stage.BACKGROUND, HTTP_URL),
-        ("load", Stage.WAVE, WAVE_URL),
-    ):
-        if rng.random() < 0.15:
-            probe = Probe(ProbeKind.HTTP, url=url)
-            gates.append(
-                Gate(
-                    name,
-                    stage,
-                    probe,
-                    success_when="result.value > 0",
-                    interval_s=10.0,
-                    failure_limit=rng.choice((0, 1)),
-                )
-            )
-    if rng.random() < 0.15:
-        gates.append(
-            Gate(
-                "memory",
-                rng.choice((Stage.WAVE, Stage.BACKGROUND)),
-                Probe(ProbeKind.CHECK, check="memory"),
-                success_when="result.value > 0",
-                interval_s=15.0,
-            )
-        )
-    return tuple(gates)
+def _fleet_size(rng: random.Random) -> int:
+    draw_ = rng.random()
+    if draw_ < 0.3:
+        return rng.choice((1, 1, 2, 3))
+    if draw_ < 0.75:
+        return rng.randint(4, 14)
+    return rng.randint(10, 40) if draw_ < 0.97 else rng.randint(40, DEVICES_MAX)
 
 
-def _before(rng: random.Random, devices: tuple[DeviceId, ...]) -> dict[DeviceId, Release]:
-    """What devices ran: mostly healthy; else unwell, without the checks, or nothing of ours."""
-    manifest = SimulatedArtifact.of("old").manifest_sha256
-    kinds = (
-        Release("old", manifest, healthy=False),
-        Release("old", manifest, silent_check=True),
-        Release("old", manifest, lacks_checks=True),
-        Release(NOTHING, NOTHING, healthy=False),
-    )
-    share = rng.choice((0.0, 0.0, 0.1, 0.5))
-    return {device: rng.choice(kinds) for device in devices if rng.random() < share}
+def _planned(rng: random.Random, devices: Sequence[DeviceId], rollouts: int) -> Iterator[Fault]:
+    for number in range(1, rollouts + 1):
+        yield from _releases(rng, devices, number)
+    yield from _deaths(rng)
+    yield from _absences(rng, devices)
+    yield from _surroundings(rng)
+    yield from _operators(rng)
+    if rng.random() < 0.1:
+        for device in rng.sample(devices, max(1, len(devices) // 10)):
+            yield Fault(rng.choice(LIES), device=device)
 
 
-def _ahead(
-    rng: random.Random, plan: ResolvedPlan, release: Release, odd: Mapping[DeviceId, Release]
-) -> dict[DeviceId, Release]:
-    """Devices of a whole wave that run the new version already, where it is good."""
-    wave = rng.choice(plan.waves)
-    if rng.random() < 0.85 or not release.is_good:
-        return {}
-    return {device: release for device in wave.devices if device not in odd}
-
-
-def _releases(
-    rng: random.Random, devices: tuple[DeviceId, ...]
-) -> tuple[Release, dict[DeviceId, Release]]:
-    manifest = SimulatedArtifact.of("new").manifest_sha256
-    good = Release("new", manifest)
-    kinds = (
-        Release("new", manifest, healthy=False),
-        Release("new", manifest, bricks=True),
-        Release("new", manifest, install_fails=True),
-        Release("new", manifest, activate_fails=True),
-        Release("new", manifest, commit_fails=True),
-        Release("new", manifest, healthy=False, rollback_fails=True),
-        Release("new", manifest, commit_fails=True, rollback_fails=True),
-        Release("new", manifest, silent_check=True),
-        Release("new", manifest, corrupt=True),
-    )
+def _releases(rng: random.Random, devices: Sequence[DeviceId], number: int) -> Iterator[Fault]:
     draw_ = rng.random()
     if draw_ < 0.35:
-        return good, {}
+        return
     if draw_ < 0.6:
-        return rng.choice(kinds), {}
+        yield Fault(rng.choice(RELEASE_KINDS), number)
+        return
     share = rng.choice((0.05, 0.2, 0.5))
-    return good, {device: rng.choice(kinds) for device in devices if rng.random() < share}
+    for device in devices:
+        if rng.random() < share:
+            yield Fault(rng.choice(RELEASE_KINDS), number, device)
+
+
+def _before(rng: random.Random, plan: ResolvedPlan) -> Iterator[Fault]:
+    share = rng.choice((0.0, 0.0, 0.1, 0.5))
+    for device in plan.devices:
+        if rng.random() < share:
+            yield Fault(rng.choice(OLD_KINDS), device=device)
+    if rng.random() < 0.1:
+        for device in rng.choice(plan.waves).devices:
+            yield Fault(K.AHEAD, device=device)
+
+
+def _deaths(rng: random.Random) -> Iterator[Fault]:
+    """Ends and losses of engines, anywhere between two steps of any task."""
+    crashes = rng.choice((0, 0, 1, 2, 4))
+    gaps = [int(rng.expovariate(1 / 150)) + 1 for _ in range(crashes)]
+    for at in itertools.accumulate(gaps):
+        yield Fault(K.CRASH, at)
+    if rng.random() < 0.25:
+        frost_s = rng.choice((0.0, 1.0, 5.0, 30.0, FROST_S_MAX))
+        yield Fault(K.TAKEOVER, int(rng.expovariate(1 / 200)) + 1, span=frost_s)
+    if rng.random() < 0.1:
+        yield Fault(K.LEASE_LOST, int(rng.expovariate(1 / 200)) + 1)
+
+
+def _absences(rng: random.Random, devices: Sequence[DeviceId]) -> Iterator[Fault]:
+    if rng.random() < 0.5:
+        for device in devices:
+            if rng.random() < 0.05:
+                start = rng.choice((0.0, _seconds(rng, 60)))
+                yield Fault(K.OFFLINE, start, device, rng.choice((30.0, 300.0, 3000.0)))
+    if rng.random() < 0.1:
+        device = rng.choice(devices)
+        yield Fault(K.REBOOT_LOOP, _seconds(rng, 120), device, rng.choice((60.0, 600.0, 3000.0)))
+
+
+def _surroundings(rng: random.Random) -> Iterator[Fault]:
+    if rng.random() < 0.15:
+        yield Fault(K.GATES_BAD, _seconds(rng, 120), span=rng.choice((30.0, 100_000.0)))
+    if rng.random() < 0.1:
+        yield Fault(K.GATES_SILENT, _seconds(rng, 120), span=rng.choice((30.0, 300.0, 100_000.0)))
+    for _ in range(rng.choice((0, 0, 0, 0, 1, 2))):
+        yield Fault(
+            K.CLOCK_JUMP, _seconds(rng, 200), span=rng.choice((-7200.0, -60.0, 60.0, 7200.0))
+        )
+
+
+def _operators(rng: random.Random) -> Iterator[Fault]:
+    for _ in range(rng.choice((0, 0, 0, 1, 3))):
+        kind = rng.choice((K.PAUSE, K.PAUSE, K.RETRY, K.ABORT, K.ROLL_BACK))
+        span = 1.0 + _seconds(rng, 60) if kind is K.PAUSE else 0.0
+        yield Fault(kind, _seconds(rng, 200), span=span)
+
+
+def _seconds(rng: random.Random, most: int) -> float:
+    return round(rng.random() * most, 1)

@@ -1,196 +1,280 @@
 """Whole rollouts from a seed: random plan, random faults, crashing engines, asking operators.
 
-`simulate(seed)` runs one to its end in virtual time and checks `invariants`. The same seed gives
-the same journal on every machine; `python -m orchestrator.testing --seed N` repeats it.
+`simulate(seed)` runs one or two rollouts on one fleet and one store to their end, in virtual time,
+and checks `invariants`. The same seed gives the same journal on every machine, and so does the
+list of faults that struck; `python -m orchestrator.testing --seed N [--faults LIST]` repeats it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from orchestrator.device.model import DeviceId
 from orchestrator.engine.loop import Ended, Engine, Pace
 from orchestrator.engine.ports import Changes, Lease
-from orchestrator.errors import ExitCode, StoreError
+from orchestrator.errors import ExitCode, LeaseError, StoreError
+from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.states import RolloutState
-from orchestrator.testing.clock import EPOCH_S, VirtualClock, run_virtual
-from orchestrator.testing.device import SimulatedDevice
+from orchestrator.testing.clock import EPOCH_S, VirtualClock, VirtualLoop, run_virtual
+from orchestrator.testing.faults import Fault, FaultKind, FaultSource
+from orchestrator.testing.frozen import Freezer, FreezingStore, FreezingTransport
 from orchestrator.testing.invariants import Checker, InvariantBroken, check_counters
-from orchestrator.testing.scenario import HTTP_URL, TIMES, WAVE_URL, Scenario, draw
+from orchestrator.testing.scenario import FROST_S_MAX, LIES, TURN_KINDS, Scenario, draw
 from orchestrator.testing.store import MemoryStore
-from orchestrator.testing.transport import SimulatedTransport
-from orchestrator.testing.world import (
-    ROLLOUT_ID,
-    SimulatedProber,
-    World,
-    make_fleet,
+from orchestrator.testing.surroundings import (
+    DrawnProber,
+    StutteringEngine,
+    clock_offset_s,
+    make_devices,
 )
+from orchestrator.testing.transport import SimulatedTransport
+from orchestrator.testing.world import World
 
-VIRTUAL_S_MAX = 2 * 86400.0
+VIRTUAL_S_MAX = 4 * 86400.0
 ENGINES_MAX = 40
 PATIENCE_S = 2500.0
 SILENCE_S = 2000.0  # longer than any wait of a drawn plan for something that is journalled
-_FIRST = asyncio.FIRST_COMPLETED
 PACE = Pace(poll_s=2.0)
 STOPS_MAX = 4  # after so many decisions the operator gives up
+_FIRST = asyncio.FIRST_COMPLETED
+_ASKS = {
+    FaultKind.PAUSE: Ask.PAUSE,
+    FaultKind.RETRY: Ask.RETRY,
+    FaultKind.ABORT: Ask.ABORT,
+    FaultKind.ROLL_BACK: Ask.ROLLBACK,
+}
+_BUGS = (AssertionError, RuntimeError, LookupError, TypeError, ValueError, AttributeError)
+
+
+class SimulationFailed(InvariantBroken):
+    """A seed under which a rule did not hold.
+
+    Attributes:
+        seed: that one.
+        rule: what did not hold.
+        faults: what struck until then: the same list fails again.
+        journal: of the rollout that broke it.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        rule: str,
+        faults: tuple[Fault, ...],
+        journal: tuple[JournalEntry, ...] = (),
+    ) -> None:
+        super().__init__(f"{rule} - repeat with: python -m orchestrator.testing --seed {seed}")
+        self.seed = seed
+        self.rule = rule
+        self.faults = faults
+        self.journal = journal
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a simulation ended; `journal` is for comparing two runs."""
+    """How a simulation ended; states and exit codes by rollout.
+
+    `journal` is for comparing two runs; `faults` are those planned and those that struck on the
+    way, `struck` only the latter.
+    """
 
     seed: int
-    exit_code: ExitCode
-    state: RolloutState
+    exit_codes: tuple[ExitCode, ...]
+    states: tuple[RolloutState, ...]
     devices: int
     engines: int
+    turns: int
     virtual_s: float
     journal: tuple[JournalEntry, ...]
+    faults: tuple[Fault, ...]
+    struck: tuple[Fault, ...]
 
 
-def simulate(seed: int, *, twice: bool = False) -> Report:
-    """Runs the seed's rollout to its end.
+def simulate(seed: int, *, faults: Collection[Fault] | None = None, twice: bool = False) -> Report:
+    """Runs the seed's rollouts to their end.
 
     Args:
         seed: what to draw.
+        faults: these happen, and no others; drawn when not given.
         twice: run it again and compare the journals.
 
     Raises:
-        InvariantBroken: a rule did not hold; the message ends with the command that repeats it.
+        SimulationFailed: a rule did not hold.
     """
-    try:
-        report = run_virtual(_Run(draw(seed)).run())
-        if twice and run_virtual(_Run(draw(seed)).run()).journal != report.journal:
-            message = "two runs of the same seed differ"
-            raise InvariantBroken(message)
-    except BaseExceptionGroup as group:
-        raise _named(seed, _first_broken(group)) from group
-    except (InvariantBroken, AssertionError, RuntimeError) as error:
-        raise _named(seed, error) from error
+    report = _simulate(seed, faults)
+    if twice and _simulate(seed, faults).journal != report.journal:
+        raise SimulationFailed(seed, "two runs of the same seed differ", report.faults)
     return report
 
 
-def _named(seed: int, error: BaseException) -> InvariantBroken:
-    text = f"{error} - repeat with: python -m orchestrator.testing --seed {seed}"
-    return InvariantBroken(text)
-
-
-def _first_broken(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _simulate(seed: int, faults: Collection[Fault] | None) -> Report:
+    run = _Simulation(draw(seed), faults)
+    try:
+        return run_virtual(run.run())
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise run.failed(error) from group
+    except _BUGS as error:
+        raise run.failed(error) from error
 
 
 class _CheckedStore(MemoryStore):
-    """Shows every commit to the checker; crashes engines before or after one."""
+    """Shows every commit to the checker; fails now and then."""
 
-    def __init__(self, run: _Run) -> None:
+    def __init__(self, run: _Simulation) -> None:
         super().__init__()
         self._run = run
 
     async def create(self, rollout_id: str, plan_json: bytes, changes: Changes) -> None:
         await super().create(rollout_id, plan_json, changes)
         self._run.checker.see(changes.journal)
-        await self._run.step()
+        await self._run.pause()
 
     async def commit(self, lease: Lease, batch: Sequence[Changes]) -> None:
-        await self._run.step()
-        if self._run.random.random() < self._run.scenario.store_fails:
+        await self._run.pause()
+        if self._run.source.strikes(FaultKind.STORE_FAILS, self._run.scenario.store_rate):
             message = "the disk is full"
             raise StoreError(message)
         await super().commit(lease, batch)
         for changes in batch:
             self._run.checker.see(changes.journal)
-        await self._run.step()
+            if changes.journal:
+                self._run.journalled_at = self._run.clock.now()
+        await self._run.pause()
 
 
 class _CounterWatch:
     """Counts the books anew now and then."""
 
-    def __init__(self, random_source: random.Random) -> None:
-        self._random = random_source
+    def __init__(self) -> None:
+        self._commits = 0
 
     def committed(self, rollout: Rollout, journal: Sequence[JournalEntry]) -> None:
-        if journal and self._random.randrange(5) == 0:
+        self._commits += bool(journal)
+        if journal and self._commits % 5 == 0:
             check_counters(rollout)
 
     def progressed(self, device: DeviceId, sent_bytes: int) -> None:
         """Not looked at."""
 
 
-class _Run:
-    """One simulation."""
+class _Simulation:
+    """One simulation: rollouts one after another on the same devices and the same store."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, faults: Collection[Fault] | None) -> None:
         self.scenario = scenario
-        self.random = random.Random(f"run/{scenario.seed}")  # noqa: S311  faults, not secrets
+        self.planned = scenario.planned if faults is None else tuple(faults)
+        self.source = FaultSource(scenario.seed, faults)
+        self.random = random.Random(f"run/{scenario.seed}")  # noqa: S311  delays, not secrets
         self.clock = VirtualClock()
-        plan = scenario.plan
-        ids = tuple(plan.devices)
-        self.fleet: dict[DeviceId, SimulatedDevice] = make_fleet(
-            ids,
-            self.clock,
-            release=scenario.release,
-            odd=scenario.odd,
-            before=scenario.before,
-            keeps_previous=not scenario.late,
-        )
-        for device, (start, end) in scenario.offline.items():
-            self.fleet[device].offline.append((EPOCH_S + start, EPOCH_S + end))
+        self.fleet = make_devices(scenario, self.planned, self.clock)
+        self.liars = frozenset(one.device for one in self.planned if one.kind in LIES)
         self.transport = SimulatedTransport(
             self.fleet,
             random_source=self.random,
-            faults=scenario.faults,
-            on_step=self.count,
+            faults=scenario.rates,
+            source=self.source,
             wire=scenario.seed % 10 == 0,
         )
-        self.prober = SimulatedProber()
-        self.world = World(plan, self.transport, clock=self.clock, prober=self.prober, pace=PACE)
-        self.checker = Checker(plan, self.fleet)
+        prober = DrawnProber(self.planned, self.clock)
+        self.world = World(
+            scenario.plans[0], self.transport, clock=self.clock, prober=prober, pace=PACE
+        )
         self.world.store = _CheckedStore(self)
-        self.crashes = list(scenario.crashes)
-        self.steps = 0
-        self.engines = 0
-        self.stops = 0
+        self.checker = self._checker(0)
+        self.turn_faults = sorted(
+            (one for one in self.planned if one.kind in TURN_KINDS), key=lambda one: -one.at
+        )
+        self.turns = self.engines = self.stops = self.began_engines = 0
+        self.began_at = self.journalled_at = 0.0
         self.task: asyncio.Task[Ended] | None = None
-        self.total_steps = 0
+        self.freezer = Freezer()
+        self.store = FreezingStore(self.world.store, self.freezer)
+        self.lease_lost = False
         self.taken_over = asyncio.Event()
         self.old_engines: list[asyncio.Task[Ended]] = []
 
+    def failed(self, error: BaseException) -> SimulationFailed:
+        """This error, with what it takes to see it again."""
+        known = isinstance(error, AssertionError)
+        rule = str(error) if known else f"{type(error).__name__}: {error}"
+        store, rollout_id = self.world.store, self.world.rollout_id
+        journal = store.journal(rollout_id) if rollout_id in store.known() else ()
+        return SimulationFailed(self.scenario.seed, rule, self.faults, journal)
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """All that was planned, and all that struck so far."""
+        return tuple(sorted({*self.planned, *self.source.struck}))
+
+    def _checker(self, number: int) -> Checker:
+        forward = any(one.kind is FaultKind.CLOCK_JUMP and one.span > 0 for one in self.planned)
+        clock = None if forward else self.clock.now  # downtime and such a jump look alike
+        return Checker(self.scenario.plans[number], self.fleet, liars=self.liars, now=clock)
+
     async def run(self) -> Report:
         """To the end; leaves no task behind."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop.on_turn = self.turn
+        operator = asyncio.ensure_future(self._operate())
         try:
             return await self._run()
         finally:
-            tasks = [task for task in (self.task, *self.old_engines) if task is not None]
+            tasks = [task for task in (self.task, operator, *self.old_engines) if task is not None]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self) -> Report:
-        ended = await self._until_terminal()
-        if self.scenario.regret:
-            ended = await self._roll_back_the_end()
-        await self.clock.sleep(TIMES.confirm_s + 60)
-        await self._check_old_engines()
-        stored = await self.world.store.load(ROLLOUT_ID)
-        assert stored is not None
-        self.checker.finish(ended.exit_code, rows=stored.devices)
-        self._check_blast_radius()
+        ends = []
+        journal: list[JournalEntry] = []
+        for number, plan in enumerate(self.scenario.plans):
+            self.world.begin(f"r-{number + 1}", plan)
+            self.checker = self._checker(number)
+            self.began_at = self.journalled_at = self.clock.now()
+            self.began_engines, self.stops = self.engines, 0
+            ended = await self._until_terminal()
+            if Fault(FaultKind.REGRET, number + 1) in self.planned:
+                ended = await self._roll_back_the_end(plan)
+            await self._check(number, ended)
+            ends.append(ended)
+            journal += self.world.store.journal(self.world.rollout_id)
         return Report(
             self.scenario.seed,
-            ended.exit_code,
-            ended.rollout.state,
+            tuple(ended.exit_code for ended in ends),
+            tuple(ended.rollout.state for ended in ends),
             len(self.fleet),
             self.engines,
+            self.turns,
             self.clock.now() - EPOCH_S,
-            self.world.store.journal(ROLLOUT_ID),
+            tuple(journal),
+            self.faults,
+            tuple(self.source.struck),
         )
+
+    async def _check(self, number: int, ended: Ended) -> None:
+        await self.clock.sleep(self.world.plan.timeouts.confirm_s + FROST_S_MAX + 60)
+        await self._check_old_engines()
+        stored = await self.world.store.load(self.world.rollout_id)
+        assert stored is not None
+        self.checker.finish(ended.exit_code, rows=stored.devices)
+        if Fault(FaultKind.BRICKS, number + 1) in self.planned and not self._crashed:
+            self.checker.check_blast_radius()
+
+    @property
+    def _crashed(self) -> bool:
+        """Whether an engine died: then a reverted device is excused, and tried again."""
+        return self.engines > self.began_engines + 1
+
+    # --- engines -----------------------------------------------------------------------------
 
     async def _until_terminal(self) -> Ended:
         while True:
@@ -198,28 +282,34 @@ class _Run:
             ended = await self._one_engine()
             if ended is None:
                 await self.clock.sleep(self.random.choice((0.0, 1.0, 30.0, 500.0)))
-                continue
-            if ended.rollout.is_terminal:
+            elif ended.rollout.is_terminal:
                 return ended
-            self._decide(ended)
+            else:
+                self._decide(ended)
 
-    async def _roll_back_the_end(self) -> Ended:
+    async def _roll_back_the_end(self, plan: ResolvedPlan) -> Ended:
         """Somebody wants a rollout back that is over: all of it, a wave or some devices."""
-        await self.clock.sleep(self.random.random() * 1000)
-        waves = [wave.name for wave in self.scenario.plan.waves]
-        some = self.random.sample(list(self.fleet), self.random.randint(1, len(self.fleet)))
-        scope = self.random.choice(({}, {"wave": self.random.choice(waves)}, {"devices": some}))
+        place = self.world.rollout_id
+        await self.clock.sleep(self.source.share("regret", place) * 1000)
+        kind = int(self.source.share("scope", place) * 3)
+        wave = plan.waves[int(self.source.share("wave", place) * len(plan.waves))].name
+        some = [one for one in plan.devices if self.source.share("some", place, one) < 0.5]  # noqa: PLR2004
         self.checker.touched = True
-        self._ask(Ask.ROLLBACK, **scope)
+        self._ask(
+            Ask.ROLLBACK,
+            wave=wave if kind == 1 else None,
+            devices=some if kind == 2 else (),  # noqa: PLR2004
+        )
         return await self._until_terminal()
 
     async def _one_engine(self) -> Ended | None:
-        """Runs an engine until it ends, or dies."""
+        """Runs an engine until it ends, or dies, or another one takes over."""
         self.engines += 1
-        self.steps = 0
+        self.taken_over.clear()
+        self.lease_lost = False
+        self.freezer = Freezer()
         task = asyncio.ensure_future(self._engine().run())
         self.task = task
-        helper = asyncio.ensure_future(self._operator())
         turn = asyncio.ensure_future(self.taken_over.wait())
         try:
             while not (await asyncio.wait((task, turn), timeout=PATIENCE_S, return_when=_FIRST))[0]:
@@ -227,26 +317,45 @@ class _Run:
                 self._expect_movement()
                 self._ask(Ask.RESUME)  # somebody paused and forgot
             if task.done():
-                return self._result(task)
-            self.taken_over.clear()
+                return await self._result(task)
             self.old_engines.append(task)  # it goes on, and must notice by itself
             return None
         finally:
-            for other in (helper, turn):
-                other.cancel()
-            await asyncio.gather(helper, turn, return_exceptions=True)
+            turn.cancel()
+            await asyncio.gather(turn, return_exceptions=True)
 
-    def _result(self, task: asyncio.Task[Ended]) -> Ended | None:
-        if task.cancelled() or isinstance(task.exception(), StoreError):
+    async def _result(self, task: asyncio.Task[Ended]) -> Ended | None:
+        if task.cancelled():
             return None
-        return task.result()
+        error = task.exception()
+        newest = self.store.epoch == await self.world.store.last_epoch()
+        if isinstance(error, LeaseError) and newest and not self.lease_lost:
+            message = f"I9: the newest engine was refused: {error}"
+            raise InvariantBroken(message)
+        return None if isinstance(error, StoreError) else task.result()
+
+    def _engine(self) -> Engine:
+        ports, job = self.world.parts("engine", VirtualClock(EPOCH_S + self._clock_offset_s()))
+        self.store = FreezingStore(self.world.store, self.freezer)
+        transport = FreezingTransport(self.transport, self.freezer)
+        ports = replace(ports, store=self.store, leases=self.store, transport=transport)
+        return StutteringEngine(
+            ports,
+            job,
+            observer=_CounterWatch(),
+            pace=PACE,
+            source=self.source,
+            rate=self.scenario.report_rate,
+        )
+
+    def _clock_offset_s(self) -> float:
+        return clock_offset_s(self.planned, self.clock.now() - EPOCH_S)
 
     async def _check_old_engines(self) -> None:
         """I9: an engine that was taken over from has noticed and stopped."""
-        for task in self.old_engines:
-            if not task.done():
-                message = "I9: an engine works on after another took over"
-                raise InvariantBroken(message)
+        if any(not task.done() for task in self.old_engines):
+            message = "I9: an engine works on after another took over"
+            raise InvariantBroken(message)
         results = await asyncio.gather(*self.old_engines, return_exceptions=True)
         for result in results:
             # it may have ended in order, when its last commit came before the other's start
@@ -254,59 +363,51 @@ class _Run:
                 message = f"I9: an engine that was taken over from ended with {result!r}"
                 raise InvariantBroken(message)
 
-    def _engine(self) -> Engine:
-        return self.world.engine(owner="engine", observer=_CounterWatch(self.random))
-
     def _expect_progress(self) -> None:
-        if self.clock.now() - EPOCH_S > VIRTUAL_S_MAX or self.engines > ENGINES_MAX:
+        killed = sum(one.kind is FaultKind.STORE_FAILS for one in self.source.struck)
+        engines = self.engines - self.began_engines - killed
+        if self.clock.now() - self.began_at > VIRTUAL_S_MAX or engines > ENGINES_MAX:
             stuck = {name: seen.state for name, seen in self.checker.seen.items()}
-            message = f"I8: no end after {self.engines} engines; {stuck}"
+            message = f"I8: no end after {engines} engines; {stuck}"
             raise InvariantBroken(message)
-        failing = self.scenario.failing_from
-        bad = failing is not None and self.clock.now() - EPOCH_S > failing
-        for url in (HTTP_URL, WAVE_URL):
-            self.prober.answers[url] = {"value": 0 if bad else 1}
 
     def _expect_movement(self) -> None:
         """I8: an engine that nothing is journalled of was paused by a person, or should rest."""
-        checker = self.checker
-        still_s = self.clock.now() - checker.entries[-1].at
-        if still_s >= SILENCE_S and "operator" not in checker.paused_by:
-            states = {name: seen.state for name, seen in checker.seen.items()}
+        still_s = self.clock.now() - self.journalled_at
+        if still_s >= SILENCE_S and "operator" not in self.checker.paused_by:
+            states = {name: seen.state for name, seen in self.checker.seen.items()}
             message = f"I8: an engine neither ends nor rests for {still_s:.0f} s; {states}"
             raise InvariantBroken(message)
 
-    def count(self) -> None:
-        """Something happens in the world: perhaps the engine dies of it."""
-        self.steps += 1
-        self.total_steps += 1
-        if self.total_steps in self.scenario.takeovers:
-            self.taken_over.set()
-        if self.crashes and self.steps >= self.crashes[0]:
-            self.crashes.pop(0)
-            self.steps = 0
-            if self.task is not None:
+    # --- what happens to it ------------------------------------------------------------------
+
+    def turn(self) -> None:
+        """Between two steps of the world: perhaps the engine dies here."""
+        self.turns += 1
+        while self.turn_faults and self.turn_faults[-1].at <= self.turns:
+            fault = self.turn_faults.pop()
+            if fault.kind is FaultKind.TAKEOVER:
+                self.taken_over.set()
+                self.freezer.freeze(fault.span)
+            elif fault.kind is FaultKind.LEASE_LOST:
+                self.lease_lost = True
+                self.world.store.forget_lease(self.world.rollout_id)
+            elif self.task is not None:
                 self.task.cancel()
 
-    async def step(self) -> None:
-        """A commit takes a moment, sometimes a long one, and may be the engine's last."""
-        self.count()
+    async def pause(self) -> None:
+        """A commit takes a moment, sometimes a long one."""
         await asyncio.sleep(self.random.choice((0.001, 0.002, 0.3)))
 
-    async def _operator(self) -> None:
-        """Asks something at the drawn times, and lets gates turn bad."""
-        for at in self.scenario.asks:
+    async def _operate(self) -> None:
+        """An operator asks what was planned, at its time."""
+        asks = sorted((one.at, one) for one in self.planned if one.kind in _ASKS)
+        for at, fault in asks:
             await asyncio.sleep(max(0.0, EPOCH_S + at - self.clock.now()))
-            self._expect_progress()
-            ask = self.random.choice((Ask.PAUSE, Ask.RETRY, Ask.ABORT, Ask.ROLLBACK, Ask.PAUSE))
-            self._ask(ask)
-            if ask is Ask.PAUSE:
-                await asyncio.sleep(self.random.random() * 60)
+            self._ask(_ASKS[fault.kind])
+            if fault.kind is FaultKind.PAUSE:
+                await asyncio.sleep(fault.span)
                 self._ask(Ask.RESUME)
-        if self.scenario.failing_from is not None:
-            await asyncio.sleep(max(0.0, EPOCH_S + self.scenario.failing_from - self.clock.now()))
-            await asyncio.sleep(0.5)
-            self._expect_progress()
 
     def _ask(
         self,
@@ -316,13 +417,20 @@ class _Run:
         wave: str | None = None,
         devices: Sequence[DeviceId] = (),
     ) -> None:
-        if ROLLOUT_ID not in self.world.store.known():
+        rollout_id = self.world.rollout_id
+        if rollout_id not in self.world.store.known():
             return
+        at = self.clock.now() + self._clock_offset_s()  # another machine, another clock
         request = OperatorAsked(
-            self.clock.now(), ask, "simulated", "drawn", accept_failures=accept, wave=wave,
+            at,
+            ask,
+            "simulated",
+            "drawn",
+            accept_failures=accept,
             devices=tuple(devices),
-        )  # fmt: skip
-        self.world.store.ask(ROLLOUT_ID, request)
+            wave=wave,
+        )
+        self.world.store.ask(rollout_id, request)
 
     def _decide(self, ended: Ended) -> None:
         """The rollout rests: an operator decides, and gives up in the end."""
@@ -330,27 +438,10 @@ class _Run:
         if self.stops > STOPS_MAX:
             self._ask(Ask.ABORT)
             return
-        if ended.rollout.state is RolloutState.HALTED:
-            ask = self.random.choice((Ask.RESUME, Ask.ROLLBACK, Ask.ABORT))
-            self._ask(ask, accept=True)
-        else:
-            ask = self.random.choice((Ask.RESUME, Ask.RESUME, Ask.ROLLBACK, Ask.ABORT))
-            self._ask(ask, accept=self.random.choice((True, False)))
-
-    def _check_blast_radius(self) -> None:
-        """A release that always bricks costs at most allowed + 1 devices of the first wave (R16)."""
-        plan, checker = self.scenario.plan, self.checker
-        everywhere = self.scenario.release.bricks and not self.scenario.odd
-        wave = plan.waves[0]
-        if not everywhere or not wave.slow_start or checker.touched or self.crashes_happened:
-            return
-        hit = sum(bool(seen.activations) for seen in checker.seen.values())
-        limit = checker.allowed(wave.name) + 1
-        if plan.on_failure.value != "continue" and hit > limit:
-            message = f"R16: a bricking release hit {hit} devices, at most {limit} may be"
-            raise InvariantBroken(message)
-
-    @property
-    def crashes_happened(self) -> bool:
-        """Whether an engine died: then a reverted device is excused, and tried again."""
-        return self.engines > 1
+        place = (self.world.rollout_id, self.stops)
+        halted = ended.rollout.state is RolloutState.HALTED
+        asks = [Ask.RESUME, Ask.ROLLBACK, Ask.ABORT]
+        if not halted:
+            asks.append(Ask.RESUME)
+        ask = asks[int(self.source.share("ask", *place) * len(asks))]
+        self._ask(ask, accept=halted or self.source.share("accept", *place) < 0.5)  # noqa: PLR2004

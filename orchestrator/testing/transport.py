@@ -1,7 +1,7 @@
 """The way to simulated devices, with faults drawn from a seed.
 
 Laws:
-1. The same seed and the same requests give the same faults.
+1. The same seed and the same requests give the same faults (`faults`).
 2. A request that is lost was, or was not, carried out: both happen.
 3. A connection that closes takes a waiting delivery with it: the device hears no go.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.device.model import Device, DeviceId
@@ -29,6 +29,7 @@ from orchestrator.device.reason import Reason
 from orchestrator.engine.ports import Dialogue
 from orchestrator.errors import DeviceError
 from orchestrator.testing.device import Answer, SimulatedDevice, refuse
+from orchestrator.testing.faults import FaultKind, FaultSource
 
 _RAW = frozenset({"step", "check", "have"})
 
@@ -55,9 +56,9 @@ class SimulatedTransport:
 
     Args:
         devices: by id.
-        random_source: where faults come from.
-        faults: how likely each is.
-        on_step: called before and after every effect; a simulation crashes engines there.
+        random_source: how long things take.
+        faults: how likely each fault is.
+        source: decides which of them strike.
         wire: replies travel as bytes through the real reader.
     """
 
@@ -67,13 +68,13 @@ class SimulatedTransport:
         *,
         random_source: random.Random | None = None,
         faults: Faults | None = None,
-        on_step: Callable[[], None] = lambda: None,
+        source: FaultSource | None = None,
         wire: bool = True,
     ) -> None:
         self.devices = devices
-        self.random = random_source or random.Random(0)  # noqa: S311  faults, not secrets
+        self.random = random_source or random.Random(0)  # noqa: S311  delays, not secrets
         self.faults = faults or Faults()
-        self.on_step = on_step
+        self.source = source or FaultSource()
         self.wire = wire
         self.opened = 0
 
@@ -85,8 +86,8 @@ class SimulatedTransport:
         """
         self.opened += 1
         simulated = self.devices[device.id]
-        await self.pause()
-        if self.strikes(self.faults.refuse) or not simulated.is_reachable:
+        await self.pause(simulated)
+        if self.strikes(FaultKind.REFUSE, simulated) or not simulated.is_reachable:
             await asyncio.sleep(min(1.0, deadline_s))
             message = f"`{device.id}` does not answer"
             raise DeviceError(message, reason=Reason.UNREACHABLE)
@@ -95,17 +96,21 @@ class SimulatedTransport:
     async def close(self) -> None:
         """Nothing is left open."""
 
-    async def pause(self) -> None:
+    async def pause(self, device: SimulatedDevice) -> None:
         """The time of one way over the network; sometimes long."""
-        self.on_step()
         seconds = self.faults.latency_s * (0.5 + self.random.random())
-        if self.strikes(self.faults.stall):
-            seconds += self.faults.stall_s * self.random.random()
+        if self.strikes(FaultKind.STALL, device):
+            seconds += self.faults.stall_s * self.strength(FaultKind.STALL, device)
         await asyncio.sleep(seconds)
 
-    def strikes(self, probability: float) -> bool:
-        """Draws whether a fault happens."""
-        return probability > 0 and self.random.random() < probability
+    def strikes(self, kind: FaultKind, device: SimulatedDevice) -> bool:
+        """Whether a fault happens now on the way to this device."""
+        rate: float = getattr(self.faults, kind.value)
+        return self.source.strikes(kind, rate, device.name)
+
+    def strength(self, kind: FaultKind, device: SimulatedDevice) -> float:
+        """How strong the fault is that struck last, in 0..1."""
+        return self.source.last_share(kind, device.name)
 
 
 class SimulatedSession:
@@ -132,13 +137,12 @@ class SimulatedSession:
             raise DeviceError(message, reason=Reason.TIMEOUT) from error
 
     async def _ask(self, request: Request) -> Reply:
-        faults, transport = self._transport.faults, self._transport
         _ = request.line  # must fit the grammar
-        await self._way(faults.lose_request)
+        await self._way(FaultKind.LOSE_REQUEST)
         answer = self._device.answer(request, self._serial)
-        if transport.strikes(faults.repeat):
+        if self._strikes(FaultKind.REPEAT):
             answer = self._device.answer(request, self._serial)
-        await self._way(faults.lose_reply)
+        await self._way(FaultKind.LOSE_REPLY)
         return self._reply(answer)
 
     async def converse(self, request: Request, dialogue: Dialogue, *, deadline_s: float) -> Reply:
@@ -154,38 +158,38 @@ class SimulatedSession:
         return await self._deliver(request, dialogue)
 
     async def _prove(self, request: Request, dialogue: Dialogue) -> Reply:
-        faults, device = self._transport.faults, self._device
-        await self._way(faults.lose_request)
+        device = self._device
+        await self._way(FaultKind.LOSE_REQUEST)
         rc, lines = device.answer(request, self._serial)
-        await self._way(faults.lose_reply)
+        await self._way(FaultKind.LOSE_REPLY)
         nonce = device.offers(request.params["txn"])
         if rc != Rc.OK or not nonce:
             return self._reply((rc, lines))
         word = await self._word(dialogue, lines, float(request.params["wait"]))
-        await self._way(faults.lose_request)
+        await self._way(FaultKind.LOSE_REQUEST)
         if not word:
             return self._reply((rc, lines))
         common = {key: request.params[key] for key in ("txn", "controller", "component", "epoch")}
         follow = Request(Verb(word), common | {"nonce": nonce})
         answer = device.answer(follow, self._serial)
-        await self._way(faults.lose_reply)
+        await self._way(FaultKind.LOSE_REPLY)
         return self._reply(answer)
 
     async def _deliver(self, request: Request, dialogue: Dialogue) -> Reply:
         txn = request.params["txn"]
         before = self._device.state_fields()
-        await self._way(self._transport.faults.lose_request)
+        await self._way(FaultKind.LOSE_REQUEST)
         early = self._device.begin(request)
         if early is not None:
-            await self._way(self._transport.faults.lose_reply)
+            await self._way(FaultKind.LOSE_REPLY)
             return self._reply(early)
         refusal = await self._load(txn, dialogue)
         if refusal is not None:
-            await self._way(self._transport.faults.lose_reply)
+            await self._way(FaultKind.LOSE_REPLY)
             return self._reply(refusal)
         try:
             word = await self._word(dialogue, before, float(request.params["wait"]))
-            await self._way(self._transport.faults.lose_request)
+            await self._way(FaultKind.LOSE_REQUEST)
         except BaseException:
             self._device.cancel(txn)  # end of stdin instead of a go
             raise
@@ -197,15 +201,15 @@ class SimulatedSession:
         if self._device.epoch > int(request.params["epoch"]):
             return self._reply(refuse(Rc.FENCED, "fenced"))
         answer = self._device.activate(txn, float(request.params["deadline"]))
-        await self._way(self._transport.faults.lose_reply)
+        await self._way(FaultKind.LOSE_REPLY)
         return self._reply(answer)
 
     async def _load(self, txn: str, dialogue: Dialogue) -> Answer | None:
-        faults, device = self._transport.faults, self._device
+        device = self._device
         sent = 0
         for frame in dialogue.frames:
             data = b"".join(frame.chunks(frame.offset))
-            if self._transport.strikes(faults.cut_transfer):
+            if self._strikes(FaultKind.CUT_TRANSFER):
                 device.take(txn, frame.name, data[: len(data) // 2], frame.offset)
                 raise self._lost()
             if not device.take(txn, frame.name, data, frame.offset):
@@ -213,7 +217,7 @@ class SimulatedSession:
             sent += len(data)
             dialogue.on_bytes(sent)
         for name, step in (("stage", None), ("verify", device.verify), ("install", device.install)):
-            await self._way(faults.lose_request)
+            await self._way(FaultKind.LOSE_REQUEST)
             refusal = step(txn) if step is not None else None
             if refusal is not None:
                 return refusal
@@ -222,11 +226,10 @@ class SimulatedSession:
 
     async def _word(self, dialogue: Dialogue, lines: list[tuple[str, str]], wait_s: float) -> str:
         """What the controller answers; the connection may break meanwhile."""
-        transport = self._transport
         limit_s = wait_s
-        drops = transport.strikes(transport.faults.drop_ready)
+        drops = self._strikes(FaultKind.DROP_READY)
         if drops:
-            limit_s = transport.random.random() * 30.0
+            limit_s = self._transport.strength(FaultKind.DROP_READY, self._device) * 30.0
         try:
             async with asyncio.timeout(limit_s):
                 return await dialogue.decide(Reply(Rc.OK, tuple(lines)))
@@ -242,7 +245,7 @@ class SimulatedSession:
             DeviceError: CONNECTION_LOST; the outcome is unknown.
         """
         del deadline_s
-        await self._way(self._transport.faults.lose_request)
+        await self._way(FaultKind.LOSE_REQUEST)
         early = self._device.begin(request)
         if early is not None:
             return self._reply(early)
@@ -254,14 +257,18 @@ class SimulatedSession:
         """Closes the connection."""
         self._closed = True
 
-    async def _way(self, loss: float) -> None:
+    async def _way(self, loss: FaultKind) -> None:
         transport, device = self._transport, self._device
-        await transport.pause()
-        if transport.strikes(transport.faults.reboot):
-            device.reboot(transport.faults.down_s * (0.5 + transport.random.random()))
+        await transport.pause(device)
+        if self._strikes(FaultKind.REBOOT):
+            strength = transport.strength(FaultKind.REBOOT, device)
+            device.reboot(transport.faults.down_s * (0.5 + strength))
         alive = device.is_reachable and device.boots == self._boots and not self._closed
-        if not alive or transport.strikes(loss):
+        if not alive or self._strikes(loss):
             raise self._lost()
+
+    def _strikes(self, kind: FaultKind) -> bool:
+        return self._transport.strikes(kind, self._device)
 
     def _lost(self) -> DeviceError:
         self._closed = True

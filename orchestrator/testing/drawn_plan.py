@@ -1,0 +1,185 @@
+# ruff: noqa: PLR2004  the numbers are probabilities of a drawing, nothing else
+"""Random plans, as text of the plan language: parsed and resolved like an operator's own."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+
+from orchestrator.device.model import Address, Device, DeviceId
+from orchestrator.errors import PlanError
+from orchestrator.plan.parse import parse_plan
+from orchestrator.plan.resolve import resolve_plan
+from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.plan.survey import Surveyed
+from orchestrator.testing.plans import SimulatedArtifact
+
+HTTP_URL = "http://metrics.test/"
+WAVE_URL = "http://wave.test/"
+PROGRAM = "probe"
+TRIES_MAX = 50  # most draws are plans; some combinations of limits the language refuses
+
+_Drawn = dict[str, object]
+
+
+def draw_plan(
+    rng: random.Random, devices: Sequence[DeviceId], artifact: str, *, late: bool
+) -> tuple[str, ResolvedPlan]:
+    """A plan's text, and the plan that it resolves to.
+
+    Args:
+        rng: where choices come from.
+        devices: the fleet.
+        artifact: name of the simulated artifact that it brings.
+        late: the devices' module cannot go back after commit.
+
+    Raises:
+        PlanError: the language refused every draw.
+    """
+    refused: PlanError | None = None
+    for _ in range(TRIES_MAX):
+        text = json.dumps(_plan(rng, artifact), indent=1)  # JSON is YAML
+        try:
+            return text, resolve(text, devices, artifact, late=late)
+        except PlanError as error:
+            refused = error
+    assert refused is not None
+    raise refused
+
+
+def resolve(text: str, devices: Sequence[DeviceId], artifact: str, *, late: bool) -> ResolvedPlan:
+    """The plan of a text, for a simulated fleet.
+
+    Raises:
+        PlanError: the language refuses it.
+    """
+    there = Surveyed(reachable=True, device_type="sim", keeps_previous=not late)
+    return resolve_plan(
+        parse_plan(text.encode(), file="drawn.yml"),
+        devices=[Device(device, Address("127.0.0.1")) for device in devices],
+        artifact=SimulatedArtifact.of(artifact).planned(),
+        survey=dict.fromkeys(devices, there),
+        set_vars={},
+        plan_sha256="0" * 64,
+        inventory_sha256="0" * 64,
+        now=0.0,
+        tool_version="0",
+    )
+
+
+def _plan(rng: random.Random, artifact: str) -> _Drawn:
+    waves, names = _waves(rng)
+    plan: _Drawn = {
+        "schema": 1,
+        "name": rng.choice(("simulated", "fleet", "gw")),
+        "hosts": "all",
+        "artifact": f"{artifact}.mender",
+        "waves": waves,
+        "timeouts": {
+            "connect": "10s", "transfer": "2m", "install": "1m", "reboot": "90s", "drain": "4m",
+        },
+        "retries": {"count": rng.randint(0, 3), "delay": "5s", "backoff": rng.choice((1, 2))},
+        "gates": _gates(rng, names),
+        "on_failure": rng.choice(("halt", "rollback", "continue")),
+        "rollback": {
+            "scope": rng.choice(("wave", "rollout")), "max_parallel": rng.choice((1, 5, 50))
+        },
+        **_limits(rng, often=0.6),
+    }  # fmt: skip
+    if rng.random() < 0.7:
+        plan["offline"] = _offline(rng)
+    return plan
+
+
+def _offline(rng: random.Random) -> _Drawn:
+    offline: _Drawn = {"policy": rng.choice(("defer", "defer", "fail"))}
+    if rng.random() < 0.5:
+        offline["max_unreachable_percentage"] = rng.choice((0, 2.5, 20, 100))
+    return offline
+
+
+def _limits(rng: random.Random, *, often: float) -> _Drawn:
+    """What a plan says for all waves, and a wave for itself."""
+    choices: _Drawn = {
+        "soak": rng.choice(("0s", "20s", "2m", "10m")),
+        "max_parallel": rng.choice((1, 3, 10, 50)),
+        "slow_start": rng.random() < 0.8,
+        "max_failures": rng.choice((0, 1, 2)),
+        "max_fail_percentage": rng.choice((0, 5, 10, 33.4)),
+    }
+    return {key: value for key, value in choices.items() if rng.random() < often}
+
+
+def _waves(rng: random.Random) -> tuple[list[object], list[str]]:
+    sizes = _sizes(rng)
+    waves: list[object] = []
+    names = []
+    for index, size in enumerate(sizes):
+        if rng.random() < 0.5:
+            waves.append(size)
+            names.append(f"wave-{index + 1}")
+        else:
+            names.append(f"w{index}")
+            waves.append({"name": names[-1], "size": size, **_limits(rng, often=0.3)})
+    return waves, names
+
+
+def _sizes(rng: random.Random) -> list[object]:
+    if rng.random() < 0.15:
+        return list(rng.choice((("1%", "9%", "90%"), ("50%", "50%"), ("29%", "71%"), ("100%",))))
+    return [*(_size(rng) for _ in range(rng.randint(0, 3))), "rest"]
+
+
+def _size(rng: random.Random) -> object:
+    most = {"percent": 10, "min": rng.randint(1, 3), "max": rng.randint(3, 20)}
+    return rng.choice((1, 2, 5, "1%", "10%", "25%", most))
+
+
+def _gates(rng: random.Random, waves: Sequence[str]) -> list[_Drawn]:
+    gates = []
+    if rng.random() < 0.9:
+        gates.append(_service(rng))
+    for name, stage, probe, field in (
+        ("api", "device", {"http": {"url": HTTP_URL, "value": "/up"}}, "value"),
+        ("alerts", "background", {"http": {"url": HTTP_URL, "value": "/up"}}, "value"),
+        ("load", "wave", {"http": {"url": WAVE_URL, "value": "/up"}}, "value"),
+        ("program", "wave", {"command": [PROGRAM]}, "value"),
+        ("memory", rng.choice(("wave", "background")), {"check": "memory"}, "value"),
+    ):
+        if rng.random() < 0.12:
+            gate: _Drawn = {
+                "name": name,
+                "stage": stage,
+                **probe,
+                "success_when": f"result.{field} > 0",
+                "interval": "10s",
+                "timeout": "20s",
+                "failure_limit": rng.choice((0, 0, 1)),
+                "consecutive_error_limit": rng.choice((0, 2, 4)),
+            }
+            if rng.random() < 0.2:
+                gate["waves"] = [rng.choice(waves)]
+            if rng.random() < 0.1:
+                gate["dry_run"] = True
+            gates.append(gate)
+    return gates
+
+
+def _service(rng: random.Random) -> _Drawn:
+    gate: _Drawn = {
+        "name": "service",
+        "check": "service",
+        "success_when": "result.exit == 0",
+        "count": rng.choice((1, 1, 3)),
+        "interval": "5s",
+        "timeout": "20s",
+        "initial_delay": rng.choice(("0s", "0s", "8s")),
+        "consecutive_error_limit": 2,
+        "on_no_data": rng.choice(("inconclusive", "fail")),
+    }
+    if rng.random() < 0.4:
+        gate["fail_when"] = "result.exit > 0"
+    if rng.random() < 0.2:
+        gate["consecutive_success_limit"] = 2
+    return gate

@@ -1,0 +1,182 @@
+"""What planned faults do to the world around an engine: devices, gates, clocks, reports."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+
+from orchestrator.device.model import DeviceId
+from orchestrator.engine.loop import Engine, Job, Pace, Ports
+from orchestrator.engine.ports import Executor, Lease, Observer, Sample
+from orchestrator.plan.resolved import Probe
+from orchestrator.rollout.actions import Action
+from orchestrator.rollout.events import DeviceReported, Event, GateSampled
+from orchestrator.rollout.machine import Rollout
+from orchestrator.testing.clock import EPOCH_S, VirtualClock
+from orchestrator.testing.device import BOOT_S, NOTHING, Lie, Release, SimulatedDevice
+from orchestrator.testing.faults import Fault, FaultKind, FaultSource
+from orchestrator.testing.plans import SimulatedArtifact
+from orchestrator.testing.scenario import ARTIFACTS, LIES, RELEASE_KINDS, Scenario
+from orchestrator.testing.world import SimulatedProber, old_release
+
+K = FaultKind
+_BEHAVIOUR: Mapping[FaultKind, Callable[[Release], Release]] = {
+    K.UNHEALTHY: lambda release: replace(release, healthy=False),
+    K.BRICKS: lambda release: replace(release, bricks=True),
+    K.RESTARTS: lambda release: replace(release, restarts=True),
+    K.INSTALL_FAILS: lambda release: replace(release, install_fails=True),
+    K.ACTIVATE_FAILS: lambda release: replace(release, activate_fails=True),
+    K.COMMIT_FAILS: lambda release: replace(release, commit_fails=True),
+    K.STUCK: lambda release: replace(release, healthy=False, rollback_fails=True),
+    K.COMMIT_STUCK: lambda release: replace(release, commit_fails=True, rollback_fails=True),
+    K.SILENT_CHECK: lambda release: replace(release, silent_check=True),
+    K.CORRUPT: lambda release: replace(release, corrupt=True),
+}
+_BEFORE: Mapping[FaultKind, Callable[[Release], Release]] = {
+    K.OLD_UNHEALTHY: lambda old: replace(old, healthy=False),
+    K.OLD_SILENT: lambda old: replace(old, silent_check=True),
+    K.OLD_LACKS_CHECKS: lambda old: replace(old, lacks_checks=True),
+    K.OLD_NOTHING: lambda _old: Release(NOTHING, NOTHING, healthy=False),
+}
+_LIE = dict(zip(LIES, (Lie.TARGET, Lie.OLD, Lie.STATE, Lie.NONCE), strict=True))
+
+
+def make_devices(
+    scenario: Scenario, faults: Collection[Fault], clock: VirtualClock
+) -> dict[DeviceId, SimulatedDevice]:
+    """The fleet of a scenario, with all that is planned to happen to it."""
+    releases = {
+        device: tuple(_release(number, device, faults) for number in range(len(scenario.plans)))
+        for device in scenario.devices
+    }
+    fleet = {
+        device: SimulatedDevice(
+            device,
+            now=clock.now,
+            installed=_installed(device, releases[device][0], faults),
+            releases=releases[device],
+            keeps_previous=not scenario.late,
+        )
+        for device in scenario.devices
+    }
+    for fault in faults:
+        if fault.kind is K.OFFLINE:
+            start = EPOCH_S + fault.at
+            fleet[DeviceId(fault.device)].offline.append((start, start + fault.span))
+        elif fault.kind is K.REBOOT_LOOP:
+            _loop(fleet[DeviceId(fault.device)], fault)
+        elif fault.kind in _LIE:
+            fleet[DeviceId(fault.device)].lie = _LIE[fault.kind]
+    return fleet
+
+
+def _installed(device: DeviceId, new: Release, faults: Collection[Fault]) -> Release:
+    """What a device runs at the start; the new version only where nothing is wrong with it."""
+    installed = old_release()
+    for fault in faults:
+        if fault.device == device and fault.kind in _BEFORE:
+            installed = _BEFORE[fault.kind](installed)
+    ahead = new.is_good and Fault(K.AHEAD, device=device) in faults
+    return new if ahead else installed
+
+
+def _release(number: int, device: DeviceId, faults: Collection[Fault]) -> Release:
+    """How the release of a rollout behaves on a device."""
+    name = ARTIFACTS[number]
+    release = Release(name, SimulatedArtifact.of(name).manifest_sha256)
+    for fault in faults:
+        here = fault.kind in RELEASE_KINDS and fault.at == number + 1
+        if here and fault.device in ("", device):
+            release = _BEHAVIOUR[fault.kind](release)
+    return release
+
+
+def _loop(device: SimulatedDevice, fault: Fault) -> None:
+    at = EPOCH_S + fault.at
+    while at < EPOCH_S + fault.at + fault.span:
+        heapq.heappush(device.reboots_at, at)
+        at += 3 * BOOT_S
+
+
+class DrawnProber(SimulatedProber):
+    """Implements `Prober`: every gate is fine, except while a fault says otherwise."""
+
+    def __init__(self, faults: Collection[Fault], clock: VirtualClock) -> None:
+        super().__init__()
+        self._faults = [one for one in faults if one.kind in (K.GATES_BAD, K.GATES_SILENT)]
+        self._clock = clock
+
+    async def sample(self, probe: Probe, *, deadline_s: float) -> Sample:
+        """One sample."""
+        del probe
+        self.samples += 1
+        seconds = self._clock.now() - EPOCH_S
+        now = {one.kind for one in self._faults if one.at <= seconds < one.at + one.span}
+        if K.GATES_SILENT in now:
+            await asyncio.sleep(deadline_s)
+            return Sample(error="no answer")
+        return Sample({"value": 0 if K.GATES_BAD in now else 1, "status": 200, "exit": 0})
+
+
+def clock_offset_s(faults: Collection[Fault], seconds: float) -> float:
+    """How far the controller's wall clock is off by that time."""
+    jumps = (one for one in faults if one.kind is K.CLOCK_JUMP and one.at <= seconds)
+    return sum(one.span for one in jumps)
+
+
+class StutteringExecutor:
+    """Implements `Executor` over another one: events come twice, or after later ones."""
+
+    def __init__(self, inner: Executor, source: FaultSource, rate: float) -> None:
+        self._inner = inner
+        self._source = source
+        self._rate = rate
+        self._held: list[Event] = []
+
+    def ensure(self, actions: Collection[Action]) -> None:
+        """As the inner one."""
+        self._inner.ensure(actions)
+
+    async def next_events(self, *, timeout_s: float, limit: int) -> Sequence[Event]:
+        """What the inner one tells, some of it again or later."""
+        held, self._held = self._held, []
+        if held:
+            timeout_s = min(timeout_s, 1.0)
+        fresh = []
+        for event in await self._inner.next_events(timeout_s=timeout_s, limit=limit):
+            device = event.device if isinstance(event, DeviceReported | GateSampled) else None
+            late = self._source.strikes(K.LATE_REPORT, self._rate, device or "")
+            again = self._source.strikes(K.REPEAT_REPORT, self._rate, device or "")
+            if not late:
+                fresh.append(event)
+            if late or again:
+                self._held.append(event)
+        return [*fresh, *held]
+
+    async def close(self) -> None:
+        """As the inner one."""
+        await self._inner.close()
+
+
+class StutteringEngine(Engine):
+    """An engine whose executor stutters."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        job: Job,
+        *,
+        observer: Observer,
+        pace: Pace,
+        source: FaultSource,
+        rate: float,
+    ) -> None:
+        super().__init__(ports, job, observer=observer, pace=pace)
+        self._source = source
+        self._rate = rate
+
+    async def _loop(self, lease: Lease, rollout: Rollout, executor: Executor) -> None:
+        stuttering = StutteringExecutor(executor, self._source, self._rate)
+        await super()._loop(lease, rollout, stuttering)

@@ -1,0 +1,168 @@
+"""Rules broken on purpose: the checker must notice, and the failure must shrink to what it takes.
+
+A checker that sees nothing proves nothing; a failure that cannot be read helps nobody.
+"""
+
+import re
+import shlex
+
+import pytest
+
+from orchestrator.engine import loop
+from orchestrator.engine.ports import Lease
+from orchestrator.rollout import brakes, moves, passage, proof, record, recovery, retreat, returned
+from orchestrator.rollout.placement import Place
+from orchestrator.rollout.states import BEFORE_RETURN, PAST_RETURN, DeviceState
+from orchestrator.testing import __main__ as command
+from orchestrator.testing.faults import parse_faults
+from orchestrator.testing.shrink import explained, shrink
+from orchestrator.testing.simulation import SimulationFailed, simulate
+from orchestrator.testing.store import MemoryStore
+
+
+def blind_replay(led, event):
+    led.epoch = event.epoch
+    led.note("engine_started", data={"epoch": event.epoch})
+    for rec in led.devices.values():
+        if rec.state in PAST_RETURN or rec.state in BEFORE_RETURN:
+            led.new_attempt(rec)
+            moves.enqueue(led, rec)
+
+
+async def commit_after_acting(self, lease, rollout, changes):
+    self.executor.ensure(rollout.in_flight)
+    await self._ports.store.commit(lease, [changes])
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "broken"),
+    [
+        (record.WaveRecord, "bound", property(lambda wave: wave.plan.max_parallel)),
+        (brakes, "check_budget", lambda _led, _wave: None),
+        (moves, "may_start", lambda _led: True),
+        (recovery, "engine_started", blind_replay),
+        (retreat, "_flying", lambda _led: 0),
+        (passage, "_was_tried", lambda _led: True),
+        (returned, "_gates", lambda _led, _rec: ()),
+        (
+            returned,
+            "_decide",
+            lambda led, rec: moves.finish(led, rec, DeviceState.ROLLED_BACK, "ok"),
+        ),
+        (proof, "_ON_TARGET", frozenset(Place)),
+    ],
+    ids=[
+        "slow start",
+        "budget",
+        "pause",
+        "inquiry",
+        "drain",
+        "evidence",
+        "checks of the way back",
+        "their verdict",
+        "read-back",
+    ],
+)
+def test_checker_notices_a_broken_rule(monkeypatch, owner, name, broken):
+    monkeypatch.setattr(owner, name, broken)
+
+    assert first_noticed(range(400)) is not None
+
+
+def test_checker_notices_a_way_back_that_nobody_read(monkeypatch):
+    """Two places look at it."""
+    monkeypatch.setattr(retreat, "_is_back", lambda _led, _rec, _status: True)
+    monkeypatch.setattr(returned, "is_back", lambda _led, _rec, _status: True)
+
+    assert first_noticed(range(400)) is not None
+
+
+def test_checker_notices_effects_before_their_commit(monkeypatch):
+    work = loop.Engine._loop
+
+    async def remember(self, lease, rollout, executor):
+        self.executor = executor
+        await work(self, lease, rollout, executor)
+
+    monkeypatch.setattr(loop.Engine, "_loop", remember)
+    monkeypatch.setattr(loop.Engine, "_commit", commit_after_acting)
+
+    assert first_noticed(range(100)) is not None
+
+
+async def epochs_of_each_rollout(self, rollout_id, owner, *, ttl_s, now):
+    epochs = self.__dict__.setdefault("epochs", {})
+    epochs[rollout_id] = epochs.get(rollout_id, 0) + 1
+    self._epoch = epochs[rollout_id]
+    self._leases[rollout_id] = Lease(rollout_id, owner, epochs[rollout_id], now + ttl_s)
+    return self._leases[rollout_id]
+
+
+def test_checker_notices_epochs_that_begin_anew_with_each_rollout(monkeypatch):
+    monkeypatch.setattr(MemoryStore, "acquire", epochs_of_each_rollout)
+
+    assert first_noticed(range(100)) is not None
+
+
+BUGS = {
+    "drain": (retreat, "_flying", lambda _led: 0),
+    "inquiry": (recovery, "engine_started", blind_replay),
+    "epochs": (MemoryStore, "acquire", epochs_of_each_rollout),
+}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_failure_shrinks_to_a_few_faults_that_still_break_the_rule(monkeypatch, bug):
+    monkeypatch.setattr(*BUGS[bug])
+    failure = first_noticed(range(400))
+
+    least = shrink(failure)
+
+    assert len(least.faults) <= 8
+    assert set(least.faults) <= set(failure.faults)
+    with pytest.raises(SimulationFailed):
+        simulate(failure.seed, faults=least.faults)
+    for index in range(len(least.faults)):  # each of them is needed
+        fewer = least.faults[:index] + least.faults[index + 1 :]
+        assert rule(fails(failure.seed, fewer)) != rule(failure)
+
+
+def rule(failure):
+    return None if failure is None else re.split(r"[\d(`]|dev-", failure.rule)[0]
+
+
+def test_printed_commands_repeat_the_failure(monkeypatch, capsys):
+    monkeypatch.setattr(*BUGS["drain"])
+    failure = first_noticed(range(400))
+
+    lines = explained(failure).splitlines()
+    commands = [shlex.split(line.partition(": ")[2], comments=True) for line in lines[1:]]
+
+    assert lines[0].startswith(f"seed {failure.seed}: ")
+    for program in commands:
+        assert program[:3] == ["python", "-m", "orchestrator.testing"]
+        assert command.main(program[3:]) == 1
+        assert f"seed {failure.seed}: {rule(failure)}" in capsys.readouterr().out
+    assert len(parse_faults(commands[1][-1])) < len(failure.faults)
+
+
+def test_shrinking_ends_when_its_runs_are_used_up(monkeypatch):
+    monkeypatch.setattr(*BUGS["drain"])
+    failure = first_noticed(range(400))
+
+    least = shrink(failure, runs_max=3)
+
+    assert least.runs <= 3
+    assert set(least.faults) <= set(failure.faults)
+
+
+def first_noticed(seeds):
+    return next(filter(None, map(fails, seeds)), None)
+
+
+def fails(seed, faults=None):
+    try:
+        simulate(seed, faults=faults)
+    except SimulationFailed as failure:
+        return failure
+    return None
