@@ -340,8 +340,8 @@ class SimulatedDevice:
     def take(self, txn_id: str, name: str, data: bytes, offset: int) -> bool:
         """Bytes of a frame came in; False when they do not fit where it stands."""
         txn = self._own(txn_id)
-        if txn is None:
-            return False
+        if txn is None or txn.state not in _OPEN:
+            return False  # a delivery from before it was activated goes on after a stop
         held = txn.frames.setdefault(name, bytearray())
         if offset == 0:
             held.clear()
@@ -353,7 +353,7 @@ class SimulatedDevice:
     def verify(self, txn_id: str) -> Answer | None:
         """Signature and hashes; an answer is a refusal."""
         txn = self._own(txn_id)
-        if txn is None:
+        if txn is None or txn.state not in _OPEN:
             return refuse(Rc.WRONG_STATE, "wrong_state")
         manifest = bytes(txn.frames.get("manifest", b""))
         signature = bytes(txn.frames.get("manifest.sig", b""))
