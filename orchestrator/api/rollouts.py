@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from orchestrator.api.connections import open_transport
 from orchestrator.api.owners import is_gone, person, this_process
 from orchestrator.api.plan_artifacts import artifact_path
-from orchestrator.api.saved import refuse_stale
+from orchestrator.api.saved import refuse_repeated, refuse_stale
 from orchestrator.api.stores import no_rollouts, open_state, rollout_id_of, state_exists
 from orchestrator.api.values import (
     Asked,
@@ -80,6 +80,8 @@ async def apply(
     rollout_id = f"r-{secrets.token_hex(4)}"
     first = Rollout.start(prepared.resolved, rollout_id, at=time.time()).collect()
     async with open_state(settings) as store:
+        if prepared.saved:
+            refuse_repeated(await store.of_digest(prepared.digest))
         # Two applies at the same moment: the store decides, and both drive (or watch) one rollout.
         stored_id = await store.start(rollout_id, prepared.plan_json, first)
     return await run(settings, stored_id, observer=observer, drain=drain)

@@ -15,6 +15,7 @@ from orchestrator.errors import PlanError, StalePlanError
 if TYPE_CHECKING:
     from orchestrator.inventory.model import Inventory
     from orchestrator.plan.resolved import ResolvedPlan
+    from orchestrator.store.records import RolloutSummary
 
 SAVED_PLAN_S = 24 * 3600.0  # older: the fleet has moved on; resolving again costs seconds
 
@@ -44,6 +45,18 @@ def refuse_stale(settings: Settings, prepared: Prepared) -> None:
     if artifact.sha256 != resolved.artifact.sha256:
         message = f"artifact `{resolved.artifact.path}` has changed since the plan was saved"
         raise StalePlanError(message, hint=hint, code="P313")
+
+
+def refuse_repeated(earlier: RolloutSummary | None) -> None:
+    """Refuses a saved plan that was rolled out before: it says what devices ran until then.
+
+    Raises:
+        StalePlanError: it was, and that rollout is over.
+    """
+    if earlier is not None:
+        message = f"the saved plan was rolled out already, as `{earlier.rollout_id}` ({earlier.state})"
+        hint = "look at what there is to do now: `rollout preview PLAN --out FILE`"
+        raise StalePlanError(message, hint=hint, code="P315")
 
 
 def choice_digest(source: Source) -> str:

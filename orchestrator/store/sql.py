@@ -191,6 +191,16 @@ class SqlStore:
         found = await self._summaries(query)
         return found[0] if found else None
 
+    async def of_digest(self, plan_digest: str) -> RolloutSummary | None:
+        """The newest rollout of exactly this resolved plan.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        query = select(*_SUMMARY).where(rollouts.c.plan_digest == plan_digest)
+        found = await self._summaries(query.order_by(*_NEWEST_FIRST).limit(1))
+        return found[0] if found else None
+
     async def summary(self, rollout_id: str) -> RolloutSummary | None:
         """One rollout.
 

@@ -115,6 +115,9 @@ def test_saved_plan_runs_exactly_or_is_refused_as_stale(project: Project) -> Non
     assert versions(project) == before
     plan.write_text(changed.replace("40%", "50%"))
     project.run("apply", "saved.plan", "--yes")
+
+    again = project.run("apply", "saved.plan", "--yes", code=9)
+    assert "rolled out already" in again.stderr
     assert set(versions(project).values()) == {"app-5.0"}
 
 
