@@ -6,9 +6,13 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.postgres import Server
 
 # No deadlines: a busy machine is no bug. `ci` tries the same examples each time, so that a change
 # is judged by itself; `make night` looks for new ones.
@@ -78,6 +82,36 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == path.read_text(encoding="utf-8")
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator["Server"]:
+    """A real server of this test process alone; skips where PostgreSQL is not installed."""
+    from tests.postgres import server
+
+    running = server()
+    try:
+        found = running.__enter__()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    yield found
+    running.__exit__(None, None, None)
+
+
+@pytest.fixture
+def empty_url(postgres: "Server") -> Iterator[str]:
+    """The address of a new database without tables."""
+    url = postgres.make()
+    yield url
+    postgres.drop(url)
+
+
+@pytest.fixture
+def postgres_url(postgres: "Server") -> Iterator[str]:
+    """The address of a new database with the tables of this version."""
+    url = postgres.make(migrated=True)
+    yield url
+    postgres.drop(url)
 
 
 def _is_local(host: object) -> bool:

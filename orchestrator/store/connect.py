@@ -1,102 +1,109 @@
-"""Opens the database: safe file modes, SQLite's settings, transactions that mean what they say.
+"""Which database an operator means, and what the store asks of each kind.
 
-Laws:
-1. The file is made with mode 0600 in a directory made with mode 0700 (the journal says who did
-   what to which device); what exists keeps its modes.
-2. WAL with `synchronous=FULL`: a commit that returned survives a power cut.
-3. A writing transaction takes the write lock when it begins (BEGIN IMMEDIATE), so that what it
-   read stays true until it commits; a reading one sees one state and waits for nobody.
+`Sqlite` and `Postgres` are the two kinds; everything above them is the same for both.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import time
-from pathlib import Path
+from collections.abc import Callable
+from typing import Protocol
 
 import sqlalchemy
-from sqlalchemy import event
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import DBAPIError
 
-from orchestrator.errors import StoreError, Where
-from orchestrator.store.trouble import BUSY_TIMEOUT_S
+from orchestrator.errors import StoreError
+from orchestrator.store.sqlite import READING, Sqlite, store_path
 
-READING = "rollout_reading"  # execution option: begin without the write lock
-_SQLITE_PREFIX = "sqlite:///"
-_RETRY_S = 0.02
+__all__ = ["READING", "Database", "database_of"]
+
+_POSTGRES_PREFIXES = ("postgresql://", "postgres://")
 
 
-def store_path(url_or_path: str) -> Path:
-    """The SQLite file meant by a path or a `sqlite:///` address.
+class Listener(Protocol):
+    """Hears of new requests; used from one event loop."""
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether it would hear of one now."""
+        ...
+
+    def open(self) -> None:
+        """Connects, or finds that it cannot; blocks, never raises."""
+        ...
+
+    def start(self, heard: Callable[[str], None]) -> None:
+        """Calls back on the running loop, with the id of the rollout."""
+        ...
+
+    def close(self) -> None:
+        """Hears no more."""
+        ...
+
+
+class Database(Protocol):
+    """One database: how to reach it, and what its kind does in its own way."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages: a file, or an address without its password."""
+        ...
+
+    @property
+    def repeat_s(self) -> float:
+        """For how long undone transactions are repeated on a new connection; 0: never."""
+        ...
+
+    @property
+    def migrates_when_opened(self) -> bool:
+        """Whether opening an older schema migrates it; a database of many waits to be told."""
+        ...
+
+    def connect(self) -> sqlalchemy.Connection:
+        """A connection for the calling thread only.
+
+        Raises:
+            StoreError: there is no such place.
+            sqlalchemy.exc.DBAPIError: the database refuses.
+        """
+        ...
+
+    def lock_schema(self, connection: sqlalchemy.Connection) -> None:
+        """Keeps other migrations away until the transaction ends."""
+        ...
+
+    def now(self, connection: sqlalchemy.Connection, callers_s: float) -> float:
+        """The time that leases are measured by, when the caller's clock shows `callers_s`."""
+        ...
+
+    def tell(self, connection: sqlalchemy.Connection, rollout_id: str) -> None:
+        """Tells engines that listen, at COMMIT, that the rollout has a new request."""
+        ...
+
+    def listener(self) -> Listener | None:
+        """Hears what `tell` told; None where looking is the only way."""
+        ...
+
+    def is_undone(self, error: DBAPIError) -> bool:
+        """Whether the database undid the whole transaction for a reason that passes."""
+        ...
+
+    def trouble(self, error: DBAPIError) -> StoreError:
+        """What to raise from a driver's error: what is wrong, and what to do now."""
+        ...
+
+
+def database_of(url_or_path: str) -> Database:
+    """The database of `--state`: `postgresql://...`, or the path of a SQLite file.
 
     Raises:
-        StoreError: it names another kind of database.
+        StoreError: it is neither, or the driver is not installed.
     """
-    text = url_or_path.removeprefix(_SQLITE_PREFIX)
-    if "://" in text:
-        kind = text.partition("://")[0]
-        message = f"state store `{kind}` is not supported"
-        hint = "PostgreSQL comes with a later version; give the path of a SQLite file"
-        raise StoreError(message, hint=hint)
-    if not text or text.startswith((":", "file:")) or "\0" in text:
-        message = f"state store `{text!a}` is not the path of a file"
-        raise StoreError(message, hint="give a path such as `.rollout/state.db`")
-    return Path(text).absolute()
-
-
-def connect(path: Path) -> sqlalchemy.Connection:
-    """A connection for the calling thread only; makes the file when it is missing.
-
-    Raises:
-        StoreError: the file or its directory cannot be made.
-        sqlalchemy.exc.DBAPIError: SQLite refuses the file.
-    """
-    _make_file(path)
-    engine = sqlalchemy.create_engine(
-        sqlalchemy.URL.create("sqlite+pysqlite", database=str(path)),
-        poolclass=NullPool,
-        connect_args={"timeout": BUSY_TIMEOUT_S},
-    )
-    event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", _begin)
-    return engine.connect()
-
-
-def _make_file(path: Path) -> None:
+    if not url_or_path.startswith(_POSTGRES_PREFIXES):
+        return Sqlite(store_path(url_or_path))
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        message = f"state store `{path}` cannot be opened: {error.strerror}"
-        hint = "check owner and permissions of the file and of its directory"
-        raise StoreError(message, hint=hint, where=Where(str(path))) from error
-
-
-def _configure(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # the driver shall not begin transactions by itself
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.execute("PRAGMA synchronous = FULL")
-    _use_wal(cursor)
-    cursor.close()
-
-
-def _use_wal(cursor: sqlite3.Cursor) -> None:
-    # Turning WAL on does not wait for another process that is turning it on as well.
-    give_up_at = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() > give_up_at:
-                raise
-            time.sleep(_RETRY_S)
-        else:
-            return
-
-
-def _begin(connection: sqlalchemy.Connection) -> None:
-    reading = connection.get_execution_options().get(READING, False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        from orchestrator.store.postgres import Postgres
+    except ImportError as error:
+        message = "the state store is on PostgreSQL, and its driver `psycopg` cannot be loaded"
+        hint = "install it: `pip install 'rollout-orchestrator[postgresql]'`"
+        raise StoreError(message, hint=hint) from error
+    return Postgres.at(url_or_path)

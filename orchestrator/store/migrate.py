@@ -1,53 +1,90 @@
-"""Brings a database to the schema of this code, under the database's own write lock.
+"""Brings a database to the schema of this code, one process at a time.
 
 Laws:
 1. A database at the right schema is only read, and Alembic is not even imported (its import
    takes longer than most commands).
-2. An older one is migrated in one transaction: whole or not at all; a second process that opens
-   the file at the same moment waits and finds the work done.
-3. A newer or a foreign one is refused and left as it is.
+2. An older one is migrated in one transaction: whole or not at all; a second process that comes
+   at the same moment waits and finds the work done.
+3. A file is migrated when it is opened. A database that others use as well is migrated only when
+   somebody says so (`rollout state migrate`): an older controller may be at work on it.
+4. A newer or a foreign one is refused and left as it is.
 """
 
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy
 from sqlalchemy import insert, select, text
 
 from orchestrator.errors import StoreError, Where
-from orchestrator.store.connect import READING
+from orchestrator.store.connect import READING, Database
 from orchestrator.store.schema import CONTROLLER_ID, LAST_EPOCH, SCHEMA, meta
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _VERSION_TABLE = "alembic_version"  # Alembic's own
 
 
-def migrate(connection: sqlalchemy.Connection, place: str) -> str:
-    """Migrates where needed; gives the controller id, made once per database.
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """From which schema to which; `before` is empty for a new database."""
+
+    before: str
+    after: str
+
+
+def prepare(connection: sqlalchemy.Connection, database: Database) -> str:
+    """Sees to it that the schema is right; gives the controller id, made once per database.
+
+    Raises:
+        StoreError: it is older and waits to be migrated, newer than this code, or something else.
+        sqlalchemy.exc.DBAPIError: the database refused.
+    """
+    found = current(connection, database.place)
+    if found != SCHEMA:
+        if not database.migrates_when_opened:
+            raise _waits(database.place, found)
+        migrate(connection, database)
+    connection.execution_options(**{READING: True})
+    with connection.begin():
+        controller_id = connection.scalar(select(meta.c.value).where(meta.c.key == CONTROLLER_ID))
+    connection.execution_options(**{READING: False})
+    return str(controller_id)
+
+
+def migrate(connection: sqlalchemy.Connection, database: Database) -> Migrated:
+    """Migrates to the schema of this code; may be called again, and by many at once.
 
     Raises:
         StoreError: the database is newer than this code, or is something else.
         sqlalchemy.exc.DBAPIError: the database refused.
     """
+    with connection.begin():
+        database.lock_schema(connection)
+        before = _revision(connection, database.place)
+        if before != SCHEMA:
+            _upgrade(connection, is_new=not before)
+    return Migrated(before, SCHEMA)
+
+
+def current(connection: sqlalchemy.Connection, place: str) -> str:
+    """The schema found, empty for a new database; only reads.
+
+    Raises:
+        StoreError: it is newer than this code, or another program's.
+        sqlalchemy.exc.DBAPIError: the database refused.
+    """
     connection.execution_options(**{READING: True})
-    with connection.begin():
-        ready = _revision(connection, place) == SCHEMA
-    if not ready:
-        connection.execution_options(**{READING: False})
+    try:
         with connection.begin():
-            _upgrade(connection, place)
-    with connection.begin():
-        found = connection.scalar(select(meta.c.value).where(meta.c.key == CONTROLLER_ID))
-    connection.execution_options(**{READING: False})
-    return str(found)
+            return _revision(connection, place)
+    finally:
+        connection.execution_options(**{READING: False})
 
 
-def _upgrade(connection: sqlalchemy.Connection, place: str) -> None:
-    before = _revision(connection, place)
-    if before == SCHEMA:  # another process was faster
-        return
+def _upgrade(connection: sqlalchemy.Connection, *, is_new: bool) -> None:
     from alembic import command
     from alembic.config import Config
 
@@ -56,10 +93,19 @@ def _upgrade(connection: sqlalchemy.Connection, place: str) -> None:
     config.set_main_option("path_separator", "newline")
     config.attributes["connection"] = connection
     command.upgrade(config, SCHEMA)
-    if not before:
+    if is_new:
         made = {CONTROLLER_ID: secrets.token_hex(8), LAST_EPOCH: "0"}
         rows = [{"key": key, "value": value} for key, value in made.items()]
         connection.execute(insert(meta), rows)
+
+
+def _waits(place: str, found: str) -> StoreError:
+    message = f"state store `{place}` has schema `{found}`, and this version needs `{SCHEMA}`"
+    hint = "stop the controllers of older versions, then run `rollout state migrate`"
+    if not found:
+        message = f"state store `{place}` has no tables yet"
+        hint = "make them with `rollout state migrate`"
+    return StoreError(message, hint=hint, where=Where(place))
 
 
 def _revision(connection: sqlalchemy.Connection, place: str) -> str:

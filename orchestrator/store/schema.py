@@ -1,11 +1,12 @@
-"""The tables, in SQLAlchemy's generic types: the same on SQLite and, later, PostgreSQL.
+"""The tables, in SQLAlchemy's generic types: the same on SQLite and PostgreSQL.
 
 Laws:
 1. The migrations make the tables; what stands here describes the newest schema (a test compares).
 2. `journal` is append-only; `devices` and `rollouts` are the snapshot, which is the truth at
    restart; both change in the same transaction.
 3. Bodies are JSON text in ASCII, so that no byte of a device can break a database's text rules.
-4. Seconds are UTC and come from callers: the store reads no clock.
+4. Seconds are UTC and come from callers: the store reads no clock. The one exception are leases,
+   which PostgreSQL's clock measures (`connect.Database.now`).
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from enum import Enum
 
 import sqlalchemy
 from sqlalchemy import select
@@ -18,8 +19,9 @@ from orchestrator.device.model import DeviceId
 from orchestrator.engine.ports import Changes, Lease, Row, Stored
 from orchestrator.errors import StoreError
 from orchestrator.rollout.events import JournalEntry, OperatorAsked
-from orchestrator.store import records, transactions
-from orchestrator.store.connect import store_path
+from orchestrator.store import doubt, records, transactions
+from orchestrator.store.connect import Database, database_of
+from orchestrator.store.looks import Looks
 from orchestrator.store.records import RolloutSummary
 from orchestrator.store.schema import LAST_EPOCH, journal, leases, meta, requests, rollouts
 from orchestrator.store.writer import Writer
@@ -39,30 +41,56 @@ _SUMMARY = (
 _NEWEST_FIRST = (rollouts.c.created_at.desc(), rollouts.c.id.desc())
 
 
-async def open_store(url_or_path: str) -> SqlStore:
-    """Opens a store; makes or migrates the database where needed.
+class LeaseClock(Enum):
+    """Whose time leases are measured by."""
+
+    DATABASE = "database"  # the server's own, where there is one
+    CALLER = "caller"  # `now` as given: virtual time
+
+
+async def open_store(
+    url_or_path: str, *, lease_clock: LeaseClock = LeaseClock.DATABASE
+) -> SqlStore:
+    """Opens a store; makes or migrates a file where needed.
 
     Raises:
         StoreError: the database cannot be used; the hint says what to do.
     """
-    writer = Writer(store_path(url_or_path))
+    database = database_of(url_or_path)
+    writer = Writer(database)
     try:
         controller_id = await writer.open()
     except BaseException:
         await writer.close()
         raise
-    return SqlStore(writer, controller_id)
+    now = database.now if lease_clock is LeaseClock.DATABASE else _callers
+    return SqlStore(writer, database, controller_id=controller_id, now=now)
+
+
+def _callers(_connection: sqlalchemy.Connection, callers_s: float) -> float:
+    return callers_s
 
 
 class SqlStore:
     """Ports `Store` and `Leases` on one database; made by `open_store`."""
 
-    def __init__(self, writer: Writer, controller_id: str) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        database: Database,
+        *,
+        controller_id: str,
+        now: Callable[[sqlalchemy.Connection, float], float],
+    ) -> None:
         self._writer = writer
+        self._database = database
         self._controller_id = controller_id
+        self._now = now
+        self._looks = Looks(database.listener())
 
     async def close(self) -> None:
         """Finishes what was asked for and closes the database."""
+        self._looks.close()
         await self._writer.close()
 
     def controller_id(self) -> str:
@@ -86,7 +114,10 @@ class SqlStore:
         Raises:
             StoreError: it exists, or the store failed.
         """
-        await self._writer.write(lambda c: transactions.create(c, rollout_id, plan_json, changes))
+        await self._writer.write(
+            lambda c: transactions.create(c, rollout_id, plan_json, changes),
+            in_doubt=lambda c: doubt.create(c, rollout_id, plan_json, changes),
+        )
 
     async def start(self, rollout_id: str, plan_json: bytes, changes: Changes) -> str:
         """Stores a new rollout unless one of the same inputs is under way; gives its id.
@@ -113,22 +144,32 @@ class SqlStore:
 
         Raises:
             LeaseError: the lease was given back or a newer epoch exists.
-            StoreError: the store failed; nothing was written.
+            StoreError: the store failed; nothing was written, or the message says that this is
+                not known: then the engine must stop, and the next one loads what is there.
         """
-        await self._writer.write(lambda c: transactions.commit(c, lease, batch))
+        await self._writer.write(
+            lambda c: transactions.commit(c, lease, batch),
+            in_doubt=lambda c: doubt.commit(c, lease, batch),
+        )
 
     async def requests(self, rollout_id: str, *, after: int) -> Sequence[OperatorAsked]:
         """Operators' requests with a number above `after`, in order.
 
+        Cheap to call often: where the database tells of new ones, most calls ask it nothing.
+
         Raises:
             StoreError: the store failed.
         """
+        if not await self._looks.is_due(rollout_id, after, self._writer.in_thread):
+            return ()
         query = (
             select(requests)
             .where(requests.c.rollout_id == rollout_id, requests.c.id > after)
             .order_by(requests.c.id)
         )
         found = await self._writer.read(lambda c: c.execute(query).all())
+        if not found:
+            self._looks.found_nothing(rollout_id, after)
         return tuple(records.request_of(row) for row in found)
 
     # Port `Leases`
@@ -140,7 +181,7 @@ class SqlStore:
             LeaseError: another owner's lease has not run out.
         """
         return await self._writer.write(
-            lambda c: transactions.acquire(c, rollout_id, owner, now=now, ttl_s=ttl_s)
+            lambda c: transactions.acquire(c, rollout_id, owner, now=self._now(c, now), ttl_s=ttl_s)
         )
 
     async def renew(self, lease: Lease, *, ttl_s: float, now: float) -> Lease:
@@ -149,7 +190,9 @@ class SqlStore:
         Raises:
             LeaseError: it was taken over or given back.
         """
-        return await self._writer.write(lambda c: transactions.renew(c, lease, now + ttl_s))
+        return await self._writer.write(
+            lambda c: transactions.renew(c, lease, self._now(c, now) + ttl_s)
+        )
 
     async def release(self, lease: Lease) -> None:
         """Gives the lease back; the epoch stays used.
@@ -168,7 +211,16 @@ class SqlStore:
             StoreError: there is no such rollout, or the store failed.
         """
         columns = records.request_columns(request)
-        return await self._writer.write(lambda c: transactions.ask(c, rollout_id, columns))
+
+        def ask(connection: sqlalchemy.Connection) -> int:
+            self._database.tell(connection, rollout_id)
+            return transactions.ask(connection, rollout_id, columns)
+
+        number = await self._writer.write(
+            ask, in_doubt=lambda c: doubt.ask(c, rollout_id, columns)
+        )
+        self._looks.heard(rollout_id)
+        return number
 
     async def rollouts(self, limit: int = 20) -> Sequence[RolloutSummary]:
         """The newest rollouts, newest first.
@@ -273,6 +325,21 @@ class SqlStore:
             StoreError: the store failed.
         """
         return await self._writer.read(lambda c: transactions.device_rows(c, rollout_id))
+
+    async def holder(self, rollout_id: str, *, now: float) -> str:
+        """The owner of a lease that has not run out; empty when there is none.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        query = select(leases.c.owner, leases.c.expires_at).where(leases.c.rollout_id == rollout_id)
+
+        def read(connection: sqlalchemy.Connection) -> str:
+            found = connection.execute(query).one_or_none()
+            alive = found is not None and found.expires_at > self._now(connection, now)
+            return str(found.owner) if found is not None and alive else ""
+
+        return await self._writer.read(read)
 
     async def lease_of(self, rollout_id: str) -> Lease | None:
         """The lease as stored, also when it has run out; None when nobody holds it.

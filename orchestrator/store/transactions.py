@@ -1,6 +1,12 @@
 """What happens inside one transaction: creating, committing, leasing, asking.
 
 Each function runs on the store's thread between BEGIN and COMMIT, and raises to undo.
+
+Laws (SQLite has one writer at a time; PostgreSQL has many):
+1. A decision is made by rows that are locked first, and read after that.
+2. Rows are locked in one order: `meta`, then `leases`, then `rollouts`.
+3. Requests of a rollout get their numbers under a lock that lasts to COMMIT, so that none becomes
+   visible after a higher one was seen: an engine never looks back.
 """
 
 from __future__ import annotations
@@ -31,6 +37,7 @@ def create(connection: Connection, rollout_id: str, plan_json: bytes, changes: C
     Raises:
         StoreError: it exists, or its journal does not begin at 1.
     """
+    one_at_a_time(connection)
     if connection.scalar(select(rollouts.c.id).where(rollouts.c.id == rollout_id)):
         message = f"rollout `{rollout_id}` exists already"
         raise StoreError(message)
@@ -55,6 +62,7 @@ def start(connection: Connection, rollout_id: str, plan_json: bytes, changes: Ch
     Raises:
         StoreError: as `create`.
     """
+    one_at_a_time(connection)
     known = records.identity(plan_json)
     keys = ("plan_sha256", "inventory_sha256", "artifact_sha256")
     under_way = active(connection, *(known[key] for key in keys))
@@ -104,12 +112,10 @@ def load(connection: Connection, rollout_id: str) -> Stored | None:
 
 def device_rows(connection: Connection, rollout_id: str) -> dict[DeviceId, Row]:
     """The snapshot rows of a rollout's devices."""
-    query = (
-        select(devices.c.device, devices.c.body)
-        .where(devices.c.rollout_id == rollout_id)
-        .order_by(devices.c.device)
-    )
-    return {DeviceId(name): json.loads(text) for name, text in connection.execute(query)}
+    query = select(devices.c.device, devices.c.body).where(devices.c.rollout_id == rollout_id)
+    # Sorted here: the order of a database depends on the language that it was made for.
+    found = {row.device: row.body for row in connection.execute(query)}
+    return {DeviceId(name): json.loads(found[name]) for name in sorted(found)}
 
 
 def commit(connection: Connection, lease: Lease, batch: Sequence[Changes]) -> None:
@@ -119,7 +125,7 @@ def commit(connection: Connection, lease: Lease, batch: Sequence[Changes]) -> No
         LeaseError: the lease is no longer held.
         StoreError: there is no such rollout, or the journal would have a gap.
     """
-    _require(connection, lease)
+    require(connection, lease)
     if not batch:
         return
     entries = [entry for changes in batch for entry in changes.journal]
@@ -145,6 +151,7 @@ def acquire(
     Raises:
         LeaseError: another owner's lease has not run out.
     """
+    last = one_at_a_time(connection)
     query = select(leases).where(leases.c.rollout_id == rollout_id).with_for_update()
     found = connection.execute(query).one_or_none()
     if found is not None and found.owner not in ("", owner) and found.expires_at > now:
@@ -152,24 +159,26 @@ def acquire(
         message = f"rollout `{rollout_id}` is being driven by `{found.owner}`"
         hint = f"its lease runs out in {left_s:.0f} s unless renewed; `rollout status` looks on"
         raise LeaseError(message, hint=hint)
-    lease = Lease(rollout_id, owner, _next_epoch(connection), now + ttl_s)
+    lease = Lease(rollout_id, owner, last + 1, now + ttl_s)
+    mine = meta.c.key == LAST_EPOCH
+    connection.execute(update(meta).where(mine).values(value=str(lease.epoch)))
     columns = {"owner": owner, "epoch": lease.epoch, "expires_at": lease.expires_at}
     if found is None:
         connection.execute(insert(leases).values(rollout_id=rollout_id, **columns))
     else:
-        mine = leases.c.rollout_id == rollout_id
-        connection.execute(update(leases).where(mine).values(columns))
+        here = leases.c.rollout_id == rollout_id
+        connection.execute(update(leases).where(here).values(columns))
     return lease
 
 
-def _next_epoch(connection: Connection) -> int:
-    # One row of numbers for all rollouts: a device keeps the highest epoch per controller (R14),
-    # so a later rollout that began at 1 again would be refused as stale.
-    mine = meta.c.key == LAST_EPOCH
-    last = connection.scalar(select(meta.c.value).where(mine).with_for_update())
-    epoch = int(last or 0) + 1
-    connection.execute(update(meta).where(mine).values(value=str(epoch)))
-    return epoch
+def one_at_a_time(connection: Connection) -> int:
+    """Waits until no other transaction creates or acquires; gives the last epoch.
+
+    One row of numbers for all rollouts: a device keeps the highest epoch per controller (R14), so
+    a later rollout that began at 1 again would be refused as stale.
+    """
+    query = select(meta.c.value).where(meta.c.key == LAST_EPOCH).with_for_update()
+    return int(connection.scalar(query) or 0)
 
 
 def renew(connection: Connection, lease: Lease, expires_at: float) -> Lease:
@@ -178,7 +187,7 @@ def renew(connection: Connection, lease: Lease, expires_at: float) -> Lease:
     Raises:
         LeaseError: it is no longer held.
     """
-    _require(connection, lease)
+    require(connection, lease)
     mine = leases.c.rollout_id == lease.rollout_id
     connection.execute(update(leases).where(mine).values(expires_at=expires_at))
     return Lease(lease.rollout_id, lease.owner, lease.epoch, expires_at)
@@ -200,11 +209,21 @@ def ask(connection: Connection, rollout_id: str, columns: Mapping[str, Cell]) ->
     Raises:
         StoreError: there is no such rollout.
     """
-    if not connection.scalar(select(rollouts.c.id).where(rollouts.c.id == rollout_id)):
-        raise _unknown(rollout_id)
+    hold_rollout(connection, rollout_id)
     stored = insert(requests).values(rollout_id=rollout_id, **columns).returning(requests.c.id)
     number: int = connection.execute(stored).scalar_one()
     return number
+
+
+def hold_rollout(connection: Connection, rollout_id: str) -> None:
+    """Waits for other changes of the rollout, and keeps them away until COMMIT.
+
+    Raises:
+        StoreError: there is no such rollout.
+    """
+    query = select(rollouts.c.id).where(rollouts.c.id == rollout_id)
+    if not connection.scalar(query.with_for_update(key_share=True)):
+        raise _unknown(rollout_id)
 
 
 def _snapshot(row: Row) -> dict[str, Cell]:
@@ -215,7 +234,12 @@ def _snapshot(row: Row) -> dict[str, Cell]:
     }
 
 
-def _require(connection: Connection, lease: Lease) -> None:
+def require(connection: Connection, lease: Lease) -> None:
+    """Locks the lease, so that it cannot be taken over before COMMIT.
+
+    Raises:
+        LeaseError: it is no longer held.
+    """
     query = select(leases).where(leases.c.rollout_id == lease.rollout_id).with_for_update()
     found = connection.execute(query).one_or_none()
     if found is not None and (found.owner, found.epoch) == (lease.owner, lease.epoch):

@@ -1,4 +1,4 @@
-"""Turns what a database driver says into a `StoreError` that tells an operator what to do."""
+"""Turns what SQLite says into a `StoreError` that tells an operator what to do."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ BUSY_TIMEOUT_S = 10.0  # a commit takes milliseconds; longer waits mean a stuck 
 
 
 @dataclass(frozen=True, slots=True)
-class _Trouble:
+class Trouble:
+    """What is wrong, and what to do now."""
+
     message: str
     hint: str
 
 
-_LOCKED = _Trouble(
+_LOCKED = Trouble(
     f"another process has kept the database locked for {BUSY_TIMEOUT_S:.0f} s",
     "look for a stopped `rollout` or `sqlite3` process that has the file open",
 )
-_DENIED = _Trouble(
+_DENIED = Trouble(
     "the database cannot be opened for writing",
     "check owner and permissions of the file and of its directory, and that the file system "
     "is not mounted read-only",
 )
-_DAMAGED = _Trouble(
+_DAMAGED = Trouble(
     "the file is damaged or is no SQLite database",
     "keep a copy, restore the file from a backup or move it away; devices keep their own records "
     "(docs/reference/state.md, `A lost or damaged file`)",
@@ -35,7 +37,7 @@ _DAMAGED = _Trouble(
 
 # By primary result code (sqlite.org, "Result and Error Codes"): extended codes add upper bits.
 _TROUBLES = {
-    sqlite3.SQLITE_FULL: _Trouble(
+    sqlite3.SQLITE_FULL: Trouble(
         "the disk is full", "free some space and run the command again; nothing was written"
     ),
     sqlite3.SQLITE_BUSY: _LOCKED,
@@ -46,7 +48,7 @@ _TROUBLES = {
     sqlite3.SQLITE_AUTH: _DENIED,
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_NOTADB: _DAMAGED,
-    sqlite3.SQLITE_IOERR: _Trouble(
+    sqlite3.SQLITE_IOERR: Trouble(
         "the disk reported an input or output error",
         "look into the system log; then run the command again",
     ),
@@ -60,7 +62,7 @@ def store_error(error: DBAPIError | sqlite3.Error, place: str) -> StoreError:
     code = getattr(cause, "sqlite_errorcode", None)
     trouble = None if code is None else _TROUBLES.get(code & _PRIMARY_CODE_MASK)
     if trouble is None:
-        trouble = _Trouble(f"the database refused: {cause}", "")
+        trouble = Trouble(f"the database refused: {cause}", "")
     return StoreError(
         f"state store `{place}`: {trouble.message}", hint=trouble.hint, where=Where(place)
     )

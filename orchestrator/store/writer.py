@@ -1,4 +1,4 @@
-"""The one thread that owns the connection, and group commit.
+"""The one thread that owns the connection, group commit, and what follows a lost connection.
 
 Laws:
 1. All statements run on one thread, in the order in which they were asked for.
@@ -6,6 +6,9 @@ Laws:
    its own savepoint, so that a refused write (a lost lease) takes no other with it.
 3. A caller gets its answer after COMMIT, never before. A caller that was cancelled gets none, and
    its write may have happened.
+4. A transaction that the database undid (its connection broke, a deadlock) is repeated for
+   `Database.repeat_s` at most. One whose COMMIT was sent and not answered is in doubt: it is never
+   repeated blindly (`store.doubt`).
 
 Why a thread with the plain driver and not SQLAlchemy's asyncio form: SQLite has no asynchronous
 interface, so that form runs a thread as well and adds a greenlet switch per statement.
@@ -14,21 +17,24 @@ interface, so that form runs a thread as well and adds a greenlet switch per sta
 from __future__ import annotations
 
 import asyncio
+import random
+import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Generic, TypeVar
 
 import sqlalchemy
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from orchestrator.errors import StoreError
-from orchestrator.store.connect import READING, connect
-from orchestrator.store.migrate import migrate
-from orchestrator.store.trouble import store_error
+from orchestrator.store.connect import READING, Database
+from orchestrator.store.migrate import prepare
 
 GROUP_MAX = 64  # writes in one transaction: bounds how long the first one waits
+_PAUSE_FIRST_S = 0.05
+_PAUSE_MAX_S = 2.0
 
 T = TypeVar("T")
 Work = Callable[[sqlalchemy.Connection], T]
@@ -37,20 +43,20 @@ Work = Callable[[sqlalchemy.Connection], T]
 class Writer:
     """Runs work against the database; used from one event loop."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rollout-store")
         self._waiting: deque[_Write[object]] = deque()
         self._connection: sqlalchemy.Connection | None = None
-        self._closed = False
+        self._closing = threading.Event()
 
     async def open(self) -> str:
-        """Opens the database and migrates it; gives the controller id.
+        """Opens the database, in the schema of this code; gives the controller id.
 
         Raises:
             StoreError: the database cannot be used.
         """
-        return await self._in_thread(self._open)
+        return await self.in_thread(self._open)
 
     async def read(self, work: Work[T]) -> T:
         """Runs reading work in one transaction, so that it sees one state.
@@ -59,100 +65,140 @@ class Writer:
             StoreError: the store failed or is closed.
         """
         self._require_open()
-        return await self._in_thread(lambda: self._read(work))
+        return await self.in_thread(lambda: self._read(work))
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: Work[T], *, in_doubt: Work[T] | None = None) -> T:
         """Runs writing work; returns after it is durable.
 
+        Args:
+            work: what to do between BEGIN and COMMIT; may run several times.
+            in_doubt: takes its place after a COMMIT without an answer; not needed where doing
+                the work twice is the same as once.
+
         Raises:
-            StoreError: what `work` raised, or the store failed; nothing was written.
+            StoreError: what `work` raised, or the store failed; nothing was written, unless the
+                message says that this is not known.
         """
         self._require_open()
-        write = _Write(work)
+        write = _Write(work, in_doubt or work)
         self._waiting.append(write)  # type: ignore[arg-type]  # the thread never looks at T
         # An earlier call's flush may take this write along; then this one finds nothing to do.
-        await self._in_thread(self._flush)
+        await self.in_thread(self._flush)
         return write.result()
+
+    async def in_thread(self, call: Callable[[], T]) -> T:
+        """Runs something else that blocks, in turn with the statements."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
     async def close(self) -> None:
         """Finishes what was asked for and closes the database; may be called again."""
-        if not self._closed:
-            self._closed = True
-            await self._in_thread(self._close)
+        if not self._closing.is_set():
+            self._closing.set()
+            await self.in_thread(self._close)
             self._thread.shutdown(wait=False)
 
     def _require_open(self) -> None:
-        if self._closed:
-            message = f"state store `{self._path}` is closed"
+        if self._closing.is_set():
+            message = f"state store `{self._database.place}` is closed"
             raise StoreError(message)
-
-    async def _in_thread(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
     # From here on: on the thread.
 
-    @property
-    def _open_connection(self) -> sqlalchemy.Connection:
-        assert self._connection is not None, "open() comes first"
-        return self._connection
-
     def _open(self) -> str:
         try:
-            self._connection = connect(self._path)
-            return migrate(self._connection, str(self._path))
+            return prepare(self._connected(), self._database)
         except DBAPIError as error:
-            raise store_error(error, str(self._path)) from error
+            raise self._database.trouble(error) from error
+
+    def _connected(self) -> sqlalchemy.Connection:
+        if self._connection is None:
+            self._connection = self._database.connect()
+        return self._connection
 
     def _close(self) -> None:
         if self._connection is not None:
-            self._connection.close()  # NullPool: closes the file
+            self._connection.close()  # NullPool: closes the file or the socket
             self._connection.engine.dispose()
             self._connection = None
 
     def _read(self, work: Work[T]) -> T:
-        connection = self._open_connection.execution_options(**{READING: True})
+        def read(connection: sqlalchemy.Connection) -> T:
+            connection.execution_options(**{READING: True})
+            try:
+                with connection.begin():
+                    return work(connection)
+            finally:
+                connection.execution_options(**{READING: False})
+
         try:
-            with connection.begin():
-                return work(connection)
+            return self._persist(read)
         except DBAPIError as error:
-            raise store_error(error, str(self._path)) from error
-        finally:
-            connection.execution_options(**{READING: False})
+            raise self._database.trouble(error) from error
 
     def _flush(self) -> None:
         group: list[_Write[object]] = []
         while self._waiting and len(group) < GROUP_MAX:
             group.append(self._waiting.popleft())
+        if not group:
+            return
         try:
-            if len(group) == 1:
-                with self._open_connection.begin():
-                    group[0].run(self._open_connection)
-            elif group:
-                self._run_group(group)
+            self._persist(lambda connection: self._transact(connection, group))
         except StoreError as error:
             group[0].fail(error)
         except DBAPIError as error:
             for write in group:
-                write.fail(store_error(error, str(self._path)))
+                write.lose(self._database.trouble(error))
 
-    def _run_group(self, group: list[_Write[object]]) -> None:
-        connection = self._open_connection
-        with connection.begin():
-            for write in group:
-                try:
-                    with connection.begin_nested():
-                        write.run(connection)
-                except StoreError as error:
-                    write.fail(error)
-                except IntegrityError as error:
-                    write.fail(store_error(error, str(self._path)))
+    def _transact(self, connection: sqlalchemy.Connection, group: list[_Write[object]]) -> None:
+        with connection.begin() as transaction:
+            if len(group) == 1:
+                group[0].run(connection)
+            else:
+                self._run_group(connection, group)
+            try:
+                transaction.commit()
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    for write in group:
+                        write.doubt()
+                raise
+
+    def _run_group(self, connection: sqlalchemy.Connection, group: list[_Write[object]]) -> None:
+        for write in group:
+            try:
+                with connection.begin_nested():
+                    write.run(connection)
+            except StoreError as error:
+                write.fail(error)
+            except IntegrityError as error:
+                write.fail(self._database.trouble(error))
+
+    def _persist(self, call: Work[T]) -> T:
+        """Calls, again and again where nothing stands against it, with growing pauses."""
+        give_up_at = time.monotonic() + self._database.repeat_s
+        pause_s = _PAUSE_FIRST_S
+        while True:
+            try:
+                return call(self._connected())
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    self._close()
+                passes = self._connection is None or self._database.is_undone(error)
+                if not passes or time.monotonic() > give_up_at:
+                    raise
+            # The jitter keeps controllers from coming back to a restarted server all at once.
+            if self._closing.wait(pause_s * random.uniform(0.5, 1.0)):  # noqa: S311  no secret
+                give_up_at = 0.0
+            pause_s = min(2 * pause_s, _PAUSE_MAX_S)
 
 
 class _Write(Generic[T]):
     """One write and its answer."""
 
-    def __init__(self, work: Work[T]) -> None:
+    def __init__(self, work: Work[T], in_doubt: Work[T]) -> None:
         self._work = work
+        self._in_doubt = in_doubt
+        self._is_in_doubt = False
         self._answer: T | None = None
         self._error: StoreError | None = StoreError(
             "the write was not reached; nothing was written"
@@ -162,7 +208,18 @@ class _Write(Generic[T]):
         self._answer = self._work(connection)
         self._error = None
 
+    def doubt(self) -> None:
+        self._work = self._in_doubt
+        self._is_in_doubt = True
+
     def fail(self, error: StoreError) -> None:
+        self._error = error
+
+    def lose(self, error: StoreError) -> None:
+        if self._is_in_doubt:
+            message = f"{error.message}; whether the last write was stored is not known"
+            hint = f"{error.hint}; the next start reads what was"
+            error = StoreError(message, hint=hint, where=error.where)
         self._error = error
 
     def result(self) -> T:

@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from orchestrator.store.sql import open_store
+from orchestrator.store.sql import LeaseClock, open_store
 from orchestrator.testing.contracts import StoreCase, StoreContract
 from orchestrator.testing.store import MemoryStore
 
@@ -20,14 +20,14 @@ class TestMemoryStore(StoreContract):
         yield StoreCase(store, store, leave)
 
 
-class TestSqlStore(StoreContract):
-    @pytest.fixture(autouse=True)
-    def _database(self, tmp_path):
-        self.url = str(tmp_path / "state.db")
+class SqlCases(StoreContract):
+    """The contract and what else the SQL stores owe; a subclass gives `url`."""
+
+    url: str
 
     @asynccontextmanager
     async def make(self):
-        store = await open_store(self.url)
+        store = await open_store(self.url, lease_clock=LeaseClock.CALLER)
         try:
             yield StoreCase(store, store, store.ask)
         finally:
@@ -42,3 +42,15 @@ class TestSqlStore(StoreContract):
 
             assert before == 0
             assert await case.store.last_epoch() == second.epoch > first.epoch
+
+
+class TestSqliteStore(SqlCases):
+    @pytest.fixture(autouse=True)
+    def _database(self, tmp_path):
+        self.url = str(tmp_path / "state.db")
+
+
+class TestPostgresStore(SqlCases):
+    @pytest.fixture(autouse=True)
+    def _database(self, postgres_url):
+        self.url = postgres_url

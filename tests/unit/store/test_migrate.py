@@ -12,10 +12,10 @@ from alembic.script import ScriptDirectory
 
 import orchestrator.store.migrate
 from orchestrator.errors import StoreError
-from orchestrator.store.connect import connect
 from orchestrator.store.migrate import migrate
 from orchestrator.store.schema import SCHEMA, metadata
 from orchestrator.store.sql import open_store
+from orchestrator.store.sqlite import Sqlite
 from tests.unit.store.samples import REPOSITORY
 
 
@@ -28,8 +28,9 @@ def test_migrations_end_at_the_schema_of_the_code():
 
 
 def test_migrated_database_is_what_schema_describes(tmp_path):
-    connection = connect(tmp_path / "state.db")
-    migrate(connection, "state.db")
+    database = Sqlite(tmp_path / "state.db")
+    connection = database.connect()
+    migrate(connection, database)
 
     difference = compare_metadata(MigrationContext.configure(connection), metadata)
     options = {
@@ -113,11 +114,12 @@ async def test_database_of_another_program_is_refused_and_left_alone(path):
 
 def test_migration_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
     """A crash in the middle of a migration reads like this one: the transaction is gone."""
-    connection = connect(tmp_path / "state.db")
+    database = Sqlite(tmp_path / "state.db")
+    connection = database.connect()
     monkeypatch.setattr(orchestrator.store.migrate, "insert", lambda _table: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
-        migrate(connection, "state.db")
+        migrate(connection, database)
 
     assert sqlalchemy.inspect(connection).get_table_names() == []
     connection.close()

@@ -4,8 +4,17 @@ from orchestrator.engine.ports import Changes, Lease, Leases, Store
 from orchestrator.errors import LeaseError, StoreError
 from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked
 from orchestrator.rollout.states import TERMINAL_ROLLOUT
-from orchestrator.store.sql import SqlStore, open_store
+from orchestrator.store.sql import LeaseClock, SqlStore, open_store
 from tests.unit.store.samples import PLAN, changes, entry
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def store(request):
+    """Each test here runs on both databases."""
+    url = request.getfixturevalue("path" if request.param == "sqlite" else "postgres_url")
+    store = await open_store(str(url), lease_clock=LeaseClock.CALLER)
+    yield store
+    await store.close()
 
 
 def as_ports(store: SqlStore) -> tuple[Store, Leases]:

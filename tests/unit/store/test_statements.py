@@ -37,7 +37,7 @@ async def test_number_in_a_device_name_stays_text(store, rollout):
 def test_every_statement_is_spelled_for_each_kind_of_database():
     tables = [statements._UPSERT_DEVICES, statements._INSERT_JOURNAL]
 
-    assert {tuple(table) for table in tables} == {("sqlite",)}
+    assert {tuple(table) for table in tables} == {("sqlite", "postgresql")}
 
 
 @pytest.mark.parametrize("dialect", [sqlite.dialect(), postgresql.dialect()], ids=["sqlite", "pg"])
