@@ -1,5 +1,6 @@
 """What every test gets: no network beyond loopback, and golden files for text meant for people."""
 
+import contextlib
 import ipaddress
 import os
 import secrets
@@ -89,13 +90,12 @@ def postgres() -> Iterator["Server"]:
     """A real server of this test process alone; skips where PostgreSQL is not installed."""
     from tests.postgres import server
 
-    running = server()
-    try:
-        found = running.__enter__()
-    except FileNotFoundError as error:
-        pytest.skip(str(error))
-    yield found
-    running.__exit__(None, None, None)
+    with contextlib.ExitStack() as stack:
+        try:
+            running = stack.enter_context(server())
+        except FileNotFoundError as error:
+            pytest.skip(str(error))
+        yield running
 
 
 @pytest.fixture

@@ -19,6 +19,12 @@ from orchestrator.api.plans import prepare
 from orchestrator.api.project import hosts, init, inventory_list, validate
 from orchestrator.api.rollouts import apply, ask, journal, rollouts, run, status
 from orchestrator.api.saved import refuse_stale
+from orchestrator.api.states import (
+    state_backup,
+    state_export,
+    state_export_all,
+    state_migrate,
+)
 from orchestrator.api.values import (
     ArtifactShown,
     Asked,
@@ -37,6 +43,7 @@ from orchestrator.api.values import (
     Run,
     Settings,
     Source,
+    StateMigrated,
     Status,
     Unreadable,
     Validated,
@@ -60,6 +67,7 @@ __all__ = [
     "Run",
     "Settings",
     "Source",
+    "StateMigrated",
     "Status",
     "Unreadable",
     "Validated",
@@ -88,6 +96,10 @@ __all__ = [
     "refuse_stale",
     "rollouts",
     "run",
+    "state_backup",
+    "state_export",
+    "state_export_all",
+    "state_migrate",
     "status",
     "validate",
 ]

@@ -331,11 +331,10 @@ async def _status(store: SqlStore, rollout_id: str) -> Status:
     from orchestrator.rollout.story import tell
 
     stored = await _stored(store, rollout_id)
-    lease = await store.lease_of(rollout_id)
     plan = _plan(stored)
     found = _restored(stored, plan)
-    alive = lease is not None and lease.expires_at > time.time() and not is_gone(lease.owner)
-    owner = lease.owner if lease is not None and alive else ""
+    holder = await store.holder(rollout_id, now=time.time())
+    owner = "" if is_gone(holder) else holder
     return Status(rollout_id, plan, _digest(stored), tell(found), owner, found.returnable)
 
 

@@ -30,7 +30,7 @@ class Settings:
     """
 
     root: Path
-    state: str
+    state: str = field(repr=False)  # an address may hold a password
     inventory: tuple[str, ...] = ()
     trusted_keys: tuple[Path, ...] = ()
     allow_commands: tuple[str, ...] = ()
@@ -54,6 +54,15 @@ class Validated:
 
     diagnostics: tuple[Diagnostic, ...]
     file_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateMigrated:
+    """A state store, and from which schema it came to which; `before` is empty for a new one."""
+
+    place: str
+    before: str
+    after: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from orchestrator.api import Settings
 from orchestrator.errors import OrchestratorError, Where
@@ -39,7 +40,7 @@ POWER_KEYS = frozenset({"allow_commands", "trusted_keys"})
 PATH_KEYS = frozenset({"inventory", "trusted_keys", "known_hosts", "identity_files"})
 COLORS = ("auto", "always", "never")
 _KIND_NAMES = {str: "a text", list: "a list of texts", int: "a whole number"}
-_PASSWORD = re.compile(r"^[a-z0-9+]+://[^/@]*:[^/@]*@", re.IGNORECASE)
+_PASSWORD = re.compile(r"[a-z0-9+]+://(?:[^@]*:[^@]*@|.*[?&](?:ssl)?password=)", re.IGNORECASE)
 _TOML_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 Value = str | int | tuple[str, ...]
@@ -193,7 +194,7 @@ def _power(key: str, where: Where) -> OrchestratorError:
 
 
 def _has_password(key: str, raw: object) -> bool:
-    return key == "state" and isinstance(raw, str) and bool(_PASSWORD.match(raw))
+    return key == "state" and isinstance(raw, str) and bool(_PASSWORD.match(unquote(raw)))
 
 
 def _checked(key: str, raw: object, where: Where, base: Path) -> Value:

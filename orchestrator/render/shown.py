@@ -15,6 +15,15 @@ FORMAT_VERSION = "1.0"
 _LABEL_CELLS = 13
 
 
+def migrated_text(place: str, before: str, after: str) -> str:
+    """What became of a state store's schema."""
+    if before == after:
+        return f"{escape(place)}: schema {after} already, nothing to do\n"
+    if not before:
+        return f"{escape(place)}: made the tables of schema {after}\n"
+    return f"{escape(place)}: migrated from schema {before} to {after}\n"
+
+
 def key_document(
     *, kind: str, fingerprint: str, private: str | None, public: str | None, public_pem: str
 ) -> dict[str, object]:

@@ -13,14 +13,16 @@ Laws:
 from __future__ import annotations
 
 import secrets
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy
 from sqlalchemy import insert, select, text
+from sqlalchemy.exc import DBAPIError
 
 from orchestrator.errors import StoreError, Where
-from orchestrator.store.connect import READING, Database
+from orchestrator.store.connect import READING, Database, database_of
 from orchestrator.store.schema import CONTROLLER_ID, LAST_EPOCH, SCHEMA, meta
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -29,10 +31,27 @@ _VERSION_TABLE = "alembic_version"  # Alembic's own
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """From which schema to which; `before` is empty for a new database."""
+    """Which database, from which schema to which; `before` is empty for a new one."""
 
+    place: str
     before: str
     after: str
+
+
+def migrate_store(url_or_path: str) -> Migrated:
+    """Migrates a store that may be older, or new; one that is right is only read.
+
+    Raises:
+        StoreError: the database cannot be used, or is newer than this code.
+    """
+    database = database_of(url_or_path)
+    try:
+        with closing(database.connect()) as connection:
+            if current(connection, database.place) == SCHEMA:
+                return Migrated(database.place, SCHEMA, SCHEMA)
+            return migrate(connection, database)
+    except DBAPIError as error:
+        raise database.trouble(error) from error
 
 
 def prepare(connection: sqlalchemy.Connection, database: Database) -> str:
@@ -66,7 +85,7 @@ def migrate(connection: sqlalchemy.Connection, database: Database) -> Migrated:
         before = _revision(connection, database.place)
         if before != SCHEMA:
             _upgrade(connection, is_new=not before)
-    return Migrated(before, SCHEMA)
+    return Migrated(database.place, before, SCHEMA)
 
 
 def current(connection: sqlalchemy.Connection, place: str) -> str:

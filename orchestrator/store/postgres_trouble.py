@@ -99,4 +99,5 @@ def _by_words(words: str) -> Trouble | None:
 
 def _words(cause: BaseException | None) -> str:
     primary = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
-    return " ".join((primary or str(cause)).split())[:_WORDS_MAX]
+    text = (primary or str(cause)).partition("Is the server running")[0]  # libpq's own hint
+    return " ".join(text.split())[:_WORDS_MAX]

@@ -222,8 +222,8 @@ class SqlStore:
         self._looks.heard(rollout_id)
         return number
 
-    async def rollouts(self, limit: int = 20) -> Sequence[RolloutSummary]:
-        """The newest rollouts, newest first.
+    async def rollouts(self, limit: int | None = 20) -> Sequence[RolloutSummary]:
+        """The newest rollouts, newest first; all where there is no limit.
 
         Raises:
             StoreError: the store failed.
