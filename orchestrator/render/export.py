@@ -29,7 +29,13 @@ class Export:
         self._count = 0
 
     def head(
-        self, *, tool: str, controller: str, plan_json: bytes, row: Mapping[str, object], last_seq: int
+        self,
+        *,
+        tool: str,
+        controller: str,
+        plan_json: bytes,
+        row: Mapping[str, object],
+        last_seq: int,
     ) -> Iterator[str]:
         """Version, plan and the rollout's own row."""
         yield self._line(

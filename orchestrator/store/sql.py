@@ -216,9 +216,7 @@ class SqlStore:
             self._database.tell(connection, rollout_id)
             return transactions.ask(connection, rollout_id, columns)
 
-        number = await self._writer.write(
-            ask, in_doubt=lambda c: doubt.ask(c, rollout_id, columns)
-        )
+        number = await self._writer.write(ask, in_doubt=lambda c: doubt.ask(c, rollout_id, columns))
         self._looks.heard(rollout_id)
         return number
 

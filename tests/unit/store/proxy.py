@@ -44,7 +44,10 @@ class Proxy:
                 self.connections += 1
                 server = socket.create_connection(("127.0.0.1", self._server_port))
                 self._sockets += [client, server]
-                for target, args in ((self._forward, (client, server)), (_pass_on, (server, client))):
+                for target, args in (
+                    (self._forward, (client, server)),
+                    (_pass_on, (server, client)),
+                ):
                     threading.Thread(target=target, args=args, daemon=True).start()
 
     def _forward(self, client: socket.socket, server: socket.socket) -> None:

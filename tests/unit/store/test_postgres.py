@@ -80,9 +80,7 @@ class TestMessages:
         role = f"worker_{name_of(postgres_url)}"
         with postgres.admin(name_of(postgres_url)) as admin:
             admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'worker'")
-            admin.execute(
-                f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {role}"
-            )
+            admin.execute(f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {role}")
             admin.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}")
 
         store = await open_store(postgres_url.replace(f"{USER}@", f"{role}:worker@"))
@@ -225,9 +223,7 @@ class Held:
 
 async def until_blocked(postgres, url):
     """Returns when a process of the database waits for a lock of another."""
-    query = (
-        "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock' LIMIT 1"
-    )
+    query = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock' LIMIT 1"
     with postgres.admin() as admin:
         while not await asyncio.to_thread(admin.execute(query, (name_of(url),)).fetchone):
             pass
@@ -305,5 +301,3 @@ async def test_first_leases_of_a_rollout_taken_at_once_go_to_one(
 
 async def test_two_stores_of_one_database_are_one_controller(store, other):
     assert store.controller_id() == other.controller_id()
-
-
