@@ -97,8 +97,18 @@ def test_the_user_and_the_environment_may_grant_power(project, user_file) -> Non
     assert from_env.trusted_keys == (project / "a.pub", Path("/b.pub"))
 
 
-def test_a_state_url_with_a_password_is_refused_in_the_project_only(project, user_file) -> None:
-    url = "postgresql://me:secret@db.example/rollout"
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:secret@db.example/rollout",
+        "postgresql://me:sec/secret@db.example/rollout",
+        "postgresql://db.example/rollout?password=secret",
+        "postgresql://db.example/rollout?user=me&pass%77ord=secret",
+    ],
+)
+def test_a_state_url_with_a_password_is_refused_in_the_project_only(
+    project, user_file, url
+) -> None:
     write(project / "rollout.toml", f'state = "{url}"\n')
 
     with pytest.raises(OrchestratorError, match="password") as caught:
@@ -107,6 +117,16 @@ def test_a_state_url_with_a_password_is_refused_in_the_project_only(project, use
 
     write(project / "rollout.toml", "")
     assert load(Flags(config=user_file), {"ROLLOUT_STATE": url}, project).settings.state == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://me@db.example:5432/rollout", "postgresql://?service=fleet&passfile=/run/pass"],
+)
+def test_a_state_url_without_a_password_may_stand_in_the_project(project, user_file, url) -> None:
+    write(project / "rollout.toml", f'state = "{url}"\n')
+
+    assert load(Flags(config=user_file), {}, project).settings.state == url
 
 
 def test_unknown_keys_name_the_nearest_known(project, user_file) -> None:

@@ -78,3 +78,13 @@ def test_an_artifact_says_whether_its_signature_was_verified() -> None:
     assert "signature    none\n" in text
     assert "depends      device = x, y\n" in text
     assert "\x1b" not in text
+
+
+def test_migration_tells_from_which_schema_to_which() -> None:
+    told = [shown.migrated_text("db", before, "0002") for before in ("", "0001", "0002")]
+
+    assert told == [
+        "db: made the tables of schema 0002\n",
+        "db: migrated from schema 0001 to 0002\n",
+        "db: schema 0002 already, nothing to do\n",
+    ]

@@ -30,6 +30,7 @@ class Proxy:
         self._sockets: list[socket.socket] = []
         self.port = self._listening.getsockname()[1]
         self.cut: Cut | None = None
+        self.was_cut = threading.Event()
         self.is_refusing = False
         self.connections = 0
         threading.Thread(target=self._accept, daemon=True).start()
@@ -62,6 +63,7 @@ class Proxy:
 
     def _end(self, client: socket.socket, server: socket.socket, data: bytes, cut: Cut) -> None:
         _shut(client)  # first: no answer gets through
+        self.was_cut.set()
         if cut is Cut.UNANSWERED:
             server.sendall(data)
         if cut is not Cut.SILENT:

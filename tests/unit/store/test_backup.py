@@ -1,5 +1,6 @@
 """Copies of a store that is in use."""
 
+import asyncio
 import os
 import shlex
 import shutil
@@ -87,7 +88,8 @@ class TestPostgres:
     async def test_copy_can_be_restored(self, filled, postgres, empty_url, tmp_path):
         back_up(filled, tmp_path / "copy.dump")
 
-        subprocess.run(
+        await asyncio.to_thread(
+            subprocess.run,
             ("pg_restore", f"--dbname={empty_url}", "--exit-on-error", tmp_path / "copy.dump"),
             check=True,
         )

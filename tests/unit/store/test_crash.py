@@ -139,7 +139,7 @@ async def test_process_that_stopped_in_a_transaction_keeps_nobody_out(postgres_u
     lease = await store.acquire("r-1", "second", ttl_s=15, now=20)
     await store.commit(lease, [changes(entry(2, data={"by": "second"}))])
     process.send_signal(signal.SIGCONT)
-    _, complaint = await process.communicate()
+    _, complaint = await process.communicate(b"\n")
 
     assert process.returncode == 1
     assert b"LeaseError" in complaint

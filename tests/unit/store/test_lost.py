@@ -147,15 +147,14 @@ async def test_engine_that_was_overtaken_while_its_line_was_cut_learns_it(
     proxy.cut = Cut.UNSENT
     proxy.is_refusing = True
     writing = asyncio.ensure_future(store.commit(rollout, [changes(entry(2))]))
+    assert await asyncio.to_thread(proxy.was_cut.wait, 10)
 
     await other.acquire("r-1", "second", ttl_s=15, now=20)
     proxy.is_refusing = False
 
-    # Whether the takeover came before the cut or after it, the older epoch is over.
     with pytest.raises(LeaseError):
         await writing
-        await store.commit(rollout, [changes(entry(3))])
-    assert (await other.load("r-1")).last_seq in (1, 2)
+    assert (await other.load("r-1")).last_seq == 1
 
 
 async def test_reading_goes_on_over_a_new_connection(store, rollout, proxy):
@@ -197,7 +196,7 @@ async def test_lost_server_is_said_in_the_end(impatient, proxy):
     proxy.is_refusing = True
     proxy.end_all()
 
-    with pytest.raises(StoreError, match="the connection was lost|cannot be reached") as caught:
+    with pytest.raises(StoreError, match=r"the connection was lost|cannot be reached") as caught:
         await impatient.rollouts()
 
     assert caught.value.hint

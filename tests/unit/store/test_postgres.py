@@ -99,7 +99,7 @@ class TestMessages:
                 "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
             )
         )
-        await store._writer.in_thread(lambda: store._writer._connection.connection.commit())
+        await store._writer.in_thread(store._writer._connection.connection.commit)
 
         with pytest.raises(StoreError, match="the server is read-only: a standby"):
             await store.commit(rollout, [changes(entry(2))])
