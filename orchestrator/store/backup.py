@@ -79,7 +79,7 @@ def _copy_sqlite(source: Path, target: Path) -> None:
         raise store_error(error, str(source)) from error
     if found != ("ok",):
         message = f"state store `{source}` is damaged: {found[0]}"
-        raise StoreError(message, hint="docs/reference/state.md, `A lost or damaged file`")
+        raise StoreError(message, hint="docs/reference/state.md, `A lost or damaged store`")
 
 
 def _dump(database: Postgres, beside: Path, target: Path) -> None:

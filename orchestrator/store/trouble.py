@@ -32,7 +32,7 @@ _DENIED = Trouble(
 _DAMAGED = Trouble(
     "the file is damaged or is no SQLite database",
     "keep a copy, restore the file from a backup or move it away; devices keep their own records "
-    "(docs/reference/state.md, `A lost or damaged file`)",
+    "(docs/reference/state.md, `A lost or damaged store`)",
 )
 
 # By primary result code (sqlite.org, "Result and Error Codes"): extended codes add upper bits.
