@@ -18,6 +18,7 @@ GROUPS = {
     "device": ("enroll", "release", "adopt", "check", "facts"),
     "inventory": ("list",),
     "lab": ("up", "down", "status", "break"),
+    "state": ("migrate", "export", "backup"),
 }
 BUILD = ("directory", "single-file", "script", "module")
 HELP_CPU_S_MAX = 0.2  # of `rollout --help`, the interpreter's start included
