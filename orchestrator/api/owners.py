@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import re
 import socket
 from pathlib import Path
 
-_OWNER = re.compile(r"(?P<user>[^@]*)@(?P<host>[^:]*):(?P<pid>\d+):(?P<born>\d+)")
+_OWNER = re.compile(r"[^@]*@[^:]*:(?P<pid>\d+):(?P<born>\d+):(?P<world>[0-9a-f]+)")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_PROCESSES = Path("/proc/self/ns/pid")
 _BORN_FIELD = 19  # of /proc/PID/stat after the command's name: start time in clock ticks
 
 
@@ -20,19 +23,33 @@ def person() -> str:
 def this_process() -> str:
     """This process as the owner of a lease."""
     pid = os.getpid()
-    return f"{person()}:{pid}:{_born(pid)}"
+    return f"{person()}:{pid}:{_born(pid)}:{_world()}"
 
 
 def is_gone(owner: str) -> bool:
-    """True only where it is certain: a process of this host that does not exist any more.
+    """True only where it is certain: a process of this machine that does not exist any more.
 
     Its number may be used again by another process; the start time tells them apart. Owners on
-    other hosts, or where there is no /proc, are never gone by this judgement: their lease runs out.
+    other machines, or where there is no /proc, are never gone by this judgement: their lease runs
+    out. A host's name does not tell machines apart that share a store: clones and containers often
+    have the same.
     """
     found = _OWNER.fullmatch(owner)
-    if found is None or found["host"] != socket.gethostname() or not Path("/proc/self").exists():
+    if found is None or found["world"] != _world() or found["world"] == _NO_WORLD:
         return False
     return _born(int(found["pid"])) != int(found["born"])
+
+
+_NO_WORLD = "0"
+
+
+def _world() -> str:
+    """Among which processes a number means one: this boot of this machine, this container."""
+    try:
+        world = f"{_BOOT_ID.read_text('ascii')} {_PROCESSES.stat().st_ino}"
+    except OSError:
+        return _NO_WORLD
+    return hashlib.sha256(world.encode()).hexdigest()[:8]
 
 
 def _born(pid: int) -> int:

@@ -50,13 +50,19 @@ def test_zombie_is_gone() -> None:
 
 
 def test_number_used_again_by_another_process_is_gone() -> None:
-    name, pid, born = this_process().rsplit(":", 2)
+    name, pid, born, world = this_process().rsplit(":", 3)
 
-    assert is_gone(f"{name}:{pid}:{int(born) - 1}")
+    assert is_gone(f"{name}:{pid}:{int(born) - 1}:{world}")
+
+
+def test_process_of_another_machine_of_the_same_name_is_never_gone() -> None:
+    name, pid, born, _ = this_process().rsplit(":", 3)
+
+    assert not is_gone(f"{name}:{pid}:{int(born) - 1}:0123abcd")
 
 
 @pytest.mark.parametrize(
-    "owner", ["", "engine-1", "ann@elsewhere.example:1:1", f"ann@{socket.gethostname()}:x:1"]
+    "owner", ["", "engine-1", "ann@elsewhere.example:1:1:0", f"ann@{socket.gethostname()}:x:1:0"]
 )
 def test_owner_that_cannot_be_judged_is_never_gone(owner: str) -> None:
     assert not is_gone(owner)

@@ -1,5 +1,6 @@
 """Commands that need no device, over the real api: what they print, where, and how they end."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -7,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.app import invoke
+from orchestrator.engine.ports import Changes
 from orchestrator.errors import ExitCode
+from orchestrator.rollout.events import JournalEntry
+from orchestrator.store.sql import open_store
 
 PLAN = """\
 schema: 1
@@ -224,6 +228,47 @@ def test_status_without_any_rollout_says_so(fleet, capsys) -> None:
     assert "rollout" in err
 
     assert run(capsys, "status --all")[:2] == (0, "no rollouts yet\n")
+
+
+def test_state_is_migrated_and_copied(fleet, capsys) -> None:
+    made, again = run(capsys, "state migrate"), run(capsys, "state migrate")
+    copied = run(capsys, "state backup copy.db")
+    refused = run(capsys, "state backup copy.db")
+
+    assert made[0] == again[0] == 0
+    assert made[1] == f"{fleet}/.rollout/state.db: made the tables of schema 0001\n"
+    assert again[1] == f"{fleet}/.rollout/state.db: schema 0001 already, nothing to do\n"
+    assert copied == (0, "", "wrote copy.db\n")
+    assert (refused[0], "`copy.db` exists" in refused[2]) == (1, True)
+
+
+def test_export_goes_to_stdout_or_to_a_file(fleet, capsys) -> None:
+    store_one_rollout(fleet / ".rollout/state.db")
+
+    code, out, _ = run(capsys, "state export r-")
+    written = run(capsys, "state export --all -o all.jsonl")
+
+    assert code == 0
+    assert [json.loads(line)["type"] for line in out.splitlines()] == [
+        "version", "plan", "rollout", "entry", "end",
+    ]  # fmt: skip
+    assert written[:2] == (0, "")
+    assert (fleet / "all.jsonl").read_text() == out
+
+
+def store_one_rollout(path: Path) -> None:
+    async def store() -> None:
+        opened = await open_store(str(path))
+        entry = JournalEntry(1, 1.0, "rollout_started")
+        await opened.create("r-1", b'{"name":"app"}', Changes({"state": "running"}, {}, (entry,)))
+        await opened.close()
+
+    asyncio.run(store())
+
+
+def test_export_of_nothing_and_of_too_much_is_refused(fleet, capsys) -> None:
+    assert run(capsys, "state export")[0] == ExitCode.REFUSED
+    assert run(capsys, "state export r-1 --all")[0] == ExitCode.USAGE
 
 
 def test_init_writes_a_project_that_validates(fleet, capsys) -> None:
