@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.errors import ExitCode
 from orchestrator.store.postgres import Postgres
 from orchestrator.store.sql import open_store
 from tests.integration.project import Project
@@ -21,6 +22,7 @@ from tests.postgres import PASSWORD, Server, free_port, hand_over, unprivileged
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 SOAK_S = 4
+LONG_SOAK_S = 60  # until a test ends it
 END_S = 90
 
 
@@ -32,12 +34,12 @@ class Team:
         self.url = url
         self._number = 0
 
-    def release(self) -> Path:
+    def release(self, *, soak_s: int) -> Path:
         """A release, and a plan that soaks in its canary long enough to be disturbed."""
         self._number += 1
         plan = self.project.directory_release(f"{self._number}.0")
         text = plan.read_text().replace("[1, 50%, rest]", "[1, rest]")
-        plan.write_text(text.replace("gates:", f"soak: {SOAK_S}s\ngates:"))
+        plan.write_text(text.replace("gates:", f"soak: {soak_s}s\ngates:"))
         return plan
 
     @contextmanager
@@ -90,32 +92,23 @@ def gapless(project: Project) -> list[dict[str, object]]:
     return entries
 
 
-def test_pause_and_resume_from_another_process(team: Team) -> None:
-    with team.applying(team.release()) as engine:
+def test_verbs_from_another_process_take_effect_within_a_second(team: Team) -> None:
+    with team.applying(team.release(soak_s=LONG_SOAK_S)) as engine:
         until(engine, "soak_started")
-        team.project.run("pause", "--why", "lunch")
-        paused = until(engine, "paused")
-        team.project.run("resume")
-        until(engine, "resumed")
-        engine.communicate(timeout=END_S)
-
-    asked = next(e for e in gapless(team.project) if e["type"] == "paused")
-    assert engine.returncode == 0
-    assert asked["seq"] == paused["seq"]
-    assert "lunch" in json.dumps(asked["data"])
-
-
-def test_request_takes_effect_within_a_second_of_being_written(team: Team) -> None:
-    with team.applying(team.release()) as engine:
-        until(engine, "soak_started")
-        team.project.run("pause")
-        paused = until(engine, "paused")
+        seen = {}
+        for verb, event in (("pause", "paused"), ("resume", "resumed")):
+            team.project.run(verb, "--why", "lunch")
+            seen[verb] = until(engine, event)
         team.project.run("abort")
         engine.communicate(timeout=END_S)
 
-    with_request = _requests(team.url)
-    written = next(at for ask, at in reversed(with_request) if ask == "pause")
-    assert float(str(paused["ts"])) - written < 1.0
+    entries = gapless(team.project)
+    assert engine.returncode == ExitCode.HALTED
+    assert entries[-1]["type"] == "rollout_done"
+    assert "lunch" in json.dumps(seen["pause"]["data"])
+    written = dict(_requests(team.url))  # the last of each verb
+    for verb, event in seen.items():
+        assert float(str(event["ts"])) - written[verb] < 1.0, verb
 
 
 def _requests(url: str) -> list[tuple[str, float]]:
@@ -124,7 +117,7 @@ def _requests(url: str) -> list[tuple[str, float]]:
 
 
 def test_another_controller_goes_on_after_kill_9(team: Team) -> None:
-    plan = team.release()
+    plan = team.release(soak_s=1)
     with team.applying(plan) as engine:
         until(engine, "device_state")
         os.killpg(engine.pid, signal.SIGKILL)
@@ -140,7 +133,7 @@ def test_another_controller_goes_on_after_kill_9(team: Team) -> None:
 
 
 def test_one_of_two_competing_controllers_drives(team: Team) -> None:
-    plan = team.release()
+    plan = team.release(soak_s=1)
     with team.applying(plan) as first, team.applying(plan) as second:
         for engine in (first, second):
             engine.communicate(timeout=END_S)
@@ -153,7 +146,7 @@ def test_one_of_two_competing_controllers_drives(team: Team) -> None:
 
 def test_controller_that_was_stopped_loses_its_lease_and_writes_nothing(team: Team) -> None:
     """SIGSTOP, takeover when the lease has run out, SIGCONT: the first one ends with code 8."""
-    plan = team.release()
+    plan = team.release(soak_s=SOAK_S)
     with team.applying(plan) as stopped:
         until(stopped, "soak_started")
         os.killpg(stopped.pid, signal.SIGSTOP)
@@ -183,7 +176,7 @@ def test_export_and_backup_of_a_team_store(team: Team, postgres: Server, tmp_pat
 
     assert (tmp_path / "copy.dump").read_bytes().startswith(b"PGDMP")
     kinds = [json.loads(line)["type"] for line in (tmp_path / "all.jsonl").read_text().splitlines()]
-    assert kinds.count("version") == kinds.count("end") >= 2
+    assert kinds.count("version") == kinds.count("end") >= 1
 
 
 def test_password_appears_nowhere(team: Team, postgres: Server) -> None:
@@ -207,7 +200,7 @@ def test_password_appears_nowhere(team: Team, postgres: Server) -> None:
     assert all(PASSWORD not in text and secret not in text for text in said)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pooled(postgres: Server, team: Team) -> Iterator[str]:
     """The store's address through PgBouncer, which lends a connection for one transaction."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -244,16 +237,16 @@ def pooled(postgres: Server, team: Team) -> Iterator[str]:
 
 
 def test_pooler_in_transaction_mode_may_stand_between(team: Team, pooled: str) -> None:
-    plan = team.release()
+    plan = team.release(soak_s=LONG_SOAK_S)
     direct, team.project.env = team.project.env, {"ROLLOUT_STATE": pooled}
     try:
         with team.applying(plan) as engine:
             until(engine, "soak_started")
             team.project.run("pause")
             until(engine, "paused")
-            team.project.run("resume")
+            team.project.run("abort")
             engine.communicate(timeout=END_S)
-        assert engine.returncode == 0
+        assert engine.returncode == ExitCode.HALTED
         assert gapless(team.project)[-1]["type"] == "rollout_done"
         assert "already" in team.project.run("state", "migrate").stdout
     finally:

@@ -10,7 +10,7 @@ from orchestrator.testing import simulation
 from orchestrator.testing.simulation import simulate
 from tests.simulation.sql_store import store_on
 
-SEEDS = 30
+SEEDS = 20
 NIGHT_SEEDS = 1000
 
 

@@ -16,7 +16,7 @@ from orchestrator.store.sql import LeaseClock
 from orchestrator.store.sql import open_store as open_any
 from tests.unit.store.samples import PLAN, REPOSITORY, changes, entry
 
-KILLS = 20
+KILLS = 10
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
