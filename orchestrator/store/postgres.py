@@ -48,6 +48,8 @@ _LIMITS = (
     f"SET LOCAL statement_timeout = '{STATEMENT_S}s'; SET LOCAL lock_timeout = '{LOCK_S}s'; "
     f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_S}s'"
 )
+# Whatever the server's default: what was acknowledged survives a crash of it.
+_DURABLE = "; SET LOCAL synchronous_commit = on"
 _ONE_STATE = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; "
 
 
@@ -123,4 +125,4 @@ class Postgres:
 
 def _begin(connection: sqlalchemy.Connection) -> None:
     reading = connection.get_execution_options().get(READING, False)
-    connection.exec_driver_sql(_ONE_STATE + _LIMITS if reading else _LIMITS)
+    connection.exec_driver_sql(_ONE_STATE + _LIMITS if reading else _LIMITS + _DURABLE)

@@ -22,7 +22,17 @@ GROUPS = {
 }
 BUILD = ("directory", "single-file", "script", "module")
 HELP_CPU_S_MAX = 0.2  # of `rollout --help`, the interpreter's start included
-HEAVY = ("asyncssh", "sqlalchemy", "rich", "jinja2", "jsonschema", "httpx", "cryptography", "yaml")
+HEAVY = (
+    "asyncssh",
+    "sqlalchemy",
+    "psycopg",
+    "rich",
+    "jinja2",
+    "jsonschema",
+    "httpx",
+    "cryptography",
+    "yaml",
+)
 
 
 def every_command() -> list[tuple[str, ...]]:

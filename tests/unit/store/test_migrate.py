@@ -47,19 +47,19 @@ def test_migrated_database_is_what_schema_describes(tmp_path):
     assert "AUTOINCREMENT" in options["requests"]
 
 
-async def test_opening_again_neither_migrates_nor_imports_alembic(path):
+async def test_opening_a_file_again_imports_neither_alembic_nor_psycopg(path):
     await (await open_store(str(path))).close()
     script = (
         "import asyncio, sys; from orchestrator.store.sql import open_store\n"
         "async def main(): await (await open_store(sys.argv[1])).close()\n"
-        "asyncio.run(main()); print('alembic' in sys.modules)"
+        "asyncio.run(main()); print({'alembic', 'psycopg'} & set(sys.modules))"
     )
 
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", script, path, stdout=subprocess.PIPE, cwd=REPOSITORY
     )
 
-    assert (await process.communicate())[0] == b"False\n"
+    assert (await process.communicate())[0] == b"set()\n"
 
 
 async def test_processes_that_open_a_new_database_at_once_agree(path):

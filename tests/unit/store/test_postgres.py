@@ -157,6 +157,14 @@ async def test_limits_hold_in_each_transaction_and_leave_no_trace(store):
     assert await store._writer.in_thread(outside) == ["0", "0", "0"]
 
 
+async def test_commits_are_durable_whatever_the_servers_default(store):
+    """The server of these tests has it off."""
+    query = "SHOW synchronous_commit"
+
+    assert await store._writer.write(lambda c: c.exec_driver_sql(query).scalar()) == "on"
+    assert await store._writer.read(lambda c: c.exec_driver_sql(query).scalar()) == "off"
+
+
 async def test_nothing_is_prepared_on_the_server(store, rollout):
     for seq in range(2, 12):
         await store.commit(rollout, [changes(entry(seq), devices={"a": {"state": "x"}})])
