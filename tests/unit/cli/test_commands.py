@@ -11,6 +11,7 @@ from orchestrator.cli.app import invoke
 from orchestrator.engine.ports import Changes
 from orchestrator.errors import ExitCode
 from orchestrator.rollout.events import JournalEntry
+from orchestrator.store.schema import SCHEMA
 from orchestrator.store.sql import open_store
 
 PLAN = """\
@@ -236,8 +237,8 @@ def test_state_is_migrated_and_copied(fleet, capsys) -> None:
     refused = run(capsys, "state backup copy.db")
 
     assert made[0] == again[0] == 0
-    assert made[1] == f"{fleet}/.rollout/state.db: made the tables of schema 0001\n"
-    assert again[1] == f"{fleet}/.rollout/state.db: schema 0001 already, nothing to do\n"
+    assert made[1] == f"{fleet}/.rollout/state.db: made the tables of schema {SCHEMA}\n"
+    assert again[1] == f"{fleet}/.rollout/state.db: schema {SCHEMA} already, nothing to do\n"
     assert copied == (0, "", "wrote copy.db\n")
     assert (refused[0], "`copy.db` exists" in refused[2]) == (1, True)
 
