@@ -54,7 +54,9 @@ def refuse_repeated(earlier: RolloutSummary | None) -> None:
         StalePlanError: it was, and that rollout is over.
     """
     if earlier is not None:
-        message = f"the saved plan was rolled out already, as `{earlier.rollout_id}` ({earlier.state})"
+        message = (
+            f"the saved plan was rolled out already, as `{earlier.rollout_id}` ({earlier.state})"
+        )
         hint = "look at what there is to do now: `rollout preview PLAN --out FILE`"
         raise StalePlanError(message, hint=hint, code="P315")
 

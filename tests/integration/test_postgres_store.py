@@ -8,13 +8,13 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from orchestrator.errors import ExitCode
-from orchestrator.store.postgres import Postgres
+from orchestrator.store.connect import database_of
 from orchestrator.store.sql import open_store
 from tests.integration.project import Project
 from tests.postgres import PASSWORD, Server, free_port, hand_over, unprivileged
@@ -86,34 +86,53 @@ def team(tmp_path_factory: pytest.TempPathFactory, postgres: Server) -> Iterator
         postgres.drop(url)
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    """The same on one host, with a SQLite file."""
+    project = Project(tmp_path_factory.mktemp("alone"), devices=2)
+    project.up()
+    try:
+        yield Team(project, str(project.root / ".rollout/state.db"))
+    finally:
+        project.down()
+
+
+@pytest.fixture(params=["alone", "team"])
+def either(request: pytest.FixtureRequest) -> Team:
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Team)
+    return found
+
+
 def gapless(project: Project) -> list[dict[str, object]]:
     entries = project.events()[1:]
     assert [entry["seq"] for entry in entries] == list(range(1, len(entries) + 1))
     return entries
 
 
-def test_verbs_from_another_process_take_effect_within_a_second(team: Team) -> None:
-    with team.applying(team.release(soak_s=LONG_SOAK_S)) as engine:
+def test_verbs_from_another_process_take_effect_within_a_second(either: Team) -> None:
+    with either.applying(either.release(soak_s=LONG_SOAK_S)) as engine:
         until(engine, "soak_started")
         seen = {}
         for verb, event in (("pause", "paused"), ("resume", "resumed")):
-            team.project.run(verb, "--why", "lunch")
+            either.project.run(verb, "--why", "lunch")
             seen[verb] = until(engine, event)
-        team.project.run("abort")
+        either.project.run("abort")
         engine.communicate(timeout=END_S)
 
-    entries = gapless(team.project)
+    entries = gapless(either.project)
     assert engine.returncode == ExitCode.HALTED
     assert entries[-1]["type"] == "rollout_done"
     assert "lunch" in json.dumps(seen["pause"]["data"])
-    written = dict(_requests(team.url))  # the last of each verb
+    written = dict(_requests(either.url))  # the last of each verb
     for verb, event in seen.items():
         assert float(str(event["ts"])) - written[verb] < 1.0, verb
 
 
 def _requests(url: str) -> list[tuple[str, float]]:
-    with Postgres.at(url).driver_connection() as reading:
-        return reading.execute("SELECT ask, at FROM requests ORDER BY id").fetchall()
+    with closing(database_of(url).connect()) as reading:
+        found = reading.exec_driver_sql("SELECT ask, at FROM requests ORDER BY id").all()
+        return [(ask, at) for ask, at in found]
 
 
 def test_another_controller_goes_on_after_kill_9(team: Team) -> None:
