@@ -16,11 +16,12 @@ from orchestrator.api.project import load_inventory, read_file
 from orchestrator.api.saved import choice_digest, inventory_digest
 from orchestrator.api.stores import open_state, state_exists
 from orchestrator.api.values import PlanRequest, Prepared, Settings, Source
+from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.errors import PlanError, Where
 
 if TYPE_CHECKING:
-    from orchestrator.device.model import Device, DeviceId
+    from orchestrator.device.model import Device
     from orchestrator.plan.resolved import ResolvedPlan
     from orchestrator.plan.survey import Surveyed
 
@@ -60,7 +61,7 @@ async def _written(
     settings: Settings, request: PlanRequest, data: bytes, on_survey: OnSurvey
 ) -> Prepared:
     from orchestrator.plan.parse import parse_plan
-    from orchestrator.plan.render_text import refuse_unused, rendered_hosts
+    from orchestrator.plan.render_text import refuse_unused, rendered_claims, rendered_hosts
     from orchestrator.plan.resolve import resolve_plan
 
     plan = parse_plan(data, file=str(request.plan))
@@ -74,7 +75,12 @@ async def _written(
     if running is not None:
         return running
     hosts = rendered_hosts(plan, request.source.extra_vars)
-    devices = _reached(inventory.select(hosts, limit=request.source.limit), plan.become)
+    limit = request.source.limit
+    devices = _reached(inventory.select(hosts, limit=limit), plan.become)
+    claims = {
+        wave: tuple(DeviceId(name) for name in inventory.match(pattern, limit=limit))
+        for wave, pattern in rendered_claims(plan, request.source.extra_vars).items()
+    }
     survey = None
     if not request.offline:
         found = await survey_devices(settings, devices, artifact.payload_type, on_survey)
@@ -84,6 +90,7 @@ async def _written(
         devices=devices,
         artifact=artifact,
         survey=survey,
+        claims=claims,
         set_vars=request.source.extra_vars,
         plan_sha256=plan_sha256,
         inventory_sha256=inventory_sha256,

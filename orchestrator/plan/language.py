@@ -1,4 +1,4 @@
-"""The keys of the plan language: those of this version with their defaults, and those to come.
+"""The keys of the plan language with their defaults, as documents write them.
 
 The parser, `schemas/plan.v1.json` and docs/reference/plan.md are kept equal to these tables by
 tests.
@@ -15,15 +15,10 @@ NONE = "none"
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One mapping of the language.
-
-    `keys` maps each key to its default as documents write it; `later` are keys of the full
-    language that this version refuses by name.
-    """
+    """One mapping of the language: each key with its default as documents write it."""
 
     name: str
     keys: Mapping[str, str]
-    later: frozenset[str] = frozenset()
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -40,42 +35,85 @@ PLAN = Section(
         "hosts": REQUIRED,
         "artifact": REQUIRED,
         "vars": "`{}`",
+        "requires": "`[]`",
         "become": NONE,
+        "order": "`hash`",
+        "sticky": "`false`",
+        "spread": "`[]`",
+        "late_joiners": "`ignore`",
+        "start_at": NONE,
+        "windows": "always open",
+        "freezes": "`[]`",
+        "stage_outside_window": "`false`",
         "waves": REQUIRED,
         "soak": "`0s`",
         "max_parallel": "`50`",
+        "max_parallel_per": "`{}`",
+        "rate": NONE,
         "slow_start": "`true`",
         "max_failures": "`0`",
         "max_fail_percentage": "`0`",
+        "budget": NONE,
+        "cover": "`[]`",
+        "backfill": "on",
+        "approval": NONE,
+        "deadline": NONE,
         "offline": "`{policy: defer}`",
         "timeouts": "see below",
         "retries": "see below",
+        "priority": "`500`",
+        "on_conflict": "`queue`",
         "gates": "`[]`",
         "on_failure": "`halt`",
-        "rollback": "`{scope: wave, max_parallel: 50}`",
+        "rollback": "see below",
+        "hooks": "`[]`",
     },
-    frozenset(
-        {
-            "requires", "order", "sticky", "spread", "late_joiners", "start_at", "windows",
-            "freezes", "stage_outside_window", "max_parallel_per", "rate", "priority",
-            "on_conflict", "budget", "deadline", "hooks", "cover", "backfill", "approval",
-        }
-    ),
-)  # fmt: skip
+)
 WAVE = Section(
     "wave",
     {
         "name": "`wave-N`",
+        "hosts": "what the order gives",
         "size": REQUIRED,
+        "cover": "the plan's",
+        "backfill": "the plan's",
+        "approval": NONE,
+        "deadline": NONE,
+        "window": NONE,
         "soak": "the plan's",
         "max_parallel": "the plan's",
         "slow_start": "the plan's",
         "max_failures": "the plan's",
         "max_fail_percentage": "the plan's",
     },
-    frozenset({"hosts", "cover", "backfill", "deadline", "approval"}),
 )
 SIZE = Section("size", {"percent": REQUIRED, "min": "`1`", "max": NONE})
+ORDER = Section("order", {"by": "`hash`", "seed": "plan and release"})
+BACKFILL = Section("backfill", {"limit": "the size of the wave"})
+APPROVAL = Section(
+    "approval",
+    {"required": "`1`", "from": "anybody", "not_author": "`false`", "expires": "never"},
+)
+DEADLINE = Section("deadline", {"after": REQUIRED, "action": "`halt`"})
+BURST = Section("window", {"failures": REQUIRED, "in": REQUIRED})
+BUDGET = Section("budget", {"max_failures": NONE, "max_fail_percentage": NONE, "window": NONE})
+WINDOW = Section(
+    "windows",
+    {
+        "days": "every day",
+        "start": REQUIRED,
+        "duration": REQUIRED,
+        "timezone": REQUIRED,
+        "must_finish": "`false`",
+    },
+)
+FREEZE = Section("freezes", {"from": REQUIRED, "to": REQUIRED, "reason": NONE})
+RATE = Section("rate", {"per_minute": REQUIRED, "increase": NONE})
+INCREASE = Section(
+    "increase", {"factor": "`2`", "after_successes": REQUIRED, "max_per_minute": REQUIRED}
+)
+REQUIREMENT = Section("requires", {"plan": REQUIRED, "release": "any", "per": "`device`"})
+HOOK = Section("hooks", {"events": REQUIRED, "http": NONE, "command": NONE, "email": NONE})
 GATE = Section(
     "gate",
     {
@@ -83,10 +121,14 @@ GATE = Section(
         "check": NONE,
         "http": NONE,
         "command": NONE,
+        "tcp": NONE,
+        "prometheus": NONE,
+        "stats": NONE,
         "stage": "`device` for `check`, otherwise `wave`",
         "waves": "all waves",
         "success_when": NONE,
         "fail_when": NONE,
+        "compare": NONE,
         "count": "`1`",
         "interval": "`10s`",
         "initial_delay": "`0s`",
@@ -98,9 +140,21 @@ GATE = Section(
         "on_no_data": "`inconclusive`",
         "dry_run": "`false`",
     },
-    frozenset({"prometheus", "stats", "tcp", "compare"}),
 )
 HTTP = Section("http", {"url": REQUIRED, "value": NONE})
+TCP = Section("tcp", {"host": REQUIRED, "port": REQUIRED})
+PROMETHEUS = Section("prometheus", {"url": REQUIRED, "query": REQUIRED, "label": NONE})
+COMPARE = Section(
+    "compare",
+    {
+        "to": REQUIRED,
+        "test": "`mann_whitney`",
+        "alpha": "`0.05`",
+        "direction": "`increase`",
+        "min_effect": REQUIRED,
+        "min_samples": "`8`",
+    },
+)
 TIMEOUTS = Section(
     "timeouts",
     {
@@ -119,18 +173,29 @@ RETRIES = Section(
 )
 OFFLINE = Section(
     "offline",
-    {"policy": "`defer`", "max_unreachable_percentage": "`0` in the first wave, `20` later"},
-    frozenset({"for"}),
+    {
+        "policy": "`defer`",
+        "for": "`14d`",
+        "max_unreachable_percentage": "`0` in the first wave, `20` later",
+    },
 )
 ROLLBACK = Section(
     "rollback",
-    {"scope": "`wave`", "max_parallel": "`50`"},
-    frozenset({"order", "verify", "respect_windows", "respect_freezes"}),
+    {
+        "scope": "`wave`",
+        "order": "`reverse`",
+        "verify": "`true`",
+        "respect_windows": "`false`",
+        "respect_freezes": "`false`",
+        "max_parallel": "`50`",
+    },
 )
-SECTIONS = (PLAN, WAVE, SIZE, GATE, HTTP, TIMEOUTS, RETRIES, OFFLINE, ROLLBACK)
+SECTIONS = (
+    PLAN, WAVE, SIZE, ORDER, BACKFILL, APPROVAL, DEADLINE, BURST, BUDGET, WINDOW, FREEZE, RATE,
+    INCREASE, REQUIREMENT, HOOK, GATE, HTTP, TCP, PROMETHEUS, COMPARE, TIMEOUTS, RETRIES, OFFLINE,
+    ROLLBACK,
+)  # fmt: skip
 
-LATER_STAGES = frozenset({"preflight"})
-LATER_OFFLINE_POLICIES = frozenset({"wait"})
 SCHEMA_VERSION = 1
 DEFAULT_UNREACHABLE_PERCENT = (0, 20)  # first wave, later waves
 
@@ -154,6 +219,11 @@ FOREIGN_KEYS: Mapping[str, str] = {
     "percent": "size",
     "version": "release",
     "variables": "vars",
+    "schedule": "windows",
+    "maintenance_windows": "windows",
+    "blackouts": "freezes",
+    "depends_on": "requires",
+    "notifications": "hooks",
     "any_errors_fatal": "max_failures",
     "failed_when": "fail_when",
     "failure_condition": "fail_when",

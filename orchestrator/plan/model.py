@@ -12,12 +12,26 @@ from fractions import Fraction
 
 from orchestrator.errors import Diagnostic, Where
 from orchestrator.plan.resolved import (
+    OFFLINE_FOR_S_DEFAULT,
+    PRIORITY_DEFAULT,
+    Approval,
+    Budget,
+    Burst,
+    Compare,
+    DeadlineAction,
+    Hook,
+    LateJoiners,
     OfflinePolicy,
+    OnConflict,
     OnFailure,
     OnNoData,
+    Order,
     ProbeKind,
+    Rate,
+    Requirement,
     Retries,
     Rollback,
+    Schedule,
     Stage,
 )
 from orchestrator.plan.waves import Size
@@ -50,17 +64,82 @@ class Limits:
     slow_start: bool | None = None
     max_failures: int | None = None
     max_fail_share: Fraction | None = None
+    cover: tuple[Text, ...] | None = None
+    backfill: Backfill | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """Whether devices of the waves that follow may take the place of unreachable ones (R7).
+
+    `limit` None: as many as the wave is large.
+    """
+
+    enabled: bool
+    where: Where
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """How long a wave or a rollout may take, and what happens then."""
+
+    after_s: float
+    action: DeadlineAction = DeadlineAction.HALT
 
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """One wave as written; `name` is `wave-N` where none is written."""
+    """One wave as written; `name` is `wave-N` where none is written.
+
+    `hosts`: the pattern of the devices that it claims before the others choose.
+    """
 
     name: str
     size: Size
     where: Where
     limits: Limits = Limits()
     size_where: Where | None = None
+    hosts: Text | None = None
+    approval: Approval | None = None
+    deadline: Deadline | None = None
+    window: Burst | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderText:
+    """In which order devices go; `seed` replaces the one made of plan and release."""
+
+    by: Order = Order.HASH
+    seed: Text | None = None
+    sticky: bool = False
+    spread: tuple[Text, ...] = ()
+    late_joiners: LateJoiners = LateJoiners.IGNORE
+
+
+@dataclass(frozen=True, slots=True)
+class LabelLimit:
+    """At most so many devices in flight of one value of a label."""
+
+    label: Text
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What steers the rollout as a whole."""
+
+    schedule: Schedule = field(default_factory=Schedule)
+    max_parallel_per: tuple[LabelLimit, ...] = ()
+    rate: Rate | None = None
+    budget: Budget = field(default_factory=Budget)
+    approval: Approval | None = None
+    requires: tuple[Requirement, ...] = ()
+    priority: int = PRIORITY_DEFAULT
+    on_conflict: OnConflict = OnConflict.QUEUE
+    hooks: tuple[Hook, ...] = ()
+    windows_where: Where | None = None
+    requires_where: Where | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +151,17 @@ class ProbeText:
     url: Text | None = None
     value: str | None = None
     argv: tuple[Text, ...] = ()
+    host: Text | None = None
+    port: int = 0
+    query: Text | None = None
+    label: str = ""
+    stat: str = ""
 
     @property
     def texts(self) -> tuple[Text, ...]:
         """All texts that may hold templates."""
-        return tuple(text for text in (self.check, self.url, *self.argv) if text is not None)
+        every = (self.check, self.url, *self.argv, self.host, self.query)
+        return tuple(text for text in every if text is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +174,8 @@ class GateText:
     probe: ProbeText
     success_when: Text | None = None
     fail_when: Text | None = None
+    compare: Compare | None = None
+    compare_where: Where | None = None
     waves: tuple[Text, ...] = ()
     count: int | None = None
     interval_s: float = 10.0
@@ -122,6 +209,7 @@ class Offline:
     """What happens to devices that do not answer; the share None: 0 first, 20 % later."""
 
     policy: OfflinePolicy = OfflinePolicy.DEFER
+    for_s: float = OFFLINE_FOR_S_DEFAULT
     max_unreachable_share: Fraction | None = None
 
 
@@ -139,6 +227,8 @@ class Plan:
     variables: Mapping[str, object] = field(default_factory=dict)
     become: str | None = None
     limits: Limits = Limits()
+    order: OrderText = OrderText()
+    controls: Controls = field(default_factory=Controls)
     offline: Offline = Offline()
     timeouts: TimeoutTexts = TimeoutTexts()
     retries: Retries = field(default_factory=Retries)

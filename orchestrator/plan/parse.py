@@ -10,10 +10,19 @@ from orchestrator.errors import Diagnostic, PlanError, Severity, Where
 from orchestrator.plan import language
 from orchestrator.plan.lint import lint_evidence, lint_gate, lint_plan
 from orchestrator.plan.model import Offline, Plan, Text, TimeoutTexts
+from orchestrator.plan.parse_controls import read_controls
 from orchestrator.plan.parse_gates import read_gates
+from orchestrator.plan.parse_order import read_order
 from orchestrator.plan.parse_waves import read_limits, read_waves
 from orchestrator.plan.reader import Fields, Reader
-from orchestrator.plan.resolved import OfflinePolicy, OnFailure, Retries, Rollback, RollbackScope
+from orchestrator.plan.resolved import (
+    OfflinePolicy,
+    OnFailure,
+    Retries,
+    Rollback,
+    RollbackOrder,
+    RollbackScope,
+)
 from orchestrator.plan.template import is_template
 from orchestrator.source import (
     PLAN_POLICY,
@@ -112,6 +121,8 @@ def _plan(reader: Reader, root: Node, file: str) -> Plan | None:
         variables=_variables(reader, fields.get("vars")),
         become=_become(reader, fields.get("become")),
         limits=read_limits(reader, fields),
+        order=read_order(reader, fields),
+        controls=read_controls(reader, fields),
         offline=_offline(reader, fields.get("offline")),
         timeouts=_timeouts(reader, fields.get("timeouts")),
         retries=_retries(reader, fields.get("retries")),
@@ -146,7 +157,7 @@ def _become(reader: Reader, node: Node | None) -> str | None:
 
 
 def _on_failure(reader: Reader, node: Node | None) -> OnFailure:
-    return OnFailure(reader.choice(node, "on_failure", list(OnFailure)) or OnFailure.HALT)
+    return reader.word(node, "on_failure", OnFailure) or OnFailure.HALT
 
 
 def _variables(reader: Reader, node: Node | None) -> dict[str, object]:
@@ -191,11 +202,11 @@ def _offline(reader: Reader, node: Node | None) -> Offline:
     fields = _section(reader, node, language.OFFLINE)
     if fields is None:
         return Offline()
-    later = language.LATER_OFFLINE_POLICIES
-    policy = reader.choice(fields.get("policy"), "policy", list(OfflinePolicy), later)
+    default = Offline()
     key = "max_unreachable_percentage"
     return Offline(
-        OfflinePolicy(policy) if policy else OfflinePolicy.DEFER,
+        reader.word(fields.get("policy"), "policy", OfflinePolicy) or default.policy,
+        reader.duration(fields.get("for"), "for", positive=True) or default.for_s,
         reader.share(fields.get(key), key),
     )
 
@@ -244,11 +255,19 @@ def _rollback(reader: Reader, node: Node | None) -> Rollback:
     fields = _section(reader, node, language.ROLLBACK)
     if fields is None:
         return Rollback()
-    scope = reader.choice(fields.get("scope"), "scope", list(RollbackScope))
+    default = Rollback()
+    if reader.boolean(fields.get("verify"), "verify") is False:
+        message = (
+            "every rollback is verified by reading the device back; that cannot be switched off"
+        )
+        reader.error(fields.key_where("verify"), "P105", message, "remove `verify: false`")
     parallel = reader.integer(fields.get("max_parallel"), "max_parallel", least=1)
     return Rollback(
-        RollbackScope(scope) if scope else RollbackScope.WAVE,
-        _or(parallel, Rollback().max_parallel),
+        scope=reader.word(fields.get("scope"), "scope", RollbackScope) or default.scope,
+        max_parallel=_or(parallel, default.max_parallel),
+        order=reader.word(fields.get("order"), "order", RollbackOrder) or default.order,
+        respect_windows=reader.boolean(fields.get("respect_windows"), "respect_windows") or False,
+        respect_freezes=reader.boolean(fields.get("respect_freezes"), "respect_freezes") or False,
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from orchestrator.errors import Where
-from orchestrator.plan.language import SIZE, WAVE
-from orchestrator.plan.model import Limits, Wave
+from orchestrator.plan.language import BACKFILL, SIZE, WAVE
+from orchestrator.plan.model import Backfill, Limits, Wave
+from orchestrator.plan.parse_controls import read_approval, read_burst, read_deadline
+from orchestrator.plan.parse_order import read_labels
 from orchestrator.plan.reader import Fields, Reader
 from orchestrator.plan.waves import CountSize, RestSize, ShareSize, Size, check_sizes
 from orchestrator.source import MappingNode, Node, ScalarNode
@@ -23,7 +25,20 @@ def read_limits(reader: Reader, fields: Fields) -> Limits:
         slow_start=reader.boolean(fields.get("slow_start"), "slow_start"),
         max_failures=reader.integer(fields.get("max_failures"), "max_failures"),
         max_fail_share=reader.share(fields.get("max_fail_percentage"), "max_fail_percentage"),
+        cover=read_labels(reader, fields.get("cover"), "cover"),
+        backfill=_backfill(reader, fields.get("backfill")),
     )
+
+
+def _backfill(reader: Reader, node: Node | None) -> Backfill | None:
+    if node is None:
+        return None
+    if not isinstance(node, MappingNode):
+        enabled = reader.boolean(node, "backfill")
+        return None if enabled is None else Backfill(enabled, node.where)
+    fields = reader.fields(node, BACKFILL, "`backfill`")
+    limit = reader.integer(fields.get("limit"), "limit", least=1)
+    return Backfill(enabled=True, where=node.where, limit=limit)
 
 
 def read_waves(reader: Reader, node: Node | None) -> tuple[Wave, ...]:
@@ -41,8 +56,10 @@ def read_waves(reader: Reader, node: Node | None) -> tuple[Wave, ...]:
     _check_names(reader, complete)
     if reader.has_errors(before):  # sums of what is left would only mislead
         return ()
-    for problem in check_sizes([wave.size for wave in complete]):
-        wave = complete[problem.index]
+    # Waves with hosts of their own have sizes of their own, which cover nothing of the others.
+    ordered = [wave for wave in complete if wave.hosts is None]
+    for problem in check_sizes([wave.size for wave in ordered]):
+        wave = ordered[problem.index]
         reader.error(wave.size_where or wave.where, problem.code, problem.message, problem.hint)
     return complete
 
@@ -57,10 +74,21 @@ def _wave(reader: Reader, node: Node, number: int) -> Wave | None:
     size = None if size_node is None else _size(reader, size_node, "size")
     if fields.get("name") is not None:
         name = reader.name(fields.get("name"), "name") or name
-    limits = read_limits(reader, fields)
-    if size is None or size_node is None:
-        return None
-    return Wave(name, size, node.where, limits, size_node.where)
+    wave = Wave(
+        name,
+        size or RestSize(),
+        node.where,
+        read_limits(reader, fields),
+        None if size_node is None else size_node.where,
+        hosts=reader.template(fields.get("hosts"), "hosts"),
+        approval=read_approval(reader, fields.get("approval")),
+        deadline=read_deadline(reader, fields.get("deadline")),
+        window=read_burst(reader, fields.get("window")),
+    )
+    if wave.hosts is not None and wave.limits.backfill and wave.limits.backfill.enabled:
+        message = "a wave with its own `hosts` takes no other devices: it cannot be backfilled"
+        reader.error(wave.limits.backfill.where, "P115", message, "remove one of the two")
+    return None if size is None else wave
 
 
 def _is_size(node: MappingNode) -> bool:

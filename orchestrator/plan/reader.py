@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from fractions import Fraction
+from typing import TypeVar
 
 from orchestrator.errors import Diagnostic, Severity, Where
 from orchestrator.plan.language import FOREIGN_KEYS, Section
@@ -23,7 +25,8 @@ from orchestrator.units import parse_duration
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 TEXT_CHARS_MAX = 4096
 COUNT_MAX = 1_000_000  # more devices, samples or tries than this is a typing error
-LATER_HINT = "this version does not read it yet; remove it"
+
+_Word = TypeVar("_Word", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Fields:
     values: dict[str, Node]
     keys: dict[str, ScalarNode]
     where: Where
-    refused: bool = False  # some key was unknown or of a later version
+    refused: bool = False  # some key was unknown
 
     def get(self, key: str) -> Node | None:
         """The value of a key of the section."""
@@ -104,15 +107,11 @@ class Reader:
     def _unknown(self, key: ScalarNode, section: Section, what: str) -> str:
         """Notes a key that is not read; returns the one that was probably meant, or ""."""
         name = key.text
-        if name in section.later:
-            message = f"`{name}` is part of a later version of the language"
-            self.error(key.where, "P106", message, LATER_HINT)
-            return ""
         foreign = FOREIGN_KEYS.get(name, "")
         if foreign in section.keys:
             best, guess = foreign, f"; here it is called `{foreign}`"
         else:
-            best = closest(name, [*section.keys, *sorted(section.later)])
+            best = closest(name, section.keys)
             guess = f"; did you mean `{best}`?" if best else ""
         hint = "" if guess else f"keys of {what}: " + ", ".join(section.keys)
         self.error(key.where, "P107", f"unknown key `{name}` in {what}{guess}", hint)
@@ -159,14 +158,13 @@ class Reader:
             return None
         return text.text
 
-    def choice(
-        self, node: Node | None, key: str, words: Iterable[str], later: Iterable[str] = ()
-    ) -> str | None:
+    def word(self, node: Node | None, key: str, words: type[_Word]) -> _Word | None:
+        """One of the words of a closed set, as its member."""
+        text = self.choice(node, key, list(words))
+        return None if text is None else words(text)
+
+    def choice(self, node: Node | None, key: str, words: Iterable[str]) -> str | None:
         """One of a few words."""
-        if isinstance(node, ScalarNode) and node.text in tuple(later):
-            message = f"`{key}: {node.text}` is part of a later version of the language"
-            self.error(node.where, "P106", message, LATER_HINT)
-            return None
         known = tuple(words)
         if node is None or (isinstance(node, ScalarNode) and node.value in known):
             return None if node is None else node.text

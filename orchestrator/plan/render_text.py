@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.errors import Diagnostic, PlanError
 from orchestrator.plan.model import GateText, Plan, ProbeText, Text
-from orchestrator.plan.parse_gates import check_name_problem, url_problem
+from orchestrator.plan.parse_probes import check_name_problem, is_host, url_problem
 from orchestrator.plan.resolved import Probe, ProbeKind, Stage
 from orchestrator.plan.template import TemplateError, check_template, render
 from orchestrator.source.suggest import did_you_mean
@@ -24,7 +24,8 @@ def refuse_unused(plan: Plan, set_vars: Mapping[str, str]) -> None:
     Raises:
         PlanError: names the variable, with a guess.
     """
-    texts = [plan.hosts, plan.artifact, *([plan.release] if plan.release else [])]
+    heads = (plan.hosts, plan.artifact, plan.release, plan.order.seed)
+    texts = [text for text in (*heads, *(wave.hosts for wave in plan.waves)) if text is not None]
     texts += [text for gate in plan.gates for text in gate.probe.texts]
     read = set().union(*(check_template(text.text).names for text in texts))
     known = sorted({*plan.variables, *read})
@@ -42,6 +43,16 @@ def rendered_hosts(plan: Plan, set_vars: Mapping[str, str]) -> str:
         PlanError: a variable is missing.
     """
     return rendered(plan.hosts, plan_variables(plan, set_vars))
+
+
+def rendered_claims(plan: Plan, set_vars: Mapping[str, str]) -> dict[str, str]:
+    """The host patterns of waves that have their own, by name of the wave.
+
+    Raises:
+        PlanError: a variable is missing.
+    """
+    variables = plan_variables(plan, set_vars)
+    return {wave.name: rendered(wave.hosts, variables) for wave in plan.waves if wave.hosts}
 
 
 def rendered_artifact(plan: Plan, set_vars: Mapping[str, str]) -> str:
@@ -118,21 +129,34 @@ def _probe(texts: ProbeText, variables: Mapping[str, object], device: str) -> Pr
             url=rendered(texts.url, variables) if texts.url else "",
             value=texts.value,
             argv=tuple(rendered(text, variables) for text in texts.argv),
+            host=rendered(texts.host, variables) if texts.host else "",
+            port=texts.port,
+            query=rendered(texts.query, variables) if texts.query else "",
+            label=texts.label,
+            stat=texts.stat,
         )
     except PlanError as error:
         if not device:
             raise
         raise _for_device(error, device) from error
-    problem = None
-    if texts.kind is ProbeKind.CHECK:
-        problem = check_name_problem(probe.check)
-    elif texts.kind is ProbeKind.HTTP:
-        problem = url_problem(probe.url)
-    if problem:
+    if problem := _probe_problem(probe):
         where = texts.texts[0].where
         refusal = PlanError(problem[0], hint=problem[1], where=where, code="P210")
         raise _for_device(refusal, device) if device else refusal
     return probe
+
+
+def _probe_problem(probe: Probe) -> tuple[str, str] | None:
+    """What is wrong with a rendered probe, with a hint."""
+    match probe.kind:
+        case ProbeKind.CHECK:
+            return check_name_problem(probe.check)
+        case ProbeKind.HTTP | ProbeKind.PROMETHEUS:
+            return url_problem(probe.url)
+        case ProbeKind.TCP if not is_host(probe.host):
+            return f"`host` is a name or an address, not `{probe.host}`", ""
+        case _:
+            return None
 
 
 def _for_device(error: PlanError, device: str) -> PlanError:
@@ -149,4 +173,9 @@ def _as_written(texts: ProbeText) -> Probe:
         url=texts.url.text if texts.url else "",
         value=texts.value,
         argv=tuple(text.text for text in texts.argv),
+        host=texts.host.text if texts.host else "",
+        port=texts.port,
+        query=texts.query.text if texts.query else "",
+        label=texts.label,
+        stat=texts.stat,
     )

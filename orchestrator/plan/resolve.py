@@ -10,37 +10,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import TypeVar
 
 from orchestrator.device.model import Device, DeviceId
-from orchestrator.device.reason import Reason
 from orchestrator.errors import Diagnostic, PlanError
 from orchestrator.plan.confirm import confirm_s, lost_after_s
-from orchestrator.plan.language import DEFAULT_UNREACHABLE_PERCENT
-from orchestrator.plan.model import GateText, Limits, Plan, Text, Wave
+from orchestrator.plan.eligible import eligible_devices, planned_device
+from orchestrator.plan.fit import check_fleet
+from orchestrator.plan.model import GateText, Plan, Text
 from orchestrator.plan.render_text import plan_variables, rendered, resolved_probes
-from orchestrator.plan.resolved import (
-    Gate,
-    PlannedArtifact,
-    PlannedDevice,
-    ResolvedPlan,
-    ResolvedWave,
-    Skipped,
-    Timeouts,
-)
+from orchestrator.plan.resolve_waves import Findings, resolve_waves
+from orchestrator.plan.resolved import Gate, PlannedArtifact, ResolvedPlan, Skipped, Timeouts
 from orchestrator.plan.survey import Surveyed
-from orchestrator.plan.waves import in_order, wave_counts
 
-MAX_PARALLEL_DEFAULT = 50
 RELEASE_CHARS_MAX = 200
-_LEFT_OUT = frozenset({
-    Reason.HOST_KEY, Reason.AUTHENTICATION, Reason.DENIED, Reason.HELD, Reason.FENCED,
-    Reason.OLD_HELPER,
-})  # fmt: skip
-
-_T = TypeVar("_T")
 
 
 def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own right
@@ -49,6 +31,7 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
     devices: Sequence[Device],
     artifact: PlannedArtifact,
     survey: Mapping[DeviceId, Surveyed] | None,
+    claims: Mapping[str, Sequence[DeviceId]],
     set_vars: Mapping[str, str],
     plan_sha256: str,
     inventory_sha256: str,
@@ -62,6 +45,7 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
         devices: what its `hosts` select, in inventory order.
         artifact: what its `artifact` is.
         survey: what the devices answered; None where they were not asked (`--offline`).
+        claims: what the `hosts` of waves that have their own select, by name of the wave.
         set_vars: variables from the command line (`-e`).
         plan_sha256: digest of the plan file's bytes.
         inventory_sha256: digest of everything the inventory was read from.
@@ -71,17 +55,20 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
     Raises:
         PlanError: no device is eligible, or a variable is missing; has every finding.
     """
-    eligible, skipped = _eligible(devices, artifact, survey or {})
+    eligible, skipped = eligible_devices(devices, artifact, survey or {})
     if not eligible:
         raise _nobody(plan, skipped)
     problems: list[Diagnostic] = []
     variables = plan_variables(plan, set_vars)
     release = _release(plan, variables, artifact, problems)
+    seed = _seed(plan, variables, release, problems)
     gates = _gates(plan, variables, eligible, problems)
+    names = frozenset(device.id for device in devices)
+    waves, warnings = resolve_waves(plan, eligible, claims, seed, Findings(problems, names))
+    warnings += check_fleet(plan, eligible, problems)
     if problems:
         raise _refused(plan, problems)
-    seed = f"{plan.name}:{release}"
-    waves, wave_warnings = _waves(plan, in_order(eligible, seed))
+    order, controls = plan.order, plan.controls
     return ResolvedPlan(
         name=plan.name,
         release=release,
@@ -94,7 +81,7 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
         surveyed=survey is not None,
         artifact=artifact,
         waves=waves,
-        devices={name: _planned(device, survey or {}) for name, device in eligible.items()},
+        devices={name: planned_device(device, survey or {}) for name, device in eligible.items()},
         skipped=skipped,
         gates=gates,
         timeouts=_timeouts(plan),
@@ -102,60 +89,22 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
         rollback=plan.rollback,
         on_failure=plan.on_failure,
         offline=plan.offline.policy,
+        offline_for_s=plan.offline.for_s,
+        order=order.by,
+        sticky=order.sticky,
+        spread=tuple(label.text for label in order.spread),
+        late_joiners=order.late_joiners,
+        schedule=controls.schedule,
+        max_parallel_per={each.label.text: each.limit for each in controls.max_parallel_per},
+        rate=controls.rate,
+        budget=controls.budget,
+        approval=controls.approval,
+        requires=controls.requires,
+        priority=controls.priority,
+        on_conflict=controls.on_conflict,
+        hooks=controls.hooks,
         become=plan.become,
-        warnings=(*(_shown(found) for found in plan.warnings), *wave_warnings),
-    )
-
-
-# -- devices --------------------------------------------------------------------------------------
-
-
-def _eligible(
-    devices: Sequence[Device],
-    artifact: PlannedArtifact,
-    survey: Mapping[DeviceId, Surveyed],
-) -> tuple[dict[DeviceId, Device], tuple[Skipped, ...]]:
-    eligible: dict[DeviceId, Device] = {}
-    skipped = []
-    for device in devices:
-        answer = survey.get(device.id)
-        why = None if answer is None else _left_out(device.id, answer, artifact)
-        if why is None:
-            eligible[device.id] = device
-        else:
-            skipped.append(why)
-    return eligible, tuple(skipped)
-
-
-def _left_out(device: DeviceId, answer: Surveyed, artifact: PlannedArtifact) -> Skipped | None:
-    if answer.reason in _LEFT_OUT:
-        return Skipped(device, answer.reason, answer.detail)
-    if answer.reachable and not answer.enrolled:
-        return Skipped(device, Reason.NOT_ENROLLED, answer.detail)
-    if not _answered(answer):  # what is not known yet, the rollout finds out and counts
-        return None
-    if artifact.device_types and answer.device_type not in artifact.device_types:
-        wanted = ", ".join(artifact.device_types)
-        has = f"device type `{answer.device_type}`" if answer.device_type else "no device type"
-        detail = f"{has}, the artifact is for `{wanted}`"
-        return Skipped(device, Reason.INCOMPATIBLE, detail)
-    return None
-
-
-def _answered(answer: Surveyed) -> bool:
-    return answer.reachable and answer.reason is Reason.OK
-
-
-def _planned(device: Device, survey: Mapping[DeviceId, Surveyed]) -> PlannedDevice:
-    answer = survey.get(device.id)
-    if answer is None or not _answered(answer):
-        return PlannedDevice(device.address, dict(device.labels))
-    return PlannedDevice(
-        device.address,
-        dict(device.labels),
-        current=answer.artifact,
-        current_manifest=answer.manifest,
-        keeps_previous=answer.keeps_previous,
+        warnings=(*(_shown(found) for found in plan.warnings), *warnings),
     )
 
 
@@ -171,84 +120,6 @@ def _nobody(plan: Plan, skipped: Sequence[Skipped]) -> PlanError:
         causes += f" (`{skipped[0].device}`: {skipped[0].detail})"
     message = f"no device of `{plan.hosts.text}` can take part"
     return PlanError(message, hint=f"left out: {causes}", where=where, code="P209")
-
-
-# -- waves ----------------------------------------------------------------------------------------
-
-
-def _waves(plan: Plan, ordered: tuple[DeviceId, ...]) -> tuple[tuple[ResolvedWave, ...], list[str]]:
-    counts = wave_counts([wave.size for wave in plan.waves], len(ordered))
-    waves: list[ResolvedWave] = []
-    warnings = []
-    start = 0
-    for wave, planned in zip(plan.waves, counts, strict=True):
-        if not planned.count:
-            warnings.append(f"wave `{wave.name}` has no device left and is skipped")
-            continue
-        members = ordered[start : start + planned.count]
-        start += planned.count
-        place = _Place(is_first=not waves, capped=planned.capped)
-        waves.append(_wave(plan, wave, members, place))
-    if len(ordered) == 1:
-        warnings.append("one device only: nothing is tried before it, and it proves little")
-    names = {wave.name for wave in waves}
-    silent = [gate for gate in plan.gates if gate.waves and names.isdisjoint(_names(gate))]
-    warnings += [f"gate `{gate.name}` never speaks: its waves have no devices" for gate in silent]
-    return tuple(waves), warnings
-
-
-def _names(gate: GateText) -> tuple[str, ...]:
-    return tuple(text.text for text in gate.waves)
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    is_first: bool
-    capped: bool
-
-
-def _wave(plan: Plan, wave: Wave, members: tuple[DeviceId, ...], place: _Place) -> ResolvedWave:
-    limits, of_plan = wave.limits, plan.limits
-    max_failures, max_fail_share = _budget(limits, of_plan)
-    notes: tuple[str, ...] = ()
-    if place.capped:
-        notes = ("one device less than its size says: the first wave is never the whole fleet",)
-    return ResolvedWave(
-        name=wave.name,
-        size_text=str(wave.size),
-        devices=members,
-        soak_s=_first(limits.soak_s, of_plan.soak_s, 0.0),
-        max_parallel=_first(limits.max_parallel, of_plan.max_parallel, MAX_PARALLEL_DEFAULT),
-        slow_start=_first(limits.slow_start, of_plan.slow_start, True),
-        max_failures=max_failures,
-        max_fail_share=max_fail_share,
-        max_unreachable_share=_unreachable_share(plan, is_first=place.is_first),
-        backfill_limit=len(members),  # R7: by devices of the waves that follow
-        notes=notes,
-    )
-
-
-def _first(own: _T | None, of_plan: _T | None, default: _T) -> _T:
-    if own is not None:
-        return own
-    return default if of_plan is None else of_plan
-
-
-def _budget(limits: Limits, of_plan: Limits) -> tuple[int | None, Fraction]:
-    """Failures and share allowed; where only one is written the other does not restrict (R6)."""
-    failures = _first(limits.max_failures, of_plan.max_failures, None)
-    share = _first(limits.max_fail_share, of_plan.max_fail_share, None)
-    if share is None:
-        return failures, Fraction(0) if failures is None else Fraction(1)
-    if share == 0:  # the smaller of both, in numbers: nobody has to know what 0 stands for
-        return 0, share
-    return failures, share
-
-
-def _unreachable_share(plan: Plan, *, is_first: bool) -> Fraction:
-    if plan.offline.max_unreachable_share is not None:
-        return plan.offline.max_unreachable_share
-    return Fraction(DEFAULT_UNREACHABLE_PERCENT[0 if is_first else 1], 100)
 
 
 # -- texts and limits -----------------------------------------------------------------------------
@@ -271,6 +142,19 @@ def _release(
         message = f"`release` is longer than {RELEASE_CHARS_MAX} characters"
         problems.append(Diagnostic(plan.release.where, "P210", message))
     return release
+
+
+def _seed(
+    plan: Plan, variables: Mapping[str, object], release: str, problems: list[Diagnostic]
+) -> str:
+    """What the order is made of (R3): as given, of the plan alone, or of plan and release."""
+    if plan.order.seed is None:
+        return plan.name if plan.order.sticky else f"{plan.name}:{release}"
+    try:
+        return rendered(plan.order.seed, variables)
+    except PlanError as error:
+        problems.extend(error.diagnostics)
+        return ""
 
 
 def _gates(
@@ -299,6 +183,7 @@ def _gate(
         probes=probes,
         success_when=_text(gate.success_when),
         fail_when=_text(gate.fail_when),
+        compare=gate.compare,
         count=gate.count or 1,
         interval_s=gate.interval_s,
         initial_delay_s=gate.initial_delay_s,
@@ -308,7 +193,7 @@ def _gate(
         consecutive_error_limit=gate.consecutive_error_limit,
         consecutive_success_limit=gate.consecutive_success_limit,
         on_no_data=gate.on_no_data,
-        waves=_names(gate),
+        waves=tuple(text.text for text in gate.waves),
         dry_run=gate.dry_run,
     )
 
@@ -333,7 +218,7 @@ def _timeouts(plan: Plan) -> Timeouts:
 def _refused(plan: Plan, problems: Sequence[Diagnostic]) -> PlanError:
     first = problems[0]
     counted = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    message = f"`{plan.file}` has {counted} with its variables"
+    message = f"`{plan.file}` has {counted} with these devices and variables"
     return PlanError(
         message, hint=first.hint, where=first.where, code=first.code, diagnostics=problems
     )

@@ -20,7 +20,7 @@ from orchestrator.plan.expression import ANY_SCOPE
 from orchestrator.plan.expression_model import ExpressionError
 from orchestrator.plan.expression_parser import parse_expression
 from orchestrator.plan.parse import BECOME
-from orchestrator.plan.parse_gates import check_name_problem, is_host, url_problem
+from orchestrator.plan.parse_probes import check_name_problem, is_host, url_problem
 from orchestrator.plan.reader import COUNT_MAX, NAME
 from orchestrator.plan.resolved import (
     Gate,

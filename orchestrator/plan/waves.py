@@ -1,23 +1,17 @@
-"""Who goes when: the order of devices and the sizes of waves (rollout-rules R2 and R3).
+"""Sizes of waves: what they say, whether they cover, how many devices they are (R2).
 
 Laws:
 1. Shares are exact fractions: 29 % of 100 devices are 29.
-2. A wave is never empty while devices are left, and no device is left after the last wave.
-3. The first non-empty wave never takes the whole fleet when a later wave exists.
-4. The order depends on the seed and the names of devices alone, on every machine.
+2. A wave is never empty while devices are left.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from orchestrator.device.model import DeviceId
 from orchestrator.units import format_percent
-
-ORDER_DOMAIN = "rollout-order/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,31 +57,6 @@ class SizeProblem:
     index: int
     message: str
     hint: str
-
-
-@dataclass(frozen=True, slots=True)
-class WaveCount:
-    """Devices of one wave; `capped` tells that law 3 took one away."""
-
-    count: int
-    capped: bool = False
-
-
-def order_key(seed: str, device: DeviceId) -> bytes:
-    """The place of a device in the order, as bytes to sort by (R3)."""
-    return hashlib.sha256(f"{ORDER_DOMAIN}\n{seed}\n{device}".encode()).digest()
-
-
-def in_order(devices: Iterable[DeviceId], seed: str) -> tuple[DeviceId, ...]:
-    """Devices by R3, ties by id. Cost: one hash per device, 100 000 in 0.2 s."""
-    prefix = hashlib.sha256(f"{ORDER_DOMAIN}\n{seed}\n".encode())
-    keyed = []
-    for device in devices:
-        key = prefix.copy()
-        key.update(device.encode())
-        keyed.append((key.digest(), device))
-    keyed.sort()
-    return tuple(device for _, device in keyed)
 
 
 def check_sizes(sizes: Sequence[Size]) -> tuple[SizeProblem, ...]:
@@ -140,31 +109,22 @@ def _gap(sizes: Sequence[Size], total: Fraction) -> SizeProblem:
     return SizeProblem("P201", index, message, "make `rest` the size of the last wave")
 
 
-def wave_counts(sizes: Sequence[Size], eligible_count: int) -> tuple[WaveCount, ...]:
-    """How many devices each wave takes of `eligible_count` (R2); sizes have passed `check_sizes`."""
-    counts = []
-    left, total, is_first = eligible_count, Fraction(0), True
-    for index, size in enumerate(sizes):
-        total += size.share if isinstance(size, ShareSize) else 0
-        count = _count(size, left, eligible_count, completes=total == 1)
-        has_later = index + 1 < len(sizes)
-        capped = is_first and has_later and count == eligible_count and eligible_count > 1
-        count -= capped
-        is_first = is_first and count == 0
-        counts.append(WaveCount(count, capped))
-        left -= count
-    assert left == 0, "sizes that cover leave no device"
-    return tuple(counts)
+def size_count(size: Size, left_count: int, base_count: int, *, completes: bool) -> int:
+    """Devices that a size takes of those left; shares are of the base (R2).
 
-
-def _count(size: Size, left: int, eligible_count: int, *, completes: bool) -> int:
+    Args:
+        size: one of sizes that have passed `check_sizes`.
+        left_count: devices that no wave has taken yet.
+        base_count: devices that shares are of.
+        completes: whether the shares up to this one add up to the whole.
+    """
     match size:
         case CountSize(count):
-            return min(count, left)
+            return min(count, left_count)
         case RestSize():
-            return left
+            return left_count
         case ShareSize(share, min_count, max_count):
             if completes and max_count is None:
-                return left
-            count = max(share.numerator * eligible_count // share.denominator, min_count)
-            return min(count if max_count is None else min(count, max_count), left)
+                return left_count
+            count = max(share.numerator * base_count // share.denominator, min_count)
+            return min(count if max_count is None else min(count, max_count), left_count)

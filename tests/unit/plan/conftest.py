@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from textwrap import dedent
 
 import pytest
@@ -79,12 +79,17 @@ def resolve(
         survey: Mapping[DeviceId, Surveyed] | None = None,
         set_vars: Mapping[str, str] | None = None,
         devices: list[Device] | None = None,
+        claims: Mapping[str, Sequence[str]] | None = None,
     ) -> ResolvedPlan:
         return resolve_plan(
             plan,
             devices=fleet(count) if devices is None else devices,
             artifact=artifact,
             survey=survey,
+            claims={
+                wave: tuple(DeviceId(name) for name in names)
+                for wave, names in (claims or {}).items()
+            },
             set_vars=set_vars or {},
             plan_sha256="a" * 64,
             inventory_sha256="b" * 64,

@@ -10,9 +10,9 @@ from orchestrator.device.model import Address, Device, DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.errors import PlanError
 from orchestrator.plan.model import Plan
+from orchestrator.plan.order import in_order
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.plan.survey import Surveyed
-from orchestrator.plan.waves import in_order
 
 Parse = Callable[[str], Plan]
 Resolve = Callable[..., ResolvedPlan]
@@ -262,7 +262,7 @@ def test_all_problems_with_variables_are_named_at_once(plan: Parse, resolve: Res
 
     places = [str(each.where) for each in caught.value.diagnostics]
     assert places == ["p.yml:6:11", "p.yml:8:23", "p.yml:9:25"]
-    assert "`p.yml` has 3 problems with its variables" in caught.value.message
+    assert "`p.yml` has 3 problems with these devices and variables" in caught.value.message
 
 
 def test_hundred_thousand_devices_take_under_two_seconds(plan: Parse, resolve: Resolve) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 from fractions import Fraction
 
 import pytest
@@ -8,15 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.device.model import DeviceId
+from orchestrator.plan.filling import Filled, WaveSpec, fill_waves
 from orchestrator.plan.waves import (
     CountSize,
     RestSize,
     ShareSize,
     Size,
     check_sizes,
-    in_order,
-    order_key,
-    wave_counts,
 )
 
 
@@ -33,7 +30,14 @@ def size(written: object) -> Size:
 
 
 def counts(written: list[object], eligible_count: int) -> list[int]:
-    return [each.count for each in wave_counts([size(item) for item in written], eligible_count)]
+    return [len(each.devices) for each in filled([size(item) for item in written], eligible_count)]
+
+
+def filled(sizes: list[Size], eligible_count: int) -> tuple[Filled, ...]:
+    devices = [DeviceId(f"gw-{number}") for number in range(eligible_count)]
+    filling = fill_waves([WaveSpec(each) for each in sizes], devices, lambda _: {}, tuple)
+    assert not filling.left
+    return filling.waves
 
 
 @pytest.mark.parametrize(
@@ -82,14 +86,14 @@ def counts(written: list[object], eligible_count: int) -> list[int]:
         ([20], 0, [0]),
     ],
 )
-def test_wave_counts(sizes: list[object], eligible_count: int, expected: list[int]) -> None:
+def test_sizes_become_counts(sizes: list[object], eligible_count: int, expected: list[int]) -> None:
     assert counts(sizes, eligible_count) == expected
 
 
 def test_cap_of_the_first_wave_is_told() -> None:
-    capped = wave_counts([CountSize(5), RestSize()], 5)
-    not_capped = wave_counts([CountSize(4), RestSize()], 5)
-    single = wave_counts([CountSize(5), RestSize()], 1)
+    capped = filled([CountSize(5), RestSize()], 5)
+    not_capped = filled([CountSize(4), RestSize()], 5)
+    single = filled([CountSize(5), RestSize()], 1)
 
     assert [wave.capped for wave in capped] == [True, False]
     assert [wave.capped for wave in not_capped] == [False, False]
@@ -156,11 +160,11 @@ def test_accepted_sizes_place_every_device_once(sizes: list[Size], eligible_coun
     if check_sizes(sizes):
         return
 
-    planned = wave_counts(sizes, eligible_count)
+    planned = filled(sizes, eligible_count)
 
-    assert sum(wave.count for wave in planned) == eligible_count
-    assert all(wave.count >= 0 for wave in planned)
-    first = next((wave.count for wave in planned if wave.count), 0)
+    placed = [device for wave in planned for device in wave.devices]
+    assert len(set(placed)) == len(placed) == eligible_count
+    first = next((len(wave.devices) for wave in planned if wave.devices), 0)
     if eligible_count > 1 and len(sizes) > 1:
         assert first < eligible_count
 
@@ -173,46 +177,6 @@ def test_share_is_the_exact_floor(percent: int, eligible_count: int) -> None:
     exact = max(1, percent * eligible_count // 100)
     expected = exact - 1 if exact == eligible_count > 1 else exact
     assert first == expected
-
-
-def test_order_is_sha256_of_domain_seed_and_id() -> None:
-    key = order_key("gw:1.4.2", DeviceId("gw-7"))
-
-    assert key == hashlib.sha256(b"rollout-order/v1\ngw:1.4.2\ngw-7").digest()
-
-
-def test_order_sorts_by_key_whatever_came_first() -> None:
-    devices = [DeviceId(f"gw-{number}") for number in range(50)]
-
-    ordered = in_order(devices, "gw:1")
-
-    assert list(ordered) == sorted(devices, key=lambda device: order_key("gw:1", device))
-    assert in_order(reversed(devices), "gw:1") == ordered
-
-
-def test_order_is_known_on_every_machine() -> None:
-    devices = [DeviceId(name) for name in ("gw-1", "gw-2", "gw-3", "gw-4")]
-
-    ordered = in_order(devices, "gateway-fw:1.4.2")
-
-    assert ordered == ("gw-4", "gw-3", "gw-2", "gw-1")  # by sha256sum
-
-
-def test_another_release_has_other_canaries() -> None:
-    devices = [DeviceId(f"gw-{number}") for number in range(50)]
-
-    canaries = {in_order(devices, f"gw:{release}")[0] for release in range(20)}
-
-    assert len(canaries) > 5
-
-
-def test_adding_a_device_keeps_the_order_of_the_others() -> None:
-    devices = [DeviceId(f"gw-{number}") for number in range(50)]
-
-    before = in_order(devices, "gw:1")
-    after = in_order([*devices, DeviceId("new")], "gw:1")
-
-    assert tuple(device for device in after if device != "new") == before
 
 
 @pytest.mark.parametrize(

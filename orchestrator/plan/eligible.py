@@ -1,0 +1,72 @@
+"""Which devices can take part at all, and why others cannot (R1).
+
+Law: a device that is left out has a reason; one that only does not answer keeps its place (R7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from orchestrator.device.model import Device, DeviceId
+from orchestrator.device.reason import Reason
+from orchestrator.plan.resolved import PlannedArtifact, PlannedDevice, Skipped
+from orchestrator.plan.survey import Surveyed
+
+TIMEZONE_LABEL = "timezone"  # of the inventory; for windows in the zone of the device
+_LEFT_OUT = frozenset({
+    Reason.HOST_KEY, Reason.AUTHENTICATION, Reason.DENIED, Reason.HELD, Reason.FENCED,
+    Reason.OLD_HELPER,
+})  # fmt: skip
+
+
+def eligible_devices(
+    devices: Sequence[Device],
+    artifact: PlannedArtifact,
+    survey: Mapping[DeviceId, Surveyed],
+) -> tuple[dict[DeviceId, Device], tuple[Skipped, ...]]:
+    """Devices that take part, and those left out with their reasons."""
+    eligible: dict[DeviceId, Device] = {}
+    skipped = []
+    for device in devices:
+        answer = survey.get(device.id)
+        why = None if answer is None else _left_out(device.id, answer, artifact)
+        if why is None:
+            eligible[device.id] = device
+        else:
+            skipped.append(why)
+    return eligible, tuple(skipped)
+
+
+def _left_out(device: DeviceId, answer: Surveyed, artifact: PlannedArtifact) -> Skipped | None:
+    if answer.reason in _LEFT_OUT:
+        return Skipped(device, answer.reason, answer.detail)
+    if answer.reachable and not answer.enrolled:
+        return Skipped(device, Reason.NOT_ENROLLED, answer.detail)
+    if not _answered(answer):  # what is not known yet, the rollout finds out and counts
+        return None
+    if artifact.device_types and answer.device_type not in artifact.device_types:
+        wanted = ", ".join(artifact.device_types)
+        has = f"device type `{answer.device_type}`" if answer.device_type else "no device type"
+        detail = f"{has}, the artifact is for `{wanted}`"
+        return Skipped(device, Reason.INCOMPATIBLE, detail)
+    return None
+
+
+def _answered(answer: Surveyed) -> bool:
+    return answer.reachable and answer.reason is Reason.OK
+
+
+def planned_device(device: Device, survey: Mapping[DeviceId, Surveyed]) -> PlannedDevice:
+    """A device as a resolved plan describes it."""
+    zone = device.labels.get(TIMEZONE_LABEL, "")
+    answer = survey.get(device.id)
+    if answer is None or not _answered(answer):
+        return PlannedDevice(device.address, dict(device.labels), timezone=zone)
+    return PlannedDevice(
+        device.address,
+        dict(device.labels),
+        timezone=zone,
+        current=answer.artifact,
+        current_manifest=answer.manifest,
+        keeps_previous=answer.keeps_previous,
+    )
