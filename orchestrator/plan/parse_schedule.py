@@ -94,7 +94,7 @@ def _clock(reader: Reader, node: Node | None) -> str | None:
     text = reader.text(node, "start")
     if text is None:
         return None
-    if not _CLOCK.fullmatch(text.text):
+    if not is_clock(text.text):
         message = f"`start` is a time of day, not `{text.text}`"
         reader.error(text.where, "P110", message, 'from `"00:00"` to `"23:59"`')
         return None
@@ -110,6 +110,11 @@ def _zone(reader: Reader, node: Node | None) -> str | None:
         reader.error(text.where, "P110", message, "as `Europe/Berlin`, `UTC` or `device`")
         return None
     return text.text
+
+
+def is_clock(text: str) -> bool:
+    """Whether a text is a time of day, as "01:00"."""
+    return bool(_CLOCK.fullmatch(text))
 
 
 def is_zone_name(text: str) -> bool:

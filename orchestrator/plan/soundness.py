@@ -21,8 +21,11 @@ from orchestrator.plan.expression_model import ExpressionError
 from orchestrator.plan.expression_parser import parse_expression
 from orchestrator.plan.parse import BECOME
 from orchestrator.plan.parse_probes import check_name_problem, is_host, url_problem
+from orchestrator.plan.parse_schedule import WEEK_S, is_clock, is_zone_name
 from orchestrator.plan.reader import COUNT_MAX, NAME
+from orchestrator.plan.releases import constraint_problem
 from orchestrator.plan.resolved import (
+    PRIORITY_MAX,
     Gate,
     Probe,
     ProbeKind,
@@ -30,6 +33,7 @@ from orchestrator.plan.resolved import (
     ResolvedWave,
     StatName,
 )
+from orchestrator.plan.schedule import ZONE_OF_DEVICE, Day
 
 _PORT_MAX = 65535
 
@@ -42,6 +46,9 @@ def flaw(plan: ResolvedPlan) -> str:
         _wave_limits,
         _gates,
         _times,
+        _schedule,
+        _counts,
+        _controls,
         _addresses,
     )
     return next(chain.from_iterable(look(plan) for look in looks), "")
@@ -101,7 +108,8 @@ def _gates(plan: ResolvedPlan) -> Iterator[str]:
         if names[gate.name] > 1:
             yield f"{names[gate.name]} gates are called {gate.name!a}"
         conditions = [text for text in (gate.success_when, gate.fail_when) if text is not None]
-        if not conditions or not all(_is_condition(text) for text in conditions):
+        decides = bool(conditions) is (gate.compare is None)
+        if not decides or not all(_is_condition(text) for text in conditions):
             yield f"gate {gate.name!a} has no condition that can be read"
         if not _has_samples(gate):
             yield f"a limit of gate {gate.name!a} is out of range"
@@ -153,6 +161,50 @@ def _times(plan: ResolvedPlan) -> Iterator[str]:
         yield "its retries are out of range"
     if not 1 <= plan.rollback.max_parallel <= COUNT_MAX:
         yield "its rollback takes no device at a time"
+
+
+def _schedule(plan: ResolvedPlan) -> Iterator[str]:
+    schedule = plan.schedule
+    ends = (schedule.start_at, schedule.deadline_s, *(wave.deadline_s for wave in plan.waves))
+    if not all(each is None or _is_time(each) for each in ends):
+        yield "its start or a deadline is at no time"
+    for window in schedule.windows:
+        known = set(window.days) <= set(Day) and bool(window.days)
+        zone = window.timezone == ZONE_OF_DEVICE or is_zone_name(window.timezone)
+        if not (known and zone and is_clock(window.start) and 0 < window.duration_s <= WEEK_S):
+            yield "a window never opens"
+    for freeze in schedule.freezes:
+        if not (_is_time(freeze.from_at) and freeze.from_at < freeze.to_at < math.inf):
+            yield "a freeze has no span"
+
+
+def _counts(plan: ResolvedPlan) -> Iterator[str]:
+    rate, grows = plan.rate, None if plan.rate is None else plan.rate.increase
+    if rate is not None and rate.per_minute < 1:
+        yield "its rate starts no device"
+    if grows is not None and not (grows.factor >= 1 and grows.after_successes >= 1):
+        yield "its rate does not grow"
+    if not all(limit >= 1 for limit in plan.max_parallel_per.values()):
+        yield "a limit per label lets no device start"
+    bursts = [each for each in (plan.budget.window, *(w.window for w in plan.waves)) if each]
+    share = plan.budget.max_fail_share
+    if (plan.budget.max_failures or 0) < 0 or not 0 <= (share or 0) <= 1:
+        yield "its budget is out of range"
+    if not all(burst.failures >= 0 and 0 < burst.in_s < math.inf for burst in bursts):
+        yield "a burst of failures is out of range"
+
+
+def _controls(plan: ResolvedPlan) -> Iterator[str]:
+    approvals = [each for each in (plan.approval, *(w.approval for w in plan.waves)) if each]
+    if not all(approval.required >= 1 for approval in approvals):
+        yield "an approval needs nobody"
+    if any(constraint_problem(each.release) for each in plan.requires if each.release):
+        yield "it requires a release that cannot be compared"
+    if not 0 <= plan.priority <= PRIORITY_MAX:
+        yield "its priority is out of range"
+    for hook in plan.hooks:
+        if sum(map(bool, (hook.http, hook.command, hook.email))) != 1 or not hook.events:
+            yield "a hook tells nobody"
 
 
 def _addresses(plan: ResolvedPlan) -> Iterator[str]:

@@ -40,6 +40,54 @@ EDITS: dict[str, Edit] = {
     "a timeout": lambda plan: plan["timeouts"].update(connect_s=0),
     "its retries": lambda plan: plan["retries"].update(count=-1),
     "its rollback": lambda plan: plan["rollback"].update(max_parallel=0),
+    "its start or a deadline": lambda plan: plan["schedule"].update(start_at=-1),
+    "start or a deadline is at no time": lambda plan: plan["waves"][0].update(deadline_s=-5),
+    "a window never opens": lambda plan: plan["schedule"].update(
+        windows=[
+            {
+                "days": ["mon"],
+                "start": "25:00",
+                "duration_s": 60,
+                "timezone": "UTC",
+                "must_finish": False,
+            }
+        ]
+    ),
+    "window never opens": lambda plan: plan["schedule"].update(
+        windows=[
+            {
+                "days": ["day"],
+                "start": "01:00",
+                "duration_s": 60,
+                "timezone": "UTC",
+                "must_finish": False,
+            }
+        ]
+    ),
+    "a freeze has no span": lambda plan: plan["schedule"].update(
+        freezes=[{"from_at": 5, "to_at": 5, "reason": ""}]
+    ),
+    "rate starts no device": lambda plan: plan.update(rate={"per_minute": 0, "increase": None}),
+    "rate does not grow": lambda plan: plan.update(
+        rate={
+            "per_minute": 1,
+            "increase": {"factor": 0, "after_successes": 1, "max_per_minute": 2},
+        }
+    ),
+    "limit per label": lambda plan: plan.update(max_parallel_per={"site": 0}),
+    "its budget": lambda plan: plan["budget"].update(max_failures=-1),
+    "its budget is out of range": lambda plan: plan["budget"].update(max_fail_share="3/2"),
+    "a burst": lambda plan: plan["waves"][0].update(window={"failures": 1, "in_s": 0}),
+    "an approval": lambda plan: plan.update(
+        approval={"required": 0, "roles": [], "not_author": False, "expires_s": None}
+    ),
+    "requires a release": lambda plan: plan.update(
+        requires=[{"plan": "x", "release": "~7", "per": "device"}]
+    ),
+    "its priority": lambda plan: plan.update(priority=1001),
+    "a hook": lambda plan: plan.update(
+        hooks=[{"events": ["halted"], "http": "", "command": [], "email": ""}]
+    ),
     "no address": lambda plan: plan["devices"]["gw-1"]["address"].update(host="-oProxyCommand=id"),
 }
 

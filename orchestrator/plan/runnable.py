@@ -1,0 +1,77 @@
+"""What the language says and this engine does not do yet: applying such a plan is refused.
+
+Law: nothing that a plan says is silently left out. `NOT_RUN_YET` is the only list; a key leaves it
+together with the code that runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from orchestrator.errors import PlanError, Where
+from orchestrator.plan.controls import (
+    PRIORITY_DEFAULT,
+    Budget,
+    LateJoiners,
+    OfflinePolicy,
+    OnConflict,
+    RollbackOrder,
+)
+from orchestrator.plan.gate import ProbeKind, Stage
+from orchestrator.plan.resolved import OFFLINE_FOR_S_DEFAULT, ResolvedPlan
+
+Says = Callable[[ResolvedPlan], bool]
+
+
+def _asks(kind: ProbeKind) -> Says:
+    return lambda plan: any(gate.probe.kind is kind for gate in plan.gates)
+
+
+NOT_RUN_YET: Mapping[str, Says] = {
+    "requires": lambda plan: bool(plan.requires),
+    "late_joiners: append": lambda plan: plan.late_joiners is LateJoiners.APPEND,
+    "start_at": lambda plan: plan.schedule.start_at is not None,
+    "windows": lambda plan: bool(plan.schedule.windows),
+    "freezes": lambda plan: bool(plan.schedule.freezes),
+    "deadline": lambda plan: (
+        plan.schedule.deadline_s is not None
+        or any(wave.deadline_s is not None for wave in plan.waves)
+    ),
+    "max_parallel_per": lambda plan: bool(plan.max_parallel_per),
+    "rate": lambda plan: plan.rate is not None,
+    "budget": lambda plan: plan.budget != Budget(),
+    "window": lambda plan: any(wave.window is not None for wave in plan.waves),
+    "approval": lambda plan: (
+        plan.approval is not None or any(wave.approval is not None for wave in plan.waves)
+    ),
+    "offline.policy: wait": lambda plan: plan.offline is OfflinePolicy.WAIT,
+    "offline.for": lambda plan: plan.offline_for_s != OFFLINE_FOR_S_DEFAULT,
+    "priority": lambda plan: plan.priority != PRIORITY_DEFAULT,
+    "on_conflict": lambda plan: plan.on_conflict is not OnConflict.QUEUE,
+    "rollback.order: forward": lambda plan: plan.rollback.order is RollbackOrder.FORWARD,
+    "rollback.respect_windows": lambda plan: plan.rollback.respect_windows,
+    "rollback.respect_freezes": lambda plan: plan.rollback.respect_freezes,
+    "hooks": lambda plan: bool(plan.hooks),
+    "gates.stage: preflight": lambda plan: any(
+        gate.stage is Stage.PREFLIGHT for gate in plan.gates
+    ),
+    "gates.tcp": _asks(ProbeKind.TCP),
+    "gates.prometheus": _asks(ProbeKind.PROMETHEUS),
+    "gates.stats": _asks(ProbeKind.STATS),
+    "gates.compare": lambda plan: any(gate.compare is not None for gate in plan.gates),
+}
+
+
+def refuse_unready(plan: ResolvedPlan) -> None:
+    """Refuses to start a plan that says more than the engine does.
+
+    Raises:
+        PlanError: names every such key.
+    """
+    keys = [f"`{key}`" for key, says in NOT_RUN_YET.items() if says(plan)]
+    if not keys:
+        return
+    verb = "is" if len(keys) == 1 else "are"
+    message = f"{', '.join(keys)} {verb} not run by this version, and nothing is left out silently"
+    hint = "the plan can be previewed; to apply it, remove what is named"
+    raise PlanError(message, hint=hint, where=Where(plan.plan_file), code="P219")
