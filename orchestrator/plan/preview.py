@@ -12,8 +12,20 @@ from fractions import Fraction
 
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
-from orchestrator.plan.budget import allowed_failures, allowed_unreachable
-from orchestrator.plan.resolved import Gate, ResolvedPlan, ResolvedWave, Stage
+from orchestrator.plan.budget import allowed_failures, allowed_in_all, allowed_unreachable
+from orchestrator.plan.confirm import change_s
+from orchestrator.plan.joiners import target_set_digest
+from orchestrator.plan.pace import pace_s
+from orchestrator.plan.resolved import (
+    Approval,
+    Burst,
+    Covered,
+    DeadlineAction,
+    Gate,
+    ResolvedPlan,
+    ResolvedWave,
+    Stage,
+)
 from orchestrator.plan.statistics import upper_bound
 
 
@@ -30,12 +42,14 @@ class GatePreview:
 class WavePreview:
     """Facts of one wave.
 
-    `worst_case_count`: devices that a release breaking everything reaches in this wave (R16).
+    `worst_case_count`: devices that a release breaking everything reaches in this wave (R16), the
+    limits of bursts and of the whole rollout considered.
     `upper_bound`: failure rate excluded with 95 % confidence when no device of it fails.
     `current`: artifact names with their number of devices, most first; None where the device was
     not asked or did not answer, "" where it has nothing of ours.
-    `earliest_end_s`: seconds after the start before which this wave cannot end, from soaks and
-    gates alone. `final_count`: devices that cannot go back after this wave's commit (R17).
+    `earliest_end_s`: seconds after the start before which this wave cannot end, from soaks, gates
+    and rate alone. `final_count`: devices that cannot go back once the wave has passed, which is
+    after `earliest_end_s` (R17). `notes` say why it has these devices and so many.
     """
 
     name: str
@@ -57,6 +71,14 @@ class WavePreview:
     current: tuple[tuple[str | None, int], ...]
     final_count: int
     notes: tuple[str, ...]
+    hosts: str
+    capped: bool
+    covered: tuple[Covered, ...]
+    backfill_limit: int
+    window: Burst | None
+    approval: Approval | None
+    deadline_s: float | None
+    deadline_action: DeadlineAction
 
     @property
     def devices_count(self) -> int:
@@ -66,7 +88,11 @@ class WavePreview:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Facts of a rollout before it starts. `skipped`: reasons with their number of devices."""
+    """Facts of a rollout before it starts. `skipped`: reasons with their number of devices.
+
+    `budget_count`: failures that the whole rollout may have, None without a limit. `change_s`:
+    what changing one device may take by its timeouts, which windows with `must_finish` must hold.
+    """
 
     plan: ResolvedPlan
     waves: tuple[WavePreview, ...]
@@ -78,6 +104,9 @@ class Preview:
     transfer_bytes: int
     earliest_end_s: float
     confirm_s: float
+    change_s: float
+    budget_count: int | None
+    target_set_sha256: str
     warnings: tuple[str, ...]
 
     @property
@@ -108,13 +137,28 @@ def preview(plan: ResolvedPlan) -> Preview:
         transfer_bytes=update_count * plan.artifact.transfer_bytes,
         earliest_end_s=earliest_end_s,
         confirm_s=plan.timeouts.confirm_s,
+        change_s=change_s(plan.timeouts, staged=plan.schedule.stage_outside_window),
+        budget_count=allowed_in_all(plan.budget, len(plan.devices)),
+        target_set_sha256=target_set_digest(plan),
         warnings=plan.warnings,
     )
 
 
-def worst_case(wave: ResolvedWave, base_count: int, allowed_count: int) -> int:
-    """Devices that a release which breaks all of them reaches before the wave trips (R16)."""
-    reached_count = allowed_count + (1 if wave.slow_start else wave.max_parallel)
+def worst_case(
+    wave: ResolvedWave, base_count: int, allowed_count: int, other_count: int | None = None
+) -> int:
+    """Devices that a release which breaks all of them reaches before it is stopped (R16).
+
+    Args:
+        wave: its slow start and parallelism.
+        base_count: devices to update.
+        allowed_count: failures that the wave may have.
+        other_count: failures at which something else stops it: a burst, the rollout's budget.
+    """
+    stop_count = allowed_count if other_count is None else min(allowed_count, other_count)
+    reached_count = stop_count + wave.max_parallel
+    if wave.slow_start:  # in flight and counted together are never more
+        reached_count = min(reached_count, allowed_count + 1)
     return min(base_count, reached_count)
 
 
@@ -127,6 +171,12 @@ def _wave(
     base_count = len(members) - unchanged_count
     allowed_count = allowed_failures(wave, base_count)
     current = Counter(device.current for device in members)
+    others = [burst.failures for burst in (wave.window, plan.budget.window) if burst is not None]
+    in_rollout_count = allowed_in_all(plan.budget, len(plan.devices))
+    others += [] if in_rollout_count is None else [in_rollout_count]
+    paced_s = pace_s(plan.rate, cumulative_count) - pace_s(
+        plan.rate, cumulative_count - len(members)
+    )
     gates = tuple(gate for gate in plan.gates if not gate.waves or wave.name in gate.waves)
     return WavePreview(
         name=wave.name,
@@ -138,16 +188,24 @@ def _wave(
         unknown_count=sum(device.current is None for device in members),
         allowed_failures_count=allowed_count,
         allowed_unreachable_count=allowed_unreachable(wave, base_count),
-        worst_case_count=worst_case(wave, base_count, allowed_count),
+        worst_case_count=worst_case(wave, base_count, allowed_count, min(others, default=None)),
         slow_start=wave.slow_start,
         max_parallel=wave.max_parallel,
         upper_bound=upper_bound(base_count),
         soak_s=wave.soak_s,
-        earliest_end_s=start_s + wave.soak_s + _gates_s(gates),
+        earliest_end_s=start_s + paced_s + wave.soak_s + _gates_s(gates),
         gates=tuple(GatePreview(gate.name, gate.stage, gate.dry_run) for gate in gates),
         current=tuple(current.most_common()),
         final_count=sum(not device.keeps_previous for device in members),
         notes=wave.notes,
+        hosts=wave.hosts,
+        capped=wave.capped,
+        covered=wave.covered,
+        backfill_limit=wave.backfill_limit,
+        window=wave.window,
+        approval=wave.approval,
+        deadline_s=wave.deadline_s,
+        deadline_action=wave.deadline_action,
     )
 
 

@@ -8,11 +8,12 @@ Laws:
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 
 from orchestrator.plan.preview import Preview, WavePreview
-from orchestrator.plan.resolved import Gate, PlannedArtifact
+from orchestrator.plan.resolved import Approval, Burst, Gate, Hook, PlannedArtifact
 from orchestrator.rollout.events import JournalEntry
 
 FORMAT_VERSION = "1.0"
@@ -90,8 +91,42 @@ def preview_document(preview: Preview, digest: str) -> dict[str, object]:
             {"device": each.device, "reason": str(each.reason), "detail": each.detail}
             for each in plan.skipped
         ],
+        "order": {
+            "by": str(plan.order),
+            "sticky": plan.sticky,
+            "spread": list(plan.spread),
+            "late_joiners": str(plan.late_joiners),
+        },
+        "schedule": _schedule(preview),
+        "limits": {
+            "budget_count": preview.budget_count,
+            "budget_window": _burst(plan.budget.window),
+            "max_parallel_per": dict(plan.max_parallel_per),
+            "rate": None if plan.rate is None else dataclasses.asdict(plan.rate),
+            "offline": str(plan.offline),
+            "offline_for_s": plan.offline_for_s,
+        },
+        "requires": [
+            {"plan": each.plan, "release": each.release, "per": str(each.per)}
+            for each in plan.requires
+        ],
+        "approval": _approval(plan.approval),
+        "priority": plan.priority,
+        "on_conflict": str(plan.on_conflict),
+        "hooks": [
+            {"events": [str(event) for event in hook.events], "to": _told(hook)}
+            for hook in plan.hooks
+        ],
+        "target_set_sha256": preview.target_set_sha256,
         "on_failure": str(plan.on_failure),
         "rollback_scope": str(plan.rollback.scope),
+        "rollback": {
+            "scope": str(plan.rollback.scope),
+            "order": str(plan.rollback.order),
+            "respect_windows": plan.rollback.respect_windows,
+            "respect_freezes": plan.rollback.respect_freezes,
+            "max_parallel": plan.rollback.max_parallel,
+        },
         "transfer_bytes": preview.transfer_bytes,
         "earliest_end_s": preview.earliest_end_s,
         "confirm_s": preview.confirm_s,
@@ -111,6 +146,38 @@ def _artifact(artifact: PlannedArtifact) -> dict[str, object]:
         "transfer_bytes": artifact.transfer_bytes,
         "signed_by": artifact.signed_by,
     }
+
+
+def _schedule(preview: Preview) -> dict[str, object]:
+    schedule = preview.plan.schedule
+    return {
+        "start_at": schedule.start_at,
+        "windows": [dataclasses.asdict(window) for window in schedule.windows],
+        "freezes": [dataclasses.asdict(freeze) for freeze in schedule.freezes],
+        "stage_outside_window": schedule.stage_outside_window,
+        "deadline_s": schedule.deadline_s,
+        "deadline_action": str(schedule.deadline_action),
+        "change_s": preview.change_s,
+    }
+
+
+def _burst(burst: Burst | None) -> dict[str, object] | None:
+    return None if burst is None else {"failures": burst.failures, "in_s": burst.in_s}
+
+
+def _approval(approval: Approval | None) -> dict[str, object] | None:
+    if approval is None:
+        return None
+    return {
+        "required": approval.required,
+        "from": list(approval.roles),
+        "not_author": approval.not_author,
+        "expires_s": approval.expires_s,
+    }
+
+
+def _told(hook: Hook) -> str:
+    return hook.http or hook.email or " ".join(hook.command)
 
 
 def _wave(preview: Preview, wave: WavePreview) -> dict[str, object]:
@@ -135,6 +202,17 @@ def _wave(preview: Preview, wave: WavePreview) -> dict[str, object]:
         "cannot_go_back_count": wave.final_count,
         "gates": [gate.name for gate in wave.gates],
         "notes": list(wave.notes),
+        "hosts": wave.hosts or None,
+        "capped": wave.capped,
+        "covered": [
+            {"device": each.device, "label": each.label, "value": each.value}
+            for each in wave.covered
+        ],
+        "backfill_limit": wave.backfill_limit,
+        "window": _burst(wave.window),
+        "approval": _approval(wave.approval),
+        "deadline_s": wave.deadline_s,
+        "deadline_action": str(wave.deadline_action),
         "devices": [
             {"device": device, "current": planned[device].current, "target": target}
             for device in wave.devices
@@ -149,6 +227,7 @@ def _gate(gate: Gate) -> dict[str, object]:
         "kind": str(gate.probe.kind),
         "success_when": gate.success_when,
         "fail_when": gate.fail_when,
+        "compare": None if gate.compare is None else dataclasses.asdict(gate.compare),
         "count": gate.count,
         "interval_s": gate.interval_s,
         "timeout_s": gate.timeout_s,

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.plan.preview import Preview, WavePreview
-from orchestrator.plan.resolved import Gate, OnFailure, Probe, ProbeKind, RollbackScope
+from orchestrator.plan.resolved import Order
+from orchestrator.render.gate_lines import gate_lines
+from orchestrator.render.limit_lines import labelled, limit_lines, percent
 from orchestrator.render.names import fold_line
+from orchestrator.render.schedule_lines import approval_words, schedule_lines
 from orchestrator.render.table import Cell, Column, table
 from orchestrator.render.text import Look, Style, Symbol, cells, escape, number, pad, plural, wrap
 from orchestrator.render.words import reason_words
 from orchestrator.units import format_duration, format_size
 
 DIGEST_CHARS = 12
-LABEL_CELLS = 11
 CURRENT_MAX = 5
 WARNINGS_MAX = 20
-RUNS_MAX = 6  # limits of more waves than this are in the JSON form
 _COLUMNS = (
     Column("wave", flex=True),
     Column("devices", right=True),
@@ -47,17 +48,11 @@ def body(preview: Preview, digest: str, look: Look, *, all_names: bool = False) 
     lines = [*_head(preview, digest, look), "", *_waves(preview, look), ""]
     lines += _members(preview, look, all_names=all_names)
     if preview.has_changes:
-        lines += ["", *_gates(preview, look), *_limits(preview, look)]
+        lines += ["", *gate_lines(preview, look)]
+        lines += [*schedule_lines(preview, look), *limit_lines(preview, look)]
     lines += _skipped(preview, look, all_names=all_names)
     lines += _warnings(preview, look)
     return "\n".join([*lines, "", _end(preview, look)])
-
-
-def _labelled(label: str, words: str, look: Look) -> list[str]:
-    indent = " " * LABEL_CELLS
-    lines = wrap(words, look.width, first=pad(label, LABEL_CELLS), indent=indent)
-    lines[0] = look.paint(pad(label, LABEL_CELLS), Style.BOLD) + lines[0][LABEL_CELLS:]
-    return lines
 
 
 def _short(digest: str, look: Look) -> str:
@@ -73,18 +68,36 @@ def _head(preview: Preview, digest: str, look: Look) -> list[str]:
         signed = f"signed by {escape(artifact.signed_by)} {look.sign(Symbol.DONE)}"
     types = ", ".join(escape(kind, limit=40) for kind in artifact.device_types)
     size = format_size(artifact.size_bytes)
-    lines = _labelled(
+    lines = labelled(
         "Plan", f"{name}{release} ({escape(plan.plan_file)}), {_short(digest, look)}", look
     )
-    lines += _labelled(
+    lines += labelled(
         "Artifact",
         f"{escape(artifact.name)}, {size}, {_short(artifact.sha256, look)}, {signed}; "
         f"{escape(artifact.payload_type, limit=40)} for {types}",
         look,
     )
-    lines += _labelled("Now", _current(preview, look), look)
+    lines += labelled("Now", _current(preview, look), look)
+    lines += labelled("Order", _order(preview), look)
     transfer = f"{format_size(preview.transfer_bytes)} to {plural(preview.update_count, 'device')}"
-    return lines + _labelled("Transfer", transfer, look)
+    return lines + labelled("Transfer", transfer, look)
+
+
+def _order(preview: Preview) -> str:
+    """Why devices stand where they stand."""
+    plan = preview.plan
+    words = {
+        Order.HASH: f"by hash of {escape(plan.seed)}",
+        Order.INVENTORY: "as in the inventory",
+        Order.REVERSE_INVENTORY: "as in the inventory, from its end",
+        Order.SORTED: "by name",
+        Order.REVERSE_SORTED: "by name, from the end",
+    }[plan.order]
+    if plan.sticky and plan.order is Order.HASH:
+        words += ", the same in every release"
+    if plan.spread:
+        words += f", spread over {' and '.join(escape(label) for label in plan.spread)}"
+    return words
 
 
 def _current(preview: Preview, look: Look) -> str:
@@ -115,23 +128,17 @@ def _waves(preview: Preview, look: Look) -> list[str]:
 def _wave_row(wave: WavePreview) -> list[Cell | str]:
     gates = ", ".join(escape(gate.name, limit=30) for gate in wave.gates)
     risk = Cell(number(wave.worst_case_count), Style.PLAIN if wave.slow_start else Style.WARN)
-    proves = f"< {_percent(wave.upper_bound)}" if wave.upper_bound < 1 else "-"
+    proves = f"< {percent(wave.upper_bound)}" if wave.upper_bound < 1 else "-"
     return [
         Cell(escape(wave.name, limit=40), Style.BOLD),
         number(wave.devices_count),
-        _percent(float(wave.cumulative_share)),
+        percent(float(wave.cumulative_share)),
         format_duration(wave.soak_s) if wave.soak_s else "-",
         number(wave.allowed_failures_count),
         risk,
         proves,
         gates or "-",
     ]
-
-
-def _percent(share: float) -> str:
-    percent = share * 100
-    digits = 1 if 0 < percent < 10 and percent != int(percent) else 0  # noqa: PLR2004  one digit
-    return f"{percent:.{digits}f} %"
 
 
 def _members(preview: Preview, look: Look, *, all_names: bool) -> list[str]:
@@ -145,10 +152,33 @@ def _members(preview: Preview, look: Look, *, all_names: bool) -> list[str]:
             lines += wrap(names, look.width, first=first, indent=" " * cells(first))
         else:
             lines.append(first + fold_line(wave.devices, room, look))
-        for note in wave.notes:
-            mark = f"{' ' * cells(first)}{look.sign(Symbol.WARNING)} "
-            lines += wrap(escape(note), look.width, first=mark, indent=" " * (cells(first) + 2))
+        terms = _terms(wave, is_last=wave is preview.waves[-1])
+        for note in (*wave.notes, *terms):
+            mark = f"{' ' * cells(first)}{look.sign(Symbol.DOT)} "
+            lines += wrap(
+                escape(note, limit=800), look.width, first=mark, indent=" " * (cells(first) + 2)
+            )
     return lines
+
+
+def _terms(wave: WavePreview, *, is_last: bool) -> list[str]:
+    """What holds for this wave alone."""
+    terms = []
+    if wave.approval is not None:
+        terms.append(f"starts after {approval_words(wave.approval)}")
+    if wave.window is not None:
+        allowed = plural(wave.window.failures, "failure")
+        terms.append(f"stops at more than {allowed} within {format_duration(wave.window.in_s)}")
+    if wave.deadline_s is not None:
+        after = format_duration(wave.deadline_s)
+        terms.append(f"{wave.deadline_action}s if it is not over {after} after its start")
+    if not (wave.hosts or is_last) and wave.backfill_limit < wave.devices_count:
+        if wave.backfill_limit:
+            count = plural(wave.backfill_limit, "unreachable device")
+            terms.append(f"at most {count} replaced by devices of later waves")
+        else:
+            terms.append("unreachable devices are not replaced by devices of later waves")
+    return terms
 
 
 def _names(preview: Preview, wave: WavePreview) -> str:
@@ -161,124 +191,6 @@ def _names(preview: Preview, wave: WavePreview) -> str:
     return "; ".join(
         f"{' '.join(names)} (now {_artifact_word(current)})" for current, names in groups.items()
     )
-
-
-def _gates(preview: Preview, look: Look) -> list[str]:
-    gates = preview.plan.gates
-    if not gates:
-        return []
-    lines = [look.paint("Gates", Style.BOLD)]
-    for gate in gates:
-        lines += wrap(_gate(gate), look.width, first="  ", indent="    ")
-    return [*lines, ""]
-
-
-def _gate(gate: Gate) -> str:
-    parts = [f"{escape(gate.name)} ({gate.stage}): {_probe(gate.probe)}"]
-    if gate.success_when is not None:
-        parts.append(f"passes when {escape(gate.success_when)}")
-    if gate.fail_when is not None:
-        parts.append(f"fails when {escape(gate.fail_when)}")
-    parts.append(_samples(gate))
-    if gate.waves:
-        parts.append(f"in {', '.join(escape(wave) for wave in gate.waves)}")
-    if gate.dry_run:
-        parts.append("dry run: decides nothing")
-    return ", ".join(parts)
-
-
-def _samples(gate: Gate) -> str:
-    count = gate.consecutive_success_limit or gate.count
-    row = " in a row" if gate.consecutive_success_limit else ""
-    if count == 1:
-        return f"1 sample, {plural(gate.failure_limit, 'failure')} allowed"
-    every = format_duration(gate.interval_s)
-    return f"{count} samples{row} every {every}, {plural(gate.failure_limit, 'failure')} allowed"
-
-
-def _probe(probe: Probe) -> str:
-    match probe.kind:
-        case ProbeKind.CHECK:
-            return f"check {escape(probe.check)} on the device"
-        case ProbeKind.HTTP:
-            return f"http {escape(probe.url)}"
-        case ProbeKind.COMMAND:
-            return f"command {escape(' '.join(probe.argv))}"
-        case ProbeKind.TCP:
-            return f"tcp {escape(probe.host)}:{probe.port}"
-        case ProbeKind.PROMETHEUS:
-            per = f" per {escape(probe.label)}" if probe.label else ""
-            return f"prometheus {escape(probe.query)}{per}"
-        case ProbeKind.STATS:
-            return f"stats {escape(probe.stat)}"
-
-
-def _limits(preview: Preview, look: Look) -> list[str]:
-    plan = preview.plan
-    lines = _labelled("Halts when", "more devices of a wave fail than may, or a gate fails", look)
-    lines += _labelled("Then", _then(preview), look)
-    lines += _labelled("Pauses if", _pauses(preview), look)
-    first = next((wave for wave in preview.waves if wave.upper_bound < 1), None)
-    if first is not None:
-        worst = plural(first.worst_case_count, "device")
-        words = f"a release that breaks every device breaks {worst} before it is stopped"
-        if not first.slow_start:
-            words += " (slow_start is off)"
-        proves = _percent(first.upper_bound)
-        lines += _labelled("At worst", words, look)
-        lines += _labelled(
-            "Canary",
-            f"0 failures of {plural(_base(first), 'device')} in {escape(first.name)} prove "
-            f"a failure rate below {proves} (95 % confidence)",
-            look,
-        )
-    final = sum(wave.final_count for wave in preview.waves)
-    back = "devices keep what they run now and can go back"
-    if final:
-        back = f"{plural(final, 'device')} cannot go back once their wave has passed"
-    lines += _labelled("Way back", back, look)
-    dead_man = format_duration(plan.timeouts.confirm_s)
-    lines += _labelled(
-        "Dead-man", f"a device not confirmed within {dead_man} goes back by itself", look
-    )
-    if preview.earliest_end_s:
-        took = format_duration(preview.earliest_end_s)
-        lines += _labelled("Takes", f"at least {took} of soak and gates", look)
-    return lines
-
-
-def _pauses(preview: Preview) -> str:
-    """The limits of unreachable devices, runs of waves with the same one together."""
-    runs: list[tuple[int, str, str]] = []
-    for wave in preview.waves:
-        count, name = wave.allowed_unreachable_count, escape(wave.name, limit=40)
-        if runs and runs[-1][0] == count:
-            runs[-1] = (count, runs[-1][1], name)
-        else:
-            runs.append((count, name, name))
-    parts = [
-        f"{number(count)} in {first if first == last else f'{first} to {last}'}"
-        for count, first, last in runs[:RUNS_MAX]
-    ]
-    more = f", and so on in {len(runs) - RUNS_MAX} more" if len(runs) > RUNS_MAX else ""
-    return f"more devices stay unreachable than may: {', '.join(parts)}{more}"
-
-
-def _base(wave: WavePreview) -> int:
-    return wave.devices_count - wave.unchanged_count
-
-
-def _then(preview: Preview) -> str:
-    plan = preview.plan
-    match plan.on_failure:
-        case OnFailure.HALT:
-            return "stops and waits for a person"
-        case OnFailure.CONTINUE:
-            return "records the failed wave and goes on"
-        case OnFailure.ROLLBACK:
-            whole = plan.rollback.scope is RollbackScope.ROLLOUT
-            scope = "every device of the rollout" if whole else "the wave"
-            return f"rolls {scope} back, newest first, and reads every device back"
 
 
 def _skipped(preview: Preview, look: Look, *, all_names: bool) -> list[str]:

@@ -19,6 +19,7 @@ from orchestrator.plan.model import GateText, TimeoutTexts
 from orchestrator.plan.parse import check_plan, parse_plan
 from orchestrator.plan.resolve_waves import MAX_PARALLEL_DEFAULT
 from orchestrator.plan.resolved import Gate, Retries, Rollback, Timeouts
+from orchestrator.source import PLAN_POLICY, load_yaml, to_plain
 from orchestrator.units import format_duration, parse_duration
 
 ROOT = Path(__file__).parents[3]
@@ -118,7 +119,10 @@ def test_every_code_is_in_the_reference() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "playbooks").glob("*.yml")), ids=lambda p: p.name)
 def test_example_plans_fit_the_schema(path: Path) -> None:
-    assert list(VALIDATOR.iter_errors(yaml.safe_load(path.read_text()))) == []
+    root = load_yaml(path.read_bytes(), file=path.name, policy=PLAN_POLICY).root
+
+    assert root is not None
+    assert list(VALIDATOR.iter_errors(to_plain(root))) == []
 
 
 def test_example_in_the_reference_is_the_one_that_is_shipped() -> None:

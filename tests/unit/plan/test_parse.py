@@ -144,8 +144,13 @@ def test_minimal_plan_has_the_documented_meaning() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(PLAYBOOKS.glob("*.yml")), ids=lambda path: path.name)
-def test_example_plans_have_no_findings(path: Path) -> None:
-    assert check_plan(path.read_bytes(), file=path.name) == ()
+def test_example_plans_have_no_errors(path: Path) -> None:
+    found = check_plan(path.read_bytes(), file=path.name)
+
+    # The advanced example of the language lets a device try for hours, and says so.
+    warned = ["P905", "P906"] if path.name == "gateway-production.yml" else []
+    assert [each.code for each in found] == warned
+    assert all(each.severity is Severity.WARNING for each in found)
 
 
 def test_everything_that_can_be_written_is_read(plan: Parse) -> None:

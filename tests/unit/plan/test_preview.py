@@ -132,3 +132,70 @@ def test_devices_that_cannot_go_back_are_counted(plan: Parse, resolve: Resolve) 
     (wave,) = preview(resolve(plan("waves: [rest]\n" + GATES), 2, survey=survey)).waves
 
     assert wave.final_count == 1
+
+
+@pytest.mark.parametrize(
+    ("slow_start", "max_parallel", "allowed_count", "other_count", "expected"),
+    [
+        # something else stops it earlier: what failed until then, and what is in flight
+        (True, 5, 20, 3, 8),
+        (True, 50, 20, 3, 21),  # R16 holds less in flight than max_parallel
+        (True, 1, 20, 0, 1),
+        (True, 5, 2, 30, 3),
+        (False, 5, 20, 3, 8),
+        (False, 5, 20, 30, 25),
+    ],
+)
+def test_worst_case_where_bursts_and_budgets_stop_it(
+    slow_start: bool, max_parallel: int, allowed_count: int, other_count: int, expected: int
+) -> None:
+    wave = ResolvedWave("w", "rest", (), slow_start=slow_start, max_parallel=max_parallel)
+
+    assert worst_case(wave, 1000, allowed_count, other_count) == expected
+
+
+@pytest.mark.parametrize(
+    ("budget", "expected"),
+    [
+        ("", None),
+        ("budget: {max_failures: 3}", 3),
+        ("budget: {max_fail_percentage: 29}", 29),  # exactly, of the frozen 100
+        ("budget: {max_fail_percentage: 2.5}", 2),
+        ("budget: {max_failures: 3, max_fail_percentage: 29}", 3),
+        ("budget: {max_failures: 30, max_fail_percentage: 29}", 29),
+        ("budget: {max_failures: 0}", 0),
+        ("budget: {window: {failures: 1, in: 5m}}", None),
+    ],
+)
+def test_budget_of_the_rollout(
+    plan: Parse, resolve: Resolve, budget: str, expected: int | None
+) -> None:
+    shown = preview(resolve(plan(f"{budget}\nwaves: [1, rest]\n" + GATES), 100))
+
+    assert shown.budget_count == expected
+
+
+def test_worst_case_of_each_wave_knows_the_budget(plan: Parse, resolve: Resolve) -> None:
+    text = "budget: {max_failures: 1}\nmax_fail_percentage: 50\nmax_parallel: 2\nwaves: [1, rest]\n"
+
+    shown = preview(resolve(plan(text + GATES), 100))
+
+    assert [wave.allowed_failures_count for wave in shown.waves] == [0, 49]
+    assert [wave.worst_case_count for wave in shown.waves] == [1, 3]
+
+
+def test_rate_puts_the_end_off(plan: Parse, resolve: Resolve) -> None:
+    text = "rate: {per_minute: 10}\nwaves: [10, rest]\nsoak: 1h\n"
+
+    shown = preview(resolve(plan(text + GATES), 40))
+
+    assert [wave.earliest_end_s for wave in shown.waves] == [3600, 7200 + 180]
+
+
+def test_what_a_device_may_take_leaves_out_what_was_staged(plan: Parse, resolve: Resolve) -> None:
+    window = 'windows: [{start: "01:00", duration: 4h, timezone: UTC}]\n'
+    tail = "waves: [rest]\n" + GATES
+
+    assert preview(resolve(plan(window + tail))).change_s == 2710
+    staged = preview(resolve(plan("stage_outside_window: true\n" + window + tail)))
+    assert staged.change_s == 910

@@ -36,6 +36,7 @@ def make_plan(names: Iterable[str] = (), sizes: tuple[int, ...] = (1, 6, 17)) ->
                 size_text=str(size),
                 devices=tuple(devices[first : first + size]),
                 soak_s=5.0 if name != "rest" else 0.0,
+                backfill_limit=size,
                 max_fail_share=Fraction(0) if name == "canary" else Fraction(1, 5),
             )
         )

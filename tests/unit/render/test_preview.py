@@ -4,11 +4,37 @@ from fractions import Fraction
 import pytest
 
 from orchestrator.plan.preview import preview
-from orchestrator.plan.resolved import OnFailure
+from orchestrator.plan.resolved import (
+    Approval,
+    Budget,
+    Burst,
+    Compare,
+    CompareTest,
+    CompareTo,
+    DeadlineAction,
+    Direction,
+    Freeze,
+    Hook,
+    HookEvent,
+    OfflinePolicy,
+    OnConflict,
+    OnFailure,
+    Order,
+    Probe,
+    ProbeKind,
+    Rate,
+    Requirement,
+    RequirePer,
+    Rollback,
+    RollbackOrder,
+    Schedule,
+    Window,
+)
 from orchestrator.render.preview import text
 from orchestrator.render.text import Look, cells
 
 DIGEST = "e1" * 32
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -113,3 +139,113 @@ def test_it_says_how_many_may_stay_unreachable(plan) -> None:
 
     assert "more devices stay unreachable than may: 0 in w1 to w2, " in shown
     assert " in w3\n" in shown
+
+
+def test_limits_of_one_wave_stand_beside_it(plan) -> None:
+    wave = replace(
+        plan.waves[0],
+        approval=Approval(2, ("ops",), not_author=True, expires_s=86400.0),
+        window=Burst(1, 600.0),
+        deadline_s=172800.0,
+        backfill_limit=0,
+        notes=("claimed by its hosts `lab`",),
+    )
+
+    shown = text(preview(replace(plan, waves=(wave, *plan.waves[1:]))), DIGEST, Look(120))
+
+    assert "· claimed by its hosts `lab`\n" in shown
+    assert "· starts after 2 approvals from ops, not of the author, within 1d\n" in shown
+    assert "· stops at more than 1 failure within 10m\n" in shown
+    assert "· halts if it is not over 2d after its start\n" in shown
+    assert "· unreachable devices are not replaced by devices of later waves\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"order": Order.INVENTORY}, "Order      as in the inventory\n"),
+        ({"order": Order.REVERSE_SORTED}, "Order      by name, from the end\n"),
+        ({"sticky": True}, "by hash of gateway-fw:1.4.2, the same in every release\n"),
+        ({"spread": ("a", "b")}, "by hash of gateway-fw:1.4.2, spread over a and b\n"),
+        ({"approval": Approval()}, "Approval   starts after 1 approval\n"),
+        (
+            {"requires": (Requirement("modem", "", RequirePer.SITE),)},
+            "Requires   modem, any release, on all devices of its site before a device starts\n",
+        ),
+        (
+            {"schedule": Schedule(windows=(Window(DAYS, "01:00", 60.0, "UTC"),))},
+            "Window     every day from 01:00 for 1m (UTC)\n",
+        ),
+        (
+            {"schedule": Schedule(freezes=(Freeze(0.0, 60.0),) * 7)},
+            "Frozen     2 times more\n",
+        ),
+        (
+            {"schedule": Schedule(deadline_s=3600.0, deadline_action=DeadlineAction.PAUSE)},
+            "Deadline   pauses if it is not over 1h after its start\n",
+        ),
+        (
+            {"hooks": (Hook((HookEvent.ROLLED_BACK,), command=("notify", "x")),)},
+            "Tells      notify x when rolled back\n",
+        ),
+        (
+            {"budget": Budget(5, Fraction(1, 12), Burst(3, 60.0))},
+            "Budget     2 failures in all waves together and 3 failures within 1m\n",
+        ),
+        ({"rate": Rate(1)}, "Rate       1 device a minute\n"),
+        (
+            {"max_parallel_per": {"site": 2, "rack": 1}},
+            "At once    at most 2 per site, 1 per rack\n",
+        ),
+        ({"offline": OfflinePolicy.WAIT}, "do not answer are waited for by their wave\n"),
+        (
+            {"on_conflict": OnConflict.FAIL},
+            "Conflicts  priority 500; refuses to start beside another rollout of its devices\n",
+        ),
+        (
+            {"rollback": Rollback(order=RollbackOrder.FORWARD)},
+            "rolls the wave back, oldest first",
+        ),
+    ],
+)
+def test_every_part_of_a_plan_is_shown(plan_with, changes, words) -> None:
+    assert words in text(preview(plan_with(**changes)), DIGEST, Look(120))
+
+
+def test_it_says_until_when_each_wave_can_go_back(plan) -> None:
+    canary, *_ = plan.waves[0].devices
+    early = plan.waves[1].devices
+    devices = {
+        name: replace(device, keeps_previous=name not in (canary, early[0]))
+        for name, device in plan.devices.items()
+    }
+
+    shown = text(preview(replace(plan, devices=devices)), DIGEST, Look(200))
+
+    assert (
+        "Way back   canary: until the wave has passed, 5s at the earliest; "
+        "early: 1 of 6 devices only until the wave has passed, 10s at the earliest; rest: any time\n"
+    ) in shown
+
+
+@pytest.mark.parametrize(
+    ("gate", "words"),
+    [
+        (Probe(ProbeKind.TCP, host="h", port=22), "tcp h:22"),
+        (Probe(ProbeKind.STATS, stat="duration"), "stats duration"),
+        (Probe(ProbeKind.PROMETHEUS, query="up", label="device"), "prometheus up per device"),
+    ],
+)
+def test_gates_say_what_they_ask(plan, gate, words) -> None:
+    gates = (replace(plan.gates[0], probe=gate),)
+
+    assert words in text(preview(replace(plan, gates=gates)), DIGEST, Look(200))
+
+
+def test_comparison_is_told_in_words(plan) -> None:
+    compare = Compare(CompareTo.BEFORE, CompareTest.RATIO, 0.05, Direction.DECREASE, 0.9, 1)
+    gates = (replace(plan.gates[0], compare=compare, success_when=None),)
+
+    assert (
+        "fails below 0.9 times the same devices before (ratio, alpha 0.05, 1 value a side at least)"
+    ) in text(preview(replace(plan, gates=gates)), DIGEST, Look(200))

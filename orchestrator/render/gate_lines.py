@@ -1,0 +1,76 @@
+"""Gates of a preview, for people."""
+
+from __future__ import annotations
+
+from orchestrator.plan.preview import Preview
+from orchestrator.plan.resolved import Compare, CompareTest, CompareTo, Gate, Probe, ProbeKind
+from orchestrator.render.text import Look, Style, escape, plural, wrap
+from orchestrator.units import format_duration
+
+
+def gate_lines(preview: Preview, look: Look) -> list[str]:
+    """Every gate: what it asks, when it passes, how often it is asked, and where."""
+    gates = preview.plan.gates
+    if not gates:
+        return []
+    lines = [look.paint("Gates", Style.BOLD)]
+    for gate in gates:
+        lines += wrap(_gate(gate), look.width, first="  ", indent="    ")
+    return [*lines, ""]
+
+
+def _gate(gate: Gate) -> str:
+    parts = [f"{escape(gate.name)} ({gate.stage}): {_probe(gate.probe)}"]
+    if gate.success_when is not None:
+        parts.append(f"passes when {escape(gate.success_when)}")
+    if gate.fail_when is not None:
+        parts.append(f"fails when {escape(gate.fail_when)}")
+    if gate.compare is not None:
+        parts.append(_compare(gate.compare))
+    parts.append(_samples(gate))
+    if gate.waves:
+        parts.append(f"in {', '.join(escape(wave) for wave in gate.waves)}")
+    if gate.dry_run:
+        parts.append("dry run: decides nothing")
+    return ", ".join(parts)
+
+
+def _samples(gate: Gate) -> str:
+    count = gate.consecutive_success_limit or gate.count
+    row = " in a row" if gate.consecutive_success_limit else ""
+    if count == 1:
+        return f"1 sample, {plural(gate.failure_limit, 'failure')} allowed"
+    every = format_duration(gate.interval_s)
+    return f"{count} samples{row} every {every}, {plural(gate.failure_limit, 'failure')} allowed"
+
+
+def _probe(probe: Probe) -> str:
+    match probe.kind:
+        case ProbeKind.CHECK:
+            return f"check {escape(probe.check)} on the device"
+        case ProbeKind.HTTP:
+            return f"http {escape(probe.url)}"
+        case ProbeKind.COMMAND:
+            return f"command {escape(' '.join(probe.argv))}"
+        case ProbeKind.TCP:
+            return f"tcp {escape(probe.host)}:{probe.port}"
+        case ProbeKind.PROMETHEUS:
+            per = f" per {escape(probe.label)}" if probe.label else ""
+            return f"prometheus {escape(probe.query)}{per}"
+        case ProbeKind.STATS:
+            return f"stats {escape(probe.stat)}"
+
+
+def _compare(compare: Compare) -> str:
+    other = {
+        CompareTo.CONTROL: "devices not started yet",
+        CompareTo.BEFORE: "the same devices before",
+    }[compare.to]
+    test = {
+        CompareTest.MANN_WHITNEY: "Mann-Whitney",
+        CompareTest.FISHER: "Fisher",
+        CompareTest.RATIO: "ratio",
+    }[compare.test]
+    side = "above" if compare.min_effect > 1 else "below"
+    limits = f"alpha {compare.alpha:g}, {plural(compare.min_samples, 'value')} a side at least"
+    return f"fails {side} {compare.min_effect:g} times {other} ({test}, {limits})"

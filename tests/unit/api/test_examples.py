@@ -1,0 +1,112 @@
+"""Both examples of the language, word for word, from their files to what people read."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator import api
+from orchestrator.errors import PlanError
+from orchestrator.plan.preview import preview
+from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.plan.runnable import NOT_RUN_YET, refuse_unready
+from orchestrator.render.preview import text
+from orchestrator.render.text import Look, cells
+
+PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
+INVENTORY = """\
+gateways:
+  children:
+    berlin: {hosts: {"gw-[001:200]": {}}, vars: {site: berlin, timezone: Europe/Berlin}}
+    lisbon: {hosts: {"gw-[201:300]": {}}, vars: {site: lisbon, timezone: Europe/Lisbon}}
+    denver: {hosts: {"gw-[301:400]": {}}, vars: {site: denver, timezone: America/Denver}}
+production: {children: {berlin: {}, lisbon: {}, denver: {}}}
+lab: {hosts: {"gw-[001:004]": {}}}
+held: {hosts: {gw-399: {}, gw-400: {}}}
+rev_a: {hosts: {"gw-[001:250]": {}}, vars: {hardware: rev-a}}
+rev_b: {hosts: {"gw-[251:395]": {}}, vars: {hardware: rev-b}}
+rev_c: {hosts: {"gw-[396:400]": {}}, vars: {hardware: rev-c}}
+"""
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> Callable[[str], ResolvedPlan]:
+    """A plan of the playbooks, resolved without asking devices."""
+    (tmp_path / "hosts.yml").write_text(INVENTORY)
+    (tmp_path / "releases").mkdir()
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/version").write_text("1.4.2")
+    api.key_generate(tmp_path / "release.key")
+    api.artifact_build(
+        api.BuildRequest(
+            kind="directory", out=tmp_path / "releases/gateway-1.4.2.mender",
+            name="gateway-1.4.2", device_types=("rpi4",), source=tmp_path / "tree",
+            dest="/opt/gateway", sign_key=tmp_path / "release.key",
+        )
+    )  # fmt: skip
+    settings = api.Settings(
+        root=tmp_path, state=str(tmp_path / "state.db"), inventory=(str(tmp_path / "hosts.yml"),)
+    )
+
+    async def prepared(name: str) -> ResolvedPlan:
+        shutil.copy(PLAYBOOKS / name, tmp_path / name)
+        request = api.PlanRequest(tmp_path / name, api.Source(), offline=True)
+        resolved = (await api.prepare(settings, request)).resolved
+        # Signatures are never the same twice, golden files are.
+        artifact = replace(resolved.artifact, sha256="a" * 64, size_bytes=1024, transfer_bytes=900)
+        return replace(resolved, artifact=artifact)
+
+    return prepared
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("gateway-fw.yml", [1, 40, 359]),
+        # 4 of the lab; 2 % of 394 are 7, at least 10, and one more for rev-c; 20 % are 78
+        ("gateway-production.yml", [4, 11, 78, 305]),
+    ],
+)
+async def test_example_is_planned(planned, name: str, sizes: list[int]) -> None:
+    resolved = await planned(name)
+
+    assert [len(wave.devices) for wave in resolved.waves] == sizes
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("name", ["gateway-fw", "gateway-production"])
+async def test_preview_of_the_example(planned, golden, name: str, width: int) -> None:
+    shown = text(preview(await planned(f"{name}.yml")), "e1" * 32, Look(width))
+
+    golden(f"example-{name}-{width}.txt", shown)
+    assert all(cells(line) <= width for line in shown.splitlines())
+
+
+async def test_minimal_example_can_be_applied(planned) -> None:
+    refuse_unready(await planned("gateway-fw.yml"))
+
+
+async def test_advanced_example_is_refused_only_for_what_is_not_run_yet(planned) -> None:
+    resolved = await planned("gateway-production.yml")
+    expected = [key for key, says in NOT_RUN_YET.items() if says(resolved)]
+
+    if not expected:
+        refuse_unready(resolved)
+        return
+    with pytest.raises(PlanError) as caught:
+        refuse_unready(resolved)
+
+    assert all(f"`{key}`" in caught.value.message for key in expected)
+
+
+async def test_canaries_of_the_advanced_example_are_spread_and_cover(planned) -> None:
+    resolved = await planned("gateway-production.yml")
+
+    canary = [resolved.devices[device].labels for device in resolved.waves[1].devices]
+    assert {labels["hardware"] for labels in canary} == {"rev-a", "rev-b", "rev-c"}
+    assert {labels["site"] for labels in canary} == {"berlin", "lisbon", "denver"}
+    assert [device.timezone for device in resolved.devices.values()].count("America/Denver") == 98
