@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from orchestrator.plan.model import GateText, TimeoutTexts
 from orchestrator.plan.resolved import Stage, Timeouts
 
 MARGIN_S = 60.0  # clocks, scheduling and one more connection
 LOST_AFTER_MIN_S = 900.0
+
+
+def timeouts_of(written: TimeoutTexts, gates: Collection[GateText]) -> Timeouts:
+    """Every deadline of a device: as written, otherwise computed."""
+    return Timeouts(
+        connect_s=written.connect_s,
+        transfer_s=written.transfer_s,
+        install_s=written.install_s,
+        reboot_s=written.reboot_s,
+        lost_after_s=lost_after_s(written, gates),
+        drain_s=written.drain_s,
+        confirm_s=confirm_s(written, gates),
+    )
 
 
 def confirm_s(timeouts: TimeoutTexts, gates: Iterable[GateText]) -> float:
@@ -28,16 +41,6 @@ def needed_s(timeouts: TimeoutTexts, gates: Iterable[GateText]) -> float:
     """
     slowest_s = sum(worst_case_s(gate) for gate in gates if gate.stage is Stage.DEVICE)
     return timeouts.reboot_s + slowest_s + timeouts.connect_s + MARGIN_S
-
-
-def change_s(timeouts: TimeoutTexts | Timeouts, *, staged: bool) -> float:
-    """What changing one device may take by its timeouts; a staged one has its artifact already.
-
-    What a window with `must_finish` has to hold (R12). Gates speak as long as they need to: the
-    dead-man, not the window, ends those.
-    """
-    transfer_s = 0.0 if staged else timeouts.transfer_s
-    return timeouts.connect_s + transfer_s + timeouts.install_s + timeouts.reboot_s
 
 
 def worst_case_s(gate: GateText) -> float:

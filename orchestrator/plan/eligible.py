@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.plan.resolved import PlannedArtifact, PlannedDevice, Skipped
+from orchestrator.plan.schedule import Schedule
 from orchestrator.plan.survey import Surveyed
+from orchestrator.plan.zones import device_zone
 
-TIMEZONE_LABEL = "timezone"  # of the inventory; for windows in the zone of the device
 _LEFT_OUT = frozenset({
     Reason.HOST_KEY, Reason.AUTHENTICATION, Reason.DENIED, Reason.HELD, Reason.FENCED,
     Reason.OLD_HELPER,
@@ -56,9 +57,11 @@ def _answered(answer: Surveyed) -> bool:
     return answer.reachable and answer.reason is Reason.OK
 
 
-def planned_device(device: Device, survey: Mapping[DeviceId, Surveyed]) -> PlannedDevice:
+def planned_device(
+    device: Device, survey: Mapping[DeviceId, Surveyed], schedule: Schedule
+) -> PlannedDevice:
     """A device as a resolved plan describes it."""
-    zone = device.labels.get(TIMEZONE_LABEL, "")
+    zone = device_zone(schedule, device)
     answer = survey.get(device.id)
     if answer is None or not _answered(answer):
         return PlannedDevice(device.address, dict(device.labels), timezone=zone)

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.errors import Diagnostic, Where
-from orchestrator.plan.confirm import change_s
-from orchestrator.plan.eligible import TIMEZONE_LABEL
+from orchestrator.plan.calendar import device_needs_s
+from orchestrator.plan.confirm import timeouts_of
 from orchestrator.plan.model import Plan, Text
-from orchestrator.plan.parse_schedule import is_zone_name
 from orchestrator.plan.resolved import RequirePer
-from orchestrator.plan.schedule import ZONE_OF_DEVICE
+from orchestrator.plan.zones import zone_problems
 from orchestrator.source.suggest import did_you_mean
 from orchestrator.units import format_duration
 
@@ -30,7 +29,10 @@ def check_fleet(
         elif missing:
             warnings.append(_some_without(key, label.text, missing))
     problems += _windows(plan)
-    problems += _zones(plan, eligible)
+    problems += [
+        Diagnostic(_where(plan), "P217", problem, "labels are variables of the inventory")
+        for problem in zone_problems(plan.controls.schedule, eligible.values())
+    ]
     return warnings
 
 
@@ -69,7 +71,7 @@ def _where(plan: Plan) -> Where:
 def _windows(plan: Plan) -> Iterator[Diagnostic]:
     """Windows in which no device could ever start (R12)."""
     schedule = plan.controls.schedule
-    needed_s = change_s(plan.timeouts, staged=schedule.stage_outside_window)
+    needed_s = device_needs_s(timeouts_of(plan.timeouts, plan.gates), schedule)
     for window in schedule.windows:
         if window.must_finish and window.duration_s < needed_s:
             message = (
@@ -78,16 +80,3 @@ def _windows(plan: Plan) -> Iterator[Diagnostic]:
             message += f"one may take {format_duration(needed_s)} by its timeouts"
             hint = "make it longer, lower `timeouts`, or set `stage_outside_window: true`"
             yield Diagnostic(_where(plan), "P216", message, hint)
-
-
-def _zones(plan: Plan, eligible: Mapping[DeviceId, Device]) -> Iterator[Diagnostic]:
-    """Devices whose own time zone is asked for and not known."""
-    if all(window.timezone != ZONE_OF_DEVICE for window in plan.controls.schedule.windows):
-        return
-    zones = {device: each.labels.get(TIMEZONE_LABEL, "") for device, each in eligible.items()}
-    unknown = [device for device, zone in zones.items() if not is_zone_name(zone)]
-    if unknown:
-        count = "1 device has" if len(unknown) == 1 else f"{len(unknown)} devices have"
-        message = f"a window is in the zone of the device, but {count} none, as `{unknown[0]}`"
-        hint = "give them `timezone: Europe/Berlin` or the like in the inventory"
-        yield Diagnostic(_where(plan), "P217", message, hint)

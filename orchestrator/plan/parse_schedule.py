@@ -10,13 +10,13 @@ from orchestrator.plan.model import Deadline
 from orchestrator.plan.reader import Fields, Reader
 from orchestrator.plan.resolved import DeadlineAction, Freeze, Schedule, Window
 from orchestrator.plan.schedule import ZONE_OF_DEVICE, Day
+from orchestrator.plan.zones import zone_names, zone_problem
 from orchestrator.source import Node, ScalarNode
 
 WINDOWS_MAX = 64
 FREEZES_MAX = 256
 WEEK_S = 7 * 86400.0
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
-_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9][A-Za-z0-9_+-]*){0,2}")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d)?([Zz]|[+-]\d\d:\d\d)")
 _INSTANT_HINT = "with day, time and zone, as `2026-12-01T01:00:00Z`"
 
@@ -105,9 +105,9 @@ def _zone(reader: Reader, node: Node | None) -> str | None:
     text = reader.text(node, "timezone")
     if text is None:
         return None
-    if text.text != ZONE_OF_DEVICE and not is_zone_name(text.text):
-        message = f"`timezone` is the name of a time zone, not `{text.text}`"
-        reader.error(text.where, "P110", message, "as `Europe/Berlin`, `UTC` or `device`")
+    if text.text != ZONE_OF_DEVICE and (problem := zone_problem(text.text, zone_names())):
+        hint = "as `Europe/Berlin`, `UTC`, or `device` for the zone of each device"
+        reader.error(text.where, "P110", f"`timezone`: {problem}", hint)
         return None
     return text.text
 
@@ -115,11 +115,6 @@ def _zone(reader: Reader, node: Node | None) -> str | None:
 def is_clock(text: str) -> bool:
     """Whether a text is a time of day, as "01:00"."""
     return bool(_CLOCK.fullmatch(text))
-
-
-def is_zone_name(text: str) -> bool:
-    """Whether a text has the form of an IANA zone; whether there is one, the calendar knows."""
-    return bool(_ZONE.fullmatch(text))
 
 
 def _freezes(reader: Reader, node: Node | None) -> tuple[Freeze, ...]:

@@ -13,7 +13,7 @@ from fractions import Fraction
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.plan.budget import allowed_failures, allowed_in_all, allowed_unreachable
-from orchestrator.plan.confirm import change_s
+from orchestrator.plan.calendar import Never, calendars, device_needs_s
 from orchestrator.plan.joiners import target_set_digest
 from orchestrator.plan.pace import pace_s
 from orchestrator.plan.resolved import (
@@ -90,8 +90,10 @@ class WavePreview:
 class Preview:
     """Facts of a rollout before it starts. `skipped`: reasons with their number of devices.
 
-    `budget_count`: failures that the whole rollout may have, None without a limit. `change_s`:
+    `budget_count`: failures that the whole rollout may have, None without a limit. `needs_s`:
     what changing one device may take by its timeouts, which windows with `must_finish` must hold.
+    `starts_at`: UTC seconds when the first device may start, seen from when the plan was made; None
+    where it may at once.
     """
 
     plan: ResolvedPlan
@@ -104,7 +106,8 @@ class Preview:
     transfer_bytes: int
     earliest_end_s: float
     confirm_s: float
-    change_s: float
+    needs_s: float
+    starts_at: float | None
     budget_count: int | None
     target_set_sha256: str
     warnings: tuple[str, ...]
@@ -137,11 +140,24 @@ def preview(plan: ResolvedPlan) -> Preview:
         transfer_bytes=update_count * plan.artifact.transfer_bytes,
         earliest_end_s=earliest_end_s,
         confirm_s=plan.timeouts.confirm_s,
-        change_s=change_s(plan.timeouts, staged=plan.schedule.stage_outside_window),
+        needs_s=device_needs_s(plan.timeouts, plan.schedule),
+        starts_at=_starts_at(plan),
         budget_count=allowed_in_all(plan.budget, len(plan.devices)),
         target_set_sha256=target_set_digest(plan),
         warnings=plan.warnings,
     )
+
+
+def _starts_at(plan: ResolvedPlan) -> float | None:
+    """When the first device may start, where its schedule makes it wait."""
+    needs_s = device_needs_s(plan.timeouts, plan.schedule)
+    zones = (device.timezone for device in plan.devices.values())
+    found = [
+        calendar.opens_at(plan.made_at, needs_s)
+        for calendar in calendars(plan.schedule, zones).values()
+    ]
+    first = min((at for at in found if not isinstance(at, Never)), default=None)
+    return None if first == plan.made_at else first
 
 
 def worst_case(

@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.errors import Diagnostic, PlanError
-from orchestrator.plan.confirm import confirm_s, lost_after_s
+from orchestrator.plan.confirm import timeouts_of
 from orchestrator.plan.eligible import eligible_devices, planned_device
 from orchestrator.plan.fit import check_fleet
 from orchestrator.plan.model import GateText, Plan, Text
 from orchestrator.plan.render_text import plan_variables, rendered, resolved_probes
 from orchestrator.plan.resolve_waves import Findings, resolve_waves
-from orchestrator.plan.resolved import Gate, PlannedArtifact, ResolvedPlan, Skipped, Timeouts
+from orchestrator.plan.resolved import Gate, PlannedArtifact, ResolvedPlan, Skipped
 from orchestrator.plan.survey import Surveyed
 
 RELEASE_CHARS_MAX = 200
@@ -81,10 +81,13 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
         surveyed=survey is not None,
         artifact=artifact,
         waves=waves,
-        devices={name: planned_device(device, survey or {}) for name, device in eligible.items()},
+        devices={
+            name: planned_device(device, survey or {}, controls.schedule)
+            for name, device in eligible.items()
+        },
         skipped=skipped,
         gates=gates,
-        timeouts=_timeouts(plan),
+        timeouts=timeouts_of(plan.timeouts, plan.gates),
         retries=plan.retries,
         rollback=plan.rollback,
         on_failure=plan.on_failure,
@@ -200,19 +203,6 @@ def _gate(
 
 def _text(text: Text | None) -> str | None:
     return None if text is None else text.text
-
-
-def _timeouts(plan: Plan) -> Timeouts:
-    written = plan.timeouts
-    return Timeouts(
-        connect_s=written.connect_s,
-        transfer_s=written.transfer_s,
-        install_s=written.install_s,
-        reboot_s=written.reboot_s,
-        lost_after_s=lost_after_s(written, plan.gates),
-        drain_s=written.drain_s,
-        confirm_s=confirm_s(written, plan.gates),
-    )
 
 
 def _refused(plan: Plan, problems: Sequence[Diagnostic]) -> PlanError:

@@ -11,11 +11,9 @@ from collections.abc import Callable, Mapping
 from orchestrator.errors import PlanError, Where
 from orchestrator.plan.controls import (
     PRIORITY_DEFAULT,
-    Budget,
     LateJoiners,
     OfflinePolicy,
     OnConflict,
-    RollbackOrder,
 )
 from orchestrator.plan.gate import ProbeKind, Stage
 from orchestrator.plan.resolved import OFFLINE_FOR_S_DEFAULT, ResolvedPlan
@@ -30,17 +28,6 @@ def _asks(kind: ProbeKind) -> Says:
 NOT_RUN_YET: Mapping[str, Says] = {
     "requires": lambda plan: bool(plan.requires),
     "late_joiners: append": lambda plan: plan.late_joiners is LateJoiners.APPEND,
-    "start_at": lambda plan: plan.schedule.start_at is not None,
-    "windows": lambda plan: bool(plan.schedule.windows),
-    "freezes": lambda plan: bool(plan.schedule.freezes),
-    "deadline": lambda plan: (
-        plan.schedule.deadline_s is not None
-        or any(wave.deadline_s is not None for wave in plan.waves)
-    ),
-    "max_parallel_per": lambda plan: bool(plan.max_parallel_per),
-    "rate": lambda plan: plan.rate is not None,
-    "budget": lambda plan: plan.budget != Budget(),
-    "window": lambda plan: any(wave.window is not None for wave in plan.waves),
     "approval": lambda plan: (
         plan.approval is not None or any(wave.approval is not None for wave in plan.waves)
     ),
@@ -48,9 +35,6 @@ NOT_RUN_YET: Mapping[str, Says] = {
     "offline.for": lambda plan: plan.offline_for_s != OFFLINE_FOR_S_DEFAULT,
     "priority": lambda plan: plan.priority != PRIORITY_DEFAULT,
     "on_conflict": lambda plan: plan.on_conflict is not OnConflict.QUEUE,
-    "rollback.order: forward": lambda plan: plan.rollback.order is RollbackOrder.FORWARD,
-    "rollback.respect_windows": lambda plan: plan.rollback.respect_windows,
-    "rollback.respect_freezes": lambda plan: plan.rollback.respect_freezes,
     "hooks": lambda plan: bool(plan.hooks),
     "gates.stage: preflight": lambda plan: any(
         gate.stage is Stage.PREFLIGHT for gate in plan.gates

@@ -21,7 +21,7 @@ from orchestrator.plan.expression_model import ExpressionError
 from orchestrator.plan.expression_parser import parse_expression
 from orchestrator.plan.parse import BECOME
 from orchestrator.plan.parse_probes import check_name_problem, is_host, url_problem
-from orchestrator.plan.parse_schedule import WEEK_S, is_clock, is_zone_name
+from orchestrator.plan.parse_schedule import WEEK_S, is_clock
 from orchestrator.plan.reader import COUNT_MAX, NAME
 from orchestrator.plan.releases import constraint_problem
 from orchestrator.plan.resolved import (
@@ -34,6 +34,7 @@ from orchestrator.plan.resolved import (
     StatName,
 )
 from orchestrator.plan.schedule import ZONE_OF_DEVICE, Day
+from orchestrator.plan.zones import zone_names
 
 _PORT_MAX = 65535
 
@@ -170,9 +171,13 @@ def _schedule(plan: ResolvedPlan) -> Iterator[str]:
         yield "its start or a deadline is at no time"
     for window in schedule.windows:
         known = set(window.days) <= set(Day) and bool(window.days)
-        zone = window.timezone == ZONE_OF_DEVICE or is_zone_name(window.timezone)
-        if not (known and zone and is_clock(window.start) and 0 < window.duration_s <= WEEK_S):
+        if not (known and is_clock(window.start) and 0 < window.duration_s <= WEEK_S):
             yield "a window never opens"
+    named = {window.timezone for window in schedule.windows}
+    if ZONE_OF_DEVICE in named:
+        named |= {device.timezone for device in plan.devices.values()}
+    if not named - {ZONE_OF_DEVICE} <= zone_names():
+        yield "a window or device is in an unknown time zone"
     for freeze in schedule.freezes:
         if not (_is_time(freeze.from_at) and freeze.from_at < freeze.to_at < math.inf):
             yield "a freeze has no span"

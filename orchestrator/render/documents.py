@@ -157,7 +157,8 @@ def _schedule(preview: Preview) -> dict[str, object]:
         "stage_outside_window": schedule.stage_outside_window,
         "deadline_s": schedule.deadline_s,
         "deadline_action": str(schedule.deadline_action),
-        "change_s": preview.change_s,
+        "needs_s": preview.needs_s,
+        "first_start_at": preview.starts_at,
     }
 
 

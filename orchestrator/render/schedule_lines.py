@@ -22,16 +22,7 @@ def schedule_lines(preview: Preview, look: Look) -> list[str]:
         lines += labelled("Approval", f"starts after {approval_words(plan.approval)}", look)
     for requirement in plan.requires:
         lines += labelled("Requires", _requirement(requirement), look)
-    if schedule.start_at is not None:
-        lines += labelled("Starts", f"not before {_instant(schedule.start_at)}", look)
-    for window in schedule.windows:
-        lines += labelled("Window", _window(window, preview.change_s), look)
-    if schedule.stage_outside_window:
-        lines += labelled("Staging", "artifacts are sent at any time", look)
-    for freeze in schedule.freezes[:FREEZES_MAX]:
-        lines += labelled("Frozen", _freeze(freeze), look)
-    if len(schedule.freezes) > FREEZES_MAX:
-        lines += labelled("Frozen", f"{len(schedule.freezes) - FREEZES_MAX} times more", look)
+    lines += _times(preview, look)
     if schedule.deadline_s is not None:
         after = format_duration(schedule.deadline_s)
         words = f"{schedule.deadline_action}s if it is not over {after} after its start"
@@ -41,6 +32,24 @@ def schedule_lines(preview: Preview, look: Look) -> list[str]:
         events = ", ".join(event.replace("_", " ") for event in hook.events)
         lines += labelled("Tells", f"{told} when {events}", look)
     return [*lines, ""] if lines else []
+
+
+def _times(preview: Preview, look: Look) -> list[str]:
+    schedule = preview.plan.schedule
+    lines: list[str] = []
+    if schedule.start_at is not None:
+        lines += labelled("Starts", f"not before {_instant(schedule.start_at)}", look)
+    for window in schedule.windows:
+        lines += labelled("Window", _window(window, preview.needs_s), look)
+    if preview.starts_at is not None:
+        lines += labelled("First", f"a device may start at {_instant(preview.starts_at)}", look)
+    if schedule.stage_outside_window:
+        lines += labelled("Staging", "artifacts are sent at any time", look)
+    for freeze in schedule.freezes[:FREEZES_MAX]:
+        lines += labelled("Frozen", _freeze(freeze), look)
+    if len(schedule.freezes) > FREEZES_MAX:
+        lines += labelled("Frozen", f"{len(schedule.freezes) - FREEZES_MAX} times more", look)
+    return lines
 
 
 def approval_words(approval: Approval) -> str:
@@ -65,14 +74,14 @@ def _requirement(requirement: Requirement) -> str:
     return f"{escape(requirement.plan)}{release} {where}"
 
 
-def _window(window: Window, change_s: float) -> str:
+def _window(window: Window, needs_s: float) -> str:
     days = "every day" if len(window.days) == len(Day) else ", ".join(window.days)
     zone = f"({escape(window.timezone)})"
     if window.timezone == ZONE_OF_DEVICE:
         zone = "in the time zone of the device"
     words = f"{days} from {window.start} for {format_duration(window.duration_s)} {zone}"
     if window.must_finish:
-        words += f"; a device starts while {format_duration(change_s)} are left"
+        words += f"; a device starts while {format_duration(needs_s)} are left"
     return words
 
 

@@ -77,7 +77,7 @@ async def test_example_is_planned(planned, name: str, sizes: list[int]) -> None:
     assert [len(wave.devices) for wave in resolved.waves] == sizes
 
 
-@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("width", [80, 100])
 @pytest.mark.parametrize("name", ["gateway-fw", "gateway-production"])
 async def test_preview_of_the_example(planned, golden, name: str, width: int) -> None:
     shown = text(preview(await planned(f"{name}.yml")), "e1" * 32, Look(width))

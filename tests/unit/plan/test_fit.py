@@ -123,4 +123,4 @@ def test_device_without_a_zone_is_refused_where_windows_ask_for_it(
     found = refusal(resolve, plan(WINDOW + TAIL), devices)
 
     assert (found.code, str(found.where)) == ("P217", "p.yml:5:1")
-    assert "1 device has none, as `gw-1`" in found.message
+    assert "device `gw-1` has" in found.message

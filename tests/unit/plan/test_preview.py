@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from fractions import Fraction
 
 import pytest
@@ -189,13 +190,42 @@ def test_rate_puts_the_end_off(plan: Parse, resolve: Resolve) -> None:
 
     shown = preview(resolve(plan(text + GATES), 40))
 
-    assert [wave.earliest_end_s for wave in shown.waves] == [3600, 7200 + 180]
+    assert [wave.earliest_end_s for wave in shown.waves] == [3600 + 54, 7200 + 234]
 
 
 def test_what_a_device_may_take_leaves_out_what_was_staged(plan: Parse, resolve: Resolve) -> None:
     window = 'windows: [{start: "01:00", duration: 4h, timezone: UTC}]\n'
     tail = "waves: [rest]\n" + GATES
 
-    assert preview(resolve(plan(window + tail))).change_s == 2710
+    assert preview(resolve(plan(window + tail))).needs_s == 2710
     staged = preview(resolve(plan("stage_outside_window: true\n" + window + tail)))
-    assert staged.change_s == 910
+    assert staged.needs_s == 910
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("", None),
+        ("start_at: 2023-11-14T00:00:00Z", None),  # the plan was made at 22:13:20 of that day
+        ("start_at: 2023-11-15T00:00:00Z", "2023-11-15T00:00:00Z"),
+        ('windows: [{start: "22:00", duration: 1h, timezone: UTC}]', None),
+        ('windows: [{start: "01:00", duration: 1h, timezone: UTC}]', "2023-11-15T01:00:00Z"),
+        ('windows: [{start: "01:00", duration: 1h, timezone: Europe/Berlin}]',
+         "2023-11-15T00:00:00Z"),
+        # 45m10s do not fit into what is left of this hour
+        ('windows: [{start: "22:00", duration: 46m, timezone: UTC, must_finish: true}]',
+         "2023-11-15T22:00:00Z"),
+        ("freezes: [{from: 2023-11-14T00:00:00Z, to: 2023-11-16T00:00:00Z}]",
+         "2023-11-16T00:00:00Z"),
+        (('windows: [{days: [tue], start: "01:00", duration: 1h, timezone: UTC}]\n'
+         "freezes: [{from: 2023-11-20T00:00:00Z, to: 2023-11-22T00:00:00Z}]"),
+         "2023-11-28T01:00:00Z"),
+    ],
+)  # fmt: skip
+def test_first_start_is_known(
+    plan: Parse, resolve: Resolve, schedule: str, expected: str | None
+) -> None:
+    shown = preview(resolve(plan(f"{schedule}\nwaves: [rest]\n" + GATES)))
+
+    wanted = None if expected is None else datetime.fromisoformat(expected).timestamp()
+    assert shown.starts_at == wanted

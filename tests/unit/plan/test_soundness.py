@@ -64,6 +64,17 @@ EDITS: dict[str, Edit] = {
             }
         ]
     ),
+    "unknown time zone": lambda plan: plan["schedule"].update(
+        windows=[
+            {
+                "days": ["mon"],
+                "start": "01:00",
+                "duration_s": 60,
+                "timezone": "device",
+                "must_finish": False,
+            }
+        ]
+    ),
     "a freeze has no span": lambda plan: plan["schedule"].update(
         freezes=[{"from_at": 5, "to_at": 5, "reason": ""}]
     ),
