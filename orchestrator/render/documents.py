@@ -152,7 +152,9 @@ def _schedule(preview: Preview) -> dict[str, object]:
     schedule = preview.plan.schedule
     return {
         "start_at": schedule.start_at,
-        "windows": [dataclasses.asdict(window) for window in schedule.windows],
+        "windows": [
+            {**dataclasses.asdict(window), "days": list(window.days)} for window in schedule.windows
+        ],
         "freezes": [dataclasses.asdict(freeze) for freeze in schedule.freezes],
         "stage_outside_window": schedule.stage_outside_window,
         "deadline_s": schedule.deadline_s,

@@ -124,6 +124,8 @@ def test_pointer_may_mean_the_whole_answer(plan: Parse) -> None:
         ("{name: g, prometheus: {url: h, query: up}, success_when: value > 0}", "P110"),
         (f"{{name: g, {PROM[:-1]}, label: a-b}}, success_when: value > 0}}", "P110"),
         ("{name: g, tcp: {host: h, port: 1}}", "P102"),
+        ("{name: g, tcp: 'h:22', success_when: result.open}", "P101"),
+        ("{name: g, prometheus: up, success_when: value > 0}", "P101"),
         ("{name: g, tcp: {host: h, port: 70000}, success_when: result.open}", "P104"),
         ("{name: g, tcp: {host: -h, port: 1}, success_when: result.open}", "P110"),
         ("{name: g, tcp: {host: h, port: 1}, success_when: result.exit == 0}", "P113"),

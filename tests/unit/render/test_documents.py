@@ -1,5 +1,6 @@
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -7,6 +8,24 @@ import pytest
 
 from orchestrator.errors import Diagnostic, ExitCode, Where
 from orchestrator.plan.preview import preview
+from orchestrator.plan.resolved import (
+    Approval,
+    Budget,
+    Burst,
+    Compare,
+    CompareTest,
+    CompareTo,
+    Covered,
+    Direction,
+    Freeze,
+    Hook,
+    HookEvent,
+    Rate,
+    RateIncrease,
+    Requirement,
+    Schedule,
+    Window,
+)
 from orchestrator.render import diagnostics, shown, status
 from orchestrator.render.documents import dump, event_line, events_head, preview_document
 from orchestrator.rollout.machine import Rollout
@@ -16,6 +35,7 @@ SCHEMAS = Path(__file__).parents[3] / "schemas"
 MINE = ("preview", "status", "rollouts", "diagnostics", "devices", "artifact", "key", "lab",
         "events", "hosts")  # fmt: skip
 DIGEST = "e1" * 32
+START = 1_795_000_000.0  # when the plan was made
 
 
 def schema(name: str) -> dict:
@@ -46,6 +66,47 @@ def facts_of(plan) -> status.StatusFacts:
 @pytest.mark.parametrize("name", MINE)
 def test_schemas_are_schemas(name) -> None:
     jsonschema.Draft202012Validator.check_schema(schema(name))
+
+
+def test_preview_of_every_key_fits_its_schema(plan, plan_with) -> None:
+    wave = replace(
+        plan.waves[0],
+        hosts="lab",
+        capped=True,
+        covered=(Covered(plan.waves[0].devices[0], "hardware", "rev-a"),),
+        window=Burst(1, 600.0),
+        approval=Approval(2, ("ops",), not_author=True, expires_s=60.0),
+        deadline_s=5.0,
+    )
+    compare = Compare(
+        CompareTo.CONTROL, CompareTest.FISHER, 0.05, Direction.INCREASE, 1.5, min_samples=8
+    )
+    full = plan_with(
+        waves=(wave, *plan.waves[1:]),
+        gates=(replace(plan.gates[0], compare=compare),),
+        approval=Approval(),
+        schedule=Schedule(
+            start_at=START + 60.0,
+            windows=(Window(("mon",), "01:00", 3600.0, "UTC"),),
+            freezes=(Freeze(5.0, 6.0, "new year"),),
+            deadline_s=86400.0,
+        ),
+        rate=Rate(5, RateIncrease(2.0, 3, 10)),
+        budget=Budget(3, None, Burst(1, 60.0)),
+        max_parallel_per={"site": 2},
+        requires=(Requirement("modem", ">=7"),),
+        hooks=(Hook((HookEvent.HALTED,), email="ops@example.org"),),
+    )
+
+    found = preview_document(preview(full), DIGEST)
+
+    check("preview", found)
+    assert json.loads(dump(found)) == found
+    assert found["waves"][0]["covered"] == [
+        {"device": plan.waves[0].devices[0], "label": "hardware", "value": "rev-a"}
+    ]
+    assert found["limits"]["budget_count"] == 3
+    assert found["schedule"]["first_start_at"] > START
 
 
 def test_preview_fits_its_schema(plan) -> None:
