@@ -59,6 +59,7 @@ def resolve(text: str, devices: Sequence[DeviceId], artifact: str, *, late: bool
         parse_plan(text.encode(), file="drawn.yml"),
         devices=[Device(device, Address("127.0.0.1")) for device in devices],
         artifact=SimulatedArtifact.of(artifact).planned(),
+        claims={},
         survey=dict.fromkeys(devices, there),
         set_vars={},
         plan_sha256="0" * 64,
