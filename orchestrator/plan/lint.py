@@ -64,10 +64,32 @@ def lint_plan(reader: Reader, plan: Plan) -> None:
     for gate in plan.gates:
         _check_wave_names(reader, plan, gate)
     _lint_confirm(reader, plan)
+    _lint_deadlines(reader, plan)
     limits = [plan.limits, *(wave.limits for wave in plan.waves)]
     if any(limit.slow_start is False for limit in limits):
         message = "without slow start a bad release reaches `max_parallel` devices at once"
         reader.warn(plan.where, "P903", message, "remove `slow_start: false`")
+
+
+def _lint_deadlines(reader: Reader, plan: Plan) -> None:
+    """Notes deadlines that soaks alone take longer than."""
+    soaks_s = []
+    for wave in plan.waves:
+        soak_s = wave.limits.soak_s
+        soaks_s.append((plan.limits.soak_s or 0.0) if soak_s is None else soak_s)
+        if wave.deadline is not None and wave.deadline.after_s <= soaks_s[-1]:
+            message = f"wave `{wave.name}` is never over in time: its soak takes "
+            message += f"{format_duration(soaks_s[-1])}, its deadline is "
+            message += format_duration(wave.deadline.after_s)
+            reader.error(
+                wave.where, "P221", message, "make the deadline longer, or the soak shorter"
+            )
+    limit_s = plan.controls.schedule.deadline_s
+    if limit_s is not None and limit_s <= sum(soaks_s):
+        message = "the rollout is never over in time: its soaks take "
+        message += f"{format_duration(sum(soaks_s))}, its deadline is {format_duration(limit_s)}"
+        where = plan.controls.deadline_where or plan.where
+        reader.error(where, "P221", message, "make the deadline longer, or the soaks shorter")
 
 
 def _check_wave_names(reader: Reader, plan: Plan, gate: GateText) -> None:

@@ -139,6 +139,7 @@ class Controls:
     on_conflict: OnConflict = OnConflict.QUEUE
     hooks: tuple[Hook, ...] = ()
     windows_where: Where | None = None
+    deadline_where: Where | None = None
     requires_where: Where | None = None
 
 

@@ -52,6 +52,7 @@ def read_controls(reader: Reader, fields: Fields) -> Controls:
         or OnConflict.QUEUE,
         hooks=_hooks(reader, fields.get("hooks")),
         windows_where=fields.key_where("windows"),
+        deadline_where=fields.key_where("deadline"),
         requires_where=fields.key_where("requires"),
     )
 

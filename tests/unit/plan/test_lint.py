@@ -7,6 +7,7 @@ import pytest
 from orchestrator.errors import Diagnostic, Severity
 
 Check = Callable[[str], tuple[Diagnostic, ...]]
+GATE = "gates: [{name: ok, check: svc, success_when: result.exit == 0}]\n"
 
 
 def about(findings: Check, gate: str, rest: str = "waves: [rest]") -> list[Diagnostic]:
@@ -100,3 +101,32 @@ def test_broken_gates_are_not_called_missing(findings: Check) -> None:
     found = about(findings, "count: 0")
 
     assert [each.code for each in found] == ["P104"]
+
+
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ("waves: [{size: 1, soak: 1h, deadline: 1h}, rest]", "p.yml:5:9"),
+        ("soak: 2h\nwaves: [1, {size: rest, deadline: {after: 90m}}]", "p.yml:6:12"),
+        ("soak: 2h\ndeadline: 6h\nwaves: [1, 1, rest]", "p.yml:6:1"),
+        ("soak: 2h\ndeadline: 5h59m\nwaves: [1, 1, rest]", "p.yml:6:1"),
+    ],
+)
+def test_deadline_that_soaks_exceed_is_refused(findings: Check, written: str, place: str) -> None:
+    found = [each for each in findings(written + "\n" + GATE) if each.code == "P221"]
+
+    assert [str(each.where) for each in found] == [place]
+    assert "never over in time" in found[0].message
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "waves: [{size: 1, soak: 1h, deadline: 61m}, rest]",
+        "soak: 2h\ndeadline: 6h1m\nwaves: [1, 1, rest]",
+        "soak: 2h\ndeadline: 3h\nwaves: [{size: 1, soak: 0s}, rest]",
+        "deadline: 1m\nwaves: [1, rest]",
+    ],
+)
+def test_deadline_with_room_for_soaks_is_fine(findings: Check, written: str) -> None:
+    assert [each.code for each in findings(written + "\n" + GATE)] == []
