@@ -22,7 +22,8 @@ from orchestrator.rollout.events import Event, JournalEntry, OperatorAsked, Valu
 from orchestrator.rollout.machine import Rollout
 
 __all__ = [
-    "Changes", "Clock", "Dialogue", "Executor", "Inventory", "Lease", "Leases", "Observer", "Prober", "Row",
+    "Changes", "Clock", "Dialogue", "Executor", "Historian", "History", "Inventory", "Lease", "Leases", "Observer",
+    "Prober", "Row",
     "Sample", "Session", "Store", "Stored", "Transport",
 ]  # fmt: skip
 
@@ -107,10 +108,15 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a probe found: fields for conditions, or the error that prevented it."""
+    """What a probe found: fields for conditions, or the error that prevented it.
+
+    `series` are values by device, where the gate's query gives one for each; a device without
+    one has no data.
+    """
 
     fields: Mapping[str, Value] = field(default_factory=dict)
     error: str = ""
+    series: Mapping[str, float] = field(default_factory=dict)
 
 
 class Prober(Protocol):
@@ -118,6 +124,28 @@ class Prober(Protocol):
 
     async def sample(self, probe: Probe, *, deadline_s: float) -> Sample:
         """One sample; never raises for trouble with the probed thing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Samples of a stretch of the past with their UTC seconds, or the error that prevented it."""
+
+    samples: tuple[tuple[float, Sample], ...] = ()
+    error: str = ""
+
+
+class Historian(Protocol):
+    """Takes samples of the past, for the time in which no engine ran (R10)."""
+
+    def remembers(self, probe: Probe) -> bool:
+        """Whether the past of such a probe can be asked for."""
+        ...
+
+    async def history(
+        self, probe: Probe, *, start_at: float, end_at: float, step_s: float, deadline_s: float
+    ) -> History:
+        """Samples from `start_at` on, one every step; never raises for trouble with what is asked."""
         ...
 
 

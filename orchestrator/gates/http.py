@@ -1,8 +1,9 @@
-"""Samples of `http` gates: one GET from the controller, within tight limits.
+"""One GET from the controller, within tight limits; samples of `http` gates.
 
 Laws:
-1. Only http and https, without user and password in the address; no proxy, no cookies, no
-   credentials; certificates are checked against the system's store.
+1. Only http and https, without user and password in the address; no proxy, no cookies, and
+   no credentials but a token for its own origin; certificates are checked against the system's
+   store.
 2. A redirect is followed only within the same host and port (or from http to https of that host).
 3. A name that resolves to a link-local or cloud-metadata address is refused; the connection goes
    to the address that was looked at, so that a second look-up cannot change it. An address that the
@@ -18,8 +19,10 @@ import ipaddress
 import json
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.device.check import Scalar, finite, single
 from orchestrator.gates import pointer
@@ -33,10 +36,20 @@ REDIRECTS_MAX = 3
 ADDRESSES_MAX = 4  # of one name that are tried
 _PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_SUCCESS = range(200, 300)
+SUCCESS = range(200, 300)
 _METADATA = frozenset({"100.100.100.200", "fd00:ec2::254"})  # not link-local, but the same thing
 
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
+Origin = tuple[str, str, int]  # scheme, host, port
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token, shown to one origin only, whatever redirects say; never printed."""
+
+    origin: Origin
+    secret: str = field(repr=False)
 
 
 async def ask(url: str, value: str | None, *, deadline_s: float) -> dict[str, Scalar]:
@@ -45,18 +58,51 @@ async def ask(url: str, value: str | None, *, deadline_s: float) -> dict[str, Sc
     Raises:
         ProbeError: there was no sample.
     """
+    return await get(url, lambda response: _read(response, value), deadline_s=deadline_s)
+
+
+async def get(
+    url: str,
+    read: Callable[[httpx.Response], Awaitable[T]],
+    *,
+    deadline_s: float,
+    token: Token | None = None,
+) -> T:
+    """What `read` makes of the answer, whose body has not been read yet.
+
+    Raises:
+        ProbeError: there was no answer, or `read` found that it cannot be used.
+    """
     import httpx
 
     target = checked_url(url)
     try:
         async with asyncio.timeout(deadline_s):
-            return await _ask(target, value, deadline_s=deadline_s)
+            return await _follow(target, read, deadline_s=deadline_s, token=token)
     except TimeoutError as error:
         message = f"no answer of `{target.host}` within {deadline_s:g} s"
         raise ProbeError(message) from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ssl.SSLError) as error:
         message = f"`{target.host}`: {error or type(error).__name__}"
         raise ProbeError(message) from error
+
+
+async def body_of(response: httpx.Response, bytes_max: int) -> bytes:
+    """The body, never held beyond the limit.
+
+    Raises:
+        ProbeError: it is compressed or longer.
+    """
+    if response.headers.get("content-encoding", "identity") != "identity":
+        message = "the answer is compressed although that was declined"
+        raise ProbeError(message)
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > bytes_max:
+            message = f"the answer is longer than {bytes_max // 1024} KiB"
+            raise ProbeError(message)
+    return bytes(body)
 
 
 def checked_url(url: str) -> httpx.URL:
@@ -81,7 +127,13 @@ def checked_url(url: str) -> httpx.URL:
     return parsed
 
 
-async def _ask(target: httpx.URL, value: str | None, *, deadline_s: float) -> dict[str, Scalar]:
+async def _follow(
+    target: httpx.URL,
+    read: Callable[[httpx.Response], Awaitable[T]],
+    *,
+    deadline_s: float,
+    token: Token | None,
+) -> T:
     import httpx
 
     client = httpx.AsyncClient(
@@ -93,11 +145,11 @@ async def _ask(target: httpx.URL, value: str | None, *, deadline_s: float) -> di
     )
     async with client:
         for _ in range(REDIRECTS_MAX + 1):
-            response = await _get(client, target)
+            response = await _get(client, target, token)
             try:
                 onward = _redirect(target, response)
                 if onward is None:
-                    return await _read(response, value)
+                    return await read(response)
                 target = onward
             finally:
                 await response.aclose()
@@ -105,16 +157,19 @@ async def _ask(target: httpx.URL, value: str | None, *, deadline_s: float) -> di
     raise ProbeError(message)
 
 
-async def _get(client: httpx.AsyncClient, target: httpx.URL) -> httpx.Response:
+async def _get(client: httpx.AsyncClient, target: httpx.URL, token: Token | None) -> httpx.Response:
     """The answer's head, from the first address that takes the connection."""
     import httpx
 
     trouble: Exception | None = None
-    for address in await _addresses(target):
+    headers = {"host": target.netloc.decode("ascii")}
+    if token is not None and token.origin == origin(target):
+        headers["authorization"] = f"Bearer {token.secret}"
+    for address in await addresses(target.host, target.port or _PORTS[target.scheme]):
         request = client.build_request(
             "GET",
             target.copy_with(host=address),
-            headers={"host": target.netloc.decode("ascii")},
+            headers=headers,
             extensions={"sni_hostname": target.host},
         )
         try:
@@ -125,9 +180,12 @@ async def _get(client: httpx.AsyncClient, target: httpx.URL) -> httpx.Response:
     raise trouble
 
 
-async def _addresses(target: httpx.URL) -> list[str]:
-    host = target.host
-    port = target.port or _PORTS[target.scheme]
+async def addresses(host: str, port: int) -> list[str]:
+    """Where to connect to for a host: at least one address and at most `ADDRESSES_MAX`.
+
+    Raises:
+        ProbeError: it does not resolve, or to what must not be asked.
+    """
     if _ip(host) is not None:
         return [host]
     try:
@@ -136,8 +194,8 @@ async def _addresses(target: httpx.URL) -> list[str]:
     except (OSError, UnicodeError) as error:
         message = f"`{host}` does not resolve"
         raise ProbeError(message) from error
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-    usable = [address for address in addresses if not _forbidden(address)]
+    resolved = dict.fromkeys(str(entry[4][0]) for entry in found)
+    usable = [address for address in resolved if not _forbidden(address)]
     if not usable:
         message = f"`{host}` resolves to a link-local or metadata address"
         raise ProbeError(message)
@@ -165,8 +223,8 @@ def _redirect(target: httpx.URL, response: httpx.Response) -> httpx.URL | None:
     if response.status_code not in _REDIRECTS or location is None:
         return None
     onward = checked_url(str(target.join(location)))
-    same = _origin(onward) == _origin(target)
-    upgrade = (_origin(target), _origin(onward)) == (
+    same = origin(onward) == origin(target)
+    upgrade = (origin(target), origin(onward)) == (
         ("http", target.host, _PORTS["http"]),
         ("https", target.host, _PORTS["https"]),
     )
@@ -176,7 +234,8 @@ def _redirect(target: httpx.URL, response: httpx.Response) -> httpx.URL | None:
     return onward
 
 
-def _origin(url: httpx.URL) -> tuple[str, str, int]:
+def origin(url: httpx.URL) -> Origin:
+    """What must be the same for two addresses to be of one server."""
     return url.scheme, url.host, url.port or _PORTS[url.scheme]
 
 
@@ -185,21 +244,13 @@ async def _read(response: httpx.Response, value: str | None) -> dict[str, Scalar
     fields: dict[str, Scalar] = {"status": status}
     if value is None:
         return fields
-    if response.headers.get("content-encoding", "identity") != "identity":
-        message = "the answer is compressed although that was declined"
-        raise ProbeError(message)
-    body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            message = f"the answer is longer than {BODY_BYTES_MAX // 1024} KiB"
-            raise ProbeError(message)
+    body = await body_of(response, BODY_BYTES_MAX)
     try:
         found = single(pointer.find(json.loads(body), value), name="value")
     except pointer.Absent:
         return fields
     except (ValueError, RecursionError) as error:
-        if status not in _SUCCESS:  # an error page is no JSON: the status tells
+        if status not in SUCCESS:  # an error page is no JSON: the status tells
             return fields
         message = f"the answer cannot be used: {error}"
         raise ProbeError(message) from error

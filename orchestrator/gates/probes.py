@@ -1,4 +1,4 @@
-"""The prober of the engine: one sample of an `http` or `command` gate.
+"""The prober of the engine: one sample of a gate that the controller asks.
 
 Laws:
 1. Trouble with the probed thing is an error in the sample, never an exception and never a field.
@@ -10,60 +10,97 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import assert_never
+from dataclasses import dataclass, field
 
-from orchestrator.engine.ports import Sample
-from orchestrator.gates import command, http, pointer
+from orchestrator.engine.ports import History, Sample
+from orchestrator.gates.command import Commands
 from orchestrator.gates.failure import ProbeError
+from orchestrator.gates.kinds import Kind, PrometheusKind, built_in
+from orchestrator.gates.plugins import Plugins
+from orchestrator.gates.tokens import Tokens
 from orchestrator.plan.resolved import Probe, ProbeKind
 
 _CONTEXT_KEY = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_ELSEWHERE = frozenset({ProbeKind.CHECK, ProbeKind.STATS})  # the device, the rollout itself
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What the operator's configuration lets gates do.
+
+    `commands` are absolute paths, or names that are looked up in a fixed search path; `kinds` are
+    kinds of gates that other packages bring; `tokens` say where bearer tokens lie
+    (`gates.tokens`), and `environment` is where those of `env:` stand.
+    """
+
+    commands: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Probes:
-    """Takes samples; implements `engine.ports.Prober`.
+    """Takes samples; implements `engine.ports.Prober` and `Historian`.
 
     Args:
-        allowed: commands that `command` gates may start, from the operator's configuration:
-            absolute paths, or names that are looked up in a fixed search path.
+        allowed: what the operator's configuration allows, or the commands alone.
         context: told to commands, as `ROLLOUT_` and the key in capitals (`plan`, `release`, ...).
+
+    Raises:
+        ProbeError: an entry of the configuration cannot be read.
     """
 
     def __init__(
-        self, allowed: Sequence[str] = (), context: Mapping[str, str] | None = None
+        self,
+        allowed: Allowed | Sequence[str] = (),
+        context: Mapping[str, str] | None = None,
     ) -> None:
+        if not isinstance(allowed, Allowed):
+            allowed = Allowed(commands=tuple(allowed))
         context = context or {}
         assert all(_CONTEXT_KEY.fullmatch(key) for key in context), "keys become variable names"
         told = {f"ROLLOUT_{key.upper()}": value for key, value in context.items()}
-        self._commands = command.Commands(tuple(allowed), told)
+        tokens = Tokens(allowed.tokens, allowed.environment)
+        self._kinds = dict(built_in(Commands(allowed.commands, told), tokens))
+        self._plugins = Plugins(allowed.kinds)
 
     def refused(self, probe: Probe) -> str | None:
         """Why the probe would never be taken, for previews; None when it may."""
+        if probe.kind in _ELSEWHERE:
+            return None
         try:
-            match probe.kind:
-                case ProbeKind.HTTP:
-                    http.checked_url(probe.url)
-                    pointer.tokens(probe.value or "")
-                case ProbeKind.COMMAND:
-                    self._commands.program(probe.argv)
-                case ProbeKind.CHECK:
-                    pass  # the device decides
-                case ProbeKind.TCP | ProbeKind.PROMETHEUS | ProbeKind.STATS:
-                    pass  # checked when the plan was read
-                case _:
-                    assert_never(probe.kind)
-        except (ProbeError, ValueError) as error:
+            self._kind(probe).check(probe)
+        except ProbeError as error:
             return str(error)
         return None
 
     async def sample(self, probe: Probe, *, deadline_s: float) -> Sample:
         """One sample; never raises for trouble with the probed thing."""
-        assert probe.kind is not ProbeKind.CHECK, "checks run on the device"
+        assert probe.kind not in _ELSEWHERE, "it is asked on the device, or of the rollout itself"
         try:
-            if probe.kind is ProbeKind.HTTP:
-                fields = await http.ask(probe.url, probe.value, deadline_s=deadline_s)
-            else:
-                fields = await self._commands.run(probe.argv, deadline_s=deadline_s)
+            return await self._kind(probe).sample(probe, deadline_s=deadline_s)
         except ProbeError as error:
             return Sample(error=str(error))
-        return Sample(fields)
+
+    def remembers(self, probe: Probe) -> bool:
+        """Whether the past of such a probe can be asked for."""
+        return probe.kind is ProbeKind.PROMETHEUS
+
+    async def history(
+        self, probe: Probe, *, start_at: float, end_at: float, step_s: float, deadline_s: float
+    ) -> History:
+        """Samples of the past; never raises for trouble with what is asked."""
+        kind = self._kinds[probe.kind]
+        assert isinstance(kind, PrometheusKind), "no other kind remembers"
+        try:
+            samples = await kind.history(
+                probe, start_at=start_at, end_at=end_at, step_s=step_s, deadline_s=deadline_s
+            )
+        except ProbeError as error:
+            return History(error=str(error))
+        return History(samples)
+
+    def _kind(self, probe: Probe) -> Kind:
+        if probe.kind is ProbeKind.PLUGIN:
+            return self._plugins.kind(probe.plugin)
+        return self._kinds[probe.kind]

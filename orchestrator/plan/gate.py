@@ -30,6 +30,7 @@ class ProbeKind(StrEnum):
     TCP = "tcp"  # a connection from the controller
     PROMETHEUS = "prometheus"  # an instant query
     STATS = "stats"  # what the rollout itself counted
+    PLUGIN = "plugin"  # a kind of another package, allowed by the operator's configuration
 
 
 class StatName(StrEnum):
@@ -75,7 +76,8 @@ class Probe:
 
     `value` is a JSON pointer (RFC 6901) into an HTTP answer's body. `url` and `query` ask
     Prometheus, `label` names the label whose value is a device ("" for one value for all).
-    `host` and `port` are of a TCP connection; `stat` is a `StatName`.
+    `host` and `port` are of a TCP connection; `stat` is a `StatName`. `plugin` names a kind of
+    another package, `options` are the texts that it is given.
     """
 
     kind: ProbeKind
@@ -88,6 +90,8 @@ class Probe:
     query: str = ""
     label: str = ""
     stat: str = ""
+    plugin: str = ""
+    options: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

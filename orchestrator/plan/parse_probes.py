@@ -24,6 +24,7 @@ CHECK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 POINTER = re.compile(r"(/([^/~]|~[01])*)*")  # RFC 6901
 HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}|[0-9A-Fa-f:.]{2,45}")  # names, IPv4, IPv6
 LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")  # Prometheus' data model
+KIND_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 ARGV_MAX = 64
 PORT_MAX = 65535
 ALPHA_DEFAULT = 0.05
@@ -210,3 +211,8 @@ def url_problem(url: str, key: str = "url") -> tuple[str, str] | None:
 def is_host(text: str) -> bool:
     """Whether a text names a host: a name or an address, nothing that could be an option."""
     return bool(HOST.fullmatch(text))
+
+
+def is_kind_name(text: str) -> bool:
+    """Whether a text can name a kind of gate that another package brings."""
+    return bool(KIND_NAME.fullmatch(text))

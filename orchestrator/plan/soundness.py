@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 
 from orchestrator.device.model import Address, Hop
@@ -20,7 +20,7 @@ from orchestrator.plan.expression import ANY_SCOPE
 from orchestrator.plan.expression_model import ExpressionError
 from orchestrator.plan.expression_parser import parse_expression
 from orchestrator.plan.parse import BECOME
-from orchestrator.plan.parse_probes import check_name_problem, is_host, url_problem
+from orchestrator.plan.parse_probes import check_name_problem, is_host, is_kind_name, url_problem
 from orchestrator.plan.parse_schedule import WEEK_S, is_clock
 from orchestrator.plan.reader import COUNT_MAX, NAME
 from orchestrator.plan.releases import constraint_problem
@@ -134,19 +134,20 @@ def _has_samples(gate: Gate) -> bool:
 
 
 def _can_ask(probe: Probe) -> bool:
-    match probe.kind:
-        case ProbeKind.CHECK:
-            return check_name_problem(probe.check) is None
-        case ProbeKind.HTTP:
-            return url_problem(probe.url) is None
-        case ProbeKind.COMMAND:
-            return bool(probe.argv)
-        case ProbeKind.TCP:
-            return is_host(probe.host) and 1 <= probe.port <= _PORT_MAX
-        case ProbeKind.PROMETHEUS:
-            return url_problem(probe.url) is None and bool(probe.query.strip())
-        case ProbeKind.STATS:
-            return probe.stat in set(StatName)
+    return _CAN_ASK[probe.kind](probe)
+
+
+_CAN_ASK: Mapping[ProbeKind, Callable[[Probe], bool]] = {
+    ProbeKind.CHECK: lambda probe: check_name_problem(probe.check) is None,
+    ProbeKind.HTTP: lambda probe: url_problem(probe.url) is None,
+    ProbeKind.COMMAND: lambda probe: bool(probe.argv),
+    ProbeKind.TCP: lambda probe: is_host(probe.host) and 1 <= probe.port <= _PORT_MAX,
+    ProbeKind.PROMETHEUS: lambda probe: (
+        url_problem(probe.url) is None and bool(probe.query.strip())
+    ),
+    ProbeKind.STATS: lambda probe: probe.stat in set(StatName),
+    ProbeKind.PLUGIN: lambda probe: is_kind_name(probe.plugin),
+}
 
 
 def _times(plan: ResolvedPlan) -> Iterator[str]:

@@ -45,20 +45,21 @@ def _samples(gate: Gate) -> str:
 
 
 def _probe(probe: Probe) -> str:
+    if probe.kind is ProbeKind.CHECK:
+        return f"check {escape(probe.check)} on the device"
+    return f"{probe.kind} {escape(_asked(probe))}"
+
+
+def _asked(probe: Probe) -> str:
     match probe.kind:
-        case ProbeKind.CHECK:
-            return f"check {escape(probe.check)} on the device"
-        case ProbeKind.HTTP:
-            return f"http {escape(probe.url)}"
-        case ProbeKind.COMMAND:
-            return f"command {escape(' '.join(probe.argv))}"
         case ProbeKind.TCP:
-            return f"tcp {escape(probe.host)}:{probe.port}"
+            return f"{probe.host}:{probe.port}"
         case ProbeKind.PROMETHEUS:
-            per = f" per {escape(probe.label)}" if probe.label else ""
-            return f"prometheus {escape(probe.query)}{per}"
-        case ProbeKind.STATS:
-            return f"stats {escape(probe.stat)}"
+            return probe.query + (f" per {probe.label}" if probe.label else "")
+        case ProbeKind.PLUGIN:
+            return " ".join((probe.plugin, *(f"{key}={value}" for key, value in probe.options)))
+        case _:
+            return probe.url or probe.stat or " ".join(probe.argv)
 
 
 def _compare(compare: Compare) -> str:

@@ -205,10 +205,8 @@ class TestForbiddenAddresses:
     async def test_address_that_the_plan_writes_out_is_not_looked_up(self, monkeypatch):
         resolves_to(monkeypatch)
 
-        assert await http._addresses(http.checked_url("http://169.254.169.254/x")) == [
-            "169.254.169.254"
-        ]
-        assert await http._addresses(http.checked_url("http://[fe80::1]/x")) == ["fe80::1"]
+        assert await http.addresses("169.254.169.254", 80) == ["169.254.169.254"]
+        assert await http.addresses("fe80::1", 80) == ["fe80::1"]
 
     async def test_name_that_does_not_resolve_is_an_error(self, monkeypatch):
         async def getaddrinfo(*_args, **_more):
