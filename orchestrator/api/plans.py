@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator import __version__
 from orchestrator.api.connections import open_transport
+from orchestrator.api.gates import probes_of
 from orchestrator.api.plan_artifacts import planned_artifact
 from orchestrator.api.project import load_inventory, read_file
 from orchestrator.api.saved import choice_digest, inventory_digest
@@ -221,12 +222,13 @@ def _prepared(resolved: ResolvedPlan, *, saved: bool, continues: str | None = No
 
 def _refuse_commands(settings: Settings, resolved: ResolvedPlan) -> None:
     """Refuses gates whose program or address is not allowed, before anything moves."""
-    from orchestrator.gates.probes import Probes
-
-    probes = Probes(settings.allow_commands)
+    probes = probes_of(settings)
     for gate in resolved.gates:
         for probe in (gate.probe, *gate.probes.values()):
             if why := probes.refused(probe):
                 message = f"gate `{gate.name}`: {why}"
-                hint = "programs are allowed in your own configuration: `allow_commands = [...]`"
+                hint = (
+                    "your own configuration allows programs (`allow_commands = [...]`) and kinds "
+                    "of other packages (`allow_gate_kinds = [...]`)"
+                )
                 raise PlanError(message, hint=hint, code="G110")

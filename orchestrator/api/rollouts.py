@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.api.connections import open_transport
+from orchestrator.api.gates import probes_of
 from orchestrator.api.owners import is_gone, person, this_process
 from orchestrator.api.plan_artifacts import artifact_path
 from orchestrator.api.saved import refuse_repeated, refuse_stale
@@ -202,7 +203,6 @@ def _engine(
 ) -> Engine:
     from orchestrator.engine.clock import SystemClock
     from orchestrator.engine.loop import Engine, Job, Ports
-    from orchestrator.gates.probes import Probes
     from orchestrator.ssh.transport import SshTransport
 
     assert isinstance(transport, SshTransport)
@@ -212,7 +212,7 @@ def _engine(
         store=store,
         leases=store,
         transport=transport,
-        prober=Probes(settings.allow_commands, context),
+        prober=probes_of(settings, context),
         clock=SystemClock(),
         token=lambda: secrets.token_hex(16),
     )

@@ -25,7 +25,9 @@ class Settings:
     """The operator's configuration; all paths absolute.
 
     `trusted_keys` are public keys with which the controller itself checks artifacts (devices
-    check in any case); `allow_commands` are programs that `command` gates may run;
+    check in any case); `allow_commands` are programs that `command` gates may run,
+    `allow_gate_kinds` kinds of gates of other packages, `gate_tokens` say where bearer tokens for
+    monitoring systems lie (`ORIGIN=file:PATH`, `ORIGIN=env:NAME`);
     `connections_max` bounds SSH handshakes under way at once.
     """
 
@@ -34,6 +36,8 @@ class Settings:
     inventory: tuple[str, ...] = ()
     trusted_keys: tuple[Path, ...] = ()
     allow_commands: tuple[str, ...] = ()
+    allow_gate_kinds: tuple[str, ...] = ()
+    gate_tokens: tuple[str, ...] = ()
     known_hosts: tuple[Path, ...] = ()
     identity_files: tuple[Path, ...] = ()
     connections_max: int = 100

@@ -32,14 +32,18 @@ KINDS: Mapping[str, type] = {
     "color": str,
     "trusted_keys": list,
     "allow_commands": list,
+    "allow_gate_kinds": list,
+    "gate_tokens": list,
     "known_hosts": list,
     "identity_files": list,
     "connections_max": int,
 }
-POWER_KEYS = frozenset({"allow_commands", "trusted_keys"})
+POWER_KEYS = frozenset({"allow_commands", "allow_gate_kinds", "gate_tokens", "trusted_keys"})
 PATH_KEYS = frozenset({"inventory", "trusted_keys", "known_hosts", "identity_files"})
 COLORS = ("auto", "always", "never")
 _KIND_NAMES = {str: "a text", list: "a list of texts", int: "a whole number"}
+_SEPARATORS = {"gate_tokens": ","}  # of lists in variables: addresses hold colons
+_GATE_TOKEN = re.compile(r"https?://[^=/]+=(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*)")
 _PASSWORD = re.compile(r"[a-z0-9+]+://(?:[^@]*:[^@]*@|.*[?&](?:ssl)?password=)", re.IGNORECASE)
 _TOML_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
@@ -126,7 +130,7 @@ def _from_environment(environment: Mapping[str, str], directory: Path) -> dict[s
         where = Where(f"environment variable {name}")
         raw: object = text
         if kind is list:
-            raw = [part for part in text.split(os.pathsep) if part]
+            raw = [part for part in text.split(_SEPARATORS.get(key, os.pathsep)) if part]
         elif kind is int:
             raw = int(text) if text.isascii() and text.isdigit() else text
         found[key] = _checked(key, raw, where, directory)
@@ -198,24 +202,29 @@ def _has_password(key: str, raw: object) -> bool:
 
 
 def _checked(key: str, raw: object, where: Where, base: Path) -> Value:
-    kind = KINDS[key]
-    right = isinstance(raw, kind) and not isinstance(raw, bool)
-    if kind is list and isinstance(raw, list):
-        right = all(isinstance(item, str) and item for item in raw)
-    if not right:
-        message = f"`{key}` must be {_KIND_NAMES[kind]}"
-        raise OrchestratorError(message, where=where, code="C105")
-    if key == "color" and raw not in COLORS:
-        message = f"`color` must be one of {', '.join(COLORS)}"
-        raise OrchestratorError(message, where=where, code="C105")
-    if key == "connections_max" and isinstance(raw, int) and not 1 <= raw <= CONNECTIONS_MAX:
-        message = f"`connections_max` must be between 1 and {CONNECTIONS_MAX}"
-        raise OrchestratorError(message, where=where, code="C105")
+    if problem := _problem(key, raw):
+        raise OrchestratorError(problem, where=where, code="C105")
     if isinstance(raw, list):
         return tuple(absolute(item, base) if key in PATH_KEYS else item for item in raw)
     if isinstance(raw, int):
         return raw
     return absolute(str(raw), base) if key == "state" else str(raw)
+
+
+def _problem(key: str, raw: object) -> str:
+    kind = KINDS[key]
+    right = isinstance(raw, kind) and not isinstance(raw, bool)
+    if isinstance(raw, list):
+        right = right and all(isinstance(item, str) and item for item in raw)
+    if not right:
+        return f"`{key}` must be {_KIND_NAMES[kind]}"
+    if key == "color" and raw not in COLORS:
+        return f"`color` must be one of {', '.join(COLORS)}"
+    if isinstance(raw, int) and not 1 <= raw <= CONNECTIONS_MAX:
+        return f"`connections_max` must be between 1 and {CONNECTIONS_MAX}"
+    if key == "gate_tokens" and isinstance(raw, list) and not all(map(_GATE_TOKEN.fullmatch, raw)):
+        return "`gate_tokens` are `https://host:port=file:/path` or `https://host:port=env:NAME`"
+    return ""
 
 
 def absolute(text: str, base: Path) -> str:
@@ -240,6 +249,8 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
         inventory=texts("inventory"),
         trusted_keys=paths("trusted_keys"),
         allow_commands=texts("allow_commands"),
+        allow_gate_kinds=texts("allow_gate_kinds"),
+        gate_tokens=texts("gate_tokens"),
         known_hosts=paths("known_hosts"),
         identity_files=paths("identity_files"),
         connections_max=limit if isinstance(limit, int) else 100,

@@ -97,6 +97,26 @@ def test_the_user_and_the_environment_may_grant_power(project, user_file) -> Non
     assert from_env.trusted_keys == (project / "a.pub", Path("/b.pub"))
 
 
+def test_gates_get_what_the_user_grants_them(project, user_file) -> None:
+    entry = "https://prom.example:9090=file:/etc/rollout/prom.token"
+    user = write(user_file, f'allow_gate_kinds = ["influx"]\ngate_tokens = ["{entry}"]\n')
+    variable = {"ROLLOUT_GATE_TOKENS": "http://a:1=env:A,http://b:2=env:B"}
+
+    from_user = load(Flags(config=user), {}, project).settings
+    from_env = load(Flags(config=user), variable, project).settings
+
+    assert (from_user.allow_gate_kinds, from_user.gate_tokens) == (("influx",), (entry,))
+    assert from_env.gate_tokens == ("http://a:1=env:A", "http://b:2=env:B")
+
+
+@pytest.mark.parametrize("entry", ["https://a=secret", "a=env:A", "https://a/x=env:A", "https://a"])
+def test_token_written_out_or_for_no_origin_is_refused(project, user_file, entry) -> None:
+    user = write(user_file, f'gate_tokens = ["{entry}"]\n')
+
+    with pytest.raises(OrchestratorError, match="gate_tokens"):
+        load(Flags(config=user), {}, project)
+
+
 @pytest.mark.parametrize(
     "url",
     [
