@@ -1,7 +1,8 @@
 """What a condition may use of a health check: its exit code and one optional JSON line.
 
 Laws:
-1. A check that did not run is an error, never a sample: no such check (127), out of time (124).
+1. A check that did not run is an error, never a sample: no such check, or none that can tell (127),
+   out of time (124).
 2. The JSON line is one flat object. Text that does not start with `{` is for people and brings no
    fields; a line that starts with `{` must parse, with single values and without repeated keys.
 3. A number that is not finite is left out: an absent field is no data, and no data is never
@@ -32,7 +33,8 @@ def check_fields(result: CheckResult) -> dict[str, Scalar]:
             and holds no control characters of the device.
     """
     if result.exit == EXIT_NO_SUCH_CHECK:
-        message = f"no check `{result.name}` on the device"
+        why = f", or it cannot tell: {result.output!a}" if result.output else ""
+        message = f"no check `{result.name}` on the device{why}"
         raise ValueError(message)
     if result.exit == EXIT_TIMED_OUT:
         message = f"check `{result.name}` ran out of time on the device"

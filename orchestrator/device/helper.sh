@@ -88,7 +88,7 @@ args() { # KEY=VALUE...: sets P_KEY, each checked against its own grammar
       nonce | audit | seq) case $v in *[!A-Za-z0-9._-]*) return 1 ;; esac ;;
       sha | unless) case $v in *[!0-9a-f]*) return 1 ;; esac && [ ${#v} -eq 64 ] || return 1 ;;
       name) frame_name "$v" || return 1 ;;
-      checks) case $v in *[!A-Za-z0-9._,-]*) return 1 ;; esac ;;
+      checks) case $v in *[!A-Za-z0-9._:+/@,-]*) return 1 ;; esac ;;
     esac
     case $key in
       txn) P_txn=$v ;; controller) P_controller=$v ;; component) P_component=$v ;;
@@ -995,6 +995,7 @@ facts() {
   [ -z "$CHECKS" ] || { names "$CHECKS" && list="$list $W"; }
   seen=' '
   for W in $list; do
+    W=${W%.check} # its definition for checks.sh
     case $seen in *" $W "*) ;; *) seen="$seen$W " && say health-check "$W" ;; esac
   done
   old_provides
@@ -1025,6 +1026,18 @@ release_checks() { # CHECKS is the directory of checks that the active release b
   case $W in /*) dec "$W" && CHECKS=$ROOT${W%/}/.rollout/health ;; esac
 }
 
+find_check() { # NAME: CHECK is the program that looks, empty when there is none, and TOLD its argument
+  CHECK= TOLD=
+  case $1 in
+    *:*) CHECK=$LIB/checks.sh TOLD=$1 && return ;; # a built-in one: a name never holds a colon
+    */*) return ;;
+  esac
+  for W in "$ETC/health.d/$1" "${CHECKS:-/nonexistent}/$1"; do
+    [ ! -f "$W" ] || [ ! -x "$W" ] || { CHECK=$W && return; }
+    [ ! -f "$W.check" ] || { CHECK=$LIB/checks.sh TOLD=$W.check && return; }
+  done
+}
+
 health() {
   fields nonce
   release_checks
@@ -1032,16 +1045,15 @@ health() {
   while [ -n "$rest" ]; do
     name=${rest%%,*} rest=${rest#*,}
     case $name in '' | .*) continue ;; esac
-    check=$ETC/health.d/$name
-    [ -x "$check" ] || check=${CHECKS:-/nonexistent}/$name
-    if [ ! -f "$check" ] || [ ! -x "$check" ]; then
+    find_check "$name"
+    if [ ! -x "$CHECK" ]; then
       say check "$name" 127
       continue
     fi
     # awk leaves at the mark: what a check that was stopped leaves behind may hold the pipe open
     W=$(
       {
-        cd / && bounded "$P_timeout" env -i "PATH=$PATH" LC_ALL=C "ROLLOUT_ROOT=$ROOT" "$check" </dev/null 2>/dev/null
+        cd / && bounded "$P_timeout" env -i "PATH=$PATH" LC_ALL=C "ROLLOUT_ROOT=$ROOT" "$CHECK" ${TOLD:+"$TOLD"} </dev/null 2>/dev/null
         printf '\n%s %s\n' "$mark" $?
       } | awk -v "mark=$mark" '$1 == mark { print $2; print first; exit } NR == 1 { first = substr($0, 1, 2000) }'
     )

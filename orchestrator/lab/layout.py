@@ -110,7 +110,9 @@ class TreeMaker:
 
     def __init__(self, options: LabOptions) -> None:
         package = resources.files("orchestrator.device")
-        self._helper = package.joinpath("helper.sh").read_bytes()
+        self._programs = {
+            name: package.joinpath(name).read_bytes() for name in ("helper.sh", "checks.sh")
+        }
         self._modules = {
             entry.name: entry.read_bytes()
             for entry in package.joinpath("modules").iterdir()
@@ -138,7 +140,8 @@ class TreeMaker:
         for name, content in self._keys.items():
             _put(etc / "keys" / _pem(name), content)
         _put(etc / "health.d/app", self._check, mode=0o755)
-        _put(lib / "helper.sh", self._helper, mode=0o755)
+        for name, content in self._programs.items():
+            _put(lib / name, content, mode=0o755)
         for name, content in self._modules.items():
             _put(lib / "modules" / name, content, mode=0o755)
         _put(lib / "launch", launcher(root).encode(), mode=0o755)

@@ -211,7 +211,8 @@ def enrol_input(wanted: Enrolment, *, apply: bool) -> bytes:
 def files_of(wanted: Enrolment) -> dict[str, tuple[int, bytes]]:
     """Files that enrolment places, by their name in `enroll.sh`, with mode and content."""
     package = resources.files("orchestrator.device")
-    found = {"helper.sh": (0o755, package.joinpath("helper.sh").read_bytes())}
+    programs = ("helper.sh", "checks.sh")
+    found = {name: (0o755, package.joinpath(name).read_bytes()) for name in programs}
     for entry in package.joinpath("modules").iterdir():
         if entry.is_file() and _FILE_NAME.fullmatch(entry.name) and "." not in entry.name:
             found[f"modules/{entry.name}"] = (0o755, entry.read_bytes())
@@ -219,7 +220,8 @@ def files_of(wanted: Enrolment) -> dict[str, tuple[int, bytes]]:
         file = name if name.endswith(".pem") else f"{name}.pem"
         found[f"keys/{file}"] = (0o644, body)
     for name, body in wanted.checks.items():
-        found[f"health.d/{name}"] = (0o755, body)
+        mode = 0o644 if name.endswith(".check") else 0o755  # a definition, or a program
+        found[f"health.d/{name}"] = (mode, body)
     for name in found:
         if not _FILE_NAME.fullmatch(name):
             message = f"file name `{name}` has characters that it may not have"

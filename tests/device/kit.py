@@ -28,6 +28,7 @@ from orchestrator.errors import DeviceError
 
 PACKAGE = Path(__file__).resolve().parents[2] / "orchestrator" / "device"
 HELPER = PACKAGE / "helper.sh"
+CHECKS = PACKAGE / "checks.sh"
 MODULES = PACKAGE / "modules"
 VERSION = b'{"format":"mender","version":3}'
 TIME_LIMIT_S = 60
@@ -243,12 +244,13 @@ class Device:
         modules = root / "usr/lib/rollout/modules"
         modules.mkdir(parents=True)
         shutil.copy(HELPER, modules.parent / "helper.sh")
-        for module in MODULES.iterdir():
-            body = module.read_text().split("\n", 1)[1]
+        for program in (*MODULES.iterdir(), CHECKS):
+            body = program.read_text().split("\n", 1)[1]
             wrapper = shutil.which(shell.argv[0])
             words = " ".join((str(wrapper), *shell.argv[1:]))
-            (modules / module.name).write_text(f"#!{words}\n{body}")
-            (modules / module.name).chmod(0o755)
+            place = modules.parent if program == CHECKS else modules
+            (place / program.name).write_text(f"#!{words}\n{body}")
+            (place / program.name).chmod(0o755)
         self.boot("11111111-0000-0000-0000-000000000001")
         self._open: list[subprocess.Popen[bytes]] = []
 
