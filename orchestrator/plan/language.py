@@ -124,6 +124,7 @@ GATE = Section(
         "tcp": NONE,
         "prometheus": NONE,
         "stats": NONE,
+        "plugin": NONE,
         "stage": "`device` for `check`, otherwise `wave`",
         "waves": "all waves",
         "success_when": NONE,
@@ -141,9 +142,23 @@ GATE = Section(
         "dry_run": "`false`",
     },
 )
+CHECK = Section(
+    "check",
+    {
+        "service": NONE,
+        "process": NONE,
+        "port": NONE,
+        "http": NONE,
+        "file": NONE,
+        "disk": NONE,
+        "min": "required with `disk`",
+        "load": NONE,
+    },
+)
 HTTP = Section("http", {"url": REQUIRED, "value": NONE})
 TCP = Section("tcp", {"host": REQUIRED, "port": REQUIRED})
 PROMETHEUS = Section("prometheus", {"url": REQUIRED, "query": REQUIRED, "label": NONE})
+PLUGIN = Section("plugin", {"kind": REQUIRED, "options": "`{}`"})
 COMPARE = Section(
     "compare",
     {
@@ -192,7 +207,7 @@ ROLLBACK = Section(
 )
 SECTIONS = (
     PLAN, WAVE, SIZE, ORDER, BACKFILL, APPROVAL, DEADLINE, BURST, BUDGET, WINDOW, FREEZE, RATE,
-    INCREASE, REQUIREMENT, HOOK, GATE, HTTP, TCP, PROMETHEUS, COMPARE, TIMEOUTS, RETRIES, OFFLINE,
+    INCREASE, REQUIREMENT, HOOK, GATE, CHECK, HTTP, TCP, PROMETHEUS, PLUGIN, COMPARE, TIMEOUTS, RETRIES, OFFLINE,
     ROLLBACK,
 )  # fmt: skip
 

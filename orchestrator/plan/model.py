@@ -157,11 +157,14 @@ class ProbeText:
     query: Text | None = None
     label: str = ""
     stat: str = ""
+    plugin: str = ""
+    options: tuple[tuple[str, Text], ...] = ()
 
     @property
     def texts(self) -> tuple[Text, ...]:
         """All texts that may hold templates."""
-        every = (self.check, self.url, *self.argv, self.host, self.query)
+        options = (text for _, text in self.options)
+        every = (self.check, self.url, *self.argv, self.host, self.query, *options)
         return tuple(text for text in every if text is not None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from orchestrator.plan.expression import ExpressionError, Kind, Scope, parse_expression
@@ -15,6 +16,7 @@ from orchestrator.source import Node
 GATES_MAX = 100
 GATE_NAME_CHARS_MAX = 100
 SAMPLES_MAX = 10_000
+CHECKS_CHARS_MAX = 800  # of a request of 1024 bytes to a device, with room for what else it says
 _ELSEWHERE = {
     "value": "`value` alone belongs to `prometheus` and `stats`; here it is `result.value`",
     "successes": "devices are counted by `stats` gates",
@@ -35,6 +37,7 @@ SCOPES = {
     ProbeKind.TCP: Scope({"result.open": Kind.TRUTH}, elsewhere=_ELSEWHERE),
     ProbeKind.PROMETHEUS: Scope({"value": Kind.NUMBER}, elsewhere=_ELSEWHERE),
     ProbeKind.STATS: Scope(_COUNTS, elsewhere=_ELSEWHERE),
+    ProbeKind.PLUGIN: Scope({}, open_prefix="result.", elsewhere=_ELSEWHERE),
 }
 _STAGES_OF_WAVES = (Stage.WAVE, Stage.BACKGROUND)
 
@@ -57,7 +60,21 @@ def read_gates(reader: Reader, node: Node | None) -> tuple[GateText, ...]:
         if first is not gate:
             message = f"a gate called `{gate.name}` is already on line {first.where.line}"
             reader.error(gate.where, "P114", message, "give each gate a name of its own")
+    _check_request(reader, gates.values())
     return tuple(gates.values())
+
+
+def _check_request(reader: Reader, gates: Iterable[GateText]) -> None:
+    """Notes checks of which not all could be asked for in one request to a device."""
+    names: dict[str, None] = {}
+    for gate in gates:
+        if gate.probe.check is not None:
+            names[gate.probe.check.text] = None
+            if len(",".join(names)) > CHECKS_CHARS_MAX:
+                message = f"the checks of a device have more than {CHECKS_CHARS_MAX} characters"
+                hint = "one request asks for all of them; let one check of the device do more"
+                reader.error(gate.where, "P104", message, hint)
+                return
 
 
 def _gate(reader: Reader, node: Node) -> GateText | None:

@@ -6,8 +6,9 @@ import re
 from fractions import Fraction
 from urllib.parse import urlsplit
 
-from orchestrator.plan.language import COMPARE, HTTP, PROMETHEUS, TCP
+from orchestrator.plan.language import COMPARE, HTTP, PLUGIN, PROMETHEUS, TCP
 from orchestrator.plan.model import ProbeText, Text
+from orchestrator.plan.parse_check import read_check
 from orchestrator.plan.reader import Fields, Reader
 from orchestrator.plan.resolved import (
     Compare,
@@ -18,9 +19,8 @@ from orchestrator.plan.resolved import (
     StatName,
 )
 from orchestrator.plan.template import is_template
-from orchestrator.source import Node, ScalarNode
+from orchestrator.source import MappingNode, Node, ScalarNode
 
-CHECK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 POINTER = re.compile(r"(/([^/~]|~[01])*)*")  # RFC 6901
 HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}|[0-9A-Fa-f:.]{2,45}")  # names, IPv4, IPv6
 LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")  # Prometheus' data model
@@ -43,7 +43,7 @@ def read_kind(reader: Reader, fields: Fields) -> ProbeKind | None:
     if not present:
         if fields.refused:  # the refused key was perhaps the one
             return None
-        message = "a gate needs one of `check`, `http`, `command`, `tcp`, `prometheus` and `stats`"
+        message = f"a gate needs one of `{'`, `'.join(ProbeKind)}`"
         reader.error(fields.where, "P102", message, "as `check: gatewayd`")
         return None
     return present[0]
@@ -55,24 +55,15 @@ def read_probe(reader: Reader, fields: Fields, kind: ProbeKind) -> ProbeText | N
     if node is None:
         return None
     readers = {
-        ProbeKind.CHECK: _check,
+        ProbeKind.CHECK: read_check,
         ProbeKind.HTTP: _http,
         ProbeKind.COMMAND: _command,
         ProbeKind.TCP: _tcp,
         ProbeKind.PROMETHEUS: _prometheus,
         ProbeKind.STATS: _stats,
+        ProbeKind.PLUGIN: _plugin,
     }
     return readers[kind](reader, node)
-
-
-def _check(reader: Reader, node: Node) -> ProbeText | None:
-    text = reader.template(node, "check")
-    if text is None:
-        return None
-    if not is_template(text.text) and (problem := check_name_problem(text.text)):
-        reader.error(text.where, "P110", problem[0], problem[1])
-        return None
-    return ProbeText(ProbeKind.CHECK, check=text)
 
 
 def _http(reader: Reader, node: Node) -> ProbeText | None:
@@ -155,6 +146,34 @@ def _stats(reader: Reader, node: Node) -> ProbeText | None:
     return None if stat is None else ProbeText(ProbeKind.STATS, stat=stat)
 
 
+def _plugin(reader: Reader, node: Node) -> ProbeText | None:
+    fields = reader.mapping(node, PLUGIN)
+    kind = None if fields is None else reader.text(fields.get("kind"), "kind")
+    if fields is None or kind is None:
+        return None
+    if not is_kind_name(kind.text):
+        message = f"`kind` names a kind of gate that a package brings, not `{kind.text}`"
+        reader.error(kind.where, "P110", message, "small letters, digits, `_` and `-`")
+        return None
+    options = _options(reader, fields.get("options"))
+    return (
+        None if options is None else ProbeText(ProbeKind.PLUGIN, plugin=kind.text, options=options)
+    )
+
+
+def _options(reader: Reader, node: Node | None) -> tuple[tuple[str, Text], ...] | None:
+    """Texts for a package's kind, by name and in the order of the names."""
+    if node is None:
+        return ()
+    if not isinstance(node, MappingNode):
+        message = f"`options` is a mapping of texts, not {node.kind}"
+        reader.error(node.where, "P101", message, "as `{query: errors}`")
+        return None
+    texts = {key.text: reader.template(value, key.text) for key, value in node.entries}
+    found = {name: text for name, text in texts.items() if text is not None}
+    return tuple(sorted(found.items())) if len(found) == len(texts) else None
+
+
 def read_compare(reader: Reader, node: Node | None) -> Compare | None:
     """A comparison in place of conditions (R11)."""
     before = len(reader.findings)
@@ -183,14 +202,6 @@ def read_compare(reader: Reader, node: Node | None) -> Compare | None:
         min_effect=float(effect),
         min_samples=MIN_SAMPLES_DEFAULT if samples is None else samples,
     )
-
-
-def check_name_problem(name: str) -> tuple[str, str] | None:
-    """What is wrong with the name of a health check, with a hint."""
-    if CHECK_NAME.fullmatch(name) and ".." not in name:
-        return None
-    message = f"`check` names a health check of the device, not `{name}`"
-    return message, "letters, digits, `.`, `_`, `-`; commands live on the device, not in plans"
 
 
 def url_problem(url: str, key: str = "url") -> tuple[str, str] | None:

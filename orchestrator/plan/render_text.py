@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.errors import Diagnostic, PlanError
 from orchestrator.plan.model import GateText, Plan, ProbeText, Text
-from orchestrator.plan.parse_probes import check_name_problem, is_host, url_problem
+from orchestrator.plan.parse_check import check_name_problem
+from orchestrator.plan.parse_probes import is_host, url_problem
 from orchestrator.plan.resolved import Probe, ProbeKind, Stage
 from orchestrator.plan.template import TemplateError, check_template, render
 from orchestrator.source.suggest import did_you_mean
@@ -134,6 +135,8 @@ def _probe(texts: ProbeText, variables: Mapping[str, object], device: str) -> Pr
             query=rendered(texts.query, variables) if texts.query else "",
             label=texts.label,
             stat=texts.stat,
+            plugin=texts.plugin,
+            options=tuple((name, rendered(text, variables)) for name, text in texts.options),
         )
     except PlanError as error:
         if not device:
@@ -178,4 +181,6 @@ def _as_written(texts: ProbeText) -> Probe:
         query=texts.query.text if texts.query else "",
         label=texts.label,
         stat=texts.stat,
+        plugin=texts.plugin,
+        options=tuple((name, text.text) for name, text in texts.options),
     )

@@ -20,7 +20,8 @@ from orchestrator.plan.expression import ANY_SCOPE
 from orchestrator.plan.expression_model import ExpressionError
 from orchestrator.plan.expression_parser import parse_expression
 from orchestrator.plan.parse import BECOME
-from orchestrator.plan.parse_probes import check_name_problem, is_host, is_kind_name, url_problem
+from orchestrator.plan.parse_check import check_name_problem
+from orchestrator.plan.parse_probes import is_host, is_kind_name, url_problem
 from orchestrator.plan.parse_schedule import WEEK_S, is_clock
 from orchestrator.plan.reader import COUNT_MAX, NAME
 from orchestrator.plan.releases import constraint_problem

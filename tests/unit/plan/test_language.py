@@ -197,11 +197,37 @@ _instants = st.sampled_from(
     ["2026-12-01T01:00:00Z", "2026-12-01", "2026-12-01T01:00:00", "2026-12-01T01:00+01:00",
      "2026-13-01T01:00:00Z", 2026]
 )  # fmt: skip
+_checks = st.fixed_dictionaries(
+    {},
+    optional={
+        "service": st.sampled_from(["gatewayd", "a b", "", "{{ x }}", 5]),
+        "process": st.just("gatewayd"),
+        "port": _counts,
+        "http": st.sampled_from(
+            ["http://localhost/", "http://127.0.0.1:80/x", "http://evil/", "x"]
+        ),
+        "file": st.sampled_from(["/etc/x", "etc", "/a/../b"]),
+        "disk": st.just("/var"),
+        "min": st.sampled_from(["1MiB", "0B", "1", 5]),
+        "load": st.sampled_from([0, 4, 0.5, -1, 1e9, "4"]),
+    },
+)
 _gates = st.lists(
     st.fixed_dictionaries(
         {"name": st.sampled_from(["g", "h", "a gate"]) | _texts},
         optional={
-            "check": st.just("svc") | _texts,
+            "check": st.just("svc") | _texts | _checks,
+            "plugin": st.sampled_from(
+                [
+                    {"kind": "influx"},
+                    {"kind": "influx", "options": {"q": "x"}},
+                    {"kind": "A"},
+                    {},
+                    {"kind": "a", "options": {"q": 5}},
+                    {"kind": "a", "options": []},
+                    "influx",
+                ]
+            ),
             "http": st.sampled_from(
                 [{"url": "http://h/"}, {"url": "http://h/", "value": "/a"}, {}, {"url": "h"}, "h"]
             ),
@@ -428,6 +454,12 @@ def _with_key(section: Section, word: str | None) -> dict[str, object]:
         waves=[wave, "rest"],
         gates=[
             gate,
+            {"name": "c", "check": of("check", load=4), "success_when": "result.exit == 0"},
+            {
+                "name": "o",
+                "plugin": of("plugin", kind="influx"),
+                "success_when": "result.value > 0",
+            },
             {"name": "t", "tcp": of("tcp", host="h", port=1), "success_when": "result.open"},
             {
                 "name": "p",
