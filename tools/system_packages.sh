@@ -7,7 +7,7 @@ set -eu
 
 [ "$#" -gt 0 ] || set -- openssh-server openssh-client dropbear-bin busybox-static dash \
   mender-artifact mender-client shellcheck bubblewrap openssl procps util-linux sudo opendoas git \
-  postgresql pgbouncer
+  postgresql pgbouncer prometheus
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
   printf 'not a Debian-like system; the tests use what these packages hold:\n  %s\n' "$*" >&2
