@@ -17,6 +17,7 @@ from orchestrator.plan.confirm import timeouts_of
 from orchestrator.plan.eligible import eligible_devices, planned_device
 from orchestrator.plan.fit import check_fleet
 from orchestrator.plan.model import GateText, Plan, Text
+from orchestrator.plan.powered import check_power
 from orchestrator.plan.render_text import plan_variables, rendered, resolved_probes
 from orchestrator.plan.resolve_waves import Findings, resolve_waves
 from orchestrator.plan.resolved import Gate, PlannedArtifact, ResolvedPlan, Skipped
@@ -66,6 +67,7 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
     names = frozenset(device.id for device in devices)
     waves, warnings = resolve_waves(plan, eligible, claims, seed, Findings(problems, names))
     warnings += check_fleet(plan, eligible, problems)
+    problems += check_power(plan, gates, waves, eligible)
     if problems:
         raise _refused(plan, problems)
     order, controls = plan.order, plan.controls
