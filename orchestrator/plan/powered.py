@@ -7,14 +7,45 @@ are not started while its gates speak. The last wave has none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.errors import Diagnostic
 from orchestrator.plan.gate import Compare, CompareTest, CompareTo, Gate
 from orchestrator.plan.model import Plan
-from orchestrator.plan.power import BASE_SHARE, POWER, SPREAD_SHARE, Sizes, Underpowered
+from orchestrator.plan.power import (
+    BASE_SHARE,
+    POWER,
+    SPREAD_SHARE,
+    Sizes,
+    Underpowered,
+    smallest_effect,
+)
 from orchestrator.plan.power import underpowered as why_underpowered
-from orchestrator.plan.resolved import ResolvedWave
+from orchestrator.plan.resolved import ResolvedPlan, ResolvedWave
+
+
+@dataclass(frozen=True, slots=True)
+class Finds:
+    """The smallest factor that a gate finds in a wave; None where it finds none, or has no p."""
+
+    wave: str
+    sizes: Sizes
+    effect: float | None
+
+
+def what_it_finds(plan: ResolvedPlan, gate: Gate) -> tuple[Finds, ...]:
+    """For each wave that a comparing gate speaks for, what its planned sizes can find (R11)."""
+    if gate.compare is None or gate.compare.test is CompareTest.RATIO:
+        return ()
+    strata = _strata(plan.spread, plan.devices)
+    found = []
+    for index, wave in enumerate(plan.waves):
+        if not gate.waves or wave.name in gate.waves:
+            sizes = _sizes(gate.compare, plan.waves, index, strata)
+            found.append(Finds(wave.name, sizes, smallest_effect(gate.compare, sizes)))
+    return tuple(found)
 
 
 def check_power(
@@ -28,11 +59,7 @@ def check_power(
     Cost: linear in devices and gates; up to a second for each gate that is underpowered.
     """
     where = {gate.name: gate.where for gate in plan.gates}
-    labels = [label.text for label in plan.order.spread]
-    strata = {
-        device: tuple(each.labels.get(label, "") for label in labels)
-        for device, each in devices.items()
-    }
+    strata = _strata([label.text for label in plan.order.spread], devices)
     for gate in gates:
         if gate.compare is None or gate.dry_run:
             continue
@@ -44,6 +71,20 @@ def check_power(
                 message, hint = _words(gate, gate.compare, wave, lacking)
                 yield Diagnostic(where[gate.name], "P220", message, hint)
                 break
+
+
+class _Labelled(Protocol):
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+
+
+def _strata(
+    labels: Sequence[str], devices: Mapping[DeviceId, _Labelled]
+) -> Mapping[DeviceId, tuple[str, ...]]:
+    return {
+        device: tuple(each.labels.get(label, "") for label in labels)
+        for device, each in devices.items()
+    }
 
 
 def _sizes(
@@ -82,11 +123,15 @@ def _hint(compare: Compare, lacking: Underpowered) -> str:
     if lacking.would_do is None:
         return "no size of a wave would do; raise `alpha` or the effect that matters"
     size = lacking.would_do
-    share = f"{BASE_SHARE:.0%} of the controls are hit"
-    if compare.test is not CompareTest.FISHER:
-        share = f"healthy devices differ by {SPREAD_SHARE:.0%} of their mean"
-    assumed = "" if compare.test is CompareTest.RATIO else f" (if {share})"
+    assumed = "" if compare.test is CompareTest.RATIO else f" (if {assumption(compare.test)})"
     return f"{size.treated} against {size.control} would do{assumed}; or name other `waves`"
+
+
+def assumption(test: CompareTest) -> str:
+    """What every number of power takes for granted, in words."""
+    if test is CompareTest.FISHER:
+        return f"{BASE_SHARE:.0%} of the controls are hit"
+    return f"healthy devices differ by {SPREAD_SHARE:.0%} of their mean"
 
 
 def _count(count: int, what: str) -> str:

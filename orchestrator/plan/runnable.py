@@ -39,8 +39,7 @@ NOT_RUN_YET: Mapping[str, Says] = {
     "gates.stage: preflight": lambda plan: any(
         gate.stage is Stage.PREFLIGHT for gate in plan.gates
     ),
-    "gates.tcp": _asks(ProbeKind.TCP),
-    "gates.prometheus": _asks(ProbeKind.PROMETHEUS),
+    "gates.prometheus.label": lambda plan: any(gate.probe.label for gate in plan.gates),
     "gates.stats": _asks(ProbeKind.STATS),
     "gates.compare": lambda plan: any(gate.compare is not None for gate in plan.gates),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from orchestrator.plan.power import POWER
+from orchestrator.plan.powered import assumption, what_it_finds
 from orchestrator.plan.preview import Preview
 from orchestrator.plan.resolved import Compare, CompareTest, CompareTo, Gate, Probe, ProbeKind
 from orchestrator.render.text import Look, Style, escape, plural, wrap
@@ -16,6 +18,7 @@ def gate_lines(preview: Preview, look: Look) -> list[str]:
     lines = [look.paint("Gates", Style.BOLD)]
     for gate in gates:
         lines += wrap(_gate(gate), look.width, first="  ", indent="    ")
+        lines += _finds(preview, gate, look)
     return [*lines, ""]
 
 
@@ -33,6 +36,20 @@ def _gate(gate: Gate) -> str:
     if gate.dry_run:
         parts.append("dry run: decides nothing")
     return ", ".join(parts)
+
+
+def _finds(preview: Preview, gate: Gate, look: Look) -> list[str]:
+    """What a comparison can find with the devices of its waves (R11)."""
+    found = what_it_finds(preview.plan, gate)
+    if gate.compare is None or not found:
+        return []
+    parts = [
+        f"{'nothing' if each.effect is None else f'{each.effect:.3g} times'} in "
+        f"{escape(each.wave)} ({each.sizes.treated} against {each.sizes.control})"
+        for each in found
+    ]
+    words = f"finds {', '.join(parts)} with {POWER:.0%} power, if {assumption(gate.compare.test)}"
+    return wrap(words, look.width, first="    ", indent="    ")
 
 
 def _samples(gate: Gate) -> str:

@@ -75,7 +75,7 @@ def test_check_becomes_what_a_request_names(plan: Parse, check: str, asked_for: 
         ("{load: -1}", "`load` is between 0 and", ""),
         ("{service: a, port: 1}", "`check` looks at one thing, not 2", "service: gatewayd"),
         ("{}", "`check` looks at one thing, not 0", ""),
-        ("{servise: a}", "unknown key `servise` in `check`; did you mean `service`?", ""),
+        ("{portt: 80}", "unknown key `portt` in `check`; did you mean `port`?", ""),
         ('"service:gatewayd"', "not `service:gatewayd`", "`{service: gatewayd}`"),
         ("[a]", "`check` is", ""),
     ],

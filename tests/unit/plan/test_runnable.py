@@ -26,10 +26,10 @@ SAYS = {
     "on_conflict": "on_conflict: fail",
     "hooks": "hooks: [{events: [halted], email: a@b.example}]",
     "gates.stage: preflight": f"gates: [{GATE[:-1]}, stage: preflight}}]",
-    "gates.tcp": "gates: [{name: a, tcp: {host: h, port: 1}, success_when: result.open}]",
-    "gates.prometheus": f"gates: [{{name: a, {PROM}, fail_when: value > 0}}]",
+    "gates.prometheus.label": f"gates: [{{name: a, {PROM}, fail_when: value > 0}}]",
     "gates.stats": "gates: [{name: a, stats: regressions, fail_when: value > 0}]",
-    "gates.compare": f"gates: [{{name: a, {PROM}, compare: {{to: before, min_effect: 2}}}}]",
+    "gates.compare": f"gates: [{{name: a, {PROM}, compare: {{to: before, min_effect: 2}}, "
+    "dry_run: true}]",
 }
 
 
