@@ -19,7 +19,7 @@ from typing import Self
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.engine.perform import GO_WAIT_S, Conversation, Orders
-from orchestrator.engine.ports import Prober, Transport
+from orchestrator.engine.ports import Prober, Sample, Transport
 from orchestrator.plan.resolved import Gate
 from orchestrator.rollout.actions import Action, DeviceAction, GateAction, Work
 from orchestrator.rollout.events import (
@@ -177,15 +177,22 @@ class LocalExecutor:
         gate: Gate = self._orders.plan.gates[action.gate]
         probe = gate.probe if action.device is None else gate.probes.get(action.device, gate.probe)
         error = ""
-        fields = {}
+        sample = Sample()
         try:
             async with asyncio.timeout(action.timeout_s + GRACE_S):
                 sample = await self._prober.sample(probe, deadline_s=action.timeout_s)
-            fields, error = dict(sample.fields), sample.error
+            error = sample.error
         except TimeoutError:
             error = f"no sample within {action.timeout_s:.0f} s"
         event = GateSampled(
-            self.now(), action.gate, action.wave, action.round, action.device, fields, error
+            self.now(),
+            action.gate,
+            action.wave,
+            action.round,
+            action.device,
+            sample.fields,
+            error,
+            sample.series,
         )
         self.report(key, event)
 

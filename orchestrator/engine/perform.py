@@ -97,7 +97,7 @@ class Conversation:
 
     async def _dispatch(self, action: DeviceAction) -> DeviceReported:
         match action.work:
-            case Work.READ_BACK:
+            case Work.READ_BACK | Work.PREFLIGHT:
                 return await self._read_back(action)
             case Work.COMMIT | Work.CONFIRM:
                 return await self._finish(action, Verb(_WORDS[action.work]))

@@ -15,7 +15,7 @@ from orchestrator.plan.controls import (
     OfflinePolicy,
     OnConflict,
 )
-from orchestrator.plan.gate import ProbeKind, Stage
+from orchestrator.plan.gate import ProbeKind
 from orchestrator.plan.resolved import OFFLINE_FOR_S_DEFAULT, ResolvedPlan
 
 Says = Callable[[ResolvedPlan], bool]
@@ -36,12 +36,6 @@ NOT_RUN_YET: Mapping[str, Says] = {
     "priority": lambda plan: plan.priority != PRIORITY_DEFAULT,
     "on_conflict": lambda plan: plan.on_conflict is not OnConflict.QUEUE,
     "hooks": lambda plan: bool(plan.hooks),
-    "gates.stage: preflight": lambda plan: any(
-        gate.stage is Stage.PREFLIGHT for gate in plan.gates
-    ),
-    "gates.prometheus.label": lambda plan: any(gate.probe.label for gate in plan.gates),
-    "gates.stats": _asks(ProbeKind.STATS),
-    "gates.compare": lambda plan: any(gate.compare is not None for gate in plan.gates),
 }
 
 

@@ -14,6 +14,7 @@ DEVICE_WORDS: Mapping[DeviceState, str] = {
     _D.PENDING: "pending",
     _D.QUEUED: "queued",
     _D.RETRY_WAIT: "will retry",
+    _D.PREFLIGHT: "preflight",
     _D.TRANSFERRING: "transferring",
     _D.STAGED: "staged",
     _D.ACTIVATING: "activating",

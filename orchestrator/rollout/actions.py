@@ -17,6 +17,7 @@ from orchestrator.device.model import DeviceId
 class Work(StrEnum):
     """Kinds of work on one device."""
 
+    PREFLIGHT = "preflight"  # health checks before anything is sent
     DELIVER = "deliver"  # connect, look, stage, verify, install; then stand ready for the go
     ACTIVATE = "activate"  # give the go (over the waiting delivery, or anew); point of no return
     KEEP = "keep"  # let a delivery that stands ready be, for a later activation

@@ -38,7 +38,7 @@ _PLAIN: tuple[tuple[str, object], ...] = tuple(
 )
 _WAVE_FIELDS = (
     "planned", "state", "accepted", "accepted_unreachable", "promised", "tripped", "backfilled",
-    "soak_until", "soaked", "judged_from", "deadline_at", "failed_at",
+    "soak_until", "soaked", "judged_from", "deadline_at", "failed_at", "cleared",
 )  # fmt: skip
 
 
@@ -93,6 +93,8 @@ def _gate_row(gate: GateRecord) -> Row:
         "round": gate.round,
         "in_flight": gate.in_flight,
         "due_at": gate.due_at,
+        "before": dict(gate.before),
+        "measured": gate.measured,
         "last_at": gate.last_at,
         "gap_s": gate.gap_s,
     }
@@ -194,7 +196,8 @@ def _restore_wave(led: Ledger, wave: WaveRecord, row: Row) -> None:
 
 def _restore_gate(led: Ledger, gate: GateRecord, row: Row) -> None:
     gate.tally, gate.inside = _tally(row["tally"]), _tally(row["inside"])
-    for name in ("round", "in_flight", "due_at", "last_at", "gap_s"):
+    for name in ("round", "in_flight", "due_at", "last_at", "gap_s", "measured"):
         setattr(gate, name, row[name])
+    gate.before = dict(cast("Mapping[str, float]", row["before"]))
     if gate.due_at is not None:
         led.set_timer(f"{GATE_TIMER}{gate.index}", gate.due_at)

@@ -75,7 +75,10 @@ class DeviceReported:
 
 @dataclass(frozen=True, slots=True)
 class GateSampled:
-    """One sample of a gate: the fields its conditions may use, or the error that prevented it."""
+    """One sample of a gate: the fields its conditions may use, or the error that prevented it.
+
+    `series` are values by device, of a query that gives one for each.
+    """
 
     at: float
     gate: int
@@ -84,6 +87,7 @@ class GateSampled:
     device: DeviceId | None = None
     fields: Mapping[str, Value] = field(default_factory=dict)
     error: str = ""
+    series: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

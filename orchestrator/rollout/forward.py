@@ -6,12 +6,13 @@ Source: design "rollout-rules", table "States of a device", and R7, R13.
 from __future__ import annotations
 
 from orchestrator.device.reason import CONNECT_REASONS, TRUST_REASONS, Reason
-from orchestrator.rollout import moves
+from orchestrator.rollout import moves, samples
 from orchestrator.rollout.events import DeviceReported
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.placement import Place, place_of, settle_place
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import DeviceState
+from orchestrator.rollout.verdict import Verdict
 
 CANCELS_MAX = 10  # a device that always cancels the go is a failing device
 
@@ -25,6 +26,42 @@ _UNKNOWN = CONNECT_REASONS | {
     Reason.AUTHENTICATION,
     Reason.INTERRUPTED,
 }
+
+
+def preflighted(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
+    """A device told how it is before its update, or did not answer."""
+    reason = event.outcome.reason
+    if reason in TRUST_REASONS:
+        moves.shun(led, rec, reason, event.outcome.detail)
+    elif reason in _LEFT_OUT:
+        moves.finish(led, rec, DeviceState.SKIPPED, reason, event.outcome.detail)
+    elif reason is not Reason.OK:
+        _fail_or_retry(led, rec, event)
+    else:
+        samples.take_checks(led, rec, event)
+        _judge_preflight(led, rec)
+
+
+def _judge_preflight(led: Ledger, rec: DeviceRecord) -> None:
+    """A device that is not well before its update is left as it is; nothing was sent to it."""
+    deciding = [
+        (index, tally) for index, tally in rec.tallies.items() if not led.plan.gates[index].dry_run
+    ]
+    for index, tally in deciding:
+        name = led.plan.gates[index].name
+        if tally.verdict is Verdict.FAILED:
+            moves.finish(led, rec, DeviceState.FAILED, Reason.CHECK, f"gate `{name}` before it")
+            return
+        if tally.verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR):
+            detail = f"gate `{name}` is {tally.verdict.value} before it"
+            moves.finish(led, rec, DeviceState.FAILED, Reason.NO_DATA, detail)
+            return
+    waiting = [tally.due_at for _, tally in deciding if tally.verdict is Verdict.OPEN]
+    if waiting:
+        led.wake(rec, min(waiting))
+        return
+    rec.cleared = True
+    moves.deliver(led, rec)
 
 
 def delivered(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:

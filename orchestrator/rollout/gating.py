@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import dataclasses
 
-from orchestrator.plan.resolved import Gate, ProbeKind, Stage
-from orchestrator.rollout import brakes
+from orchestrator.plan.resolved import CompareTo, Gate, ProbeKind, Stage
+from orchestrator.rollout import brakes, readings
 from orchestrator.rollout.actions import GateAction
-from orchestrator.rollout.events import GateSampled, Value
+from orchestrator.rollout.events import GateSampled
 from orchestrator.rollout.ledger import GATE_TIMER, Ledger, speaks_for
 from orchestrator.rollout.record import GateRecord, WaveRecord
 from orchestrator.rollout.states import Halt, Pause, WaveState
-from orchestrator.rollout.verdict import Tally, Verdict, read_sample
+from orchestrator.rollout.verdict import Tally, Verdict
 
 GAP_FACTOR = 2
 _NEVER = 2**62  # a background gate has no last sample
@@ -38,10 +38,10 @@ def is_background(gate: Gate) -> bool:
     return gate.stage is Stage.BACKGROUND and gate.probe.kind is not ProbeKind.CHECK
 
 
-def is_wave_gate(gate: Gate, wave: str) -> bool:
-    """Whether the controller samples it at the end of this wave."""
+def is_wave_gate(gate: Gate, wave: str, stage: Stage = Stage.WAVE) -> bool:
+    """Whether the controller samples it in this stage of the wave."""
     controller = gate.probe.kind is not ProbeKind.CHECK
-    return gate.stage is Stage.WAVE and controller and speaks_for(gate, wave)
+    return gate.stage is stage and controller and speaks_for(gate, wave)
 
 
 def _schedule(led: Ledger, record: GateRecord, at: float) -> None:
@@ -64,6 +64,10 @@ def take_sample(led: Ledger, record: GateRecord) -> None:
         led.drop_sample(_action(led, record))
     record.round += 1
     record.in_flight = True
+    if gate.probe.kind is ProbeKind.STATS:  # asked of the books, not of the world
+        wave = led.waves[led.current]
+        sampled(led, readings.stats_sample(led, wave, record))
+        return
     action = GateAction(record.index, led.current, record.round, None, gate.timeout_s)
     led.want_sample(action)
 
@@ -91,19 +95,18 @@ def sampled(led: Ledger, event: GateSampled) -> None:
     led.drop_sample(_action(led, record))
     record.in_flight = False
     gate, wave = led.plan.gates[event.gate], led.waves[led.current]
-    reading = read_sample(gate, event.fields, event.error)
+    if _takes_baseline(led, wave, record, event):
+        return
+    reading, data = readings.reading_of(led, wave, record, event)
     background = is_background(gate)
     limits = dataclasses.replace(gate, count=_NEVER, consecutive_success_limit=None)
     verdict = record.tally.add(limits if background else gate, reading, led.now)
-    data: dict[str, Value | list[Value]] = {
+    said: readings.Data = {
         "gate": gate.name,
         "reading": reading.value,
         "verdict": verdict.value,
     }
-    if event.error:
-        data["error"] = event.error
-    data.update({f"result.{key}": value for key, value in event.fields.items()})
-    led.note("gate_result", wave=wave.name, data=data)
+    led.note("gate_result", wave=wave.name, data=said | data)
     if background:
         _heard(led, record, gate)
         record.inside.add(limits, reading, led.now)
@@ -112,6 +115,22 @@ def sampled(led: Ledger, event: GateSampled) -> None:
     elif verdict is Verdict.OPEN:
         _schedule(led, record, record.tally.due_at)
     _act(led, wave, gate, verdict)
+
+
+def _takes_baseline(led: Ledger, wave: WaveRecord, record: GateRecord, event: GateSampled) -> bool:
+    """Keeps the values from before a wave, for a gate that compares with them (R11)."""
+    if wave.cleared or not _compares_with_before(led.plan.gates[record.index]):
+        return False
+    if event.error:
+        _schedule(led, record, led.now + led.plan.gates[record.index].interval_s)
+    else:
+        record.before = {str(device): value for device, value in event.series.items()}
+        record.measured = wave.index
+    return True
+
+
+def _compares_with_before(gate: Gate) -> bool:
+    return gate.compare is not None and gate.compare.to is CompareTo.BEFORE
 
 
 def _heard(led: Ledger, record: GateRecord, gate: Gate) -> None:
@@ -178,15 +197,26 @@ def background_passed(led: Ledger, wave: WaveRecord) -> bool:
     return True
 
 
-def begin_wave_gates(led: Ledger, wave: WaveRecord) -> bool:
-    """Takes the samples of the wave's own gates; True when all of them have passed."""
+def before_wave(led: Ledger, wave: WaveRecord) -> bool:
+    """Takes what has to be known before the wave's first device starts; True when all is well."""
+    baselines = True
+    for record in led.gates:
+        gate = led.plan.gates[record.index]
+        wanted = _compares_with_before(gate) and is_wave_gate(gate, wave.name)
+        if wanted and record.measured != wave.index:
+            baselines = False
+            if not record.in_flight and record.due_at is None:
+                take_sample(led, record)
+    return wave_gates_passed(led, wave, Stage.PREFLIGHT) and baselines
+
+
+def wave_gates_passed(led: Ledger, wave: WaveRecord, stage: Stage) -> bool:
+    """Takes the samples of the wave's own gates; True when all that decide have passed."""
     passed = True
     for record in led.gates:
         gate = led.plan.gates[record.index]
-        if not is_wave_gate(gate, wave.name):
+        if not is_wave_gate(gate, wave.name, stage):
             continue
-        if record.tally.verdict is not Verdict.PASSED and not gate.dry_run:
-            passed = False
         idle = not record.in_flight and record.due_at is None
         if record.tally.verdict is Verdict.OPEN and idle:
             if record.tally.measurements == 0 and gate.initial_delay_s and not record.tally.due_at:
@@ -194,6 +224,8 @@ def begin_wave_gates(led: Ledger, wave: WaveRecord) -> bool:
                 _schedule(led, record, record.tally.due_at)
             else:
                 take_sample(led, record)
+        if record.tally.verdict is not Verdict.PASSED and not gate.dry_run:
+            passed = False
     return passed
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from enum import Enum, auto
 
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
@@ -41,6 +42,14 @@ RATE_TIMER = "/rate"
 START_TIMER = "/start"
 FREEZE_TIMER = "/freeze"
 DEADLINE_TIMER = "/deadline"
+
+
+class Moment(Enum):
+    """When a device is asked about its health."""
+
+    BEFORE = auto()  # it is started: health checks of stage `preflight`
+    UPDATED = auto()  # it was activated: gates of stage `device`
+    SOAKED = auto()  # its wave soaked: its other health checks, and nothing that is asked elsewhere
 
 
 class Ledger:
@@ -79,7 +88,7 @@ class Ledger:
         self._keys: dict[DeviceId, str] = {}
         self._due: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
-        self._device_gates: dict[tuple[int, bool], tuple[int, ...]] = {}
+        self._device_gates: dict[tuple[int, Moment], tuple[int, ...]] = {}
         self._add_waves()
 
     def _add_waves(self) -> None:
@@ -153,6 +162,8 @@ class Ledger:
         """Its gates passed, or have to pass again: decides whether it is in flight (R16)."""
         self.weigh(rec, -1)
         rec.proven = proven
+        if proven and rec.took_s is None:
+            rec.took_s = self.now - rec.begun_at
         self.weigh(rec, 1)
         self.dirty[rec.id] = None
 
@@ -195,6 +206,7 @@ class Ledger:
         rec.attempt += 1
         rec.txn = txn_id(self.rollout_id, rec.id, rec.attempt)
         rec.untried = True
+        rec.cleared = False
         self.dirty[rec.id] = None
 
     def patrols(self, wave: WaveRecord) -> list[Gate]:
@@ -202,7 +214,7 @@ class Ledger:
         return [
             gate
             for gate in self.plan.gates
-            if gate.stage is not Stage.DEVICE
+            if gate.stage in (Stage.WAVE, Stage.BACKGROUND)
             and gate.probe.kind is ProbeKind.CHECK
             and speaks_for(gate, wave.name)
         ]
@@ -259,23 +271,17 @@ class Ledger:
         """The sample is no longer wanted."""
         self.wanted.pop(action.key, None)
 
-    def device_gates(self, wave: int, *, reading: bool = False) -> tuple[int, ...]:
-        """Indexes of the gates that a device of the wave must pass.
-
-        Args:
-            wave: index of the wave.
-            reading: those of a read-back at the end of a soak instead: every health check of
-                the device, whatever its stage, and nothing that is asked elsewhere.
-        """
-        found = self._device_gates.get((wave, reading))
+    def device_gates(self, wave: int, moment: Moment) -> tuple[int, ...]:
+        """Indexes of the gates that a device of the wave must pass at that moment."""
+        found = self._device_gates.get((wave, moment))
         if found is None:
             name = self.waves[wave].name
             found = tuple(
                 index
                 for index, gate in enumerate(self.plan.gates)
-                if speaks_for(gate, name) and _concerns_device(gate, reading=reading)
+                if speaks_for(gate, name) and _concerns_device(gate, moment)
             )
-            self._device_gates[wave, reading] = found
+            self._device_gates[wave, moment] = found
         return found
 
     # --- time ------------------------------------------------------------------------------
@@ -331,7 +337,12 @@ def speaks_for(gate: Gate, wave: str) -> bool:
     return not gate.waves or wave in gate.waves
 
 
-def _concerns_device(gate: Gate, *, reading: bool) -> bool:
-    if reading:
-        return gate.probe.kind is ProbeKind.CHECK
-    return gate.stage is Stage.DEVICE
+def _concerns_device(gate: Gate, moment: Moment) -> bool:
+    check = gate.probe.kind is ProbeKind.CHECK
+    match moment:
+        case Moment.BEFORE:
+            return check and gate.stage is Stage.PREFLIGHT
+        case Moment.UPDATED:
+            return gate.stage is Stage.DEVICE
+        case Moment.SOAKED:
+            return check and gate.stage is not Stage.PREFLIGHT

@@ -245,6 +245,7 @@ def _read_back(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
 
 
 _REPORTS: dict[Work, Callable[[Ledger, DeviceRecord, DeviceReported], None]] = {
+    Work.PREFLIGHT: forward.preflighted,
     Work.DELIVER: forward.delivered,
     Work.ACTIVATE: forward.activated,
     Work.KEEP: forward.kept,

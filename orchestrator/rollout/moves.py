@@ -11,7 +11,7 @@ from orchestrator.device.reason import Reason
 from orchestrator.plan.resolved import OfflinePolicy, ProbeKind
 from orchestrator.rollout import brakes
 from orchestrator.rollout.actions import GateAction, Work
-from orchestrator.rollout.ledger import Ledger
+from orchestrator.rollout.ledger import Ledger, Moment
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import (
     DeviceState,
@@ -47,12 +47,25 @@ def withdraw(led: Ledger, rec: DeviceRecord) -> None:
 
 
 def transfer(led: Ledger, rec: DeviceRecord) -> None:
-    """Connect, look, stage, verify and install beside what runs."""
+    """Begins an attempt: its checks from before the update, if the plan has some, then the delivery."""
+    rec.begun_at = led.now
     if not rec.started:
         led.start_count += 1
         rec.started = led.start_count
     if not rec.txn:
         led.new_attempt(rec)
+    before = led.device_gates(rec.wave, Moment.BEFORE)
+    if before and not rec.cleared:
+        led.move(rec, DeviceState.PREFLIGHT)
+        begin_gates(led, rec, before)
+        prove(led, rec)
+        return
+    deliver(led, rec)
+
+
+def deliver(led: Ledger, rec: DeviceRecord) -> None:
+    """Stage, verify and install beside what runs; nothing speaks against it any more."""
+    rec.tallies = {}
     led.move(rec, DeviceState.TRANSFERRING)
     want_delivery(led, rec)
 
@@ -85,7 +98,7 @@ def defer(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str) -> None:
 def activate(led: Ledger, rec: DeviceRecord) -> None:
     """Gives the go: from here on the device finishes its own way, forward or back."""
     led.mark_proven(rec, proven=False)
-    rec.moved, rec.away, rec.excused = True, False, False
+    rec.moved, rec.away, rec.excused, rec.went = True, False, False, True
     rec.ends_as, rec.repeats = "", 0
     led.move(rec, DeviceState.ACTIVATING)
     led.wake(rec, None)
@@ -102,7 +115,7 @@ def verify(led: Ledger, rec: DeviceRecord) -> None:
     """Starts proving: read-back and gates, all samples anew."""
     led.mark_proven(rec, proven=False)
     led.move(rec, DeviceState.VERIFYING)
-    begin_gates(led, rec, led.device_gates(rec.wave))
+    begin_gates(led, rec, led.device_gates(rec.wave, Moment.UPDATED))
     prove(led, rec)
 
 
@@ -136,9 +149,14 @@ def prove(led: Ledger, rec: DeviceRecord) -> None:
     time_s = led.plan.timeouts.connect_s + REPLY_S
     time_s += sum(gates[index].timeout_s for index in rec.asked)
     led.wake(rec, None)
+    led.want(rec, _proof_of(rec), time_s, checks=checks)
+
+
+def _proof_of(rec: DeviceRecord) -> Work:
+    if rec.state is DeviceState.PREFLIGHT:
+        return Work.PREFLIGHT
     returns = rec.state is DeviceState.ROLLING_BACK
-    work = Work.READ_BACK if rec.reading or returns else Work.PROVE
-    led.want(rec, work, time_s, checks=checks)
+    return Work.READ_BACK if rec.reading or returns else Work.PROVE
 
 
 def drop_samples(led: Ledger, rec: DeviceRecord) -> None:

@@ -138,6 +138,10 @@ def _step(led: Ledger, wave: WaveRecord) -> None:
     match wave.state:
         case WaveState.PENDING:
             _begin(led, wave)
+        case WaveState.RUNNING | WaveState.WAITING if not wave.cleared:
+            wave.cleared = gating.before_wave(led, wave)
+            if wave.cleared:
+                _step(led, wave)
         case WaveState.RUNNING | WaveState.WAITING:
             slots.check_unreachable(led, wave)
             if wave.settled == wave.total and led.state is RolloutState.RUNNING:
@@ -278,7 +282,7 @@ def _judge(led: Ledger, wave: WaveRecord) -> None:
     if wave.settled < wave.total:
         wave.state = WaveState.RUNNING
     elif _has_evidence(led, wave):
-        own_passed = gating.begin_wave_gates(led, wave)
+        own_passed = gating.wave_gates_passed(led, wave, Stage.WAVE)
         if own_passed and gating.background_passed(led, wave):
             wave.state = WaveState.COMMITTING
 

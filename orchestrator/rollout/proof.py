@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from orchestrator.device.reason import CONNECT_REASONS, TRUST_REASONS, Reason
 from orchestrator.plan.resolved import ProbeKind
-from orchestrator.rollout import brakes, moves, samples
+from orchestrator.rollout import brakes, moves, readings, samples
 from orchestrator.rollout.actions import GateAction, Work
 from orchestrator.rollout.events import DeviceReported, GateSampled
-from orchestrator.rollout.ledger import Ledger
+from orchestrator.rollout.ledger import Ledger, Moment
 from orchestrator.rollout.placement import Place, place_of, settle_place
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import DeviceState, Pause
@@ -88,7 +88,8 @@ def device_sampled(led: Ledger, rec: DeviceRecord, event: GateSampled) -> None:
     del rec.sampling[event.gate]
     led.drop_sample(GateAction(event.gate, rec.wave, event.round, rec.id))
     led.dirty[rec.id] = None
-    samples.add(led, rec, event.gate, dict(event.fields), event.error)
+    fields = readings.device_fields(led.plan.gates[event.gate], rec.id, event)
+    samples.add(led, rec, event.gate, fields, event.error)
     if rec.work is None:
         decide(led, rec)
 
@@ -187,7 +188,7 @@ def begin_reading(led: Ledger, rec: DeviceRecord) -> None:
     rec.reading = True
     rec.lost_at = led.now + led.plan.timeouts.reboot_s
     rec.tries = 0
-    moves.begin_gates(led, rec, led.device_gates(rec.wave, reading=True))
+    moves.begin_gates(led, rec, led.device_gates(rec.wave, Moment.SOAKED))
     moves.prove(led, rec)
 
 

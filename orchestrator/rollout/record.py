@@ -39,6 +39,9 @@ class DeviceRecord:
         ends_as: what it becomes when it has gone back; empty while it goes forward.
         repeats: proofs or ways back that had to be begun again.
         late: its module cannot go back after commit (R17).
+        went: it was past the point of no return in this rollout, whatever became of it.
+        begun_at, took_s: when its attempt began, and the time from there to its first proof.
+        cleared: the gates before its start have passed in this attempt.
         untried: no delivery of the present attempt was ever asked for.
     """
 
@@ -75,6 +78,10 @@ class DeviceRecord:
     ends_as: str = ""
     repeats: int = 0
     untried: bool = False
+    went: bool = False
+    begun_at: float = 0.0
+    took_s: float | None = None
+    cleared: bool = False
     tallies: dict[int, Tally] = field(default_factory=dict)
     sampling: dict[int, int] = field(default_factory=dict)
 
@@ -91,6 +98,7 @@ class WaveRecord:
         queue, staged: devices that wait for a start and for the go, in order.
         parked: devices that wait for a slot of a label, or ("", zone) for their hours.
         failed_at: times of the newest failures, for bursts.
+        cleared: the gates before its first device have passed.
         deadline_at: when it has to have passed; None once that was acted upon.
         to_commit: confirmed devices whose commit is due (R17); found anew when it runs empty.
         to_read: devices still to be read back at the end of the soak (R10).
@@ -110,6 +118,7 @@ class WaveRecord:
     judged_from: float = 0.0
     deadline_at: float | None = None
     failed_at: list[float] = field(default_factory=list)
+    cleared: bool = False
     members: list[DeviceId] = field(default_factory=list)
     queue: deque[DeviceId] = field(default_factory=deque)
     staged: deque[DeviceId] = field(default_factory=deque)
@@ -181,6 +190,8 @@ class GateRecord:
     Attributes:
         tally: samples against the limits; `inside`: those within the present wave (R9).
         round: number of its latest sample; `in_flight`: that sample is being taken.
+        before, measured: values by device from before a wave, where it compares with them, and the
+            index of that wave.
         last_at: when it was last heard; `gap_s`: soak time that does not count (R10).
     """
 
@@ -190,5 +201,7 @@ class GateRecord:
     round: int = 0
     in_flight: bool = False
     due_at: float | None = None
+    before: dict[str, float] = field(default_factory=dict)
+    measured: int = -1
     last_at: float = 0.0
     gap_s: float = 0.0

@@ -15,7 +15,7 @@ from orchestrator.plan.resolved import ProbeKind
 from orchestrator.rollout import brakes, moves, proof, returned
 from orchestrator.rollout.actions import Work
 from orchestrator.rollout.events import DeviceReported, EngineStarted
-from orchestrator.rollout.ledger import Ledger
+from orchestrator.rollout.ledger import Ledger, Moment
 from orchestrator.rollout.placement import settle_place
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import PAST_RETURN, DeviceState
@@ -39,8 +39,11 @@ def engine_started(led: Ledger, event: EngineStarted) -> None:
             moves.want_delivery(led, rec)
         elif rec.state is DeviceState.TRANSFERRING:
             moves.want_delivery(led, rec)
+        elif rec.state is DeviceState.PREFLIGHT:
+            moves.begin_gates(led, rec, led.device_gates(rec.wave, Moment.BEFORE))
+            moves.prove(led, rec)
         elif rec.reading:
-            moves.begin_gates(led, rec, led.device_gates(rec.wave, reading=True))
+            moves.begin_gates(led, rec, led.device_gates(rec.wave, Moment.SOAKED))
             moves.prove(led, rec)
 
 
@@ -50,7 +53,7 @@ def engine_stopping(led: Ledger) -> None:
     for rec in led.devices.values():
         if rec.state is DeviceState.STAGED:
             moves.withdraw(led, rec)
-        elif rec.state is DeviceState.TRANSFERRING:
+        elif rec.state in (DeviceState.TRANSFERRING, DeviceState.PREFLIGHT):
             moves.enqueue(led, rec, Reason.INTERRUPTED)
 
 
@@ -80,7 +83,7 @@ def device_woke(led: Ledger, rec: DeviceRecord) -> None:
             led.want(rec, Work.PROVE, led.plan.timeouts.connect_s + moves.REPLY_S)
         case DeviceState.ROLLING_BACK:
             returned.woke(led, rec)
-        case DeviceState.VERIFYING:
+        case DeviceState.VERIFYING | DeviceState.PREFLIGHT:
             _sample(led, rec)
         case _ if rec.reading:
             _sample(led, rec)

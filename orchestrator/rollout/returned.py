@@ -19,7 +19,7 @@ from orchestrator.device.reason import CONNECT_REASONS, TRUST_REASONS, Reason
 from orchestrator.plan.resolved import ProbeKind
 from orchestrator.rollout import brakes, moves, samples
 from orchestrator.rollout.events import DeviceReported, DeviceStatus
-from orchestrator.rollout.ledger import Ledger
+from orchestrator.rollout.ledger import Ledger, Moment
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import DeviceState, Pause
 from orchestrator.rollout.verdict import Verdict
@@ -74,7 +74,7 @@ def _gates(led: Ledger, rec: DeviceRecord) -> tuple[int, ...]:
         return ()
     return tuple(
         index
-        for index in led.device_gates(rec.wave)
+        for index in led.device_gates(rec.wave, Moment.UPDATED)
         if led.plan.gates[index].probe.kind is ProbeKind.CHECK and not led.plan.gates[index].dry_run
     )
 

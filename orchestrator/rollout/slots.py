@@ -34,7 +34,7 @@ _OPEN = frozenset({WaveState.RUNNING, WaveState.WAITING})
 def fill(led: Ledger) -> None:
     """Grants slots of the running wave."""
     wave = led.waves[led.current]
-    if wave.state not in _OPEN or not moves.may_start(led):
+    if wave.state not in _OPEN or not wave.cleared or not moves.may_start(led):
         return
     _unpark(led, wave)
     _activate(led, wave)

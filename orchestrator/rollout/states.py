@@ -14,6 +14,7 @@ class DeviceState(StrEnum):
     PENDING = "pending"  # its wave has not begun
     QUEUED = "queued"  # its wave runs; not started, or waiting for another attempt
     RETRY_WAIT = "retry_wait"  # an attempt failed before the point of no return
+    PREFLIGHT = "preflight"  # its checks from before the update are asked
     TRANSFERRING = "transferring"  # connect, look, stage, verify, install beside what runs
     STAGED = "staged"  # ready, waits for the go
     ACTIVATING = "activating"  # past the point of no return from here on
@@ -111,7 +112,9 @@ TERMINAL_DEVICE = frozenset({
 SETTLED = TERMINAL_DEVICE | {_D.DEFERRED, _D.CONFIRMED}  # R8
 COUNTED = frozenset({_D.FAILED, _D.ROLLED_BACK, _D.ROLLBACK_FAILED, _D.LOST})  # R6
 PROVEN = frozenset({_D.CONFIRMED, _D.COMMITTING, _D.SUCCEEDED})
-BEFORE_RETURN = frozenset({_D.TRANSFERRING, _D.STAGED})  # at work, still without effect
+BEFORE_RETURN = frozenset(
+    {_D.PREFLIGHT, _D.TRANSFERRING, _D.STAGED}
+)  # at work, still without effect
 PAST_RETURN = frozenset({
     _D.ACTIVATING, _D.REBOOTING, _D.VERIFYING, _D.COMMITTING, _D.ROLLING_BACK, _D.UNCERTAIN,
 })  # fmt: skip

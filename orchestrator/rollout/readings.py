@@ -1,0 +1,143 @@
+"""What one sample of a gate of the controller says: of a value, of each device, of two groups.
+
+Laws:
+1. A gate has one reading a sample: of values by device the worst counts, and a device of the wave
+   without one is no data (R9).
+2. Updated devices are those that were proven in this rollout and still run the new version;
+   controls are devices that were never started (R11).
+
+Source: design "rollout-rules" R9, R11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from orchestrator.device.model import DeviceId
+from orchestrator.device.reason import Reason
+from orchestrator.plan.gate import StatName
+from orchestrator.plan.resolved import CompareTo, Gate, OnNoData
+from orchestrator.rollout import comparing
+from orchestrator.rollout.events import GateSampled, Value
+from orchestrator.rollout.ledger import Ledger
+from orchestrator.rollout.record import DeviceRecord, GateRecord, WaveRecord
+from orchestrator.rollout.states import PROVEN, DeviceState
+from orchestrator.rollout.stats import WaveCounts, stat_fields
+from orchestrator.rollout.verdict import Reading, read_sample
+
+NAMES_MAX = 20  # devices that a journal line names; the rest is a number
+
+Data = dict[str, "Value | list[Value]"]
+
+_WORST = (Reading.FAILED, Reading.NO_DATA, Reading.ERROR, Reading.INCONCLUSIVE)
+_NEVER_STARTED = frozenset({DeviceState.PENDING, DeviceState.QUEUED})
+
+
+def reading_of(
+    led: Ledger, wave: WaveRecord, record: GateRecord, event: GateSampled
+) -> tuple[Reading, Data]:
+    """What a sample says of the wave, and the numbers that tell why."""
+    gate = led.plan.gates[event.gate]
+    if event.error:
+        return Reading.ERROR, {"error": event.error}
+    if gate.compare is not None:
+        return _compared(led, wave, record, event)
+    if gate.probe.label:
+        return _of_devices(gate, updated(led, wave), event.series)
+    fields = {f"result.{key}": value for key, value in event.fields.items()}
+    return read_sample(gate, event.fields), dict(fields)
+
+
+def device_fields(gate: Gate, device: DeviceId, event: GateSampled) -> dict[str, Value]:
+    """Fields of a sample that is for one device."""
+    if not gate.probe.label:
+        return dict(event.fields)
+    return {"value": event.series[device]} if device in event.series else {}
+
+
+def updated(led: Ledger, wave: WaveRecord) -> list[DeviceId]:
+    """Devices of the wave that run the new version, proven."""
+    return [device for device in wave.members if led.devices[device].state in PROVEN]
+
+
+def _of_devices(
+    gate: Gate, devices: Collection[DeviceId], series: Mapping[str, float]
+) -> tuple[Reading, Data]:
+    found: dict[Reading, list[str]] = {}
+    for device in devices:
+        fields = {"value": series[device]} if device in series else {}
+        found.setdefault(read_sample(gate, fields), []).append(device)
+    for reading in _WORST:
+        if names := found.get(reading):
+            return reading, {"devices": list(names[:NAMES_MAX]), "count": len(names)}
+    good = len(found.get(Reading.SUCCESS, ()))
+    return (Reading.SUCCESS if good else Reading.NO_DATA), {"count": good}
+
+
+def _compared(
+    led: Ledger, wave: WaveRecord, record: GateRecord, event: GateSampled
+) -> tuple[Reading, Data]:
+    gate = led.plan.gates[event.gate]
+    assert gate.compare is not None, "only gates that compare come here"
+    values = {DeviceId(name): value for name, value in event.series.items()}
+    ours = updated(led, wave)
+    if gate.compare.to is CompareTo.BEFORE:
+        groups = comparing.before_groups(values, _before(record), updated=ours)
+    else:
+        groups = comparing.control_groups(
+            values,
+            updated=ours,
+            not_started=[rec.id for rec in led.devices.values() if rec.state in _NEVER_STARTED],
+            strata=_strata(led),
+        )
+    result = comparing.compared(gate.compare, groups)
+    data: Data = {"updated": result.treated_count, "compared_with": result.control_count}
+    for key, number in (("p", result.p), ("effect", result.effect)):
+        if number is not None:
+            data[key] = number
+    if result.reason:
+        data["why"] = result.reason
+    reading = result.reading
+    if reading is Reading.NO_DATA and gate.on_no_data is OnNoData.FAIL:
+        reading = Reading.FAILED
+    return reading, data
+
+
+def _before(record: GateRecord) -> dict[DeviceId, float]:
+    return {DeviceId(name): value for name, value in record.before.items()}
+
+
+def _strata(led: Ledger) -> dict[DeviceId, tuple[str, ...]]:
+    labels = led.plan.spread
+    if not labels:
+        return {}
+    return {
+        device: tuple(planned.labels.get(label, "") for label in labels)
+        for device, planned in led.plan.devices.items()
+    }
+
+
+def count_wave(led: Ledger, wave: WaveRecord) -> WaveCounts:
+    """The rollout's own counts of a wave. Cost: linear in its devices."""
+    records = [led.devices[device] for device in wave.members]
+    went = [rec for rec in records if rec.went]
+    proven = [rec for rec in went if rec.took_s is not None]
+    return WaveCounts(
+        updated=len(went),
+        proven=len(proven),
+        failed=wave.counted,
+        silent=sum(_is_silent(rec) for rec in went),
+        regressed=sum(rec.reason is Reason.REGRESSED for rec in proven),
+        durations_s=tuple(rec.took_s for rec in proven if rec.took_s is not None),
+    )
+
+
+def stats_sample(led: Ledger, wave: WaveRecord, record: GateRecord) -> GateSampled:
+    """A sample that the rollout takes of itself."""
+    stat = StatName(led.plan.gates[record.index].probe.stat)
+    fields = stat_fields(stat, count_wave(led, wave))
+    return GateSampled(led.now, record.index, led.current, record.round, None, fields)
+
+
+def _is_silent(rec: DeviceRecord) -> bool:
+    return rec.dark or rec.state is DeviceState.LOST
