@@ -17,7 +17,7 @@ from orchestrator.api.enrolment import device_enroll, device_release
 from orchestrator.api.fleet import lab_break, lab_down, lab_status, lab_up
 from orchestrator.api.plans import prepare
 from orchestrator.api.project import hosts, init, inventory_list, validate
-from orchestrator.api.rollouts import apply, ask, journal, rollouts, run, status
+from orchestrator.api.rollouts import apply, ask, journal, rollouts, run, status, why
 from orchestrator.api.saved import refuse_stale
 from orchestrator.api.states import (
     state_backup,
@@ -47,6 +47,7 @@ from orchestrator.api.values import (
     Status,
     Unreadable,
     Validated,
+    Why,
 )
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "Status",
     "Unreadable",
     "Validated",
+    "Why",
     "apply",
     "artifact_build",
     "artifact_inspect",
@@ -102,4 +104,5 @@ __all__ = [
     "state_migrate",
     "status",
     "validate",
+    "why",
 ]

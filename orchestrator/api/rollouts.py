@@ -26,6 +26,7 @@ from orchestrator.api.values import (
     Settings,
     Status,
     Unreadable,
+    Why,
 )
 from orchestrator.device.model import DeviceId
 from orchestrator.errors import (
@@ -286,6 +287,31 @@ async def status(settings: Settings, rollout: str | None) -> Status:
         raise no_rollouts()
     async with open_state(settings) as store:
         return await _status(store, await rollout_id_of(store, rollout))
+
+
+async def why(settings: Settings, rollout: str | None, device: str) -> Why:
+    """Why one device of a stored rollout is where it is.
+
+    Raises:
+        StoreError: there is no such rollout, or the device is none of it.
+    """
+    from orchestrator.rollout.why import why as story_of
+
+    if not state_exists(settings):
+        raise no_rollouts()
+    async with open_state(settings) as store:
+        rollout_id = await rollout_id_of(store, rollout)
+        stored = await _stored(store, rollout_id)
+        found = _restored(stored, _plan(stored))
+        now = time.time()
+        story = story_of(found, DeviceId(device), now=now)
+        if story is None:
+            message = f"rollout `{rollout_id}` knows no device `{device}`"
+            raise StoreError(message, hint="`rollout events` names the devices of a rollout")
+        lines = [
+            entry for entry in await _whole_journal(store, rollout_id) if entry.device == device
+        ]
+        return Why(rollout_id, story, tuple(lines), now)
 
 
 async def rollouts(settings: Settings) -> tuple[Status | Unreadable, ...]:

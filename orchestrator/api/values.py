@@ -16,6 +16,7 @@ from orchestrator.rollout.events import Ask, JournalEntry
 if TYPE_CHECKING:
     from orchestrator.plan.preview import Preview
     from orchestrator.rollout.story import Story
+    from orchestrator.rollout.why import DeviceStory
 
 LAB_DEVICES_DEFAULT = 24
 
@@ -188,6 +189,16 @@ class Finished:
     story: Story
     exit_code: ExitCode
     interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """A device's story with its journal lines, oldest first; `now` is UTC seconds."""
+
+    rollout_id: str
+    story: DeviceStory
+    journal: Sequence[JournalEntry]
+    now: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,9 @@ from orchestrator.cli.streams import write_result
 from orchestrator.errors import ExitCode
 from orchestrator.render import status as render
 from orchestrator.render.documents import dump
+from orchestrator.render.why import WhyFacts
+from orchestrator.render.why import document as why_document
+from orchestrator.render.why import text as why_text
 
 app = typer.Typer()
 
@@ -30,6 +33,7 @@ app = typer.Typer()
     examples="""
 rollout status
 rollout status r-7f3a --format json
+rollout status --why lab-07
 rollout status --all
 """,
 )
@@ -38,6 +42,10 @@ def status(
     *,
     common: Common,
     output: Output,
+    why: Annotated[
+        str | None,
+        typer.Option("--why", metavar="DEVICE", help="Tell why this device is where it is."),
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="List all rollouts, newest first.")] = False,
     format: FormatOption = Format.TEXT,  # noqa: A002
 ) -> int:
@@ -46,6 +54,13 @@ def status(
     With `--all`, rollouts that cannot be read are named with the reason; the exit code then is 3.
     """
     session = start(common)
+    if why is not None:
+        told = wait_for(api.why(session.settings, rollout, why))
+        facts_of = WhyFacts(told.rollout_id, told.story, told.journal, told.now)
+        as_json = format is Format.JSON
+        text = dump(why_document(facts_of)) if as_json else why_text(facts_of, session.out)
+        write_result(text, output.output)
+        return ExitCode.DONE
     if every:
         found = [_shown(one) for one in wait_for(api.rollouts(session.settings))]
         whole = not any(isinstance(one, render.Unread) for one in found)

@@ -1,0 +1,130 @@
+"""Why a device is where it is: text for people, a document for programs (schemas/why.v1.json)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from orchestrator.render.text import Look, escape, wrap
+from orchestrator.render.words import DEVICE_WORDS, reason_words, state_words
+from orchestrator.rollout.events import JournalEntry
+from orchestrator.rollout.why import DeviceStory, Wait
+from orchestrator.units import format_duration
+
+FORMAT_VERSION = "1.0"
+LINES_MAX = 12  # newest journal lines shown; `rollout events` has all
+
+_WAITS: Mapping[str, str] = {
+    "rollout_stopped": "the rollout is stopped",
+    "start": "the rollout has not begun",
+    "wave": "its wave has not begun: wave",
+    "preflight": "the gates before its wave have not passed",
+    "hours": "it may not be changed at this hour",
+    "slots": "no slot is free:",
+    "parallel": "its wave is at its limit:",
+    "ahead": "others go first:",
+    "rate": "the rate of starts:",
+    "bound": "slow start:",
+    "retry": "it is tried again after",
+    "answer": "it is asked until it answers",
+    "gate": "the next sample of gate",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WhyFacts:
+    """A device's story with its journal lines, oldest first; `now` is UTC seconds."""
+
+    rollout_id: str
+    story: DeviceStory
+    journal: Sequence[JournalEntry]
+    now: float
+
+
+def text(facts: WhyFacts, look: Look) -> str:
+    """The story for people."""
+    story = facts.story
+    lines = wrap(_head(facts), look.width, first="", indent="  ")
+    for wait in story.waits:
+        lines += wrap(_wait(wait, facts.now), look.width, first="  waits: ", indent="    ")
+    if not story.waits and story.wave:
+        lines.append("  waits for nothing")
+    shown = facts.journal[-LINES_MAX:]
+    if shown:
+        lines += ["", "history:"]
+    for entry in shown:
+        lines += wrap(_entry(entry), look.width, first="  ", indent="    ")
+    more = len(facts.journal) - len(shown)
+    if more > 0:
+        lines.append(f"  {more} older lines: rollout events {facts.rollout_id}")
+    return "\n".join(lines) + "\n"
+
+
+def _head(facts: WhyFacts) -> str:
+    story = facts.story
+    said = f"{escape(story.device)}: {DEVICE_WORDS[story.state]}"
+    if story.reason != "ok":
+        said += f" ({reason_words(story.reason, story.detail)})"
+    if story.since is not None:
+        said += f" since {_time(story.since)}"
+    if not story.wave:
+        return f"{said}: it was left out of rollout {facts.rollout_id} when the plan was made"
+    said += f", in wave {escape(story.wave)} of rollout {facts.rollout_id}"
+    if story.attempt > 1:
+        said += f", attempt {story.attempt}"
+    if story.may_run_new:
+        said += "; it runs, or may run, the new version because of it"
+    return said
+
+
+def _wait(wait: Wait, now: float) -> str:
+    said = _WAITS[wait.what]
+    if wait.detail:
+        said += f" {escape(wait.detail)}"
+    if wait.until_at is not None:
+        left = format_duration(max(0, round(wait.until_at - now)))
+        said += f", until {_time(wait.until_at)} (in {left})"
+    return said
+
+
+def _entry(entry: JournalEntry) -> str:
+    data = dict(entry.data)
+    if entry.type == "device_state":
+        said = f"{state_words(str(data.get('from', '')))} -> {state_words(str(data.get('to', '')))}"
+        if "reason" in data:
+            said += f": {reason_words(str(data['reason']), str(data.get('detail', '')))}"
+    else:
+        rest = " ".join(f"{key}={value}" for key, value in data.items())
+        said = f"{state_words(entry.type)} {escape(rest)}".rstrip()
+    return f"{_time(entry.at)} {said}"
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def document(facts: WhyFacts) -> dict[str, object]:
+    """The story as data."""
+    story = facts.story
+    return {
+        "format_version": FORMAT_VERSION,
+        "kind": "why",
+        "rollout": facts.rollout_id,
+        "device": story.device,
+        "wave": story.wave,
+        "state": story.state.value,
+        "reason": story.reason.value,
+        "detail": story.detail,
+        "since": story.since,
+        "attempt": story.attempt,
+        "may_run_new": story.may_run_new,
+        "waits": [
+            {"what": wait.what, "detail": wait.detail, "until": wait.until_at}
+            for wait in story.waits
+        ],
+        "history": [
+            {"seq": entry.seq, "ts": entry.at, "type": entry.type, "data": dict(entry.data)}
+            for entry in facts.journal
+        ],
+    }
