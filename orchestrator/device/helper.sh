@@ -1195,15 +1195,13 @@ deliver() {
   token
   ready "$W"
   case $W in
-    go) step activate activate ;;
-    keep) finish_reply 0 ;; # stays installed, for an activation of its own
+    go) step activate activate && standing ;;
+    keep) ;; # stays installed, for an activation of its own
     *)
       call abort
       fail 77 cancelled "there was no go"
       ;;
   esac
-  fields
-  finish_reply 0
 }
 
 request() { # the one line that came over SSH

@@ -213,6 +213,8 @@ def encode(text: str) -> str:
 
 def decode(text: str) -> str:
     """Text of a percent-encoded value; bytes that are no UTF-8 become U+FFFD."""
+    if "%" not in text:
+        return text
     return unquote_to_bytes(text).decode("utf-8", errors="replace")
 
 
@@ -247,7 +249,7 @@ class ReplyReader:
     def _take(self, line: bytes) -> tuple[str, str] | None:
         if self._end is not None:
             raise _violation("bytes after the end line")
-        if end := _END.fullmatch(line):
+        if line.startswith(b"end ") and (end := _END.fullmatch(line)):
             if self._hash.hexdigest().encode() != end[2]:
                 raise _violation("end line does not match the reply")
             self._end = int(end[1])

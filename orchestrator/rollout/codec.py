@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import cast
 
 from orchestrator.device.model import DeviceId
@@ -36,6 +37,7 @@ _PLAIN: tuple[tuple[str, object], ...] = tuple(
     for field in dataclasses.fields(DeviceRecord)
     if field.name not in _BY_PLAN | {"asked", "tallies", "sampling", "work"}
 )
+_values = attrgetter(*(name for name, _ in _PLAIN))  # one call for all: half the time of a row
 _WAVE_FIELDS = (
     "planned", "state", "accepted", "accepted_unreachable", "promised", "tripped", "backfilled",
     "soak_until", "soaked", "judged_from", "deadline_at", "failed_at", "cleared",
@@ -44,11 +46,8 @@ _WAVE_FIELDS = (
 
 def device_row(rec: DeviceRecord) -> Row:
     """The row of one device."""
-    row: dict[str, object] = {}
-    for name, default in _PLAIN:
-        value = getattr(rec, name)
-        if value != default:
-            row[name] = value
+    values = zip(_PLAIN, _values(rec), strict=True)
+    row: dict[str, object] = {name: value for (name, default), value in values if value != default}
     if rec.work is not None:
         row["work"] = rec.work
     if rec.tallies:

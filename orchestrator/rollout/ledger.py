@@ -160,6 +160,8 @@ class Ledger:
 
     def mark_proven(self, rec: DeviceRecord, *, proven: bool = True) -> None:
         """Its gates passed, or have to pass again: decides whether it is in flight (R16)."""
+        if rec.proven is proven:
+            return
         self.weigh(rec, -1)
         rec.proven = proven
         if proven and rec.took_s is None:

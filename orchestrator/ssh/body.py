@@ -59,7 +59,10 @@ def _frame_pieces(frame: Frame) -> Iterator[Piece]:
         left -= len(chunk)
         if left < 0:
             break
-        yield from content_pieces(chunk)
+        if len(chunk) <= PIECE_BYTES:  # as artifacts give them; a generator less for each piece
+            yield chunk, len(chunk)
+        else:
+            yield from content_pieces(chunk)
     if left:
         message = f"source of `{frame.name}` does not have the {frame.size_bytes} bytes it declared"
         raise DeviceError(message, reason=Reason.IO, hint="did the artifact change meanwhile?")

@@ -101,6 +101,11 @@ class Exchange(asyncssh.SSHClientSession[bytes]):
     # --- called by the session -------------------------------------------------------------
 
     @property
+    def is_full(self) -> bool:
+        """The device takes nothing more for now: `room` waits."""
+        return self._paused and not self._over
+
+    @property
     def is_over(self) -> bool:
         """Nothing more will come from the device."""
         return self._over
@@ -127,11 +132,11 @@ class Exchange(asyncssh.SSHClientSession[bytes]):
         Raises:
             DeviceError: TIMEOUT, it took nothing for `idle_s`.
         """
-        if not self._paused or self._over:
+        if not self.is_full:
             return
         try:
             async with asyncio.timeout(idle_s):
-                await self._until(lambda: not self._paused or self._over)
+                await self._until(lambda: not self.is_full)
         except TimeoutError as error:
             message = f"device took no data for {idle_s:.0f} s"
             raise DeviceError(message, reason=Reason.TIMEOUT) from error

@@ -132,7 +132,8 @@ class SshSession:
             if exchange.is_over:
                 return
             exchange.write(data)
-            await exchange.room(self._idle_s)
+            if exchange.is_full:
+                await exchange.room(self._idle_s)
             sent_bytes += payload_bytes
             on_bytes(sent_bytes)
 

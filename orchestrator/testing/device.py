@@ -413,7 +413,7 @@ class SimulatedDevice:
         self.examined.clear()
         self._nonce_asked = False
         self.on_activated(self, txn_id)
-        return Rc.OK, self.state_fields()
+        return Rc.OK, [("state", txn.state), ("txn", txn.id)]
 
     def _own(self, txn_id: str) -> Txn | None:
         return self.txn if self.txn is not None and self.txn.id == txn_id else None

@@ -77,7 +77,7 @@ def test_delivery_reports_the_activation_after_the_go():
     bench, report = run_virtual(work())
 
     assert (report.work, report.round, report.outcome.reason) == (Work.ACTIVATE, 2, Reason.OK)
-    assert report.status.manifest == NEW.manifest_sha256
+    assert report.status is None  # what it runs now is read over another connection
     assert bench.ready[0].manifest == old_release().manifest
     assert bench.sent[-1] == sum(frame.size_bytes for frame in NEW.frames())
     assert bench.device.activations == {NEW.manifest_sha256: 1}

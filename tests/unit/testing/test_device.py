@@ -58,7 +58,7 @@ def test_activation_starts_probation(device):
 
     assert rc == Rc.OK
     assert dict(lines)["state"] == "probation"
-    assert dict(lines)["manifest"] == NEW.manifest_sha256
+    assert device.active == NEW.manifest_sha256
 
 
 def test_repeated_activation_is_answered_from_the_record(device):
