@@ -12,11 +12,10 @@ from orchestrator.errors import PlanError, Where
 from orchestrator.plan.controls import (
     PRIORITY_DEFAULT,
     LateJoiners,
-    OfflinePolicy,
     OnConflict,
 )
 from orchestrator.plan.gate import ProbeKind
-from orchestrator.plan.resolved import OFFLINE_FOR_S_DEFAULT, ResolvedPlan
+from orchestrator.plan.resolved import ResolvedPlan
 
 Says = Callable[[ResolvedPlan], bool]
 
@@ -31,8 +30,6 @@ NOT_RUN_YET: Mapping[str, Says] = {
     "approval": lambda plan: (
         plan.approval is not None or any(wave.approval is not None for wave in plan.waves)
     ),
-    "offline.policy: wait": lambda plan: plan.offline is OfflinePolicy.WAIT,
-    "offline.for": lambda plan: plan.offline_for_s != OFFLINE_FOR_S_DEFAULT,
     "priority": lambda plan: plan.priority != PRIORITY_DEFAULT,
     "on_conflict": lambda plan: plan.on_conflict is not OnConflict.QUEUE,
     "hooks": lambda plan: bool(plan.hooks),

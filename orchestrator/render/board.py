@@ -118,6 +118,7 @@ class Board:
             "halted": self._stopped,
             "paused": self._stopped,
             "resumed": self._resumed,
+            "catching_up": self._catching_up,
             "rollback_started": self._rollback_started,
             "gate_result": self._gate_result,
             "rollout_done": self._rollout_done,
@@ -273,6 +274,9 @@ class Board:
     def _resumed(self, _entry: JournalEntry) -> None:
         self.state = RolloutState.RUNNING
         self.causes.clear()
+
+    def _catching_up(self, _entry: JournalEntry) -> None:
+        self.state = RolloutState.CATCHING_UP
 
     def _rollback_started(self, _entry: JournalEntry) -> None:
         self.state = RolloutState.ROLLING_BACK

@@ -55,6 +55,7 @@ class Lines:
             "halted": self._stopped,
             "paused": self._stopped,
             "resumed": self._resumed,
+            "catching_up": self._catching_up,
             "rollback_started": self._rollback_started,
             "operator": self._operator,
             "warning": self._warning,
@@ -127,6 +128,16 @@ class Lines:
         return (
             f"{self._sign(symbol, style)} {wave_words(wave.name)} {state_words(wave.state)}: "
             f"{note or progress_words(wave)}"
+        )
+
+    def _catching_up(self, entry: JournalEntry) -> str:
+        count, until = entry.data.get("devices"), entry.data.get("until")
+        if not isinstance(count, int) or not isinstance(until, int | float):
+            return ""
+        sign = self._sign(Symbol.RUNNING, Style.ACCENT)
+        left = format_duration(round(until - entry.at))
+        return (
+            f"{sign} the waves are done; {plural(count, 'deferred device')} may follow for {left}"
         )
 
     def _device_state(self, entry: JournalEntry) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.render.board import Board
 from orchestrator.render.summary import head, picture
 from orchestrator.render.table import Cell, Column, Row, table
-from orchestrator.render.text import Look, Style, escape, number, wrap
+from orchestrator.render.text import Look, Style, escape, number, plural, wrap
 from orchestrator.render.words import ROLLOUT_STYLES, state_words
 from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
 from orchestrator.rollout.story import Story, Trouble, WaveStory
@@ -46,7 +47,25 @@ def text(facts: StatusFacts, look: Look) -> str:
     lines = head(board, look)
     if driver := _driver(facts):
         lines += wrap(driver, look.width, first="  ", indent="    ")
+    if away := _deferred(facts.story):
+        lines += wrap(away, look.width, first="  ", indent="    ")
     return "\n".join([*lines, *picture(board, look, here="status")]) + "\n"
+
+
+def _deferred(story: Story) -> str:
+    """Devices that were away: whether and when they are asked again."""
+    away = story.deferred
+    if not away.devices:
+        return ""
+    said = f"{plural(away.devices, 'device')} deferred"
+    if away.until_at is None:
+        return f"{said}: asked again once the last wave has passed"
+    next_at = "" if away.next_at is None else f"asked again at {_time(away.next_at)}, "
+    return f"{said}: {next_at}given up at {_time(away.until_at)}"
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def _driver(facts: StatusFacts) -> str:
@@ -132,6 +151,12 @@ def _rollout(facts: StatusFacts) -> dict[str, object]:
         "started_at": story.started_at,
         "at": story.at,
         "stops": [{"cause": str(stop.cause), "detail": stop.detail} for stop in story.stops],
+        "deferred": {
+            "devices": story.deferred.devices,
+            "given_up": story.deferred.given_up,
+            "next_at": story.deferred.next_at,
+            "until": story.deferred.until_at,
+        },
         "waits_for": list(story.waits_for),
         "exit_code": int(story.exit_code),
         "counts": {

@@ -64,8 +64,11 @@ _HEADS: Mapping[RolloutState, tuple[str, Style, Symbol]] = {
     RolloutState.FAILED: ("FAILED", Style.BAD, Symbol.FAILED),
     RolloutState.ABORTED: ("ABORTED", Style.WARN, Symbol.WARNING),
     RolloutState.PAUSED: ("PAUSED", Style.WARN, Symbol.WARNING),
+    RolloutState.CATCHING_UP: ("CATCHING UP", Style.ACCENT, Symbol.RUNNING),
     RolloutState.RUNNING: ("RUNNING", Style.ACCENT, Symbol.RUNNING),
 }
+
+_ALL_WAVES = frozenset({RolloutState.SUCCEEDED, RolloutState.CATCHING_UP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ def head(board: Board, look: Look) -> list[str]:
     if board.state is RolloutState.RUNNING and not board.attended:
         word, style, symbol = "INTERRUPTED", Style.WARN, Symbol.WARNING
     where = ""
-    if board.current and board.state is not RolloutState.SUCCEEDED:
+    if board.current and board.state not in _ALL_WAVES:
         where = f" in {wave_words(board.current)}"
     title = f"{look.sign(symbol)} {word}"
     artifact = escape(board.plan.artifact.name, limit=60)

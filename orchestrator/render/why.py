@@ -29,6 +29,8 @@ _WAITS: Mapping[str, str] = {
     "retry": "it is tried again after",
     "answer": "it is asked until it answers",
     "gate": "the next sample of gate",
+    "deferred": "it was away and is not asked again",
+    "follow": "it may still follow",
 }
 
 

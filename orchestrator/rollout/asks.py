@@ -30,7 +30,7 @@ from orchestrator.rollout.states import (
 )
 
 _STOPPED = frozenset({RolloutState.PAUSED, RolloutState.HALTED})
-_ACTIVE = _STOPPED | {RolloutState.RUNNING}
+_ACTIVE = _STOPPED | {RolloutState.RUNNING, RolloutState.CATCHING_UP}
 _RETRIABLE = frozenset({
     DeviceState.FAILED, DeviceState.ROLLED_BACK, DeviceState.LOST, DeviceState.SKIPPED,
     DeviceState.DEFERRED, DeviceState.CANCELLED, DeviceState.ROLLBACK_FAILED,
@@ -57,7 +57,7 @@ Answer = Callable[[], None]  # what a request does, once it was found to fit
 
 
 def _pause(led: Ledger, event: OperatorAsked) -> Answer | None:
-    if led.state not in (RolloutState.RUNNING, RolloutState.PAUSED):
+    if led.state not in _ACTIVE - {RolloutState.HALTED}:
         return None
     return lambda: brakes.pause(led, Pause.OPERATOR, event.why)
 
@@ -71,15 +71,11 @@ def _resume(led: Ledger, event: OperatorAsked) -> Answer | None:
 
 def _go_on(led: Ledger, *, accept_failures: bool) -> None:
     wave = led.waves[led.current]
-    if accept_failures:
-        wave.accepted = max(wave.counted, wave.allowed)
-        wave.accepted_unreachable = max(wave.unreachable, wave.allowed_unreachable)
-        wave.promised = True
-        led.accepted = brakes.counted_in_all(led)
-        led.failed_at.clear()
-        wave.failed_at.clear()
-    wave.tripped = False
-    if wave.state in (WaveState.INCONCLUSIVE, WaveState.TRIPPED):
+    for each in led.under_way():
+        if accept_failures:
+            _accept(led, each)
+        each.tripped = False
+    if led.follow_until is None and wave.state in (WaveState.INCONCLUSIVE, WaveState.TRIPPED):
         wave.state = WaveState.RUNNING
     led.causes = {cause: text for cause, text in led.causes.items() if cause in PASSING}
     led.state = RolloutState.PAUSED if led.causes else RolloutState.RUNNING
@@ -87,9 +83,23 @@ def _go_on(led: Ledger, *, accept_failures: bool) -> None:
         led.state = RolloutState.SCHEDULED
     led.note("resumed", wave=wave.name, data={"accept_failures": accept_failures})
     gating.reset(led)
-    if not accept_failures:
-        _try_again(led, wave, lambda rec: rec.state is DeviceState.DEFERRED or rec.excused)
-    _try_again(led, wave, _was_cancelled)
+    for each in led.under_way():
+        if not accept_failures:
+            _try_again(led, each, lambda rec: rec.state is DeviceState.DEFERRED or rec.excused)
+        _try_again(led, each, _was_cancelled)
+
+
+def _accept(led: Ledger, wave: WaveRecord) -> None:
+    """What went wrong so far is the baseline; devices that the wave waits for are given up."""
+    for rec in [led.devices[device] for device in wave.members if wave.awaited]:
+        if rec.state is DeviceState.DEFERRED and not rec.given_up:
+            led.give_up(rec)
+    wave.accepted = max(wave.counted, wave.allowed)
+    wave.accepted_unreachable = max(wave.unreachable, wave.allowed_unreachable)
+    wave.promised = True
+    led.accepted = brakes.counted_in_all(led)
+    led.failed_at.clear()
+    wave.failed_at.clear()
 
 
 def _was_cancelled(rec: DeviceRecord) -> bool:
@@ -115,7 +125,8 @@ def again(led: Ledger, rec: DeviceRecord) -> None:
         return
     led.new_attempt(rec)
     moves.enqueue(led, rec)
-    rec.excused = False
+    rec.excused = rec.given_up = False
+    rec.deferrals, rec.deferred_at = 0, None
 
 
 def _abort(led: Ledger, event: OperatorAsked) -> Answer | None:
@@ -143,13 +154,17 @@ def _stop_reading(led: Ledger, rec: DeviceRecord) -> None:
 
 def _retry(led: Ledger, event: OperatorAsked) -> Answer | None:
     wave = led.waves[led.current]
-    if led.state not in _ACTIVE or wave.state not in _REOPENED:
+    follows = led.follow_until is not None
+    if led.state not in _ACTIVE or not (follows or wave.state in _REOPENED):
         return None
     names = frozenset(event.devices)
 
     def again_all() -> None:
-        count = _try_again(led, wave, lambda rec: not names or rec.id in names)
-        if count and wave.state not in (WaveState.TRIPPED, WaveState.INCONCLUSIVE):
+        count = sum(
+            _try_again(led, each, lambda rec: not names or rec.id in names)
+            for each in led.under_way()
+        )
+        if count and not follows and wave.state not in (WaveState.TRIPPED, WaveState.INCONCLUSIVE):
             wave.state = WaveState.RUNNING
 
     return again_all

@@ -31,7 +31,7 @@ from orchestrator.rollout.states import (
 )
 from orchestrator.units import format_duration
 
-_MOVING = frozenset({RolloutState.RUNNING, RolloutState.PAUSED})
+_MOVING = frozenset({RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.CATCHING_UP})
 _PARKED = frozenset({DeviceState.RETRY_WAIT, DeviceState.BLOCKED})
 
 
@@ -40,7 +40,8 @@ def check_budget(led: Ledger, wave: WaveRecord) -> None:
     if led.state not in _MOVING:
         return
     _check_rollout(led)
-    if wave.state in DONE_WAVE or led.state not in _MOVING:
+    is_done = wave.state in DONE_WAVE and led.follow_until is None
+    if is_done or led.state not in _MOVING:
         return
     if wave.counted <= wave.allowed:
         if wave.plan.window is not None and is_burst(wave.failed_at, wave.plan.window):
@@ -111,7 +112,8 @@ def halt(led: Ledger, cause: Halt, detail: str) -> None:
     ):
         wave.state = WaveState.TRIPPED
     led.note("halted", wave=wave.name, data={"cause": cause.value, "detail": detail})
-    cancel_unmoved(led, wave, Reason.ROLLOUT_HALTED)
+    for each in led.under_way():
+        cancel_unmoved(led, each, Reason.ROLLOUT_HALTED)
 
 
 def deadline(led: Ledger, action: DeadlineAction, detail: str) -> None:
@@ -144,9 +146,10 @@ def pause(led: Ledger, cause: Pause, detail: str = "") -> None:
 
 def doubt_wave(led: Ledger, wave: WaveRecord, cause: Pause, detail: str) -> None:
     """The wave has too little evidence to pass: pauses the rollout."""
-    if led.state is not RolloutState.RUNNING:
+    if led.state is RolloutState.RUNNING:
+        wave.state = WaveState.INCONCLUSIVE
+    elif led.state is not RolloutState.CATCHING_UP:  # there the wave has passed
         return
-    wave.state = WaveState.INCONCLUSIVE
     pause(led, cause, detail)
 
 

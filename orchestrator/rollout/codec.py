@@ -22,6 +22,7 @@ from orchestrator.rollout.changes import Row
 from orchestrator.rollout.ledger import (
     DEADLINE_TIMER,
     DRAIN_TIMER,
+    FOLLOW_TIMER,
     GATE_TIMER,
     SOAK_TIMER,
     Ledger,
@@ -73,6 +74,7 @@ def rollout_row(led: Ledger) -> Row:
         "begun_at": led.begun_at,
         "deadline_at": led.deadline_at,
         "accepted": led.accepted,
+        "follow_until": led.follow_until,
         "failed_at": list(led.failed_at),
         "scope": led.scope,
         "waves": [_wave_row(wave) for wave in led.waves],
@@ -135,6 +137,7 @@ def restore(
         "failed_at",
     ):  # fmt: skip
         setattr(led, name, rollout[name])
+    led.follow_until = cast("float | None", rollout.get("follow_until"))
     led.scope = dict(cast("Mapping[str, object]", rollout["scope"]))
     _restore_devices(led, devices)
     for wave, row in zip(led.waves, cast("list[Row]", rollout["waves"]), strict=True):
@@ -144,6 +147,7 @@ def restore(
     if led.drain_until is not None and not led.drained:
         led.set_timer(DRAIN_TIMER, led.drain_until)
     led.set_timer(DEADLINE_TIMER, led.deadline_at)
+    led.set_timer(FOLLOW_TIMER, led.follow_until)
     return led
 
 

@@ -148,8 +148,8 @@ class JournalEntry:
     """One line of the append-only audit; `type` and the keys of `data` are a stable interface.
 
     Types: rollout_started, engine_started, wave_started, device_state, gate_result, budget,
-    paused, resumed, halted, soak_started, wave_done, rollback_started, operator, warning,
-    rollout_done. `seq` is gapless per rollout and starts at 1.
+    paused, resumed, halted, soak_started, wave_done, catching_up, rollback_started, operator,
+    warning, rollout_done. `seq` is gapless per rollout and starts at 1.
     """
 
     seq: int

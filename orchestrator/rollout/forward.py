@@ -93,7 +93,8 @@ def _stand_ready(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
     if event.status is not None:
         rec.previous = event.status.manifest
         rec.boot = event.status.boot_id
-    rec.tries = 0
+    rec.tries = rec.deferrals = 0
+    rec.deferred_at = None
     led.move(rec, DeviceState.STAGED)
     led.wave_of(rec).staged.append(rec.id)
 
@@ -114,6 +115,8 @@ def _fail_or_retry(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> Non
     kind = "connect" if unreached else "transfer"
     blocked = reason in _BLOCKED
     again = blocked or (kind in retries.classes and (unreached or reason in _TRANSFER))
+    if (unreached or blocked) and rec.deferrals:
+        again = False  # it was away already: asked once, and again after a longer time
     if again and rec.tries < retries.count and reason not in _NEVER_STARTED:
         moves.retry_later(led, rec, reason, detail)
     elif unreached or blocked:

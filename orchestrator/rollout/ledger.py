@@ -15,7 +15,7 @@ from enum import Enum, auto
 
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
-from orchestrator.plan.resolved import Gate, ProbeKind, ResolvedPlan, Stage
+from orchestrator.plan.resolved import Gate, OfflinePolicy, ProbeKind, ResolvedPlan, Stage
 from orchestrator.rollout.actions import Action, DeviceAction, GateAction, Work
 from orchestrator.rollout.events import JournalEntry, Value
 from orchestrator.rollout.hours import Hours
@@ -42,6 +42,7 @@ RATE_TIMER = "/rate"
 START_TIMER = "/start"
 FREEZE_TIMER = "/freeze"
 DEADLINE_TIMER = "/deadline"
+FOLLOW_TIMER = "/follow"
 
 
 class Moment(Enum):
@@ -71,6 +72,7 @@ class Ledger:
         self.last_start_at: float | None = None
         self.begun_at: float | None = None  # when it was running for the first time
         self.deadline_at: float | None = None
+        self.follow_until: float | None = None  # deferred devices follow; set after the last wave
         self.accepted: int | None = None  # failures of the whole rollout that were acknowledged
         self.failed_at: list[float] = []  # newest failures, for bursts
         self.hours = Hours(plan)
@@ -108,6 +110,14 @@ class Ledger:
     def wave_of(self, rec: DeviceRecord) -> WaveRecord:
         """The wave that counts the device."""
         return self.waves[rec.wave]
+
+    def under_way(self) -> list[WaveRecord]:
+        """Waves of which devices may be at work: the present one; all, while deferred ones follow."""
+        return [self.waves[self.current]] if self.follow_until is None else self.waves
+
+    def at_work_beside(self, wave: WaveRecord) -> int:
+        """Devices at work that count against the wave's `max_parallel`."""
+        return wave.at_work if self.follow_until is None else sum(w.at_work for w in self.waves)
 
     def move(
         self, rec: DeviceRecord, state: DeviceState, reason: Reason = Reason.OK, detail: str = ""
@@ -181,6 +191,14 @@ class Ledger:
         self.weigh(rec, 1)
         self.dirty[rec.id] = None
 
+    def give_up(self, rec: DeviceRecord) -> None:
+        """A deferred device is not asked again."""
+        self.weigh(rec, -1)
+        rec.given_up = True
+        self.weigh(rec, 1)
+        self.wake(rec, None)
+        self.note("warning", rec=rec, data={"what": "given_up"})
+
     def weigh(self, rec: DeviceRecord, sign: int) -> None:
         """Adds a device to the counters of its wave, or takes it out."""
         wave = self.waves[rec.wave]
@@ -188,7 +206,12 @@ class Ledger:
         self.slots.weigh(rec, sign)
         wave.total += sign
         wave.counts[state] += sign
-        if state in SETTLED:
+        away = state is DeviceState.DEFERRED and not rec.given_up
+        awaited = away and self.plan.offline is OfflinePolicy.WAIT
+        if away:
+            wave.away += sign
+            wave.awaited += sign * awaited
+        if state in SETTLED and not awaited:
             wave.settled += sign
             if state in COUNTED and not rec.excused:
                 wave.counted += sign

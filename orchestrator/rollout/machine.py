@@ -212,7 +212,7 @@ class Rollout:
         led = self._led
         if led.state in (RolloutState.SCHEDULED, RolloutState.AWAITING_APPROVAL):
             return True
-        return led.state is RolloutState.RUNNING and slots.waits_for_hours(led)
+        return slots.waits(led)
 
     @property
     def exit_code(self) -> ExitCode:

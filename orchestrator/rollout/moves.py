@@ -22,10 +22,13 @@ from orchestrator.rollout.verdict import Tally, Verdict
 
 POLL_S = 5.0  # first distance between questions to an uncertain device; doubles up to POLL_MAX_S
 POLL_MAX_S = 60.0
+AGAIN_S = 60.0  # first distance between questions to a deferred device; doubles up to AGAIN_MAX_S
+AGAIN_MAX_S = 900.0
 ROLLBACKS_MAX = 10  # a device that never finishes going back needs a human
 REPLY_S = 30.0  # a request without work of its own is answered within this after connecting
 
 
+_GOING = frozenset({RolloutState.RUNNING, RolloutState.CATCHING_UP})
 _AFTER_ACTIVATION = frozenset({DeviceState.ROLLED_BACK, DeviceState.ROLLBACK_FAILED})
 
 
@@ -91,8 +94,31 @@ def defer(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str) -> None:
     """Parks a device that was never started (R7); no failure unless the plan says so."""
     if led.plan.offline is OfflinePolicy.FAIL:
         finish(led, rec, DeviceState.FAILED, reason, detail)
-    else:
-        finish(led, rec, DeviceState.DEFERRED, reason, detail)
+        return
+    rec.tries = 0
+    rec.deferrals += 1
+    if rec.deferred_at is None:
+        rec.deferred_at = led.now
+    finish(led, rec, DeviceState.DEFERRED, reason, detail)
+    if led.follow_until is not None or led.plan.offline is OfflinePolicy.WAIT:
+        ask_again(led, rec)
+
+
+def ask_again(led: Ledger, rec: DeviceRecord) -> None:
+    """Wakes a deferred device for its next question: later each time, but never past its end."""
+    distance_s = min(AGAIN_MAX_S, AGAIN_S * 2.0 ** min(10, max(0, rec.deferrals - 1)))
+    at = max(led.now, rec.since + distance_s)
+    end_at = away_until(led, rec)
+    led.wake(rec, at if end_at is None else max(led.now, min(at, end_at)))
+
+
+def away_until(led: Ledger, rec: DeviceRecord) -> float | None:
+    """Until when a deferred device is asked again; None before the last wave has passed."""
+    if led.follow_until is not None:
+        return led.follow_until
+    if led.plan.offline is not OfflinePolicy.WAIT or rec.deferred_at is None:
+        return None
+    return rec.deferred_at + led.plan.offline_for_s
 
 
 def activate(led: Ledger, rec: DeviceRecord) -> None:
@@ -247,4 +273,4 @@ def shun(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str) -> None:
 
 def may_start(led: Ledger) -> bool:
     """Whether devices may start or be activated at all; reads the trip flag."""
-    return led.state is RolloutState.RUNNING and not led.stopping
+    return led.state in _GOING and not led.stopping

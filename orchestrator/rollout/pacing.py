@@ -47,21 +47,28 @@ class Slots:
         self._limits = plan.max_parallel_per
         self._devices = plan.devices
         self._taken: Counter[Slot] = Counter()
+        self._deferred: Counter[Slot] = Counter()
         self.freed: dict[Slot, None] = {}  # slots that became free since somebody looked
 
     def weigh(self, rec: DeviceRecord, sign: int) -> None:
         """Adds a device, or takes it out."""
         if not self._limits or not _takes_slots(rec):
             return
+        taken = self._deferred if rec.state is DeviceState.DEFERRED else self._taken
         for slot in self._slots(rec.id):
-            self._taken[slot] += sign
+            taken[slot] += sign
             if sign < 0:
                 self.freed[slot] = None
 
-    def full(self, device: DeviceId) -> Slot | None:
-        """A label value of the device of which no slot is free; None when it may start."""
+    def full(self, device: DeviceId, *, was_away: bool = False) -> Slot | None:
+        """A label value of the device of which no slot is free; None when it may start.
+
+        One that was itself down does not make its site worse: it may be asked beside others
+        that are deferred.
+        """
         for slot in self._slots(device) if self._limits else ():
-            if self._taken[slot] >= self._limits[slot[0]]:
+            taken = self._taken[slot] + (0 if was_away else self._deferred[slot])
+            if taken >= self._limits[slot[0]]:
                 return slot
         return None
 

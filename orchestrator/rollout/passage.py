@@ -16,10 +16,11 @@ Source: design "rollout-rules" R8, R10, R17, "States of a wave" and "of a rollou
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Mapping
 
 from orchestrator.device.reason import Reason
 from orchestrator.plan.resolved import OnFailure, Stage
-from orchestrator.rollout import brakes, gating, moves, proof, retreat, slots
+from orchestrator.rollout import brakes, catching_up, gating, moves, proof, retreat, slots
 from orchestrator.rollout.ledger import (
     DEADLINE_TIMER,
     FREEZE_TIMER,
@@ -43,7 +44,7 @@ from orchestrator.rollout.states import (
 
 NOTHING_TO_UPDATE = "nothing to update"
 
-_FREEZING = frozenset({RolloutState.RUNNING, RolloutState.PAUSED})
+_FREEZING = frozenset({RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.CATCHING_UP})
 _GOOD_END = frozenset({DeviceState.SUCCEEDED, DeviceState.UNCHANGED})
 
 
@@ -52,21 +53,8 @@ def advance(led: Ledger) -> None:
     while True:
         before = (led.state, led.current, led.waves[led.current].state)
         _look_at_freezes(led)
-        match led.state:
-            case RolloutState.SCHEDULED:
-                begin_in_time(led)
-            case RolloutState.RUNNING:
-                _step(led, led.waves[led.current])
-            case RolloutState.PAUSED:
-                _rest(led, led.waves[led.current])
-            case RolloutState.HALTED:
-                _react(led)
-            case RolloutState.ROLLING_BACK:
-                retreat.advance(led)
-            case RolloutState.ABORTING:
-                retreat.leave(led)
-            case _:
-                pass
+        if (step := _STEPS.get(led.state)) is not None:
+            step(led)
         if before == (led.state, led.current, led.waves[led.current].state):
             break
         if led.state in TERMINAL_ROLLOUT:
@@ -117,8 +105,13 @@ def deadline_passed(led: Ledger, which: str) -> None:
         brakes.deadline(led, wave.plan.deadline_action, detail)
 
 
-def _rest(led: Ledger, wave: WaveRecord) -> None:
+def _rest(led: Ledger) -> None:
     """Lets no device stand ready for a go that only a person can bring about (law 4)."""
+    for wave in led.under_way():
+        _withdraw_staged(led, wave)
+
+
+def _withdraw_staged(led: Ledger, wave: WaveRecord) -> None:
     staged = wave.counts[DeviceState.STAGED]
     if not staged or wave.at_work > staged or Pause.OPERATOR.value in led.causes:
         return
@@ -132,6 +125,15 @@ def _react(led: Ledger) -> None:
     """Rolls back by itself where the plan says so; a trust failure waits for a person."""
     if led.plan.on_failure is OnFailure.ROLLBACK and Halt.TRUST.value not in led.causes:
         retreat.begin_by_plan(led)
+
+
+def _follow(led: Ledger) -> None:
+    if catching_up.settle(led):
+        _end(led)
+
+
+def _run(led: Ledger) -> None:
+    _step(led, led.waves[led.current])
 
 
 def _step(led: Ledger, wave: WaveRecord) -> None:
@@ -312,7 +314,11 @@ def _next(led: Ledger) -> None:
     if led.current + 1 < len(led.waves):
         gating.drop_samples(led)
         led.current += 1
-        return
+    elif not catching_up.begin(led):
+        _end(led)
+
+
+def _end(led: Ledger) -> None:
     exceptions = bool(
         any(rec.state not in _GOOD_END for rec in led.devices.values())
         or any(skipped.reason is not Reason.UNCHANGED for skipped in led.plan.skipped)
@@ -330,3 +336,14 @@ def _close(led: Ledger) -> None:
         if wave.state not in DONE_WAVE:
             wave.state = WaveState.CANCELLED
     led.note("rollout_done", data={"state": led.state.value})
+
+
+_STEPS: Mapping[RolloutState, Callable[[Ledger], None]] = {
+    RolloutState.SCHEDULED: begin_in_time,
+    RolloutState.RUNNING: _run,
+    RolloutState.PAUSED: _rest,
+    RolloutState.CATCHING_UP: _follow,
+    RolloutState.HALTED: _react,
+    RolloutState.ROLLING_BACK: retreat.advance,
+    RolloutState.ABORTING: retreat.leave,
+}

@@ -43,6 +43,8 @@ class DeviceRecord:
         begun_at, took_s: when its attempt began, and the time from there to its first proof.
         cleared: the gates before its start have passed in this attempt.
         untried: no delivery of the present attempt was ever asked for.
+        deferrals, deferred_at: how often in a row it was away, and since when (R7).
+        given_up: it was away for too long, and is not asked again.
     """
 
     id: DeviceId
@@ -82,6 +84,9 @@ class DeviceRecord:
     begun_at: float = 0.0
     took_s: float | None = None
     cleared: bool = False
+    deferrals: int = 0
+    deferred_at: float | None = None
+    given_up: bool = False
     tallies: dict[int, Tally] = field(default_factory=dict)
     sampling: dict[int, int] = field(default_factory=dict)
 
@@ -102,6 +107,8 @@ class WaveRecord:
         deadline_at: when it has to have passed; None once that was acted upon.
         to_commit: confirmed devices whose commit is due (R17); found anew when it runs empty.
         to_read: devices still to be read back at the end of the soak (R10).
+        away: deferred devices that are asked again, now or after the last wave.
+        awaited: those of them that the wave does not settle without (`offline.policy: wait`).
     """
 
     index: int
@@ -134,6 +141,8 @@ class WaveRecord:
     ahead: int = 0
     settled: int = 0
     successes: int = 0
+    away: int = 0
+    awaited: int = 0
 
     @property
     def name(self) -> str:
@@ -161,9 +170,14 @@ class WaveRecord:
         return allowed_unreachable(self.plan, self.base)
 
     @property
+    def not_reached(self) -> int:
+        """Devices that were never started and that it does not wait for."""
+        return self.counts[DeviceState.DEFERRED] - self.awaited
+
+    @property
     def unreachable(self) -> int:
         """Devices that were never started and that no other replaced (R7)."""
-        return max(0, self.counts[DeviceState.DEFERRED] - self.backfilled)
+        return max(0, self.not_reached - self.backfilled)
 
     @property
     def required(self) -> int:

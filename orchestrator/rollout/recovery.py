@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from orchestrator.device.reason import TRUST_REASONS, Reason
 from orchestrator.plan.resolved import ProbeKind
-from orchestrator.rollout import brakes, moves, proof, returned
+from orchestrator.rollout import brakes, catching_up, moves, proof, returned
 from orchestrator.rollout.actions import Work
 from orchestrator.rollout.events import DeviceReported, EngineStarted
 from orchestrator.rollout.ledger import Ledger, Moment
@@ -42,6 +42,9 @@ def engine_started(led: Ledger, event: EngineStarted) -> None:
         elif rec.state is DeviceState.PREFLIGHT:
             moves.begin_gates(led, rec, led.device_gates(rec.wave, Moment.BEFORE))
             moves.prove(led, rec)
+        elif rec.state is DeviceState.DEFERRED and rec.due_at is not None:
+            if rec.due_at <= led.now:  # otherwise the engine would rest before its first tick
+                catching_up.device_woke(led, rec)
         elif rec.reading:
             moves.begin_gates(led, rec, led.device_gates(rec.wave, Moment.SOAKED))
             moves.prove(led, rec)
@@ -79,6 +82,8 @@ def device_woke(led: Ledger, rec: DeviceRecord) -> None:
             _uncertain_woke(led, rec)
         case DeviceState.RETRY_WAIT:
             moves.enqueue(led, rec, rec.reason, rec.detail)
+        case DeviceState.DEFERRED:
+            catching_up.device_woke(led, rec)
         case DeviceState.REBOOTING:
             led.want(rec, Work.PROVE, led.plan.timeouts.connect_s + moves.REPLY_S)
         case DeviceState.ROLLING_BACK:

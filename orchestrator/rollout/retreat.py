@@ -79,14 +79,16 @@ def begin(
     name = "" if wave is None else led.waves[wave].name
     led.note("rollback_started", wave=name, data={"who": who or "plan", "devices": list(devices)})
     for record in led.waves:
-        if record.state not in DONE_WAVE and record.state is not WaveState.PENDING:
+        is_open = record.state not in DONE_WAVE and record.state is not WaveState.PENDING
+        if is_open or led.follow_until is not None:
             brakes.cancel_unmoved(led, record, Reason.ROLLOUT_HALTED)
 
 
 def begin_by_plan(led: Ledger) -> None:
     """Starts the rollback that the plan asks for after a halt."""
     whole = led.plan.rollback.scope is RollbackScope.ROLLOUT
-    begin(led, None, wave=None if whole else led.current)
+    tripped = (wave.index for wave in led.under_way() if wave.tripped)
+    begin(led, None, wave=None if whole else next(tripped, led.current))
 
 
 def scope_of(wave: int | None, devices: Sequence[DeviceId]) -> dict[str, object]:

@@ -17,12 +17,14 @@ Source: design "rollout-rules" R6, R7, R12, R16 and "Further behaviour the field
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from orchestrator.rollout import brakes, moves, pacing
 from orchestrator.rollout.hours import Closed
 from orchestrator.rollout.ledger import RATE_TIMER, ZONE_TIMER, Ledger
+from orchestrator.rollout.pacing import Slot
 from orchestrator.rollout.record import DeviceRecord, WaveRecord
-from orchestrator.rollout.states import DeviceState, Pause, WaveState
+from orchestrator.rollout.states import DeviceState, Pause, RolloutState, WaveState
 
 AHEAD_FACTOR = 2
 HOURS = ""  # stands where a label does in the key of devices that wait for their hours
@@ -33,24 +35,46 @@ _OPEN = frozenset({WaveState.RUNNING, WaveState.WAITING})
 
 def fill(led: Ledger) -> None:
     """Grants slots of the running wave."""
-    wave = led.waves[led.current]
-    if wave.state not in _OPEN or not wave.cleared or not moves.may_start(led):
+    if not moves.may_start(led):
         return
-    _unpark(led, wave)
-    _activate(led, wave)
-    _start(led, wave)
+    follow = led.state is RolloutState.CATCHING_UP
+    waves = [wave for wave in led.under_way() if follow or (wave.state in _OPEN and wave.cleared)]
+    if waves:
+        freed, led.slots.freed = led.slots.freed, {}
+    for wave in waves:
+        _unpark(led, wave, freed)
+        _activate(led, wave)
+        _start(led, wave)
+    if not follow and waves:
+        _look_at_waiting(led, waves[0])
+
+
+def _look_at_waiting(led: Ledger, wave: WaveRecord) -> None:
     if wave.state is WaveState.RUNNING and wave.parked and not _has_begun(wave):
         wave.state = WaveState.WAITING
     _check_slots(led, wave)
 
 
-def waits_for_hours(led: Ledger) -> bool:
-    """Whether all that is left to do in the present wave waits for its hours."""
-    wave = led.waves[led.current]
-    if wave.state not in _OPEN or wave.at_work or wave.queue or not wave.parked:
+def waits(led: Ledger) -> bool:
+    """Whether all that is left to do now waits for its hours, or for devices that are away."""
+    waves = led.under_way()
+    if any(wave.at_work or wave.queue or wave.counts[DeviceState.RETRY_WAIT] for wave in waves):
+        return False
+    if led.state is RolloutState.CATCHING_UP:
+        return True
+    wave = waves[0]
+    if led.state is not RolloutState.RUNNING or wave.state not in _OPEN:
         return False
     hours_only = all(label == HOURS for label, _value in wave.parked)
-    return hours_only and not wave.counts[DeviceState.RETRY_WAIT]
+    return bool(wave.awaited or (wave.parked and hours_only))
+
+
+def waits_for(led: Ledger) -> tuple[str, ...]:
+    """What it is that `waits` says all waits for."""
+    waves = led.under_way()
+    away = any(wave.away if led.follow_until is not None else wave.awaited for wave in waves)
+    hours = any(label == HOURS for wave in waves for label, _value in wave.parked)
+    return ("deferred",) * away + ("window",) * hours
 
 
 def _activate(led: Ledger, wave: WaveRecord) -> None:
@@ -69,21 +93,28 @@ def _activate(led: Ledger, wave: WaveRecord) -> None:
 
 def _start(led: Ledger, wave: WaveRecord) -> None:
     ahead_max = AHEAD_FACTOR * wave.bound
-    while wave.queue and wave.at_work < wave.plan.max_parallel and wave.ahead < ahead_max:
+    most = wave.plan.max_parallel
+    while wave.queue and led.at_work_beside(wave) < most and wave.ahead < ahead_max:
         rec = led.devices[wave.queue[0]]
         if rec.state not in _STARTABLE or rec.wave != wave.index:
             wave.queue.popleft()
         elif (closed := led.hours.start(rec.id, led.now)) is not None:
             _park_for_hours(led, wave, led.devices[wave.queue.popleft()], closed)
-        elif (slot := led.slots.full(rec.id)) is not None:
+        elif (slot := led.slots.full(rec.id, was_away=was_away(led, rec))) is not None:
             wave.parked.setdefault(slot, deque()).append(wave.queue.popleft())
         elif not _paced(led):
             break
         else:
             wave.queue.popleft()
-            wave.state = WaveState.RUNNING
+            if wave.state is WaveState.WAITING:
+                wave.state = WaveState.RUNNING
             led.last_start_at = led.now
             moves.transfer(led, rec)
+
+
+def was_away(led: Ledger, rec: DeviceRecord) -> bool:
+    """Whether the device was down itself before it is asked now."""
+    return rec.deferrals > 0 or led.follow_until is not None
 
 
 def _paced(led: Ledger) -> bool:
@@ -108,8 +139,7 @@ def _park_for_hours(led: Ledger, wave: WaveRecord, rec: DeviceRecord, closed: Cl
     led.set_timer(f"{ZONE_TIMER}{closed.zone}", closed.until_at)
 
 
-def _unpark(led: Ledger, wave: WaveRecord) -> None:
-    freed, led.slots.freed = led.slots.freed, {}
+def _unpark(led: Ledger, wave: WaveRecord, freed: Iterable[Slot]) -> None:
     for key in freed:
         for device in reversed(wave.parked.pop(key, ())):
             blocked = led.devices[device].state is DeviceState.BLOCKED
@@ -125,6 +155,8 @@ def _check_slots(led: Ledger, wave: WaveRecord) -> None:
     """Pauses when devices that are down keep all others of the wave from starting."""
     if wave.at_work or wave.queue or wave.counts[DeviceState.RETRY_WAIT] or not wave.parked:
         return
+    if wave.awaited:
+        return  # they are asked again, and free their slots when they answer
     slots = [key for key in wave.parked if key[0] != HOURS]
     if len(slots) == len(wave.parked):
         label, value = slots[0]
@@ -134,7 +166,7 @@ def _check_slots(led: Ledger, wave: WaveRecord) -> None:
 
 def check_unreachable(led: Ledger, wave: WaveRecord) -> None:
     """Replaces devices that were never reached; pauses when too many remain."""
-    while wave.counts[DeviceState.DEFERRED] > wave.backfilled:
+    while wave.not_reached > wave.backfilled:
         if wave.backfilled >= wave.plan.backfill_limit or not _backfill(led, wave):
             break
     if wave.unreachable > wave.allowed_unreachable:
@@ -146,7 +178,7 @@ def check_unreachable(led: Ledger, wave: WaveRecord) -> None:
 
 def _backfill(led: Ledger, wave: WaveRecord) -> bool:
     for donor in led.waves[wave.index + 1 :]:
-        if donor.state is not WaveState.PENDING or donor.plan.backfill_limit == 0:
+        if donor.state is not WaveState.PENDING or donor.plan.hosts:
             continue  # a wave with hosts of its own neither takes nor gives
         for device in donor.members:
             rec = led.devices[device]

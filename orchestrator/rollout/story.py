@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
-from orchestrator.rollout import slots
+from orchestrator.rollout import moves, slots
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.outcome import exit_code, runs_new
@@ -70,6 +70,20 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Deferred:
+    """Devices that were away before their start.
+
+    `devices` are asked again, `given_up` are not. `next_at` and `until_at` (UTC seconds): when the
+    next is asked, and when the last is given up; None before that is known.
+    """
+
+    devices: int
+    given_up: int
+    next_at: float | None
+    until_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """Where a rollout stands and why.
 
@@ -77,7 +91,7 @@ class Story:
         wave: name of the present wave.
         untouched: devices on which nothing was activated.
         on_new: devices that run, or may run, the new version because of this rollout.
-        waits_for: what it waits for when nothing is at work (`soak`, `gate`, `operator`, ...).
+        waits_for: what it waits for when nothing is at work (`soak`, `gate`, `deferred`, `window`, ...).
         next_commands: what an operator may do now, as `rollout` commands.
     """
 
@@ -95,6 +109,7 @@ class Story:
     untouched: int
     on_new: int
     excluded: int
+    deferred: Deferred
     waits_for: tuple[str, ...]
     exit_code: ExitCode
     next_commands: tuple[str, ...]
@@ -124,6 +139,7 @@ def tell(rollout: Rollout) -> Story:
         untouched=sum(_is_untouched(rec) for rec in led.devices.values()),
         on_new=sum(rec.moved for rec in led.devices.values()),
         excluded=len(led.plan.skipped),
+        deferred=_deferred(led),
         waits_for=_waits_for(led),
         exit_code=exit_code(led),
         next_commands=_next_commands(led),
@@ -177,6 +193,24 @@ def _troubles(led: Ledger) -> tuple[Trouble, ...]:
     )
 
 
+def _deferred(led: Ledger) -> Deferred:
+    away = [
+        rec
+        for rec in led.devices.values()
+        if rec.state is DeviceState.DEFERRED and not rec.given_up
+    ]
+    over = led.state in TERMINAL_ROLLOUT
+    asked = [] if over else [rec.due_at for rec in away if rec.due_at is not None]
+    ends = [] if over else [at for rec in away if (at := moves.away_until(led, rec)) is not None]
+    return Deferred(
+        devices=0 if over else len(away),
+        given_up=sum(wave.counts[DeviceState.DEFERRED] for wave in led.waves)
+        - (0 if over else len(away)),
+        next_at=min(asked, default=None),
+        until_at=max(ends, default=None),
+    )
+
+
 def _waits_for(led: Ledger) -> tuple[str, ...]:
     match led.state:
         case state if state in TERMINAL_ROLLOUT:
@@ -188,12 +222,12 @@ def _waits_for(led: Ledger) -> tuple[str, ...]:
         case RolloutState.HALTED | RolloutState.PAUSED:
             return ("operator",)
         case _:
+            if slots.waits(led):
+                return slots.waits_for(led)
             return (_wave_waits_for(led, led.waves[led.current]),)
 
 
 def _wave_waits_for(led: Ledger, wave: WaveRecord) -> str:
-    if slots.waits_for_hours(led):
-        return "window"
     if any(record.at_work for record in led.waves):
         return "devices"
     if wave.state is WaveState.SOAKING:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
-from orchestrator.rollout import pacing, slots
+from orchestrator.rollout import moves, pacing, slots
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.record import DeviceRecord, WaveRecord
@@ -35,7 +35,7 @@ class Wait:
     """One thing that keeps a device where it is.
 
     `what` is one of a closed set: rollout_stopped, start, wave, preflight, hours, slots, parallel,
-    ahead, rate, bound, retry, answer, gate. `until_at` is UTC seconds where
+    ahead, rate, bound, retry, answer, gate, deferred, follow. `until_at` is UTC seconds where
     the end is known.
     """
 
@@ -96,6 +96,9 @@ def _waits(led: Ledger, rec: DeviceRecord, now: float) -> Iterator[Wait]:
     match rec.state:
         case DeviceState.RETRY_WAIT:
             yield Wait("retry", rec.reason.value, rec.due_at)
+        case DeviceState.DEFERRED if not rec.given_up:
+            yield from _of_rollout(led, now)
+            yield from _to_be_asked_again(led, rec)
         case DeviceState.UNCERTAIN:
             what = "it is counted as failed until it answers" if rec.dark else ""
             yield Wait("answer", what, rec.lost_at if rec.dark else rec.dark_at)
@@ -105,6 +108,15 @@ def _waits(led: Ledger, rec: DeviceRecord, now: float) -> Iterator[Wait]:
             yield from _for_the_go(led, rec, now)
         case _:
             pass
+
+
+def _to_be_asked_again(led: Ledger, rec: DeviceRecord) -> Iterator[Wait]:
+    end_at = moves.away_until(led, rec)
+    if end_at is None:
+        yield Wait("deferred", "before the last wave has passed")
+    else:
+        yield Wait("deferred", "", rec.due_at)
+        yield Wait("follow", "", end_at)
 
 
 def _of_rollout(led: Ledger, now: float) -> Iterator[Wait]:
@@ -123,17 +135,17 @@ def _of_wave(led: Ledger, rec: DeviceRecord, now: float) -> Iterator[Wait]:
     if wave.index > led.current:
         yield Wait("wave", f"`{present.name}` is {present.state.value.replace('_', ' ')}")
         return
-    if wave.state not in _BEGUN:
+    if wave.state not in _BEGUN and led.follow_until is None:
         return
     if not wave.cleared:
         yield Wait("preflight", wave.name)
     if (closed := led.hours.start(rec.id, now)) is not None:
         yield Wait("hours", closed.zone, closed.until_at)
-    if (slot := led.slots.full(rec.id)) is not None:
+    if (slot := led.slots.full(rec.id, was_away=slots.was_away(led, rec))) is not None:
         limit = led.plan.max_parallel_per[slot[0]]
         yield Wait("slots", f"all {limit} of {slot[0]} `{slot[1]}` are taken")
-    if wave.at_work >= wave.plan.max_parallel:
-        yield Wait("parallel", f"{wave.at_work} of {wave.plan.max_parallel} are at work")
+    if (at_work := led.at_work_beside(wave)) >= wave.plan.max_parallel:
+        yield Wait("parallel", f"{at_work} of {wave.plan.max_parallel} are at work")
     elif wave.ahead >= slots.AHEAD_FACTOR * wave.bound:
         yield Wait("ahead", f"{wave.ahead} others are being prepared")
     yield from _of_rate(led, now)

@@ -88,13 +88,15 @@ def _plan(rng: random.Random, artifact: str) -> _Drawn:
         },
         **_limits(rng, often=0.6),
     }  # fmt: skip
-    if rng.random() < 0.7:
-        plan["offline"] = _offline(rng)
+    plan["offline"] = _offline(rng)
     return plan
 
 
 def _offline(rng: random.Random) -> _Drawn:
-    offline: _Drawn = {"policy": rng.choice(("defer", "defer", "fail"))}
+    offline: _Drawn = {
+        "policy": rng.choice(("defer", "defer", "wait", "fail")),
+        "for": rng.choice(("2m", "10m", "1h", "4h")),
+    }
     if rng.random() < 0.5:
         offline["max_unreachable_percentage"] = rng.choice((0, 2.5, 20, 100))
     return offline

@@ -13,6 +13,7 @@ Laws checked, after every commit and at every activation:
 - No device is activated twice unless somebody asked for another try.
 - I9: epochs of mutating requests never fall, over all rollouts of a fleet.
 - R10: a wave that passed was watched for its whole soak.
+- R8: deferred devices follow only after the last wave and in their time; none is given up before.
 And at the end: nothing uncommitted, no claim that the truth denies, and no more devices hit by a
 release that bricks them than R16 allows.
 
@@ -27,7 +28,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from orchestrator.device.model import DeviceId
-from orchestrator.plan.resolved import Gate, OnFailure, ProbeKind, ResolvedPlan, Stage
+from orchestrator.plan.resolved import (
+    Gate,
+    OfflinePolicy,
+    OnFailure,
+    ProbeKind,
+    ResolvedPlan,
+    Stage,
+)
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.record import DeviceRecord
@@ -94,6 +102,7 @@ class Checker:
         self.returning = False
         self.touched = False  # an operator changed the rules: some bounds no longer hold
         self.paused_by: set[str] = set()
+        self.follow_until: float | None = None  # deferred devices follow
         self.entries: list[JournalEntry] = []
         for wave in plan.waves:
             for device in wave.devices:
@@ -120,6 +129,8 @@ class Checker:
                 self.paused_by.add(str(entry.data["cause"]))
             case "resumed":
                 self._resumed(entry)
+            case "catching_up" | "rollout_done":
+                self._after_waves(entry)
             case "rollback_started":
                 self.running, self.returning = False, True
             case "operator":
@@ -143,8 +154,8 @@ class Checker:
         self.running = True
         self.paused_by.clear()
         if entry.data["accept_failures"]:
-            wave = entry.wave
-            self.accepted[wave] = max(self.counted(wave), self.allowed(wave))
+            for wave in self.planned if self.follow_until is not None else (entry.wave,):
+                self.accepted[wave] = max(self.counted(wave), self.allowed(wave))
         for seen in self.seen.values():
             seen.allowed_again = True
 
@@ -200,7 +211,12 @@ class Checker:
         if before in ("pending", "queued"):
             self._expect(self.running, "I2: a device started after a stop", entry)
         wave = next(wave for wave in self.plan.waves if wave.name == entry.wave)
-        count = sum(s.state in _WORKING for s in self.seen.values() if s.wave == entry.wave)
+        follow = self.follow_until is not None  # then the limit is that of all waves together
+        working = [seen for seen in self.seen.values() if seen.state in _WORKING]
+        count = len(working) if follow else sum(seen.wave == entry.wave for seen in working)
+        in_time = self.follow_until is None or entry.at < self.follow_until
+        late = before in ("pending", "queued") and not in_time
+        self._expect(not late, "R8: asked after `offline.for` was over", entry)
         self._expect(count <= wave.max_parallel, f"{count} devices at work", entry)
 
     def _check_flight(self, entry: JournalEntry) -> None:
@@ -232,6 +248,29 @@ class Checker:
             return  # an operator accepted that nobody is left to be watched
         # the line that begins a soak is seen a moment after the time that it names
         self._expect(seconds >= soak_s - 1.0, f"R10: soaked for {seconds:.0f} s only", entry)
+
+    def _after_waves(self, entry: JournalEntry) -> None:
+        if entry.type == "catching_up":
+            self.follow_until = float(str(entry.data["until"]))
+            self._check_catching_up(entry)
+        elif str(entry.data["state"]).startswith("succeeded"):
+            self._check_nobody_waits(entry)
+
+    def _check_catching_up(self, entry: JournalEntry) -> None:
+        """R8: only after the last wave, and with somebody left that was never started."""
+        states = [seen.state for seen in self.seen.values()]
+        self._expect("deferred" in states, "nobody is left to catch up", entry)
+        settled = _TERMINAL | {"deferred"}
+        self._expect(settled.issuperset(states), "catches up before the last wave is done", entry)
+
+    def _check_nobody_waits(self, entry: JournalEntry) -> None:
+        """A rollout ends only with every device done, or given up after its time."""
+        away = any(seen.state == "deferred" for seen in self.seen.values())
+        over = self.follow_until is not None and entry.at >= self.follow_until
+        waited = self.plan.offline is OfflinePolicy.WAIT  # then its wave gave it up, in its time
+        self._expect(not away or over or waited, "a deferred device was given up early", entry)
+        plain = entry.data["state"] == "succeeded"
+        self._expect(not (away and plain), "succeeded, but a device was given up", entry)
 
     def counted(self, wave: str) -> int:
         """R6, anew."""
@@ -384,7 +423,17 @@ def _speaks_for_return(gate: Gate, wave: str) -> bool:
     return mine and not gate.dry_run and (not gate.waves or wave in gate.waves)
 
 
-_COUNTERS = ("total", "counted", "unproven", "at_work", "ahead", "settled", "successes", "reading")
+_COUNTERS = (
+    "total",
+    "counted",
+    "unproven",
+    "at_work",
+    "ahead",
+    "settled",
+    "successes",
+    "reading",
+    "away",
+)
 
 
 def check_counters(rollout: Rollout) -> None:
@@ -396,16 +445,18 @@ def check_counters(rollout: Rollout) -> None:
     books = rollout.ledger
     for wave in books.waves:
         kept = [getattr(wave, name) for name in _COUNTERS]
-        fresh = _recount([rec for rec in books.devices.values() if rec.wave == wave.index])
+        members = [rec for rec in books.devices.values() if rec.wave == wave.index]
+        fresh = _recount(members, waits=books.plan.offline is OfflinePolicy.WAIT)
         if kept != fresh:
             message = f"counters of wave `{wave.name}` are {kept}, counted anew {fresh}"
             raise InvariantBroken(message)
 
 
-def _recount(records: Sequence[DeviceRecord]) -> list[int]:
+def _recount(records: Sequence[DeviceRecord], *, waits: bool) -> list[int]:
     states = [rec.state.value for rec in records]
     past = _WORKING - {"transferring", "staged"}
     settled = _TERMINAL | {"deferred", "confirmed"}
+    away = sum(rec.state.value == "deferred" and not rec.given_up for rec in records)
     failed = sum(rec.state.value in _COUNTED and not rec.excused for rec in records)
     return [
         len(records),
@@ -413,7 +464,8 @@ def _recount(records: Sequence[DeviceRecord]) -> list[int]:
         sum(rec.state.value in past and not rec.proven for rec in records),
         sum(state in _WORKING for state in states),
         sum(state in ("transferring", "staged") for state in states),
-        sum(state in settled for state in states),
+        sum(state in settled for state in states) - (away if waits else 0),
         sum(state in _GOOD for state in states),
         sum(rec.reading for rec in records),
+        away,
     ]

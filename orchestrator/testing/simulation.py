@@ -40,6 +40,7 @@ ENGINES_MAX = 40
 PATIENCE_S = 2500.0
 SILENCE_S = 2000.0  # longer than any wait of a drawn plan for something that is journalled
 PACE = Pace(poll_s=2.0)
+CRON_S = 900.0  # a rollout that waits is gone on with as often
 STOPS_MAX = 4  # after so many decisions the operator gives up
 _FIRST = asyncio.FIRST_COMPLETED
 _ASKS = {
@@ -284,6 +285,8 @@ class _Simulation:
                 await self.clock.sleep(self.random.choice((0.0, 1.0, 30.0, 500.0)))
             elif ended.rollout.is_terminal:
                 return ended
+            elif ended.rollout.is_waiting:
+                await self.clock.sleep(CRON_S)
             else:
                 self._decide(ended)
 

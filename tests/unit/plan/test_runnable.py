@@ -20,8 +20,6 @@ SAYS = {
     "requires": "requires: [{plan: modem}]",
     "late_joiners: append": "late_joiners: append",
     "approval": "waves: [{size: 1, approval: {required: 2}}, rest]",
-    "offline.policy: wait": "offline: {policy: wait}",
-    "offline.for": "offline: {for: 2d}",
     "priority": "priority: 900",
     "on_conflict": "on_conflict: fail",
     "hooks": "hooks: [{events: [halted], email: a@b.example}]",

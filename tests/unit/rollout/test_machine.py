@@ -186,12 +186,16 @@ def test_unreachable_devices_beyond_the_limit_pause_and_never_trip():
     assert rollout.rollout.exit_code is ExitCode.WAITING
 
 
-def test_deferred_devices_within_the_limit_end_with_exceptions():
+def test_deferred_devices_within_the_limit_are_given_up_after_their_time():
     rollout = hand(wave("all", A, B, max_unreachable_share=Fraction(1, 2)), retries=NO_RETRY)
 
     rollout.report(A, Reason.UNREACHABLE, reached=False)
     rollout.succeed(B)
+    waiting = rollout.rollout.exit_code
+    rollout.tick(14 * 86400.0)
 
+    assert waiting is ExitCode.WAITING
+    assert rollout.rollout.state is RolloutState.SUCCEEDED_WITH_EXCEPTIONS
     assert rollout.rollout.exit_code is ExitCode.PARTIAL
 
 
@@ -217,7 +221,9 @@ def test_offline_policy_fail_counts_the_device():
 
 
 def test_backfill_leaves_waves_of_their_own_alone():
-    rollout = hand(wave("canary", A, backfill_limit=1), wave("lab", B), retries=NO_RETRY)
+    rollout = hand(
+        wave("canary", A, backfill_limit=1), wave("lab", B, hosts="lab"), retries=NO_RETRY
+    )
 
     rollout.report(A, Reason.UNREACHABLE, reached=False)
 

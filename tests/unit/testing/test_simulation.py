@@ -23,7 +23,7 @@ def test_plans_are_drawn_in_the_whole_range_of_the_language():
         "check", "http", "command",
     }  # fmt: skip
     assert {plan.on_failure for plan in plans} == {"halt", "rollback", "continue"}
-    assert {plan.offline for plan in plans} == {"defer", "fail"}
+    assert {plan.offline for plan in plans} == {"defer", "wait", "fail"}
     assert {wave.slow_start for plan in plans for wave in plan.waves} == {True, False}
 
 
