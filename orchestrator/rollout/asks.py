@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from orchestrator.device.reason import Reason
+from orchestrator.plan.resolved import OfflinePolicy
 from orchestrator.rollout import brakes, gating, moves, retreat
 from orchestrator.rollout.events import Ask, OperatorAsked
 from orchestrator.rollout.ledger import Ledger
@@ -21,6 +22,7 @@ from orchestrator.rollout.record import DeviceRecord, WaveRecord
 from orchestrator.rollout.states import (
     BEFORE_RETURN,
     PASSING,
+    SETTLED,
     TERMINAL_ROLLOUT,
     WAITING,
     DeviceState,
@@ -91,11 +93,14 @@ def _go_on(led: Ledger, *, accept_failures: bool) -> None:
 
 def _accept(led: Ledger, wave: WaveRecord) -> None:
     """What went wrong so far is the baseline; devices that the wave waits for are given up."""
-    for rec in [led.devices[device] for device in wave.members if wave.awaited]:
+    waits = led.plan.offline is OfflinePolicy.WAIT
+    awaited = [rec for device in wave.members if waits and (rec := led.devices[device]).deferrals]
+    for rec in awaited:
         if rec.state is DeviceState.DEFERRED and not rec.given_up:
             led.give_up(rec)
+    asked = sum(rec.state not in SETTLED for rec in awaited)  # just now, perhaps in vain
     wave.accepted = max(wave.counted, wave.allowed)
-    wave.accepted_unreachable = max(wave.unreachable, wave.allowed_unreachable)
+    wave.accepted_unreachable = max(wave.unreachable + asked, wave.allowed_unreachable)
     wave.promised = True
     led.accepted = brakes.counted_in_all(led)
     led.failed_at.clear()

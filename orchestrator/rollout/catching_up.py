@@ -79,4 +79,5 @@ def device_woke(led: Ledger, rec: DeviceRecord) -> None:
     elif led.state in _STOPPED:
         led.wake(rec, led.now + moves.AGAIN_MAX_S)
     else:
-        moves.enqueue(led, rec, rec.reason, rec.detail)
+        # behind those that wait already: with a slow rate, nobody is passed over for ever
+        moves.enqueue(led, rec, rec.reason, rec.detail, last=True)

@@ -32,12 +32,23 @@ _GOING = frozenset({RolloutState.RUNNING, RolloutState.CATCHING_UP})
 _AFTER_ACTIVATION = frozenset({DeviceState.ROLLED_BACK, DeviceState.ROLLBACK_FAILED})
 
 
-def enqueue(led: Ledger, rec: DeviceRecord, reason: Reason = Reason.OK, detail: str = "") -> None:
-    """Back into the queue, in front of those that never started."""
+def enqueue(
+    led: Ledger,
+    rec: DeviceRecord,
+    reason: Reason = Reason.OK,
+    detail: str = "",
+    *,
+    last: bool = False,
+) -> None:
+    """Back into the queue, in front of those that never started, or behind everybody (`last`)."""
     led.release(rec)
     led.wake(rec, None)
     led.move(rec, DeviceState.QUEUED, reason, detail)
-    led.wave_of(rec).queue.appendleft(rec.id)
+    queue = led.wave_of(rec).queue
+    if last:
+        queue.append(rec.id)
+    else:
+        queue.appendleft(rec.id)
 
 
 def withdraw(led: Ledger, rec: DeviceRecord) -> None:
@@ -100,7 +111,10 @@ def defer(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str) -> None:
     if rec.deferred_at is None:
         rec.deferred_at = led.now
     finish(led, rec, DeviceState.DEFERRED, reason, detail)
-    if led.follow_until is not None or led.plan.offline is OfflinePolicy.WAIT:
+    waits = led.plan.offline is OfflinePolicy.WAIT
+    if led.follow_until is None and waits and led.wave_of(rec).promised:
+        led.give_up(rec)  # somebody decided that the wave goes on without
+    elif led.follow_until is not None or waits:
         ask_again(led, rec)
 
 

@@ -19,7 +19,7 @@ from orchestrator.rollout.states import AT_WORK, DeviceState
 
 MINUTE_S = 60.0
 _STEPS_MAX = 64  # of a growing rate; its own maximum is reached long before
-_DOWN = frozenset({DeviceState.LOST, DeviceState.DEFERRED})
+_AWAY = frozenset({DeviceState.DEFERRED, DeviceState.QUEUED})  # the latter: to be asked again
 
 Slot = tuple[str, str]  # a label and its value
 
@@ -54,7 +54,7 @@ class Slots:
         """Adds a device, or takes it out."""
         if not self._limits or not _takes_slots(rec):
             return
-        taken = self._deferred if rec.state is DeviceState.DEFERRED else self._taken
+        taken = self._taken if rec.state not in _AWAY else self._deferred
         for slot in self._slots(rec.id):
             taken[slot] += sign
             if sign < 0:
@@ -78,6 +78,6 @@ class Slots:
 
 
 def _takes_slots(rec: DeviceRecord) -> bool:
-    if rec.state is DeviceState.DEFERRED:
+    if rec.state in _AWAY and (rec.deferrals or rec.state is DeviceState.DEFERRED):
         return rec.reason in CONNECT_REASONS  # one that was inhibited or logged us out is up
-    return rec.state in AT_WORK or rec.state in _DOWN
+    return rec.state in AT_WORK or rec.state is DeviceState.LOST
