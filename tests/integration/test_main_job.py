@@ -130,7 +130,7 @@ def test_preview_says_with_its_exit_code_whether_anything_would_change(project: 
     project.run("preview", "app-6.0.yml", *source, code=0)
 
 
-def test_offline_canary_is_replaced_by_the_next_device(project: Project) -> None:
+def test_offline_canary_is_replaced_by_the_next_device_and_follows(project: Project) -> None:
     plan = project.directory_release("7.0")
     preview = project.run("preview", plan, "-i", project.inventory, "--format", "json")
     first = json.loads(preview.stdout)["waves"][0]["devices"][0]["device"]
@@ -141,9 +141,21 @@ def test_offline_canary_is_replaced_by_the_next_device(project: Project) -> None
         project.run("lab", "break", first, "--mode", "none")
 
     found = versions(project)
-    assert done.returncode == 3, done.stdout + done.stderr
+    assert done.returncode == 7, done.stdout + done.stderr
     assert found.pop(first) != "app-7.0"
     assert set(found.values()) == {"app-7.0"}
+    [listed] = [
+        one
+        for one in json.loads(project.run("status", "--all", "--format", "json").stdout)["rollouts"]
+        if one["state"] == "catching_up"
+    ]
+    assert (listed["deferred"]["devices"], listed["waits_for"]) == (1, ["deferred"])
+    shown = project.run("status", listed["rollout"]).stdout
+    assert "1 device deferred: asked again at " in shown
+
+    project.run("retry", listed["rollout"])
+
+    assert versions(project)[first] == "app-7.0"
 
 
 def test_changed_host_key_ends_all_contact_with_that_device(project: Project) -> None:
