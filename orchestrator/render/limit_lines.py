@@ -98,9 +98,10 @@ def _whole(preview: Preview, look: Look) -> list[str]:
     if plan.max_parallel_per:
         parts = [f"{limit} per {escape(key)}" for key, limit in plan.max_parallel_per.items()]
         lines += labelled("At once", f"at most {', '.join(parts)}", look)
+    for_words = format_duration(plan.offline_for_s)
     offline = {
-        OfflinePolicy.DEFER: f"may still follow for {format_duration(plan.offline_for_s)}",
-        OfflinePolicy.WAIT: "are waited for by their wave",
+        OfflinePolicy.DEFER: f"may still follow for {for_words}",
+        OfflinePolicy.WAIT: f"are waited for by their wave, each for at most {for_words}",
         OfflinePolicy.FAIL: "count as failed",
     }[plan.offline]
     lines += labelled("Offline", f"devices that do not answer {offline}", look)

@@ -10,7 +10,17 @@ import pytest
 
 from orchestrator.engine import loop
 from orchestrator.engine.ports import Lease
-from orchestrator.rollout import brakes, moves, passage, proof, record, recovery, retreat, returned
+from orchestrator.rollout import (
+    brakes,
+    catching_up,
+    moves,
+    passage,
+    proof,
+    record,
+    recovery,
+    retreat,
+    returned,
+)
 from orchestrator.rollout.placement import Place
 from orchestrator.rollout.states import BEFORE_RETURN, PAST_RETURN, DeviceState
 from orchestrator.testing import __main__ as command
@@ -50,6 +60,7 @@ async def commit_after_acting(self, lease, rollout, changes):
             lambda led, rec: moves.finish(led, rec, DeviceState.ROLLED_BACK, "ok"),
         ),
         (proof, "_ON_TARGET", frozenset(Place)),
+        (catching_up, "begin", lambda _led: False),
     ],
     ids=[
         "slow start",
@@ -61,6 +72,7 @@ async def commit_after_acting(self, lease, rollout, changes):
         "checks of the way back",
         "their verdict",
         "read-back",
+        "catching up",
     ],
 )
 def test_checker_notices_a_broken_rule(monkeypatch, owner, name, broken):

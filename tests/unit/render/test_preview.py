@@ -197,7 +197,10 @@ def test_limits_of_one_wave_stand_beside_it(plan) -> None:
             {"max_parallel_per": {"site": 2, "rack": 1}},
             "At once    at most 2 per site, 1 per rack\n",
         ),
-        ({"offline": OfflinePolicy.WAIT}, "do not answer are waited for by their wave\n"),
+        (
+            {"offline": OfflinePolicy.WAIT},
+            "do not answer are waited for by their wave, each for at most 14d\n",
+        ),
         (
             {"on_conflict": OnConflict.FAIL},
             "Conflicts  priority 500; refuses to start beside another rollout of its devices\n",
