@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -52,6 +53,44 @@ class Reason(StrEnum):
     ROLLOUT_HALTED = "rollout_halted"
     WINDOW = "window"  # staged ahead, waits for its maintenance window
 
+
+class FailureClass(StrEnum):
+    """Groups of failures that have the same kind of cure; a stable interface."""
+
+    CONNECT = "connect"  # not reached, or not let in
+    TRUST = "trust"  # not who it was, or refused what it was given
+    DEVICE = "device"  # the device was not ready for it
+    TRANSFER = "transfer"  # the bytes did not arrive, or did not fit
+    INSTALL = "install"  # the update module failed, or the reboot
+    CHECK = "check"  # it ran, and was not well
+    ROLLBACK = "rollback"  # it could not go back, or is not well there
+    HALT = "halt"  # nothing was wrong with it: the rollout stopped
+
+
+CLASS_OF: Mapping[Reason, FailureClass] = {
+    reason: group
+    for group, reasons in {
+        FailureClass.CONNECT: (
+            Reason.UNREACHABLE, Reason.CONNECTION_LOST, Reason.TIMEOUT, Reason.AUTHENTICATION,
+            Reason.LOST,
+        ),
+        FailureClass.TRUST: (Reason.HOST_KEY, Reason.DENIED),
+        FailureClass.DEVICE: (
+            Reason.PROTOCOL, Reason.NOT_ENROLLED, Reason.OLD_HELPER, Reason.USAGE,
+            Reason.INCOMPATIBLE, Reason.FENCED, Reason.BUSY, Reason.INHIBITED, Reason.WRONG_STATE,
+            Reason.HELD,
+        ),
+        FailureClass.TRANSFER: (Reason.LOW_SPACE, Reason.IO, Reason.INTERRUPTED),
+        FailureClass.INSTALL: (
+            Reason.INSTALL, Reason.ACTIVATE, Reason.REBOOT, Reason.COMMIT, Reason.READ_BACK,
+            Reason.REVERTED,
+        ),
+        FailureClass.CHECK: (Reason.CHECK, Reason.NO_DATA, Reason.NONCE, Reason.REGRESSED),
+        FailureClass.ROLLBACK: (Reason.ROLLBACK, Reason.UNPROVEN, Reason.NOTHING_TO_ROLL_BACK),
+        FailureClass.HALT: (Reason.CANCELLED, Reason.ROLLOUT_HALTED),
+    }.items()
+    for reason in reasons
+}  # fmt: skip
 
 TRUST_REASONS = frozenset({Reason.HOST_KEY, Reason.DENIED})  # never retried, always halt
 CONNECT_REASONS = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT, Reason.CONNECTION_LOST})

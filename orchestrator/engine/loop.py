@@ -33,6 +33,7 @@ from orchestrator.engine.ports import (
     Transport,
 )
 from orchestrator.errors import ExitCode, LeaseError, StoreError
+from orchestrator.plan.digest import digest_of
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.rollout.changes import Changes
 from orchestrator.rollout.events import (
@@ -192,7 +193,8 @@ class Engine:
         job, store = self._job, self._ports.store
         stored = await store.load(job.rollout_id)
         if stored is None:
-            rollout = Rollout.start(job.plan, job.rollout_id, at=self._ports.clock.now())
+            now, digest = self._ports.clock.now(), digest_of(job.plan_json)
+            rollout = Rollout.start(job.plan, job.rollout_id, at=now, digest=digest)
             await store.create(job.rollout_id, job.plan_json, rollout.collect())
             return rollout
         if stored.plan_json != job.plan_json:

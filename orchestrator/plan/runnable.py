@@ -27,9 +27,6 @@ def _asks(kind: ProbeKind) -> Says:
 NOT_RUN_YET: Mapping[str, Says] = {
     "requires": lambda plan: bool(plan.requires),
     "late_joiners: append": lambda plan: plan.late_joiners is LateJoiners.APPEND,
-    "approval": lambda plan: (
-        plan.approval is not None or any(wave.approval is not None for wave in plan.waves)
-    ),
     "priority": lambda plan: plan.priority != PRIORITY_DEFAULT,
     "on_conflict": lambda plan: plan.on_conflict is not OnConflict.QUEUE,
     "hooks": lambda plan: bool(plan.hooks),

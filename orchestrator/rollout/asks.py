@@ -4,7 +4,8 @@ Laws:
 1. Each request is answered once, by its number, and journalled with who and why.
 2. A halted rollout goes on only with `accept_failures`: the failures so far become the baseline
    (R6). A paused wave measures anew on resume.
-3. What does not fit the state is journalled as refused and changes nothing.
+3. What is so already, or does not fit the state, is journalled with that answer and changes
+   nothing. `judge` gives the same answer beforehand.
 4. A rollout that is over can only be rolled back, as far as devices still run its version: that
    takes it up again as `rolling_back`, and it ends anew.
 """
@@ -13,19 +14,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from orchestrator.device.reason import Reason
+from orchestrator.device.reason import CLASS_OF, Reason
 from orchestrator.plan.resolved import OfflinePolicy
-from orchestrator.rollout import brakes, gating, moves, retreat
-from orchestrator.rollout.events import Ask, OperatorAsked
+from orchestrator.rollout import approving, brakes, gating, moves, promoting, retreat
+from orchestrator.rollout.answers import Answer, Kind, already, done, refused
+from orchestrator.rollout.events import Ask, OperatorAsked, TakeBack, Value
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.record import DeviceRecord, WaveRecord
 from orchestrator.rollout.states import (
     BEFORE_RETURN,
+    BEFORE_START,
     PASSING,
     SETTLED,
     TERMINAL_ROLLOUT,
     WAITING,
     DeviceState,
+    Halt,
     Pause,
     RolloutState,
     WaveState,
@@ -33,6 +37,8 @@ from orchestrator.rollout.states import (
 
 _STOPPED = frozenset({RolloutState.PAUSED, RolloutState.HALTED})
 _ACTIVE = _STOPPED | {RolloutState.RUNNING, RolloutState.CATCHING_UP}
+_STOPPABLE = BEFORE_START | (_ACTIVE - {RolloutState.HALTED})
+_ENDS = {Ask.ABORT: RolloutState.ABORTED, Ask.DENY: RolloutState.REJECTED}
 _RETRIABLE = frozenset({
     DeviceState.FAILED, DeviceState.ROLLED_BACK, DeviceState.LOST, DeviceState.SKIPPED,
     DeviceState.DEFERRED, DeviceState.CANCELLED, DeviceState.ROLLBACK_FAILED,
@@ -48,27 +54,74 @@ def asked(led: Ledger, event: OperatorAsked) -> None:
     if event.request and event.request <= led.last_request:
         return
     led.last_request = max(led.last_request, event.request)
-    answer = _ANSWERS[event.ask](led, event)
-    data = {"ask": event.ask.value, "who": event.who, "why": event.why, "done": bool(answer)}
-    led.note("operator", data=dict(data))
-    if answer is not None:
-        answer()
+    answer = judge(led, event)
+    data: dict[str, Value | list[Value]] = {
+        "ask": event.ask.value,
+        "who": event.who,
+        "why": event.why,
+        "request": event.request,
+        "answer": answer.kind.value,
+        "done": answer.kind is Kind.DONE,
+    }
+    if answer.text:
+        data["detail"] = answer.text
+    led.note("operator", data=data)
+    answer.do()
 
 
-Answer = Callable[[], None]  # what a request does, once it was found to fit
+def judge(led: Ledger, event: OperatorAsked) -> Answer:
+    """What comes of a request in the present state; changes nothing by itself."""
+    if led.state in TERMINAL_ROLLOUT:
+        return _after_the_end(led, event)
+    return _JUDGES[event.ask](led, event)
 
 
-def _pause(led: Ledger, event: OperatorAsked) -> Answer | None:
-    if led.state not in _ACTIVE - {RolloutState.HALTED}:
-        return None
-    return lambda: brakes.pause(led, Pause.OPERATOR, event.why)
+def _after_the_end(led: Ledger, event: OperatorAsked) -> Answer:
+    """A rollout that is over can be rolled back, as far as devices still run its version."""
+    over = f"it is over: {_words(led.state)}"
+    if event.ask is Ask.ROLLBACK:
+        index = _index_of(led.waves, event.wave)
+        known = event.wave is None or index is not None
+        if known and retreat.returnable(led, retreat.scope_of(index, event.devices)):
+            return done(lambda: _begin_return(led, event))
+        if known and led.state is RolloutState.ROLLED_BACK:
+            return already(over)
+        return refused(f"{over}, and nothing is there to take back")
+    if _ENDS.get(event.ask) is led.state:
+        return already(over)
+    return refused(over, "start a new one with `rollout apply`")
 
 
-def _resume(led: Ledger, event: OperatorAsked) -> Answer | None:
-    halted = led.state is RolloutState.HALTED
-    if led.state not in _STOPPED or (halted and not event.accept_failures):
-        return None
-    return lambda: _go_on(led, accept_failures=event.accept_failures)
+def _words(state: RolloutState) -> str:
+    return state.value.replace("_", " ")
+
+
+def _pause(led: Ledger, event: OperatorAsked) -> Answer:
+    if led.state is RolloutState.PAUSED and Pause.OPERATOR.value in led.causes:
+        return already("it is paused by an operator")
+    if led.state in _STOPPABLE:
+        return done(lambda: brakes.pause(led, Pause.OPERATOR, event.why))
+    return refused(f"it is {_words(led.state)}: no device is started in any case")
+
+
+def _halt(led: Ledger, event: OperatorAsked) -> Answer:
+    if led.state is RolloutState.HALTED:
+        return already("it is halted")
+    if led.state in _STOPPABLE:
+        said = ": ".join(part for part in (event.who, event.why) if part)
+        return done(lambda: brakes.halt(led, Halt.OPERATOR, said))
+    return refused(f"it is {_words(led.state)}: no device is started in any case")
+
+
+def _resume(led: Ledger, event: OperatorAsked) -> Answer:
+    if led.state is RolloutState.HALTED and not event.accept_failures:
+        hint = f"`rollout resume {led.rollout_id} --accept-failures` goes on in spite of it"
+        return refused("it is halted", hint)
+    if led.state is RolloutState.PAUSED and PASSING.issuperset(led.causes):
+        return already(f"it waits for {' and '.join(led.causes)}, and then goes on by itself")
+    if led.state not in _STOPPED:
+        return already(f"it is {_words(led.state)}")
+    return done(lambda: _go_on(led, accept_failures=event.accept_failures))
 
 
 def _go_on(led: Ledger, *, accept_failures: bool) -> None:
@@ -80,9 +133,8 @@ def _go_on(led: Ledger, *, accept_failures: bool) -> None:
     if led.follow_until is None and wave.state in (WaveState.INCONCLUSIVE, WaveState.TRIPPED):
         wave.state = WaveState.RUNNING
     led.causes = {cause: text for cause, text in led.causes.items() if cause in PASSING}
-    led.state = RolloutState.PAUSED if led.causes else RolloutState.RUNNING
-    if led.begun_at is None:
-        led.state = RolloutState.SCHEDULED
+    led.state = RolloutState.PAUSED if led.causes else brakes.state_unstopped(led)
+    approving.ask_anew(led)
     led.note("resumed", wave=wave.name, data={"accept_failures": accept_failures})
     gating.reset(led)
     for each in led.under_way():
@@ -111,14 +163,11 @@ def _was_cancelled(rec: DeviceRecord) -> bool:
     return rec.state is DeviceState.CANCELLED and rec.reason is Reason.ROLLOUT_HALTED
 
 
-def _try_again(led: Ledger, wave: WaveRecord, fits: Callable[[DeviceRecord], bool]) -> int:
-    count = 0
+def _try_again(led: Ledger, wave: WaveRecord, fits: Callable[[DeviceRecord], bool]) -> None:
     for device in tuple(wave.members):
         rec = led.devices[device]
-        if rec.state in _RETRIABLE and not rec.shunned and fits(rec):
+        if _may_try_again(rec) and fits(rec):
             again(led, rec)
-            count += 1
-    return count
 
 
 def again(led: Ledger, rec: DeviceRecord) -> None:
@@ -134,9 +183,19 @@ def again(led: Ledger, rec: DeviceRecord) -> None:
     rec.deferrals, rec.deferred_at = 0, None
 
 
-def _abort(led: Ledger, event: OperatorAsked) -> Answer | None:
-    del event
-    return (lambda: _leave(led)) if led.state in _ACTIVE else None
+def _abort(led: Ledger, event: OperatorAsked) -> Answer:
+    if led.state is RolloutState.ABORTING and event.take_back is TakeBack.NONE:
+        return already("it is aborting")
+    if led.state in _ACTIVE or led.state in BEFORE_START or led.state is RolloutState.ABORTING:
+        return done(lambda: _give_up(led, event))
+    return refused(f"it is {_words(led.state)}, which ends it too")
+
+
+def _give_up(led: Ledger, event: OperatorAsked) -> None:
+    _leave(led)
+    if event.take_back is not TakeBack.NONE and any(rec.moved for rec in led.devices.values()):
+        index = led.current if event.take_back is TakeBack.WAVE else None
+        retreat.begin(led, event.who, wave=index)
 
 
 def _leave(led: Ledger) -> None:
@@ -157,49 +216,75 @@ def _stop_reading(led: Ledger, rec: DeviceRecord) -> None:
     led.wave_of(rec).reading -= 1
 
 
-def _retry(led: Ledger, event: OperatorAsked) -> Answer | None:
+def _retry(led: Ledger, event: OperatorAsked) -> Answer:
     wave = led.waves[led.current]
     follows = led.follow_until is not None
     if led.state not in _ACTIVE or not (follows or wave.state in _REOPENED):
-        return None
+        where = f"wave `{wave.name}` is {wave.state.value.replace('_', ' ')}"
+        return refused(f"it is {_words(led.state)} and {where}: nothing can be tried again")
     names = frozenset(event.devices)
 
+    def fits(rec: DeviceRecord) -> bool:
+        of_class = event.only is None or CLASS_OF.get(rec.reason) is event.only
+        return of_class and (not names or rec.id in names)
+
+    members = (led.devices[device] for each in led.under_way() for device in each.members)
+    if not any(_may_try_again(rec) and fits(rec) for rec in members):
+        which = f" of class {event.only}" if event.only is not None else ""
+        return already(f"no device is left to be tried again{which}")
+
     def again_all() -> None:
-        count = sum(
-            _try_again(led, each, lambda rec: not names or rec.id in names)
-            for each in led.under_way()
-        )
-        if count and not follows and wave.state not in (WaveState.TRIPPED, WaveState.INCONCLUSIVE):
+        for each in led.under_way():
+            _try_again(led, each, fits)
+        if not follows and wave.state not in (WaveState.TRIPPED, WaveState.INCONCLUSIVE):
             wave.state = WaveState.RUNNING
 
-    return again_all
+    return done(again_all)
 
 
-def _roll_back(led: Ledger, event: OperatorAsked) -> Answer | None:
-    index = None if event.wave is None else _index_of(led.waves, event.wave)
-    if event.wave is not None and index is None:
-        return None
-    is_over = led.state in TERMINAL_ROLLOUT
-    if is_over and not retreat.returnable(led, retreat.scope_of(index, event.devices)):
-        return None
-    if not is_over and led.state not in _ACTIVE:
-        return None
-
-    def begin() -> None:
-        led.causes.clear()
-        retreat.begin(led, event.who, wave=index, devices=event.devices)
-
-    return begin
+def _may_try_again(rec: DeviceRecord) -> bool:
+    return rec.state in _RETRIABLE and not rec.shunned
 
 
-def _index_of(waves: Iterable[WaveRecord], name: str) -> int | None:
+def _roll_back(led: Ledger, event: OperatorAsked) -> Answer:
+    if event.wave is not None and _index_of(led.waves, event.wave) is None:
+        return refused(f"there is no wave `{event.wave}`")
+    if led.state in _ACTIVE:
+        return done(lambda: _begin_return(led, event))
+    if led.state is RolloutState.ROLLING_BACK:
+        scope = retreat.scope_of(_index_of(led.waves, event.wave), event.devices)
+        if scope.items() <= led.scope.items():
+            return already("it is rolling back")
+        return refused("it is rolling back other devices", "ask again when that is over")
+    return refused(f"it is {_words(led.state)}: nothing is there to take back")
+
+
+def _begin_return(led: Ledger, event: OperatorAsked) -> None:
+    led.causes.clear()
+    index = _index_of(led.waves, event.wave)
+    retreat.begin(led, event.who, wave=index, devices=event.devices)
+
+
+def _index_of(waves: Iterable[WaveRecord], name: str | None) -> int | None:
     return next((wave.index for wave in waves if wave.name == name), None)
 
 
-_ANSWERS: dict[Ask, Callable[[Ledger, OperatorAsked], Answer | None]] = {
+def _approve(led: Ledger, event: OperatorAsked) -> Answer:
+    return approving.judge(led, event, denies=False)
+
+
+def _deny(led: Ledger, event: OperatorAsked) -> Answer:
+    return approving.judge(led, event, denies=True)
+
+
+_JUDGES: dict[Ask, Callable[[Ledger, OperatorAsked], Answer]] = {
     Ask.PAUSE: _pause,
     Ask.RESUME: _resume,
+    Ask.HALT: _halt,
     Ask.ABORT: _abort,
+    Ask.PROMOTE: promoting.judge,
     Ask.RETRY: _retry,
     Ask.ROLLBACK: _roll_back,
+    Ask.APPROVE: _approve,
+    Ask.DENY: _deny,
 }

@@ -22,7 +22,9 @@ from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.record import DeviceRecord, WaveRecord
 from orchestrator.rollout.states import (
     BEFORE_RETURN,
+    BEFORE_START,
     DONE_WAVE,
+    UNBEGUN_WAVE,
     DeviceState,
     Halt,
     Pause,
@@ -32,6 +34,7 @@ from orchestrator.rollout.states import (
 from orchestrator.units import format_duration
 
 _MOVING = frozenset({RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.CATCHING_UP})
+_STOPPABLE = _MOVING | BEFORE_START
 _PARKED = frozenset({DeviceState.RETRY_WAIT, DeviceState.BLOCKED})
 
 
@@ -98,7 +101,7 @@ def _burst_text(burst: Burst) -> str:
 
 def halt(led: Ledger, cause: Halt, detail: str) -> None:
     """Stops the rollout until an operator decides, or rolls it back where the plan says so."""
-    if led.state not in _MOVING:
+    if led.state not in _STOPPABLE:
         if led.state is RolloutState.HALTED and cause.value not in led.causes:
             led.causes[cause.value] = detail
         return
@@ -108,7 +111,7 @@ def halt(led: Ledger, cause: Halt, detail: str) -> None:
     if (
         cause is not Halt.TRUST
         and cause is not Halt.ROLLBACK_FAILED
-        and wave.state not in DONE_WAVE
+        and wave.state not in DONE_WAVE | UNBEGUN_WAVE
     ):
         wave.state = WaveState.TRIPPED
     led.note("halted", wave=wave.name, data={"cause": cause.value, "detail": detail})
@@ -131,12 +134,19 @@ def unpause(led: Ledger, cause: Pause) -> None:
     wave = led.waves[led.current].name
     led.note("resumed", wave=wave, data={"over": cause.value, "left": list(led.causes)})
     if not led.causes:
-        led.state = RolloutState.RUNNING
+        led.state = state_unstopped(led)
+
+
+def state_unstopped(led: Ledger) -> RolloutState:
+    """Where a rollout goes on that nothing stops any more: from before its start it begins there."""
+    if led.begun_at is not None:
+        return RolloutState.RUNNING
+    return RolloutState.SCHEDULED if led.plan.approval is None else RolloutState.AWAITING_APPROVAL
 
 
 def pause(led: Ledger, cause: Pause, detail: str = "") -> None:
     """Starts nothing new until an operator resumes, or the cause is over (`PASSING`)."""
-    if led.state not in _MOVING or cause.value in led.causes:
+    if led.state not in _STOPPABLE or cause.value in led.causes:
         return
     led.state = RolloutState.PAUSED
     led.causes[cause.value] = detail
@@ -145,11 +155,11 @@ def pause(led: Ledger, cause: Pause, detail: str = "") -> None:
 
 
 def doubt_wave(led: Ledger, wave: WaveRecord, cause: Pause, detail: str) -> None:
-    """The wave has too little evidence to pass: pauses the rollout."""
-    if led.state is RolloutState.RUNNING:
-        wave.state = WaveState.INCONCLUSIVE
-    elif led.state is not RolloutState.CATCHING_UP:  # there the wave has passed
+    """The wave has too little evidence to pass: pauses the rollout, also one that is paused."""
+    if led.state not in _MOVING:
         return
+    if wave.state not in DONE_WAVE | UNBEGUN_WAVE:
+        wave.state = WaveState.INCONCLUSIVE
     pause(led, cause, detail)
 
 

@@ -42,6 +42,7 @@ _values = attrgetter(*(name for name, _ in _PLAIN))  # one call for all: half th
 _WAVE_FIELDS = (
     "planned", "state", "accepted", "accepted_unreachable", "promised", "tripped", "backfilled",
     "soak_until", "soaked", "judged_from", "deadline_at", "failed_at", "cleared",
+    "soak_ended", "passed_by",
 )  # fmt: skip
 
 
@@ -76,6 +77,11 @@ def rollout_row(led: Ledger) -> Row:
         "accepted": led.accepted,
         "follow_until": led.follow_until,
         "failed_at": list(led.failed_at),
+        "author": led.author,
+        "plan_digest": led.plan_digest,
+        "approvals": [dict(approval) for approval in led.approvals],
+        "asked_at": led.asked_at,
+        "soaks_ended": led.soaks_ended,
         "scope": led.scope,
         "waves": [_wave_row(wave) for wave in led.waves],
         "gates": [_gate_row(gate) for gate in led.gates],
@@ -84,7 +90,7 @@ def rollout_row(led: Ledger) -> Row:
 
 def _wave_row(wave: WaveRecord) -> Row:
     row = {name: getattr(wave, name) for name in _WAVE_FIELDS}
-    return row | {"failed_at": list(wave.failed_at)}
+    return row | {"failed_at": list(wave.failed_at), "passed_by": list(wave.passed_by)}
 
 
 def _gate_row(gate: GateRecord) -> Row:
@@ -138,6 +144,11 @@ def restore(
     ):  # fmt: skip
         setattr(led, name, rollout[name])
     led.follow_until = cast("float | None", rollout.get("follow_until"))
+    for name in ("author", "plan_digest", "asked_at", "soaks_ended"):
+        if name in rollout:  # else the row is older than the field
+            setattr(led, name, rollout[name])
+    approvals = cast("list[Mapping[str, object]]", rollout.get("approvals", []))
+    led.approvals = [dict(approval) for approval in approvals]
     led.scope = dict(cast("Mapping[str, object]", rollout["scope"]))
     _restore_devices(led, devices)
     for wave, row in zip(led.waves, cast("list[Row]", rollout["waves"]), strict=True):
@@ -182,9 +193,10 @@ def _fill_record(rec: DeviceRecord, row: Row) -> None:
 
 def _restore_wave(led: Ledger, wave: WaveRecord, row: Row) -> None:
     for name in _WAVE_FIELDS:
-        setattr(wave, name, row[name])
+        if name in row:  # else the row is older than the field
+            setattr(wave, name, row[name])
     wave.state = WaveState(cast("str", row["state"]))
-    wave.failed_at = list(wave.failed_at)
+    wave.failed_at, wave.passed_by = list(wave.failed_at), list(wave.passed_by)
     led.set_timer(f"{DEADLINE_TIMER}/{wave.index}", wave.deadline_at)
     if wave.state is WaveState.JUDGING and led.needs_reading(wave):
         wave.to_read.extend(led.to_read(wave))

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from orchestrator.device.model import DeviceId
 from orchestrator.device.protocol import CheckResult
-from orchestrator.device.reason import Reason
+from orchestrator.device.reason import FailureClass, Reason
 from orchestrator.rollout.actions import Work
 
 Value = str | int | float | bool | None
@@ -117,9 +117,21 @@ class Ask(StrEnum):
 
     PAUSE = "pause"
     RESUME = "resume"
+    HALT = "halt"
     ABORT = "abort"
+    PROMOTE = "promote"
     RETRY = "retry"
     ROLLBACK = "rollback"
+    APPROVE = "approve"
+    DENY = "deny"
+
+
+class TakeBack(StrEnum):
+    """What an abort takes back, once what is in flight has finished."""
+
+    NONE = "none"  # what is committed stays
+    WAVE = "wave"  # the present wave
+    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +139,10 @@ class OperatorAsked:
     """An operator's request, journalled with who and why.
 
     `accept_failures` goes with RESUME of a halted rollout; `devices` (empty: all that fit) with
-    RETRY and ROLLBACK; `wave` (None: all) with ROLLBACK.
+    RETRY and ROLLBACK; `wave` with ROLLBACK (None: all), PROMOTE (None: the present one), APPROVE
+    and DENY (None: what is waited for); `only` with RETRY; `take_back` with ABORT; `full` with
+    PROMOTE: later soaks too. APPROVE and DENY are for the plan of that `digest`, by a person who
+    has these `roles`.
     """
 
     at: float
@@ -138,6 +153,11 @@ class OperatorAsked:
     accept_failures: bool = False
     devices: tuple[DeviceId, ...] = ()
     wave: str | None = None
+    only: FailureClass | None = None
+    take_back: TakeBack = TakeBack.NONE
+    full: bool = False
+    digest: str = ""
+    roles: tuple[str, ...] = ()
 
 
 Event = DeviceReported | GateSampled | Tick | EngineStarted | EngineStopping | OperatorAsked
@@ -149,6 +169,7 @@ class JournalEntry:
 
     Types: rollout_started, engine_started, wave_started, device_state, gate_result, budget,
     paused, resumed, halted, soak_started, wave_done, catching_up, rollback_started, operator,
+    approval,
     warning, rollout_done. `seq` is gapless per rollout and starts at 1.
     """
 

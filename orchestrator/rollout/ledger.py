@@ -43,6 +43,7 @@ START_TIMER = "/start"
 FREEZE_TIMER = "/freeze"
 DEADLINE_TIMER = "/deadline"
 FOLLOW_TIMER = "/follow"
+APPROVAL_TIMER = "/approval"
 
 
 class Moment(Enum):
@@ -61,9 +62,11 @@ class Ledger:
         self.rollout_id = rollout_id
         self.now = at
         self.started_at = at
+        self.author, self.plan_digest = "", ""  # who applied the plan; what approvals are for
         self.state = RolloutState.RUNNING
         self.causes: dict[str, str] = {}  # of a pause or halt: cause -> detail
         self.stopping = False  # the engine goes down; not stored
+        self.attended = False  # no engine: requests are answered, nothing goes on; not stored
         self.current = 0
         self.epoch = 0
         self.seq = 0
@@ -74,6 +77,9 @@ class Ledger:
         self.deadline_at: float | None = None
         self.follow_until: float | None = None  # deferred devices follow; set after the last wave
         self.accepted: int | None = None  # failures of the whole rollout that were acknowledged
+        self.approvals: list[dict[str, object]] = []  # given: wave ("": the rollout), who, at
+        self.asked_at: float | None = None  # since when the present approval is waited for
+        self.soaks_ended = False  # an operator ended all soaks to come
         self.failed_at: list[float] = []  # newest failures, for bursts
         self.hours = Hours(plan)
         self.slots = Slots(plan)

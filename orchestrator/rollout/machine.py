@@ -20,6 +20,7 @@ from orchestrator.device.model import DeviceId
 from orchestrator.errors import ExitCode
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.rollout import (
+    approving,
     asks,
     codec,
     forward,
@@ -32,6 +33,7 @@ from orchestrator.rollout import (
     slots,
 )
 from orchestrator.rollout.actions import Action, Work
+from orchestrator.rollout.answers import Answer
 from orchestrator.rollout.changes import Changes, Row
 from orchestrator.rollout.events import (
     Ask,
@@ -42,11 +44,13 @@ from orchestrator.rollout.events import (
     GateSampled,
     OperatorAsked,
     Tick,
+    Value,
 )
 from orchestrator.rollout.ledger import DEADLINE_TIMER, GATE_TIMER, ZONE_TIMER, Ledger
 from orchestrator.rollout.outcome import exit_code
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import (
+    BEFORE_START,
     PASSING,
     TERMINAL_ROLLOUT,
     DeviceState,
@@ -62,16 +66,26 @@ class Rollout:
         self._led = ledger
 
     @classmethod
-    def start(cls, plan: ResolvedPlan, rollout_id: str, *, at: float) -> Rollout:
+    def start(
+        cls, plan: ResolvedPlan, rollout_id: str, *, at: float, author: str = "", digest: str = ""
+    ) -> Rollout:
         """A new rollout; its first `collect` holds all rows.
 
-        It begins its first wave with `EngineStarted`, unless it has to wait for its time.
+        It begins its first wave with `EngineStarted`, unless it has to wait for its time or for
+        an approval. `author` is who applies the plan, `digest` what its approvals are for.
         """
         led = Ledger(plan, rollout_id, at)
-        led.state = RolloutState.SCHEDULED
+        led.author, led.plan_digest = author, digest
         led.dirty = dict.fromkeys(led.devices)
-        passage.begin_in_time(led)
-        led.note("rollout_started", data={"plan": plan.name, "devices": len(led.devices)})
+        told: dict[str, Value | list[Value]] = {"plan": plan.name, "devices": len(led.devices)}
+        if author:
+            told["author"] = author
+        led.note("rollout_started", data=told)
+        if plan.approval is not None:
+            approving.ask_for_start(led)
+        else:
+            led.state = RolloutState.SCHEDULED
+            passage.begin_in_time(led)
         gating.start_background(led)
         return cls(led)
 
@@ -84,6 +98,14 @@ class Rollout:
         if led.state is RolloutState.ROLLING_BACK and led.drained:
             retreat.queue_scope(led)
         return cls(led)
+
+    def attend(self) -> None:
+        """From here on it only answers requests: nothing goes on until an engine takes over."""
+        self._led.stopping = self._led.attended = True
+
+    def judge(self, event: OperatorAsked) -> Answer:
+        """What would come of a request now; changes nothing."""
+        return asks.judge(self._led, event)
 
     def apply(self, event: Event) -> Changes:
         """Takes one event; see law 2."""
@@ -100,7 +122,8 @@ class Rollout:
         """Takes one event; its changes come with the next `collect`."""
         led = self._led
         led.now = max(led.now, event.at)  # R15: time never goes back
-        if led.state in TERMINAL_ROLLOUT and not isinstance(event, EngineStarted | OperatorAsked):
+        before = led.state
+        if before in TERMINAL_ROLLOUT and not isinstance(event, EngineStarted | OperatorAsked):
             return
         match event:
             case DeviceReported():
@@ -118,7 +141,12 @@ class Rollout:
                 asks.asked(led, event)
             case _:
                 assert_never(event)
-        passage.advance(led)
+        if led.attended:
+            approving.look(led)
+        else:
+            passage.advance(led)
+        if led.state in TERMINAL_ROLLOUT and led.state is not before:
+            passage.close(led)
 
     def collect(self) -> Changes:
         """Rows and journal lines since the last call."""
@@ -210,7 +238,7 @@ class Rollout:
     @property
     def _waits(self) -> bool:
         led = self._led
-        if led.state in (RolloutState.SCHEDULED, RolloutState.AWAITING_APPROVAL):
+        if led.state in BEFORE_START:
             return True
         return slots.waits(led)
 

@@ -8,13 +8,8 @@ from __future__ import annotations
 from orchestrator.errors import ExitCode
 from orchestrator.rollout.events import Ask
 from orchestrator.rollout.ledger import Ledger
-from orchestrator.rollout.states import PASSING, DeviceState, Pause, RolloutState
+from orchestrator.rollout.states import DeviceState, RolloutState
 
-_WAITING = PASSING | {
-    Pause.UNREACHABLE.value,
-    Pause.INSUFFICIENT_EVIDENCE.value,
-    Pause.SLOTS.value,
-}
 _UNKNOWN = (DeviceState.ROLLBACK_FAILED, DeviceState.LOST)
 
 
@@ -31,6 +26,9 @@ def runs_new(led: Ledger) -> bool:
 def exit_code(led: Ledger, asked: Ask | None = None) -> ExitCode:
     """The exit code that fits the present state.
 
+    A pause is no end: whatever caused it, it waits (7). A halt is told from it by 4 and 5, though
+    it can be resumed too: a limit of the plan, or a person, said that this release is to stop.
+
     Args:
         led: the books.
         asked: what the command asked for; a rollback that an operator asked for and that is
@@ -41,20 +39,17 @@ def exit_code(led: Ledger, asked: Ask | None = None) -> ExitCode:
     back = led.state is RolloutState.ROLLED_BACK
     if asked is Ask.ROLLBACK and back and led.scope.get("asked"):
         return ExitCode.DONE
-    if led.state is RolloutState.PAUSED and _waits(led):
-        return ExitCode.WAITING
+    if led.state is RolloutState.SUPERSEDED and not led.start_count:
+        return ExitCode.REFUSED
     if led.state in _STOPPED:
         return ExitCode.HALTED if runs_new(led) else ExitCode.ROLLED_BACK
     return _BY_STATE.get(led.state, ExitCode.WAITING)
 
 
-def _waits(led: Ledger) -> bool:
-    """Whether a pause says nothing bad of the release: a person's, or for devices that are away."""
-    return Pause.OPERATOR.value in led.causes or _WAITING.issuperset(led.causes)
-
-
-_STOPPED = (RolloutState.PAUSED, RolloutState.HALTED, RolloutState.ROLLED_BACK)
+_STOPPED = (RolloutState.HALTED, RolloutState.ROLLED_BACK, RolloutState.SUPERSEDED)
 _BY_STATE = {
+    RolloutState.REJECTED: ExitCode.REFUSED,  # before anything was changed on any device
+    RolloutState.EXPIRED: ExitCode.REFUSED,
     RolloutState.SUCCEEDED: ExitCode.DONE,
     RolloutState.SUCCEEDED_WITH_EXCEPTIONS: ExitCode.PARTIAL,
     RolloutState.ABORTED: ExitCode.HALTED,

@@ -20,7 +20,16 @@ from collections.abc import Callable, Mapping
 
 from orchestrator.device.reason import Reason
 from orchestrator.plan.resolved import OnFailure, Stage
-from orchestrator.rollout import brakes, catching_up, gating, moves, proof, retreat, slots
+from orchestrator.rollout import (
+    approving,
+    brakes,
+    catching_up,
+    gating,
+    moves,
+    proof,
+    retreat,
+    slots,
+)
 from orchestrator.rollout.ledger import (
     DEADLINE_TIMER,
     FREEZE_TIMER,
@@ -45,6 +54,7 @@ from orchestrator.rollout.states import (
 NOTHING_TO_UPDATE = "nothing to update"
 
 _FREEZING = frozenset({RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.CATCHING_UP})
+_BY_PERSON = frozenset({Halt.TRUST.value, Halt.OPERATOR.value})
 _GOOD_END = frozenset({DeviceState.SUCCEEDED, DeviceState.UNCHANGED})
 
 
@@ -52,20 +62,20 @@ def advance(led: Ledger) -> None:
     """Goes on as far as the state allows; constant time when nothing is to be done."""
     while True:
         before = (led.state, led.current, led.waves[led.current].state)
+        approving.look(led)
         _look_at_freezes(led)
         if (step := _STEPS.get(led.state)) is not None:
             step(led)
         if before == (led.state, led.current, led.waves[led.current].state):
             break
         if led.state in TERMINAL_ROLLOUT:
-            _close(led)
             break
     slots.fill(led)
 
 
 def _look_at_freezes(led: Ledger) -> None:
     """A freeze pauses for as long as it lasts."""
-    if not led.plan.schedule.freezes or led.state not in _FREEZING:
+    if not led.plan.schedule.freezes or led.state not in _FREEZING or led.begun_at is None:
         return
     freeze = led.hours.freeze(led.now)
     if freeze is None:
@@ -122,8 +132,12 @@ def _withdraw_staged(led: Ledger, wave: WaveRecord) -> None:
 
 
 def _react(led: Ledger) -> None:
-    """Rolls back by itself where the plan says so; a trust failure waits for a person."""
-    if led.plan.on_failure is OnFailure.ROLLBACK and Halt.TRUST.value not in led.causes:
+    """Rolls back by itself where the plan says so; a trust failure waits for a person.
+
+    So does a halt by a person, who may want to look first.
+    """
+    by_rule = led.begun_at is not None and _BY_PERSON.isdisjoint(led.causes)
+    if led.plan.on_failure is OnFailure.ROLLBACK and by_rule:
         retreat.begin_by_plan(led)
 
 
@@ -138,7 +152,7 @@ def _run(led: Ledger) -> None:
 
 def _step(led: Ledger, wave: WaveRecord) -> None:
     match wave.state:
-        case WaveState.PENDING:
+        case WaveState.PENDING | WaveState.AWAITING_APPROVAL:
             _begin(led, wave)
         case WaveState.RUNNING | WaveState.WAITING if not wave.cleared:
             wave.cleared = gating.before_wave(led, wave)
@@ -161,6 +175,9 @@ def _step(led: Ledger, wave: WaveRecord) -> None:
 def _begin(led: Ledger, wave: WaveRecord) -> None:
     if led.stopping:
         return
+    if not approving.is_given(led, wave.name):
+        approving.ask_for(led, wave)
+        return
     gating.enter_wave(led)
     if wave.total == 0:
         wave.state = WaveState.SKIPPED_EMPTY
@@ -177,7 +194,8 @@ def _begin(led: Ledger, wave: WaveRecord) -> None:
 def _settle(led: Ledger, wave: WaveRecord) -> None:
     if not _has_evidence(led, wave):
         return
-    if wave.plan.soak_s > 0 and wave.successes:
+    wave.soak_ended, wave.passed_by = False, []
+    if wave.plan.soak_s > 0 and wave.successes and not led.soaks_ended:
         wave.state = WaveState.SOAKING
         wave.soaked = True
         wave.soak_until = led.now + wave.plan.soak_s
@@ -234,12 +252,12 @@ def _soak(led: Ledger, wave: WaveRecord) -> None:
     if wave.soak_until is None:
         return
     until = wave.soak_until + gating.soak_gap_s(led, wave)
-    if led.now < until:
+    if led.now < until and not wave.soak_ended:
         led.set_timer(SOAK_TIMER, until)
         _patrol(led, wave)
         return
     wave.to_read.clear()  # a patrol under way ends; all are read back anew now
-    if not wave.reading and gating.heard_lately(led, wave):
+    if not wave.reading and (wave.soak_ended or gating.heard_lately(led, wave)):
         _begin_judging(led, wave)
 
 
@@ -283,10 +301,16 @@ def _judge(led: Ledger, wave: WaveRecord) -> None:
         return
     if wave.settled < wave.total:
         wave.state = WaveState.RUNNING
-    elif _has_evidence(led, wave):
-        own_passed = gating.wave_gates_passed(led, wave, Stage.WAVE)
-        if own_passed and gating.background_passed(led, wave):
-            wave.state = WaveState.COMMITTING
+    elif _has_evidence(led, wave) and _gates_passed(led, wave):
+        wave.state = WaveState.COMMITTING
+
+
+def _gates_passed(led: Ledger, wave: WaveRecord) -> bool:
+    """Whether its gates let it pass, or a person did in spite of them."""
+    if wave.passed_by:
+        return True
+    own_passed = gating.wave_gates_passed(led, wave, Stage.WAVE)
+    return own_passed and gating.background_passed(led, wave)
 
 
 def _commit(led: Ledger, wave: WaveRecord) -> None:
@@ -307,6 +331,8 @@ def _commit(led: Ledger, wave: WaveRecord) -> None:
         data = {"state": wave.state.value, "succeeded": wave.successes, "failed": wave.counted}
         if _has_nothing_to_update(wave):
             data["note"] = NOTHING_TO_UPDATE
+        if wave.passed_by:
+            data["promoted_by"], data["why"] = wave.passed_by
         led.note("wave_done", wave=wave.name, data=dict(data))
 
 
@@ -326,8 +352,8 @@ def _end(led: Ledger) -> None:
     led.state = RolloutState.SUCCEEDED_WITH_EXCEPTIONS if exceptions else RolloutState.SUCCEEDED
 
 
-def _close(led: Ledger) -> None:
-    """Nothing is wanted any more."""
+def close(led: Ledger) -> None:
+    """The rollout has come to its end: nothing is wanted any more."""
     gating.drop_samples(led)
     for record in led.gates:
         record.due_at = None

@@ -105,6 +105,8 @@ class WaveRecord:
         failed_at: times of the newest failures, for bursts.
         cleared: the gates before its first device have passed.
         deadline_at: when it has to have passed; None once that was acted upon.
+        soak_ended: an operator ended its soak.
+        passed_by: who let it pass although its evidence was inconclusive, and why.
         to_commit: confirmed devices whose commit is due (R17); found anew when it runs empty.
         to_read: devices still to be read back at the end of the soak (R10).
         away: deferred devices that are asked again, now or after the last wave.
@@ -126,6 +128,8 @@ class WaveRecord:
     deadline_at: float | None = None
     failed_at: list[float] = field(default_factory=list)
     cleared: bool = False
+    soak_ended: bool = False
+    passed_by: list[str] = field(default_factory=list)
     members: list[DeviceId] = field(default_factory=list)
     queue: deque[DeviceId] = field(default_factory=deque)
     staged: deque[DeviceId] = field(default_factory=deque)

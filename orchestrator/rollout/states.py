@@ -99,6 +99,7 @@ class Halt(StrEnum):
     TRUST = "trust"
     DEADLINE = "deadline"
     ROLLBACK_FAILED = "rollback_failed"
+    OPERATOR = "operator"
 
 
 PASSING = frozenset({Pause.FREEZE.value, Pause.APPROVAL.value})  # over when their cause is
@@ -126,6 +127,8 @@ TERMINAL_ROLLOUT = frozenset({
     RolloutState.ROLLED_BACK, RolloutState.FAILED, RolloutState.SUPERSEDED, RolloutState.REJECTED,
     RolloutState.EXPIRED,
 })  # fmt: skip
+BEFORE_START = frozenset({RolloutState.AWAITING_APPROVAL, RolloutState.SCHEDULED})
+UNBEGUN_WAVE = frozenset({WaveState.PENDING, WaveState.AWAITING_APPROVAL})
 DONE_WAVE = frozenset({
     WaveState.PASSED, WaveState.TRIPPED, WaveState.SKIPPED_EMPTY, WaveState.CANCELLED,
     WaveState.ROLLED_BACK, WaveState.ROLLBACK_FAILED,

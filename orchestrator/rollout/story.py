@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
-from orchestrator.rollout import moves, slots
+from orchestrator.rollout import approving, moves, slots
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.outcome import exit_code, runs_new
@@ -28,6 +28,7 @@ from orchestrator.rollout.states import (
     WaveState,
 )
 
+_STOPS_NOTHING = frozenset({Pause.APPROVAL.value})
 _UNTOUCHED = WAITING | {DeviceState.CANCELLED, DeviceState.DEFERRED, DeviceState.SKIPPED}
 _TROUBLED = frozenset({
     DeviceState.FAILED, DeviceState.ROLLED_BACK, DeviceState.ROLLBACK_FAILED, DeviceState.LOST,
@@ -175,10 +176,13 @@ def _is_untouched(rec: DeviceRecord) -> bool:
 
 
 def _stops(led: Ledger) -> tuple[Stop, ...]:
-    return tuple(
-        Stop(Halt(cause) if cause in set(Halt) else Pause(cause), detail)
-        for cause, detail in led.causes.items()
-    )
+    return tuple(Stop(_cause(led, cause), detail) for cause, detail in led.causes.items())
+
+
+def _cause(led: Ledger, cause: str) -> Halt | Pause:
+    """A person can halt as well as pause: the state tells which of the two it was."""
+    is_halt = led.state is not RolloutState.PAUSED and cause in set(Halt)
+    return Halt(cause) if is_halt else Pause(cause)
 
 
 def _troubles(led: Ledger) -> tuple[Trouble, ...]:
@@ -215,8 +219,8 @@ def _waits_for(led: Ledger) -> tuple[str, ...]:
     match led.state:
         case state if state in TERMINAL_ROLLOUT:
             return ()
-        case RolloutState.SCHEDULED:
-            return ("start",)
+        case RolloutState.AWAITING_APPROVAL | RolloutState.SCHEDULED:
+            return ("start" if led.state is RolloutState.SCHEDULED else "approval",)
         case RolloutState.PAUSED if led.causes and PASSING.issuperset(led.causes):
             return tuple(led.causes)
         case RolloutState.HALTED | RolloutState.PAUSED:
@@ -244,12 +248,25 @@ def _next_commands(led: Ledger) -> tuple[str, ...]:
         if runs_new(led):
             commands.append(f"rollout rollback {run}")
         return (*commands, f"rollout abort {run}")
+    if approving.waited_for(led) is not None and _STOPS_NOTHING.issuperset(led.causes):
+        return (f"rollout status {run}", f"rollout approve {run}", f"rollout abort {run}")
     if led.state is RolloutState.PAUSED:
-        resume = f"rollout resume {run}"
-        deferred = led.waves[led.current].counts[DeviceState.DEFERRED]
-        if Pause.INSUFFICIENT_EVIDENCE.value in led.causes and not deferred:
-            resume += " --accept-failures"  # there is nothing that it could try again
-        return (f"rollout status {run}", resume, f"rollout abort {run}")
+        return _after_a_pause(led)
     if led.state in TERMINAL_ROLLOUT:
         return (f"rollout events {run}",)
-    return (f"rollout status {run}", f"rollout pause {run}")
+    if led.waves[led.current].state is WaveState.SOAKING:
+        promote = f"rollout promote {run}"
+        return (f"rollout status {run}", f"rollout pause {run}", promote)
+    return (f"rollout status {run}", f"rollout pause {run}", f"rollout halt {run}")
+
+
+def _after_a_pause(led: Ledger) -> tuple[str, ...]:
+    run, wave = led.rollout_id, led.waves[led.current]
+    resume = f"rollout resume {run}"
+    deferred = wave.counts[DeviceState.DEFERRED]
+    if Pause.INSUFFICIENT_EVIDENCE.value in led.causes and not deferred:
+        resume += " --accept-failures"  # there is nothing that it could try again
+    commands = [f"rollout status {run}", resume]
+    if wave.state is WaveState.INCONCLUSIVE and wave.settled == wave.total:
+        commands.append(f"rollout promote {run} --reason TEXT")
+    return (*commands, f"rollout abort {run}")

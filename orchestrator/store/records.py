@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from sqlalchemy import Row as Found
 
 from orchestrator.device.model import DeviceId
+from orchestrator.device.reason import FailureClass
 from orchestrator.engine.ports import Changes, Row
 from orchestrator.errors import StoreError
-from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked
+from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked, TakeBack
 from orchestrator.store.statements import Cell
 
 
@@ -124,6 +125,11 @@ def request_columns(request: OperatorAsked) -> dict[str, Cell]:
         "accept_failures": request.accept_failures,
         "devices": list(request.devices),
         "wave": request.wave,
+        "only": request.only,
+        "take_back": request.take_back,
+        "full": request.full,
+        "digest": request.digest,
+        "roles": list(request.roles),
     }
     return {
         "at": request.at,
@@ -145,4 +151,10 @@ def request_of(found: Found[*tuple[object, ...]]) -> OperatorAsked:
         accept_failures=rest["accept_failures"],
         devices=tuple(DeviceId(device) for device in rest["devices"]),
         wave=rest["wave"],
+        # what follows may be missing: a request of an older version
+        only=FailureClass(only) if (only := rest.get("only")) else None,
+        take_back=TakeBack(rest.get("take_back", TakeBack.NONE)),
+        full=rest.get("full", False),
+        digest=rest.get("digest", ""),
+        roles=tuple(rest.get("roles", ())),
     )

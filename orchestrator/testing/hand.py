@@ -24,6 +24,7 @@ from orchestrator.rollout.events import (
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.states import DeviceState
 
+DIGEST = "d" * 64  # of its plan
 OLD = "0" * 64  # manifest of what devices ran before
 
 
@@ -36,7 +37,7 @@ class Hand:
         self.journal: list[JournalEntry] = []
         self.rows: dict[DeviceId, Row] = {}
         self.rollout_row: Row = {}
-        self.rollout = Rollout.start(plan, "r-hand", at=0.0)
+        self.rollout = Rollout.start(plan, "r-hand", at=0.0, author="zoe@desk", digest=DIGEST)
         self._keep()
         self.apply(EngineStarted(0.0, 1))
 

@@ -147,10 +147,16 @@ class Checker:
         if entry.data["ask"] in ("retry", "resume"):
             for seen in self.seen.values():
                 seen.allowed_again = True
+        if entry.data["ask"] == "promote" and entry.data["done"]:
+            self.soaks.clear()
         if entry.data["ask"] == "abort" and entry.data["done"]:
             self.running, self.returning = False, True
 
     def _resumed(self, entry: JournalEntry) -> None:
+        if "over" in entry.data:  # one cause of a pause
+            self.running = not entry.data["left"]
+            self.paused_by = set(map(str, _listed(entry.data["left"])))
+            return
         self.running = True
         self.paused_by.clear()
         if entry.data["accept_failures"]:
@@ -416,6 +422,10 @@ class Checker:
         if not holds:
             text = f"{message} (line {entry.seq}: {entry.type} {entry.device} {dict(entry.data)})"
             raise InvariantBroken(text)
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _speaks_for_return(gate: Gate, wave: str) -> bool:

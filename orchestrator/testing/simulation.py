@@ -445,6 +445,6 @@ class _Simulation:
         halted = ended.rollout.state is RolloutState.HALTED
         asks = [Ask.RESUME, Ask.ROLLBACK, Ask.ABORT]
         if not halted:
-            asks.append(Ask.RESUME)
+            asks += [Ask.RESUME, Ask.PROMOTE]
         ask = asks[int(self.source.share("ask", *place) * len(asks))]
         self._ask(ask, accept=halted or self.source.share("accept", *place) < 0.5)  # noqa: PLR2004

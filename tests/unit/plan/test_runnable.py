@@ -19,7 +19,6 @@ PROM = "prometheus: {url: 'http://h/', query: up, label: device}"
 SAYS = {
     "requires": "requires: [{plan: modem}]",
     "late_joiners: append": "late_joiners: append",
-    "approval": "waves: [{size: 1, approval: {required: 2}}, rest]",
     "priority": "priority: 900",
     "on_conflict": "on_conflict: fail",
     "hooks": "hooks: [{events: [halted], email: a@b.example}]",

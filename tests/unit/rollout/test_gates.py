@@ -80,7 +80,7 @@ def test_missing_check_is_no_evidence_and_pauses():
     assert rollout.wanted() == {A: Work.ROLL_BACK}
     rollout.go_back(A)
     assert rollout.rollout.ledger.waves[0].counted == 0
-    assert rollout.rollout.exit_code is ExitCode.ROLLED_BACK
+    assert rollout.rollout.exit_code is ExitCode.WAITING
 
 
 def test_check_absent_from_the_reply_is_no_success():

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
+from orchestrator.device.reason import FailureClass
 from orchestrator.engine.ports import Changes, Lease, Leases, Store
 from orchestrator.errors import LeaseError, StoreError
-from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked
+from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked, TakeBack
 from orchestrator.rollout.states import TERMINAL_ROLLOUT
 from orchestrator.store.sql import LeaseClock, SqlStore, open_store
 from tests.unit.store.samples import PLAN, changes, entry
@@ -231,6 +234,20 @@ class TestRequests:
             ),
         )
         assert [r.request for r in await store.requests("r-1", after=first)] == [second]
+
+    async def test_every_choice_of_a_request_comes_back(self, store, rollout):
+        asked = [
+            OperatorAsked(1.0, Ask.RETRY, "ann", only=FailureClass.CONNECT),
+            OperatorAsked(1.0, Ask.ABORT, "ann", take_back=TakeBack.WAVE),
+            OperatorAsked(1.0, Ask.PROMOTE, "ann", full=True),
+            OperatorAsked(1.0, Ask.APPROVE, "ann", digest="d" * 64, roles=("ops", "night")),
+        ]
+        numbers = [await store.ask("r-1", one) for one in asked]
+
+        found = await store.requests("r-1", after=0)
+
+        pairs = zip(asked, numbers, strict=True)
+        assert found == tuple(replace(one, request=number) for one, number in pairs)
 
     async def test_requests_of_other_rollouts_are_not_seen(self, store, rollout):
         await store.create("r-2", PLAN, changes(entry(1)))
