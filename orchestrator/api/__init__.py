@@ -12,12 +12,14 @@ from orchestrator.api.artifacts import (
     key_generate,
     key_show,
 )
+from orchestrator.api.asking import ask
 from orchestrator.api.devices import device_adopt, device_check, device_facts
 from orchestrator.api.enrolment import device_enroll, device_release
 from orchestrator.api.fleet import lab_break, lab_down, lab_status, lab_up
 from orchestrator.api.plans import prepare
 from orchestrator.api.project import hosts, init, inventory_list, validate
-from orchestrator.api.rollouts import apply, ask, journal, rollouts, run, status, why
+from orchestrator.api.reconciling import reconcile
+from orchestrator.api.rollouts import apply, journal, rollouts, run, status, why
 from orchestrator.api.saved import refuse_stale
 from orchestrator.api.states import (
     state_backup,
@@ -39,12 +41,14 @@ from orchestrator.api.values import (
     Observer,
     PlanRequest,
     Prepared,
+    Reconciled,
     ReleaseRequest,
     Run,
     Settings,
     Source,
     StateMigrated,
     Status,
+    Stay,
     Unreadable,
     Validated,
     Why,
@@ -64,12 +68,14 @@ __all__ = [
     "Observer",
     "PlanRequest",
     "Prepared",
+    "Reconciled",
     "ReleaseRequest",
     "Run",
     "Settings",
     "Source",
     "StateMigrated",
     "Status",
+    "Stay",
     "Unreadable",
     "Validated",
     "Why",
@@ -95,6 +101,7 @@ __all__ = [
     "lab_status",
     "lab_up",
     "prepare",
+    "reconcile",
     "refuse_stale",
     "rollouts",
     "run",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.device.model import DeviceId
-from orchestrator.device.reason import Reason
+from orchestrator.device.reason import FailureClass, Reason
 from orchestrator.errors import Diagnostic, ExitCode
 from orchestrator.plan.resolved import ResolvedPlan
-from orchestrator.rollout.events import Ask, JournalEntry
+from orchestrator.rollout.events import Ask, JournalEntry, TakeBack
 
 if TYPE_CHECKING:
     from orchestrator.plan.preview import Preview
@@ -29,7 +30,8 @@ class Settings:
     check in any case); `allow_commands` are programs that `command` gates may run,
     `allow_gate_kinds` kinds of gates of other packages, `gate_tokens` say where bearer tokens for
     monitoring systems lie (`ORIGIN=file:PATH`, `ORIGIN=env:NAME`);
-    `connections_max` bounds SSH handshakes under way at once.
+    `connections_max` bounds SSH handshakes under way at once; `people` may approve, each
+    `LOGIN=ROLE,ROLE`.
     """
 
     root: Path
@@ -42,6 +44,7 @@ class Settings:
     known_hosts: tuple[Path, ...] = ()
     identity_files: tuple[Path, ...] = ()
     connections_max: int = 100
+    people: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +237,14 @@ class Unreadable:
     why: str
 
 
+class Stay(StrEnum):
+    """For which waits whoever drives a rollout stays, besides for devices at work."""
+
+    NOTHING = "nothing"
+    SOAKS = "soaks"
+    ALL = "all"  # approvals, windows, freezes and the time of its start too
+
+
 @dataclass(frozen=True, slots=True)
 class AskRequest:
     """A control verb for a rollout (id, unique prefix, or None for the newest)."""
@@ -244,19 +255,48 @@ class AskRequest:
     accept_failures: bool = False
     devices: tuple[str, ...] = ()
     wave: str | None = None
+    only: FailureClass | None = None
+    take_back: TakeBack = TakeBack.NONE
+    full: bool = False
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A recorded request; `needs_engine` when no other process will act on it.
+    """A request and what came of it.
 
-    `still_wants` is the command that must follow before what was asked can happen, or empty.
+    Attributes:
+        needs_engine: no other process will act on it.
+        answer: `done`, `already`, or empty while nobody has answered.
+        detail: what the answer says besides.
+        next_commands: what may be done now.
+        halted: the rollout is halted after it.
     """
 
     rollout_id: str
     engine: str
     needs_engine: bool
-    still_wants: str = ""
+    answer: str = ""
+    detail: str = ""
+    next_commands: tuple[str, ...] = ()
+    halted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """A rollout that was advanced: where it stands now, and what it waits for.
+
+    `engine` names who drives it elsewhere, so that nothing was done here; `error` says what kept
+    it from being advanced, with the exit code of that.
+    """
+
+    rollout_id: str
+    plan_name: str
+    state: str
+    waits_for: tuple[str, ...]
+    exit_code: ExitCode
+    engine: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

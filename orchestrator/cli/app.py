@@ -44,6 +44,13 @@ COMMANDS: dict[str, Command] = {
     "events": Command("events", "Print a rollout's journal."),
     "pause": Command("pause", "Start no further device until resumed."),
     "resume": Command("resume", "Go on with a paused or halted rollout."),
+    "halt": Command("halt", "Stop a rollout as if a limit had tripped."),
+    "promote": Command(
+        "promote",
+        "End the present wait of one wave: its soak, or that its evidence is inconclusive.",
+    ),
+    "approve": Command("approve", "Approve what a rollout waits for: its start, or its next wave."),
+    "reconcile": Command("reconcile", "Advance every rollout that waits for time or approvals."),
     "abort": Command("abort", "End a rollout; devices past the point of no return finish."),
     "retry": Command("retry", "Try failed devices again."),
     "rollback": Command("rollback", "Take devices back to what they ran before."),

@@ -11,8 +11,8 @@ import typer
 
 from orchestrator import api
 from orchestrator.cli.confirm import confirm_devices
-from orchestrator.cli.driving import Work, watch
-from orchestrator.cli.options import Common, EventsOption, SourceOptions, command
+from orchestrator.cli.driving import Work, staying, watch
+from orchestrator.cli.options import Common, EventsOption, SourceOptions, WaitOption, command
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say
@@ -37,12 +37,14 @@ def apply(
     common: Common,
     source: SourceOptions,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for a confirmation.")] = False,
+    wait: WaitOption = False,
     events: EventsOption = None,
 ) -> int:
     """Roll a plan out, wave by wave; goes on with its rollout if one is under way.
 
     Shows the preview first and asks for the number of devices. Ctrl-C once: devices in flight
     finish and the rollout is saved; twice: leaves at once. `rollout apply` again goes on.
+    Where only approvals, windows or freezes are left it ends with 7, unless told to wait.
     """
     session = start(common)
     request = api.PlanRequest(plan, source_of(source))
@@ -57,11 +59,11 @@ def apply(
         if not session.quiet:
             say(f"{preview_body(prepared.preview, prepared.digest, session.err)}\n")
         confirm_devices(session, "Apply", prepared.preview.update_count, yes=yes)
-    return watch(session, _work(session, prepared), events=events)
+    return watch(session, _work(session, prepared, staying(wait)), events=events)
 
 
-def _work(session: Session, prepared: api.Prepared) -> Work:
+def _work(session: Session, prepared: api.Prepared, stay: api.Stay) -> Work:
     def work(observer: api.Observer, drain: asyncio.Event) -> Awaitable[api.Finished]:
-        return api.apply(session.settings, prepared, observer=observer, drain=drain)
+        return api.apply(session.settings, prepared, observer=observer, drain=drain, stay=stay)
 
     return work

@@ -37,13 +37,17 @@ KINDS: Mapping[str, type] = {
     "known_hosts": list,
     "identity_files": list,
     "connections_max": int,
+    "people": list,
 }
-POWER_KEYS = frozenset({"allow_commands", "allow_gate_kinds", "gate_tokens", "trusted_keys"})
+POWER_KEYS = frozenset(
+    {"allow_commands", "allow_gate_kinds", "gate_tokens", "people", "trusted_keys"}
+)
 PATH_KEYS = frozenset({"inventory", "trusted_keys", "known_hosts", "identity_files"})
 COLORS = ("auto", "always", "never")
 _KIND_NAMES = {str: "a text", list: "a list of texts", int: "a whole number"}
 _SEPARATORS = {"gate_tokens": ","}  # of lists in variables: addresses hold colons
 _GATE_TOKEN = re.compile(r"https?://[^=/]+=(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*)")
+_PERSON = re.compile(r"[^=,@\s]+=[^=,\s]+(,[^=,\s]+)*")
 _PASSWORD = re.compile(r"[a-z0-9+]+://(?:[^@]*:[^@]*@|.*[?&](?:ssl)?password=)", re.IGNORECASE)
 _TOML_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
@@ -224,6 +228,8 @@ def _problem(key: str, raw: object) -> str:
         return f"`connections_max` must be between 1 and {CONNECTIONS_MAX}"
     if key == "gate_tokens" and isinstance(raw, list) and not all(map(_GATE_TOKEN.fullmatch, raw)):
         return "`gate_tokens` are `https://host:port=file:/path` or `https://host:port=env:NAME`"
+    if key == "people" and isinstance(raw, list) and not all(map(_PERSON.fullmatch, raw)):
+        return "`people` are `LOGIN=ROLE,ROLE`, such as `ann=ops,safety`"
     return ""
 
 
@@ -253,5 +259,6 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
         gate_tokens=texts("gate_tokens"),
         known_hosts=paths("known_hosts"),
         identity_files=paths("identity_files"),
+        people=texts("people"),
         connections_max=limit if isinstance(limit, int) else 100,
     )

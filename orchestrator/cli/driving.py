@@ -14,9 +14,10 @@ from orchestrator.cli.running import drive, wait_for
 from orchestrator.cli.session import Session
 from orchestrator.cli.streams import put, say
 from orchestrator.cli.watching import EventsWriter, LiveView, PlainView, Watchers
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import ExitCode, OrchestratorError
 from orchestrator.render.summary import summary
-from orchestrator.render.text import Look
+from orchestrator.render.text import Look, escape
+from orchestrator.rollout.events import Ask
 
 Work = Callable[[api.Observer, asyncio.Event], Awaitable[api.Finished]]
 
@@ -53,33 +54,79 @@ def watch(session: Session, work: Work, *, events: str | None) -> int:
     return int(finished.exit_code)
 
 
-def ask(session: Session, request: api.AskRequest, *, events: str | None = None) -> int:
+def staying(wait: bool) -> api.Stay:
+    """For which waits a command stays."""
+    return api.Stay.ALL if wait else api.Stay.SOAKS
+
+
+def ask(
+    session: Session,
+    request: api.AskRequest,
+    *,
+    events: str | None = None,
+    stay: api.Stay = api.Stay.SOAKS,
+) -> int:
     """Records an operator's request and, where no engine runs the rollout, carries it out here.
 
     Raises:
         OrchestratorError: there is no such rollout, or its state does not allow this.
     """
     asked = wait_for(api.ask(session.settings, request))
-    if asked.engine:
-        say(f"{request.ask} asked of rollout {asked.rollout_id}; {asked.engine} carries it out")
-        _say_what_is_missing(asked)
-        return 0
-    if not asked.needs_engine:
-        say(f"rollout {asked.rollout_id}: {request.ask} recorded")
-        return 0
-
-    def work(observer: api.Observer, drain: asyncio.Event) -> Awaitable[api.Finished]:
-        run = asked.rollout_id
-        return api.run(session.settings, run, observer=observer, drain=drain, asked=request.ask)
-
-    code = watch(session, work, events=events)
-    _say_what_is_missing(asked)
+    if asked.needs_engine:
+        code = _drive_here(session, request, asked, events=events, stay=stay)
+    else:
+        _say_what_came_of_it(request, asked)
+        code = int(ExitCode.DONE)
+    if asked.halted and request.ask is Ask.RETRY:
+        go_on = f"rollout resume {asked.rollout_id} --accept-failures"
+        say(f"the rollout stays halted until `{go_on}`")
     return code
 
 
-def _say_what_is_missing(asked: api.Asked) -> None:
-    if asked.still_wants:
-        say(f"the rollout stays halted until `{asked.still_wants}`")
+def _drive_here(
+    session: Session,
+    request: api.AskRequest,
+    asked: api.Asked,
+    *,
+    events: str | None,
+    stay: api.Stay,
+) -> int:
+    def work(observer: api.Observer, drain: asyncio.Event) -> Awaitable[api.Finished]:
+        run = asked.rollout_id
+        return api.run(
+            session.settings, run, observer=observer, drain=drain, asked=request.ask, stay=stay
+        )
+
+    return watch(session, work, events=events)
+
+
+def _say_what_came_of_it(request: api.AskRequest, asked: api.Asked) -> None:
+    """One line of what is so now, and the commands that may follow."""
+    detail = f": {escape(asked.detail)}" if asked.detail else ""
+    match asked.answer:
+        case "done":
+            said = f"{_DONE[request.ask]}{detail}"
+        case "already":
+            said = f"nothing to do{detail}"
+        case _:
+            who = escape(asked.engine) or "the next engine"
+            said = f"{request.ask} is recorded; {who} has not answered yet"
+    say(f"rollout {asked.rollout_id}: {said}")
+    if asked.next_commands:
+        say(f"next: {'  |  '.join(asked.next_commands)}")
+
+
+_DONE = {
+    Ask.PAUSE: "paused; devices in flight finish",
+    Ask.RESUME: "goes on",
+    Ask.HALT: "halted; devices past the point of no return finish",
+    Ask.ABORT: "ends when what is in flight has finished",
+    Ask.PROMOTE: "promoted",
+    Ask.RETRY: "tries them again",
+    Ask.ROLLBACK: "rolls back",
+    Ask.APPROVE: "approved",
+    Ask.DENY: "denied",
+}
 
 
 @contextlib.contextmanager

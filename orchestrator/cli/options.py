@@ -44,7 +44,16 @@ EventsOption = Annotated[
     str | None,
     typer.Option("--events", metavar="FILE", help="Write events as JSON lines; - for stdout."),
 ]
-WhyOption = Annotated[str, typer.Option("--why", metavar="TEXT", help="Reason for the journal.")]
+WhyOption = Annotated[
+    str, typer.Option("--reason", "--why", metavar="TEXT", help="Reason for the journal.")
+]
+WaveOption = Annotated[
+    str | None, typer.Option("--wave", metavar="NAME", help="Only if it is about this wave.")
+]
+WaitOption = Annotated[
+    bool,
+    typer.Option("--wait", help="Stay also while only approvals, windows or freezes are left."),
+]
 
 
 @dataclass(frozen=True, slots=True)

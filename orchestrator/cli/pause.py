@@ -17,7 +17,7 @@ app = typer.Typer()
     app,
     examples="""
 rollout pause
-rollout pause r-7f3a --why 'network work until noon'
+rollout pause r-7f3a --reason 'network work until noon'
 """,
 )
 def pause(rollout: RolloutArgument = None, *, common: Common, why: WhyOption = "") -> int:

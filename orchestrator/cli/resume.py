@@ -7,8 +7,15 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
-from orchestrator.cli.driving import ask
-from orchestrator.cli.options import Common, EventsOption, RolloutArgument, WhyOption, command
+from orchestrator.cli.driving import ask, staying
+from orchestrator.cli.options import (
+    Common,
+    EventsOption,
+    RolloutArgument,
+    WaitOption,
+    WhyOption,
+    command,
+)
 from orchestrator.cli.session import start
 from orchestrator.rollout.events import Ask
 
@@ -19,7 +26,7 @@ app = typer.Typer()
     app,
     examples="""
 rollout resume
-rollout resume r-7f3a --accept-failures --why 'two known bad modems'
+rollout resume r-7f3a --accept-failures --reason 'two known bad modems'
 """,
 )
 def resume(
@@ -30,10 +37,11 @@ def resume(
         bool,
         typer.Option("--accept-failures", help="Go on after a halt; failures so far are accepted."),
     ] = False,
+    wait: WaitOption = False,
     why: WhyOption = "",
     events: EventsOption = None,
 ) -> int:
     """Go on with a paused, halted or interrupted rollout, and see it through."""
     session = start(common)
     request = api.AskRequest(rollout, Ask.RESUME, why=why, accept_failures=accept_failures)
-    return ask(session, request, events=events)
+    return ask(session, request, events=events, stay=staying(wait))

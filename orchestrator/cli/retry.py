@@ -10,6 +10,7 @@ from orchestrator import api
 from orchestrator.cli.driving import ask
 from orchestrator.cli.options import Common, EventsOption, RolloutArgument, WhyOption, command
 from orchestrator.cli.session import start
+from orchestrator.device.reason import FailureClass
 from orchestrator.rollout.events import Ask
 
 app = typer.Typer()
@@ -20,6 +21,7 @@ app = typer.Typer()
     examples="""
 rollout retry
 rollout retry r-7f3a --device gw-044 --device gw-051
+rollout retry --only connect
 """,
 )
 def retry(
@@ -30,6 +32,14 @@ def retry(
         list[str] | None,
         typer.Option("--device", metavar="NAME", help="Only this one; may repeat."),
     ] = None,
+    only: Annotated[
+        FailureClass | None,
+        typer.Option(
+            "--only",
+            metavar="CLASS",
+            help=f"Only failures of this class: {', '.join(FailureClass)}.",
+        ),
+    ] = None,
     why: WhyOption = "",
     events: EventsOption = None,
 ) -> int:
@@ -38,5 +48,5 @@ def retry(
     A halted rollout stays halted: `rollout resume --accept-failures` then starts them.
     """
     session = start(common)
-    request = api.AskRequest(rollout, Ask.RETRY, why=why, devices=tuple(device or ()))
+    request = api.AskRequest(rollout, Ask.RETRY, why=why, devices=tuple(device or ()), only=only)
     return ask(session, request, events=events)

@@ -10,9 +10,16 @@ import typer
 from orchestrator import api
 from orchestrator.cli.confirm import confirm_devices
 from orchestrator.cli.driving import ask
-from orchestrator.cli.options import Common, EventsOption, RolloutArgument, WhyOption, command
+from orchestrator.cli.options import (
+    Common,
+    EventsOption,
+    RolloutArgument,
+    WhyOption,
+    command,
+)
 from orchestrator.cli.running import wait_for
-from orchestrator.cli.session import start
+from orchestrator.cli.session import Session, start
+from orchestrator.errors import PlanError
 from orchestrator.rollout.events import Ask
 
 app = typer.Typer()
@@ -20,8 +27,19 @@ app = typer.Typer()
 
 @dataclass(frozen=True, slots=True)
 class ScopeOptions:
-    """Which devices of the rollout."""
+    """Which devices of the rollout; all of them where nothing is said."""
 
+    every: Annotated[
+        bool, typer.Option("--all", help="All that run its version because of it.")
+    ] = False
+    hosts: Annotated[
+        str | None,
+        typer.Option("--hosts", metavar="PATTERN", help="Only those of a pattern."),
+    ] = None
+    inventory: Annotated[
+        list[str] | None,
+        typer.Option("--inventory", "-i", metavar="SRC", help="Inventory of `--hosts`."),
+    ] = None
     wave: Annotated[str | None, typer.Option("--wave", metavar="NAME", help="Only this wave.")] = (
         None
     )
@@ -36,7 +54,8 @@ class ScopeOptions:
     examples="""
 rollout rollback
 rollout rollback r-7f3a --wave canary --yes
-rollout rollback r-7f3a --device gw-044 --why 'its screen stays dark'
+rollout rollback r-7f3a --hosts 'berlin:&gateways' -i inventory/
+rollout rollback r-7f3a --device gw-044 --reason 'its screen stays dark'
 """,
 )
 def rollback(
@@ -54,9 +73,30 @@ def rollback(
     """
     session = start(common)
     found = wait_for(api.status(session.settings, rollout))
-    devices = tuple(scope.device or ())
+    devices = _devices(session, found, scope)
     count = len(found.concerned(wave=scope.wave, devices=devices))
     if count:  # otherwise there is nothing to agree to; an unknown wave is refused below
         confirm_devices(session, "Roll back", count, yes=yes)
     request = api.AskRequest(found.rollout_id, Ask.ROLLBACK, why, devices=devices, wave=scope.wave)
     return ask(session, request, events=events)
+
+
+def _devices(session: Session, found: api.Status, scope: ScopeOptions) -> tuple[str, ...]:
+    """The devices named or matched; none stands for all of the wave or rollout.
+
+    Raises:
+        PlanError: the scope contradicts itself, or the pattern matches no device of the rollout.
+    """
+    named = tuple(scope.device or ())
+    if scope.every and (named or scope.wave or scope.hosts):
+        message = "`--all` stands for every device of the rollout, with nothing beside it"
+        raise PlanError(message, hint="leave out `--all`, or the rest")
+    if scope.hosts is None:
+        return named
+    source = api.Source(inventory=tuple(scope.inventory or ()))
+    matched = api.hosts(session.settings, scope.hosts, source)
+    ours = tuple(name for name in matched if name in found.resolved.devices)
+    if not ours:
+        message = f"no device of rollout `{found.rollout_id}` matches `{scope.hosts}`"
+        raise PlanError(message, hint="`rollout hosts PATTERN` shows what a pattern matches")
+    return named + ours

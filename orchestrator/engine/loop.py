@@ -86,6 +86,7 @@ class Job:
     `plan_json` is the canonical form of `plan`; a rollout under way must have been stored with
     the same bytes. `frames` gives the artifact's files. `stays`: the engine also waits for
     what comes only with time or an approval; otherwise it ends there and may be started again.
+    `leaves_soaks`: it ends also where only the time of a soak is left.
     """
 
     rollout_id: str
@@ -95,6 +96,7 @@ class Job:
     owner: str
     controller_id: str
     stays: bool = False
+    leaves_soaks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +230,8 @@ class Engine:
         if rollout.is_terminal:
             return True
         if rollout.is_resting and not (self._job.stays and rollout.is_waiting):
+            return True
+        if self._job.leaves_soaks and rollout.is_soaking:
             return True
         return self._stopped and rollout.is_quiet
 

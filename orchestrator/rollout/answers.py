@@ -29,9 +29,9 @@ class Answer:
     do: Callable[[], None] = _nothing
 
 
-def done(do: Callable[[], None]) -> Answer:
+def done(do: Callable[[], None], text: str = "") -> Answer:
     """It fits the state: `do` makes it so."""
-    return Answer(Kind.DONE, do=do)
+    return Answer(Kind.DONE, text, do=do)
 
 
 def already(text: str) -> Answer:

@@ -89,12 +89,12 @@ def _ask(led: Ledger, name: str) -> None:
     led.note("approval", wave=name, data={"what": "asked", "required": policy.required})
 
 
-def progress(led: Ledger, name: str) -> str:
-    """How many of how many have approved it."""
+def progress(led: Ledger, name: str, *, more: int = 0) -> str:
+    """How many of how many have approved it, with `more` that are about to."""
     policy = policy_of(led, name)
     required = 0 if policy is None else policy.required
     what = f"wave `{name}`" if name else "start"
-    return f"{what}: {len(givers(led, name))} of {required} approved"
+    return f"{what}: {len(givers(led, name)) + more} of {required} approved"
 
 
 def look(led: Ledger) -> None:
@@ -159,7 +159,8 @@ def _of_what_is_asked(led: Ledger, event: OperatorAsked, name: str, *, denies: b
         return done(lambda: _deny(led, event, name))
     if person_of(event.who) in givers(led, name):
         return already(f"you approved it already; {progress(led, name)}")
-    return _of_the_author(led, event, name) or done(lambda: _give(led, event, name))
+    said = progress(led, name, more=1)
+    return _of_the_author(led, event, name) or done(lambda: _give(led, event, name), said)
 
 
 def _not_asked(led: Ledger, name: str, *, denies: bool) -> Answer:

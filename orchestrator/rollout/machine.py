@@ -18,7 +18,7 @@ from typing import assert_never
 
 from orchestrator.device.model import DeviceId
 from orchestrator.errors import ExitCode
-from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.plan.resolved import ResolvedPlan, Stage
 from orchestrator.rollout import (
     approving,
     asks,
@@ -56,6 +56,7 @@ from orchestrator.rollout.states import (
     DeviceState,
     Pause,
     RolloutState,
+    WaveState,
 )
 
 
@@ -234,6 +235,15 @@ class Rollout:
         if led.state is RolloutState.PAUSED:
             return self.is_resting and PASSING.issuperset(led.causes)
         return self.is_resting and self._waits
+
+    @property
+    def is_soaking(self) -> bool:
+        """All that it waits for is the time of a soak that nobody has to watch."""
+        led = self._led
+        wave = led.waves[led.current]
+        watched = any(gate.stage is Stage.BACKGROUND for gate in led.plan.gates)
+        soaking = led.state is RolloutState.RUNNING and wave.state is WaveState.SOAKING
+        return soaking and not watched and self.is_quiet
 
     @property
     def _waits(self) -> bool:

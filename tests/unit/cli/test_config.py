@@ -208,7 +208,7 @@ def test_a_configuration_that_cannot_be_read_says_so(project, tmp_path) -> None:
 
 def test_every_key_has_a_variable_of_its_name(project, user_file) -> None:
     samples = {str: "x", list: "x", int: "3"}
-    own = {"color": "never", "gate_tokens": "https://prom=env:PROM"}
+    own = {"color": "never", "gate_tokens": "https://prom=env:PROM", "people": "ann=ops"}
     environment = {
         f"ROLLOUT_{key.upper()}": own.get(key, samples[kind]) for key, kind in KINDS.items()
     }

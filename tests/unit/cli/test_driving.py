@@ -110,7 +110,7 @@ def test_what_still_has_to_follow_is_said_last(session, capsys, monkeypatch) -> 
     follows = "rollout resume r-1 --accept-failures"
 
     async def recorded(_settings: Settings, _request: AskRequest) -> Asked:
-        return Asked("r-1", "ann@elsewhere:1:1", needs_engine=False, still_wants=follows)
+        return Asked("r-1", "ann@elsewhere:1:1", needs_engine=False, answer="done", halted=True)
 
     monkeypatch.setattr("orchestrator.api.ask", recorded)
 

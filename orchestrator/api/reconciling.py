@@ -1,0 +1,105 @@
+"""Advancing every rollout that waits for time or approvals, without staying for it: cron and CI.
+
+Laws:
+1. A rollout that waits for a person (paused, halted) is left alone, and says nothing here: who
+   has to decide was told when it stopped.
+2. A rollout that another engine drives is no error, and nothing is done to it.
+3. Trouble with one rollout keeps none of the others from going on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from orchestrator.api.rollouts import run
+from orchestrator.api.stored import status_of
+from orchestrator.api.stores import open_state, state_exists
+from orchestrator.api.values import Reconciled, Run, Settings, Status, Stay
+from orchestrator.errors import ExitCode, LeaseError, OrchestratorError
+from orchestrator.rollout.events import JournalEntry
+from orchestrator.rollout.states import PASSING, RolloutState
+
+if TYPE_CHECKING:
+    from orchestrator.store.sql import SqlStore
+
+PARALLEL_DEFAULT = 4
+
+
+class _Nobody:
+    """An observer that looks away."""
+
+    def started(self, run: Run) -> None: ...
+
+    def journal(self, entries: Sequence[JournalEntry]) -> None: ...
+
+    def working(self, device: str, step: str, sent_bytes: int, total_bytes: int) -> None: ...
+
+    def tick(self, now: float) -> None: ...
+
+
+async def reconcile(
+    settings: Settings, *, drain: asyncio.Event, parallel: int = PARALLEL_DEFAULT
+) -> tuple[Reconciled, ...]:
+    """Advances each waiting rollout as far as it goes now; oldest first.
+
+    Args:
+        settings: the operator's configuration.
+        drain: when set, nothing new is started, and what is in flight finishes.
+        parallel: so many rollouts at once.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    if not state_exists(settings):
+        return ()
+    async with open_state(settings) as store:
+        ids = list(reversed(await store.under_way()))
+        turns = asyncio.Semaphore(parallel)
+
+        async def one(rollout_id: str) -> Reconciled | None:
+            async with turns:
+                return (
+                    None if drain.is_set() else await _advance(settings, store, rollout_id, drain)
+                )
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(rollout_id)) for rollout_id in ids]
+    return tuple(done for task in tasks if (done := task.result()) is not None)
+
+
+async def _advance(
+    settings: Settings, store: SqlStore, rollout_id: str, drain: asyncio.Event
+) -> Reconciled | None:
+    """One rollout; None where only a person can bring it on."""
+    name = state = ""
+    try:
+        found = await status_of(store, rollout_id)
+        name, state = found.resolved.name, found.story.state.value
+        if found.engine:
+            return _elsewhere(found, found.engine)
+        if _waits_for_a_person(found):
+            return None
+        finished = await run(
+            settings, rollout_id, observer=_Nobody(), drain=drain, stay=Stay.NOTHING
+        )
+    except LeaseError:
+        return Reconciled(rollout_id, name, state, (), ExitCode.DONE, engine="another engine")
+    except OrchestratorError as error:
+        return Reconciled(rollout_id, name, state, (), error.exit_code, error=error.message)
+    story = finished.story
+    return Reconciled(rollout_id, name, story.state.value, story.waits_for, finished.exit_code)
+
+
+def _elsewhere(found: Status, engine: str) -> Reconciled:
+    state, waits_for = found.story.state.value, found.story.waits_for
+    name = found.resolved.name
+    return Reconciled(found.rollout_id, name, state, waits_for, ExitCode.DONE, engine=engine)
+
+
+def _waits_for_a_person(found: Status) -> bool:
+    story = found.story
+    if story.state is RolloutState.PAUSED:
+        return not PASSING.issuperset(stop.cause.value for stop in story.stops)
+    return story.state is RolloutState.HALTED

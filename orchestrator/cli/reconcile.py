@@ -1,0 +1,99 @@
+"""`rollout reconcile`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from orchestrator import api
+from orchestrator.api.reconciling import PARALLEL_DEFAULT
+from orchestrator.cli.options import Common, command
+from orchestrator.cli.running import drive
+from orchestrator.cli.session import Session, start
+from orchestrator.cli.streams import put
+from orchestrator.errors import ExitCode, OrchestratorError
+from orchestrator.render.text import escape
+from orchestrator.units import parse_duration
+
+EVERY_DEFAULT = "60s"
+_WORST_FIRST = (
+    ExitCode.NEEDS_HUMAN, ExitCode.USAGE, ExitCode.HALTED, ExitCode.ROLLED_BACK, ExitCode.STALE,
+    ExitCode.REFUSED, ExitCode.PARTIAL, ExitCode.INTERRUPTED, ExitCode.WAITING, ExitCode.DONE,
+)  # fmt: skip
+
+app = typer.Typer()
+
+
+@command(
+    app,
+    examples="""
+rollout reconcile --once
+rollout reconcile --every 5m --parallel 8
+""",
+)
+def reconcile(
+    *,
+    common: Common,
+    once: Annotated[bool, typer.Option("--once", help="One pass, then end.")] = False,
+    every: Annotated[
+        str, typer.Option("--every", metavar="TIME", help="From pass to pass.")
+    ] = EVERY_DEFAULT,
+    parallel: Annotated[
+        int, typer.Option("--parallel", min=1, max=64, help="So many rollouts at once.")
+    ] = PARALLEL_DEFAULT,
+) -> int:
+    """Advance every rollout that waits for time or approvals.
+
+    One line for each. The exit code is the worst of theirs; a rollout that another engine drives
+    counts as done, one that is paused or halted waits for a person and is left alone. Without
+    `--once` it goes on until Ctrl-C.
+    """
+    session = start(common)
+    every_s = _seconds(every)
+
+    async def passes(drain: asyncio.Event) -> int:
+        while True:
+            found = await api.reconcile(session.settings, drain=drain, parallel=parallel)
+            _show(session, found)
+            if once:
+                return worst(one.exit_code for one in found)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(drain.wait(), every_s)
+            if drain.is_set():
+                return int(ExitCode.INTERRUPTED)
+
+    return drive(passes)
+
+
+def worst(codes: Iterable[ExitCode]) -> int:
+    """The code that wants most attention; 0 where there is none."""
+    return int(min(codes, key=_WORST_FIRST.index, default=ExitCode.DONE))
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        message = f"`--every`: {error}"
+        raise OrchestratorError(message) from error
+    return max(1.0, seconds)
+
+
+def _show(session: Session, found: Iterable[api.Reconciled]) -> None:
+    for one in found:
+        if not (session.quiet and one.exit_code is ExitCode.DONE):
+            put(f"{line(one)}\n")
+
+
+def line(one: api.Reconciled) -> str:
+    """What is so of a rollout after a pass."""
+    head = f"{one.rollout_id} {escape(one.plan_name)}".rstrip()
+    if one.error:
+        return f"{head}: not advanced: {escape(one.error)}"
+    waits = f", waits for {' and '.join(one.waits_for)}" if one.waits_for else ""
+    driven = f" (driven by {escape(one.engine)})" if one.engine else ""
+    return f"{head}: {one.state.replace('_', ' ')}{waits}{driven}"
