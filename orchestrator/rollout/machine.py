@@ -8,7 +8,8 @@ Laws:
    start, halt, resume, begin of a wave, begin and end of a rollback.
 
 Reading order: `states`, `record`, `ledger` (books), `moves` (steps of a device), `forward`,
-`proof`, `retreat`, `returned`, `recovery` (its reports), `slots`, `gating`, `passage`, `brakes` (rules of waves), `asks`.
+`proof`, `retreat`, `returned`, `recovery` (its reports), `slots`, `gating`, `passage`,
+`brakes` (rules of waves), `catching_up` (devices that were away), `asks`.
 """
 
 from __future__ import annotations
