@@ -118,6 +118,7 @@ class Board:
             "halted": self._stopped,
             "paused": self._stopped,
             "resumed": self._resumed,
+            "approval": self._approval,
             "catching_up": self._catching_up,
             "rollback_started": self._rollback_started,
             "gate_result": self._gate_result,
@@ -243,6 +244,8 @@ class Board:
         if wave is not None:
             wave.state = WaveState.RUNNING
             self.current = wave.name
+            if self.state is RolloutState.AWAITING_APPROVAL:
+                self.state = RolloutState.RUNNING
             if "allowed" in entry.data:
                 wave.allowed = _whole(entry.data["allowed"])
 
@@ -271,9 +274,22 @@ class Board:
         self.state = RolloutState.HALTED if entry.type == "halted" else RolloutState.PAUSED
         self.causes[str(entry.data.get("cause") or "")] = str(entry.data.get("detail") or "")
 
-    def _resumed(self, _entry: JournalEntry) -> None:
+    def _resumed(self, entry: JournalEntry) -> None:
+        left = entry.data.get("left")
+        if isinstance(left, list) and left:  # one cause is over, others are not
+            self.causes = {cause: text for cause, text in self.causes.items() if cause in left}
+            return
         self.state = RolloutState.RUNNING
         self.causes.clear()
+
+    def _approval(self, entry: JournalEntry) -> None:
+        wave = self.waves.get(entry.wave)
+        if entry.data.get("what") == "asked":
+            if wave is None:
+                self.state = RolloutState.AWAITING_APPROVAL
+            else:
+                wave.state = WaveState.AWAITING_APPROVAL
+                self.current = wave.name
 
     def _catching_up(self, _entry: JournalEntry) -> None:
         self.state = RolloutState.CATCHING_UP

@@ -58,6 +58,7 @@ class Lines:
             "catching_up": self._catching_up,
             "rollback_started": self._rollback_started,
             "operator": self._operator,
+            "approval": self._approval,
             "warning": self._warning,
         }
 
@@ -183,6 +184,10 @@ class Lines:
         return f"{sign} {self._look.paint(entry.type, style)}{where}: {why}"
 
     def _resumed(self, entry: JournalEntry) -> str:
+        left = entry.data.get("left")
+        if isinstance(left, list) and left:
+            over = state_words(str(entry.data.get("over") or ""))
+            return f"no longer paused for {escape(over)}, but still paused"
         who = escape(str(entry.data.get("who") or ""))
         return f"resumed by {who}" if who else "resumed"
 
@@ -199,7 +204,27 @@ class Lines:
         who = escape(str(entry.data.get("who") or "somebody"))
         why = escape(str(entry.data.get("why") or ""))
         ask = escape(str(entry.data.get("ask") or "something"))
-        return f"{who} asked: {ask}{f' ({why})' if why else ''}"
+        text = f"{who} asked: {ask}{f' ({why})' if why else ''}"
+        answer = str(entry.data.get("answer") or "")
+        if answer in ("already", "refused"):
+            detail = escape(str(entry.data.get("detail") or ""))
+            text += f"; {'refused' if answer == 'refused' else 'nothing to do'}: {detail}"
+        return text
+
+    def _approval(self, entry: JournalEntry) -> str:
+        what = str(entry.data.get("what") or "")
+        subject = wave_words(entry.wave) if entry.wave else "the start"
+        if what == "asked":
+            number_of = entry.data.get("required")
+            required = plural(number_of if isinstance(number_of, int) else 1, "approval")
+            sign = self._sign(Symbol.WAITING, Style.WARN)
+            run = self.board.rollout_id
+            return f"{sign} {subject} waits for {required}: `rollout approve {run}`"
+        if what == "expired":
+            return f"{self._sign(Symbol.WARNING, Style.WARN)} approval of {subject} has expired"
+        who = escape(str(entry.data.get("who") or "somebody"))
+        verb = "approved" if what == "given" else "denied"
+        return f"{who} {verb} {subject}"
 
     def _warning(self, entry: JournalEntry) -> str:
         text = entry.data.get("text") or entry.data.get("what") or entry.data.get("detail") or ""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
-from orchestrator.rollout import moves, pacing, slots
+from orchestrator.rollout import approving, moves, pacing, slots
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.record import DeviceRecord, WaveRecord
@@ -122,6 +122,8 @@ def _to_be_asked_again(led: Ledger, rec: DeviceRecord) -> Iterator[Wait]:
 def _of_rollout(led: Ledger, now: float) -> Iterator[Wait]:
     if led.state is RolloutState.SCHEDULED:
         yield Wait("start", "", led.hours.opens_at(now))
+    elif led.state is RolloutState.AWAITING_APPROVAL:
+        yield Wait("start", approving.progress(led, approving.START))
     elif led.state in _STOPPED:
         for cause, detail in led.causes.items():
             yield Wait("rollout_stopped", f"{cause}: {detail}" if detail else cause)

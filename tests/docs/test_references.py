@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.device.reason import Reason
+from orchestrator.device.reason import CLASS_OF, FailureClass, Reason
 from orchestrator.errors import ExitCode
 
 REPOSITORY = Path(__file__).parents[2]
@@ -45,9 +45,21 @@ def anchors(document: str) -> set[str]:
 
 
 def test_every_reason_code_is_explained_once_and_in_order() -> None:
-    codes = [cell.strip("`") for cell in first_cells(text("docs/reference/reasons.md"))]
+    table = text("docs/reference/reasons.md").partition("## Classes")[0]
+    codes = [cell.strip("`") for cell in first_cells(table)]
 
     assert codes == [str(reason) for reason in Reason]
+
+
+def test_every_class_of_failures_is_explained_with_its_codes() -> None:
+    rows = text("docs/reference/reasons.md").partition("## Classes")[2]
+    told = re.findall(r"^\| `(\w+)` \|[^|]*\| (.*) \|$", rows, re.MULTILINE)
+    members = {
+        group: ", ".join(f"`{code}`" for code in CLASS_OF if CLASS_OF[code] is group)
+        for group in FailureClass
+    }
+
+    assert told == [(str(group), codes) for group, codes in members.items()]
 
 
 def test_every_exit_code_is_explained_by_its_name() -> None:

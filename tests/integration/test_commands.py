@@ -184,15 +184,15 @@ def test_a_rollout_that_is_over_is_rolled_back(applied, fleet, capsys) -> None:
     (fleet / "app-1.3.mender").unlink()  # the way back needs nothing of it
 
     one = run(capsys, "rollback --yes --device lab-02")
-    rest = run(capsys, "rollback --yes --why dark-screens")
+    rest = run(capsys, "rollback --yes --reason dark-screens")
     again = run(capsys, "rollback --yes")
     status = json.loads(run(capsys, "status --format json")[1])
     _, events, _ = run(capsys, "events --format text")
 
     check("status", status)
-    assert (one[0], rest[0], again[0]) == (ExitCode.DONE, ExitCode.DONE, ExitCode.REFUSED)
+    assert (one[0], rest[0], again[0]) == (ExitCode.DONE, ExitCode.DONE, ExitCode.DONE)
     assert "ROLLED BACK app-1.3" in rest[1]
-    assert "none of these devices runs its version" in again[2]
+    assert "nothing to do: it is over: rolled back" in again[2]
     assert (status["state"], status["exit_code"]) == ("rolled_back", ExitCode.ROLLED_BACK)
     assert "dark-screens" in events
     assert "app-1.3" not in run(capsys, "device facts all --format json")[1]

@@ -111,22 +111,36 @@ def gapless(project: Project) -> list[dict[str, object]]:
 
 
 def test_verbs_from_another_process_take_effect_within_a_second(either: Team) -> None:
+    run, taken_at = either.project.run, {}
+
+    def verb(name: str, leads_to: str) -> None:
+        told = run(name, "--reason", "lunch").stderr
+        taken_at[name] = float(str(until(engine, "operator", ask=name, answer="done")["ts"]))
+        assert f"{name} is recorded" not in told, "the engine has answered"
+        until(engine, leads_to)
+
     with either.applying(either.release(soak_s=LONG_SOAK_S)) as engine:
         until(engine, "soak_started")
-        seen = {}
-        for verb, event in (("pause", "paused"), ("resume", "resumed")):
-            either.project.run(verb, "--why", "lunch")
-            seen[verb] = until(engine, event)
-        either.project.run("abort")
+        verb("pause", "paused")
+        again = run("pause").stderr
+        verb("resume", "resumed")
+        verb("promote", "wave_done")
+        until(engine, "soak_started")
+        verb("halt", "halted")
         engine.communicate(timeout=END_S)
+    halted = run("halt").stderr
+    run("abort", "--rollback", "all", "--reason", "lunch", code=ExitCode.ROLLED_BACK)
 
-    entries = gapless(either.project)
     assert engine.returncode == ExitCode.HALTED
-    assert entries[-1]["type"] == "rollout_done"
-    assert "lunch" in json.dumps(seen["pause"]["data"])
+    assert ": nothing to do: " in again
+    assert ": nothing to do: " in halted
+    entries = gapless(either.project)
+    assert entries[-1]["data"] == {"state": "rolled_back"}
+    asked = [entry["data"] for entry in entries if entry["type"] == "operator"]
+    assert {(entry["why"], entry["answer"]) for entry in asked} == {("lunch", "done")}
     written = dict(_requests(either.url))  # the last of each verb
-    for verb, event in seen.items():
-        assert float(str(event["ts"])) - written[verb] < 1.0, verb
+    for name, at in taken_at.items():
+        assert at - written[name] < 1.0, name
 
 
 def _requests(url: str) -> list[tuple[str, float]]:

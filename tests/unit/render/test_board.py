@@ -102,6 +102,29 @@ def test_pause_and_resume(plan, journal) -> None:
     assert (board.state, board.causes) == (RolloutState.RUNNING, {})
 
 
+def test_pause_goes_on_while_one_of_its_causes_is_left(plan, journal) -> None:
+    board = Board(plan, "r-1")
+    journal.add("approval", wave="canary", what="asked", required=1)
+    journal.add("paused", wave="canary", cause="approval", detail="0 of 1")
+    journal.add("paused", wave="canary", cause="operator", detail="noon")
+    journal.add("resumed", wave="canary", over="approval", left=["operator"])
+
+    board.take(journal.entries)
+
+    assert (board.state, board.causes) == (RolloutState.PAUSED, {"operator": "noon"})
+    assert board.waves["canary"].state is WaveState.AWAITING_APPROVAL
+
+
+def test_rollout_that_waits_for_its_approval_runs_with_its_first_wave(plan, journal) -> None:
+    board = Board(plan, "r-1")
+    board.take([journal.add("approval", what="asked", required=1)])
+    before = board.state
+
+    board.take([journal.add("wave_started", wave="canary", devices=3)])
+
+    assert (before, board.state) == (RolloutState.AWAITING_APPROVAL, RolloutState.RUNNING)
+
+
 def test_transfer_progress_lasts_as_long_as_the_work(plan, journal) -> None:
     board = Board(plan, "r-1")
     journal.device("gw-001", "canary", "transferring")

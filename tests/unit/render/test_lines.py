@@ -69,6 +69,30 @@ def test_device_words_cannot_act_on_the_terminal(plan, journal) -> None:
     assert "\n" not in line
 
 
+def test_approvals_and_answers_are_said(plan, journal) -> None:
+    journal.add("approval", what="asked", required=2)
+    journal.add("operator", ask="approve", who="anna@ops", why="", answer="done")
+    journal.add("approval", what="given", who="anna@ops", why="")
+    journal.add(
+        "operator", ask="promote", who="anna@ops", why="", answer="refused", detail="no soak"
+    )
+    journal.add("operator", ask="pause", who="bob@ops", why="", answer="already", detail="so")
+    journal.add("approval", wave="canary", what="denied", who="bob@ops", why="")
+    journal.add("approval", wave="canary", what="expired")
+    journal.add("resumed", wave="canary", over="approval", left=["operator"])
+
+    assert Lines(Board(plan, "r-1"), Look(80)).take(journal.entries) == [
+        "00:00 · the start waits for 2 approvals: `rollout approve r-1`",
+        "00:00 anna@ops asked: approve",
+        "00:00 anna@ops approved the start",
+        "00:00 anna@ops asked: promote; refused: no soak",
+        "00:00 bob@ops asked: pause; nothing to do: so",
+        "00:00 bob@ops denied wave canary",
+        "00:00 ! approval of wave canary has expired",
+        "00:00 no longer paused for approval, but still paused",
+    ]
+
+
 def test_what_operators_did_is_said(plan, journal) -> None:
     journal.add("engine_started", epoch=1)
     journal.add("engine_started", epoch=2)
