@@ -22,7 +22,8 @@ from orchestrator.units import parse_duration
 EVERY_DEFAULT = "60s"
 _WORST_FIRST = (
     ExitCode.NEEDS_HUMAN, ExitCode.USAGE, ExitCode.HALTED, ExitCode.ROLLED_BACK, ExitCode.STALE,
-    ExitCode.REFUSED, ExitCode.PARTIAL, ExitCode.INTERRUPTED, ExitCode.WAITING, ExitCode.DONE,
+    ExitCode.REFUSED, ExitCode.PARTIAL, ExitCode.TERMINATED, ExitCode.INTERRUPTED, ExitCode.LOCKED,
+    ExitCode.WAITING, ExitCode.DONE,
 )  # fmt: skip
 
 app = typer.Typer()

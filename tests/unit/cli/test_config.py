@@ -109,6 +109,33 @@ def test_gates_get_what_the_user_grants_them(project, user_file) -> None:
     assert from_env.gate_tokens == ("http://a:1=env:A", "http://b:2=env:B")
 
 
+def test_people_are_logins_with_roles(project, user_file) -> None:
+    user = write(user_file, 'people = ["ann=ops,safety", "bob=ops"]\n')
+
+    from_user = load(Flags(config=user), {}, project).settings
+    from_env = load(
+        Flags(config=user), {"ROLLOUT_PEOPLE": "cat=ops,night:dan=ops"}, project
+    ).settings
+
+    assert from_user.people == ("ann=ops,safety", "bob=ops")
+    assert from_env.people == ("cat=ops,night", "dan=ops")
+
+
+@pytest.mark.parametrize("entry", ["ann", "ann=", "=ops", "ann=ops,", "ann@desk=ops", "a b=ops"])
+def test_person_without_login_or_role_is_refused(project, user_file, entry) -> None:
+    user = write(user_file, f'people = ["{entry}"]\n')
+
+    with pytest.raises(OrchestratorError, match="people"):
+        load(Flags(config=user), {}, project)
+
+
+def test_project_names_nobody_who_may_approve(project, user_file) -> None:
+    write(project / "rollout.toml", 'people = ["mallory=ops"]\n')
+
+    with pytest.raises(OrchestratorError, match="may not be set in the project"):
+        load(Flags(config=user_file), {}, project)
+
+
 @pytest.mark.parametrize("entry", ["https://a=secret", "a=env:A", "https://a/x=env:A", "https://a"])
 def test_token_written_out_or_for_no_origin_is_refused(project, user_file, entry) -> None:
     user = write(user_file, f'gate_tokens = ["{entry}"]\n')
