@@ -82,6 +82,8 @@ def _after_the_end(led: Ledger, event: OperatorAsked) -> Answer:
     if event.ask is Ask.ROLLBACK:
         index = _index_of(led.waves, event.wave)
         known = event.wave is None or index is not None
+        if led.around is not None and led.around.busy:
+            return refused(f"{over}, and rollout `{led.around.busy[0].rollout_id}` has its devices")
         if known and retreat.returnable(led, retreat.scope_of(index, event.devices)):
             return done(lambda: _begin_return(led, event))
         if known and led.state is RolloutState.ROLLED_BACK:
@@ -191,6 +193,21 @@ def _abort(led: Ledger, event: OperatorAsked) -> Answer:
     return refused(f"it is {_words(led.state)}, which ends it too")
 
 
+def _supersede(led: Ledger, event: OperatorAsked) -> Answer:
+    """A newer rollout takes its place: as an abort, under another name."""
+    del event
+    if led.state is RolloutState.ABORTING:
+        return already("it is aborting")
+    if led.state in _ACTIVE or led.state in BEFORE_START:
+        return done(lambda: _make_room(led))
+    return refused(f"it is {_words(led.state)}, which ends it too")
+
+
+def _make_room(led: Ledger) -> None:
+    led.superseded = True
+    _leave(led)
+
+
 def _give_up(led: Ledger, event: OperatorAsked) -> None:
     _leave(led)
     if event.take_back is not TakeBack.NONE and any(rec.moved for rec in led.devices.values()):
@@ -287,4 +304,5 @@ _JUDGES: dict[Ask, Callable[[Ledger, OperatorAsked], Answer]] = {
     Ask.ROLLBACK: _roll_back,
     Ask.APPROVE: _approve,
     Ask.DENY: _deny,
+    Ask.SUPERSEDE: _supersede,
 }

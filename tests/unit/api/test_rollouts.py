@@ -15,7 +15,7 @@ from orchestrator.api.stores import open_state
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode, LeaseError, PlanError, StoreError
 from orchestrator.rollout.changes import Changes
-from orchestrator.rollout.events import Ask, JournalEntry
+from orchestrator.rollout.events import Ask, EngineStarted, JournalEntry
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.states import RolloutState
 from orchestrator.testing.hand import Hand
@@ -70,6 +70,16 @@ async def stored(settings: api.Settings) -> str:
     first = Rollout.start(prepared.resolved, "r-1", at=time.time()).collect()
     async with open_state(settings) as store:
         return await store.start("r-1", prepared.plan_json, first)
+
+
+async def begun(settings: api.Settings) -> None:
+    """`r-1`, which works on its devices, as an engine would have left it."""
+    request = api.PlanRequest(settings.root / "site.yml", offline=True)
+    prepared = await api.prepare(settings, request)
+    rollout = Rollout.start(prepared.resolved, "r-1", at=time.time())
+    changes = rollout.apply(EngineStarted(time.time(), 1))
+    async with open_state(settings) as store:
+        await store.create("r-1", prepared.plan_json, changes)
 
 
 async def test_nothing_is_said_of_a_rollout_that_another_engine_drives(
@@ -187,7 +197,7 @@ async def test_rollback_waits_for_another_rollout_on_the_same_devices(
     settings: api.Settings,
 ) -> None:
     await finished(settings)
-    await stored(settings)
+    await begun(settings)
 
     with pytest.raises(PlanError) as refused:
         await api.ask(settings, api.AskRequest("r-hand", Ask.ROLLBACK))
