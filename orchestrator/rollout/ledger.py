@@ -85,10 +85,7 @@ class Ledger:
         self.failed_at: list[float] = []  # newest failures, for bursts
         self.hours = Hours(plan)
         self.slots = Slots(plan)
-        self.drain_until: float | None = None
-        self.drained = False
-        self.scope: dict[str, object] = {}
-        self.back_queue: list[DeviceId] = []
+        self._stay_forward()
         self.devices: dict[DeviceId, DeviceRecord] = {}
         self.waves: list[WaveRecord] = []
         self.gates = [GateRecord(index) for index in range(len(plan.gates))]
@@ -100,6 +97,13 @@ class Ledger:
         self._heap: list[tuple[float, str]] = []
         self._device_gates: dict[tuple[int, Moment], tuple[int, ...]] = {}
         self._add_waves()
+
+    def _stay_forward(self) -> None:
+        """What concerns a rollback: there is none."""
+        self.drain_until: float | None = None
+        self.drained = False
+        self.scope: dict[str, object] = {}
+        self.back_queue: list[DeviceId] = []
 
     def _stand_alone(self) -> None:
         """What concerns others: nothing is known of them."""

@@ -250,7 +250,7 @@ class Rollout:
         led = self._led
         if led.state is RolloutState.PAUSED:
             return self.is_resting and PASSING.issuperset(led.causes)
-        return self.is_resting and self._waits
+        return self.is_resting and self._waits and not self.orphans
 
     @property
     def is_soaking(self) -> bool:

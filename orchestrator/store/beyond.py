@@ -51,7 +51,7 @@ def claimed(busy: Sequence[Neighbour]) -> ClaimedError:
     devices_ = f"`{first.device}`" + (f" and {first.shared - 1} more" if first.shared > 1 else "")
     message = f"rollout `{first.rollout_id}` of plan `{first.plan}` goes first on {devices_}"
     hint = f"wait for its end (`rollout status {first.rollout_id}`), or abort it"
-    return ClaimedError(message, hint=hint, code="S207")
+    return ClaimedError(message, hint=hint, code="S211")
 
 
 def going_first(connection: Connection, rollout_id: str, *, now: float) -> tuple[Neighbour, ...]:
