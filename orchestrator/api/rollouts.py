@@ -334,7 +334,9 @@ async def why(settings: Settings, rollout: str | None, device: str) -> Why:
         stored = await load_stored(store, rollout_id)
         found = restored(stored, plan_of(stored))
         now = time.time()
-        story = story_of(found, DeviceId(device), now=now)
+        plans = [requirement.plan for requirement in found.ledger.plan.requires]
+        running = (await store.around(rollout_id, plans=plans, now=now)).running
+        story = story_of(found, DeviceId(device), now=now, running=running)
         if story is None:
             message = f"rollout `{rollout_id}` knows no device `{device}`"
             raise StoreError(message, hint="`rollout events` names the devices of a rollout")

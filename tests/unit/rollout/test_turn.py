@@ -20,6 +20,7 @@ from orchestrator.rollout.around import FleetFreeze, Neighbour, Surroundings, go
 from orchestrator.rollout.events import Ask
 from orchestrator.rollout.states import DeviceState, RolloutState
 from orchestrator.rollout.story import tell
+from orchestrator.rollout.why import why
 from orchestrator.testing.hand import Hand
 from orchestrator.testing.plans import device_ids, make_plan
 
@@ -352,3 +353,22 @@ class TestRequires:
 
         assert rollout.rollout.ledger.current == 1
         assert rollout.wanted() == {}
+
+    def test_why_of_a_device_names_what_it_waits_for(self):
+        rollout = hand(requires=self.NEEDS, waves=[ResolvedWave("all", "rest", (A, B))])
+        rollout.look(running=runs(a="7"))
+
+        (wait,) = why(rollout.rollout, B, now=0.0, running=runs(a="7")).waits
+
+        assert (wait.what, wait.detail) == (
+            "requires",
+            "plan `base` >=7 on the device (1 device lacks it)",
+        )
+
+
+def test_why_of_a_device_names_the_rollout_that_goes_first():
+    rollout = hand(around=busy(OTHER))
+
+    waits = why(rollout.rollout, A, now=0.0).waits
+
+    assert [wait.what for wait in waits] == ["start", "rollout"]
