@@ -315,7 +315,7 @@ async def test_freeze_wants_a_time_to_come_with_its_zone(
     with pytest.raises(PlanError) as refused:
         await api.freeze(settings, reason="x", until=until)
 
-    assert refused.value.code == "S208"
+    assert refused.value.code == "S212"
 
 
 async def test_held_device_is_left_out_with_since_and_why_until_it_is_let_go(

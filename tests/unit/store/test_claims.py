@@ -76,7 +76,7 @@ async def test_apply_that_wants_to_be_alone_stores_nothing_beside_another(store)
     with pytest.raises(ClaimedError) as refused:
         await store.start("r-2", plan, changes(entry(1), devices=DEVICES), alone=True)
 
-    assert (refused.value.code, refused.value.exit_code) == ("S207", 8)
+    assert (refused.value.code, refused.value.exit_code) == ("S211", 8)
     assert await store.summary("r-2") is None
 
 
