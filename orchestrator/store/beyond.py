@@ -13,7 +13,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 
 from orchestrator.device.model import DeviceId
 from orchestrator.errors import ClaimedError
@@ -167,17 +167,19 @@ def _device_states(
 
 
 def freeze(connection: Connection, wanted: FleetFreeze | None) -> None:
-    """Freezes all rollouts, or (None) lets them go on."""
-    connection.execute(delete(meta).where(meta.c.key == FREEZE))
+    """Freezes all rollouts, or (None) lets them go on; the row stays, for deleting takes a right."""
+    value = ""
     if wanted is not None:
         value = json.dumps([wanted.reason, wanted.who, wanted.at, wanted.until_at])
+    changed = connection.execute(update(meta).where(meta.c.key == FREEZE).values(value=value))
+    if changed.rowcount == 0:
         connection.execute(insert(meta).values(key=FREEZE, value=value))
 
 
 def frozen(connection: Connection) -> FleetFreeze | None:
     """The freeze of all rollouts, also when it has run out."""
     value = connection.scalar(select(meta.c.value).where(meta.c.key == FREEZE))
-    return None if value is None else FleetFreeze(*json.loads(value))
+    return FleetFreeze(*json.loads(value)) if value else None
 
 
 def held_devices(connection: Connection, artifact_sha256: str) -> dict[DeviceId, Held]:

@@ -75,11 +75,13 @@ _HOLD = {
 
 _LET_GO = {
     "sqlite": text("""
-        DELETE FROM held WHERE rollout_id = :rollout_id
+        UPDATE held SET freed_at = :at, freed_by = :by, freed_why = :why
+        WHERE rollout_id = :rollout_id AND freed_at IS NULL
         AND device IN (SELECT value ->> 0 FROM json_each(:rows))
     """),
     "postgresql": text("""
-        DELETE FROM held WHERE rollout_id = :rollout_id
+        UPDATE held SET freed_at = :at, freed_by = :by, freed_why = :why
+        WHERE rollout_id = :rollout_id AND freed_at IS NULL
         AND device IN (SELECT value ->> 0 FROM jsonb_array_elements(CAST(:rows AS jsonb)))
     """),
 }
@@ -110,10 +112,12 @@ def hold(
 
 
 def let_go(
-    connection: sqlalchemy.Connection, rollout_id: str, rows: Sequence[Sequence[Cell]]
+    connection: sqlalchemy.Connection, rollout_id: str, at: float, rows: Sequence[Sequence[Cell]]
 ) -> None:
-    """Undoes what the rollout held: rows of (device,)."""
-    _execute(connection, _LET_GO, rows, {"rollout_id": rollout_id})
+    """Frees what the rollout held, as it tries them again itself: rows of (device,)."""
+    by = f"rollout {rollout_id}"
+    values: dict[str, Cell] = {"rollout_id": rollout_id, "at": at, "by": by, "why": "retried"}
+    _execute(connection, _LET_GO, rows, values)
 
 
 def _execute(

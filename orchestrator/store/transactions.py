@@ -152,8 +152,9 @@ def commit(connection: Connection, lease: Lease, batch: Sequence[Changes]) -> No
     upsert_devices(connection, lease.rollout_id, records.device_cells(batch))
     cells = records.journal_cells(entries)
     insert_journal(connection, lease.rollout_id, lease.epoch, cells)
+    at = entries[-1].at if entries else 0.0
     hold(connection, lease.rollout_id, records.held_cells(batch))
-    let_go(connection, lease.rollout_id, records.freed_cells(batch))
+    let_go(connection, lease.rollout_id, at, records.freed_cells(batch))
     for changes in batch:
         for other, request in changes.asks:
             ask(connection, other, records.request_columns(request))

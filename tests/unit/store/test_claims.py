@@ -104,7 +104,7 @@ class TestHeld:
             ([{"state": "skipped", "since": 7.0}], False),
             ([{"state": "cancelled", "since": 7.0}], False),
             ([FAILED, {"state": "queued"}], False),
-            ([FAILED, {"state": "queued"}, FAILED], True),
+            ([FAILED, {"state": "queued"}, FAILED | {"since": 9.0}], True),
             ([{"state": "rolled_back", "since": 7.0}, {"state": "succeeded"}], False),
         ],
     )
