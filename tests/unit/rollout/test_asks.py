@@ -1,11 +1,14 @@
 """What operators ask: what comes of it in each state, and when it is asked twice."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.device.reason import CLASS_OF, FailureClass, Reason
 from orchestrator.errors import ExitCode
 from orchestrator.plan.resolved import OnFailure, ResolvedWave, Schedule
 from orchestrator.rollout.actions import Work
+from orchestrator.rollout.answers import Kind
 from orchestrator.rollout.events import Ask, OperatorAsked, TakeBack
 from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
 from orchestrator.rollout.story import tell
@@ -114,6 +117,25 @@ def test_abort_takes_back_after_what_is_in_flight(take_back, gone, code):
         rollout.go_back(device)
     assert rollout.rollout.state is RolloutState.ROLLED_BACK
     assert rollout.rollout.exit_code is code
+
+
+def test_abort_that_takes_back_is_so_already_the_second_time():
+    rollout = hand()
+    rollout.succeed(A)
+    request = OperatorAsked(0.0, Ask.ABORT, "ann", take_back=TakeBack.ALL)
+    rollout.apply(request)
+    rolling_back = rollout.rollout.state
+
+    during = rollout.rollout.judge(request)
+    of_less = rollout.rollout.judge(replace(request, take_back=TakeBack.WAVE))
+    without = rollout.rollout.judge(replace(request, take_back=TakeBack.NONE))
+    rollout.go_back(A)
+    after = rollout.rollout.judge(request)
+
+    assert rolling_back is RolloutState.ROLLING_BACK
+    assert rollout.rollout.state is RolloutState.ROLLED_BACK
+    assert (during.kind, of_less.kind, after.kind) == (Kind.ALREADY,) * 3
+    assert without.kind is Kind.REFUSED
 
 
 def test_abort_that_has_nothing_to_take_back_just_ends():

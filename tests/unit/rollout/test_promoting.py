@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.device.reason import Reason
-from orchestrator.plan.resolved import Budget, Gate, Probe, ProbeKind, ResolvedWave, Stage
+from orchestrator.plan.resolved import Budget, Gate, Probe, ProbeKind, ResolvedWave, Retries, Stage
 from orchestrator.rollout.actions import Work
 from orchestrator.rollout.events import Ask
 from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
@@ -191,3 +191,18 @@ def test_soak_that_starts_over_is_waited_for_again():
     rollout.ask(Ask.RESUME, accept_failures=True)
 
     assert waves(rollout)[0] is not WaveState.PASSED
+
+
+def test_wave_whose_devices_were_not_reached_passes_with_a_reason():
+    """Too many that were never started are inconclusive, not a trip (R7)."""
+    rollout = hand(limits={}, retries=Retries(count=0))
+    rollout.report(A, Reason.UNREACHABLE, reached=False)
+    assert list(rollout.rollout.ledger.causes) == ["unreachable"]
+
+    rollout.ask(Ask.PROMOTE)
+    without_a_reason = rollout.lines("operator")[-1].data["answer"]
+    rollout.ask(Ask.PROMOTE, why="its mast is down")
+
+    assert without_a_reason == "refused"
+    assert waves(rollout) == [WaveState.PASSED, WaveState.RUNNING]
+    assert rollout.rollout.state is RolloutState.RUNNING
