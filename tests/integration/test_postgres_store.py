@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,10 +45,12 @@ class Team:
         return plan
 
     @contextmanager
-    def applying(self, plan: Path) -> Iterator[subprocess.Popen[str]]:
+    def applying(self, plan: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
         """`apply` in a process; its stdout are the events."""
         process = subprocess.Popen(
-            self.project.command("apply", plan, "-i", self.project.inventory, "--yes", "--events", "-"),
+            self.project.command(
+                "apply", plan, "-i", self.project.inventory, "--yes", "--events", "-", *more
+            ),
             cwd=self.project.root, env=self.project.environment(), text=True,
             start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -141,6 +145,28 @@ def test_verbs_from_another_process_take_effect_within_a_second(either: Team) ->
     written = dict(_requests(either.url))  # the last of each verb
     for name, at in taken_at.items():
         assert at - written[name] < 1.0, name
+
+
+def test_approval_from_another_process_takes_effect_within_a_second(either: Team) -> None:
+    project = either.project
+    plan = either.release(soak_s=0)
+    wave = "{size: rest, approval: {from: [ops]}}"
+    plan.write_text(plan.read_text().replace("[1, rest]", f"[1, {wave}]"))
+    people = {"ROLLOUT_PEOPLE": f"{getpass.getuser()}=ops"}
+
+    with either.applying(plan, "--wait") as engine:
+        until(engine, "paused", cause="approval")
+        stranger = project.run("approve", code=ExitCode.REFUSED).stderr
+        member = replace(project, env={**project.env, **people})
+        member.run("approve", "--reason", "seen the canary")
+        taken_at = float(str(until(engine, "operator", ask="approve", answer="done")["ts"]))
+        engine.communicate(timeout=END_S)
+
+    assert engine.returncode == ExitCode.DONE
+    assert "not among the people who may approve" in stranger
+    given = [entry["data"] for entry in gapless(project) if entry["type"] == "approval"]
+    assert "seen the canary" in json.dumps(given[-1])
+    assert taken_at - dict(_requests(either.url))["approve"] < 1.0
 
 
 def _requests(url: str) -> list[tuple[str, float]]:
