@@ -206,3 +206,38 @@ def test_wave_whose_devices_were_not_reached_passes_with_a_reason():
     assert without_a_reason == "refused"
     assert waves(rollout) == [WaveState.PASSED, WaveState.RUNNING]
     assert rollout.rollout.state is RolloutState.RUNNING
+
+
+def test_wave_that_is_not_its_turn_is_refused():
+    rollout = hand()
+    rollout.succeed(A)
+
+    rollout.ask(Ask.PROMOTE, wave="rest")
+
+    assert rollout.lines("operator")[-1].data["answer"] == "refused"
+    assert waves(rollout)[0] is WaveState.SOAKING
+
+
+def test_all_soaks_may_be_ended_beforehand_and_once():
+    rollout = hand()
+
+    rollout.ask(Ask.PROMOTE, full=True)
+    first = rollout.lines("operator")[-1].data["answer"]
+    rollout.ask(Ask.PROMOTE, full=True)
+    rollout.succeed(A)
+
+    assert (first, rollout.lines("operator")[-1].data["answer"]) == ("done", "already")
+    assert waves(rollout) == [WaveState.PASSED, WaveState.RUNNING]
+
+
+def test_inconclusive_wave_that_passes_in_full_soaks_no_more():
+    rollout = hand(gate())
+    rollout.succeed(A)
+    rollout.tick(600.0)
+    rollout.prove(A)
+    rollout.sample(0)
+
+    rollout.ask(Ask.PROMOTE, why="known outage", full=True)
+
+    assert rollout.rollout.ledger.soaks_ended
+    assert waves(rollout)[0] is WaveState.PASSED
