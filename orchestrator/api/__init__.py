@@ -16,8 +16,6 @@ from orchestrator.api.asking import ask
 from orchestrator.api.devices import device_adopt, device_check, device_facts
 from orchestrator.api.enrolment import device_enroll, device_release
 from orchestrator.api.fleet import lab_break, lab_down, lab_status, lab_up
-from orchestrator.api.freezes import freeze, frozen, unfreeze
-from orchestrator.api.holds import device_unhold
 from orchestrator.api.plans import prepare
 from orchestrator.api.project import hosts, init, inventory_list, validate
 from orchestrator.api.reconciling import reconcile
@@ -92,9 +90,6 @@ __all__ = [
     "device_enroll",
     "device_facts",
     "device_release",
-    "device_unhold",
-    "freeze",
-    "frozen",
     "hosts",
     "init",
     "inventory_list",
@@ -115,7 +110,6 @@ __all__ = [
     "state_export_all",
     "state_migrate",
     "status",
-    "unfreeze",
     "validate",
     "why",
 ]

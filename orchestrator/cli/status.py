@@ -84,5 +84,4 @@ def _shown(found: api.Status | api.Unreadable) -> render.StatusFacts | render.Un
 
 
 def _facts(found: api.Status) -> render.StatusFacts:
-    facts = (found.resolved, found.digest, found.story, found.engine)
-    return render.StatusFacts(*facts, frozen=found.frozen)
+    return render.StatusFacts(found.resolved, found.digest, found.story, found.engine)

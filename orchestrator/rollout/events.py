@@ -15,7 +15,6 @@ from orchestrator.device.model import DeviceId
 from orchestrator.device.protocol import CheckResult
 from orchestrator.device.reason import FailureClass, Reason
 from orchestrator.rollout.actions import Work
-from orchestrator.rollout.around import Surroundings
 
 Value = str | int | float | bool | None
 
@@ -104,15 +103,6 @@ class EngineStarted:
 
     at: float
     epoch: int
-    around: Surroundings = field(default_factory=Surroundings)
-
-
-@dataclass(frozen=True, slots=True)
-class LookedAround:
-    """The engine found something else around the rollout than before."""
-
-    at: float
-    around: Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +124,6 @@ class Ask(StrEnum):
     ROLLBACK = "rollback"
     APPROVE = "approve"
     DENY = "deny"
-    SUPERSEDE = "supersede"  # asked by a newer rollout
 
 
 class TakeBack(StrEnum):
@@ -171,15 +160,7 @@ class OperatorAsked:
     roles: tuple[str, ...] = ()
 
 
-Event = (
-    DeviceReported
-    | GateSampled
-    | Tick
-    | EngineStarted
-    | EngineStopping
-    | LookedAround
-    | OperatorAsked
-)
+Event = DeviceReported | GateSampled | Tick | EngineStarted | EngineStopping | OperatorAsked
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +168,9 @@ class JournalEntry:
     """One line of the append-only audit; `type` and the keys of `data` are a stable interface.
 
     Types: rollout_started, engine_started, wave_started, device_state, gate_result, budget,
-    waiting, superseding, paused, resumed, halted, soak_started, wave_done, catching_up,
-    rollback_started, operator, approval, warning, rollout_done. `seq` is gapless per rollout and
-    starts at 1.
+    paused, resumed, halted, soak_started, wave_done, catching_up, rollback_started, operator,
+    approval,
+    warning, rollout_done. `seq` is gapless per rollout and starts at 1.
     """
 
     seq: int

@@ -177,6 +177,6 @@ class StutteringEngine(Engine):
         self._source = source
         self._rate = rate
 
-    async def _loop(self, lease: Lease, rollout: Rollout, executor: Executor) -> Rollout:
+    async def _loop(self, lease: Lease, rollout: Rollout, executor: Executor) -> None:
         stuttering = StutteringExecutor(executor, self._source, self._rate)
-        return await super()._loop(lease, rollout, stuttering)
+        await super()._loop(lease, rollout, stuttering)
