@@ -12,10 +12,11 @@ from orchestrator.api.artifacts import (
     key_generate,
     key_show,
 )
-from orchestrator.api.asking import ask
+from orchestrator.api.asking import ask, join
 from orchestrator.api.devices import device_adopt, device_check, device_facts
 from orchestrator.api.enrolment import device_enroll, device_release
 from orchestrator.api.fleet import lab_break, lab_down, lab_status, lab_up
+from orchestrator.api.joining import grown
 from orchestrator.api.plans import prepare
 from orchestrator.api.project import hosts, init, inventory_list, validate
 from orchestrator.api.reconciling import reconcile
@@ -90,9 +91,11 @@ __all__ = [
     "device_enroll",
     "device_facts",
     "device_release",
+    "grown",
     "hosts",
     "init",
     "inventory_list",
+    "join",
     "journal",
     "key_generate",
     "key_show",

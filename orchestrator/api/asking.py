@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
 
 if TYPE_CHECKING:
     from orchestrator.engine.ports import Stored
+    from orchestrator.plan.joiners import Joiner
     from orchestrator.plan.resolved import ResolvedPlan
     from orchestrator.rollout.answers import Answer
     from orchestrator.rollout.machine import Rollout
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 ANSWER_S = 5.0  # an engine looks several times a second; one that is busy needs longer
 LOOK_S = 0.05
 NAMES_MAX = 5  # devices that a message names; the rest is a number
-_WITHOUT_DEVICES = frozenset({Ask.PAUSE, Ask.HALT, Ask.APPROVE, Ask.DENY})
+_WITHOUT_DEVICES = frozenset({Ask.PAUSE, Ask.HALT, Ask.APPROVE, Ask.DENY, Ask.JOIN})
 _DRIVES_ON = frozenset({Ask.RESUME, Ask.ABORT, Ask.ROLLBACK})  # also what is so already
 _APPROVALS = frozenset({Ask.APPROVE, Ask.DENY})
 
@@ -78,6 +79,23 @@ async def ask(settings: Settings, request: AskRequest) -> Asked:
         return await _carry_out(store, found, event, await store.ask(found.rollout_id, event))
 
 
+async def join(settings: Settings, rollout_id: str, joiners: Mapping[DeviceId, Joiner]) -> Asked:
+    """Asks a rollout to take devices into its last wave, and waits for its answer.
+
+    Raises:
+        PlanError: it takes nobody any more; says why.
+        StoreError: there is no such rollout.
+    """
+    async with open_state(settings) as store:
+        found = await _find(store, rollout_id)
+        event = OperatorAsked(time.time(), Ask.JOIN, person(), joiners=joiners)
+        answer = found.rollout.judge(event)
+        _refuse(found, event, answer)
+        if answer.kind == "already":
+            return await _told(store, found, answer.kind, answer.text)
+        return await _carry_out(store, found, event, await store.ask(rollout_id, event))
+
+
 async def _find(store: SqlStore, rollout_id: str) -> _Found:
     stored = await load_stored(store, rollout_id)
     plan = plan_of(stored)
@@ -85,7 +103,7 @@ async def _find(store: SqlStore, rollout_id: str) -> _Found:
     rollout.attend()
     before = await store.requests(rollout_id, after=rollout.ledger.last_request)
     rollout.apply_all(replace(one, at=time.time()) for one in before)
-    return _Found(stored, plan, rollout, await _engine(store, rollout_id))
+    return _Found(stored, rollout.plan, rollout, await _engine(store, rollout_id))
 
 
 async def _engine(store: SqlStore, rollout_id: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from orchestrator import __version__
 from orchestrator.api.connections import open_transport
 from orchestrator.api.gates import probes_of
+from orchestrator.api.joining import Inputs, find_elder
 from orchestrator.api.plan_artifacts import planned_artifact
 from orchestrator.api.project import load_inventory, read_file
 from orchestrator.api.saved import choice_digest, inventory_digest
@@ -39,7 +40,8 @@ async def prepare(
     """A plan resolved against inventory, artifact and (unless offline) what devices answer.
 
     A rollout under way of the same plan file, inventory and artifact comes first: its stored plan
-    is what continues, and neither age nor devices are asked then.
+    is what continues, and neither age nor devices are asked then. One whose fleet has grown
+    continues too where its plan appends late joiners; only the new devices are asked.
 
     Args:
         settings: the operator's configuration.
@@ -61,6 +63,7 @@ async def prepare(
 async def _written(
     settings: Settings, request: PlanRequest, data: bytes, on_survey: OnSurvey
 ) -> Prepared:
+    from orchestrator.plan.joiners import joiners
     from orchestrator.plan.parse import parse_plan
     from orchestrator.plan.render_text import refuse_unused, rendered_claims, rendered_hosts
     from orchestrator.plan.resolve import resolve_plan
@@ -82,9 +85,18 @@ async def _written(
         wave: tuple(DeviceId(name) for name in inventory.match(pattern, limit=limit))
         for wave, pattern in rendered_claims(plan, request.source.extra_vars).items()
     }
+    # Where files lie seen from the project: a rollout goes on from any working directory.
+    sources = request.source.inventory or settings.inventory
+    inventories = tuple(_source_from_root(settings, text) for text in sources)
+    inputs = Inputs(plan_sha256, artifact.sha256, inventories, choice_sha256)
+    elder = await find_elder(settings, inputs)
+    known = () if elder is None else elder.amended.devices
+    new = [device for device in devices if device.id not in known]
+    if elder is not None and not new:
+        return _prepared(elder.plan, saved=False, continues=elder.rollout_id)
     survey = None
     if not request.offline:
-        found = await survey_devices(settings, devices, artifact.payload_type, on_survey)
+        found = await survey_devices(settings, new, artifact.payload_type, on_survey)
         survey = await _without_foreign(settings, found)
     resolved = resolve_plan(
         plan,
@@ -98,15 +110,16 @@ async def _written(
         now=float(int(time.time())),
         tool_version=__version__,
     )
-    # Where files lie seen from the project: a rollout goes on from any working directory.
-    sources = request.source.inventory or settings.inventory
     resolved = replace(
         resolved,
         plan_file=_from_root(settings, request.plan),
-        inventory=tuple(_source_from_root(settings, text) for text in sources),
+        inventory=inventories,
         choice_sha256=choice_sha256,
     )
     _refuse_commands(settings, resolved)
+    if elder is not None:
+        running = _prepared(elder.plan, saved=False, continues=elder.rollout_id)
+        return replace(running, joiners=joiners(elder.amended, resolved))
     return _prepared(resolved, saved=False)
 
 

@@ -46,17 +46,20 @@ async def load_stored(store: SqlStore, rollout_id: str) -> Stored:
 
 
 def plan_of(stored: Stored) -> ResolvedPlan:
-    """The plan that it runs.
+    """The plan that it runs, with the devices that joined.
 
     Raises:
         UnreadableError: another version wrote it.
     """
     from orchestrator.plan.digest import from_json
+    from orchestrator.rollout.codec import plan_of_rows
 
     try:
-        return from_json(stored.plan_json, file=stored.rollout_id)
+        return plan_of_rows(from_json(stored.plan_json, file=stored.rollout_id), stored.devices)
     except PlanError as error:
         raise unreadable(stored, error.message) from error
+    except (ValueError, LookupError, TypeError) as error:
+        raise unreadable(stored, str(error)) from error
 
 
 def restored(stored: Stored, plan: ResolvedPlan) -> Rollout:

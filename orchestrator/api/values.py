@@ -15,6 +15,7 @@ from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.rollout.events import Ask, JournalEntry, TakeBack
 
 if TYPE_CHECKING:
+    from orchestrator.plan.joiners import Joiner
     from orchestrator.plan.preview import Preview
     from orchestrator.rollout.story import Story
     from orchestrator.rollout.why import DeviceStory
@@ -142,7 +143,8 @@ class Prepared:
     """A resolved plan ready to be shown or applied.
 
     `continues` is the id of a rollout under way of the same plan file, inventory and artifact:
-    applying joins it. `saved` tells that the plan came from a file of `preview --out`.
+    applying joins it. `saved` tells that the plan came from a file of `preview --out`. `joiners`
+    are devices that joined the fleet since, where the plan appends them to its last wave.
     """
 
     resolved: ResolvedPlan
@@ -151,6 +153,7 @@ class Prepared:
     digest: str
     saved: bool
     continues: str | None = None
+    joiners: Mapping[DeviceId, Joiner] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

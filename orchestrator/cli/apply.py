@@ -12,6 +12,7 @@ import typer
 from orchestrator import api
 from orchestrator.cli.confirm import confirm_devices
 from orchestrator.cli.driving import Work, staying, watch
+from orchestrator.cli.joining import take_in
 from orchestrator.cli.options import Common, EventsOption, SourceOptions, WaitOption, command
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, source_of, start
@@ -42,6 +43,9 @@ def apply(
 ) -> int:
     """Roll a plan out, wave by wave; goes on with its rollout if one is under way.
 
+    Devices that joined the fleet meanwhile join its last wave where the plan says
+    `late_joiners: append`.
+
     Shows the preview first and asks for the number of devices. Ctrl-C once: devices in flight
     finish and the rollout is saved; twice: leaves at once. `rollout apply` again goes on.
     Where only approvals, windows or freezes are left it ends with 7, unless told to wait.
@@ -59,6 +63,8 @@ def apply(
         if not session.quiet:
             say(f"{preview_body(prepared.preview, prepared.digest, session.err)}\n")
         confirm_devices(session, "Apply", prepared.preview.update_count, yes=yes)
+    else:
+        take_in(session, prepared, yes=yes)
     return watch(session, _work(session, prepared, staying(wait)), events=events)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.joining import say_joiners
 from orchestrator.cli.options import Common, Format, FormatOption, Output, SourceOptions, command
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, source_of, start
@@ -69,6 +70,8 @@ def preview(
     if options.out is not None:
         write_file(options.out, prepared.plan_json)
     write_result(_text(session, prepared, format), output.output)
+    if prepared.joiners and not session.quiet:
+        say_joiners(prepared)
     if options.out is not None and not session.quiet:
         say(f"saved {options.out} (sha256:{prepared.digest}); `rollout apply` runs exactly this")
     changes = options.detailed_exitcode and prepared.preview.has_changes

@@ -8,6 +8,7 @@ import typer
 
 from orchestrator import api
 from orchestrator.cli.driving import ask, staying
+from orchestrator.cli.joining import take_in
 from orchestrator.cli.options import (
     Common,
     EventsOption,
@@ -16,7 +17,12 @@ from orchestrator.cli.options import (
     WhyOption,
     command,
 )
-from orchestrator.cli.session import start
+from orchestrator.cli.running import wait_for
+from orchestrator.cli.session import Session, start
+from orchestrator.cli.streams import say
+from orchestrator.cli.survey import survey_line
+from orchestrator.errors import OrchestratorError
+from orchestrator.render.text import escape
 from orchestrator.rollout.events import Ask
 
 app = typer.Typer()
@@ -41,7 +47,27 @@ def resume(
     why: WhyOption = "",
     events: EventsOption = None,
 ) -> int:
-    """Go on with a paused, halted or interrupted rollout, and see it through."""
+    """Go on with a paused, halted or interrupted rollout, and see it through.
+
+    Devices that joined the fleet meanwhile join its last wave where the plan says
+    `late_joiners: append`.
+    """
     session = start(common)
+    _take_in(session, rollout)
     request = api.AskRequest(rollout, Ask.RESUME, why=why, accept_failures=accept_failures)
     return ask(session, request, events=events, stay=staying(wait))
+
+
+def _take_in(session: Session, rollout: str | None) -> None:
+    """Late joiners first: the plan that is under way wants them, so nobody is asked again."""
+    found = wait_for(api.grown(session.settings, rollout))
+    if found is None:
+        return
+    rollout_id, request = found
+    try:
+        prepared = wait_for(api.prepare(session.settings, request, survey_line(session)))
+    except OrchestratorError as error:  # whoever is in the rollout already goes on in any case
+        say(f"devices that joined the fleet were not looked for: {escape(error.message)}")
+        return
+    if prepared.continues == rollout_id:
+        take_in(session, prepared, yes=True)

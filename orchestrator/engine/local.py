@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -20,7 +21,7 @@ from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.engine.perform import GO_WAIT_S, Conversation, Orders
 from orchestrator.engine.ports import Prober, Sample, Transport
-from orchestrator.plan.resolved import Gate
+from orchestrator.plan.resolved import Gate, ResolvedPlan
 from orchestrator.rollout.actions import Action, DeviceAction, GateAction, Work
 from orchestrator.rollout.events import (
     DeviceReported,
@@ -73,6 +74,11 @@ class LocalExecutor:
     ) -> None:
         self._cancel_all()
         await self._group.__aexit__(kind, error, trace)
+
+    def amend(self, plan: ResolvedPlan, devices: Mapping[DeviceId, Device]) -> None:
+        """Devices joined; see `Executor`."""
+        self._orders = replace(self._orders, plan=plan)
+        self._devices = devices
 
     def ensure(self, actions: Collection[Action]) -> None:
         """Starts what is new, then drops what is no longer wanted."""

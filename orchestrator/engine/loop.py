@@ -174,7 +174,7 @@ class Engine:
         job, ports = self._job, self._ports
         self._clock = ContinuedClock(ports.clock, rollout.ledger.now)
         orders = Orders(
-            job.plan,
+            rollout.plan,
             job.controller_id,
             lease.epoch,
             job.frames,
@@ -183,7 +183,10 @@ class Engine:
             self._observer.progressed,
         )
         executor = LocalExecutor(
-            orders, transport=ports.transport, prober=ports.prober, devices=devices_of(job.plan)
+            orders,
+            transport=ports.transport,
+            prober=ports.prober,
+            devices=devices_of(rollout.plan),
         )
         async with executor, asyncio.TaskGroup() as group:
             keeper = group.create_task(self._keep(lease))
@@ -213,7 +216,7 @@ class Engine:
             lease = await self._ports.leases.renew(lease, ttl_s=self._pace.lease_s, now=now)
 
     async def _loop(self, lease: Lease, rollout: Rollout, executor: Executor) -> None:
-        clock = self._clock
+        clock, plan = self._clock, rollout.plan
         requests = await self._requests(rollout)
         events: list[Event] = []
         if requests or not rollout.is_terminal:  # one that is over may be rolled back
@@ -221,6 +224,9 @@ class Engine:
         while True:
             if events:
                 await self._commit(lease, rollout, rollout.apply_all(events))
+                if rollout.plan is not plan:
+                    plan = rollout.plan
+                    executor.amend(plan, devices_of(plan))
                 executor.ensure(rollout.in_flight)
             if self._is_over(rollout):
                 return

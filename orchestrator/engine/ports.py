@@ -15,7 +15,7 @@ from typing import Protocol
 
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Frame, Reply, Request, Step
-from orchestrator.plan.resolved import Probe
+from orchestrator.plan.resolved import Probe, ResolvedPlan
 from orchestrator.rollout.actions import Action
 from orchestrator.rollout.changes import Changes, Row
 from orchestrator.rollout.events import Event, JournalEntry, OperatorAsked, Value
@@ -151,6 +151,10 @@ class Historian(Protocol):
 
 class Executor(Protocol):
     """Keeps actions going."""
+
+    def amend(self, plan: ResolvedPlan, devices: Mapping[DeviceId, Device]) -> None:
+        """Devices joined the rollout: this is its plan now, and who may be acted upon."""
+        ...
 
     def ensure(self, actions: Collection[Action]) -> None:
         """Starts those not running and drops those no longer wanted (idempotent by key)."""

@@ -34,13 +34,12 @@ _VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 _Decode = Callable[[object], object]
+_T = typing.TypeVar("_T")
 
 
 def to_json(plan: ResolvedPlan) -> bytes:
     """Canonical JSON (RFC 8785) of a resolved plan. Cost: 100 000 devices in some seconds."""
-    document = _encode(plan)
-    assert isinstance(document, dict), "a dataclass becomes an object"
-    return rfc8785.dumps({FORMAT_KEY: FORMAT_VERSION, **document})
+    return rfc8785.dumps({FORMAT_KEY: FORMAT_VERSION, **to_document(plan)})
 
 
 def digest(plan: ResolvedPlan) -> str:
@@ -111,6 +110,24 @@ def _document(data: bytes, file: str) -> dict[str, object]:
     if not isinstance(document, dict):
         raise PlanError(f"`{file}` is JSON but no plan", code="P302")
     return document
+
+
+def to_document(value: object) -> dict[str, Json]:
+    """A frozen dataclass of a plan as a JSON object."""
+    document = _encode(value)
+    assert isinstance(document, dict), "a dataclass becomes an object"
+    return document
+
+
+def from_document(kind: type[_T], document: object) -> _T:
+    """The dataclass that such an object holds.
+
+    Raises:
+        ValueError, TypeError, KeyError: another version wrote it.
+    """
+    found = _decoder(kind)(document)  # type: ignore[arg-type]  # classes have a hash
+    assert isinstance(found, kind), "the decoder of a class gives that class"
+    return found
 
 
 # -- values to JSON ---------------------------------------------------------------------------------
@@ -202,9 +219,6 @@ def _instance(cls: type) -> _Decode:
 def _has_default(field: dataclasses.Field[object]) -> bool:
     missing = dataclasses.MISSING
     return field.default is not missing or field.default_factory is not missing
-
-
-_T = typing.TypeVar("_T")
 
 
 def _exactly(value: object, kind: type[_T]) -> _T:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from orchestrator.errors import PlanError, Where
 from orchestrator.plan.controls import (
     PRIORITY_DEFAULT,
-    LateJoiners,
     OnConflict,
 )
 from orchestrator.plan.gate import ProbeKind
@@ -26,7 +25,6 @@ def _asks(kind: ProbeKind) -> Says:
 
 NOT_RUN_YET: Mapping[str, Says] = {
     "requires": lambda plan: bool(plan.requires),
-    "late_joiners: append": lambda plan: plan.late_joiners is LateJoiners.APPEND,
     "priority": lambda plan: plan.priority != PRIORITY_DEFAULT,
     "on_conflict": lambda plan: plan.on_conflict is not OnConflict.QUEUE,
     "hooks": lambda plan: bool(plan.hooks),

@@ -120,6 +120,7 @@ class Board:
             "resumed": self._resumed,
             "approval": self._approval,
             "catching_up": self._catching_up,
+            "devices_joined": self._joined,
             "rollback_started": self._rollback_started,
             "gate_result": self._gate_result,
             "rollout_done": self._rollout_done,
@@ -293,6 +294,15 @@ class Board:
 
     def _catching_up(self, _entry: JournalEntry) -> None:
         self.state = RolloutState.CATCHING_UP
+
+    def _joined(self, entry: JournalEntry) -> None:
+        wave, names = self.waves.get(entry.wave), entry.data.get("devices")
+        if wave is None or not isinstance(names, list):
+            return
+        for name in map(str, names):
+            if name not in self.devices:  # else the plan that we were given has it
+                self.devices[name] = DeviceLine(name, wave.name)
+                wave.counts[DeviceState.PENDING] += 1
 
     def _rollback_started(self, _entry: JournalEntry) -> None:
         self.state = RolloutState.ROLLING_BACK

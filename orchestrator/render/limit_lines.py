@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.plan.controls import PRIORITY_DEFAULT
+from orchestrator.plan.controls import PRIORITY_DEFAULT, LateJoiners
 from orchestrator.plan.preview import Preview, WavePreview
 from orchestrator.plan.resolved import (
     OfflinePolicy,
@@ -105,6 +105,10 @@ def _whole(preview: Preview, look: Look) -> list[str]:
         OfflinePolicy.FAIL: "count as failed",
     }[plan.offline]
     lines += labelled("Offline", f"devices that do not answer {offline}", look)
+    if plan.late_joiners is LateJoiners.APPEND:
+        last = escape(plan.waves[-1].name, limit=40)
+        words = f"devices that join the fleet before wave `{last}` has passed are added to it"
+        lines += labelled("Joining", words, look)
     if (plan.priority, plan.on_conflict) != (PRIORITY_DEFAULT, OnConflict.QUEUE):
         conflict = {
             OnConflict.QUEUE: "waits behind another rollout of its devices",

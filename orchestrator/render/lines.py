@@ -56,6 +56,7 @@ class Lines:
             "paused": self._stopped,
             "resumed": self._resumed,
             "catching_up": self._catching_up,
+            "devices_joined": self._joined,
             "rollback_started": self._rollback_started,
             "operator": self._operator,
             "approval": self._approval,
@@ -140,6 +141,14 @@ class Lines:
         return (
             f"{sign} the waves are done; {plural(count, 'deferred device')} may follow for {left}"
         )
+
+    def _joined(self, entry: JournalEntry) -> str:
+        names = entry.data.get("devices")
+        if not isinstance(names, list):
+            return ""
+        sign = self._sign(Symbol.RUNNING, Style.ACCENT)
+        verb = "joins" if len(names) == 1 else "join"
+        return f"{sign} {plural(len(names), 'device')} {verb} {wave_words(entry.wave)}"
 
     def _device_state(self, entry: JournalEntry) -> str:
         line = self.board.devices.get(entry.device)

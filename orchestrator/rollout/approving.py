@@ -89,6 +89,14 @@ def _ask(led: Ledger, name: str) -> None:
     led.note("approval", wave=name, data={"what": "asked", "required": policy.required})
 
 
+def gather_anew(led: Ledger, name: str) -> None:
+    """What was approved has changed: approvals of it are void, and asked for once more."""
+    led.approvals = [given for given in led.approvals if given["wave"] != name]
+    _ask(led, name)
+    if Pause.APPROVAL.value in led.causes:
+        led.causes[Pause.APPROVAL.value] = progress(led, name)
+
+
 def progress(led: Ledger, name: str, *, more: int = 0) -> str:
     """How many of how many have approved it, with `more` that are about to."""
     policy = policy_of(led, name)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 
 from orchestrator.device.reason import CLASS_OF, Reason
 from orchestrator.plan.resolved import OfflinePolicy
-from orchestrator.rollout import approving, brakes, gating, moves, promoting, retreat
+from orchestrator.rollout import approving, brakes, gating, joining, moves, promoting, retreat
 from orchestrator.rollout.answers import Answer, Kind, already, done, refused
 from orchestrator.rollout.events import Ask, OperatorAsked, TakeBack, Value
 from orchestrator.rollout.ledger import Ledger
@@ -287,4 +287,5 @@ _JUDGES: dict[Ask, Callable[[Ledger, OperatorAsked], Answer]] = {
     Ask.ROLLBACK: _roll_back,
     Ask.APPROVE: _approve,
     Ask.DENY: _deny,
+    Ask.JOIN: joining.judge,
 }

@@ -73,7 +73,7 @@ def _check_rollout(led: Ledger) -> None:
     """The budget of the whole rollout; it halts also where waves may fail (`continue`)."""
     budget = led.plan.budget
     counted = counted_in_all(led)
-    allowed = allowed_in_all(budget, len(led.devices))
+    allowed = allowed_in_all(budget, led.frozen_count)
     if led.accepted is not None and allowed is not None:
         allowed = max(allowed, led.accepted)
     if allowed is not None and counted > allowed:

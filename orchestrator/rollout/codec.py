@@ -16,6 +16,7 @@ from typing import cast
 
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
+from orchestrator.plan.joiners import amended, joiner_of, joiner_row
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.rollout.actions import Work
 from orchestrator.rollout.changes import Row
@@ -36,7 +37,7 @@ _BY_PLAN = frozenset({"id", "late"})
 _PLAIN: tuple[tuple[str, object], ...] = tuple(
     (field.name, None if field.name in _ALWAYS else field.default)
     for field in dataclasses.fields(DeviceRecord)
-    if field.name not in _BY_PLAN | {"asked", "tallies", "sampling", "work"}
+    if field.name not in _BY_PLAN | {"asked", "tallies", "sampling", "work", "joiner"}
 )
 _values = attrgetter(*(name for name, _ in _PLAIN))  # one call for all: half the time of a row
 _WAVE_FIELDS = (
@@ -52,6 +53,8 @@ def device_row(rec: DeviceRecord) -> Row:
     row: dict[str, object] = {name: value for (name, default), value in values if value != default}
     if rec.work is not None:
         row["work"] = rec.work
+    if rec.joiner is not None:
+        row["joiner"] = joiner_row(rec.joiner)
     if rec.tallies:
         row["tallies"] = {str(index): _tally_row(tally) for index, tally in rec.tallies.items()}
     return row
@@ -134,7 +137,7 @@ def restore(
 
     Cost: linear in devices.
     """
-    led = Ledger(plan, rollout_id, cast("float", rollout["at"]))
+    led = Ledger(plan_of_rows(plan, devices), rollout_id, cast("float", rollout["at"]))
     led.state = RolloutState(cast("str", rollout["state"]))
     led.causes = dict(cast("Mapping[str, str]", rollout["causes"]))
     for name in (
@@ -162,6 +165,13 @@ def restore(
     return led
 
 
+def plan_of_rows(plan: ResolvedPlan, devices: Mapping[DeviceId, Row]) -> ResolvedPlan:
+    """The plan with the devices that joined its rollout, which only their rows know (R1)."""
+    rows = [(device, row) for device, row in devices.items() if "joiner" in row]
+    rows.sort(key=lambda item: cast("int", item[1]["place"]))
+    return amended(plan, {device: joiner_of(row["joiner"]) for device, row in rows})
+
+
 def _restore_devices(led: Ledger, devices: Mapping[DeviceId, Row]) -> None:
     for wave in led.waves:
         wave.members.clear()
@@ -170,6 +180,7 @@ def _restore_devices(led: Ledger, devices: Mapping[DeviceId, Row]) -> None:
         row = devices.get(rec.id)
         if row is not None:
             _fill_record(rec, row)
+            led.joined_count += rec.joiner is not None
     for rec in sorted(led.devices.values(), key=lambda rec: rec.place):
         led.waves[rec.wave].members.append(rec.id)
         led.weigh(rec, 1)
@@ -187,6 +198,7 @@ def _fill_record(rec: DeviceRecord, row: Row) -> None:
     rec.state = DeviceState(cast("str", row["state"]))
     rec.reason = Reason(cast("str", row.get("reason", Reason.OK)))
     rec.work = Work(cast("str", row["work"])) if "work" in row else None
+    rec.joiner = joiner_of(row["joiner"]) if "joiner" in row else None
     tallies = cast("Mapping[str, object]", row.get("tallies", {}))
     rec.tallies = {int(index): _tally(value) for index, value in tallies.items()}
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from orchestrator.device.model import DeviceId
 from orchestrator.device.protocol import CheckResult
 from orchestrator.device.reason import FailureClass, Reason
+from orchestrator.plan.joiners import Joiner
 from orchestrator.rollout.actions import Work
 
 Value = str | int | float | bool | None
@@ -124,6 +125,7 @@ class Ask(StrEnum):
     ROLLBACK = "rollback"
     APPROVE = "approve"
     DENY = "deny"
+    JOIN = "join"  # devices that joined the fleet after the plan was made
 
 
 class TakeBack(StrEnum):
@@ -142,7 +144,7 @@ class OperatorAsked:
     RETRY and ROLLBACK; `wave` with ROLLBACK (None: all), PROMOTE (None: the present one), APPROVE
     and DENY (None: what is waited for); `only` with RETRY; `take_back` with ABORT; `full` with
     PROMOTE: later soaks too. APPROVE and DENY are for the plan of that `digest`, by a person who
-    has these `roles`.
+    has these `roles`. JOIN names the `joiners` with all that is to be known of them.
     """
 
     at: float
@@ -158,6 +160,7 @@ class OperatorAsked:
     full: bool = False
     digest: str = ""
     roles: tuple[str, ...] = ()
+    joiners: Mapping[DeviceId, Joiner] = field(default_factory=dict)
 
 
 Event = DeviceReported | GateSampled | Tick | EngineStarted | EngineStopping | OperatorAsked
@@ -169,8 +172,7 @@ class JournalEntry:
 
     Types: rollout_started, engine_started, wave_started, device_state, gate_result, budget,
     paused, resumed, halted, soak_started, wave_done, catching_up, rollback_started, operator,
-    approval,
-    warning, rollout_done. `seq` is gapless per rollout and starts at 1.
+    approval, devices_joined, warning, rollout_done. `seq` is gapless per rollout and starts at 1.
     """
 
     seq: int

@@ -60,8 +60,7 @@ class Ledger:
     def __init__(self, plan: ResolvedPlan, rollout_id: str, at: float) -> None:
         self.plan = plan
         self.rollout_id = rollout_id
-        self.now = at
-        self.started_at = at
+        self.now = self.started_at = at
         self.author, self.plan_digest = "", ""  # who applied the plan; what approvals are for
         self.state = RolloutState.RUNNING
         self.causes: dict[str, str] = {}  # of a pause or halt: cause -> detail
@@ -88,6 +87,7 @@ class Ledger:
         self.scope: dict[str, object] = {}
         self.back_queue: list[DeviceId] = []
         self.devices: dict[DeviceId, DeviceRecord] = {}
+        self.joined_count = 0  # of those, devices that joined later (R1)
         self.waves: list[WaveRecord] = []
         self.gates = [GateRecord(index) for index in range(len(plan.gates))]
         self.wanted: dict[str, Action] = {}
@@ -112,6 +112,11 @@ class Ledger:
                 place += 1
 
     # --- devices ---------------------------------------------------------------------------
+
+    @property
+    def frozen_count(self) -> int:
+        """Devices that the plan was made for: what shares of the whole rollout are of (R1, R6)."""
+        return len(self.devices) - self.joined_count
 
     def wave_of(self, rec: DeviceRecord) -> WaveRecord:
         """The wave that counts the device."""

@@ -207,6 +207,11 @@ class Rollout:
         return self._led.state
 
     @property
+    def plan(self) -> ResolvedPlan:
+        """What it carries out, with the devices that joined."""
+        return self._led.plan
+
+    @property
     def is_terminal(self) -> bool:
         """Nothing changes any more, unless an operator rolls it back."""
         return self._led.state in TERMINAL_ROLLOUT

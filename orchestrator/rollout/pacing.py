@@ -50,6 +50,10 @@ class Slots:
         self._deferred: Counter[Slot] = Counter()
         self.freed: dict[Slot, None] = {}  # slots that became free since somebody looked
 
+    def know(self, plan: ResolvedPlan) -> None:
+        """The plan has more devices now."""
+        self._devices = plan.devices
+
     def weigh(self, rec: DeviceRecord, sign: int) -> None:
         """Adds a device, or takes it out."""
         if not self._limits or not _takes_slots(rec):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.plan.budget import allowed_failures, allowed_unreachable
+from orchestrator.plan.joiners import Joiner
 from orchestrator.plan.resolved import ResolvedWave
 from orchestrator.rollout.actions import Work
 from orchestrator.rollout.states import DeviceState, WaveState
@@ -39,6 +40,7 @@ class DeviceRecord:
         ends_as: what it becomes when it has gone back; empty while it goes forward.
         repeats: proofs or ways back that had to be begun again.
         late: its module cannot go back after commit (R17).
+        joiner: what the plan did not know of it when it was made; None for those it knew (R1).
         went: it was past the point of no return in this rollout, whatever became of it.
         begun_at, took_s: when its attempt began, and the time from there to its first proof.
         cleared: the gates before its start have passed in this attempt.
@@ -51,6 +53,7 @@ class DeviceRecord:
     wave: int
     place: int
     late: bool = False
+    joiner: Joiner | None = None
     state: DeviceState = DeviceState.PENDING
     reason: Reason = Reason.OK
     detail: str = ""
@@ -96,7 +99,8 @@ class WaveRecord:
     """Where one wave stands; the counters are kept by `Ledger`, never counted anew.
 
     Attributes:
-        planned: devices that the wave should update (R6 base before what it shrinks by).
+        planned: devices that the wave should update (R6 base before what it shrinks by); it grows
+            by devices that join (R1).
         accepted, accepted_unreachable: allowances an operator acknowledged.
         promised: an operator accepted the wave's evidence as it is (R8 no longer asked).
         soaked, judged_from: whether it soaked, and when the read-back after that began (R10).

@@ -182,7 +182,7 @@ def _backfill(led: Ledger, wave: WaveRecord) -> bool:
             continue  # a wave with hosts of its own neither takes nor gives
         for device in donor.members:
             rec = led.devices[device]
-            if rec.state is DeviceState.PENDING:
+            if rec.state is DeviceState.PENDING and rec.joiner is None:
                 led.transplant(rec, wave)
                 led.move(rec, DeviceState.QUEUED, detail=f"takes a place in wave `{wave.name}`")
                 wave.queue.append(device)

@@ -13,6 +13,7 @@ from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import FailureClass
 from orchestrator.engine.ports import Changes, Row
 from orchestrator.errors import StoreError
+from orchestrator.plan.joiners import joiner_of, joiner_row
 from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked, TakeBack
 from orchestrator.store.statements import Cell
 
@@ -130,6 +131,7 @@ def request_columns(request: OperatorAsked) -> dict[str, Cell]:
         "full": request.full,
         "digest": request.digest,
         "roles": list(request.roles),
+        "joiners": {device: joiner_row(one) for device, one in request.joiners.items()},
     }
     return {
         "at": request.at,
@@ -157,4 +159,7 @@ def request_of(found: Found[*tuple[object, ...]]) -> OperatorAsked:
         full=rest.get("full", False),
         digest=rest.get("digest", ""),
         roles=tuple(rest.get("roles", ())),
+        joiners={
+            DeviceId(device): joiner_of(row) for device, row in rest.get("joiners", {}).items()
+        },
     )

@@ -271,6 +271,15 @@ class SqlStore:
         inputs = (plan_sha256, inventory_sha256, artifact_sha256)
         return await self._writer.read(lambda c: transactions.active(c, *inputs))
 
+    async def find_grown(self, plan_sha256: str, artifact_sha256: str) -> Sequence[str]:
+        """Rollouts of plan and artifact that are not over, newest first: their fleet may have grown.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        inputs = (plan_sha256, artifact_sha256)
+        return await self._writer.read(lambda c: transactions.grown(c, *inputs))
+
     async def under_way(self) -> Sequence[str]:
         """The rollouts that are not over, newest first.
 

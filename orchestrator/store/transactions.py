@@ -90,6 +90,20 @@ def active(
     return connection.scalar(query)
 
 
+def grown(connection: Connection, plan_sha256: str, artifact_sha256: str) -> Sequence[str]:
+    """The rollouts of plan and artifact that are not over, of whatever inventory; newest first."""
+    query = (
+        select(rollouts.c.id)
+        .where(
+            rollouts.c.plan_sha256 == plan_sha256,
+            rollouts.c.artifact_sha256 == artifact_sha256,
+            rollouts.c.state.not_in(sorted(TERMINAL_ROLLOUT)),
+        )
+        .order_by(rollouts.c.created_at.desc(), rollouts.c.id.desc())
+    )
+    return connection.scalars(query).all()
+
+
 def under_way(connection: Connection) -> Sequence[str]:
     """The rollouts that are not over, newest first."""
     query = (

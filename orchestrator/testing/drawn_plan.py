@@ -24,7 +24,12 @@ _Drawn = dict[str, object]
 
 
 def draw_plan(
-    rng: random.Random, devices: Sequence[DeviceId], artifact: str, *, late: bool
+    rng: random.Random,
+    devices: Sequence[DeviceId],
+    artifact: str,
+    *,
+    late: bool,
+    appends: bool = False,
 ) -> tuple[str, ResolvedPlan]:
     """A plan's text, and the plan that it resolves to.
 
@@ -33,13 +38,15 @@ def draw_plan(
         devices: the fleet.
         artifact: name of the simulated artifact that it brings.
         late: the devices' module cannot go back after commit.
+        appends: devices that join later are appended to the last wave.
 
     Raises:
         PlanError: the language refused every draw.
     """
     refused: PlanError | None = None
     for _ in range(TRIES_MAX):
-        text = json.dumps(_plan(rng, artifact), indent=1)  # JSON is YAML
+        drawn = _plan(rng, artifact) | ({"late_joiners": "append"} if appends else {})
+        text = json.dumps(drawn, indent=1)  # JSON is YAML
         try:
             return text, resolve(text, devices, artifact, late=late)
         except PlanError as error:

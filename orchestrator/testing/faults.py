@@ -52,6 +52,7 @@ class FaultKind(StrEnum):
     RETRY = "retry"
     ABORT = "abort"
     ROLL_BACK = "roll_back"
+    JOIN = "join"  # a device joins the fleet of the first rollout, and somebody applies it again
     REGRET = "regret"  # once the n-th rollout is over, somebody wants it rolled back
     # how the new version behaves on the device, or on all: in the n-th rollout
     UNHEALTHY = "unhealthy"

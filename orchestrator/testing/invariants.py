@@ -13,6 +13,7 @@ Laws checked, after every commit and at every activation:
 - No device is activated twice unless somebody asked for another try.
 - I9: epochs of mutating requests never fall, over all rollouts of a fleet.
 - R10: a wave that passed was watched for its whole soak.
+- R1: devices join the last wave only, before it is over; nobody else is touched.
 - R8: deferred devices follow only after the last wave and in their time; none is given up before.
 And at the end: nothing uncommitted, no claim that the truth denies, and no more devices hit by a
 release that bricks them than R16 allows.
@@ -28,6 +29,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from orchestrator.device.model import DeviceId
+from orchestrator.plan.controls import LateJoiners
 from orchestrator.plan.resolved import (
     Gate,
     OfflinePolicy,
@@ -66,6 +68,7 @@ class _Seen:
     dark: bool = False
     excused: bool = False
     returning: bool = False
+    joined: bool = False
     activations: list[str] = field(default_factory=list)
     allowed_again: bool = True
 
@@ -98,6 +101,7 @@ class Checker:
         self.seen: dict[str, _Seen] = {}
         self.planned = {wave.name: len(wave.devices) for wave in plan.waves}
         self.accepted: dict[str, int] = {}
+        self.done: set[str] = set()  # waves
         self.running = True
         self.returning = False
         self.touched = False  # an operator changed the rules: some bounds no longer hold
@@ -133,7 +137,7 @@ class Checker:
                 self._after_waves(entry)
             case "rollback_started":
                 self.running, self.returning = False, True
-            case "operator":
+            case "operator" | "devices_joined":
                 self._asked(entry)
             case "soak_started" | "wave_done":
                 self._watched(entry)
@@ -142,7 +146,24 @@ class Checker:
             case _:
                 pass
 
+    def _joined(self, entry: JournalEntry) -> None:
+        """R1: only into the last wave, only before it is over, and only where the plan says so."""
+        last = self.plan.waves[-1].name
+        allowed = self.plan.late_joiners is LateJoiners.APPEND and self.follow_until is None
+        self._expect(allowed and entry.wave == last, "R1: nobody may join there", entry)
+        self._expect(last not in self.done and not self.returning, "R1: joined too late", entry)
+        for name in map(str, _listed(entry.data["devices"])):
+            self._expect(name not in self.seen, f"R1: {name} is in the rollout already", entry)
+            self.seen[name] = _Seen(last, joined=True)
+            self.planned[last] += 1
+
     def _asked(self, entry: JournalEntry) -> None:
+        if entry.type == "devices_joined":
+            self._joined(entry)
+        elif entry.data["ask"] != "join":  # that changes no rule
+            self._asked_otherwise(entry)
+
+    def _asked_otherwise(self, entry: JournalEntry) -> None:
         self.touched = True
         if entry.data["ask"] in ("retry", "resume"):
             for seen in self.seen.values():
@@ -169,6 +190,7 @@ class Checker:
         seen = self.seen[entry.device]
         self._expect(seen.state == entry.data["from"], "I5: the journal skips a state", entry)
         if entry.wave != seen.wave:
+            self._expect(not seen.joined, "R1: a device that joined left the last wave", entry)
             self.planned[seen.wave] -= 1
             seen.wave = entry.wave
         before, state = seen.state, str(entry.data["to"])
@@ -243,6 +265,7 @@ class Checker:
             if self.now is not None:
                 self.soaks[entry.wave] = self.now()
             return
+        self.done.add(entry.wave)
         if entry.data["state"] == "passed":
             self._check_evidence(entry)
         if self.now is not None and entry.wave in self.soaks:
@@ -351,7 +374,10 @@ class Checker:
 
     def activated(self, device: SimulatedDevice, txn: str) -> None:
         """A device really switched to the new version."""
-        seen = self.seen[device.name]
+        seen = self.seen.get(device.name)
+        if seen is None:
+            message = f"R1: {device.name} is not in the rollout and was activated"
+            raise InvariantBroken(message)
         if seen.state not in ("activating", "uncertain", "rolling_back"):
             message = f"intent before effect: {device.name} activated while `{seen.state}`"
             raise InvariantBroken(message)
@@ -371,7 +397,8 @@ class Checker:
             if stored != seen.state:
                 message = f"I5: {name} is `{seen.state}` by the journal, `{stored}` as stored"
                 raise InvariantBroken(message)
-        honest = {name: one for name, one in self.devices.items() if name not in self.liars}
+        mine = {name: self.devices[DeviceId(name)] for name in self.seen}
+        honest = {name: one for name, one in mine.items() if name not in self.liars}
         on_new = [name for name, device in honest.items() if device.active == self.target]
         ours = [name for name in on_new if self.before[name] != self.target]
         if exit_code == 0 and len(on_new) != len(honest):

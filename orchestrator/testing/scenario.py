@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.device.model import DeviceId
+from orchestrator.plan.joiners import Joiner, joiners
 from orchestrator.plan.resolved import ResolvedPlan
-from orchestrator.testing.drawn_plan import draw_plan
+from orchestrator.testing.drawn_plan import draw_plan, resolve
 from orchestrator.testing.faults import Fault, FaultKind
 from orchestrator.testing.plans import device_ids
 from orchestrator.testing.transport import Faults
@@ -49,6 +50,7 @@ class Scenario:
     Attributes:
         devices: the fleet.
         texts: the plans as written in the language, `plans` as resolved; one per rollout.
+        joiners: devices that the first plan does not know, as they join it.
         late: the devices' module cannot go back after commit.
         rates: how likely each fault on the way to a device is.
         report_rate: how likely an event reaches the rollout twice or late.
@@ -60,6 +62,7 @@ class Scenario:
     devices: tuple[DeviceId, ...]
     texts: tuple[str, ...]
     plans: tuple[ResolvedPlan, ...]
+    joiners: Mapping[DeviceId, Joiner]
     late: bool
     rates: Faults
     report_rate: float
@@ -73,12 +76,20 @@ def draw(seed: int) -> Scenario:
     devices = device_ids(_fleet_size(rng))
     late = rng.random() < 0.25
     rollouts = 2 if rng.random() < 0.3 else 1
-    drawn = [draw_plan(rng, devices, name, late=late) for name in ARTIFACTS[:rollouts]]
+    new = _late_joiners(seed, devices)
+    first = draw_plan(
+        rng, devices[: len(devices) - len(new)], ARTIFACTS[0], late=late, appends=bool(new)
+    )
+    drawn = [
+        first,
+        *(draw_plan(rng, devices, name, late=late) for name in ARTIFACTS[1:rollouts]),
+    ]
     return Scenario(
         seed=seed,
         devices=devices,
         texts=tuple(text for text, _ in drawn),
         plans=tuple(plan for _, plan in drawn),
+        joiners=joiners(first[1], resolve(first[0], devices, ARTIFACTS[0], late=late)),
         late=late,
         rates=rng.choice(_RATES),
         report_rate=rng.choice((0.0, 0.0, 0.02, 0.1)),
@@ -86,8 +97,22 @@ def draw(seed: int) -> Scenario:
         planned=(
             *_planned(rng, devices, rollouts),
             *_before(rng, drawn[0][1]),
+            *new,
             *(Fault(K.REGRET, n + 1) for n in range(rollouts) if rng.random() < 0.2),
         ),
+    )
+
+
+def _late_joiners(seed: int, devices: Sequence[DeviceId]) -> tuple[Fault, ...]:
+    """When the last devices join; drawn apart, so that other scenarios stay what they are."""
+    rng = random.Random(f"join/{seed}")  # noqa: S311  scenarios, not secrets
+    if len(devices) < 2 or rng.random() < 0.8:
+        return ()
+    count = rng.randint(1, min(5, len(devices) - 1))
+    at = _seconds(rng, 300)
+    times = (at if rng.random() < 0.5 else _seconds(rng, 900) for _ in range(count))
+    return tuple(
+        Fault(K.JOIN, at, device) for at, device in zip(times, devices[-count:], strict=True)
     )
 
 

@@ -48,6 +48,7 @@ _ASKS = {
     FaultKind.RETRY: Ask.RETRY,
     FaultKind.ABORT: Ask.ABORT,
     FaultKind.ROLL_BACK: Ask.ROLLBACK,
+    FaultKind.JOIN: Ask.JOIN,
 }
 _BUGS = (AssertionError, RuntimeError, LookupError, TypeError, ValueError, AttributeError)
 
@@ -407,7 +408,7 @@ class _Simulation:
         asks = sorted((one.at, one) for one in self.planned if one.kind in _ASKS)
         for at, fault in asks:
             await asyncio.sleep(max(0.0, EPOCH_S + at - self.clock.now()))
-            self._ask(_ASKS[fault.kind])
+            self._ask(_ASKS[fault.kind], joins=fault.device)
             if fault.kind is FaultKind.PAUSE:
                 await asyncio.sleep(fault.span)
                 self._ask(Ask.RESUME)
@@ -419,6 +420,7 @@ class _Simulation:
         accept: bool = False,
         wave: str | None = None,
         devices: Sequence[DeviceId] = (),
+        joins: str = "",
     ) -> None:
         rollout_id = self.world.rollout_id
         if rollout_id not in self.world.store.known():
@@ -432,6 +434,7 @@ class _Simulation:
             accept_failures=accept,
             devices=tuple(devices),
             wave=wave,
+            joiners={name: one for name, one in self.scenario.joiners.items() if name == joins},
         )
         self.world.store.ask(rollout_id, request)
 

@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from orchestrator.device.model import DeviceId
+from orchestrator.device.model import Address, DeviceId
 from orchestrator.engine.ports import Changes, Lease, Leases, Row, Store, Stored
 from orchestrator.errors import LeaseError, StoreError
+from orchestrator.plan.joiners import Joiner
+from orchestrator.plan.resolved import PlannedDevice, Probe, ProbeKind
 from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked
 from orchestrator.testing.refusal import refused
 
@@ -306,6 +308,9 @@ class StoreContract:
             retry = OperatorAsked(NOW + 1, Ask.RETRY, "bob", devices=(A,), wave="canary")
             first = await held.leave(R, pause)
             second = await held.leave(R, retry)
+            device = PlannedDevice(Address("192.0.2.1"), {"site": "x"}, timezone="Europe/Paris")
+            joiners = {A: Joiner(device, {"up": Probe(ProbeKind.TCP, url="tcp://192.0.2.1:80")})}
+            third = await held.leave(R, OperatorAsked(NOW, Ask.JOIN, "cia", joiners=joiners))
 
             found = await held.store.requests(R, after=0)
 
@@ -313,10 +318,12 @@ class StoreContract:
             assert told == [
                 (Ask.PAUSE, "ann", "lunch", (), None),
                 (Ask.RETRY, "bob", "", (A,), "canary"),
+                (Ask.JOIN, "cia", "", (), None),
             ]
-            assert [one.request for one in found] == [first, second]
-            assert list(await held.store.requests(R, after=first)) == [found[1]]
-            assert list(await held.store.requests(R, after=second)) == []
+            assert found[2].joiners == joiners
+            assert [one.request for one in found] == [first, second, third]
+            assert list(await held.store.requests(R, after=first)) == [*found[1:]]
+            assert list(await held.store.requests(R, after=third)) == []
 
     async def test_requests_of_another_rollout_are_not_seen(self) -> None:
         """Each rollout has its own."""

@@ -7,10 +7,10 @@ import heapq
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from orchestrator.device.model import DeviceId
+from orchestrator.device.model import Device, DeviceId
 from orchestrator.engine.loop import Engine, Job, Pace, Ports
 from orchestrator.engine.ports import Executor, Lease, Observer, Sample
-from orchestrator.plan.resolved import Probe
+from orchestrator.plan.resolved import Probe, ResolvedPlan
 from orchestrator.rollout.actions import Action
 from orchestrator.rollout.events import DeviceReported, Event, GateSampled
 from orchestrator.rollout.machine import Rollout
@@ -134,6 +134,10 @@ class StutteringExecutor:
         self._source = source
         self._rate = rate
         self._held: list[Event] = []
+
+    def amend(self, plan: ResolvedPlan, devices: Mapping[DeviceId, Device]) -> None:
+        """As the inner one."""
+        self._inner.amend(plan, devices)
 
     def ensure(self, actions: Collection[Action]) -> None:
         """As the inner one."""

@@ -18,7 +18,6 @@ GATE = "{name: ok, check: svc, success_when: result.exit == 0}"
 PROM = "prometheus: {url: 'http://h/', query: up, label: device}"
 SAYS = {
     "requires": "requires: [{plan: modem}]",
-    "late_joiners: append": "late_joiners: append",
     "priority": "priority: 900",
     "on_conflict": "on_conflict: fail",
     "hooks": "hooks: [{events: [halted], email: a@b.example}]",
