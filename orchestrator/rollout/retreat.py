@@ -7,7 +7,9 @@ Laws:
    `rollback.max_parallel` at once, and at any hour unless it says otherwise.
 3. A device has gone back only when another connection read the previous artifact back and its
    checks passed there (`returned`).
-4. A device that cannot go back is quarantined and the others go on; the rollout then ends
+4. What was proven and not committed goes back with any rollback, whatever its scope: nothing would
+   ever commit it. So it does on an abort.
+5. A device that cannot go back is quarantined and the others go on; the rollout then ends
    `failed`.
 
 Source: design "rollout-rules" R13 and "States of a rollout".
@@ -126,7 +128,12 @@ def advance(led: Ledger) -> None:
         if _may_return(rec):
             rec.ends_as = ""
             moves.roll_back(led, rec, Reason.ROLLOUT_HALTED)
-    if not led.back_queue and not _flying(led):
+    if led.back_queue or _flying(led):
+        return
+    if _unmade(led):  # it was proven after the drain
+        queue_scope(led)
+        advance(led)
+    else:
         _end(led)
 
 
@@ -162,7 +169,9 @@ def _drained(led: Ledger) -> None:
 
 def queue_scope(led: Ledger) -> None:
     """Queues what must go back in the plan's order; also after a restart."""
-    scope = [rec.id for rec in returnable(led, led.scope)]
+    unmade = [rec for rec in _unmade(led) if not in_scope(led.scope, rec)]
+    found = sorted([*returnable(led, led.scope), *unmade], key=lambda rec: rec.started)
+    scope = [rec.id for rec in found]
     if led.plan.rollback.order is RollbackOrder.FORWARD:
         scope.reverse()
     led.back_queue = scope
@@ -179,6 +188,14 @@ def _end(led: Ledger) -> None:
         elif _went_back(scope) and not any(rec.moved for rec in members):
             wave.state = WaveState.ROLLED_BACK
     led.state = RolloutState.FAILED if stuck else RolloutState.ROLLED_BACK
+
+
+def _unmade(led: Ledger) -> list[DeviceRecord]:
+    """Devices that were proven and not committed (R17)."""
+    if not any(wave.counts[DeviceState.CONFIRMED] for wave in led.waves):
+        return []
+    confirmed = (rec for rec in led.devices.values() if rec.state is DeviceState.CONFIRMED)
+    return [rec for rec in confirmed if _may_return(rec)]
 
 
 def _went_back(scope: Sequence[DeviceRecord]) -> bool:

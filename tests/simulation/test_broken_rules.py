@@ -13,6 +13,7 @@ from orchestrator.engine.ports import Lease
 from orchestrator.rollout import (
     brakes,
     catching_up,
+    joining,
     moves,
     passage,
     proof,
@@ -22,7 +23,7 @@ from orchestrator.rollout import (
     returned,
 )
 from orchestrator.rollout.placement import Place
-from orchestrator.rollout.states import BEFORE_RETURN, PAST_RETURN, DeviceState
+from orchestrator.rollout.states import BEFORE_RETURN, PAST_RETURN, DeviceState, RolloutState
 from orchestrator.testing import __main__ as command
 from orchestrator.testing.faults import parse_faults
 from orchestrator.testing.shrink import explained, shrink
@@ -61,6 +62,7 @@ async def commit_after_acting(self, lease, rollout, changes):
         ),
         (proof, "_ON_TARGET", frozenset(Place)),
         (catching_up, "begin", lambda _led: False),
+        (joining, "_OPEN", frozenset(RolloutState)),
     ],
     ids=[
         "slow start",
@@ -73,6 +75,7 @@ async def commit_after_acting(self, lease, rollout, changes):
         "their verdict",
         "read-back",
         "catching up",
+        "joining a rollout that is stopped",
     ],
 )
 def test_checker_notices_a_broken_rule(monkeypatch, owner, name, broken):

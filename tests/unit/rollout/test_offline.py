@@ -414,6 +414,36 @@ def test_rollback_of_the_plan_concerns_the_wave_that_tripped_while_catching_up()
     assert rollout.wanted() == {B: Work.ROLL_BACK}
 
 
+@pytest.mark.parametrize("scope", [RollbackScope.WAVE, RollbackScope.ROLLOUT])
+def test_device_that_was_proven_and_not_committed_goes_back_with_any_rollback(scope):
+    """It belongs to another wave, but nothing will ever commit it (seed 1031)."""
+    waves = [
+        wave(name, *devices, max_unreachable_share=HALF)
+        for name, *devices in (("a", A, B), ("b", C, D))
+    ]
+    rollout = hand(*waves, late=True, on_failure=OnFailure.ROLLBACK, rollback=Rollback(scope=scope))
+    for good, gone in ((A, B), (C, D)):
+        rollout.activate(good)
+        rollout.prove(good)
+        away(rollout, gone)
+        rollout.report(good)
+        rollout.report(good)
+    assert rollout.rollout.state is RolloutState.CATCHING_UP
+    rollout.tick(MINUTE_S)
+    rollout.activate(B)
+    rollout.activate(D)
+    rollout.prove(D, 1)
+    rollout.go_back(D)
+
+    rollout.prove(B)
+    rollout.report(B)
+    while rollout.wanted():
+        rollout.go_back(next(iter(rollout.wanted())))
+
+    assert rollout.state(B) is DeviceState.ROLLED_BACK
+    assert rollout.rollout.state is RolloutState.ROLLED_BACK
+
+
 def test_accepted_failures_let_it_catch_up_further():
     rollout = catching_up(missing=(A, B))
     rollout.tick(60.0)
