@@ -88,12 +88,26 @@ async def join(settings: Settings, rollout_id: str, joiners: Mapping[DeviceId, J
     """
     async with open_state(settings) as store:
         found = await _find(store, rollout_id)
-        event = OperatorAsked(time.time(), Ask.JOIN, person(), joiners=joiners)
+        free = await _free(store, rollout_id, joiners)
+        event = OperatorAsked(time.time(), Ask.JOIN, person(), joiners=free)
         answer = found.rollout.judge(event)
         _refuse(found, event, answer)
         if answer.kind == "already":
             return await _told(store, found, answer.kind, answer.text)
-        return await _carry_out(store, found, event, await store.ask(rollout_id, event))
+        asked = await _carry_out(store, found, event, await store.ask(rollout_id, event))
+    if busy := [device for device in joiners if device not in free]:
+        left = f"{_names(busy)} left out, as another rollout has them"
+        return replace(asked, detail="; ".join(part for part in (asked.detail, left) if part))
+    return asked
+
+
+async def _free(
+    store: SqlStore, rollout_id: str, joiners: Mapping[DeviceId, Joiner]
+) -> Mapping[DeviceId, Joiner]:
+    """Those that no other rollout under way has; the others may join when that one has ended."""
+    others = [other for other in await store.under_way() if other != rollout_id]
+    taken = {device for other in others for device in await store.device_rows(other)}
+    return {device: joiner for device, joiner in joiners.items() if device not in taken}
 
 
 async def _find(store: SqlStore, rollout_id: str) -> _Found:

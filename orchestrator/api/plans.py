@@ -119,7 +119,8 @@ async def _written(
     _refuse_commands(settings, resolved)
     if elder is not None:
         running = _prepared(elder.plan, saved=False, continues=elder.rollout_id)
-        return replace(running, joiners=joiners(elder.amended, resolved))
+        unfit = tuple(one for one in resolved.skipped if one not in elder.amended.skipped)
+        return replace(running, joiners=joiners(elder.amended, resolved), unfit=unfit)
     return _prepared(resolved, saved=False)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import FailureClass, Reason
 from orchestrator.errors import Diagnostic, ExitCode
-from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.plan.resolved import ResolvedPlan, Skipped
 from orchestrator.rollout.events import Ask, JournalEntry, TakeBack
 
 if TYPE_CHECKING:
@@ -144,7 +144,8 @@ class Prepared:
 
     `continues` is the id of a rollout under way of the same plan file, inventory and artifact:
     applying joins it. `saved` tells that the plan came from a file of `preview --out`. `joiners`
-    are devices that joined the fleet since, where the plan appends them to its last wave.
+    are devices that joined the fleet since, where the plan appends them to its last wave; `unfit`
+    would, and cannot take part.
     """
 
     resolved: ResolvedPlan
@@ -154,6 +155,7 @@ class Prepared:
     saved: bool
     continues: str | None = None
     joiners: Mapping[DeviceId, Joiner] = field(default_factory=dict)
+    unfit: tuple[Skipped, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,12 @@ NAMES_MAX = 5
 
 def say_joiners(prepared: api.Prepared) -> None:
     """Names the devices that the plan appends to the last wave of its rollout."""
+    for one in prepared.unfit[:NAMES_MAX]:
+        detail = f": {escape(one.detail)}" if one.detail else ""
+        say(f"{escape(one.device)} has joined the fleet and is left out, {one.reason}{detail}")
     names = [escape(name) for name in prepared.joiners]
+    if not names:
+        return
     more = len(names) - NAMES_MAX
     shown = ", ".join(names[:NAMES_MAX]) + (f" and {more} more" if more > 0 else "")
     wave = escape(prepared.resolved.waves[-1].name, limit=40)
@@ -30,9 +35,9 @@ def take_in(session: Session, prepared: api.Prepared, *, yes: bool) -> None:
     Raises:
         OrchestratorError: not confirmed, or the store failed.
     """
+    say_joiners(prepared)
     if prepared.continues is None or not prepared.joiners:
         return
-    say_joiners(prepared)
     confirm_devices(session, "Add", len(prepared.joiners), yes=yes)
     try:
         asked = wait_for(api.join(session.settings, prepared.continues, prepared.joiners))

@@ -70,7 +70,7 @@ def preview(
     if options.out is not None:
         write_file(options.out, prepared.plan_json)
     write_result(_text(session, prepared, format), output.output)
-    if prepared.joiners and not session.quiet:
+    if not session.quiet:
         say_joiners(prepared)
     if options.out is not None and not session.quiet:
         say(f"saved {options.out} (sha256:{prepared.digest}); `rollout apply` runs exactly this")

@@ -32,20 +32,28 @@ _CLOSED = DONE_WAVE | {WaveState.COMMITTING}  # it commits what it was judged by
 
 def judge(led: Ledger, event: OperatorAsked) -> Answer:
     """What comes of devices that want to join."""
-    new = {device: one for device, one in event.joiners.items() if device not in led.devices}
-    last = led.waves[-1]
     if led.plan.late_joiners is LateJoiners.IGNORE:
         return refused("its plan ignores devices that join later")
+    new = {device: one for device, one in event.joiners.items() if device not in led.devices}
     if not new:
         return already("all of these devices are in it")
-    if led.state not in _OPEN:
-        return refused(f"it is {led.state.value.replace('_', ' ')}: nobody joins any more")
-    if last.state in _CLOSED:
-        return refused(f"its last wave `{last.name}` is done: nobody joins any more")
-    if last.plan.approval is not None and approving.is_given(led, last.name):
-        return refused(f"its last wave `{last.name}` was approved as it is")
+    closed = _closed(led)
+    if closed:
+        return refused(f"{closed}: nobody joins any more")
     count = f"{len(new)} device{'s' if len(new) > 1 else ''}"
-    return done(lambda: _join(led, new), f"{count} in wave `{last.name}`")
+    return done(lambda: _join(led, new), f"{count} in wave `{led.waves[-1].name}`")
+
+
+def _closed(led: Ledger) -> str:
+    """Why nobody may join; empty while devices may."""
+    last = led.waves[-1]
+    if led.state not in _OPEN:
+        return f"it is {led.state.value.replace('_', ' ')}"
+    if last.state in _CLOSED:
+        return f"its last wave `{last.name}` is done"
+    if last.plan.approval is not None and approving.is_given(led, last.name):
+        return f"its last wave `{last.name}` was approved as it is"
+    return ""
 
 
 def _join(led: Ledger, new: Mapping[DeviceId, Joiner]) -> None:

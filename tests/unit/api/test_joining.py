@@ -12,6 +12,7 @@ from orchestrator import api
 from orchestrator.api.stores import open_state
 from orchestrator.device.model import DeviceId
 from orchestrator.errors import PlanError
+from orchestrator.plan.digest import to_json
 from orchestrator.rollout.events import Ask
 from orchestrator.rollout.machine import Rollout
 
@@ -132,6 +133,25 @@ async def test_joined_device_is_in_the_stored_rollout_and_joins_once(place: Plac
     assert status.digest == again.digest  # the plan's own stays
     probes = status.resolved.gates[0].probes
     assert probes[DeviceId("web3")].check == "site-web3"
+
+
+async def test_device_of_another_rollout_is_left_out(place: Place) -> None:
+    place.hosts.write_text(fleet(4))
+    prepared = await place.prepare()
+    other = replace(
+        prepared.resolved, plan_sha256="f" * 64, name="other", waves=(
+            replace(prepared.resolved.waves[0], devices=(DeviceId("web3"),)),
+        ), devices={DeviceId("web3"): prepared.joiners[DeviceId("web3")].device},
+    )  # fmt: skip
+    first = Rollout.start(other, "r-2", at=time.time()).collect()
+    async with open_state(place.settings) as store:
+        await store.create("r-2", to_json(other), first)
+
+    asked = await place.join(prepared)
+
+    left = "`web3` left out, as another rollout has them"
+    assert asked.detail == f"1 device in wave `wave-2`; {left}"
+    assert sorted((await place.prepare()).joiners) == ["web3"]
 
 
 async def test_request_to_join_twice_is_answered_as_already_so(place: Place) -> None:

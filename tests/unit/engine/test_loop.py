@@ -4,10 +4,14 @@ import asyncio
 
 import pytest
 
+from orchestrator.device.model import Address
 from orchestrator.engine.loop import Engine, Pace
 from orchestrator.errors import ExitCode, LeaseError, StoreError
+from orchestrator.plan.controls import LateJoiners
+from orchestrator.plan.joiners import Joiner
 from orchestrator.plan.resolved import (
     Gate,
+    PlannedDevice,
     Probe,
     ProbeKind,
     ResolvedWave,
@@ -371,3 +375,49 @@ def test_pace_has_safe_defaults():
 
     assert pace.poll_s <= 1.0
     assert pace.gather_s <= 0.05
+
+
+def growing_world(*, count=6, late=2):
+    """A rollout on all but the last devices, which may join it."""
+    clock = VirtualClock()
+    ids = device_ids(count)
+    waves = [
+        ResolvedWave("canary", "1", ids[:1], soak_s=60.0),
+        ResolvedWave("rest", "rest", ids[1:-late]),
+    ]
+    plan = make_plan(waves, gates=(CHECK,), late_joiners=LateJoiners.APPEND)
+    fleet = make_fleet(ids, clock, release=Release("new", TARGET))
+    joiners = {device: Joiner(PlannedDevice(Address("127.0.0.1"))) for device in ids[-late:]}
+    return World(plan, SimulatedTransport(fleet), clock=clock), joiners
+
+
+def test_devices_that_join_under_way_are_updated():
+    async def work():
+        world, joiners = growing_world()
+        task = asyncio.ensure_future(world.run())
+        await world.clock.sleep(30.0)
+        world.store.ask(ROLLOUT_ID, OperatorAsked(0.0, Ask.JOIN, "ann", joiners=joiners))
+        return world, await task
+
+    world, ended = run_virtual(work())
+
+    assert ended.exit_code is ExitCode.DONE
+    assert all(device.active == TARGET for device in world.devices.values())
+
+
+def test_engine_that_takes_over_knows_who_joined():
+    async def work():
+        world, joiners = growing_world()
+        task = asyncio.ensure_future(world.run())
+        await world.clock.sleep(30.0)
+        world.store.ask(ROLLOUT_ID, OperatorAsked(0.0, Ask.JOIN, "ann", joiners=joiners))
+        await world.clock.sleep(5.0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await world.clock.sleep(60.0)
+        return world, await world.run()
+
+    world, ended = run_virtual(work())
+
+    assert ended.exit_code is ExitCode.DONE
+    assert all(device.activations == {TARGET: 1} for device in world.devices.values())
