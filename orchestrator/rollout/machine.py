@@ -9,7 +9,7 @@ Laws:
 
 Reading order: `states`, `record`, `ledger` (books), `moves` (steps of a device), `forward`,
 `proof`, `retreat`, `returned`, `recovery` (its reports), `slots`, `gating`, `passage`,
-`brakes` (rules of waves), `catching_up` (devices that were away), `asks`.
+`brakes` (rules of waves), `catching_up` (devices that were away), `joining` (devices that came later), `asks`.
 """
 
 from __future__ import annotations

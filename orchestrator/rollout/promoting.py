@@ -12,6 +12,7 @@ Source: design "rollout-rules", "States of a wave" and "promote".
 
 from __future__ import annotations
 
+from orchestrator.rollout import gating
 from orchestrator.rollout.answers import Answer, already, done, refused
 from orchestrator.rollout.brakes import state_unstopped
 from orchestrator.rollout.events import OperatorAsked
@@ -88,6 +89,7 @@ def _let_pass(led: Ledger, wave: WaveRecord, event: OperatorAsked) -> None:
     wave.soak_until = led.now
     if event.full:
         led.soaks_ended = True
+    gating.reset(led)  # a background gate that stopped it measures on, for the waves to come
     over = [cause for cause in led.causes if cause in _EVIDENCE]
     for cause in over:
         del led.causes[cause]

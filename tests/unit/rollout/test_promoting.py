@@ -109,6 +109,20 @@ def test_inconclusive_wave_passes_with_the_reason_in_the_journal():
     assert (done["promoted_by"], done["why"]) == ("ann", "the site was down for everybody")
 
 
+def test_background_gate_measures_on_after_a_promotion():
+    """Without samples no later soak would ever end (seed 20077)."""
+    rollout = hand(gate(Stage.BACKGROUND, interval_s=10.0, consecutive_error_limit=0))
+    rollout.succeed(A)
+    rollout.tick(0.0)
+    rollout.sample(None, error="nobody answers")
+    assert rollout.rollout.state is RolloutState.PAUSED
+
+    rollout.ask(Ask.PROMOTE, why="the monitoring is down")
+    rollout.tick(1.0)
+
+    assert [sample.gate for sample in rollout.samples()] == [0]
+
+
 def test_inconclusive_wave_whose_devices_are_not_done_is_measured_anew_instead():
     limits = {"slow_start": False}
     rollout = hand(gate(Stage.BACKGROUND, interval_s=10.0), limits=limits)
