@@ -30,6 +30,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._rollouts: dict[str, _Kept] = {}
         self._leases: dict[str, Lease] = {}
+        self._asked = 0  # requests have one row of numbers, as in a database
         self._epoch = 0  # over all rollouts: devices keep one per controller (R14)
 
     # --- Store -------------------------------------------------------------------------------
@@ -144,10 +145,10 @@ class MemoryStore:
 
     def ask(self, rollout_id: str, request: OperatorAsked) -> int:
         """Leaves an operator's request; gives its number."""
-        requests = self._rollouts[rollout_id].requests
-        number = len(requests) + 1
-        requests.append(dataclasses.replace(request, request=number))
-        return number
+        self._asked += 1
+        kept = self._rollouts[rollout_id]
+        kept.requests.append(dataclasses.replace(request, request=self._asked))
+        return self._asked
 
     def forget_lease(self, rollout_id: str) -> None:
         """Nobody holds the lease any more, and its holder is not told."""
