@@ -19,14 +19,14 @@ def probes_of(settings: Settings, context: Mapping[str, str] | None = None) -> P
     Raises:
         OrchestratorError: `gate_tokens` has an entry that cannot be read.
     """
-    from orchestrator.gates.failure import ProbeError
     from orchestrator.gates.probes import Allowed, Probes
+    from orchestrator.outward.failure import OutwardError
 
     allowed = Allowed(
         settings.allow_commands, settings.allow_gate_kinds, settings.gate_tokens, os.environ
     )
     try:
         return Probes(allowed, context)
-    except ProbeError as error:
+    except OutwardError as error:
         message = f"`gate_tokens`: {error}"
         raise OrchestratorError(message, code="C105") from error

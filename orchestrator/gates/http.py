@@ -1,242 +1,32 @@
-"""One GET from the controller, within tight limits; samples of `http` gates.
+"""Samples of `http` gates: the status of a page, and one value in it.
 
-Laws:
-1. Only http and https, without user and password in the address; no proxy, no cookies, and
-   no credentials but a token for its own origin; certificates are checked against the system's
-   store.
-2. A redirect is followed only within the same host and port (or from http to https of that host).
-3. A name that resolves to a link-local or cloud-metadata address is refused; the connection goes
-   to the address that was looked at, so that a second look-up cannot change it. An address that the
-   plan writes out is the author's decision and is used.
-4. The deadline covers everything; at most 1 MiB of the body is read, and none where no value is
-   asked for. Compressed bodies are refused, not unpacked.
+At most 1 MiB of the body is read, and none where no value is asked for; whom may be asked and how
+stands in `outward.http`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
 import json
-import socket
-import ssl
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from orchestrator.device.check import Scalar, finite, single
 from orchestrator.gates import pointer
 from orchestrator.gates.failure import ProbeError
+from orchestrator.outward import http
 
 if TYPE_CHECKING:
     import httpx
 
 BODY_BYTES_MAX = 1024 * 1024
-REDIRECTS_MAX = 3
-ADDRESSES_MAX = 4  # of one name that are tried
-_PORTS = {"http": 80, "https": 443}
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-SUCCESS = range(200, 300)
-_METADATA = frozenset({"100.100.100.200", "fd00:ec2::254"})  # not link-local, but the same thing
-
-Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
-Origin = tuple[str, str, int]  # scheme, host, port
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A bearer token, shown to one origin only, whatever redirects say; never printed."""
-
-    origin: Origin
-    secret: str = field(repr=False)
 
 
 async def ask(url: str, value: str | None, *, deadline_s: float) -> dict[str, Scalar]:
     """Fields of one answer: `status`, and `value` where a pointer is given and finds something.
 
     Raises:
-        ProbeError: there was no sample.
+        OutwardError: there was no sample.
     """
-    return await get(url, lambda response: _read(response, value), deadline_s=deadline_s)
-
-
-async def get(
-    url: str,
-    read: Callable[[httpx.Response], Awaitable[T]],
-    *,
-    deadline_s: float,
-    token: Token | None = None,
-) -> T:
-    """What `read` makes of the answer, whose body has not been read yet.
-
-    Raises:
-        ProbeError: there was no answer, or `read` found that it cannot be used.
-    """
-    import httpx
-
-    target = checked_url(url)
-    try:
-        async with asyncio.timeout(deadline_s):
-            return await _follow(target, read, deadline_s=deadline_s, token=token)
-    except TimeoutError as error:
-        message = f"no answer of `{target.host}` within {deadline_s:g} s"
-        raise ProbeError(message) from error
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ssl.SSLError) as error:
-        message = f"`{target.host}`: {error or type(error).__name__}"
-        raise ProbeError(message) from error
-
-
-async def body_of(response: httpx.Response, bytes_max: int) -> bytes:
-    """The body, never held beyond the limit.
-
-    Raises:
-        ProbeError: it is compressed or longer.
-    """
-    if response.headers.get("content-encoding", "identity") != "identity":
-        message = "the answer is compressed although that was declined"
-        raise ProbeError(message)
-    body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > bytes_max:
-            message = f"the answer is longer than {bytes_max // 1024} KiB"
-            raise ProbeError(message)
-    return bytes(body)
-
-
-def checked_url(url: str) -> httpx.URL:
-    """The address, taken apart once and for all.
-
-    Raises:
-        ProbeError: it is not one that may be asked.
-    """
-    import httpx
-
-    try:
-        parsed = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError) as error:
-        message = f"`{url}` is no address: {error}"
-        raise ProbeError(message) from error
-    if parsed.scheme not in _PORTS or not parsed.host:
-        message = f"`{url}` is not an http or https address"
-        raise ProbeError(message)
-    if parsed.userinfo:
-        message = f"the address of `{parsed.host}` must not hold a user or password"
-        raise ProbeError(message)
-    return parsed
-
-
-async def _follow(
-    target: httpx.URL,
-    read: Callable[[httpx.Response], Awaitable[T]],
-    *,
-    deadline_s: float,
-    token: Token | None,
-) -> T:
-    import httpx
-
-    client = httpx.AsyncClient(
-        verify=_tls_context(),  # also for http: a redirect may go on to https
-        trust_env=False,
-        follow_redirects=False,
-        timeout=deadline_s,
-        headers={"accept": "application/json, */*;q=0.1", "accept-encoding": "identity"},
-    )
-    async with client:
-        for _ in range(REDIRECTS_MAX + 1):
-            response = await _get(client, target, token)
-            try:
-                onward = _redirect(target, response)
-                if onward is None:
-                    return await read(response)
-                target = onward
-            finally:
-                await response.aclose()
-    message = f"`{target.host}` redirects more than {REDIRECTS_MAX} times"
-    raise ProbeError(message)
-
-
-async def _get(client: httpx.AsyncClient, target: httpx.URL, token: Token | None) -> httpx.Response:
-    """The answer's head, from the first address that takes the connection."""
-    import httpx
-
-    trouble: Exception | None = None
-    headers = {"host": target.netloc.decode("ascii")}
-    if token is not None and token.origin == origin(target):
-        headers["authorization"] = f"Bearer {token.secret}"
-    for address in await addresses(target.host, target.port or _PORTS[target.scheme]):
-        request = client.build_request(
-            "GET",
-            target.copy_with(host=address),
-            headers=headers,
-            extensions={"sni_hostname": target.host},
-        )
-        try:
-            return await client.send(request, stream=True)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            trouble = error
-    assert trouble is not None, "there is at least one address"
-    raise trouble
-
-
-async def addresses(host: str, port: int) -> list[str]:
-    """Where to connect to for a host: at least one address and at most `ADDRESSES_MAX`.
-
-    Raises:
-        ProbeError: it does not resolve, or to what must not be asked.
-    """
-    if _ip(host) is not None:
-        return [host]
-    try:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        message = f"`{host}` does not resolve"
-        raise ProbeError(message) from error
-    resolved = dict.fromkeys(str(entry[4][0]) for entry in found)
-    usable = [address for address in resolved if not _forbidden(address)]
-    if not usable:
-        message = f"`{host}` resolves to a link-local or metadata address"
-        raise ProbeError(message)
-    return usable[:ADDRESSES_MAX]
-
-
-def _forbidden(address: str) -> bool:
-    ip = _ip(address.partition("%")[0])
-    if ip is None:
-        return True
-    mapped = getattr(ip, "ipv4_mapped", None)
-    ip = mapped or ip
-    return ip.is_link_local or ip.is_multicast or ip.is_unspecified or str(ip) in _METADATA
-
-
-def _ip(text: str) -> Ip | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
-
-
-def _redirect(target: httpx.URL, response: httpx.Response) -> httpx.URL | None:
-    location = response.headers.get("location")
-    if response.status_code not in _REDIRECTS or location is None:
-        return None
-    onward = checked_url(str(target.join(location)))
-    same = origin(onward) == origin(target)
-    upgrade = (origin(target), origin(onward)) == (
-        ("http", target.host, _PORTS["http"]),
-        ("https", target.host, _PORTS["https"]),
-    )
-    if not same and not upgrade:
-        message = f"`{target.host}` redirects to another place, `{onward.host}`"
-        raise ProbeError(message)
-    return onward
-
-
-def origin(url: httpx.URL) -> Origin:
-    """What must be the same for two addresses to be of one server."""
-    return url.scheme, url.host, url.port or _PORTS[url.scheme]
+    return await http.get(url, lambda response: _read(response, value), deadline_s=deadline_s)
 
 
 async def _read(response: httpx.Response, value: str | None) -> dict[str, Scalar]:
@@ -244,19 +34,14 @@ async def _read(response: httpx.Response, value: str | None) -> dict[str, Scalar
     fields: dict[str, Scalar] = {"status": status}
     if value is None:
         return fields
-    body = await body_of(response, BODY_BYTES_MAX)
+    body = await http.body_of(response, BODY_BYTES_MAX)
     try:
         found = single(pointer.find(json.loads(body), value), name="value")
     except pointer.Absent:
         return fields
     except (ValueError, RecursionError) as error:
-        if status not in SUCCESS:  # an error page is no JSON: the status tells
+        if status not in http.SUCCESS:  # an error page is no JSON: the status tells
             return fields
         message = f"the answer cannot be used: {error}"
         raise ProbeError(message) from error
     return fields | ({"value": found} if finite(found) else {})
-
-
-@cache
-def _tls_context() -> ssl.SSLContext:
-    return ssl.create_default_context()

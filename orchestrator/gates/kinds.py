@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from orchestrator.engine.ports import Sample
-from orchestrator.gates import http, pointer, prometheus, tcp
-from orchestrator.gates.command import Commands
+from orchestrator.gates import command, http, pointer, prometheus, tcp
 from orchestrator.gates.failure import ProbeError
-from orchestrator.gates.tokens import Tokens
+from orchestrator.outward.command import Commands
+from orchestrator.outward.http import checked_url
+from orchestrator.outward.tokens import Tokens
 from orchestrator.plan.resolved import Probe, ProbeKind
 
 
@@ -24,7 +25,7 @@ class Kind(Protocol):
         """Looks at a probe without asking anything.
 
         Raises:
-            ProbeError: it could never be sampled, or must not be.
+            OutwardError: it could never be sampled, or must not be.
         """
         ...
 
@@ -32,7 +33,7 @@ class Kind(Protocol):
         """One sample.
 
         Raises:
-            ProbeError: there was none.
+            OutwardError: there was none.
         """
         ...
 
@@ -42,7 +43,7 @@ class HttpKind:
 
     def check(self, probe: Probe) -> None:
         """Refuses what is no address or no pointer."""
-        http.checked_url(probe.url)
+        checked_url(probe.url)
         try:
             pointer.tokens(probe.value or "")
         except ValueError as error:
@@ -65,7 +66,7 @@ class CommandKind:
 
     async def sample(self, probe: Probe, *, deadline_s: float) -> Sample:
         """Fields `exit` and those of the JSON line."""
-        return Sample(await self._commands.run(probe.argv, deadline_s=deadline_s))
+        return Sample(await command.ask(self._commands, probe.argv, deadline_s=deadline_s))
 
 
 class TcpKind:
@@ -102,7 +103,7 @@ class PrometheusKind:
         """What `sample` would have given at each step.
 
         Raises:
-            ProbeError: there was no answer that can be used.
+            OutwardError: there was no answer that can be used.
         """
         found = await prometheus.past(
             self._query(probe),

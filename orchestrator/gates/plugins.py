@@ -20,6 +20,7 @@ from orchestrator.device.check import finite
 from orchestrator.engine.ports import Sample
 from orchestrator.gates.failure import ProbeError
 from orchestrator.gates.kinds import Kind
+from orchestrator.outward.failure import OutwardError
 from orchestrator.plan.resolved import Probe
 
 GROUP = "rollout.gates"
@@ -70,7 +71,7 @@ class _Contained:
     def check(self, probe: Probe) -> None:
         try:
             self._kind.check(probe)
-        except ProbeError:
+        except OutwardError:
             raise
         except Exception as error:  # as in _load
             raise _trouble(self._name, error) from error
@@ -79,7 +80,7 @@ class _Contained:
         try:
             async with asyncio.timeout(deadline_s):
                 sample = await self._kind.sample(probe, deadline_s=deadline_s)
-        except ProbeError:
+        except OutwardError:
             raise
         except TimeoutError as error:
             message = f"gate kind `{self._name}` ran out of time ({deadline_s:g} s)"

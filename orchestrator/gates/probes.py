@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.engine.ports import History, Sample
-from orchestrator.gates.command import Commands
-from orchestrator.gates.failure import ProbeError
 from orchestrator.gates.kinds import Kind, PrometheusKind, built_in
 from orchestrator.gates.plugins import Plugins
-from orchestrator.gates.tokens import Tokens
+from orchestrator.outward.command import Commands
+from orchestrator.outward.failure import OutwardError
+from orchestrator.outward.tokens import Tokens
 from orchestrator.plan.resolved import Probe, ProbeKind
 
 _CONTEXT_KEY = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -30,7 +30,7 @@ class Allowed:
 
     `commands` are absolute paths, or names that are looked up in a fixed search path; `kinds` are
     kinds of gates that other packages bring; `tokens` say where bearer tokens lie
-    (`gates.tokens`), and `environment` is where those of `env:` stand.
+    (`outward.tokens`), and `environment` is where those of `env:` stand.
     """
 
     commands: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Probes:
         context: told to commands, as `ROLLOUT_` and the key in capitals (`plan`, `release`, ...).
 
     Raises:
-        ProbeError: an entry of the configuration cannot be read.
+        OutwardError: an entry of the configuration cannot be read.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Probes:
             return None
         try:
             self._kind(probe).check(probe)
-        except ProbeError as error:
+        except OutwardError as error:
             return str(error)
         return None
 
@@ -79,7 +79,7 @@ class Probes:
         assert probe.kind not in _ELSEWHERE, "it is asked on the device, or of the rollout itself"
         try:
             return await self._kind(probe).sample(probe, deadline_s=deadline_s)
-        except ProbeError as error:
+        except OutwardError as error:
             return Sample(error=str(error))
 
     def remembers(self, probe: Probe) -> bool:
@@ -96,7 +96,7 @@ class Probes:
             samples = await kind.history(
                 probe, start_at=start_at, end_at=end_at, step_s=step_s, deadline_s=deadline_s
             )
-        except ProbeError as error:
+        except OutwardError as error:
             return History(error=str(error))
         return History(samples)
 

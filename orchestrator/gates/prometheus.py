@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
-from orchestrator.gates import http
 from orchestrator.gates.failure import ProbeError
+from orchestrator.outward import http
+from orchestrator.outward.failure import OutwardError
 
 if TYPE_CHECKING:
     import httpx
@@ -56,7 +57,7 @@ async def instant(query: Query, *, deadline_s: float) -> Found:
     """The query's result now.
 
     Raises:
-        ProbeError: there was no answer that can be used.
+        OutwardError: there was no answer that can be used.
     """
     address = _address(query, "query", {"query": query.query, "timeout": f"{deadline_s:g}s"})
     kind, result = await http.get(address, _read, deadline_s=deadline_s, token=query.token)
@@ -80,7 +81,7 @@ async def past(
     A time at which nothing was known has an answer without values.
 
     Raises:
-        ProbeError: there was no answer that can be used, or it would have too many points.
+        OutwardError: there was no answer that can be used, or it would have too many points.
     """
     count = math.floor((end_at - start_at) / step_s) + 1
     if not 0 < count <= POINTS_MAX:
@@ -106,7 +107,7 @@ def problem(url: str, query: str) -> str | None:
     """Why such a gate could never be sampled; None when it may."""
     try:
         _address(Query(url, query), "query", {})
-    except ProbeError as error:
+    except OutwardError as error:
         return str(error)
     return None
 

@@ -12,15 +12,15 @@ from __future__ import annotations
 import asyncio
 
 from orchestrator.device.check import Scalar
-from orchestrator.gates import http
 from orchestrator.gates.failure import ProbeError
+from orchestrator.outward import http
 
 
 async def connect(host: str, port: int, *, deadline_s: float) -> dict[str, Scalar]:
     """The field `open` of one attempt.
 
     Raises:
-        ProbeError: it cannot be told whether the port is open.
+        OutwardError: it cannot be told whether the port is open.
     """
     try:
         async with asyncio.timeout(deadline_s):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.engine.ports import Sample
-from orchestrator.gates.command import OUTPUT_BYTES_MAX
 from orchestrator.gates.probes import Probes
+from orchestrator.outward.command import OUTPUT_BYTES_MAX
 from orchestrator.plan.resolved import Probe, ProbeKind
 
 

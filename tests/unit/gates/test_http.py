@@ -6,8 +6,9 @@ import subprocess
 import pytest
 
 from orchestrator.engine.ports import Sample
-from orchestrator.gates import http
+from orchestrator.gates.http import BODY_BYTES_MAX
 from orchestrator.gates.probes import Probes
+from orchestrator.outward import http
 from orchestrator.plan.resolved import Probe, ProbeKind
 
 
@@ -66,7 +67,7 @@ class TestFields:
 
 class TestLimits:
     async def test_body_beyond_the_limit_is_an_error(self, server, reply):
-        server.routes["/"] = reply(b'"' + b"x" * http.BODY_BYTES_MAX + b'"')
+        server.routes["/"] = reply(b'"' + b"x" * BODY_BYTES_MAX + b'"')
 
         assert await sample(server.url(), "") == Sample(error="the answer is longer than 1024 KiB")
 

@@ -326,13 +326,13 @@ class TestToken:
         with pytest.raises(Exception, match=r".") as caught:
             Probes(Allowed(tokens=(entry,)))
 
-        assert type(caught.value).__name__ == "ProbeError"
+        assert type(caught.value).__name__ == "OutwardError"
 
     def test_origin_stands_once(self):
         with pytest.raises(Exception, match="stand once"):
             Probes(Allowed(tokens=("https://prom=env:A", "https://prom:443=env:B")))
 
     def test_token_is_not_printed(self):
-        from orchestrator.gates.http import Token
+        from orchestrator.outward.http import Token
 
         assert "secret" not in repr(Token(("https", "prom", 443), "secret"))

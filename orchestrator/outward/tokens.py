@@ -1,4 +1,6 @@
-"""Bearer tokens for monitoring systems: named in the operator's configuration, never in a plan.
+"""Secrets for servers of others: named in the operator's configuration, never in a plan.
+
+Bearer tokens for monitoring systems, and what notifications are signed with.
 
 Laws:
 1. An entry says for which origin a token is and where it lies: `https://prom.example=file:/path`
@@ -11,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from orchestrator.gates.failure import ProbeError
-from orchestrator.gates.http import Origin, Token, checked_url, origin
+from orchestrator.outward.failure import OutwardError
+from orchestrator.outward.http import Origin, Token, checked_url, origin
 
 TOKEN_BYTES_MAX = 16 * 1024
 _SOURCES = ("file", "env")
@@ -26,7 +28,7 @@ class Tokens:
         environment: where `env:` looks.
 
     Raises:
-        ProbeError: an entry cannot be read; the text holds no secret.
+        OutwardError: an entry cannot be read; the text holds no secret.
     """
 
     def __init__(
@@ -39,18 +41,18 @@ class Tokens:
             source, _, name = place.partition(":")
             if source not in _SOURCES or not name:
                 message = f"`{url}` needs `=file:PATH` or `=env:NAME` for its token"
-                raise ProbeError(message)
+                raise OutwardError(message)
             parsed = checked_url(url)
             if parsed.raw_path not in (b"", b"/") or origin(parsed) in self._places:
                 message = f"`{url}` must be an origin (`https://host:port`) and stand once"
-                raise ProbeError(message)
+                raise OutwardError(message)
             self._places[origin(parsed)] = (source, name)
 
     def for_url(self, url: str) -> Token | None:
         """The token of the address's origin; None where the operator has named none.
 
         Raises:
-            ProbeError: it is named but cannot be read.
+            OutwardError: it is named but cannot be read.
         """
         where = origin(checked_url(url))
         if where not in self._places:
@@ -60,7 +62,7 @@ class Tokens:
         secret = secret.strip()
         if not secret or not secret.isascii() or not secret.isprintable() or " " in secret:
             message = f"the token for `{where[1]}` (`{source}:{name}`) is missing or malformed"
-            raise ProbeError(message)
+            raise OutwardError(message)
         return Token(where, secret)
 
     def _read_file(self, name: str) -> str:
@@ -69,4 +71,4 @@ class Tokens:
                 return file.read(TOKEN_BYTES_MAX).decode("ascii", errors="replace")
         except OSError as error:
             message = f"the token file `{name}` cannot be read: {error.strerror}"
-            raise ProbeError(message) from error
+            raise OutwardError(message) from error

@@ -1,8 +1,8 @@
-from orchestrator.gates.failure import ProbeError
+from orchestrator.outward.failure import OutwardError
 
 
 def test_text_is_printable_ascii_of_bounded_length():
-    text = str(ProbeError("\x1b[2J\u202e\n" + "x" * 1000))
+    text = str(OutwardError("\x1b[2J\u202e\n" + "x" * 1000))
 
     assert text.isprintable()
     assert text.isascii()
