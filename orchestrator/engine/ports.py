@@ -1,7 +1,7 @@
 """What the engine needs of the world, as protocols; adapters implement them, `api` wires them.
 
-`Store` with `Leases`, `Transport` with `Session`, `Clock` and `Prober` have a real implementation
-and one in `orchestrator.testing`; each has one contract (`orchestrator.testing.contracts`) that
+`Store` with `Leases`, `Transport` with `Session`, `Clock`, `Prober`, `Notifier` and `Outbox` have a
+real implementation and one in `orchestrator.testing`; each has one contract (`orchestrator.testing.contracts`) that
 all of them pass, in `tests/contract/` and, over real SSH, in `tests/integration/`. `Executor` and
 `Inventory` have one implementation each: the local executor works on simulated and on real
 transports, and the tests of these two stand with their packages.
@@ -15,16 +15,17 @@ from typing import Protocol
 
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Frame, Reply, Request, Step
-from orchestrator.plan.resolved import Probe, ResolvedPlan
+from orchestrator.plan.resolved import Hook, Probe, ResolvedPlan
 from orchestrator.rollout.actions import Action
 from orchestrator.rollout.changes import Changes, Row
 from orchestrator.rollout.events import Event, JournalEntry, OperatorAsked, Value
 from orchestrator.rollout.machine import Rollout
+from orchestrator.rollout.notices import Notice
 
 __all__ = [
-    "Changes", "Clock", "Dialogue", "Executor", "Historian", "History", "Inventory", "Lease", "Leases", "Observer",
-    "Prober", "Row",
-    "Sample", "Session", "Store", "Stored", "Transport",
+    "Changes", "Clock", "Delivery", "Dialogue", "Executor", "Historian", "History", "Inventory",
+    "Lease", "Leases", "Notifier", "Observer", "Outbox", "Prober", "Row", "Sample", "Session",
+    "Store", "Stored", "Told", "Transport",
 ]  # fmt: skip
 
 
@@ -256,6 +257,72 @@ class Observer(Protocol):
 
     def progressed(self, device: DeviceId, sent_bytes: int) -> None:
         """So many payload bytes were sent to a device; never journalled."""
+        ...
+
+
+class Notifier(Protocol):
+    """Tells people and programs what happened."""
+
+    def refused(self, hook: Hook) -> str | None:
+        """Why the hook would never be told, for previews; None when it may."""
+        ...
+
+    async def tell(self, hook: Hook, notice: Notice, *, deadline_s: float) -> None:
+        """Tells once; returns when the other side has taken it.
+
+        Raises:
+            OutwardError: it was not told, or whether it was is not known.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What came of telling one hook of one notice so far.
+
+    `hook` is its place in the plan, `to` whom it names without anything that may be secret, `at`
+    the time of the last attempt, `detail` why that failed.
+    """
+
+    seq: int
+    hook: int
+    event: str
+    to: str
+    attempts: int
+    delivered: bool
+    at: float
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Whom a rollout has told: all that was due up to `settled_seq`, and what stands here."""
+
+    settled_seq: int = 0
+    deliveries: tuple[Delivery, ...] = ()
+
+
+class Outbox(Protocol):
+    """Which notices of journals are still due; they are derived, so none can be lost."""
+
+    async def untold(self) -> Sequence[str]:
+        """Rollouts with hooks whose journals go beyond what was settled."""
+        ...
+
+    async def told(self, rollout_id: str) -> Told:
+        """What came of telling so far."""
+        ...
+
+    async def journal(self, rollout_id: str, *, after: int) -> Sequence[JournalEntry]:
+        """Entries with a `seq` above `after`, in order; empty when there are none."""
+        ...
+
+    async def record(self, rollout_id: str, delivery: Delivery) -> None:
+        """Writes an attempt, over the earlier one of the same notice and hook."""
+        ...
+
+    async def settle(self, rollout_id: str, seq: int) -> None:
+        """Nothing is due any more up to this entry; it never goes back."""
         ...
 
 

@@ -15,7 +15,7 @@ may approve is `awaiting_approval`. A rollout that ends without having gone thro
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from orchestrator.plan.resolved import HookEvent, ResolvedPlan
@@ -37,12 +37,6 @@ _ENDS = {
     RolloutState.SUCCEEDED_WITH_EXCEPTIONS.value: HookEvent.SUCCEEDED,
     RolloutState.ROLLED_BACK.value: HookEvent.ROLLED_BACK,
     RolloutState.FAILED.value: HookEvent.FAILED,
-}
-_ALWAYS = {
-    "rollout_started": HookEvent.STARTED,
-    "halted": HookEvent.HALTED,
-    "rollback_started": HookEvent.ROLLING_BACK,
-    "catching_up": HookEvent.CATCHING_UP,
 }
 
 
@@ -117,23 +111,11 @@ class Reader:
                 self._stuck = False
 
     def _event(self, entry: JournalEntry) -> HookEvent | None:
-        said = entry.data
-        match entry.type:
-            case "wave_done" if said.get("state") == WaveState.PASSED.value:
-                return HookEvent.WAVE_PASSED
-            case "approval" if said.get("what") == "asked":
-                return HookEvent.AWAITING_APPROVAL
-            case "paused":
-                return _pause(_text(entry, "cause"))
-            case "resumed" if not said.get("left"):
-                return HookEvent.RESUMED
-            case "device_state" if said.get("to") == DeviceState.ROLLBACK_FAILED.value:
-                known, self._stuck = self._stuck, True
-                return None if known else HookEvent.ROLLBACK_FAILED
-            case "rollout_done":
-                return _ENDS.get(_text(entry, "state"), HookEvent.ABORTED)
-            case other:
-                return _ALWAYS.get(other)
+        say = _EVENTS.get(entry.type)
+        event = None if say is None else say(entry)
+        if event is HookEvent.ROLLBACK_FAILED:
+            event, self._stuck = (None if self._stuck else event), True
+        return event
 
     def _notice(self, entry: JournalEntry, event: HookEvent) -> Notice:
         counts: Counter[str] = Counter()
@@ -163,10 +145,15 @@ class Reader:
         )
 
 
-def _pause(cause: str) -> HookEvent | None:
+def _pause(entry: JournalEntry) -> HookEvent | None:
+    cause = _text(entry, "cause")
     if cause == Pause.APPROVAL.value:  # told when it was asked for
         return None
     return HookEvent.INCONCLUSIVE if cause in _INCONCLUSIVE else HookEvent.PAUSED
+
+
+def _where(key: str, value: str, event: HookEvent) -> Callable[[JournalEntry], HookEvent | None]:
+    return lambda entry: event if entry.data.get(key) == value else None
 
 
 def _text(entry: JournalEntry, key: str) -> str:
@@ -180,3 +167,17 @@ def _first(entry: JournalEntry, *keys: str) -> str:
 
 def _some(counts: Counter[str]) -> Mapping[str, int]:
     return {name: count for name, count in sorted(counts.items()) if count}
+
+
+_EVENTS: Mapping[str, Callable[[JournalEntry], HookEvent | None]] = {
+    "rollout_started": lambda _: HookEvent.STARTED,
+    "wave_done": _where("state", WaveState.PASSED.value, HookEvent.WAVE_PASSED),
+    "approval": _where("what", "asked", HookEvent.AWAITING_APPROVAL),
+    "paused": _pause,
+    "resumed": lambda entry: None if entry.data.get("left") else HookEvent.RESUMED,
+    "halted": lambda _: HookEvent.HALTED,
+    "rollback_started": lambda _: HookEvent.ROLLING_BACK,
+    "device_state": _where("to", DeviceState.ROLLBACK_FAILED.value, HookEvent.ROLLBACK_FAILED),
+    "catching_up": lambda _: HookEvent.CATCHING_UP,
+    "rollout_done": lambda entry: _ENDS.get(_text(entry, "state"), HookEvent.ABORTED),
+}

@@ -82,6 +82,15 @@ def identity(plan_json: bytes) -> dict[str, str]:
     }
 
 
+def has_hooks(plan_json: bytes) -> bool:
+    """Whether somebody is to be told of a rollout of this plan."""
+    try:
+        plan = json.loads(plan_json)
+    except ValueError:
+        return False
+    return isinstance(plan, dict) and bool(plan.get("hooks"))
+
+
 def device_cells(batch: Sequence[Changes]) -> list[tuple[Cell, ...]]:
     """The last row of each device that the batch changed."""
     last: dict[DeviceId, Row] = {}

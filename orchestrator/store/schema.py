@@ -23,7 +23,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA = "0001"  # the revision this code reads and writes; revisions sort as text
+SCHEMA = "0002"  # the revision this code reads and writes; revisions sort as text
 
 # Keys of `meta`
 CONTROLLER_ID = "controller_id"
@@ -113,4 +113,28 @@ requests = Table(
     Column("body", Text, nullable=False),
     Index("ix_requests_rollout_id", "rollout_id", "id"),
     sqlite_autoincrement=True,
+)
+
+# A row for each rollout whose plan has hooks, made with it: what up to `settled_seq` was due of its
+# journal has been told or given up.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("rollout_id", Text, ForeignKey("rollouts.id"), primary_key=True),
+    Column("settled_seq", Integer, nullable=False),
+)
+
+# What came of telling a hook of a journal entry; `delivered` is 0 or 1.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("rollout_id", Text, ForeignKey("rollouts.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("hook", Integer, primary_key=True, autoincrement=False),
+    Column("event", Text, nullable=False),
+    Column("to", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("delivered", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("detail", Text, nullable=False),
 )

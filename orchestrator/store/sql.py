@@ -22,8 +22,9 @@ from orchestrator.rollout.events import JournalEntry, OperatorAsked
 from orchestrator.store import doubt, records, transactions
 from orchestrator.store.connect import Database, database_of
 from orchestrator.store.looks import Looks
+from orchestrator.store.outbox import SqlOutbox
 from orchestrator.store.records import RolloutSummary
-from orchestrator.store.schema import LAST_EPOCH, journal, leases, meta, requests, rollouts
+from orchestrator.store.schema import LAST_EPOCH, leases, meta, requests, rollouts
 from orchestrator.store.writer import Writer
 
 JOURNAL_PAGE = 10_000  # entries of one answer: about 4 MB
@@ -87,6 +88,7 @@ class SqlStore:
         self._controller_id = controller_id
         self._now = now
         self._looks = Looks(database.listener())
+        self.outbox = SqlOutbox(writer)
 
     async def close(self) -> None:
         """Finishes what was asked for and closes the database."""
@@ -316,14 +318,9 @@ class SqlStore:
         Raises:
             StoreError: the store failed.
         """
-        query = (
-            select(journal)
-            .where(journal.c.rollout_id == rollout_id, journal.c.seq > after)
-            .order_by(journal.c.seq)
-            .limit(limit)
+        return await self._writer.read(
+            lambda c: transactions.journal_of(c, rollout_id, after, limit)
         )
-        found = await self._writer.read(lambda c: c.execute(query).all())
-        return tuple(records.journal_entry(row) for row in found)
 
     async def device_rows(self, rollout_id: str) -> dict[DeviceId, Row]:
         """The snapshot rows of a rollout's devices, by name.

@@ -23,7 +23,16 @@ from orchestrator.errors import LeaseError, StoreError
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.states import TERMINAL_ROLLOUT
 from orchestrator.store import records
-from orchestrator.store.schema import LAST_EPOCH, devices, leases, meta, requests, rollouts
+from orchestrator.store.schema import (
+    LAST_EPOCH,
+    devices,
+    journal,
+    leases,
+    meta,
+    outbox,
+    requests,
+    rollouts,
+)
 from orchestrator.store.statements import Cell, insert_journal, upsert_devices
 
 NO_EPOCH = 0  # of the entries that create a rollout: no engine acts yet
@@ -54,6 +63,8 @@ def create(connection: Connection, rollout_id: str, plan_json: bytes, changes: C
     connection.execute(insert(rollouts).values(columns))
     upsert_devices(connection, rollout_id, records.device_cells([changes]))
     insert_journal(connection, rollout_id, NO_EPOCH, records.journal_cells(changes.journal))
+    if records.has_hooks(plan_json):
+        connection.execute(insert(outbox).values(rollout_id=rollout_id, settled_seq=0))
 
 
 def start(connection: Connection, rollout_id: str, plan_json: bytes, changes: Changes) -> str:
@@ -122,6 +133,19 @@ def load(connection: Connection, rollout_id: str) -> Stored | None:
         return None
     rows = device_rows(connection, rollout_id)
     return Stored(rollout_id, found.plan_json, json.loads(found.body), rows, found.last_seq)
+
+
+def journal_of(
+    connection: Connection, rollout_id: str, after: int, limit: int
+) -> tuple[JournalEntry, ...]:
+    """Journal entries with a `seq` above `after`, in order; at most `limit`."""
+    query = (
+        select(journal)
+        .where(journal.c.rollout_id == rollout_id, journal.c.seq > after)
+        .order_by(journal.c.seq)
+        .limit(limit)
+    )
+    return tuple(records.journal_entry(row) for row in connection.execute(query))
 
 
 def device_rows(connection: Connection, rollout_id: str) -> dict[DeviceId, Row]:

@@ -7,12 +7,14 @@ may use any runner.
 
 from __future__ import annotations
 
+from orchestrator.testing.notifier_contract import NotifierCase, NotifierContract
+from orchestrator.testing.outbox_contract import OutboxCase, OutboxContract
 from orchestrator.testing.refusal import refused
 from orchestrator.testing.small_contracts import ClockContract, ProberCase, ProberContract
 from orchestrator.testing.store_contract import StoreCase, StoreContract
 from orchestrator.testing.transport_contract import TransportCase, TransportContract
 
 __all__ = [
-    "ClockContract", "ProberCase", "ProberContract", "StoreCase", "StoreContract",
+    "ClockContract", "NotifierCase", "NotifierContract", "OutboxCase", "OutboxContract", "ProberCase", "ProberContract", "StoreCase", "StoreContract",
     "TransportCase", "TransportContract", "refused",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from orchestrator.device.model import DeviceId
 from orchestrator.engine.ports import Changes, Lease, Row, Stored
 from orchestrator.errors import LeaseError, StoreError
 from orchestrator.rollout.events import JournalEntry, OperatorAsked
+from orchestrator.testing.outbox import MemoryOutbox
 
 
 @dataclasses.dataclass(slots=True)
@@ -32,6 +33,7 @@ class MemoryStore:
         self._leases: dict[str, Lease] = {}
         self._asked = 0  # requests have one row of numbers, as in a database
         self._epoch = 0  # over all rollouts: devices keep one per controller (R14)
+        self.outbox = MemoryOutbox(self.journal)
 
     # --- Store -------------------------------------------------------------------------------
 
@@ -48,6 +50,7 @@ class MemoryStore:
         self._follow(kept, [changes])
         self._write(kept, changes)
         self._rollouts[rollout_id] = kept
+        self.outbox.created(rollout_id, plan_json)
 
     async def load(self, rollout_id: str) -> Stored | None:
         """The last committed state."""

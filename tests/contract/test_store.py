@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from orchestrator.store.sql import LeaseClock, open_store
-from orchestrator.testing.contracts import StoreCase, StoreContract
+from orchestrator.testing.contracts import OutboxCase, OutboxContract, StoreCase, StoreContract
 from orchestrator.testing.store import MemoryStore
 
 
@@ -51,6 +51,39 @@ class TestSqliteStore(SqlCases):
 
 
 class TestPostgresStore(SqlCases):
+    @pytest.fixture(autouse=True)
+    def _database(self, postgres_url):
+        self.url = postgres_url
+
+
+class TestMemoryOutbox(OutboxContract):
+    @asynccontextmanager
+    async def make(self):
+        store = MemoryStore()
+        yield OutboxCase(store, store, store.outbox)
+
+
+class SqlOutboxCases(OutboxContract):
+    """On SQL; a subclass gives `url`."""
+
+    url: str
+
+    @asynccontextmanager
+    async def make(self):
+        store = await open_store(self.url, lease_clock=LeaseClock.CALLER)
+        try:
+            yield OutboxCase(store, store, store.outbox)
+        finally:
+            await store.close()
+
+
+class TestSqliteOutbox(SqlOutboxCases):
+    @pytest.fixture(autouse=True)
+    def _database(self, tmp_path):
+        self.url = str(tmp_path / "state.db")
+
+
+class TestPostgresOutbox(SqlOutboxCases):
     @pytest.fixture(autouse=True)
     def _database(self, postgres_url):
         self.url = postgres_url

@@ -1,0 +1,78 @@
+"""A mail server on loopback, real enough for the standard library's client."""
+
+import asyncio
+import contextlib
+import ssl
+
+
+class MailServer:
+    """Keeps letters. `answers` replaces what is said to a command; None says nothing, ever."""
+
+    def __init__(self, tls=None, *, starttls=False):
+        self.letters = []
+        self.said = []
+        self.answers = {}
+        self._tls = tls
+        self._starttls = starttls
+        self._over = asyncio.Event()
+        self._talks = []
+        self.port = 0
+
+    @contextlib.asynccontextmanager
+    async def running(self):
+        immediate = None if self._starttls else self._tls
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=immediate)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            self._over.set()
+            server.close()
+            await server.wait_closed()
+            await asyncio.gather(*self._talks)
+
+    async def _serve(self, reader, writer):
+        self._talks.append(asyncio.current_task())
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            await self._talk(reader, writer)
+        writer.close()
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            await writer.wait_closed()
+
+    async def _talk(self, reader, writer):
+        if not await self._say(writer, self.answers.get("connect", "220 here")):
+            return
+        while line := await reader.readline():
+            text = line.decode().strip()
+            self.said.append(text)
+            verb = text.split(" ")[0].upper()
+            answer = self.answers.get(verb, self._usual(verb))
+            if not await self._say(writer, answer):
+                return
+            if verb == "STARTTLS" and answer.startswith("220"):
+                await writer.start_tls(self._tls)
+            if verb == "DATA" and answer.startswith("354"):
+                self.letters.append((await reader.readuntil(b"\r\n.\r\n")).decode())
+                await self._say(writer, self.answers.get("letter", "250 taken"))
+            if verb == "QUIT":
+                return
+
+    def _usual(self, verb):
+        offers = "250-here\r\n250-AUTH PLAIN\r\n"
+        offers += "250-STARTTLS\r\n" if self._starttls else ""
+        usual = {
+            "EHLO": offers + "250 SMTPUTF8",
+            "STARTTLS": "220 go",
+            "AUTH": "235 fine",
+            "DATA": "354 go",
+            "QUIT": "221 bye",
+        }
+        return usual.get(verb, "250 fine")
+
+    async def _say(self, writer, text):
+        if text is None:
+            await self._over.wait()
+            return False
+        writer.write(text.encode() + b"\r\n")
+        await writer.drain()
+        return True
