@@ -110,9 +110,11 @@ class Teller:
                 line.knows(told)
             async with asyncio.TaskGroup() as group:
                 serving = [group.create_task(self._serve(line)) for line in self._lines]
-                while not self._ending:
+                ending = False
+                while not ending:
                     await self._arrived.wait()
                     self._arrived.clear()
+                    ending = self._ending
                     await self._read(told.settled_seq)
                     await self._settle()
                 for line in self._lines:
