@@ -16,6 +16,7 @@ from orchestrator.api.asking import ask, join
 from orchestrator.api.devices import device_adopt, device_check, device_facts
 from orchestrator.api.enrolment import device_enroll, device_release
 from orchestrator.api.fleet import lab_break, lab_down, lab_status, lab_up
+from orchestrator.api.hooks import deliveries
 from orchestrator.api.joining import grown
 from orchestrator.api.plans import prepare
 from orchestrator.api.project import hosts, init, inventory_list, validate
@@ -86,6 +87,7 @@ __all__ = [
     "artifact_sign",
     "artifact_verify",
     "ask",
+    "deliveries",
     "device_adopt",
     "device_check",
     "device_enroll",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from orchestrator import __version__
 from orchestrator.api.connections import open_transport
 from orchestrator.api.gates import probes_of
+from orchestrator.api.hooks import refuse_hooks
 from orchestrator.api.joining import Inputs, find_elder
 from orchestrator.api.plan_artifacts import planned_artifact
 from orchestrator.api.project import load_inventory, read_file
@@ -235,7 +236,8 @@ def _prepared(resolved: ResolvedPlan, *, saved: bool, continues: str | None = No
 
 
 def _refuse_commands(settings: Settings, resolved: ResolvedPlan) -> None:
-    """Refuses gates whose program or address is not allowed, before anything moves."""
+    """Refuses gates and hooks whose program or address is not allowed, before anything moves."""
+    refuse_hooks(settings, resolved)
     probes = probes_of(settings)
     for gate in resolved.gates:
         for probe in (gate.probe, *gate.probes.values()):

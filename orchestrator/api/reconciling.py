@@ -5,6 +5,7 @@ Laws:
    has to decide was told when it stopped.
 2. A rollout that another engine drives is no error, and nothing is done to it.
 3. Trouble with one rollout keeps none of the others from going on.
+4. Hooks are told what is still due, of rollouts that are over as well.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from orchestrator.api.rollouts import run
+from orchestrator.api.hooks import tell_due
+from orchestrator.api.rollouts import drive
 from orchestrator.api.stored import status_of
 from orchestrator.api.stores import open_state, state_exists
 from orchestrator.api.values import Reconciled, Run, Settings, Status, Stay
@@ -66,6 +68,7 @@ async def reconcile(
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(rollout_id)) for rollout_id in ids]
+    await tell_due(settings)
     return tuple(done for task in tasks if (done := task.result()) is not None)
 
 
@@ -81,7 +84,7 @@ async def _advance(
             return _elsewhere(found, found.engine)
         if _waits_for_a_person(found):
             return None
-        finished = await run(
+        finished = await drive(
             settings, rollout_id, observer=_Nobody(), drain=drain, stay=Stay.NOTHING
         )
     except LeaseError:

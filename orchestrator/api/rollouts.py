@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from orchestrator.api.asking import take_over_from_the_dead
 from orchestrator.api.connections import open_transport
 from orchestrator.api.gates import probes_of
+from orchestrator.api.hooks import telling, telling_others
 from orchestrator.api.owners import person, this_process
 from orchestrator.api.plan_artifacts import artifact_path
 from orchestrator.api.saved import refuse_repeated, refuse_stale
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from orchestrator.artifact.source import ArtifactSource
     from orchestrator.device.protocol import Frame
     from orchestrator.engine.loop import Ended, Engine, Job
+    from orchestrator.notify.delivery import Teller
     from orchestrator.plan.resolved import ResolvedPlan
     from orchestrator.rollout.machine import Rollout
     from orchestrator.store.sql import SqlStore
@@ -106,6 +108,28 @@ async def run(
     asked: Ask | None = None,
     stay: Stay = Stay.SOAKS,
 ) -> Finished:
+    """Drives a stored rollout until it ends or rests; see `apply` and `drive`.
+
+    Meanwhile hooks of other rollouts are told what is still due.
+
+    Raises:
+        OrchestratorError: as `drive`.
+    """
+    async with telling_others(settings, rollout_id):
+        return await drive(
+            settings, rollout_id, observer=observer, drain=drain, asked=asked, stay=stay
+        )
+
+
+async def drive(
+    settings: Settings,
+    rollout_id: str,
+    *,
+    observer: Observer,
+    drain: asyncio.Event,
+    asked: Ask | None = None,
+    stay: Stay = Stay.SOAKS,
+) -> Finished:
     """Drives a stored rollout until it ends or rests; see `apply`.
 
     Args:
@@ -138,7 +162,9 @@ async def run(
         transport = await stack.enter_async_context(open_transport(settings))
         history = await _whole_journal(store, rollout_id)
         known = len(history) > len(_first_entries(history))
-        watch = _Watch(observer, Run(rollout_id, plan, digest_of_stored(stored), known, history))
+        teller = await stack.enter_async_context(telling(settings, store, plan, rollout_id))
+        made = Run(rollout_id, plan, digest_of_stored(stored), known, history)
+        watch = _Watch(observer, made, teller)
         job = Job(
             rollout_id,
             plan,
@@ -189,8 +215,9 @@ class _Watch:
     The first commit proves the lease: only then is it said that the rollout goes on here.
     """
 
-    def __init__(self, observer: Observer, run: Run) -> None:
+    def __init__(self, observer: Observer, run: Run, teller: Teller) -> None:
         self._observer = observer
+        self._teller = teller
         self.run = run
         self._total_bytes = run.resolved.artifact.transfer_bytes
         self._begun = False
@@ -206,6 +233,7 @@ class _Watch:
         del rollout
         self.begin()
         self._observer.journal(journal)
+        self._teller.take(journal)
 
     def progressed(self, device: DeviceId, sent_bytes: int) -> None:
         """Bytes went out."""

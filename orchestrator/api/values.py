@@ -32,7 +32,9 @@ class Settings:
     `allow_gate_kinds` kinds of gates of other packages, `gate_tokens` say where bearer tokens for
     monitoring systems lie (`ORIGIN=file:PATH`, `ORIGIN=env:NAME`);
     `connections_max` bounds SSH handshakes under way at once; `people` may approve, each
-    `LOGIN=ROLE,ROLE`.
+    `LOGIN=ROLE,ROLE`. Hooks: `allow_commands` are also those that may be told, `hook_secrets` say
+    what webhooks are signed with (as `gate_tokens`), `mail_server` (`smtps://HOST:PORT`),
+    `mail_from` and `mail_login` (a file) how letters go out.
     """
 
     root: Path
@@ -46,6 +48,10 @@ class Settings:
     identity_files: tuple[Path, ...] = ()
     connections_max: int = 100
     people: tuple[str, ...] = ()
+    hook_secrets: tuple[str, ...] = ()
+    mail_server: str = ""
+    mail_from: str = ""
+    mail_login: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,16 +38,38 @@ KINDS: Mapping[str, type] = {
     "identity_files": list,
     "connections_max": int,
     "people": list,
+    "hook_secrets": list,
+    "mail_server": str,
+    "mail_from": str,
+    "mail_login": str,
 }
-POWER_KEYS = frozenset(
-    {"allow_commands", "allow_gate_kinds", "gate_tokens", "people", "trusted_keys"}
-)
+POWER_KEYS = frozenset({
+    "allow_commands", "allow_gate_kinds", "gate_tokens", "hook_secrets", "mail_from", "mail_login",
+    "mail_server", "people", "trusted_keys",
+})  # fmt: skip
 PATH_KEYS = frozenset({"inventory", "trusted_keys", "known_hosts", "identity_files"})
 COLORS = ("auto", "always", "never")
 _KIND_NAMES = {str: "a text", list: "a list of texts", int: "a whole number"}
-_SEPARATORS = {"gate_tokens": ","}  # of lists in variables: addresses hold colons
-_GATE_TOKEN = re.compile(r"https?://[^=/]+=(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*)")
-_PERSON = re.compile(r"[^=,@\s]+=[^=,\s]+(,[^=,\s]+)*")
+_SEPARATORS = {"gate_tokens": ",", "hook_secrets": ","}  # in variables: addresses hold colons
+_ANY = re.compile(r".*", re.DOTALL)
+_PLACE = re.compile(r"https?://[^=/]+=(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*)")
+_PLACE_FORM = "are `https://host:port=file:/path` or `https://host:port=env:NAME`"
+_FORMS = {  # of texts, and of each text of a list
+    "gate_tokens": (_PLACE, _PLACE_FORM),
+    "hook_secrets": (_PLACE, _PLACE_FORM),
+    "people": (
+        re.compile(r"[^=,@\s]+=[^=,\s]+(,[^=,\s]+)*"),
+        "are `LOGIN=ROLE,ROLE`, such as `ann=ops,safety`",
+    ),
+    "mail_server": (
+        re.compile(r"smtp(s|\+starttls)?://[^\s/@?#]+"),
+        "is `smtp+starttls://HOST:PORT`, or with `smtps` or `smtp`",
+    ),
+    "mail_from": (
+        re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\]+"),
+        "is one address, as `rollout@example.org`",
+    ),
+}
 _PASSWORD = re.compile(r"[a-z0-9+]+://(?:[^@]*:[^@]*@|.*[?&](?:ssl)?password=)", re.IGNORECASE)
 _TOML_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
@@ -212,7 +234,7 @@ def _checked(key: str, raw: object, where: Where, base: Path) -> Value:
         return tuple(absolute(item, base) if key in PATH_KEYS else item for item in raw)
     if isinstance(raw, int):
         return raw
-    return absolute(str(raw), base) if key == "state" else str(raw)
+    return absolute(str(raw), base) if key in ("state", "mail_login") else str(raw)
 
 
 def _problem(key: str, raw: object) -> str:
@@ -226,10 +248,9 @@ def _problem(key: str, raw: object) -> str:
         return f"`color` must be one of {', '.join(COLORS)}"
     if isinstance(raw, int) and not 1 <= raw <= CONNECTIONS_MAX:
         return f"`connections_max` must be between 1 and {CONNECTIONS_MAX}"
-    if key == "gate_tokens" and isinstance(raw, list) and not all(map(_GATE_TOKEN.fullmatch, raw)):
-        return "`gate_tokens` are `https://host:port=file:/path` or `https://host:port=env:NAME`"
-    if key == "people" and isinstance(raw, list) and not all(map(_PERSON.fullmatch, raw)):
-        return "`people` are `LOGIN=ROLE,ROLE`, such as `ann=ops,safety`"
+    pattern, form = _FORMS.get(key, (_ANY, ""))
+    if not all(pattern.fullmatch(str(item)) for item in (raw if isinstance(raw, list) else [raw])):
+        return f"`{key}` {form}"
     return ""
 
 
@@ -260,5 +281,9 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
         known_hosts=paths("known_hosts"),
         identity_files=paths("identity_files"),
         people=texts("people"),
+        hook_secrets=texts("hook_secrets"),
+        mail_server=str(values.get("mail_server", "")),
+        mail_from=str(values.get("mail_from", "")),
+        mail_login=Path(str(login)) if (login := values.get("mail_login")) else None,
         connections_max=limit if isinstance(limit, int) else 100,
     )

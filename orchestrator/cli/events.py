@@ -14,7 +14,8 @@ from orchestrator.cli.session import Session, start
 from orchestrator.cli.streams import put
 from orchestrator.errors import ExitCode
 from orchestrator.render.board import Board
-from orchestrator.render.documents import event_line, events_head
+from orchestrator.render.documents import delivery_line, event_line, events_head
+from orchestrator.render.hooks import hook_lines
 from orchestrator.render.lines import Lines
 
 app = typer.Typer()
@@ -49,7 +50,8 @@ def events(
     """Print a rollout's journal: everything that happened, in order.
 
     The first line of jsonl names the format's version; every further line is one entry with a
-    gapless `seq`, so `--since` goes on where another reading ended.
+    gapless `seq`, so `--since` goes on where another reading ended. What hooks were told follows
+    the journal; those lines have no `seq`.
     """
     session = start(common)
     wait_for(_print(session, rollout, since, follow, format))
@@ -67,10 +69,14 @@ async def _print(
             read = read and put(event_line(entry, run), at_once=follow)
             if not read:
                 return
+        for made in await api.deliveries(session.settings, run):
+            put(delivery_line(made, run))
         put("")
         return
     lines = Lines(Board(status.resolved, run), session.out, every_device=True)
     async for entry in api.journal(session.settings, run, since=0, follow=follow):
-        made = lines.take((entry,))
-        if entry.seq > since and not put("".join(f"{line}\n" for line in made)):
+        shown = lines.take((entry,))
+        if entry.seq > since and not put("".join(f"{line}\n" for line in shown)):
             return
+    for line in hook_lines(await api.deliveries(session.settings, run)):
+        put(f"{line}\n")

@@ -20,7 +20,7 @@ from orchestrator.rollout.actions import Action
 from orchestrator.rollout.changes import Changes, Row
 from orchestrator.rollout.events import Event, JournalEntry, OperatorAsked, Value
 from orchestrator.rollout.machine import Rollout
-from orchestrator.rollout.notices import Notice
+from orchestrator.rollout.notices import Delivery, Notice
 
 __all__ = [
     "Changes", "Clock", "Delivery", "Dialogue", "Executor", "Historian", "History", "Inventory",
@@ -274,24 +274,6 @@ class Notifier(Protocol):
             OutwardError: it was not told, or whether it was is not known.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What came of telling one hook of one notice so far.
-
-    `hook` is its place in the plan, `to` whom it names without anything that may be secret, `at`
-    the time of the last attempt, `detail` why that failed.
-    """
-
-    seq: int
-    hook: int
-    event: str
-    to: str
-    attempts: int
-    delivered: bool
-    at: float
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ Laws:
    and the same content.
 2. Hooks cannot hold up a rollout: each has a task of its own, every attempt a deadline, and the
    engine only leaves entries here. They do not hold up each other either.
-3. A notice is tried `ATTEMPTS` times within `TRIES_S`, with growing pauses. One that was not taken
-   stays due: the next process that drives a rollout tries it again, until it was tried
-   `ATTEMPTS_IN_ALL` times or is `AGE_S` old.
+3. A notice is tried at once, and again after 1, 2, 4, ... seconds, `PAUSE_MAX_S` at most: by one
+   process `ATTEMPTS` times within `TRIES_S`. One that was not taken stays due for the next, which
+   tries at once and goes on with the pauses, until it was tried `ATTEMPTS_IN_ALL` times or is
+   `AGE_S` old. So a cron job that meets a hook that is down asks it once each time.
 4. One hook is told in the order of the journal, but for notices that were left for later.
 """
 
@@ -30,8 +31,8 @@ ATTEMPTS = 5  # of one process, for one notice and hook
 TRIES_S = 60.0  # in which the last of them begins
 DEADLINE_S = 10.0  # of one attempt
 PAUSE_FIRST_S = 1.0
-PAUSE_MAX_S = 15.0
-ATTEMPTS_IN_ALL = 20
+PAUSE_MAX_S = 900.0
+ATTEMPTS_IN_ALL = 1000
 AGE_S = 7 * 24 * 3600.0  # nobody acts on older news
 QUEUE_MAX = 200  # notices that wait for one hook; what does not fit stays due
 INBOX_MAX = 5000  # entries that wait to be read; beyond it they are read from the store again
@@ -155,19 +156,18 @@ class Teller:
             line.queue.task_done()
 
     async def _deliver(self, line: _Line, notice: Notice) -> None:
-        """Tries until it was taken, or it is left for later."""
-        give_up_at = self._clock.now() + TRIES_S
-        pause_s = PAUSE_FIRST_S
+        """Tries until it was taken or given up, or is left for later."""
+        leave_at = self._clock.now() + TRIES_S
         for attempt in range(ATTEMPTS):
             made = line.of(notice)
             if made.attempts >= ATTEMPTS_IN_ALL or self._clock.now() - notice.at > AGE_S:
                 line.done(notice.seq)
                 return
             if attempt:
-                await self._clock.sleep(pause_s * (0.5 + self._jitter() / 2))
-                pause_s = min(2 * pause_s, PAUSE_MAX_S)
-            if self._clock.now() > give_up_at:
-                return
+                pause_s = self._pause_s(made.attempts)
+                if self._clock.now() + pause_s > leave_at:
+                    return
+                await self._clock.sleep(pause_s)
             trouble = await self._try(line.hook, notice)
             made = replace(
                 made,
@@ -181,6 +181,11 @@ class Teller:
             if made.delivered:
                 line.done(notice.seq)
                 return
+
+    def _pause_s(self, attempts: int) -> float:
+        """How long to wait after so many of them."""
+        doubled: float = PAUSE_FIRST_S * 2.0 ** min(attempts - 1, 30)
+        return min(doubled, PAUSE_MAX_S) * (0.5 + self._jitter() / 2)
 
     async def _try(self, hook: Hook, notice: Notice) -> str:
         """Why it was not taken; empty when it was."""

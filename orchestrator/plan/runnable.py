@@ -27,7 +27,6 @@ NOT_RUN_YET: Mapping[str, Says] = {
     "requires": lambda plan: bool(plan.requires),
     "priority": lambda plan: plan.priority != PRIORITY_DEFAULT,
     "on_conflict": lambda plan: plan.on_conflict is not OnConflict.QUEUE,
-    "hooks": lambda plan: bool(plan.hooks),
 }
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from orchestrator.plan.preview import Preview, WavePreview
 from orchestrator.plan.resolved import Approval, Burst, Gate, Hook, PlannedArtifact
 from orchestrator.rollout.events import JournalEntry
+from orchestrator.rollout.notices import Delivery
 
 FORMAT_VERSION = "1.0"
 EVENTS_VERSION = "1.0"
@@ -49,6 +50,26 @@ def event_line(entry: JournalEntry, rollout_id: str) -> str:
             **({"wave": entry.wave} if entry.wave else {}),
             **({"device": entry.device} if entry.device else {}),
             "data": dict(entry.data),
+        }
+    )
+
+
+def delivery_line(delivery: Delivery, rollout_id: str) -> str:
+    """What came of telling a hook, as a line beside the journal's; it has no number of its own."""
+    return _line(
+        {
+            "type": "notification",
+            "ts": delivery.at,
+            "rollout": rollout_id,
+            "data": {
+                "id": f"{rollout_id}/{delivery.seq}",
+                "event": delivery.event,
+                "hook": delivery.hook + 1,
+                "to": delivery.to,
+                "attempts": delivery.attempts,
+                "delivered": delivery.delivered,
+                "detail": delivery.detail,
+            },
         }
     )
 

@@ -75,6 +75,24 @@ class Notice:
         return f"{self.rollout_id}/{self.seq}"
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What came of telling one hook of one notice so far.
+
+    `hook` is its place in the plan, `to` whom it names without anything that may be secret, `at`
+    the time of the last attempt, `detail` why that failed.
+    """
+
+    seq: int
+    hook: int
+    event: str
+    to: str
+    attempts: int
+    delivered: bool
+    at: float
+    detail: str = ""
+
+
 class Reader:
     """Reads a journal from its first entry on, and gives what hooks may be told.
 

@@ -93,6 +93,6 @@ async def test_without_a_store_there_is_nothing_to_export(tmp_path, export):
 
 
 def test_settings_do_not_show_their_address():
-    settings = Settings(root=Path("/"), state="postgresql://ann:secret@db/fleet")
+    settings = Settings(root=Path("/"), state="postgresql://ann:s3cret@db/fleet")
 
-    assert "secret" not in repr(settings)
+    assert "s3cret" not in repr(settings)

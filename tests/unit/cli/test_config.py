@@ -235,7 +235,14 @@ def test_a_configuration_that_cannot_be_read_says_so(project, tmp_path) -> None:
 
 def test_every_key_has_a_variable_of_its_name(project, user_file) -> None:
     samples = {str: "x", list: "x", int: "3"}
-    own = {"color": "never", "gate_tokens": "https://prom=env:PROM", "people": "ann=ops"}
+    own = {
+        "color": "never",
+        "gate_tokens": "https://prom=env:PROM",
+        "people": "ann=ops",
+        "hook_secrets": "https://chat=env:CHAT",
+        "mail_server": "smtps://mail:465",
+        "mail_from": "rollout@example.org",
+    }
     environment = {
         f"ROLLOUT_{key.upper()}": own.get(key, samples[kind]) for key, kind in KINDS.items()
     }
@@ -246,3 +253,26 @@ def test_every_key_has_a_variable_of_its_name(project, user_file) -> None:
     assert config.settings.connections_max == 3
     assert config.settings.known_hosts == (project / "x",)
     assert config.settings.identity_files == (project / "x",)
+    assert config.settings.mail_login == project / "x"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'hook_secrets = ["https://chat.example"]',
+        'hook_secrets = ["https://chat.example=s3cret"]',
+        'mail_server = "mail.example"',
+        'mail_server = "smtp://me:s3cret@mail.example"',
+        'mail_from = "Rollout <rollout@example.org>"',
+        'mail_from = "rollout@example.org\\nBcc: all@example.org"',
+    ],
+)
+def test_hook_configuration_that_cannot_work_is_refused_without_showing_it(
+    project, user_file, line
+) -> None:
+    user_file.write_text(line + "\n")
+
+    with pytest.raises(OrchestratorError, match=line.split()[0]) as caught:
+        load(Flags(config=user_file), {}, project)
+
+    assert "s3cret" not in caught.value.message

@@ -9,7 +9,13 @@ import pytest
 from orchestrator.engine.ports import Changes
 from orchestrator.errors import StoreError
 from orchestrator.notify import delivery
-from orchestrator.notify.delivery import AGE_S, ATTEMPTS, ATTEMPTS_IN_ALL, QUEUE_MAX, Teller
+from orchestrator.notify.delivery import (
+    AGE_S,
+    ATTEMPTS,
+    ATTEMPTS_IN_ALL,
+    QUEUE_MAX,
+    Teller,
+)
 from orchestrator.notify.notifiers import shown
 from orchestrator.plan.digest import to_json
 from orchestrator.plan.resolved import Hook, HookEvent, ResolvedWave
@@ -177,11 +183,28 @@ def test_notice_that_nobody_took_is_tried_by_later_processes_until_it_is_given_u
     async def work():
         world = World(Hook(ALL, http=BROKEN), story=STORY[:1])
         await world.stored()
-        for _ in range(9):
+        while await world.store.outbox.untold():
             await world.told_by_a_new_process()
 
         assert len(world.notifier.tries) == ATTEMPTS_IN_ALL
-        assert await world.store.outbox.untold() == []
+
+    run_virtual(work())
+
+
+def test_new_process_tries_at_once_and_goes_on_with_the_pauses():
+    async def work():
+        at = []
+        world = World(story=STORY[:1])
+        world.notifier._fails = lambda *_: at.append(world.clock.now()) or "503"
+        await world.stored()
+        await world.told_by_a_new_process()
+        before = len(at)
+        for _ in range(20):  # as a cron job that starts again and again
+            now = world.clock.now()
+            await world.told_by_a_new_process(within_s=6.0)
+            assert at[-1] == now
+
+        assert len(at) == before + 20
 
     run_virtual(work())
 

@@ -20,7 +20,6 @@ SAYS = {
     "requires": "requires: [{plan: modem}]",
     "priority": "priority: 900",
     "on_conflict": "on_conflict: fail",
-    "hooks": "hooks: [{events: [halted], email: a@b.example}]",
     "gates.stage: preflight": f"gates: [{GATE[:-1]}, stage: preflight}}]",
     "gates.prometheus.label": f"gates: [{{name: a, {PROM}, fail_when: value > 0}}]",
     "gates.stats": "gates: [{name: a, stats: regressions, fail_when: value > 0}]",
@@ -73,6 +72,7 @@ def test_plan_of_what_is_run_is_not_refused(plan: Parse, resolve: Resolve) -> No
           - {hosts: lab, size: 100%}
           - rest
         soak: 1h
+        hooks: [{events: [halted], email: a@b.example}]
     """)
 
     refuse_unready(resolve(plan(text + f"gates: [{GATE}]\n"), claims={"wave-2": ["gw-1"]}))

@@ -27,8 +27,16 @@ from orchestrator.plan.resolved import (
     Window,
 )
 from orchestrator.render import diagnostics, shown, status
-from orchestrator.render.documents import dump, event_line, events_head, preview_document
+from orchestrator.render.documents import (
+    delivery_line,
+    dump,
+    event_line,
+    events_head,
+    preview_document,
+)
+from orchestrator.render.hooks import hook_lines
 from orchestrator.rollout.machine import Rollout
+from orchestrator.rollout.notices import Delivery
 from orchestrator.rollout.story import tell
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
@@ -136,6 +144,19 @@ def test_every_event_fits_the_schema(good_release, bad_release) -> None:
     for book in (good_release, bad_release):
         for entry in book.entries:
             check_line(json.loads(event_line(entry, "r-1")))
+
+
+def test_what_hooks_were_told_fits_the_schema() -> None:
+    made = Delivery(
+        41, 0, "halted", "https://chat.example", 2, delivered=False, at=5.5, detail="503"
+    )
+    line = json.loads(delivery_line(made, "r-1"))
+
+    jsonschema.Draft202012Validator(schema("events")).validate(line)
+    assert line["data"]["id"] == "r-1/41"
+    assert list(hook_lines([made])) == [
+        "hook 1, https://chat.example: halted (entry 41): not told (2 attempts): 503"
+    ]
 
 
 def test_types_of_events_are_those_of_the_journal() -> None:
