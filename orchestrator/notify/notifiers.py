@@ -42,5 +42,5 @@ def shown(hook: Hook) -> str:
     """Whom a hook tells, without what may be secret: chat services put a password in the path."""
     if hook.http:
         parts = urlsplit(hook.http)
-        return f"{parts.scheme}://{parts.netloc}"
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     return hook.command[0] if hook.command else hook.email

@@ -23,7 +23,7 @@ from tests.integration.project import GATES, ROLLOUT, Project
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-SECRET = "lab secret".replace(" ", "-")
+SECRET = "shared-with-the-receiver"
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/hook.v1.json").read_text())
 ALL = (
     "started, wave_passed, paused, halted, resumed, rolling_back, rolled_back, rollback_failed, "
@@ -196,6 +196,7 @@ def test_engine_killed_at_any_moment_loses_no_event(project: Project, receiver: 
         project.apply(plan)  # goes on, or was over: then it is another rollout, of nothing to do
         journals = {str(event["subject"]) for event in receiver.events}
 
+        assert str(project.events()[0]["rollout"]) in journals
         for rollout in journals:
             told = [one for one in receiver.unique().values() if one["subject"] == rollout]
             names = [str(one["data"]["event"]) for one in told]  # type: ignore[index]
