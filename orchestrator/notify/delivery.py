@@ -5,7 +5,8 @@ Laws:
    memory alone. A process that dies between telling and recording tells again, with the same id
    and the same content.
 2. Hooks cannot hold up a rollout: each has a task of its own, every attempt a deadline, and the
-   engine only leaves entries here. They do not hold up each other either.
+   engine only leaves entries here. They do not hold up each other either. The store is written to
+   for attempts alone, not for entries of which nobody is told.
 3. A notice is tried at once, and again after 1, 2, 4, ... seconds, `PAUSE_MAX_S` at most: by one
    process `ATTEMPTS` times within `TRIES_S`. One that was not taken stays due for the next, which
    tries at once and goes on with the pauses, until it was tried `ATTEMPTS_IN_ALL` times or is
@@ -117,9 +118,9 @@ class Teller:
                     self._arrived.clear()
                     ending = self._ending
                     await self._read(told.settled_seq)
-                    await self._settle()
                 for line in self._lines:
                     await line.queue.join()
+                await self._settle()
                 for task in serving:
                     task.cancel()
         except* StoreError:

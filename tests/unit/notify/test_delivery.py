@@ -116,6 +116,33 @@ def test_entries_are_told_as_they_are_committed():
     run_virtual(work())
 
 
+def test_entries_of_which_nobody_is_told_cost_the_store_no_write():
+    async def work():
+        quiet = [("rollout_started", {}), *[("device_state", {"to": "queued"})] * 50]
+        world = World(PAGER, story=quiet)
+        await world.stored(1)
+        writes = []
+        outbox = world.store.outbox
+        settle = outbox.settle
+
+        async def settled(rollout_id, seq):
+            writes.append(seq)
+            await settle(rollout_id, seq)
+
+        outbox.settle = settled
+        teller = world.teller()
+        for seq in range(2, len(quiet) + 1):
+            teller.take(await commit(world, seq, seq))
+            await asyncio.sleep(0.01)
+        during = list(writes)
+        await teller.finish(within_s=5.0)
+
+        assert during == []
+        assert writes == [len(quiet)]
+
+    run_virtual(work())
+
+
 def test_entries_that_another_process_committed_meanwhile_are_told_too():
     async def work():
         world = World()
