@@ -142,6 +142,12 @@ class UnreadableError(StoreError):
     """A rollout is stored in a form that this version does not read."""
 
 
+class ClaimedError(StoreError):
+    """Another rollout works on some of the devices; nothing was written."""
+
+    exit_code = ExitCode.LOCKED
+
+
 class LeaseError(StoreError):
     """Another engine holds (or has taken) the lease of this rollout."""
 

@@ -18,6 +18,8 @@ from orchestrator.api.enrolment import device_enroll, device_release
 from orchestrator.api.fleet import lab_break, lab_down, lab_status, lab_up
 from orchestrator.api.hooks import deliveries
 from orchestrator.api.joining import grown
+from orchestrator.api.freezes import freeze, frozen, unfreeze
+from orchestrator.api.holds import device_unhold
 from orchestrator.api.plans import prepare
 from orchestrator.api.project import hosts, init, inventory_list, validate
 from orchestrator.api.reconciling import reconcile
@@ -94,6 +96,9 @@ __all__ = [
     "device_facts",
     "device_release",
     "grown",
+    "device_unhold",
+    "freeze",
+    "frozen",
     "hosts",
     "init",
     "inventory_list",
@@ -115,6 +120,7 @@ __all__ = [
     "state_export_all",
     "state_migrate",
     "status",
+    "unfreeze",
     "validate",
     "why",
 ]

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.owners import is_gone, person, this_process
 from orchestrator.api.people import roles_of
-from orchestrator.api.stored import digest_of_stored, load_stored, plan_of, restored, status_of
+from orchestrator.api.stored import (
+    digest_of_stored,
+    load_stored,
+    plan_of,
+    restored,
+    status_of,
+    under_another,
+)
 from orchestrator.api.stores import no_rollouts, open_state, rollout_id_of, state_exists
 from orchestrator.api.values import Asked, AskRequest, Settings
 from orchestrator.device.model import DeviceId
@@ -75,7 +82,7 @@ async def ask(settings: Settings, request: AskRequest) -> Asked:
             drives = request.ask in _DRIVES_ON and not found.engine and not over
             return await _told(store, found, answer.kind, answer.text, needs_engine=drives)
         if over:
-            await _refuse_under_another(store, found, event)
+            await _refuse_under_another(store, found.rollout_id)
         return await _carry_out(store, found, event, await store.ask(found.rollout_id, event))
 
 
@@ -240,16 +247,13 @@ def _refuse(found: _Found, event: OperatorAsked, answer: Answer) -> None:
     raise PlanError(f"rollout `{found.rollout_id}`: {answer.text}", hint=answer.hint, code=code)
 
 
-async def _refuse_under_another(store: SqlStore, found: _Found, event: OperatorAsked) -> None:
-    """A finished rollout is taken up again only where no other one works on the same devices."""
-    status = await status_of(store, found.rollout_id)
-    concerned = status.concerned(wave=event.wave, devices=event.devices)
-    for other in await store.under_way():
-        shared = concerned & (await store.device_rows(other)).keys()
-        if shared:
-            message = f"rollout `{other}` is under way on {_names(sorted(shared))}"
-            hint = f"end it first: `rollout rollback {other}` or `rollout abort {other}`"
-            raise PlanError(message, hint=hint, code="S206")
+async def _refuse_under_another(store: SqlStore, rollout_id: str) -> None:
+    """A finished rollout is taken up again only where no other one works on its devices.
+
+    This tells early; what decides is the transaction in which it is taken up.
+    """
+    for other in await store.going_first(rollout_id, now=time.time()):
+        raise under_another(other)
 
 
 def _names(devices: Sequence[str]) -> str:

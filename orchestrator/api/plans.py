@@ -105,6 +105,7 @@ async def _written(
         artifact=artifact,
         survey=survey,
         claims=claims,
+        held=await _held(settings, artifact.sha256),
         set_vars=request.source.extra_vars,
         plan_sha256=plan_sha256,
         inventory_sha256=inventory_sha256,
@@ -197,6 +198,20 @@ async def _without_foreign(
         return replace(answer, reason=Reason.FENCED, detail=detail)
 
     return {device: judged(answer) for device, answer in survey.items()}
+
+
+async def _held(settings: Settings, artifact_sha256: str) -> Mapping[DeviceId, str]:
+    """Devices that failed with the artifact, or could not go back, and were not let go since."""
+    from orchestrator.render.words import instant
+
+    if not state_exists(settings):
+        return {}
+    async with open_state(settings) as store:
+        found = await store.held(artifact_sha256)
+    return {
+        device: f"{one.why} in rollout `{one.rollout_id}`, held since {instant(one.since)}"
+        for device, one in found.items()
+    }
 
 
 def _from_root(settings: Settings, plan: Path) -> str:

@@ -11,34 +11,20 @@ Laws:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from orchestrator.api.hooks import tell_due
 from orchestrator.api.rollouts import drive
 from orchestrator.api.stored import status_of
 from orchestrator.api.stores import open_state, state_exists
-from orchestrator.api.values import Reconciled, Run, Settings, Status, Stay
+from orchestrator.api.values import Nobody, Reconciled, Settings, Status, Stay
 from orchestrator.errors import ExitCode, LeaseError, OrchestratorError
-from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.states import PASSING, RolloutState
 
 if TYPE_CHECKING:
     from orchestrator.store.sql import SqlStore
 
 PARALLEL_DEFAULT = 4
-
-
-class _Nobody:
-    """An observer that looks away."""
-
-    def started(self, run: Run) -> None: ...
-
-    def journal(self, entries: Sequence[JournalEntry]) -> None: ...
-
-    def working(self, device: str, step: str, sent_bytes: int, total_bytes: int) -> None: ...
-
-    def tick(self, now: float) -> None: ...
 
 
 async def reconcile(
@@ -85,7 +71,7 @@ async def _advance(
         if _waits_for_a_person(found):
             return None
         finished = await drive(
-            settings, rollout_id, observer=_Nobody(), drain=drain, stay=Stay.NOTHING
+            settings, rollout_id, observer=Nobody(), drain=drain, stay=Stay.NOTHING
         )
     except LeaseError:
         return Reconciled(rollout_id, name, state, (), ExitCode.DONE, engine="another engine")

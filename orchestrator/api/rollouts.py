@@ -17,10 +17,18 @@ from orchestrator.api.hooks import telling, telling_others
 from orchestrator.api.owners import person, this_process
 from orchestrator.api.plan_artifacts import artifact_path
 from orchestrator.api.saved import refuse_repeated, refuse_stale
-from orchestrator.api.stored import digest_of_stored, load_stored, plan_of, restored, status_of
+from orchestrator.api.stored import (
+    digest_of_stored,
+    load_stored,
+    plan_of,
+    restored,
+    status_of,
+    under_another,
+)
 from orchestrator.api.stores import no_rollouts, open_state, rollout_id_of, state_exists
 from orchestrator.api.values import (
     Finished,
+    Nobody,
     Observer,
     Prepared,
     Run,
@@ -37,6 +45,7 @@ from orchestrator.errors import (
     StoreError,
     UnreadableError,
 )
+from orchestrator.plan.controls import OnConflict
 from orchestrator.rollout.events import Ask, JournalEntry
 
 if TYPE_CHECKING:
@@ -51,7 +60,7 @@ if TYPE_CHECKING:
 TICK_S = 0.25
 FOLLOW_S = 0.5
 JOURNAL_PAGE = 1000
-_WITHOUT_ARTIFACT = frozenset({Ask.ROLLBACK, Ask.ABORT})
+_WITHOUT_ARTIFACT = frozenset({Ask.ROLLBACK, Ask.ABORT, Ask.SUPERSEDE})
 
 
 async def apply(
@@ -75,6 +84,7 @@ async def apply(
     Raises:
         StalePlanError: a saved plan no longer fits, and nothing is under way to continue.
         PlanError: the plan says what this engine does not run.
+        ClaimedError: another rollout goes first on its devices, and the plan says `fail`.
         LeaseError: another engine drives the rollout.
         StoreError: the store failed.
     """
@@ -95,7 +105,8 @@ async def apply(
         if prepared.saved:
             refuse_repeated(await store.of_digest(prepared.digest))
         # Two applies at the same moment: the store decides, and both drive (or watch) one rollout.
-        stored_id = await store.start(rollout_id, prepared.plan_json, first)
+        alone = prepared.resolved.on_conflict is OnConflict.FAIL
+        stored_id = await store.start(rollout_id, prepared.plan_json, first, alone=alone)
     return await run(settings, stored_id, observer=observer, drain=drain, stay=stay)
 
 
@@ -132,6 +143,8 @@ async def drive(
 ) -> Finished:
     """Drives a stored rollout until it ends or rests; see `apply`.
 
+    Rollouts that it asked to end, and that nobody drives, are driven to their end in between.
+
     Args:
         settings: the operator's configuration.
         rollout_id: which.
@@ -142,11 +155,29 @@ async def drive(
         stay: for which waits it stays.
 
     Raises:
+        PlanError: a rollback that was asked for cannot be, as another rollout works on its devices.
         LeaseError: another engine drives it.
         StoreError: it does not exist, or the store failed.
         ArtifactError: the artifact is gone or broken.
         TrustError: the artifact is not what the plan names.
     """
+    finished, orphans = await _run(settings, rollout_id, observer, drain, asked, stay)
+    while orphans and not drain.is_set():
+        for orphan in orphans:
+            await _run(settings, orphan, Nobody(), drain, Ask.SUPERSEDE, Stay.SOAKS)
+        finished, left = await _run(settings, rollout_id, observer, drain, asked, stay)
+        orphans = tuple(one for one in left if one not in orphans)
+    return finished
+
+
+async def _run(
+    settings: Settings,
+    rollout_id: str,
+    observer: Observer,
+    drain: asyncio.Event,
+    asked: Ask | None,
+    stay: Stay,
+) -> tuple[Finished, tuple[str, ...]]:
     from orchestrator.engine.loop import Job
 
     async with AsyncExitStack() as stack:
@@ -178,7 +209,10 @@ async def drive(
         engine = _engine(settings, store, transport, job, watch)
         ended = await _drive(engine, observer, drain)
         watch.begin()
-        return _finished(rollout_id, ended, asked)
+        around = ended.rollout.ledger.around
+        if asked is Ask.ROLLBACK and ended.rollout.is_terminal and around and around.busy:
+            raise under_another(around.busy[0])
+        return _finished(rollout_id, ended, asked), ended.rollout.orphans
 
 
 async def _drive(engine: Engine, observer: Observer, drain: asyncio.Event) -> Ended:
@@ -328,7 +362,9 @@ async def why(settings: Settings, rollout: str | None, device: str) -> Why:
         stored = await load_stored(store, rollout_id)
         found = restored(stored, plan_of(stored))
         now = time.time()
-        story = story_of(found, DeviceId(device), now=now)
+        plans = [requirement.plan for requirement in found.ledger.plan.requires]
+        running = (await store.around(rollout_id, plans=plans, now=now)).running
+        story = story_of(found, DeviceId(device), now=now, running=running)
         if story is None:
             message = f"rollout `{rollout_id}` knows no device `{device}`"
             raise StoreError(message, hint="`rollout events` names the devices of a rollout")

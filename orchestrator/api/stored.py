@@ -12,6 +12,7 @@ from orchestrator.errors import PlanError, StoreError, UnreadableError
 if TYPE_CHECKING:
     from orchestrator.engine.ports import Stored
     from orchestrator.plan.resolved import ResolvedPlan
+    from orchestrator.rollout.around import Neighbour
     from orchestrator.rollout.machine import Rollout
     from orchestrator.store.sql import SqlStore
 
@@ -29,7 +30,20 @@ async def status_of(store: SqlStore, rollout_id: str) -> Status:
     found = restored(stored, plan)
     holder = await store.holder(rollout_id, now=time.time())
     owner = "" if is_gone(holder) else holder
-    return Status(rollout_id, plan, digest_of_stored(stored), tell(found), owner, found.returnable)
+    frozen = await store.frozen()
+    if frozen is not None and not frozen.is_on(time.time()):
+        frozen = None
+    digest = digest_of_stored(stored)
+    return Status(rollout_id, plan, digest, tell(found), owner, found.returnable, frozen)
+
+
+def under_another(other: Neighbour) -> PlanError:
+    """A finished rollout cannot go back beside another one on its devices."""
+    more = f" and {other.shared - 1} more" if other.shared > 1 else ""
+    message = f"rollout `{other.rollout_id}` is under way on `{other.device}`{more}"
+    run = other.rollout_id
+    hint = f"end it first: `rollout rollback {run}` or `rollout abort {run}`"
+    return PlanError(message, hint=hint, code="S206")
 
 
 async def load_stored(store: SqlStore, rollout_id: str) -> Stored:

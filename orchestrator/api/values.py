@@ -17,6 +17,7 @@ from orchestrator.rollout.events import Ask, JournalEntry, TakeBack
 if TYPE_CHECKING:
     from orchestrator.plan.joiners import Joiner
     from orchestrator.plan.preview import Preview
+    from orchestrator.rollout.around import FleetFreeze
     from orchestrator.rollout.story import Story
     from orchestrator.rollout.why import DeviceStory
 
@@ -195,6 +196,22 @@ class Observer(Protocol):
         ...
 
 
+class Nobody:
+    """An observer that looks away."""
+
+    def started(self, run: Run) -> None:
+        """Looks away."""
+
+    def journal(self, entries: Sequence[JournalEntry]) -> None:
+        """Looks away."""
+
+    def working(self, device: str, step: str, sent_bytes: int, total_bytes: int) -> None:
+        """Looks away."""
+
+    def tick(self, now: float) -> None:
+        """Looks away."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """How driving a rollout ended; `interrupted` when it can go on."""
@@ -220,6 +237,7 @@ class Status:
     """A stored rollout; `engine` names the owner of a live lease, or is empty.
 
     `returnable` are the devices that a rollback would take back now, each with its wave.
+    `frozen` is the freeze of all rollouts that is on.
     """
 
     rollout_id: str
@@ -228,6 +246,7 @@ class Status:
     story: Story
     engine: str
     returnable: Mapping[DeviceId, str] = field(default_factory=dict)
+    frozen: FleetFreeze | None = None
 
     def concerned(self, *, wave: str | None, devices: Collection[str]) -> set[DeviceId]:
         """The devices that a rollback of this scope would take back now."""

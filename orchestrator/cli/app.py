@@ -54,6 +54,8 @@ COMMANDS: dict[str, Command] = {
     "abort": Command("abort", "End a rollout; devices past the point of no return finish."),
     "retry": Command("retry", "Try failed devices again."),
     "rollback": Command("rollback", "Take devices back to what they ran before."),
+    "freeze": Command("freeze", "Pause every rollout of the state store."),
+    "unfreeze": Command("unfreeze", "Let the rollouts go on that were frozen."),
     "device": Command("device", "Enrol, release, check and look at devices."),
     "inventory": Command("inventory", "Show the inventory as it was read."),
     "hosts": Command("hosts", "List the devices of a pattern."),

@@ -17,7 +17,7 @@ from orchestrator.cli.options import Common, EventsOption, SourceOptions, WaitOp
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say
-from orchestrator.cli.survey import survey_line
+from orchestrator.cli.survey import say_frozen, survey_line
 from orchestrator.errors import ExitCode
 from orchestrator.plan.runnable import refuse_unready
 from orchestrator.render.preview import body as preview_body
@@ -60,6 +60,7 @@ def apply(
             say("nothing to do: every device that can take part runs this artifact already")
             return ExitCode.DONE
         refuse_unready(prepared.resolved)
+        say_frozen(session)
         if not session.quiet:
             say(f"{preview_body(prepared.preview, prepared.digest, session.err)}\n")
         confirm_devices(session, "Apply", prepared.preview.update_count, yes=yes)

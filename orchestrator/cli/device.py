@@ -1,4 +1,4 @@
-"""`rollout device enroll | release | adopt | check | facts`."""
+"""`rollout device enroll | release | adopt | check | facts | unhold`."""
 
 from __future__ import annotations
 
@@ -290,3 +290,27 @@ def _ask_all(
 
 def _facts(answer: api.DeviceAnswer) -> AnswerFacts:
     return AnswerFacts(answer.device, answer.ok, answer.reason, answer.detail, answer.facts)
+
+
+@command(
+    app,
+    "unhold",
+    examples="""
+rollout device unhold gw-044 --reason 'modem replaced'
+""",
+)
+def unhold(
+    devices: Annotated[list[str], typer.Argument(metavar="DEVICE...", help="Names of devices.")],
+    *,
+    common: Common,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it may go again.")],
+) -> int:
+    """Let devices take part again that failed, were taken back or could not go back.
+
+    Rollouts leave them out until then, or until a new artifact; see `held` in a preview.
+    """
+    session = start(common)
+    freed = wait_for(api.device_unhold(session.settings, devices, reason=reason))
+    for name in devices:
+        say(f"{name}: {'free again' if name in freed else 'was not held'}")
+    return ExitCode.DONE

@@ -14,7 +14,7 @@ from orchestrator.cli.options import Common, Format, FormatOption, Output, Sourc
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say, write_file, write_result
-from orchestrator.cli.survey import survey_line
+from orchestrator.cli.survey import say_frozen, survey_line
 from orchestrator.errors import ExitCode, OrchestratorError
 from orchestrator.render.documents import dump, preview_document
 from orchestrator.render.preview import text as preview_text
@@ -72,6 +72,7 @@ def preview(
     write_result(_text(session, prepared, format), output.output)
     if not session.quiet:
         say_joiners(prepared)
+    say_frozen(session)
     if options.out is not None and not session.quiet:
         say(f"saved {options.out} (sha256:{prepared.digest}); `rollout apply` runs exactly this")
     changes = options.detailed_exitcode and prepared.preview.has_changes

@@ -84,4 +84,5 @@ def _shown(found: api.Status | api.Unreadable) -> render.StatusFacts | render.Un
 
 
 def _facts(found: api.Status) -> render.StatusFacts:
-    return render.StatusFacts(found.resolved, found.digest, found.story, found.engine)
+    facts = (found.resolved, found.digest, found.story, found.engine)
+    return render.StatusFacts(*facts, frozen=found.frozen)

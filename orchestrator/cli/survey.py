@@ -1,11 +1,15 @@
-"""How far the asking of devices is, on stderr."""
+"""What is said on stderr before a plan is shown or applied."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 
+from orchestrator import api
+from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session
+from orchestrator.cli.streams import say
+from orchestrator.render.words import frozen_words
 
 
 def survey_line(session: Session) -> Callable[[int, int], None]:
@@ -20,3 +24,10 @@ def survey_line(session: Session) -> Callable[[int, int], None]:
         sys.stderr.flush()
 
     return show
+
+
+def say_frozen(session: Session) -> None:
+    """Says that nothing will start now, where that is so."""
+    found = wait_for(api.frozen(session.settings))
+    if found is not None:
+        say(frozen_words(found))

@@ -32,15 +32,17 @@ from orchestrator.engine.ports import (
     Store,
     Transport,
 )
-from orchestrator.errors import ExitCode, LeaseError, StoreError
+from orchestrator.errors import ClaimedError, ExitCode, LeaseError, StoreError
 from orchestrator.plan.digest import digest_of
 from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.rollout.around import Surroundings
 from orchestrator.rollout.changes import Changes
 from orchestrator.rollout.events import (
     EngineStarted,
     EngineStopping,
     Event,
     JournalEntry,
+    LookedAround,
     OperatorAsked,
     Tick,
 )
@@ -56,6 +58,7 @@ class Pace:
     Attributes:
         lease_s: how long the lease lasts; renewed at a third of it.
         poll_s: distance of looks at operators' requests.
+        around_s: distance of looks at what is around: with `poll_s` below a second.
         gather_s: how long events are gathered into one transaction at most.
         gather_share_s: the same for each action in flight: few devices are answered at once,
             and with many no answer is worth a transaction of its own.
@@ -63,6 +66,7 @@ class Pace:
 
     lease_s: float = 15.0
     poll_s: float = 0.25
+    around_s: float = 0.5
     gather_s: float = 0.05
     gather_share_s: float = 0.002
 
@@ -138,6 +142,8 @@ class Engine:
         self._stop = False
         self._stopped = False
         self._asked_at = float("-inf")
+        self._looked_at = float("-inf")
+        self._around = Surroundings()
         self._clock: Clock = ports.clock
 
     def stop(self) -> None:
@@ -190,7 +196,7 @@ class Engine:
         )
         async with executor, asyncio.TaskGroup() as group:
             keeper = group.create_task(self._keep(lease))
-            await self._loop(lease, rollout, executor)
+            rollout = await self._loop(lease, rollout, executor)
             keeper.cancel()
         return rollout
 
@@ -215,22 +221,31 @@ class Engine:
             now = self._ports.clock.now()
             lease = await self._ports.leases.renew(lease, ttl_s=self._pace.lease_s, now=now)
 
-    async def _loop(self, lease: Lease, rollout: Rollout, executor: Executor) -> None:
-        clock, plan = self._clock, rollout.plan
-        requests = await self._requests(rollout)
-        events: list[Event] = []
-        if requests or not rollout.is_terminal:  # one that is over may be rolled back
-            events = [EngineStarted(clock.now(), lease.epoch), *requests]
+    async def _loop(self, lease: Lease, rollout: Rollout, executor: Executor) -> Rollout:
+        plan = rollout.plan
+        events = await self._begin(lease, rollout)
         while True:
             if events:
-                await self._commit(lease, rollout, rollout.apply_all(events))
+                try:
+                    await self._commit(lease, rollout, rollout.apply_all(events))
+                except ClaimedError:  # another one began since the last look; nothing was started
+                    rollout = await self._load(lease)
+                    events = await self._begin(lease, rollout)
+                    continue
                 if rollout.plan is not plan:
                     plan = rollout.plan
                     executor.amend(plan, devices_of(plan))
                 executor.ensure(rollout.in_flight)
             if self._is_over(rollout):
-                return
+                return rollout
             events = await self._gather(rollout, executor)
+
+    async def _begin(self, lease: Lease, rollout: Rollout) -> list[Event]:
+        requests = await self._requests(rollout)
+        if not requests and rollout.is_terminal:
+            return []
+        await self._look_around()  # one that is over may be rolled back
+        return [EngineStarted(self._clock.now(), lease.epoch, self._around), *requests]
 
     def _is_over(self, rollout: Rollout) -> bool:
         if rollout.is_terminal:
@@ -263,6 +278,8 @@ class Engine:
             events.append(Tick(clock.now()))
         if clock.now() >= self._asked_at + pace.poll_s:
             events.extend(await self._requests(rollout))
+            if self._asked_at >= self._looked_at + pace.around_s and await self._look_around():
+                events.append(LookedAround(self._looked_at, self._around))
         if self._stop and not self._stopped:
             self._stopped = True
             events.append(EngineStopping(clock.now()))
@@ -274,6 +291,15 @@ class Engine:
         asked = await self._ports.store.requests(self._job.rollout_id, after=after)
         # another machine's clock may be ahead: a request must not end a soak (R15)
         return [replace(request, at=self._asked_at) for request in asked]
+
+    async def _look_around(self) -> bool:
+        """Whether anything is other than it was."""
+        self._looked_at = self._clock.now()
+        before = self._around
+        plans = [requirement.plan for requirement in self._job.plan.requires]
+        around = self._ports.store.around
+        self._around = await around(self._job.rollout_id, plans=plans, now=self._looked_at)
+        return self._around != before
 
 
 def devices_of(plan: ResolvedPlan) -> Mapping[DeviceId, Device]:

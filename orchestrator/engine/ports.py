@@ -17,6 +17,7 @@ from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Frame, Reply, Request, Step
 from orchestrator.plan.resolved import Hook, Probe, ResolvedPlan
 from orchestrator.rollout.actions import Action
+from orchestrator.rollout.around import Surroundings
 from orchestrator.rollout.changes import Changes, Row
 from orchestrator.rollout.events import Event, JournalEntry, OperatorAsked, Value
 from orchestrator.rollout.machine import Rollout
@@ -215,7 +216,17 @@ class Store(Protocol):
 
         Raises:
             LeaseError: a newer epoch exists: this engine must stop at once.
+            ClaimedError: changes claim devices that another rollout works on, or waits for in front
+                of this one; nothing was written.
             StoreError: the store failed; nothing was written.
+        """
+        ...
+
+    async def around(self, rollout_id: str, *, plans: Collection[str], now: float) -> Surroundings:
+        """What is around a rollout; of other plans, those that are named.
+
+        Rollouts that go first are looked for only while this one works on no device; `now` is for
+        leases.
         """
         ...
 

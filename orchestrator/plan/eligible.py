@@ -24,13 +24,16 @@ def eligible_devices(
     devices: Sequence[Device],
     artifact: PlannedArtifact,
     survey: Mapping[DeviceId, Surveyed],
+    held: Mapping[DeviceId, str],
 ) -> tuple[dict[DeviceId, Device], tuple[Skipped, ...]]:
-    """Devices that take part, and those left out with their reasons."""
+    """Devices that take part, and those left out with their reasons; `held` says why, too."""
     eligible: dict[DeviceId, Device] = {}
     skipped = []
     for device in devices:
         answer = survey.get(device.id)
         why = None if answer is None else _left_out(device.id, answer, artifact)
+        if device.id in held:
+            why = Skipped(device.id, Reason.HELD, held[device.id])
         if why is None:
             eligible[device.id] = device
         else:

@@ -33,6 +33,7 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
     artifact: PlannedArtifact,
     survey: Mapping[DeviceId, Surveyed] | None,
     claims: Mapping[str, Sequence[DeviceId]],
+    held: Mapping[DeviceId, str] | None = None,
     set_vars: Mapping[str, str],
     plan_sha256: str,
     inventory_sha256: str,
@@ -47,6 +48,7 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
         artifact: what its `artifact` is.
         survey: what the devices answered; None where they were not asked (`--offline`).
         claims: what the `hosts` of waves that have their own select, by name of the wave.
+        held: devices that are not to be tried again, and why.
         set_vars: variables from the command line (`-e`).
         plan_sha256: digest of the plan file's bytes.
         inventory_sha256: digest of everything the inventory was read from.
@@ -56,7 +58,7 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
     Raises:
         PlanError: no device is eligible, or a variable is missing; has every finding.
     """
-    eligible, skipped = eligible_devices(devices, artifact, survey or {})
+    eligible, skipped = eligible_devices(devices, artifact, survey or {}, held or {})
     if not eligible:
         raise _nobody(plan, skipped)
     problems: list[Diagnostic] = []

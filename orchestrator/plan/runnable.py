@@ -9,10 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from orchestrator.errors import PlanError, Where
-from orchestrator.plan.controls import (
-    PRIORITY_DEFAULT,
-    OnConflict,
-)
 from orchestrator.plan.gate import ProbeKind
 from orchestrator.plan.resolved import ResolvedPlan
 
@@ -23,11 +19,7 @@ def _asks(kind: ProbeKind) -> Says:
     return lambda plan: any(gate.probe.kind is kind for gate in plan.gates)
 
 
-NOT_RUN_YET: Mapping[str, Says] = {
-    "requires": lambda plan: bool(plan.requires),
-    "priority": lambda plan: plan.priority != PRIORITY_DEFAULT,
-    "on_conflict": lambda plan: plan.on_conflict is not OnConflict.QUEUE,
-}
+NOT_RUN_YET: Mapping[str, Says] = {}
 
 
 def refuse_unready(plan: ResolvedPlan) -> None:

@@ -52,6 +52,8 @@ class Lines:
             "wave_done": self._wave_done,
             "device_state": self._device_state,
             "gate_result": self._gate_result,
+            "waiting": self._waiting,
+            "superseding": self._superseding,
             "halted": self._stopped,
             "paused": self._stopped,
             "resumed": self._resumed,
@@ -88,6 +90,12 @@ class Lines:
 
     def _sign(self, symbol: Symbol, style: Style) -> str:
         return self._look.paint(self._look.sign(symbol), style)
+
+    def _waiting(self, entry: JournalEntry) -> str:
+        return f"waits for {escape(str(entry.data.get('detail', '')))}"
+
+    def _superseding(self, entry: JournalEntry) -> str:
+        return f"asks rollout {escape(str(entry.data.get('rollout', '')))} to end: it is superseded"
 
     def _rollout_started(self, _entry: JournalEntry) -> str:
         board = self.board

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrator.device.reason import Reason
 from orchestrator.plan.preview import Preview, WavePreview
 from orchestrator.plan.resolved import Order
 from orchestrator.render.gate_lines import gate_lines
@@ -18,6 +19,7 @@ from orchestrator.units import format_duration, format_size
 DIGEST_CHARS = 12
 CURRENT_MAX = 5
 WARNINGS_MAX = 20
+HELD_MAX = 5
 _COLUMNS = (
     Column("wave", flex=True),
     Column("devices", right=True),
@@ -206,6 +208,21 @@ def _skipped(preview: Preview, look: Look, *, all_names: bool) -> list[str]:
             )
         else:
             lines.append(first + fold_line(names, max(16, look.width - cells(first)), look))
+        if reason == Reason.HELD:
+            lines += _held(preview, look, all_names=all_names)
+    return lines
+
+
+def _held(preview: Preview, look: Look, *, all_names: bool) -> list[str]:
+    """Since when and why; `rollout device unhold` ends it."""
+    held = [each for each in preview.plan.skipped if each.reason is Reason.HELD]
+    shown = held if all_names else held[:HELD_MAX]
+    lines = []
+    for each in shown:
+        text = f"{escape(each.device)}: {escape(each.detail)}"
+        lines += wrap(text, look.width, first="    ", indent="      ")
+    if len(held) > len(shown):
+        lines.append(f"    {look.sign(Symbol.ELLIPSIS)} and {number(len(held) - len(shown))} more")
     return lines
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from orchestrator.plan.preview import Preview
 from orchestrator.plan.resolved import Approval, Freeze, Requirement, RequirePer, Window
 from orchestrator.plan.schedule import ZONE_OF_DEVICE, Day
 from orchestrator.render.limit_lines import labelled
 from orchestrator.render.text import Look, escape, plural
+from orchestrator.render.words import instant
 from orchestrator.units import format_duration
 
 FREEZES_MAX = 5  # more are in the JSON form
@@ -38,11 +37,11 @@ def _times(preview: Preview, look: Look) -> list[str]:
     schedule = preview.plan.schedule
     lines: list[str] = []
     if schedule.start_at is not None:
-        lines += labelled("Starts", f"not before {_instant(schedule.start_at)}", look)
+        lines += labelled("Starts", f"not before {instant(schedule.start_at)}", look)
     for window in schedule.windows:
         lines += labelled("Window", _window(window, preview.needs_s), look)
     if preview.starts_at is not None:
-        lines += labelled("First", f"a device may start at {_instant(preview.starts_at)}", look)
+        lines += labelled("First", f"a device may start at {instant(preview.starts_at)}", look)
     if schedule.stage_outside_window:
         lines += labelled("Staging", "artifacts are sent at any time", look)
     for freeze in schedule.freezes[:FREEZES_MAX]:
@@ -87,8 +86,4 @@ def _window(window: Window, needs_s: float) -> str:
 
 def _freeze(freeze: Freeze) -> str:
     reason = f" ({escape(freeze.reason)})" if freeze.reason else ""
-    return f"from {_instant(freeze.from_at)} to {_instant(freeze.to_at)}{reason}"
-
-
-def _instant(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"from {instant(freeze.from_at)} to {instant(freeze.to_at)}{reason}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +12,8 @@ from orchestrator.render.board import Board
 from orchestrator.render.summary import head, picture
 from orchestrator.render.table import Cell, Column, Row, table
 from orchestrator.render.text import Look, Style, escape, number, plural, wrap
-from orchestrator.render.words import ROLLOUT_STYLES, state_words
+from orchestrator.render.words import ROLLOUT_STYLES, frozen_words, state_words
+from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
 from orchestrator.rollout.story import Story, Trouble, WaveStory
 
@@ -21,12 +23,13 @@ _AT_REST = TERMINAL_ROLLOUT | {RolloutState.HALTED, RolloutState.PAUSED}
 
 @dataclass(frozen=True, slots=True)
 class StatusFacts:
-    """A stored rollout; `engine` names who drives it now, empty for nobody."""
+    """A stored rollout; `engine` names who drives it now, empty for nobody; `frozen` is of all."""
 
     plan: ResolvedPlan
     digest: str
     story: Story
     engine: str
+    frozen: FleetFreeze | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,10 @@ def text(facts: StatusFacts, look: Look) -> str:
         lines += wrap(driver, look.width, first="  ", indent="    ")
     if away := _deferred(facts.story):
         lines += wrap(away, look.width, first="  ", indent="    ")
+    for held_up in facts.story.held_up:
+        lines += wrap(f"waits for {escape(held_up)}", look.width, first="  ", indent="    ")
+    if facts.frozen is not None and facts.story.state not in TERMINAL_ROLLOUT:
+        lines += wrap(frozen_words(facts.frozen), look.width, first="  ", indent="    ")
     return "\n".join([*lines, *picture(board, look, here="status")]) + "\n"
 
 
@@ -158,6 +165,8 @@ def _rollout(facts: StatusFacts) -> dict[str, object]:
             "until": story.deferred.until_at,
         },
         "waits_for": list(story.waits_for),
+        "held_up": list(story.held_up),
+        "frozen": None if facts.frozen is None else dataclasses.asdict(facts.frozen),
         "exit_code": int(story.exit_code),
         "counts": {
             "devices": story.devices,

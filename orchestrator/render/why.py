@@ -18,6 +18,9 @@ LINES_MAX = 12  # newest journal lines shown; `rollout events` has all
 _WAITS: Mapping[str, str] = {
     "rollout_stopped": "the rollout is stopped",
     "start": "the rollout has not begun",
+    "freeze": "frozen:",
+    "rollout": "another rollout goes first:",
+    "requires": "another plan has to run first:",
     "wave": "its wave has not begun: wave",
     "preflight": "the gates before its wave have not passed",
     "hours": "it may not be changed at this hour",

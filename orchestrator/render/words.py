@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from orchestrator.device.reason import Reason
 from orchestrator.render.text import Style, Symbol, escape
+from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
 
 _D, _W, _R = DeviceState, WaveState, RolloutState
@@ -121,6 +123,18 @@ def reason_words(reason: str, detail: str = "") -> str:
 def state_words(state: str) -> str:
     """A state's name for people: `rolling_back` gives `rolling back`."""
     return escape(state.replace("_", " "), limit=40)
+
+
+def instant(at: float) -> str:
+    """UTC seconds to the minute."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def frozen_words(freeze: FleetFreeze) -> str:
+    """That all rollouts are frozen: until when, by whom and why."""
+    until = "" if freeze.until_at is None else f" until {instant(freeze.until_at)}"
+    by = escape(freeze.who, limit=60)
+    return f"all rollouts are frozen{until} by {by}: {escape(freeze.reason)}"
 
 
 def clock(seconds: float) -> str:

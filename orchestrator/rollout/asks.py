@@ -82,14 +82,21 @@ def _after_the_end(led: Ledger, event: OperatorAsked) -> Answer:
     if event.ask is Ask.ROLLBACK:
         index = _index_of(led.waves, event.wave)
         known = event.wave is None or index is not None
+        if led.around is not None and led.around.busy:
+            return refused(f"{over}, and rollout `{led.around.busy[0].rollout_id}` has its devices")
         if known and retreat.returnable(led, retreat.scope_of(index, event.devices)):
             return done(lambda: _begin_return(led, event))
         if known and led.state is RolloutState.ROLLED_BACK:
             return already(over)
         return refused(f"{over}, and nothing is there to take back")
-    if _ENDS.get(event.ask) is led.state:
+    if _ENDS.get(event.ask) is led.state or _was_taken_back(led, event):
         return already(over)
     return refused(over, "start a new one with `rollout apply`")
+
+
+def _was_taken_back(led: Ledger, event: OperatorAsked) -> bool:
+    wants = event.ask is Ask.ABORT and event.take_back is not TakeBack.NONE
+    return wants and led.state is RolloutState.ROLLED_BACK and _takes_back(led, event.take_back)
 
 
 def _words(state: RolloutState) -> str:
@@ -188,14 +195,41 @@ def _abort(led: Ledger, event: OperatorAsked) -> Answer:
         return already("it is aborting")
     if led.state in _ACTIVE or led.state in BEFORE_START or led.state is RolloutState.ABORTING:
         return done(lambda: _give_up(led, event))
+    if event.take_back is not TakeBack.NONE and _takes_back(led, event.take_back):
+        return already("it is rolling back, and ends with that")
     return refused(f"it is {_words(led.state)}, which ends it too")
+
+
+def _takes_back(led: Ledger, what: TakeBack) -> bool:
+    """Whether the rollback under way, or the one that ended it, is of these devices or of more."""
+    scope = retreat.scope_of(_scope_of(led, what), ())
+    whole = retreat.scope_of(None, ())
+    return any(each.items() <= led.scope.items() for each in (scope, whole))
+
+
+def _scope_of(led: Ledger, what: TakeBack) -> int | None:
+    return led.current if what is TakeBack.WAVE else None
+
+
+def _supersede(led: Ledger, event: OperatorAsked) -> Answer:
+    """A newer rollout takes its place: as an abort, under another name."""
+    del event
+    if led.state is RolloutState.ABORTING:
+        return already("it is aborting")
+    if led.state in _ACTIVE or led.state in BEFORE_START:
+        return done(lambda: _make_room(led))
+    return refused(f"it is {_words(led.state)}, which ends it too")
+
+
+def _make_room(led: Ledger) -> None:
+    led.superseded = True
+    _leave(led)
 
 
 def _give_up(led: Ledger, event: OperatorAsked) -> None:
     _leave(led)
     if event.take_back is not TakeBack.NONE and any(rec.moved for rec in led.devices.values()):
-        index = led.current if event.take_back is TakeBack.WAVE else None
-        retreat.begin(led, event.who, wave=index)
+        retreat.begin(led, event.who, wave=_scope_of(led, event.take_back))
 
 
 def _leave(led: Ledger) -> None:
@@ -288,4 +322,5 @@ _JUDGES: dict[Ask, Callable[[Ledger, OperatorAsked], Answer]] = {
     Ask.APPROVE: _approve,
     Ask.DENY: _deny,
     Ask.JOIN: joining.judge,
+    Ask.SUPERSEDE: _supersede,
 }

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.device.model import DeviceId
-from orchestrator.rollout.events import JournalEntry
+from orchestrator.rollout.events import JournalEntry, OperatorAsked
 
 Row = Mapping[str, object]  # JSON-able
 
@@ -17,8 +17,13 @@ class Changes:
 
     `rollout` is the whole rollout row (always present, small); `devices` only those rows that
     changed. Rows come from `rollout.codec`; `state` stands in each for queries.
+
+    `claims`: the rollout begins to work on its devices, which only one may do. `asks` are requests
+    to other rollouts.
     """
 
     rollout: Row
     devices: Mapping[DeviceId, Row]
     journal: Sequence[JournalEntry]
+    claims: bool = False
+    asks: Sequence[tuple[str, OperatorAsked]] = ()

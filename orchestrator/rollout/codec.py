@@ -86,6 +86,9 @@ def rollout_row(led: Ledger) -> Row:
         "asked_at": led.asked_at,
         "soaks_ended": led.soaks_ended,
         "scope": led.scope,
+        "waiting": dict(led.waiting),
+        "superseding": list(led.superseding),
+        "superseded": led.superseded,
         "waves": [_wave_row(wave) for wave in led.waves],
         "gates": [_gate_row(gate) for gate in led.gates],
     }
@@ -153,6 +156,9 @@ def restore(
     approvals = cast("list[Mapping[str, object]]", rollout.get("approvals", []))
     led.approvals = [dict(approval) for approval in approvals]
     led.scope = dict(cast("Mapping[str, object]", rollout["scope"]))
+    led.waiting = dict(cast("Mapping[str, str]", rollout.get("waiting", {})))
+    led.superseding = list(cast("list[str]", rollout.get("superseding", [])))
+    led.superseded = bool(rollout.get("superseded"))
     _restore_devices(led, devices)
     for wave, row in zip(led.waves, cast("list[Row]", rollout["waves"]), strict=True):
         _restore_wave(led, wave, row)

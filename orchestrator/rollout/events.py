@@ -16,6 +16,7 @@ from orchestrator.device.protocol import CheckResult
 from orchestrator.device.reason import FailureClass, Reason
 from orchestrator.plan.joiners import Joiner
 from orchestrator.rollout.actions import Work
+from orchestrator.rollout.around import Surroundings
 
 Value = str | int | float | bool | None
 
@@ -104,6 +105,15 @@ class EngineStarted:
 
     at: float
     epoch: int
+    around: Surroundings = field(default_factory=Surroundings)
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAround:
+    """The engine found something else around the rollout than before."""
+
+    at: float
+    around: Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +136,7 @@ class Ask(StrEnum):
     APPROVE = "approve"
     DENY = "deny"
     JOIN = "join"  # devices that joined the fleet after the plan was made
+    SUPERSEDE = "supersede"  # asked by a newer rollout
 
 
 class TakeBack(StrEnum):
@@ -163,7 +174,15 @@ class OperatorAsked:
     joiners: Mapping[DeviceId, Joiner] = field(default_factory=dict)
 
 
-Event = DeviceReported | GateSampled | Tick | EngineStarted | EngineStopping | OperatorAsked
+Event = (
+    DeviceReported
+    | GateSampled
+    | Tick
+    | EngineStarted
+    | EngineStopping
+    | LookedAround
+    | OperatorAsked
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +190,9 @@ class JournalEntry:
     """One line of the append-only audit; `type` and the keys of `data` are a stable interface.
 
     Types: rollout_started, engine_started, wave_started, device_state, gate_result, budget,
-    paused, resumed, halted, soak_started, wave_done, catching_up, rollback_started, operator,
-    approval, devices_joined, warning, rollout_done. `seq` is gapless per rollout and starts at 1.
+    waiting, superseding, paused, resumed, halted, soak_started, wave_done, catching_up,
+    rollback_started, operator, approval, devices_joined, warning, rollout_done. `seq` is gapless per rollout and
+    starts at 1.
     """
 
     seq: int

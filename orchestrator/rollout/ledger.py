@@ -17,7 +17,8 @@ from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.plan.resolved import Gate, OfflinePolicy, ProbeKind, ResolvedPlan, Stage
 from orchestrator.rollout.actions import Action, DeviceAction, GateAction, Work
-from orchestrator.rollout.events import JournalEntry, Value
+from orchestrator.rollout.around import Surroundings
+from orchestrator.rollout.events import JournalEntry, OperatorAsked, Value
 from orchestrator.rollout.hours import Hours
 from orchestrator.rollout.ids import txn_id
 from orchestrator.rollout.pacing import Slots
@@ -66,6 +67,7 @@ class Ledger:
         self.causes: dict[str, str] = {}  # of a pause or halt: cause -> detail
         self.stopping = False  # the engine goes down; not stored
         self.attended = False  # no engine: requests are answered, nothing goes on; not stored
+        self._stand_alone()
         self.current = 0
         self.epoch = 0
         self.seq = 0
@@ -82,10 +84,7 @@ class Ledger:
         self.failed_at: list[float] = []  # newest failures, for bursts
         self.hours = Hours(plan)
         self.slots = Slots(plan)
-        self.drain_until: float | None = None
-        self.drained = False
-        self.scope: dict[str, object] = {}
-        self.back_queue: list[DeviceId] = []
+        self._stay_forward()
         self.devices: dict[DeviceId, DeviceRecord] = {}
         self.joined_count = 0  # of those, devices that joined later (R1)
         self.waves: list[WaveRecord] = []
@@ -98,6 +97,22 @@ class Ledger:
         self._heap: list[tuple[float, str]] = []
         self._device_gates: dict[tuple[int, Moment], tuple[int, ...]] = {}
         self._add_waves()
+
+    def _stay_forward(self) -> None:
+        """What concerns a rollback: there is none."""
+        self.drain_until: float | None = None
+        self.drained = False
+        self.scope: dict[str, object] = {}
+        self.back_queue: list[DeviceId] = []
+
+    def _stand_alone(self) -> None:
+        """What concerns others: nothing is known of them."""
+        self.around: Surroundings | None = None  # what the last look found; not stored
+        self.unmet: dict[DeviceId, str] = {}  # devices that wait for other plans; not stored
+        self.waiting: dict[str, str] = {}  # what others it waits for -> detail
+        self.superseding: list[str] = []  # rollouts that it asked to end
+        self.superseded = False  # a newer one asked it to end
+        self.asks: list[tuple[str, OperatorAsked]] = []
 
     def _add_waves(self) -> None:
         place = 0

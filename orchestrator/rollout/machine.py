@@ -22,6 +22,7 @@ from orchestrator.errors import ExitCode
 from orchestrator.plan.resolved import ResolvedPlan, Stage
 from orchestrator.rollout import (
     approving,
+    around,
     asks,
     codec,
     forward,
@@ -32,6 +33,7 @@ from orchestrator.rollout import (
     retreat,
     returned,
     slots,
+    turn,
 )
 from orchestrator.rollout.actions import Action, Work
 from orchestrator.rollout.answers import Answer
@@ -43,6 +45,7 @@ from orchestrator.rollout.events import (
     EngineStopping,
     Event,
     GateSampled,
+    LookedAround,
     OperatorAsked,
     Tick,
     Value,
@@ -66,6 +69,7 @@ class Rollout:
 
     def __init__(self, ledger: Ledger) -> None:
         self._led = ledger
+        self._held = _holds(ledger)  # as it was last collected
 
     @classmethod
     def start(
@@ -73,8 +77,8 @@ class Rollout:
     ) -> Rollout:
         """A new rollout; its first `collect` holds all rows.
 
-        It begins its first wave with `EngineStarted`, unless it has to wait for its time or for
-        an approval. `author` is who applies the plan, `digest` what its approvals are for.
+        It begins its first wave with `EngineStarted`, unless it has to wait for its time, its
+        turn or an approval. `author` is who applies the plan, `digest` what its approvals are for.
         """
         led = Ledger(plan, rollout_id, at)
         led.author, led.plan_digest = author, digest
@@ -87,7 +91,6 @@ class Rollout:
             approving.ask_for_start(led)
         else:
             led.state = RolloutState.SCHEDULED
-            passage.begin_in_time(led)
         gating.start_background(led)
         return cls(led)
 
@@ -127,6 +130,16 @@ class Rollout:
         before = led.state
         if before in TERMINAL_ROLLOUT and not isinstance(event, EngineStarted | OperatorAsked):
             return
+        self._take(event)
+        if led.attended:
+            approving.look(led)
+        else:
+            passage.advance(led)
+        if led.state in TERMINAL_ROLLOUT and led.state is not before:
+            passage.close(led)
+
+    def _take(self, event: Event) -> None:
+        led = self._led
         match event:
             case DeviceReported():
                 self._reported(event)
@@ -135,28 +148,30 @@ class Rollout:
             case GateSampled():
                 self._sampled(event)
             case EngineStarted():
+                turn.looked(led, event.around)
                 recovery.engine_started(led, event)
                 gating.restart(led)
             case EngineStopping():
                 recovery.engine_stopping(led)
+            case LookedAround():
+                turn.looked(led, event.around)
             case OperatorAsked():
                 asks.asked(led, event)
             case _:
                 assert_never(event)
-        if led.attended:
-            approving.look(led)
-        else:
-            passage.advance(led)
-        if led.state in TERMINAL_ROLLOUT and led.state is not before:
-            passage.close(led)
 
     def collect(self) -> Changes:
         """Rows and journal lines since the last call."""
         led = self._led
         rows = {device: codec.device_row(led.devices[device]) for device in led.dirty}
-        changes = Changes(codec.rollout_row(led), rows, tuple(led.journal))
+        holds = _holds(led)
+        claims = holds and not self._held
+        self._held = holds
+        changes = Changes(
+            codec.rollout_row(led), rows, tuple(led.journal), claims=claims, asks=tuple(led.asks)
+        )
         led.dirty = {}
-        led.journal = []
+        led.journal, led.asks = [], []
         return changes
 
     def _reported(self, event: DeviceReported) -> None:
@@ -240,7 +255,7 @@ class Rollout:
         led = self._led
         if led.state is RolloutState.PAUSED:
             return self.is_resting and PASSING.issuperset(led.causes)
-        return self.is_resting and self._waits
+        return self.is_resting and self._waits and not self.orphans
 
     @property
     def is_soaking(self) -> bool:
@@ -255,8 +270,13 @@ class Rollout:
     def _waits(self) -> bool:
         led = self._led
         if led.state in BEFORE_START:
-            return True
+            return not turn.is_served(led)
         return slots.waits(led)
+
+    @property
+    def orphans(self) -> tuple[str, ...]:
+        """Rollouts that it asked to end, and that no engine drives."""
+        return turn.orphans(self._led)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -279,6 +299,10 @@ class Rollout:
     def ledger(self) -> Ledger:
         """The books, for `story` and tests; not to be changed."""
         return self._led
+
+
+def _holds(led: Ledger) -> bool:
+    return around.holds(led.state, begun=led.begun_at is not None)
 
 
 def _read_back(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:

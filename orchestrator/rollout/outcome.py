@@ -54,4 +54,6 @@ _BY_STATE = {
     RolloutState.SUCCEEDED_WITH_EXCEPTIONS: ExitCode.PARTIAL,
     RolloutState.ABORTED: ExitCode.HALTED,
     RolloutState.FAILED: ExitCode.NEEDS_HUMAN,
+    RolloutState.SUPERSEDED: ExitCode.HALTED,
+    RolloutState.REJECTED: ExitCode.REFUSED,
 }

@@ -29,6 +29,7 @@ from orchestrator.rollout import (
     proof,
     retreat,
     slots,
+    turn,
 )
 from orchestrator.rollout.ledger import (
     DEADLINE_TIMER,
@@ -74,25 +75,32 @@ def advance(led: Ledger) -> None:
 
 
 def _look_at_freezes(led: Ledger) -> None:
-    """A freeze pauses for as long as it lasts."""
-    if not led.plan.schedule.freezes or led.state not in _FREEZING or led.begun_at is None:
+    """A freeze pauses for as long as it lasts: the plan's, or that of all rollouts."""
+    if led.state not in _FREEZING or led.begun_at is None:
         return
-    freeze = led.hours.freeze(led.now)
-    if freeze is None:
-        brakes.unpause(led, Pause.FREEZE)
+    ours, all_ours = led.hours.freeze(led.now), turn.fleet_freeze(led)
+    if ours is None and all_ours is None:
+        if led.around is not None:  # after a restart the one of all rollouts is not known yet
+            brakes.unpause(led, Pause.FREEZE)
         led.set_timer(FREEZE_TIMER, led.hours.next_freeze_at(led.now))
-    else:
-        brakes.pause(led, Pause.FREEZE, freeze.reason)
-        led.set_timer(FREEZE_TIMER, freeze.to_at)
+        return
+    texts = ([ours.reason] if ours else []) + ([all_ours.text] if all_ours else [])
+    brakes.pause(led, Pause.FREEZE, "; ".join(texts))
+    if Pause.FREEZE.value in led.causes:
+        led.causes[Pause.FREEZE.value] = "; ".join(texts)
+    ends = ([ours.to_at] if ours else []) + ([all_ours.until_at] if all_ours else [])
+    led.set_timer(FREEZE_TIMER, min((at for at in ends if at is not None), default=None))
 
 
 def begin_in_time(led: Ledger) -> None:
-    """Leaves `scheduled` when the first device may start."""
+    """Leaves `scheduled` when the first device may start, and it is this rollout's turn."""
     if led.stopping:
         return
     at = led.hours.opens_at(led.now)
     if at is None or at > led.now:
         led.set_timer(START_TIMER, at)
+        return
+    if not turn.has_come(led):
         return
     led.state = RolloutState.RUNNING
     if led.begun_at is None:

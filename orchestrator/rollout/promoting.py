@@ -21,7 +21,10 @@ from orchestrator.rollout.record import WaveRecord
 from orchestrator.rollout.states import DONE_WAVE, Pause, RolloutState, WaveState
 
 _UNDER_WAY = frozenset({RolloutState.RUNNING, RolloutState.PAUSED})
-_EVIDENCE = frozenset({Pause.GATE_INCONCLUSIVE.value, Pause.INSUFFICIENT_EVIDENCE.value})
+_EVIDENCE = frozenset({
+    Pause.GATE_INCONCLUSIVE.value, Pause.INSUFFICIENT_EVIDENCE.value, Pause.UNREACHABLE.value,
+})  # fmt: skip
+_BEGUN = frozenset({WaveState.RUNNING, WaveState.WAITING})
 _ENDED = frozenset({WaveState.SOAKING, WaveState.JUDGING, WaveState.COMMITTING})
 
 
@@ -32,13 +35,18 @@ def judge(led: Ledger, event: OperatorAsked) -> Answer:
         return _another(led, str(event.wave))
     if led.state not in _UNDER_WAY:
         return refused(f"it is {led.state.value.replace('_', ' ')}: no wave waits for its time")
-    if wave.state is WaveState.INCONCLUSIVE:
+    if wave.state is WaveState.INCONCLUSIVE or _is_unreached(led, wave):
         return _inconclusive(led, wave, event)
     if wave.state is WaveState.SOAKING and not wave.soak_ended:
         return done(lambda: _end_soak(led, wave, event))
     if event.full and not led.soaks_ended:
         return done(lambda: _end_soaks(led))
     return _nothing_left(led, wave, event)
+
+
+def _is_unreached(led: Ledger, wave: WaveRecord) -> bool:
+    """Whether too many of its devices were never reached: inconclusive too (R7)."""
+    return wave.state in _BEGUN and Pause.UNREACHABLE.value in led.causes
 
 
 def _nothing_left(led: Ledger, wave: WaveRecord, event: OperatorAsked) -> Answer:
@@ -83,6 +91,7 @@ def _end_soaks(led: Ledger) -> None:
 
 def _let_pass(led: Ledger, wave: WaveRecord, event: OperatorAsked) -> None:
     wave.passed_by = [event.who, event.why]
+    wave.accepted_unreachable = max(wave.unreachable, wave.allowed_unreachable)
     wave.promised = True
     wave.soak_ended = True
     wave.state = WaveState.SOAKING  # of which nothing is left: what soaked is read back once more

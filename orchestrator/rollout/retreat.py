@@ -216,4 +216,4 @@ def leave(led: Ledger) -> None:
     for rec in sorted(waiting, key=lambda rec: -rec.started):
         moves.roll_back(led, rec, Reason.CANCELLED)
     if not waiting:
-        led.state = RolloutState.ABORTED
+        led.state = RolloutState.SUPERSEDED if led.superseded else RolloutState.ABORTED

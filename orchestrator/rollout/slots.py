@@ -5,7 +5,7 @@ Laws:
    grants nothing unless the rollout is running.
 2. Past the point of no return and unproven: at most the bound of R16. Before it: at most twice
    that, so that a bad release wastes few transfers. At work in all: at most `max_parallel`.
-3. A device that has to wait for a slot of its label, or for its hours, lets others pass. It is
+3. A device that has to wait for a slot of its label, its hours, or another plan, lets others pass. It is
    looked at again when a slot becomes free or its hours come, so that one event costs constant
    time.
 4. A device that was never reached is replaced by the next one in order, as often as the wave
@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from orchestrator.rollout import brakes, moves, pacing
+from orchestrator.rollout import brakes, moves, pacing, turn
 from orchestrator.rollout.hours import Closed
 from orchestrator.rollout.ledger import RATE_TIMER, ZONE_TIMER, Ledger
 from orchestrator.rollout.pacing import Slot
@@ -28,6 +28,7 @@ from orchestrator.rollout.states import DeviceState, Pause, RolloutState, WaveSt
 
 AHEAD_FACTOR = 2
 HOURS = ""  # stands where a label does in the key of devices that wait for their hours
+_OUTSIDE = frozenset({HOURS, turn.REQUIRES_SLOT[0]})  # nothing of the rollout ends such a wait
 _STARTABLE = frozenset({DeviceState.PENDING, DeviceState.QUEUED})
 _GOING = frozenset({DeviceState.STAGED, DeviceState.BLOCKED})
 _OPEN = frozenset({WaveState.RUNNING, WaveState.WAITING})
@@ -56,7 +57,7 @@ def _look_at_waiting(led: Ledger, wave: WaveRecord) -> None:
 
 
 def waits(led: Ledger) -> bool:
-    """Whether all that is left to do now waits for its hours, or for devices that are away."""
+    """Whether all that is left waits for its hours, other plans, or devices that are away."""
     waves = led.under_way()
     if any(wave.at_work or wave.queue or wave.counts[DeviceState.RETRY_WAIT] for wave in waves):
         return False
@@ -65,16 +66,20 @@ def waits(led: Ledger) -> bool:
     wave = waves[0]
     if led.state is not RolloutState.RUNNING or wave.state not in _OPEN:
         return False
-    hours_only = all(label == HOURS for label, _value in wave.parked)
-    return bool(wave.awaited or (wave.parked and hours_only))
+    outside = all(key[0] in _OUTSIDE for key in wave.parked)
+    return bool(wave.awaited or (wave.parked and outside))
 
 
 def waits_for(led: Ledger) -> tuple[str, ...]:
     """What it is that `waits` says all waits for."""
     waves = led.under_way()
     away = any(wave.away if led.follow_until is not None else wave.awaited for wave in waves)
-    hours = any(label == HOURS for wave in waves for label, _value in wave.parked)
-    return ("deferred",) * away + ("window",) * hours
+    parked = {label for wave in waves for label, _value in wave.parked}
+    return (
+        ("deferred",) * away
+        + ("window",) * (HOURS in parked)
+        + (turn.REQUIRES,) * (turn.REQUIRES_SLOT[0] in parked)
+    )
 
 
 def _activate(led: Ledger, wave: WaveRecord) -> None:
@@ -100,6 +105,9 @@ def _start(led: Ledger, wave: WaveRecord) -> None:
             wave.queue.popleft()
         elif (closed := led.hours.start(rec.id, led.now)) is not None:
             _park_for_hours(led, wave, led.devices[wave.queue.popleft()], closed)
+        elif (lack := led.unmet.get(rec.id)) is not None:
+            wave.parked.setdefault(turn.REQUIRES_SLOT, deque()).append(wave.queue.popleft())
+            turn.wait_for(led, turn.REQUIRES, lack)
         elif (slot := led.slots.full(rec.id, was_away=was_away(led, rec))) is not None:
             wave.parked.setdefault(slot, deque()).append(wave.queue.popleft())
         elif not _paced(led):
@@ -157,7 +165,7 @@ def _check_slots(led: Ledger, wave: WaveRecord) -> None:
         return
     if wave.awaited:
         return  # they are asked again, and free their slots when they answer
-    slots = [key for key in wave.parked if key[0] != HOURS]
+    slots = [key for key in wave.parked if key[0] not in _OUTSIDE]
     if len(slots) == len(wave.parked):
         label, value = slots[0]
         detail = f"all slots of {label} `{value}` are taken by devices that are down"

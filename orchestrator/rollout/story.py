@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
-from orchestrator.rollout import approving, moves, slots
+from orchestrator.rollout import approving, moves, slots, turn
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.outcome import exit_code, runs_new
@@ -92,6 +92,7 @@ class Story:
         wave: name of the present wave.
         untouched: devices on which nothing was activated.
         on_new: devices that run, or may run, the new version because of this rollout.
+        held_up: other rollouts, plans and freezes that it waits for, each in words.
         waits_for: what it waits for when nothing is at work (`soak`, `gate`, `deferred`, `window`, ...).
         next_commands: what an operator may do now, as `rollout` commands.
     """
@@ -111,6 +112,7 @@ class Story:
     on_new: int
     excluded: int
     deferred: Deferred
+    held_up: tuple[str, ...]
     waits_for: tuple[str, ...]
     exit_code: ExitCode
     next_commands: tuple[str, ...]
@@ -141,6 +143,7 @@ def tell(rollout: Rollout) -> Story:
         on_new=sum(rec.moved for rec in led.devices.values()),
         excluded=len(led.plan.skipped),
         deferred=_deferred(led),
+        held_up=tuple(led.waiting.values()),
         waits_for=_waits_for(led),
         exit_code=exit_code(led),
         next_commands=_next_commands(led),
@@ -220,7 +223,8 @@ def _waits_for(led: Ledger) -> tuple[str, ...]:
         case state if state in TERMINAL_ROLLOUT:
             return ()
         case RolloutState.AWAITING_APPROVAL | RolloutState.SCHEDULED:
-            return ("start" if led.state is RolloutState.SCHEDULED else "approval",)
+            approval = led.state is RolloutState.AWAITING_APPROVAL
+            return ("approval",) if approval else tuple(led.waiting) or ("start",)
         case RolloutState.PAUSED if led.causes and PASSING.issuperset(led.causes):
             return tuple(led.causes)
         case RolloutState.HALTED | RolloutState.PAUSED:
@@ -232,6 +236,8 @@ def _waits_for(led: Ledger) -> tuple[str, ...]:
 
 
 def _wave_waits_for(led: Ledger, wave: WaveRecord) -> str:
+    if turn.REQUIRES in led.waiting and not wave.at_work:
+        return turn.REQUIRES
     if any(record.at_work for record in led.waves):
         return "devices"
     if wave.state is WaveState.SOAKING:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
-from orchestrator.rollout import approving, moves, pacing, slots
+from orchestrator.plan.requires import Running, unmet
+from orchestrator.rollout import approving, moves, pacing, slots, turn
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.record import DeviceRecord, WaveRecord
@@ -34,8 +35,9 @@ _BEGUN = frozenset({WaveState.RUNNING, WaveState.WAITING})
 class Wait:
     """One thing that keeps a device where it is.
 
-    `what` is one of a closed set: rollout_stopped, start, wave, preflight, hours, slots, parallel,
-    ahead, rate, bound, retry, answer, gate, deferred, follow. `until_at` is UTC seconds where
+    `what` is one of a closed set: rollout_stopped, start, freeze, rollout, requires, wave,
+    preflight, hours, slots, parallel, ahead, rate, bound, retry, answer, gate, deferred, follow.
+    `until_at` is UTC seconds where
     the end is known.
     """
 
@@ -59,8 +61,13 @@ class DeviceStory:
     waits: tuple[Wait, ...]
 
 
-def why(rollout: Rollout, device: DeviceId, *, now: float) -> DeviceStory | None:
-    """The story of a device at `now` (UTC seconds); None when the plan does not know it."""
+def why(
+    rollout: Rollout, device: DeviceId, *, now: float, running: Running | None = None
+) -> DeviceStory | None:
+    """The story of a device at `now` (UTC seconds); None when the plan does not know it.
+
+    `running` are the releases of other plans on its devices, where the plan requires some.
+    """
     led = rollout.ledger
     rec = led.devices.get(device)
     if rec is None:
@@ -74,7 +81,7 @@ def why(rollout: Rollout, device: DeviceId, *, now: float) -> DeviceStory | None
         since=rec.since or None,
         attempt=rec.attempt,
         may_run_new=rec.moved,
-        waits=tuple(_waits(led, rec, now)),
+        waits=(*_waits(led, rec, now), *_of_plans(led, rec, running or {})),
     )
 
 
@@ -119,9 +126,20 @@ def _to_be_asked_again(led: Ledger, rec: DeviceRecord) -> Iterator[Wait]:
         yield Wait("follow", "", end_at)
 
 
+def _of_plans(led: Ledger, rec: DeviceRecord, running: Running) -> Iterator[Wait]:
+    """A requirement that the device does not meet, while it has not started."""
+    if rec.state in _STARTABLE and led.state not in TERMINAL_ROLLOUT and led.plan.requires:
+        lack = unmet(led.plan, running).get(rec.id)
+        if lack is not None:
+            yield Wait(turn.REQUIRES, lack)
+
+
 def _of_rollout(led: Ledger, now: float) -> Iterator[Wait]:
     if led.state is RolloutState.SCHEDULED:
         yield Wait("start", "", led.hours.opens_at(now))
+        for what, detail in led.waiting.items():
+            if what != turn.REQUIRES:
+                yield Wait(what, detail)
     elif led.state is RolloutState.AWAITING_APPROVAL:
         yield Wait("start", approving.progress(led, approving.START))
     elif led.state in _STOPPED:

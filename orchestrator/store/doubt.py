@@ -43,6 +43,8 @@ def commit(connection: Connection, lease: Lease, batch: Sequence[Changes]) -> No
         LeaseError: the lease was taken over meanwhile; whatever happened, this engine must stop.
         StoreError: as there.
     """
+    if any(changes.claims for changes in batch):
+        transactions.one_at_a_time(connection)
     transactions.require(connection, lease)
     entries = [entry for changes in batch for entry in changes.journal]
     if entries:

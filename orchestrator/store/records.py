@@ -14,6 +14,8 @@ from orchestrator.device.reason import FailureClass
 from orchestrator.engine.ports import Changes, Row
 from orchestrator.errors import StoreError
 from orchestrator.plan.joiners import joiner_of, joiner_row
+from orchestrator.plan.resolved import COMPONENT_DEFAULT, PRIORITY_DEFAULT
+from orchestrator.rollout import held
 from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked, TakeBack
 from orchestrator.store.statements import Cell
 
@@ -64,8 +66,8 @@ def exit_code_of(row: Row) -> int | None:
     return code if isinstance(code, int) else None
 
 
-def identity(plan_json: bytes) -> dict[str, str]:
-    """Columns by which a rollout under way is found again; empty where the plan has none."""
+def identity(plan_json: bytes) -> dict[str, str | int]:
+    """Columns by which a rollout is found again and told apart; defaults where the plan has none."""
     try:
         plan = json.loads(plan_json)
     except ValueError:
@@ -79,6 +81,9 @@ def identity(plan_json: bytes) -> dict[str, str]:
         "plan_sha256": str(plan.get("plan_sha256", "")),
         "inventory_sha256": str(plan.get("inventory_sha256", "")),
         "artifact_sha256": str(artifact.get("sha256", "")),
+        "component": str(plan.get("component", COMPONENT_DEFAULT)),
+        "priority": int(plan.get("priority", PRIORITY_DEFAULT)),
+        "release": str(plan.get("release", "")),
     }
 
 
@@ -93,10 +98,28 @@ def has_hooks(plan_json: bytes) -> bool:
 
 def device_cells(batch: Sequence[Changes]) -> list[tuple[Cell, ...]]:
     """The last row of each device that the batch changed."""
+    return [(device, state_of(row), body(row)) for device, row in _last_rows(batch).items()]
+
+
+def held_cells(batch: Sequence[Changes]) -> list[tuple[Cell, ...]]:
+    """Devices that the batch holds back from the artifact."""
+    return [
+        (device, held.since(row), held.why(row), int(row.get("state") == held.EVERYWHERE))
+        for device, row in _last_rows(batch).items()
+        if held.holds(row)
+    ]
+
+
+def freed_cells(batch: Sequence[Changes]) -> list[tuple[Cell, ...]]:
+    """Devices that the batch does not hold back any more."""
+    return [(device,) for device, row in _last_rows(batch).items() if held.lets_go(row)]
+
+
+def _last_rows(batch: Sequence[Changes]) -> dict[DeviceId, Row]:
     last: dict[DeviceId, Row] = {}
     for changes in batch:
         last |= changes.devices
-    return [(device, state_of(row), body(row)) for device, row in last.items()]
+    return last
 
 
 def journal_cells(entries: Sequence[JournalEntry]) -> list[tuple[Cell, ...]]:

@@ -23,11 +23,12 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA = "0002"  # the revision this code reads and writes; revisions sort as text
+SCHEMA = "0003"  # the revision this code reads and writes; revisions sort as text
 
 # Keys of `meta`
 CONTROLLER_ID = "controller_id"
 LAST_EPOCH = "last_epoch"
+FREEZE = "freeze"  # of all rollouts; "" or not there: none
 
 # Names of constraints are given, so that later migrations can find them on every database.
 metadata = MetaData(
@@ -62,6 +63,9 @@ rollouts = Table(
     Column("last_seq", Integer, nullable=False),
     Column("plan_json", LargeBinary, nullable=False),
     Column("body", Text, nullable=False),
+    Column("component", Text, nullable=False, server_default="main"),
+    Column("priority", Integer, nullable=False, server_default="500"),
+    Column("release", Text, nullable=False, server_default=""),
     Index("ix_rollouts_plan_name", "plan_name", "created_at"),
     Index("ix_rollouts_inputs", "plan_sha256", "inventory_sha256", "artifact_sha256"),
 )
@@ -98,6 +102,22 @@ leases = Table(
     Column("owner", Text, nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("expires_at", Float, nullable=False),
+)
+
+# Pairs of a device and an artifact that are not tried again; `everywhere`: nothing is;
+# until somebody freed the device.
+held = Table(
+    "held",
+    metadata,
+    Column("device", Text, primary_key=True),
+    Column("artifact_sha256", Text, primary_key=True),
+    Column("since", Float, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("rollout_id", Text, nullable=False),
+    Column("everywhere", Integer, nullable=False),
+    Column("freed_at", Float),
+    Column("freed_by", Text),
+    Column("freed_why", Text),
 )
 
 # Numbers rise and are never used again (`sqlite_autoincrement`): engines ask for those above the

@@ -9,7 +9,7 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
 
 import sqlalchemy
@@ -18,8 +18,10 @@ from sqlalchemy import select
 from orchestrator.device.model import DeviceId
 from orchestrator.engine.ports import Changes, Lease, Row, Stored
 from orchestrator.errors import StoreError
+from orchestrator.rollout.around import FleetFreeze, Neighbour, Surroundings
 from orchestrator.rollout.events import JournalEntry, OperatorAsked
-from orchestrator.store import doubt, records, transactions
+from orchestrator.rollout.held import Held
+from orchestrator.store import beyond, doubt, records, transactions
 from orchestrator.store.connect import Database, database_of
 from orchestrator.store.looks import Looks
 from orchestrator.store.outbox import SqlOutbox
@@ -89,6 +91,7 @@ class SqlStore:
         self._now = now
         self._looks = Looks(database.listener())
         self.outbox = SqlOutbox(writer)
+        self._known: dict[str, tuple[object, beyond.Running]] = {}
 
     async def close(self) -> None:
         """Finishes what was asked for and closes the database."""
@@ -121,16 +124,19 @@ class SqlStore:
             in_doubt=lambda c: doubt.create(c, rollout_id, plan_json, changes),
         )
 
-    async def start(self, rollout_id: str, plan_json: bytes, changes: Changes) -> str:
+    async def start(
+        self, rollout_id: str, plan_json: bytes, changes: Changes, *, alone: bool = False
+    ) -> str:
         """Stores a new rollout unless one of the same inputs is under way; gives its id.
 
         Two `apply` at the same moment so end up in one rollout.
 
         Raises:
+            ClaimedError: with `alone`, another rollout goes first on its devices.
             StoreError: it exists, or the store failed.
         """
         return await self._writer.write(
-            lambda c: transactions.start(c, rollout_id, plan_json, changes)
+            lambda c: transactions.start(c, rollout_id, plan_json, changes, alone=alone)
         )
 
     async def load(self, rollout_id: str) -> Stored | None:
@@ -146,13 +152,46 @@ class SqlStore:
 
         Raises:
             LeaseError: the lease was given back or a newer epoch exists.
+            ClaimedError: the rollout would begin, and another one goes first.
             StoreError: the store failed; nothing was written, or the message says that this is
                 not known: then the engine must stop, and the next one loads what is there.
         """
-        await self._writer.write(
-            lambda c: transactions.commit(c, lease, batch),
-            in_doubt=lambda c: doubt.commit(c, lease, batch),
-        )
+
+        def commit(connection: sqlalchemy.Connection) -> None:
+            for changes in batch:
+                for other, _request in changes.asks:
+                    self._database.tell(connection, other)
+            transactions.commit(connection, lease, batch)
+
+        await self._writer.write(commit, in_doubt=lambda c: doubt.commit(c, lease, batch))
+
+    async def around(self, rollout_id: str, *, plans: Collection[str], now: float) -> Surroundings:
+        """What is around a rollout; what devices run is read anew only when that has changed.
+
+        Raises:
+            StoreError: the store failed.
+        """
+
+        def look(connection: sqlalchemy.Connection) -> Surroundings:
+            begun = beyond.has_begun(connection, rollout_id)
+            now_s = self._now(connection, now)
+            busy = () if begun else beyond.going_first(connection, rollout_id, now=now_s)
+            running = self._running(connection, rollout_id, plans) if plans else {}
+            return Surroundings(busy, running, beyond.frozen(connection))
+
+        return await self._writer.read(look)
+
+    def _running(
+        self, connection: sqlalchemy.Connection, rollout_id: str, plans: Collection[str]
+    ) -> beyond.Running:
+        version = beyond.version(connection, plans)
+        known = self._known.get(rollout_id)
+        if known is None or known[0] != version:
+            known = self._known[rollout_id] = (
+                version,
+                beyond.running(connection, rollout_id, plans),
+            )
+        return known[1]
 
     async def requests(self, rollout_id: str, *, after: int) -> Sequence[OperatorAsked]:
         """Operators' requests with a number above `after`, in order.
@@ -289,6 +328,52 @@ class SqlStore:
             StoreError: the store failed.
         """
         return await self._writer.read(transactions.under_way)
+
+    async def going_first(self, rollout_id: str, *, now: float) -> Sequence[Neighbour]:
+        """Rollouts that go first on devices of this one.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return await self._writer.read(
+            lambda c: beyond.going_first(c, rollout_id, now=self._now(c, now))
+        )
+
+    async def freeze(self, wanted: FleetFreeze | None) -> None:
+        """Freezes all rollouts, or (None) lets them go on.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        await self._writer.write(lambda c: beyond.freeze(c, wanted))
+
+    async def frozen(self) -> FleetFreeze | None:
+        """The freeze of all rollouts, also when it has run out.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return await self._writer.read(beyond.frozen)
+
+    async def held(self, artifact_sha256: str) -> Mapping[DeviceId, Held]:
+        """Devices that are held back from an artifact, or from every one.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return await self._writer.read(lambda c: beyond.held_devices(c, artifact_sha256))
+
+    async def unhold(
+        self, devices: Collection[str], *, who: str, why: str, at: float
+    ) -> Sequence[DeviceId]:
+        """Frees devices, whatever held them, and keeps who did and why; gives those held.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return await self._writer.write(
+            lambda c: beyond.unhold(c, devices, who=who, why=why, at=at)
+        )
 
     async def resolve_id(self, text: str) -> str:
         """The one rollout whose id is, or begins with, the text.

@@ -48,6 +48,44 @@ _INSERT_JOURNAL = {
     """),
 }
 
+_HOLD = {
+    "sqlite": text("""
+        INSERT INTO held (device, artifact_sha256, since, why, rollout_id, everywhere)
+        SELECT value ->> 0, rollouts.artifact_sha256, value ->> 1, value ->> 2, rollouts.id,
+               value ->> 3
+        FROM json_each(:rows), rollouts WHERE rollouts.id = :rollout_id
+        ON CONFLICT (device, artifact_sha256)
+        DO UPDATE SET since = excluded.since, why = excluded.why,
+                      rollout_id = excluded.rollout_id, everywhere = excluded.everywhere,
+                      freed_at = NULL, freed_by = NULL, freed_why = NULL
+        WHERE held.since <> excluded.since
+    """),
+    "postgresql": text("""
+        INSERT INTO held (device, artifact_sha256, since, why, rollout_id, everywhere)
+        SELECT value ->> 0, rollouts.artifact_sha256, CAST(value ->> 1 AS double precision),
+               value ->> 2, rollouts.id, CAST(value ->> 3 AS integer)
+        FROM jsonb_array_elements(CAST(:rows AS jsonb)), rollouts WHERE rollouts.id = :rollout_id
+        ON CONFLICT (device, artifact_sha256)
+        DO UPDATE SET since = excluded.since, why = excluded.why,
+                      rollout_id = excluded.rollout_id, everywhere = excluded.everywhere,
+                      freed_at = NULL, freed_by = NULL, freed_why = NULL
+        WHERE held.since <> excluded.since
+    """),
+}
+
+_LET_GO = {
+    "sqlite": text("""
+        UPDATE held SET freed_at = :at, freed_by = :by, freed_why = :why
+        WHERE rollout_id = :rollout_id AND freed_at IS NULL
+        AND device IN (SELECT value ->> 0 FROM json_each(:rows))
+    """),
+    "postgresql": text("""
+        UPDATE held SET freed_at = :at, freed_by = :by, freed_why = :why
+        WHERE rollout_id = :rollout_id AND freed_at IS NULL
+        AND device IN (SELECT value ->> 0 FROM jsonb_array_elements(CAST(:rows AS jsonb)))
+    """),
+}
+
 
 def upsert_devices(
     connection: sqlalchemy.Connection, rollout_id: str, rows: Sequence[Sequence[Cell]]
@@ -64,6 +102,22 @@ def insert_journal(
 ) -> None:
     """Writes rows of (seq, at, type, wave, device, data)."""
     _execute(connection, _INSERT_JOURNAL, rows, {"rollout_id": rollout_id, "epoch": epoch})
+
+
+def hold(
+    connection: sqlalchemy.Connection, rollout_id: str, rows: Sequence[Sequence[Cell]]
+) -> None:
+    """Holds devices back from the rollout's artifact: rows of (device, since, why, everywhere)."""
+    _execute(connection, _HOLD, rows, {"rollout_id": rollout_id})
+
+
+def let_go(
+    connection: sqlalchemy.Connection, rollout_id: str, at: float, rows: Sequence[Sequence[Cell]]
+) -> None:
+    """Frees what the rollout held, as it tries them again itself: rows of (device,)."""
+    by = f"rollout {rollout_id}"
+    values: dict[str, Cell] = {"rollout_id": rollout_id, "at": at, "by": by, "why": "retried"}
+    _execute(connection, _LET_GO, rows, values)
 
 
 def _execute(

@@ -22,7 +22,7 @@ from orchestrator.engine.ports import Changes, Lease, Row, Stored
 from orchestrator.errors import LeaseError, StoreError
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.states import TERMINAL_ROLLOUT
-from orchestrator.store import records
+from orchestrator.store import beyond, records
 from orchestrator.store.schema import (
     LAST_EPOCH,
     devices,
@@ -33,7 +33,7 @@ from orchestrator.store.schema import (
     requests,
     rollouts,
 )
-from orchestrator.store.statements import Cell, insert_journal, upsert_devices
+from orchestrator.store.statements import Cell, hold, insert_journal, let_go, upsert_devices
 
 NO_EPOCH = 0  # of the entries that create a rollout: no engine acts yet
 
@@ -67,19 +67,24 @@ def create(connection: Connection, rollout_id: str, plan_json: bytes, changes: C
         connection.execute(insert(outbox).values(rollout_id=rollout_id, settled_seq=0))
 
 
-def start(connection: Connection, rollout_id: str, plan_json: bytes, changes: Changes) -> str:
+def start(
+    connection: Connection, rollout_id: str, plan_json: bytes, changes: Changes, *, alone: bool
+) -> str:
     """Creates a rollout unless one of the same inputs is under way; gives that one's id.
 
     Raises:
+        ClaimedError: with `alone`, another rollout goes first on its devices.
         StoreError: as `create`.
     """
     one_at_a_time(connection)
     known = records.identity(plan_json)
     keys = ("plan_sha256", "inventory_sha256", "artifact_sha256")
-    under_way = active(connection, *(known[key] for key in keys))
+    under_way = active(connection, *(str(known[key]) for key in keys))
     if under_way is not None:
         return under_way
     create(connection, rollout_id, plan_json, changes)
+    if alone:
+        beyond.require_free(connection, rollout_id)
     return rollout_id
 
 
@@ -161,11 +166,17 @@ def commit(connection: Connection, lease: Lease, batch: Sequence[Changes]) -> No
 
     Raises:
         LeaseError: the lease is no longer held.
+        ClaimedError: the rollout would begin, and another one goes first.
         StoreError: there is no such rollout, or the journal would have a gap.
     """
+    claims = any(changes.claims for changes in batch)
+    if claims:
+        one_at_a_time(connection)
     require(connection, lease)
     if not batch:
         return
+    if claims:
+        beyond.require_free(connection, lease.rollout_id)
     entries = [entry for changes in batch for entry in changes.journal]
     values: dict[str, Cell] = _snapshot(batch[-1].rollout)
     here = [rollouts.c.id == lease.rollout_id]
@@ -179,6 +190,12 @@ def commit(connection: Connection, lease: Lease, batch: Sequence[Changes]) -> No
     upsert_devices(connection, lease.rollout_id, records.device_cells(batch))
     cells = records.journal_cells(entries)
     insert_journal(connection, lease.rollout_id, lease.epoch, cells)
+    at = entries[-1].at if entries else 0.0
+    hold(connection, lease.rollout_id, records.held_cells(batch))
+    let_go(connection, lease.rollout_id, at, records.freed_cells(batch))
+    for changes in batch:
+        for other, request in changes.asks:
+            ask(connection, other, records.request_columns(request))
 
 
 def acquire(

@@ -7,9 +7,10 @@ at once, under an epoch that may be old by now.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from orchestrator.engine.ports import Changes, Lease, Stored
+from orchestrator.rollout.around import Surroundings
 from orchestrator.rollout.events import OperatorAsked
 from orchestrator.testing.device import SimulatedDevice
 from orchestrator.testing.store import MemoryStore
@@ -74,6 +75,11 @@ class FreezingStore:
         """As the store, once the frost is over."""
         await self._freezer.pass_by()
         await self._store.commit(lease, batch)
+
+    async def around(self, rollout_id: str, *, plans: Collection[str], now: float) -> Surroundings:
+        """As the store, once the frost is over."""
+        await self._freezer.pass_by()
+        return await self._store.around(rollout_id, plans=plans, now=now)
 
     async def requests(self, rollout_id: str, *, after: int) -> Sequence[OperatorAsked]:
         """As the store, once the frost is over."""

@@ -7,6 +7,7 @@ from orchestrator.device.protocol import CheckResult
 from orchestrator.device.reason import Reason
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.rollout.actions import DeviceAction, GateAction, Work
+from orchestrator.rollout.around import Surroundings
 from orchestrator.rollout.changes import Row
 from orchestrator.rollout.events import (
     Ask,
@@ -16,6 +17,7 @@ from orchestrator.rollout.events import (
     Event,
     GateSampled,
     JournalEntry,
+    LookedAround,
     OperatorAsked,
     Outcome,
     Tick,
@@ -31,15 +33,18 @@ OLD = "0" * 64  # manifest of what devices ran before
 class Hand:
     """Applies events and keeps what they changed."""
 
-    def __init__(self, plan: ResolvedPlan) -> None:
+    def __init__(self, plan: ResolvedPlan, *, around: Surroundings | None = None) -> None:
         self.plan = plan
+        self.around = around or Surroundings()
+        self.asks: list[tuple[str, OperatorAsked]] = []
+        self.claims: list[bool] = []
         self.now = 0.0
         self.journal: list[JournalEntry] = []
         self.rows: dict[DeviceId, Row] = {}
         self.rollout_row: Row = {}
         self.rollout = Rollout.start(plan, "r-hand", at=0.0, author="zoe@desk", digest=DIGEST)
         self._keep()
-        self.apply(EngineStarted(0.0, 1))
+        self.apply(EngineStarted(0.0, 1, self.around))
 
     def apply(self, event: Event) -> None:
         """One event."""
@@ -51,11 +56,13 @@ class Hand:
         self.rows.update(changes.devices)
         self.rollout_row = changes.rollout
         self.journal.extend(changes.journal)
+        self.asks.extend(changes.asks)
+        self.claims.append(changes.claims)
 
     def restart(self, epoch: int = 2) -> None:
         """An engine takes over from the stored rows."""
         self.rollout = Rollout.restore(self.plan, "r-hand", self.rollout_row, self.rows)
-        self.apply(EngineStarted(self.now, epoch))
+        self.apply(EngineStarted(self.now, epoch, self.around))
 
     # --- looking -----------------------------------------------------------------------------
 
@@ -97,6 +104,11 @@ class Hand:
         """Time passes."""
         self.now = at
         self.apply(Tick(at))
+
+    def look(self, **found: object) -> None:
+        """The engine looked around and found this, and nothing else."""
+        self.around = Surroundings(**found)  # type: ignore[arg-type]  # test helper
+        self.apply(LookedAround(self.now, self.around))
 
     def report(
         self,

@@ -7,11 +7,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from orchestrator.device.model import DeviceId
 from orchestrator.engine.ports import Changes, Lease, Row, Stored
-from orchestrator.errors import LeaseError, StoreError
+from orchestrator.errors import ClaimedError, LeaseError, StoreError
+from orchestrator.rollout.around import (
+    FleetFreeze,
+    Neighbour,
+    Surroundings,
+    goes_first,
+    row_holds,
+    row_waits,
+)
 from orchestrator.rollout.events import JournalEntry, OperatorAsked
 from orchestrator.testing.outbox import MemoryOutbox
 
@@ -32,6 +40,7 @@ class MemoryStore:
         self._rollouts: dict[str, _Kept] = {}
         self._leases: dict[str, Lease] = {}
         self._asked = 0  # requests have one row of numbers, as in a database
+        self.frozen: FleetFreeze | None = None
         self._epoch = 0  # over all rollouts: devices keep one per controller (R14)
         self.outbox = MemoryOutbox(self.journal)
 
@@ -75,8 +84,15 @@ class MemoryStore:
             message = f"no rollout `{lease.rollout_id}`"
             raise StoreError(message)
         self._follow(kept, batch)
+        if any(changes.claims for changes in batch):
+            busy = self._going_first(lease.rollout_id, 0.0)
+            if busy:
+                message = f"rollout `{busy[0].rollout_id}` goes first"
+                raise ClaimedError(message)
         for changes in batch:
             self._write(kept, changes)
+            for other, request in changes.asks:
+                self.ask(other, request)
 
     def _follow(self, kept: _Kept, batch: Sequence[Changes]) -> None:
         entries = (entry for changes in batch for entry in changes.journal)
@@ -90,6 +106,69 @@ class MemoryStore:
         for device, row in changes.devices.items():
             kept.devices[device] = json.dumps(row, allow_nan=False)
         kept.journal.extend(changes.journal)
+
+    async def around(self, rollout_id: str, *, plans: Collection[str], now: float) -> Surroundings:
+        """What is around a rollout."""
+        begun = row_holds(self._row(rollout_id))
+        busy = () if begun else self._going_first(rollout_id, now)
+        return Surroundings(busy, self._running(rollout_id, plans), self.frozen)
+
+    def _row(self, rollout_id: str) -> dict[str, object]:
+        row: dict[str, object] = json.loads(self._rollouts[rollout_id].rollout)
+        return row
+
+    def _plan(self, rollout_id: str) -> dict[str, object]:
+        plan: dict[str, object] = json.loads(self._rollouts[rollout_id].plan_json)
+        return plan
+
+    def _rank(self, rollout_id: str) -> tuple[int, float, str]:
+        first = self._rollouts[rollout_id].journal[0]
+        return int(str(self._plan(rollout_id).get("priority", 500))), first.at, rollout_id
+
+    def _going_first(self, rollout_id: str, now: float) -> tuple[Neighbour, ...]:
+        found = []
+        mine = self._rollouts[rollout_id]
+        for other, kept in self._rollouts.items():
+            row, lease = self._row(other), self._leases.get(other)
+            before = row_waits(row) and goes_first(self._rank(other), self._rank(rollout_id))
+            shared = sorted(mine.devices.keys() & kept.devices.keys())
+            if other == rollout_id or not shared or not (row_holds(row) or before):
+                continue
+            found.append(
+                Neighbour(
+                    other,
+                    str(self._plan(other).get("name", "")),
+                    self._rank(other)[0],
+                    begun=row_holds(row),
+                    driven=lease is not None and lease.expires_at > now,
+                    shared=len(shared),
+                    device=shared[0],
+                )
+            )
+        return tuple(
+            sorted(found, key=lambda one: (-one.priority, *self._rank(one.rollout_id)[1:]))
+        )
+
+    def _running(
+        self, rollout_id: str, plans: Collection[str]
+    ) -> Mapping[str, Mapping[DeviceId, str]]:
+        running: dict[str, dict[DeviceId, str]] = {}
+        begun = {other: self._row(other).get("begun_at") or 0.0 for other in self._rollouts}
+        for other in sorted(begun, key=lambda one: (begun[one], one)):
+            plan = self._plan(other)
+            name = str(plan.get("name", ""))
+            if name not in plans:
+                continue
+            releases = running.setdefault(name, {})
+            for device, text in self._rollouts[other].devices.items():
+                row = json.loads(text)
+                if device not in self._rollouts[rollout_id].devices:
+                    continue
+                if row["state"] in ("succeeded", "unchanged"):
+                    releases[device] = str(plan.get("release", ""))
+                elif row.get("moved") or row["state"] in ("lost", "rollback_failed"):
+                    releases.pop(device, None)
+        return running
 
     async def requests(self, rollout_id: str, *, after: int) -> Sequence[OperatorAsked]:
         """Operators' requests with a number above `after`, in order."""

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.device.model import Address, DeviceId
 from orchestrator.engine.ports import Changes, Lease, Leases, Row, Store, Stored
-from orchestrator.errors import LeaseError, StoreError
+from orchestrator.errors import ClaimedError, LeaseError, StoreError
 from orchestrator.plan.joiners import Joiner
 from orchestrator.plan.resolved import PlannedDevice, Probe, ProbeKind
+from orchestrator.rollout.around import Neighbour
 from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked
 from orchestrator.testing.refusal import refused
 
 R, S = "r-contract", "r-other"  # rollouts
-A, B = DeviceId("dev-0001"), DeviceId("dev-0002")
+A, B, C = DeviceId("dev-0001"), DeviceId("dev-0002"), DeviceId("dev-0003")
 PLAN = b'{"name":"contract"}'
+HIGH = b'{"name":"urgent","priority":900}'
 TTL_S = 10.0
 NOW = 1_800_000_000.0
 
@@ -65,6 +67,17 @@ def changes(
     """Changes with a journal line for each number."""
     journal = tuple(JournalEntry(seq, NOW + seq, "device_state", "canary", A) for seq in seqs)
     return Changes({"state": state}, devices or {}, journal)
+
+
+def rows(*devices: DeviceId) -> dict[DeviceId, Row]:
+    """Rows of devices that wait."""
+    return {device: {"state": "pending"} for device in devices}
+
+
+def scheduled(*devices: DeviceId, state: str = "scheduled", waiting: bool = False) -> Changes:
+    """A rollout that has not begun; `waiting`: for its turn."""
+    row: Row = {"state": state, "waiting": {"rollout": "another"} if waiting else {}}
+    return replace(changes(1, devices=rows(*devices)), rollout=row)
 
 
 class StoreContract:
@@ -332,3 +345,152 @@ class StoreContract:
             await held.leave(S, OperatorAsked(NOW, Ask.ABORT, "ann"))
 
             assert list(await held.store.requests(R, after=0)) == []
+
+    # --- other rollouts ----------------------------------------------------------------------
+
+    async def test_rollout_that_works_on_shared_devices_goes_first(self) -> None:
+        """It is named with the devices that both want."""
+        async with self.make() as case:
+            await case.store.create(R, PLAN, scheduled(A, B))
+            await case.store.create(S, HIGH, changes(1, devices=rows(B, C)))
+            await case.leases.acquire(S, "me", ttl_s=TTL_S, now=NOW)
+
+            found = await case.store.around(R, plans=(), now=NOW)
+            later = await case.store.around(R, plans=(), now=NOW + TTL_S)
+
+            first = Neighbour(S, "urgent", 900, begun=True, driven=True, shared=1, device=B)
+            assert found.busy == (first,)
+            assert not later.busy[0].driven
+
+    async def test_rollouts_that_share_nothing_or_are_over_are_not_in_the_way(self) -> None:
+        """Neither are those that have not begun."""
+        async with self.make() as case:
+            await case.store.create(R, PLAN, scheduled(A))
+            await case.store.create(S, PLAN, changes(1, devices=rows(B)))
+            await case.store.create("r-3", PLAN, changes(1, state="succeeded", devices=rows(A)))
+            await case.store.create("r-4", PLAN, scheduled(A))
+            await case.store.create("r-5", PLAN, scheduled(A, state="awaiting_approval"))
+
+            assert (await case.store.around(R, plans=(), now=NOW)).busy == ()
+
+    async def test_of_those_that_wait_the_higher_priority_goes_first(self) -> None:
+        """One in front of the other, and not the other way round."""
+        async with self.make() as case:
+            await case.store.create(R, PLAN, scheduled(A, waiting=True))
+            await case.store.create(S, HIGH, scheduled(A, waiting=True))
+
+            low = await case.store.around(R, plans=(), now=NOW)
+            high = await case.store.around(S, plans=(), now=NOW)
+
+            assert [one.rollout_id for one in low.busy] == [S]
+            assert not low.busy[0].begun
+            assert high.busy == ()
+
+    async def test_of_two_that_begin_one_does(self) -> None:
+        """The other writes nothing, until the first is over."""
+        async with self.make() as case:
+            for rollout in (R, S):
+                await case.store.create(rollout, PLAN, scheduled(A, B))
+            one = await case.leases.acquire(R, "me", ttl_s=TTL_S, now=NOW)
+            other = await case.leases.acquire(S, "you", ttl_s=TTL_S, now=NOW)
+            await case.store.commit(one, [replace(changes(2), claims=True)])
+
+            for state in ("running", "paused", "halted", "rolling_back"):
+                seq = 3 + ("running", "paused", "halted", "rolling_back").index(state)
+                await case.store.commit(one, [changes(seq, state=state)])
+                begin = replace(changes(2), claims=True)
+                await refused(case.store.commit(other, [begin]), ClaimedError)
+            stored = await case.store.load(S)
+            assert stored is not None
+            assert (stored.rollout["state"], stored.last_seq) == ("scheduled", 1)
+
+            await case.store.commit(one, [changes(7, state="rolled_back")])
+            await case.store.commit(other, [replace(changes(2), claims=True)])
+
+    async def test_finished_rollout_is_taken_up_again_only_alone(self) -> None:
+        """Its way back is a claim like any other."""
+        async with self.make() as case:
+            await case.store.create(R, PLAN, changes(1, state="succeeded", devices=rows(A)))
+            await case.store.create(S, PLAN, changes(1, devices=rows(A)))
+            lease = await case.leases.acquire(R, "me", ttl_s=TTL_S, now=NOW)
+            back = replace(changes(2, state="rolling_back"), claims=True)
+
+            await refused(case.store.commit(lease, [back]), ClaimedError)
+
+    async def test_request_to_another_rollout_is_written_with_the_changes(self) -> None:
+        """Both or none."""
+        async with self.held() as held:
+            await held.store.create(S, PLAN, changes(1))
+            asked = OperatorAsked(NOW, Ask.SUPERSEDE, "rollout r-contract", "newer")
+
+            await held.store.commit(held.lease, [replace(changes(2), asks=((S, asked),))])
+            found = await held.store.requests(S, after=0)
+            gap = replace(changes(9), asks=((S, asked),))
+            await refused(held.store.commit(held.lease, [gap]), StoreError)
+
+            assert [(one.ask, one.who, one.why) for one in found] == [
+                (Ask.SUPERSEDE, "rollout r-contract", "newer")
+            ]
+            assert len(await held.store.requests(S, after=0)) == 1
+
+    # --- other plans -------------------------------------------------------------------------
+
+    async def test_release_that_a_device_was_last_proven_to_run(self) -> None:
+        """By the order in which rollouts began; a way back leaves what ran before."""
+        async with self.make() as case:
+            await case.store.create("r-9", PLAN, scheduled(A, B, C))
+            await self._ran(case, "r-1", "7.0", 10.0, {A: "succeeded", B: "unchanged", C: "failed"})
+            await self._ran(case, "r-3", "7.2", 30.0, {A: "rolled_back", B: "failed"})
+            await self._ran(case, "r-2", "7.1", 20.0, {A: "succeeded", B: "queued"})
+
+            found = await case.store.around("r-9", plans=("base", "none"), now=NOW)
+
+            assert found.running.get("base") == {A: "7.1", B: "7.0"}
+            assert not found.running.get("none")
+
+    async def test_device_of_unknown_outcome_runs_nothing_that_is_known(self) -> None:
+        """Lost, could not go back, or at work: no evidence is never success."""
+        async with self.make() as case:
+            await case.store.create("r-9", PLAN, scheduled(A, B, C))
+            good = {A: "succeeded", B: "succeeded", C: "succeeded"}
+            await self._ran(case, "r-1", "7.0", 10.0, good)
+            bad = {A: "lost", B: "rollback_failed", C: "verifying"}
+            await self._ran(case, "r-2", "7.1", 20.0, bad, moved=True)
+
+            before = await case.store.around("r-9", plans=("base",), now=NOW)
+
+            assert before.running == {"base": {}}
+
+    async def test_what_devices_run_is_seen_as_it_changes(self) -> None:
+        """Looks see each commit."""
+        async with self.make() as case:
+            await case.store.create("r-9", PLAN, scheduled(A))
+            await self._ran(case, "r-1", "7.0", 10.0, {A: "verifying"}, moved=True)
+            before = await case.store.around("r-9", plans=("base",), now=NOW)
+            lease = await case.leases.acquire("r-1", "me", ttl_s=TTL_S, now=NOW)
+            row: Row = {"state": "running", "begun_at": 10.0}
+            proven = replace(changes(2, devices={A: {"state": "succeeded"}}), rollout=row)
+
+            await case.store.commit(lease, [proven])
+
+            after = await case.store.around("r-9", plans=("base",), now=NOW)
+            assert before.running == {"base": {}}
+            assert after.running == {"base": {A: "7.0"}}
+
+    async def _ran(
+        self,
+        case: StoreCase,
+        rollout_id: str,
+        release: str,
+        begun_at: float,
+        states: Mapping[DeviceId, str],
+        *,
+        moved: bool = False,
+    ) -> None:
+        plan = f'{{"name":"base","release":"{release}"}}'.encode()
+        devices: dict[DeviceId, Row] = {
+            device: {"state": state, **({"moved": True} if moved else {})}
+            for device, state in states.items()
+        }
+        row: Row = {"state": "succeeded", "begun_at": begun_at}
+        await case.store.create(rollout_id, plan, replace(changes(1, devices=devices), rollout=row))

@@ -181,6 +181,6 @@ class StutteringEngine(Engine):
         self._source = source
         self._rate = rate
 
-    async def _loop(self, lease: Lease, rollout: Rollout, executor: Executor) -> None:
+    async def _loop(self, lease: Lease, rollout: Rollout, executor: Executor) -> Rollout:
         stuttering = StutteringExecutor(executor, self._source, self._rate)
-        await super()._loop(lease, rollout, stuttering)
+        return await super()._loop(lease, rollout, stuttering)

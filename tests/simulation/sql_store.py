@@ -6,13 +6,14 @@ the writer's thread (the contract and `tests/unit/store` have that one).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import delete, select, text, update
 
 from orchestrator.engine.ports import Changes, Lease, Stored
+from orchestrator.rollout.around import Surroundings
 from orchestrator.rollout.events import JournalEntry, OperatorAsked
-from orchestrator.store import records, transactions
+from orchestrator.store import beyond, records, transactions
 from orchestrator.store.connect import Database
 from orchestrator.store.migrate import migrate
 from orchestrator.store.schema import (
@@ -51,6 +52,13 @@ class SqlStore:
     async def commit(self, lease: Lease, batch: Sequence[Changes]) -> None:
         with self.connection.begin():
             transactions.commit(self.connection, lease, batch)
+
+    async def around(self, rollout_id: str, *, plans: Collection[str], now: float) -> Surroundings:
+        with self.connection.begin():
+            begun = beyond.has_begun(self.connection, rollout_id)
+            busy = () if begun else beyond.going_first(self.connection, rollout_id, now=now)
+            running = beyond.running(self.connection, rollout_id, plans) if plans else {}
+            return Surroundings(busy, running, beyond.frozen(self.connection))
 
     async def requests(self, rollout_id: str, *, after: int) -> Sequence[OperatorAsked]:
         here = (requests.c.rollout_id == rollout_id, requests.c.id > after)

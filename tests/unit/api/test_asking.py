@@ -16,7 +16,7 @@ from orchestrator import api
 from orchestrator.api import asking
 from orchestrator.api.stores import open_state
 from orchestrator.errors import ExitCode, PlanError
-from orchestrator.rollout.events import Ask, OperatorAsked, TakeBack
+from orchestrator.rollout.events import Ask, EngineStarted, OperatorAsked, TakeBack
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.states import RolloutState
 
@@ -61,14 +61,18 @@ def sit_down(monkeypatch):
     return at
 
 
-async def stored(settings: api.Settings, *, more: str = "", name: str = "site") -> str:
-    """A rollout of a plan, as `apply` of zoe stores it before an engine begins."""
+async def stored(
+    settings: api.Settings, *, more: str = "", name: str = "site", begun: bool = False
+) -> str:
+    """A rollout of a plan, as `apply` of zoe stores it before an engine begins, or after that."""
     plan = settings.root / f"{name}.yml"
     plan.write_text(PLAN.replace("name: site\n", f"name: {name}\n") + more)
     prepared = await api.prepare(settings, api.PlanRequest(plan, offline=True))
     first = Rollout.start(
         prepared.resolved, f"r-{name}", at=time.time(), author="zoe@desk", digest=prepared.digest
     )
+    if begun:
+        first.handle(EngineStarted(time.time(), 1))
     async with open_state(settings) as store:
         return await store.start(f"r-{name}", prepared.plan_json, first.collect())
 
@@ -146,7 +150,7 @@ async def test_what_does_not_fit_is_refused_and_recorded_nowhere(settings, sit_d
         await ask(settings, Ask.PROMOTE)
 
     assert (refused.value.code, refused.value.exit_code) == ("S207", ExitCode.REFUSED)
-    assert "nothing that can be cut short" in refused.value.message
+    assert "no wave waits for its time" in refused.value.message
     async with open_state(settings) as store:
         assert await store.requests(rollout_id, after=0) == ()
 
@@ -166,7 +170,7 @@ async def test_what_was_asked_before_and_is_not_answered_yet_counts(settings, si
 async def test_answer_of_an_engine_that_is_silent_is_not_made_up(
     settings, sit_down, monkeypatch
 ) -> None:
-    rollout_id = await stored(settings)
+    rollout_id = await stored(settings, begun=True)
     monkeypatch.setattr(asking, "ANSWER_S", 0.1)
     async with open_state(settings) as store:
         await store.acquire(rollout_id, "eve@elsewhere:1:1", ttl_s=60, now=time.time())
@@ -179,7 +183,7 @@ async def test_answer_of_an_engine_that_is_silent_is_not_made_up(
 
 @pytest.mark.parametrize("verb", [Ask.RESUME, Ask.ABORT, Ask.ROLLBACK])
 async def test_what_takes_devices_is_left_to_whoever_drives(settings, sit_down, verb) -> None:
-    await stored(settings)
+    await stored(settings, begun=True)
 
     asked = await ask(settings, verb)
 

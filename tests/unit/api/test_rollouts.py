@@ -12,10 +12,11 @@ import pytest
 
 from orchestrator import api
 from orchestrator.api.stores import open_state
+from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
-from orchestrator.errors import ExitCode, LeaseError, PlanError, StoreError
+from orchestrator.errors import ClaimedError, ExitCode, LeaseError, PlanError, StoreError
 from orchestrator.rollout.changes import Changes
-from orchestrator.rollout.events import Ask, JournalEntry
+from orchestrator.rollout.events import Ask, EngineStarted, JournalEntry
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.states import RolloutState
 from orchestrator.testing.hand import Hand
@@ -70,6 +71,16 @@ async def stored(settings: api.Settings) -> str:
     first = Rollout.start(prepared.resolved, "r-1", at=time.time()).collect()
     async with open_state(settings) as store:
         return await store.start("r-1", prepared.plan_json, first)
+
+
+async def begun(settings: api.Settings) -> None:
+    """`r-1`, which works on its devices, as an engine would have left it."""
+    request = api.PlanRequest(settings.root / "site.yml", offline=True)
+    prepared = await api.prepare(settings, request)
+    rollout = Rollout.start(prepared.resolved, "r-1", at=time.time())
+    changes = rollout.apply(EngineStarted(time.time(), 1))
+    async with open_state(settings) as store:
+        await store.create("r-1", prepared.plan_json, changes)
 
 
 async def test_nothing_is_said_of_a_rollout_that_another_engine_drives(
@@ -187,7 +198,7 @@ async def test_rollback_waits_for_another_rollout_on_the_same_devices(
     settings: api.Settings,
 ) -> None:
     await finished(settings)
-    await stored(settings)
+    await begun(settings)
 
     with pytest.raises(PlanError) as refused:
         await api.ask(settings, api.AskRequest("r-hand", Ask.ROLLBACK))
@@ -234,3 +245,96 @@ def spoil(settings: api.Settings, statement: str) -> None:
     with sqlite3.connect(settings.state) as connection:
         connection.execute(statement)
     connection.close()
+
+
+async def applied(settings: api.Settings, more: str) -> tuple[api.Finished, Heard]:
+    """Another plan for the same device, applied."""
+    (settings.root / "other.yml").write_text(PLAN.replace("name: site\n", "name: other\n") + more)
+    request = api.PlanRequest(settings.root / "other.yml", offline=True)
+    prepared = await api.prepare(settings, request)
+    heard = Heard()
+    return await api.apply(settings, prepared, observer=heard, drain=asyncio.Event()), heard
+
+
+async def test_apply_queues_behind_a_rollout_on_the_same_devices(settings: api.Settings) -> None:
+    await begun(settings)
+
+    finish, heard = await applied(settings, "")
+
+    assert finish.exit_code is ExitCode.WAITING
+    assert finish.story.held_up == ("rollout `r-1` of plan `site` works on `web1`",)
+    assert "waiting" in heard.told
+
+
+async def test_apply_with_fail_stores_nothing(settings: api.Settings) -> None:
+    await begun(settings)
+
+    with pytest.raises(ClaimedError) as refused:
+        await applied(settings, "on_conflict: fail\n")
+
+    assert refused.value.message == "rollout `r-1` of plan `site` goes first on `web1`"
+    assert [one.rollout_id for one in await api.rollouts(settings)] == ["r-1"]
+
+
+async def test_apply_ends_what_it_supersedes_where_nobody_drives_that(
+    settings: api.Settings,
+) -> None:
+    await begun(settings)
+
+    finish, heard = await applied(settings, "on_conflict: supersede\n")
+
+    old = await api.status(settings, "r-1")
+    assert old.story.state is RolloutState.SUPERSEDED
+    assert "superseding" in heard.told
+    assert finish.story.state is RolloutState.HALTED  # it began, and knows no key of the device
+
+
+async def test_freeze_keeps_a_new_rollout_from_beginning_and_is_told(
+    settings: api.Settings,
+) -> None:
+    await api.freeze(settings, reason="incident 4711", until="1h")
+
+    finish, heard = await applied(settings, "")
+    seen = await api.status(settings, finish.rollout_id)
+    ended = await api.unfreeze(settings)
+    again = await api.run(settings, finish.rollout_id, observer=heard, drain=asyncio.Event())
+
+    assert finish.exit_code is ExitCode.WAITING
+    assert finish.story.waits_for == ("freeze",)
+    assert seen.frozen is not None
+    assert seen.frozen.reason == "incident 4711"
+    assert ended == seen.frozen
+    assert await api.unfreeze(settings) is None
+    assert again.story.state is RolloutState.HALTED
+
+
+@pytest.mark.parametrize("until", ["noon", "2027-01-02T06:00", "2020-01-02T06:00+01:00"])
+async def test_freeze_wants_a_time_to_come_with_its_zone(
+    settings: api.Settings, until: str
+) -> None:
+    with pytest.raises(PlanError) as refused:
+        await api.freeze(settings, reason="x", until=until)
+
+    assert refused.value.code == "S212"
+
+
+async def test_held_device_is_left_out_with_since_and_why_until_it_is_let_go(
+    settings: api.Settings,
+) -> None:
+    await finished(settings)
+    async with open_state(settings) as store:
+        lease = await store.acquire("r-hand", "me", ttl_s=15, now=time.time())
+        row = {"state": "failed", "reason": "check_failed", "since": 1_800_000_000.0}
+        last = (await store.journal("r-hand"))[-1].seq
+        entry = JournalEntry(last + 1, time.time(), "device_state")
+        state = {"state": "succeeded_with_exceptions"}
+        await store.commit(lease, [Changes(state, {DeviceId("web1"): row}, (entry,))])
+    request = api.PlanRequest(settings.root / "site.yml", offline=True)
+
+    with pytest.raises(PlanError) as nobody:
+        await api.prepare(settings, request)
+    freed = await api.device_unhold(settings, ["web1"], reason="new disk")
+
+    assert "1 held" in nobody.value.hint
+    assert list(freed) == ["web1"]
+    assert (await api.prepare(settings, request)).resolved.skipped == ()

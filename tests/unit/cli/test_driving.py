@@ -11,7 +11,7 @@ from orchestrator.cli.driving import ask, watch
 from orchestrator.device.model import Address, DeviceId
 from orchestrator.errors import ExitCode, OrchestratorError, PlanError
 from orchestrator.plan.resolved import PlannedArtifact, PlannedDevice, ResolvedPlan, ResolvedWave
-from orchestrator.rollout.events import Ask
+from orchestrator.rollout.events import Ask, EngineStarted
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.story import tell
 
@@ -42,6 +42,7 @@ class Work:
             devices={DEVICE: PlannedDevice(Address("h"))},
         )
         rollout = Rollout.start(plan, "r-1", at=100.0)
+        rollout.handle(EngineStarted(100.0, 1))
         observer.started(Run("r-1", plan, "e" * 64, joined=False))
         observer.journal(rollout.collect().journal)
         observer.tick(101.0)

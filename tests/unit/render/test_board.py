@@ -175,5 +175,5 @@ def test_a_story_has_the_last_word(plan) -> None:
     board = Board(plan, "r-1")
     board.take_story(tell(Rollout.start(plan, "r-1", at=5.0)))
 
-    assert board.state is RolloutState.RUNNING
+    assert board.state is RolloutState.SCHEDULED
     assert (board.untouched, board.on_new, board.started_at) == (24, 0, 5.0)

@@ -326,3 +326,24 @@ def test_gate_that_fails_before_the_start_halts():
     approve(rollout)
     approve(rollout, "bob@desk")
     assert rollout.wanted() == {}
+
+
+def test_last_approval_given_twice_is_nothing_to_do():
+    rollout = hand(wave=Approval(1))
+    rollout.succeed(A)
+    approve(rollout)
+
+    answers = [approve(rollout), approve(rollout, wave="rest"), deny(rollout)]
+
+    assert answers == ["already", "already", "refused"]
+
+
+def test_rollout_that_is_paused_expires_when_it_waits_again():
+    rollout = hand(TWO)
+    rollout.ask(Ask.PAUSE)
+    rollout.tick(4000.0)
+    before = rollout.rollout.state
+
+    rollout.ask(Ask.RESUME)
+
+    assert (before, rollout.rollout.state) == (RolloutState.PAUSED, RolloutState.EXPIRED)

@@ -1,11 +1,14 @@
 """What operators ask: what comes of it in each state, and when it is asked twice."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.device.reason import CLASS_OF, FailureClass, Reason
 from orchestrator.errors import ExitCode
-from orchestrator.plan.resolved import OnFailure, ResolvedWave, Schedule
+from orchestrator.plan.resolved import Freeze, OnFailure, ResolvedWave, Schedule
 from orchestrator.rollout.actions import Work
+from orchestrator.rollout.answers import Kind
 from orchestrator.rollout.events import Ask, OperatorAsked, TakeBack
 from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
 from orchestrator.rollout.story import tell
@@ -114,6 +117,25 @@ def test_abort_takes_back_after_what_is_in_flight(take_back, gone, code):
         rollout.go_back(device)
     assert rollout.rollout.state is RolloutState.ROLLED_BACK
     assert rollout.rollout.exit_code is code
+
+
+def test_abort_that_takes_back_is_so_already_the_second_time():
+    rollout = hand()
+    rollout.succeed(A)
+    request = OperatorAsked(0.0, Ask.ABORT, "ann", take_back=TakeBack.ALL)
+    rollout.apply(request)
+    rolling_back = rollout.rollout.state
+
+    during = rollout.rollout.judge(request)
+    of_less = rollout.rollout.judge(replace(request, take_back=TakeBack.WAVE))
+    without = rollout.rollout.judge(replace(request, take_back=TakeBack.NONE))
+    rollout.go_back(A)
+    after = rollout.rollout.judge(request)
+
+    assert rolling_back is RolloutState.ROLLING_BACK
+    assert rollout.rollout.state is RolloutState.ROLLED_BACK
+    assert (during.kind, of_less.kind, after.kind) == (Kind.ALREADY,) * 3
+    assert without.kind is Kind.REFUSED
 
 
 def test_abort_that_has_nothing_to_take_back_just_ends():
@@ -256,3 +278,92 @@ def test_wave_that_waits_for_nothing_is_not_tripped_by_a_halt_before_it_began():
     rollout.ask(Ask.HALT)
 
     assert rollout.rollout.ledger.waves[0].state is WaveState.PENDING
+
+
+def test_rollback_twice_after_its_end_is_nothing_to_do():
+    rollout = hand()
+    rollout.succeed(A)
+    rollout.ask(Ask.ROLLBACK)
+    rollout.go_back(A)
+
+    rollout.ask(Ask.ROLLBACK)
+
+    assert rollout.rollout.state is RolloutState.ROLLED_BACK
+    assert answer(rollout) == "already"
+
+
+@pytest.mark.parametrize("choices", [{"wave": "nowhere"}, {"wave": "rest"}, {"devices": (B,)}])
+def test_rollback_of_something_else_waits_for_the_present_one(choices):
+    rollout = hand()
+    rollout.activate(A)
+    rollout.ask(Ask.ROLLBACK, wave="canary")
+
+    rollout.ask(Ask.ROLLBACK, **choices)
+
+    assert answer(rollout) == "refused"
+
+
+def test_rollback_of_a_wave_that_is_not_there_changes_nothing():
+    rollout = hand()
+
+    rollout.ask(Ask.ROLLBACK, wave="nowhere")
+
+    assert (answer(rollout), rollout.rollout.state) == ("refused", RolloutState.RUNNING)
+
+
+def test_abort_while_a_soak_ends_lets_go_of_the_read_back():
+    rollout = hand(limits={"soak_s": 60.0})
+    rollout.succeed(A)
+    rollout.ask(Ask.PROMOTE)
+    assert rollout.wanted() == {A: Work.READ_BACK}
+
+    rollout.ask(Ask.ABORT)
+
+    assert rollout.wanted() == {}
+    assert rollout.rollout.state is RolloutState.ABORTED
+
+
+def test_abort_that_takes_back_may_follow_one_that_does_not():
+    rollout = hand()
+    rollout.activate(A)
+    rollout.ask(Ask.ABORT)
+
+    rollout.ask(Ask.ABORT, take_back=TakeBack.ALL)
+
+    assert (answer(rollout), rollout.rollout.state) == ("done", RolloutState.ROLLING_BACK)
+
+
+def test_same_request_read_twice_is_answered_once():
+    rollout = hand()
+
+    rollout.ask(Ask.PAUSE, request=3)
+    rollout.ask(Ask.PAUSE, request=3)
+
+    assert len(rollout.lines("operator")) == 1
+
+
+def test_pause_that_ends_by_itself_is_not_resumed_by_hand():
+    freeze = Freeze(5.0, 100.0, "fair")
+    rollout = hand(schedule=Schedule(freezes=(freeze,)))
+    rollout.tick(5.0)
+    assert rollout.rollout.state is RolloutState.PAUSED
+
+    rollout.ask(Ask.RESUME)
+
+    assert answer(rollout) == "already"
+    assert rollout.rollout.ledger.causes == {"freeze": "fair"}
+
+
+def test_freeze_that_begins_before_the_start_is_kept_after_a_pause():
+    freeze = Freeze(50.0, 200.0, "fair")
+    rollout = hand(schedule=Schedule(start_at=100.0, freezes=(freeze,)))
+    rollout.ask(Ask.PAUSE)
+    rollout.tick(60.0)
+
+    rollout.ask(Ask.RESUME)
+    rollout.tick(150.0)
+    before = rollout.rollout.state
+    rollout.tick(200.0)
+
+    assert before is RolloutState.SCHEDULED
+    assert rollout.rollout.state is RolloutState.RUNNING

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.device.reason import Reason
-from orchestrator.plan.resolved import Budget, Gate, Probe, ProbeKind, ResolvedWave, Stage
+from orchestrator.plan.resolved import Budget, Gate, Probe, ProbeKind, ResolvedWave, Retries, Stage
 from orchestrator.rollout.actions import Work
 from orchestrator.rollout.events import Ask
 from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
@@ -205,3 +205,53 @@ def test_soak_that_starts_over_is_waited_for_again():
     rollout.ask(Ask.RESUME, accept_failures=True)
 
     assert waves(rollout)[0] is not WaveState.PASSED
+
+
+def test_wave_whose_devices_were_not_reached_passes_with_a_reason():
+    """Too many that were never started are inconclusive, not a trip (R7)."""
+    rollout = hand(limits={}, retries=Retries(count=0))
+    rollout.report(A, Reason.UNREACHABLE, reached=False)
+    assert list(rollout.rollout.ledger.causes) == ["unreachable"]
+
+    rollout.ask(Ask.PROMOTE)
+    without_a_reason = rollout.lines("operator")[-1].data["answer"]
+    rollout.ask(Ask.PROMOTE, why="its mast is down")
+
+    assert without_a_reason == "refused"
+    assert waves(rollout) == [WaveState.PASSED, WaveState.RUNNING]
+    assert rollout.rollout.state is RolloutState.RUNNING
+
+
+def test_wave_that_is_not_its_turn_is_refused():
+    rollout = hand()
+    rollout.succeed(A)
+
+    rollout.ask(Ask.PROMOTE, wave="rest")
+
+    assert rollout.lines("operator")[-1].data["answer"] == "refused"
+    assert waves(rollout)[0] is WaveState.SOAKING
+
+
+def test_all_soaks_may_be_ended_beforehand_and_once():
+    rollout = hand()
+
+    rollout.ask(Ask.PROMOTE, full=True)
+    first = rollout.lines("operator")[-1].data["answer"]
+    rollout.ask(Ask.PROMOTE, full=True)
+    rollout.succeed(A)
+
+    assert (first, rollout.lines("operator")[-1].data["answer"]) == ("done", "already")
+    assert waves(rollout) == [WaveState.PASSED, WaveState.RUNNING]
+
+
+def test_inconclusive_wave_that_passes_in_full_soaks_no_more():
+    rollout = hand(gate())
+    rollout.succeed(A)
+    rollout.tick(600.0)
+    rollout.prove(A)
+    rollout.sample(0)
+
+    rollout.ask(Ask.PROMOTE, why="known outage", full=True)
+
+    assert rollout.rollout.ledger.soaks_ended
+    assert waves(rollout)[0] is WaveState.PASSED

@@ -285,7 +285,7 @@ async def test_rollouts_of_the_same_inputs_started_at_once_become_one(
     from orchestrator.store import transactions
 
     held = Held(other)
-    await held.begin(lambda c: transactions.start(c, "r-1", PLAN, changes(entry(1))))
+    await held.begin(lambda c: transactions.start(c, "r-1", PLAN, changes(entry(1)), alone=False))
     second = asyncio.ensure_future(store.start("r-2", PLAN, changes(entry(1))))
     await until_blocked(postgres, postgres_url)
 

@@ -14,6 +14,9 @@ def test_identity_is_read_from_the_plan():
         "plan_sha256": "9" * 64,
         "inventory_sha256": "1" * 64,
         "artifact_sha256": "a" * 64,
+        "component": "main",
+        "priority": 500,
+        "release": "",
     }
 
 
@@ -21,7 +24,7 @@ def test_identity_is_read_from_the_plan():
 def test_plan_without_identity_gives_empty_columns(plan):
     found = records.identity(plan)
 
-    assert set(found.values()) == {"", found["plan_digest"]}
+    assert set(found.values()) == {"", found["plan_digest"], "main", 500}
     assert len(found["plan_digest"]) == 64
 
 

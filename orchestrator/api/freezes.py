@@ -1,0 +1,75 @@
+"""Freezing every rollout of a store at once, and letting them go on."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+from orchestrator.api.owners import person
+from orchestrator.api.stores import open_state, state_exists
+from orchestrator.api.values import Settings
+from orchestrator.errors import PlanError
+from orchestrator.rollout.around import FleetFreeze
+from orchestrator.units import parse_duration
+
+
+async def freeze(settings: Settings, *, reason: str, until: str | None) -> FleetFreeze:
+    """Lets no rollout start anything until then, or until `unfreeze`; ways back stay free.
+
+    Args:
+        settings: the operator's configuration.
+        reason: why, for everybody who looks.
+        until: a time with its zone, as `2026-12-27T06:00+01:00`, or a duration from now.
+
+    Raises:
+        PlanError: `until` is neither, or lies in the past.
+        StoreError: the store failed.
+    """
+    now = time.time()
+    frozen = FleetFreeze(reason, person(), now, None if until is None else _moment(until, now))
+    async with open_state(settings) as store:
+        await store.freeze(frozen)
+    return frozen
+
+
+async def unfreeze(settings: Settings) -> FleetFreeze | None:
+    """Ends the freeze; gives the one that was on.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    found = await frozen(settings)
+    if found is not None:
+        async with open_state(settings) as store:
+            await store.freeze(None)
+    return found
+
+
+async def frozen(settings: Settings) -> FleetFreeze | None:
+    """The freeze that is on now.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    if not state_exists(settings):
+        return None
+    async with open_state(settings) as store:
+        found = await store.frozen()
+    return found if found is not None and found.is_on(time.time()) else None
+
+
+def _moment(text: str, now: float) -> float:
+    hint = "write a time with its zone, as `2026-12-27T06:00+01:00`, or a duration, as `12h`"
+    try:
+        at = now + parse_duration(text)
+    except ValueError:
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise PlanError(f"`{text}` is no time", hint=hint, code="S212") from error
+        if found.tzinfo is None:
+            raise PlanError(f"`{text}` names no zone", hint=hint, code="S212") from None
+        at = found.timestamp()
+    if at <= now:
+        raise PlanError(f"`{text}` is over already", hint=hint, code="S212")
+    return at

@@ -1,0 +1,31 @@
+"""`rollout unfreeze`."""
+
+from __future__ import annotations
+
+import typer
+
+from orchestrator import api
+from orchestrator.cli.options import Common, command
+from orchestrator.cli.running import wait_for
+from orchestrator.cli.session import start
+from orchestrator.cli.streams import say
+from orchestrator.errors import ExitCode
+
+app = typer.Typer()
+
+
+@command(
+    app,
+    examples="""
+rollout unfreeze
+""",
+)
+def unfreeze(*, common: Common) -> int:
+    """Let the rollouts go on that `rollout freeze` paused.
+
+    Those without an engine go on with `rollout resume` or `rollout apply`.
+    """
+    session = start(common)
+    found = wait_for(api.unfreeze(session.settings))
+    say("no rollout is frozen any more" if found else "nothing was frozen")
+    return ExitCode.DONE

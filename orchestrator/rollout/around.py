@@ -1,0 +1,91 @@
+"""What is known beyond one rollout: other rollouts, other plans' releases, a freeze for all.
+
+Read from the store by the engine and handed to the machine in events, which decides.
+
+Law: only a rollout that has begun and is not over works on devices. So its state is its claim: that
+is taken in the transaction that brings it into such a state, survives every crash with it, and ends
+with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from orchestrator.device.model import DeviceId
+from orchestrator.rollout.states import BEFORE_START, TERMINAL_ROLLOUT, RolloutState
+
+Row = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Another rollout of the same component that goes first on devices of this one.
+
+    `begun`: it works on them; otherwise it waits for them, and its turn comes before. `driven`: an
+    engine runs it. `device` is one of the `shared` devices.
+    """
+
+    rollout_id: str
+    plan: str
+    priority: int
+    begun: bool
+    driven: bool
+    shared: int
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class FleetFreeze:
+    """No rollout of the store may start anything, until then (UTC seconds) or further notice."""
+
+    reason: str
+    who: str
+    at: float
+    until_at: float | None = None
+
+    @property
+    def text(self) -> str:
+        """Why, and who says so."""
+        return f"{self.reason} (all rollouts, by {self.who})"
+
+    def is_on(self, now: float) -> bool:
+        """Whether it has not run out."""
+        return self.until_at is None or now < self.until_at
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What one look found.
+
+    Attributes:
+        busy: rollouts that go first; looked for only while this one has not begun.
+        running: by plan, the release that each device was last proven to run.
+        frozen: the freeze of the whole store, if there is one.
+    """
+
+    busy: tuple[Neighbour, ...] = ()
+    running: Mapping[str, Mapping[DeviceId, str]] = field(default_factory=dict)
+    frozen: FleetFreeze | None = None
+
+
+def holds(state: RolloutState, *, begun: bool) -> bool:
+    """Whether a rollout in this state has its devices for itself; one may be paused unbegun."""
+    return begun and state not in BEFORE_START and state not in TERMINAL_ROLLOUT
+
+
+def row_holds(row: Row) -> bool:
+    """The same of a stored rollout."""
+    return holds(RolloutState(str(row["state"])), begun=row.get("begun_at", 0.0) is not None)
+
+
+def row_waits(row: Row) -> bool:
+    """Whether a stored rollout waits for its turn."""
+    waiting = row.get("waiting")
+    in_time = RolloutState(str(row["state"])) in BEFORE_START
+    return in_time and isinstance(waiting, Mapping) and "rollout" in waiting
+
+
+def goes_first(one: tuple[int, float, str], other: tuple[int, float, str]) -> bool:
+    """Which of two waiting rollouts has its turn first, by (priority, created at, id)."""
+    return (-one[0], *one[1:]) < (-other[0], *other[1:])

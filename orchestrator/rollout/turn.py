@@ -1,0 +1,106 @@
+"""Whether it is this rollout's turn: what keeps it from beginning beside its own schedule.
+
+Laws:
+1. It begins only after a look at what is around; a freeze of all rollouts, unmet requirements of
+   all its devices and rollouts that go first keep it scheduled, and it tells which.
+2. Another rollout is superseded only where this one's priority is not lower. It ends by itself,
+   after its devices in flight have finished; this one begins after that.
+3. The store looks once more in the transaction in which it begins: of two, one begins.
+
+Source: design "rollout-rules", "States of a rollout" and "Further behaviour": conflicts.
+"""
+
+from __future__ import annotations
+
+from orchestrator.plan.requires import unmet
+from orchestrator.plan.resolved import OnConflict
+from orchestrator.rollout.around import FleetFreeze, Neighbour, Surroundings
+from orchestrator.rollout.events import Ask, OperatorAsked
+from orchestrator.rollout.ledger import START_TIMER, Ledger
+from orchestrator.rollout.states import RolloutState
+
+FREEZE = "freeze"
+REQUIRES = "requires"
+ROLLOUT = "rollout"
+REQUIRES_SLOT = ("/requires", "")  # of devices that wait for other plans; no label has a slash
+
+
+def looked(led: Ledger, around: Surroundings) -> None:
+    """Takes in what is around now."""
+    known = None if led.around is None else led.around.running
+    led.around = around
+    if led.plan.requires and around.running != known:
+        led.unmet = unmet(led.plan, around.running)
+        led.slots.freed[REQUIRES_SLOT] = None
+        if not led.unmet:
+            led.waiting.pop(REQUIRES, None)
+
+
+def fleet_freeze(led: Ledger) -> FleetFreeze | None:
+    """The freeze of all rollouts that is on now."""
+    frozen = None if led.around is None else led.around.frozen
+    return frozen if frozen is not None and frozen.is_on(led.now) else None
+
+
+def has_come(led: Ledger) -> bool:
+    """Whether it may begin as far as others are concerned; otherwise says what it waits for."""
+    if led.around is None:
+        return False
+    frozen = fleet_freeze(led)
+    if frozen is not None:
+        led.set_timer(START_TIMER, frozen.until_at)
+        wait_for(led, FREEZE, frozen.text)
+        return False
+    led.waiting.pop(FREEZE, None)
+    if len(led.unmet) == len(led.devices):
+        wait_for(led, REQUIRES, next(iter(led.unmet.values())))
+        return False
+    if led.around.busy:
+        _stand_behind(led, led.around.busy)
+        return False
+    led.waiting.pop(ROLLOUT, None)
+    led.superseding = []
+    return True
+
+
+def wait_for(led: Ledger, what: str, detail: str) -> None:
+    """Keeps what it waits for, and journals it where that is news."""
+    if led.waiting.get(what) != detail:
+        led.waiting[what] = detail
+        led.note("waiting", data={"for": what, "detail": detail})
+
+
+def _stand_behind(led: Ledger, busy: tuple[Neighbour, ...]) -> None:
+    told = "; ".join(_text(one) for one in busy)
+    wait_for(led, ROLLOUT, told)
+    if led.plan.on_conflict is OnConflict.FAIL:
+        led.state = RolloutState.REJECTED
+    if led.plan.on_conflict is not OnConflict.SUPERSEDE:
+        return
+    for one in busy:
+        if led.plan.priority >= one.priority and one.rollout_id not in led.superseding:
+            led.superseding.append(one.rollout_id)
+            led.note("superseding", data={"rollout": one.rollout_id, "plan": one.plan})
+            who = f"rollout {led.rollout_id}"
+            why = f"superseded by plan `{led.plan.name}`, release {led.plan.release}"
+            led.asks.append((one.rollout_id, OperatorAsked(led.now, Ask.SUPERSEDE, who, why)))
+
+
+def _text(one: Neighbour) -> str:
+    devices = f"`{one.device}`" if one.shared == 1 else f"{one.shared} of its devices"
+    does = "works on" if one.begun else "comes first for"
+    return f"rollout `{one.rollout_id}` of plan `{one.plan}` {does} {devices}"
+
+
+def is_served(led: Ledger) -> bool:
+    """Whether an engine is ending every rollout that it waits for: that does not take long."""
+    busy = () if led.around is None else led.around.busy
+    return bool(busy) and all(one.driven and one.rollout_id in led.superseding for one in busy)
+
+
+def orphans(led: Ledger) -> tuple[str, ...]:
+    """Rollouts that were asked to end, and that no engine drives."""
+    busy = () if led.around is None else led.around.busy
+    return tuple(
+        one.rollout_id for one in busy if not one.driven and one.rollout_id in led.superseding
+    )
