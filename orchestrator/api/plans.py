@@ -208,10 +208,7 @@ async def _held(settings: Settings, artifact_sha256: str) -> Mapping[DeviceId, s
         return {}
     async with open_state(settings) as store:
         found = await store.held(artifact_sha256)
-    return {
-        device: f"{one.why} in rollout `{one.rollout_id}`, held since {instant(one.since)}"
-        for device, one in found.items()
-    }
+    return {device: f"{one.text}, held since {instant(one.since)}" for device, one in found.items()}
 
 
 def _from_root(settings: Settings, plan: Path) -> str:

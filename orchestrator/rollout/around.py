@@ -13,9 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.device.model import DeviceId
+from orchestrator.rollout.held import Held, Row
 from orchestrator.rollout.states import BEFORE_START, TERMINAL_ROLLOUT, RolloutState
-
-Row = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +61,13 @@ class Surroundings:
         busy: rollouts that go first; looked for only while this one has not begun.
         running: by plan, the release that each device was last proven to run.
         frozen: the freeze of the whole store, if there is one.
+        held: devices of this one that another rollout held back from its artifact, or from all.
     """
 
     busy: tuple[Neighbour, ...] = ()
     running: Mapping[str, Mapping[DeviceId, str]] = field(default_factory=dict)
     frozen: FleetFreeze | None = None
+    held: Mapping[DeviceId, Held] = field(default_factory=dict)
 
 
 def holds(state: RolloutState, *, begun: bool) -> bool:

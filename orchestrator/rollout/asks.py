@@ -16,7 +16,16 @@ from collections.abc import Callable, Iterable
 
 from orchestrator.device.reason import CLASS_OF, Reason
 from orchestrator.plan.resolved import OfflinePolicy
-from orchestrator.rollout import approving, brakes, gating, joining, moves, promoting, retreat
+from orchestrator.rollout import (
+    approving,
+    brakes,
+    gating,
+    joining,
+    moves,
+    promoting,
+    retreat,
+    turn,
+)
 from orchestrator.rollout.answers import Answer, Kind, already, done, refused
 from orchestrator.rollout.events import Ask, OperatorAsked, TakeBack, Value
 from orchestrator.rollout.ledger import Ledger
@@ -173,7 +182,7 @@ def _was_cancelled(rec: DeviceRecord) -> bool:
 def _try_again(led: Ledger, wave: WaveRecord, fits: Callable[[DeviceRecord], bool]) -> None:
     for device in tuple(wave.members):
         rec = led.devices[device]
-        if _may_try_again(rec) and fits(rec):
+        if _may_try_again(led, rec) and fits(rec):
             again(led, rec)
 
 
@@ -263,7 +272,7 @@ def _retry(led: Ledger, event: OperatorAsked) -> Answer:
         return of_class and (not names or rec.id in names)
 
     members = (led.devices[device] for each in led.under_way() for device in each.members)
-    if not any(_may_try_again(rec) and fits(rec) for rec in members):
+    if not any(_may_try_again(led, rec) and fits(rec) for rec in members):
         which = f" of class {event.only}" if event.only is not None else ""
         return already(f"no device is left to be tried again{which}")
 
@@ -276,8 +285,9 @@ def _retry(led: Ledger, event: OperatorAsked) -> Answer:
     return done(again_all)
 
 
-def _may_try_again(rec: DeviceRecord) -> bool:
-    return rec.state in _RETRIABLE and not rec.shunned
+def _may_try_again(led: Ledger, rec: DeviceRecord) -> bool:
+    held = turn.held_by_others(led, rec.id) is not None
+    return rec.state in _RETRIABLE and not rec.shunned and not held
 
 
 def _roll_back(led: Ledger, event: OperatorAsked) -> Answer:

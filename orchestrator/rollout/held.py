@@ -9,12 +9,14 @@ Laws:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import CONNECT_REASONS, Reason
-from orchestrator.rollout.changes import Row
 from orchestrator.rollout.states import DeviceState
+
+Row = Mapping[str, object]
 
 EVERYWHERE = DeviceState.ROLLBACK_FAILED
 _HOLDS = frozenset({DeviceState.FAILED, DeviceState.ROLLED_BACK, EVERYWHERE})
@@ -33,6 +35,11 @@ class Held:
     why: str
     rollout_id: str
     everywhere: bool
+
+    @property
+    def text(self) -> str:
+        """What became of it, and where."""
+        return f"{self.why} in rollout `{self.rollout_id}`"
 
 
 def holds(row: Row) -> bool:

@@ -61,6 +61,12 @@ _GOOD_END = frozenset({DeviceState.SUCCEEDED, DeviceState.UNCHANGED})
 
 def advance(led: Ledger) -> None:
     """Goes on as far as the state allows; constant time when nothing is to be done."""
+    _go_on(led)
+    while slots.fill(led):  # a device that is left out may settle its wave
+        _go_on(led)
+
+
+def _go_on(led: Ledger) -> None:
     while True:
         before = (led.state, led.current, led.waves[led.current].state)
         approving.look(led)
@@ -71,7 +77,6 @@ def advance(led: Ledger) -> None:
             break
         if led.state in TERMINAL_ROLLOUT:
             break
-    slots.fill(led)
 
 
 def _look_at_freezes(led: Ledger) -> None:

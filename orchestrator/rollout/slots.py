@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
+from orchestrator.device.reason import Reason
 from orchestrator.rollout import brakes, moves, pacing, turn
 from orchestrator.rollout.hours import Closed
 from orchestrator.rollout.ledger import RATE_TIMER, ZONE_TIMER, Ledger
@@ -34,20 +35,22 @@ _GOING = frozenset({DeviceState.STAGED, DeviceState.BLOCKED})
 _OPEN = frozenset({WaveState.RUNNING, WaveState.WAITING})
 
 
-def fill(led: Ledger) -> None:
-    """Grants slots of the running wave."""
+def fill(led: Ledger) -> bool:
+    """Grants slots of the running wave; whether a device was left out instead."""
     if not moves.may_start(led):
-        return
+        return False
     follow = led.state is RolloutState.CATCHING_UP
     waves = [wave for wave in led.under_way() if follow or (wave.state in _OPEN and wave.cleared)]
     if waves:
         freed, led.slots.freed = led.slots.freed, {}
+    left_out = False
     for wave in waves:
         _unpark(led, wave, freed)
         _activate(led, wave)
-        _start(led, wave)
+        left_out |= _start(led, wave)
     if not follow and waves:
         _look_at_waiting(led, waves[0])
+    return left_out
 
 
 def _look_at_waiting(led: Ledger, wave: WaveRecord) -> None:
@@ -96,13 +99,18 @@ def _activate(led: Ledger, wave: WaveRecord) -> None:
         _park_for_hours(led, wave, rec, closed)
 
 
-def _start(led: Ledger, wave: WaveRecord) -> None:
+def _start(led: Ledger, wave: WaveRecord) -> bool:
+    left_out = False
     ahead_max = AHEAD_FACTOR * wave.bound
     most = wave.plan.max_parallel
     while wave.queue and led.at_work_beside(wave) < most and wave.ahead < ahead_max:
         rec = led.devices[wave.queue[0]]
         if rec.state not in _STARTABLE or rec.wave != wave.index:
             wave.queue.popleft()
+        elif (held := turn.held_by_others(led, rec.id)) is not None:
+            wave.queue.popleft()
+            moves.finish(led, rec, DeviceState.SKIPPED, Reason.HELD, held.text)
+            left_out, ahead_max = True, AHEAD_FACTOR * wave.bound
         elif (closed := led.hours.start(rec.id, led.now)) is not None:
             _park_for_hours(led, wave, led.devices[wave.queue.popleft()], closed)
         elif (lack := led.unmet.get(rec.id)) is not None:
@@ -118,6 +126,7 @@ def _start(led: Ledger, wave: WaveRecord) -> None:
                 wave.state = WaveState.RUNNING
             led.last_start_at = led.now
             moves.transfer(led, rec)
+    return left_out
 
 
 def was_away(led: Ledger, rec: DeviceRecord) -> bool:

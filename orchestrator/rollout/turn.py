@@ -12,10 +12,12 @@ Source: design "rollout-rules", "States of a rollout" and "Further behaviour": c
 
 from __future__ import annotations
 
+from orchestrator.device.model import DeviceId
 from orchestrator.plan.requires import unmet
 from orchestrator.plan.resolved import OnConflict
 from orchestrator.rollout.around import FleetFreeze, Neighbour, Surroundings
 from orchestrator.rollout.events import Ask, OperatorAsked
+from orchestrator.rollout.held import Held
 from orchestrator.rollout.ledger import START_TIMER, Ledger
 from orchestrator.rollout.states import RolloutState
 
@@ -40,6 +42,11 @@ def fleet_freeze(led: Ledger) -> FleetFreeze | None:
     """The freeze of all rollouts that is on now."""
     frozen = None if led.around is None else led.around.frozen
     return frozen if frozen is not None and frozen.is_on(led.now) else None
+
+
+def held_by_others(led: Ledger, device: DeviceId) -> Held | None:
+    """What another rollout's end keeps the device from: this artifact, or everything."""
+    return None if led.around is None else led.around.held.get(device)
 
 
 def has_come(led: Ledger) -> bool:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, and_, func, insert, or_, select, update
 
 from orchestrator.device.model import DeviceId
 from orchestrator.errors import ClaimedError
@@ -23,6 +23,7 @@ from orchestrator.rollout.states import TERMINAL_ROLLOUT, DeviceState
 from orchestrator.store.schema import FREEZE, devices, held, leases, meta, rollouts
 
 Connection = sqlalchemy.Connection
+Condition = sqlalchemy.ColumnElement[bool]
 Running = dict[str, dict[DeviceId, str]]
 
 _PROVEN = frozenset({DeviceState.SUCCEEDED.value, DeviceState.UNCHANGED.value})
@@ -184,12 +185,28 @@ def frozen(connection: Connection) -> FleetFreeze | None:
 
 def held_devices(connection: Connection, artifact_sha256: str) -> dict[DeviceId, Held]:
     """Devices that are held back from an artifact, or from every one."""
-    here = sqlalchemy.or_(held.c.artifact_sha256 == artifact_sha256, held.c.everywhere == 1)
+    return _held(connection, select(held), held.c.artifact_sha256 == artifact_sha256)
+
+
+def held_by_others(connection: Connection, rollout_id: str) -> dict[DeviceId, Held]:
+    """Devices of a rollout that another one holds back from its artifact, or from every one."""
     query = (
         select(held)
-        .where(here, held.c.freed_at.is_(None))
-        .order_by(held.c.everywhere, held.c.since)
+        .join(rollouts, rollouts.c.id == rollout_id)
+        .join(
+            devices,
+            and_(devices.c.rollout_id == rollouts.c.id, devices.c.device == held.c.device),
+        )
+        .where(held.c.rollout_id != rollout_id)
     )
+    return _held(connection, query, held.c.artifact_sha256 == rollouts.c.artifact_sha256)
+
+
+def _held(
+    connection: Connection, query: sqlalchemy.Select[*tuple[object, ...]], same: Condition
+) -> dict[DeviceId, Held]:
+    query = query.where(or_(same, held.c.everywhere == 1), held.c.freed_at.is_(None))
+    query = query.order_by(held.c.everywhere, held.c.since)
     return {
         DeviceId(row.device): Held(
             DeviceId(row.device), row.since, row.why, row.rollout_id, bool(row.everywhere)

@@ -177,7 +177,8 @@ class SqlStore:
             now_s = self._now(connection, now)
             busy = () if begun else beyond.going_first(connection, rollout_id, now=now_s)
             running = self._running(connection, rollout_id, plans) if plans else {}
-            return Surroundings(busy, running, beyond.frozen(connection))
+            held = beyond.held_by_others(connection, rollout_id)  # last: nobody busy added to it
+            return Surroundings(busy, running, beyond.frozen(connection), held)
 
         return await self._writer.read(look)
 

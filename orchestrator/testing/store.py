@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from orchestrator.device.model import DeviceId
 from orchestrator.engine.ports import Changes, Lease, Row, Stored
 from orchestrator.errors import ClaimedError, LeaseError, StoreError
+from orchestrator.rollout import held
 from orchestrator.rollout.around import (
     FleetFreeze,
     Neighbour,
@@ -21,6 +22,7 @@ from orchestrator.rollout.around import (
     row_waits,
 )
 from orchestrator.rollout.events import JournalEntry, OperatorAsked
+from orchestrator.rollout.held import Held
 from orchestrator.testing.outbox import MemoryOutbox
 
 
@@ -111,7 +113,21 @@ class MemoryStore:
         """What is around a rollout."""
         begun = row_holds(self._row(rollout_id))
         busy = () if begun else self._going_first(rollout_id, now)
-        return Surroundings(busy, self._running(rollout_id, plans), self.frozen)
+        running, held_back = self._running(rollout_id, plans), self._held(rollout_id)
+        return Surroundings(busy, running, self.frozen, held_back)
+
+    def _held(self, rollout_id: str) -> dict[DeviceId, Held]:
+        mine = self._rollouts[rollout_id]
+        found = {}
+        for other, kept in self._rollouts.items():
+            same = self._artifact(other) == self._artifact(rollout_id)
+            for device in mine.devices.keys() & kept.devices.keys():
+                row = json.loads(kept.devices[device])
+                everywhere = row["state"] == held.EVERYWHERE
+                if other != rollout_id and held.holds(row) and (same or everywhere):
+                    since, why = held.since(row), held.why(row)
+                    found[device] = Held(device, since, why, other, everywhere)
+        return found
 
     def _row(self, rollout_id: str) -> dict[str, object]:
         row: dict[str, object] = json.loads(self._rollouts[rollout_id].rollout)
@@ -120,6 +136,10 @@ class MemoryStore:
     def _plan(self, rollout_id: str) -> dict[str, object]:
         plan: dict[str, object] = json.loads(self._rollouts[rollout_id].plan_json)
         return plan
+
+    def _artifact(self, rollout_id: str) -> object:
+        artifact = self._plan(rollout_id).get("artifact")
+        return artifact.get("sha256") if isinstance(artifact, dict) else None
 
     def _rank(self, rollout_id: str) -> tuple[int, float, str]:
         first = self._rollouts[rollout_id].journal[0]

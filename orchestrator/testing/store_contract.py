@@ -17,11 +17,14 @@ from orchestrator.plan.joiners import Joiner
 from orchestrator.plan.resolved import PlannedDevice, Probe, ProbeKind
 from orchestrator.rollout.around import Neighbour
 from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked
+from orchestrator.rollout.held import Held
 from orchestrator.testing.refusal import refused
 
 R, S = "r-contract", "r-other"  # rollouts
 A, B, C = DeviceId("dev-0001"), DeviceId("dev-0002"), DeviceId("dev-0003")
 PLAN = b'{"name":"contract"}'
+SAME = b'{"name":"contract","artifact":{"sha256":"aa"}}'
+OTHER = b'{"name":"contract","artifact":{"sha256":"bb"}}'
 HIGH = b'{"name":"urgent","priority":900}'
 TTL_S = 10.0
 NOW = 1_800_000_000.0
@@ -432,6 +435,32 @@ class StoreContract:
                 (Ask.SUPERSEDE, "rollout r-contract", "newer")
             ]
             assert len(await held.store.requests(S, after=0)) == 1
+
+    async def test_device_that_another_rollout_holds_is_known_while_it_is_in_question(self) -> None:
+        """From its artifact; from every one where it could not go back."""
+        async with self.make() as case:
+            await case.store.create(R, SAME, scheduled(A, B, C))
+            await case.store.create(S, SAME, changes(1, devices=rows(A, B)))
+            await case.store.create("r-3", OTHER, changes(1, devices=rows(B, C)))
+            failed: Row = {"state": "failed", "reason": "check_failed", "since": NOW}
+            stuck: Row = {"state": "rollback_failed", "since": NOW}
+            for rollout, ends in ((S, {A: failed}), ("r-3", {B: failed, C: stuck})):
+                lease = await case.leases.acquire(rollout, "me", ttl_s=TTL_S, now=NOW)
+                await case.store.commit(lease, [changes(2, devices=ends)])
+
+            waiting = await case.store.around(R, plans=(), now=NOW)
+            own = await case.store.around(S, plans=(), now=NOW)
+            lease = await case.leases.acquire(S, "me", ttl_s=TTL_S, now=NOW)
+            await case.store.commit(lease, [changes(3, devices={A: {"state": "queued"}})])
+            retried = await case.store.around(R, plans=(), now=NOW)
+
+            quarantined = Held(C, NOW, "rollback failed", "r-3", True)
+            assert waiting.held == {
+                A: Held(A, NOW, "failed (check_failed)", S, False),
+                C: quarantined,
+            }
+            assert own.held == {}
+            assert retried.held == {C: quarantined}
 
     # --- other plans -------------------------------------------------------------------------
 

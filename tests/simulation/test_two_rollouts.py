@@ -1,6 +1,8 @@
 """I3: two rollouts at once want the same devices; engines are killed at any moment.
 
-The check folds what is committed and shares nothing with the engine.
+And none starts what another one holds back: the same artifact on a device on which it failed, or
+anything on one that could not go back. The check folds what is committed and shares nothing with
+the engine.
 """
 
 import asyncio
@@ -27,6 +29,8 @@ ENDS = {"succeeded", "succeeded_with_exceptions", "aborted", "rolled_back", "fai
         "rejected"}  # fmt: skip
 AT_WORK = {"preflight", "transferring", "staged", "activating", "rebooting", "verifying",
            "committing", "rolling_back", "uncertain"}  # fmt: skip
+ON_THE_WAY = {"unreachable", "connection_lost", "timeout", "host_key", "authentication", "lost",
+              "reverted"}  # fmt: skip
 LATENCY_S = 0.3
 CHECK = Gate(
     "service", Stage.DEVICE, Probe(ProbeKind.CHECK, check="s"), success_when="result.exit == 0"
@@ -34,11 +38,13 @@ CHECK = Gate(
 
 
 class WatchedStore(MemoryStore):
-    """Folds every commit: who is at work on which device."""
+    """Folds every commit: who is at work on which device, and who holds it back."""
 
-    def __init__(self):
+    def __init__(self, artifacts):
         super().__init__()
+        self.artifacts = artifacts
         self.at_work = {}
+        self.holds = []
         self.broken = []
 
     async def around(self, rollout_id, **how):
@@ -57,9 +63,23 @@ class WatchedStore(MemoryStore):
             for other, theirs in self.at_work.items():
                 if other != lease.rollout_id and entry.device in mine & theirs:
                     self.broken.append((lease.rollout_id, other, entry.device))
+            self.see_holds(lease.rollout_id, entry)
+
+    def see_holds(self, rollout_id, entry):
+        to, artifact = entry.data["to"], self.artifacts[rollout_id]
+        if to == "rollback_failed":
+            self.holds.append((rollout_id, entry.device, None))
+        elif to in ("failed", "rolled_back") and entry.data.get("reason") not in ON_THE_WAY:
+            self.holds.append((rollout_id, entry.device, artifact))
+        elif to == "transferring":
+            self.broken += (
+                hold
+                for hold in self.holds
+                if hold[0] != rollout_id and hold[1] == entry.device and hold[2] in (None, artifact)
+            )
 
 
-def plan_of(rng, name, devices):
+def plan_of(rng, name, devices, artifact):
     some = tuple(rng.sample(devices, rng.randint(1, len(devices))))
     waves = [ResolvedWave("canary", "1", some[:1], soak_s=5.0)]
     if some[1:]:
@@ -67,7 +87,7 @@ def plan_of(rng, name, devices):
     return make_plan(
         waves,
         name=name,
-        artifact=SimulatedArtifact.of(name),
+        artifact=SimulatedArtifact.of(artifact),
         gates=(CHECK,),
         priority=rng.choice((400, 500, 600)),
         on_conflict=rng.choice((OnConflict.QUEUE, OnConflict.QUEUE, OnConflict.SUPERSEDE)),
@@ -91,7 +111,8 @@ async def drive(rng, world, rollout_id, plan):
             rollout = task.result().rollout
             if rollout.is_terminal:
                 return rollout.state.value
-            if rollout.state.value == "halted":
+            paused = rollout.state.value == "paused" and not rollout.is_waiting
+            if rollout.state.value == "halted" or paused:
                 ask = Ask.ROLLBACK if rng.random() < 0.5 else Ask.ABORT
                 world.store.ask(rollout_id, OperatorAsked(world.clock.now(), ask, "drawn"))
         await asyncio.sleep(rng.uniform(0.5, 20))
@@ -102,10 +123,17 @@ async def simulated(seed):
     rng = random.Random(seed)
     clock = VirtualClock()
     devices = device_ids(rng.randint(1, 8))
-    plans = {f"r-{name}": plan_of(rng, name, devices) for name in ("one", "two", "three")}
+    names = ("one", "two", "three")
+    artifacts = {name: rng.choice((name, "one")) for name in names}
+    plans = {f"r-{name}": plan_of(rng, name, devices, artifacts[name]) for name in names}
     releases = {
-        name: Release(name, SimulatedArtifact.of(name).manifest_sha256, healthy=rng.random() < 0.8)
-        for name in ("one", "two", "three")
+        name: Release(
+            name,
+            SimulatedArtifact.of(name).manifest_sha256,
+            healthy=rng.random() < 0.7,
+            rollback_fails=rng.random() < 0.2,
+        )
+        for name in names
     }
     fleet = {
         device: SimulatedDevice(
@@ -117,7 +145,7 @@ async def simulated(seed):
         fleet, faults=rng.choice((None, Faults(refuse=0.05, lose_reply=0.05)))
     )
     world = World(plans["r-one"], transport, clock=clock)
-    world.store = WatchedStore()
+    world.store = WatchedStore({f"r-{name}": artifact for name, artifact in artifacts.items()})
 
     async def weather():
         await asyncio.sleep(rng.uniform(0, 60))
@@ -130,7 +158,7 @@ async def simulated(seed):
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_no_device_is_in_two_hands_and_every_rollout_ends(seed):
+def test_no_device_is_in_two_hands_or_tried_while_held_and_every_rollout_ends(seed):
     store, ends = run_virtual(simulated(seed))
 
     assert store.broken == []

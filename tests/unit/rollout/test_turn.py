@@ -1,10 +1,12 @@
 """What others mean for a rollout: conflicts, requirements and the freeze of all, by the rules' text."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
 from orchestrator.device.model import Address
+from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
 from orchestrator.plan.requires import unmet
 from orchestrator.plan.resolved import (
@@ -18,6 +20,7 @@ from orchestrator.plan.resolved import (
 )
 from orchestrator.rollout.around import FleetFreeze, Neighbour, Surroundings, goes_first
 from orchestrator.rollout.events import Ask
+from orchestrator.rollout.held import Held
 from orchestrator.rollout.states import DeviceState, RolloutState
 from orchestrator.rollout.story import tell
 from orchestrator.rollout.why import why
@@ -270,6 +273,85 @@ class TestFreezeOfAll:
         rollout.restart()
 
         assert rollout.rollout.state is RolloutState.PAUSED
+
+
+def held(device=A, **values):
+    values = {
+        "since": 5.0,
+        "why": "rolled back",
+        "rollout_id": "r-old",
+        "everywhere": False,
+    } | values
+    return {device: Held(device, **values)}
+
+
+class TestHeldMeanwhile:
+    """Pairs that others held after the plan was made: in a queue, or with a saved plan."""
+
+    def test_device_is_left_out_when_its_turn_comes_and_says_why(self):
+        rollout = hand(
+            waves=[ResolvedWave("all", "rest", (A, B))], around=Surroundings(held=held(A))
+        )
+        rollout.succeed(B)
+
+        rec = rollout.rollout.ledger.devices[A]
+        assert (rec.state, rec.reason) == (DeviceState.SKIPPED, Reason.HELD)
+        assert rec.detail == "rolled back in rollout `r-old`"
+        assert rec.attempt == 0
+        assert rollout.rollout.state is RolloutState.SUCCEEDED_WITH_EXCEPTIONS
+
+    def test_canary_that_is_held_is_no_evidence(self):
+        rollout = hand(around=Surroundings(held=held(A)))
+
+        assert rollout.state(A) is DeviceState.SKIPPED
+        assert rollout.rollout.state is RolloutState.PAUSED
+        assert rollout.rollout.ledger.causes.keys() == {"insufficient_evidence"}
+        assert rollout.wanted() == {}
+
+    def test_base_of_a_budget_shrinks_by_it(self):
+        wave = ResolvedWave("all", "rest", (A, B, C, D), max_fail_share=Fraction(1, 4))
+        rollout = hand(waves=[wave], around=Surroundings(held=held(D)))
+        rollout.succeed(A)
+
+        assert (rollout.rollout.ledger.waves[0].base, rollout.rollout.ledger.waves[0].allowed) == (
+            3,
+            0,
+        )
+
+    def test_device_that_was_let_go_before_its_turn_takes_part(self):
+        rollout = hand(around=Surroundings(held=held(B)))
+        rollout.look()
+        rollout.succeed(A)
+
+        assert rollout.wanted().keys() == {B, C}
+
+    def test_device_in_flight_finishes_its_way(self):
+        rollout = hand()
+        rollout.look(held=held(A, everywhere=True))
+        rollout.succeed(A)
+
+        assert rollout.state(A) is DeviceState.SUCCEEDED
+        assert rollout.wanted().keys() == {B, C}
+
+    def test_retry_needs_it_let_go_first(self):
+        rollout = hand(
+            waves=[ResolvedWave("all", "rest", (A, B))], around=Surroundings(held=held(A))
+        )
+        rollout.ask(Ask.RETRY, devices=(A,))
+        early = rollout.lines("operator")[-1].data["done"], rollout.state(A)
+        rollout.look()
+        rollout.ask(Ask.RETRY, devices=(A,))
+
+        assert early == (False, DeviceState.SKIPPED)
+        assert rollout.wanted().keys() == {A, B}
+
+    def test_what_is_held_is_not_told_as_a_failure(self):
+        rollout = hand(
+            waves=[ResolvedWave("all", "rest", (A, B))], around=Surroundings(held=held(A))
+        )
+
+        assert rollout.rollout.ledger.waves[0].counted == 0
+        assert rollout.rollout.state is RolloutState.RUNNING
 
 
 def runs(**releases):
