@@ -19,10 +19,9 @@ from orchestrator.rollout.states import BEFORE_START, TERMINAL_ROLLOUT, RolloutS
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """Another rollout of the same component that goes first on devices of this one.
+    """Another rollout of the same component that shares devices with this one.
 
-    `begun`: it works on them; otherwise it waits for them, and its turn comes before. `driven`: an
-    engine runs it. `device` is one of the `shared` devices.
+    `begun`: it works on them. `driven`: an engine runs it. `device` is one of the `shared` devices.
     """
 
     rollout_id: str
@@ -61,12 +60,15 @@ class Surroundings:
         busy: rollouts that go first; looked for only while this one has not begun.
         running: by plan, the release that each device was last proven to run.
         frozen: the freeze of the whole store, if there is one.
+        older: rollouts made before this one that have not begun, and that do not go first; looked
+            for as `busy` is.
         held: devices of this one that another rollout held back from its artifact, or from all.
     """
 
     busy: tuple[Neighbour, ...] = ()
     running: Mapping[str, Mapping[DeviceId, str]] = field(default_factory=dict)
     frozen: FleetFreeze | None = None
+    older: tuple[Neighbour, ...] = ()
     held: Mapping[DeviceId, Held] = field(default_factory=dict)
 
 

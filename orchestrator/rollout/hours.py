@@ -71,6 +71,11 @@ class Hours:
         ]
         return min(found, default=None)
 
+    def changes_at(self, now: float) -> float | None:
+        """When the hours of some device change next."""
+        found = (calendar.next_change(now) for calendar in self._start.values())
+        return min((at for at in found if at is not None), default=None)
+
     def freeze(self, now: float) -> Freeze | None:
         """The freeze that is on now; of several the one that ends last."""
         on = (each for each in self._schedule.freezes if each.from_at <= now < each.to_at)

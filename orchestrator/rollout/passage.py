@@ -104,6 +104,7 @@ def begin_in_time(led: Ledger) -> None:
     at = led.hours.opens_at(led.now)
     if at is None or at > led.now:
         led.set_timer(START_TIMER, at)
+        turn.not_now(led)
         return
     if not turn.has_come(led):
         return

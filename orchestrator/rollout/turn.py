@@ -3,9 +3,12 @@
 Laws:
 1. It begins only after a look at what is around; a freeze of all rollouts, unmet requirements of
    all its devices and rollouts that go first keep it scheduled, and it tells which.
-2. Another rollout is superseded only where this one's priority is not lower. It ends by itself,
-   after its devices in flight have finished; this one begins after that.
-3. The store looks once more in the transaction in which it begins: of two, one begins.
+2. Another rollout is superseded only where this one's priority is not lower, and where it works
+   on the devices already or is older. It ends by itself, after its devices in flight have
+   finished; this one begins after that.
+3. Who could not begin anyway, outside its hours or without what it requires, keeps no place in
+   the queue. A freeze of all rollouts costs nobody the place.
+4. The store looks once more in the transaction in which it begins: of two, one begins.
 
 Source: design "rollout-rules", "States of a rollout" and "Further behaviour": conflicts.
 """
@@ -21,6 +24,7 @@ from orchestrator.rollout.held import Held
 from orchestrator.rollout.ledger import START_TIMER, Ledger
 from orchestrator.rollout.states import RolloutState
 
+START = "start"
 FREEZE = "freeze"
 REQUIRES = "requires"
 ROLLOUT = "rollout"
@@ -60,14 +64,32 @@ def has_come(led: Ledger) -> bool:
         return False
     led.waiting.pop(FREEZE, None)
     if len(led.unmet) == len(led.devices):
+        led.waiting.pop(ROLLOUT, None)
         wait_for(led, REQUIRES, next(iter(led.unmet.values())))
         return False
-    if led.around.busy:
-        _stand_behind(led, led.around.busy)
+    if rivals := _rivals(led):
+        _stand_behind(led, rivals)
         return False
     led.waiting.pop(ROLLOUT, None)
     led.superseding = []
     return True
+
+
+def not_now(led: Ledger) -> None:
+    """Outside its own hours it waits for nobody, and nobody waits for it."""
+    if led.waiting:
+        led.waiting.clear()
+        led.note("waiting", data={"for": START, "detail": "its own hours"})
+
+
+def _rivals(led: Ledger) -> tuple[Neighbour, ...]:
+    """Rollouts that have to be over before this one begins."""
+    if led.around is None:
+        return ()
+    if led.plan.on_conflict is not OnConflict.SUPERSEDE:
+        return led.around.busy
+    older = (one for one in led.around.older if led.plan.priority >= one.priority)
+    return (*led.around.busy, *older)
 
 
 def wait_for(led: Ledger, what: str, detail: str) -> None:
@@ -77,14 +99,14 @@ def wait_for(led: Ledger, what: str, detail: str) -> None:
         led.note("waiting", data={"for": what, "detail": detail})
 
 
-def _stand_behind(led: Ledger, busy: tuple[Neighbour, ...]) -> None:
-    told = "; ".join(_text(one) for one in busy)
-    wait_for(led, ROLLOUT, told)
+def _stand_behind(led: Ledger, rivals: tuple[Neighbour, ...]) -> None:
+    wait_for(led, ROLLOUT, "; ".join(_text(led, one) for one in rivals))
+    led.set_timer(START_TIMER, led.hours.changes_at(led.now))
     if led.plan.on_conflict is OnConflict.FAIL:
         led.state = RolloutState.REJECTED
     if led.plan.on_conflict is not OnConflict.SUPERSEDE:
         return
-    for one in busy:
+    for one in rivals:
         if led.plan.priority >= one.priority and one.rollout_id not in led.superseding:
             led.superseding.append(one.rollout_id)
             led.note("superseding", data={"rollout": one.rollout_id, "plan": one.plan})
@@ -93,21 +115,23 @@ def _stand_behind(led: Ledger, busy: tuple[Neighbour, ...]) -> None:
             led.asks.append((one.rollout_id, OperatorAsked(led.now, Ask.SUPERSEDE, who, why)))
 
 
-def _text(one: Neighbour) -> str:
+def _text(led: Ledger, one: Neighbour) -> str:
     devices = f"`{one.device}`" if one.shared == 1 else f"{one.shared} of its devices"
-    does = "works on" if one.begun else "comes first for"
+    first = led.around is not None and one in led.around.busy
+    does = "works on" if one.begun else "comes first for" if first else "was made earlier for"
     return f"rollout `{one.rollout_id}` of plan `{one.plan}` {does} {devices}"
 
 
 def is_served(led: Ledger) -> bool:
     """Whether an engine is ending every rollout that it waits for: that does not take long."""
-    busy = () if led.around is None else led.around.busy
-    return bool(busy) and all(one.driven and one.rollout_id in led.superseding for one in busy)
+    rivals = _rivals(led)
+    return bool(rivals) and all(one.driven and one.rollout_id in led.superseding for one in rivals)
 
 
 def orphans(led: Ledger) -> tuple[str, ...]:
     """Rollouts that were asked to end, and that no engine drives."""
-    busy = () if led.around is None else led.around.busy
     return tuple(
-        one.rollout_id for one in busy if not one.driven and one.rollout_id in led.superseding
+        one.rollout_id
+        for one in _rivals(led)
+        if not one.driven and one.rollout_id in led.superseding
     )

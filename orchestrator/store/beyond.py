@@ -17,7 +17,14 @@ from sqlalchemy import Row, and_, func, insert, or_, select, update
 
 from orchestrator.device.model import DeviceId
 from orchestrator.errors import ClaimedError
-from orchestrator.rollout.around import FleetFreeze, Neighbour, goes_first, row_holds, row_waits
+from orchestrator.rollout.around import (
+    FleetFreeze,
+    Neighbour,
+    Surroundings,
+    goes_first,
+    row_holds,
+    row_waits,
+)
 from orchestrator.rollout.held import Held
 from orchestrator.rollout.states import TERMINAL_ROLLOUT, DeviceState
 from orchestrator.store.schema import FREEZE, devices, held, leases, meta, rollouts
@@ -35,13 +42,21 @@ _RANK = (
 )  # fmt: skip
 
 
+def around(connection: Connection, rollout_id: str, running: Running, now: float) -> Surroundings:
+    """What is around a rollout; `running`: what the plans that it needs run."""
+    begun = _has_begun(connection, rollout_id)
+    busy, older = ((), ()) if begun else neighbours(connection, rollout_id, now=now)
+    held_back = held_by_others(connection, rollout_id)  # after that: who is over has held its own
+    return Surroundings(busy, running, frozen(connection), older, held_back)
+
+
 def require_free(connection: Connection, rollout_id: str) -> None:
     """Lets a rollout begin where nobody goes first; the caller holds the lock of law 2.
 
     Raises:
         ClaimedError: names who does.
     """
-    busy = going_first(connection, rollout_id, now=0.0)
+    busy, _older = neighbours(connection, rollout_id, now=0.0)
     if busy:
         raise claimed(busy)
 
@@ -55,22 +70,30 @@ def claimed(busy: Sequence[Neighbour]) -> ClaimedError:
     return ClaimedError(message, hint=hint, code="S211")
 
 
-def going_first(connection: Connection, rollout_id: str, *, now: float) -> tuple[Neighbour, ...]:
-    """Rollouts that work on devices of this one, or that wait for them with an earlier turn."""
+def neighbours(
+    connection: Connection, rollout_id: str, *, now: float
+) -> tuple[tuple[Neighbour, ...], tuple[Neighbour, ...]]:
+    """Rollouts that share devices with this one: those that go first, and others that are older.
+
+    Those that go first work on them already, or wait for them with an earlier turn. Of the others,
+    those that were made before this one and have not begun.
+    """
     mine = connection.execute(select(*_RANK).where(rollouts.c.id == rollout_id)).one_or_none()
     if mine is None:
-        return ()
+        return (), ()
     query = select(*_RANK).where(
         rollouts.c.id != rollout_id,
         rollouts.c.component == mine.component,
         rollouts.c.state.not_in(sorted(TERMINAL_ROLLOUT)),
     )
-    others = {row.id: row for row in connection.execute(query) if _goes_first(row, mine)}
+    found = connection.execute(query).all()
+    first = {row.id for row in found if _goes_first(row, mine)}
+    others = {row.id: row for row in found if row.id in first or _age(row) < _age(mine)}
     if not others:
-        return ()
+        return (), ()
     shared = _shared(connection, rollout_id, others)
     driven = _driven(connection, others, now)
-    return tuple(
+    known = [
         Neighbour(
             row.id,
             row.plan_name,
@@ -82,11 +105,19 @@ def going_first(connection: Connection, rollout_id: str, *, now: float) -> tuple
         )
         for row in sorted(others.values(), key=_turn)
         if row.id in shared
+    ]
+    return (
+        tuple(one for one in known if one.rollout_id in first),
+        tuple(one for one in known if one.rollout_id not in first),
     )
 
 
 def _turn(row: Row[*tuple[object, ...]]) -> tuple[int, float, str]:
     return -row.priority, row.created_at, row.id
+
+
+def _age(row: Row[*tuple[object, ...]]) -> tuple[float, str]:
+    return row.created_at, row.id
 
 
 def _goes_first(row: Row[*tuple[object, ...]], mine: Row[*tuple[object, ...]]) -> bool:
@@ -115,7 +146,7 @@ def _driven(connection: Connection, ids: Collection[str], now: float) -> frozens
     return frozenset(connection.scalars(select(leases.c.rollout_id).where(*held)))
 
 
-def has_begun(connection: Connection, rollout_id: str) -> bool:
+def _has_begun(connection: Connection, rollout_id: str) -> bool:
     """Whether the rollout has its devices for itself already."""
     body = connection.scalar(select(rollouts.c.body).where(rollouts.c.id == rollout_id))
     return body is not None and row_holds(json.loads(body))

@@ -173,12 +173,8 @@ class SqlStore:
         """
 
         def look(connection: sqlalchemy.Connection) -> Surroundings:
-            begun = beyond.has_begun(connection, rollout_id)
-            now_s = self._now(connection, now)
-            busy = () if begun else beyond.going_first(connection, rollout_id, now=now_s)
             running = self._running(connection, rollout_id, plans) if plans else {}
-            held = beyond.held_by_others(connection, rollout_id)  # last: nobody busy added to it
-            return Surroundings(busy, running, beyond.frozen(connection), held)
+            return beyond.around(connection, rollout_id, running, self._now(connection, now))
 
         return await self._writer.read(look)
 
@@ -337,7 +333,7 @@ class SqlStore:
             StoreError: the store failed.
         """
         return await self._writer.read(
-            lambda c: beyond.going_first(c, rollout_id, now=self._now(c, now))
+            lambda c: beyond.neighbours(c, rollout_id, now=self._now(c, now))[0]
         )
 
     async def freeze(self, wanted: FleetFreeze | None) -> None:

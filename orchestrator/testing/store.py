@@ -23,6 +23,7 @@ from orchestrator.rollout.around import (
 )
 from orchestrator.rollout.events import JournalEntry, OperatorAsked
 from orchestrator.rollout.held import Held
+from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
 from orchestrator.testing.outbox import MemoryOutbox
 
 
@@ -87,7 +88,7 @@ class MemoryStore:
             raise StoreError(message)
         self._follow(kept, batch)
         if any(changes.claims for changes in batch):
-            busy = self._going_first(lease.rollout_id, 0.0)
+            busy, _older = self._neighbours(lease.rollout_id, 0.0)
             if busy:
                 message = f"rollout `{busy[0].rollout_id}` goes first"
                 raise ClaimedError(message)
@@ -112,9 +113,9 @@ class MemoryStore:
     async def around(self, rollout_id: str, *, plans: Collection[str], now: float) -> Surroundings:
         """What is around a rollout."""
         begun = row_holds(self._row(rollout_id))
-        busy = () if begun else self._going_first(rollout_id, now)
+        busy, older = ((), ()) if begun else self._neighbours(rollout_id, now)
         running, held_back = self._running(rollout_id, plans), self._held(rollout_id)
-        return Surroundings(busy, running, self.frozen, held_back)
+        return Surroundings(busy, running, self.frozen, older, held_back)
 
     def _held(self, rollout_id: str) -> dict[DeviceId, Held]:
         mine = self._rollouts[rollout_id]
@@ -145,16 +146,20 @@ class MemoryStore:
         first = self._rollouts[rollout_id].journal[0]
         return int(str(self._plan(rollout_id).get("priority", 500))), first.at, rollout_id
 
-    def _going_first(self, rollout_id: str, now: float) -> tuple[Neighbour, ...]:
-        found = []
-        mine = self._rollouts[rollout_id]
+    def _neighbours(
+        self, rollout_id: str, now: float
+    ) -> tuple[tuple[Neighbour, ...], tuple[Neighbour, ...]]:
+        first: list[Neighbour] = []
+        older: list[Neighbour] = []
+        mine, my_rank = self._rollouts[rollout_id], self._rank(rollout_id)
         for other, kept in self._rollouts.items():
-            row, lease = self._row(other), self._leases.get(other)
-            before = row_waits(row) and goes_first(self._rank(other), self._rank(rollout_id))
+            row, rank, lease = self._row(other), self._rank(other), self._leases.get(other)
+            over = RolloutState(str(row["state"])) in TERMINAL_ROLLOUT
             shared = sorted(mine.devices.keys() & kept.devices.keys())
-            if other == rollout_id or not shared or not (row_holds(row) or before):
+            before = row_holds(row) or (row_waits(row) and goes_first(rank, my_rank))
+            if other == rollout_id or over or not shared or not (before or rank[1:] < my_rank[1:]):
                 continue
-            found.append(
+            (first if before else older).append(
                 Neighbour(
                     other,
                     str(self._plan(other).get("name", "")),
@@ -165,9 +170,11 @@ class MemoryStore:
                     device=shared[0],
                 )
             )
-        return tuple(
-            sorted(found, key=lambda one: (-one.priority, *self._rank(one.rollout_id)[1:]))
-        )
+
+        def turn(one: Neighbour) -> tuple[float, float, str]:
+            return (-one.priority, *self._rank(one.rollout_id)[1:])
+
+        return tuple(sorted(first, key=turn)), tuple(sorted(older, key=turn))
 
     def _running(
         self, rollout_id: str, plans: Collection[str]

@@ -389,6 +389,23 @@ class StoreContract:
             assert not low.busy[0].begun
             assert high.busy == ()
 
+    async def test_older_ones_that_have_not_begun_are_known_beside_those_that_go_first(
+        self,
+    ) -> None:
+        """Whatever they wait for; younger ones are not."""
+        async with self.make() as case:
+            ids = ("r-1", "r-2", "r-3", "r-4", "r-5")
+            states = ("scheduled", "awaiting_approval", "scheduled", "expired", "scheduled")
+            for rollout, state in zip(ids, states, strict=True):
+                await case.store.create(rollout, PLAN, scheduled(A, state=state))
+            await case.store.create("r-0", PLAN, scheduled(B))
+
+            found = await case.store.around("r-3", plans=(), now=NOW)
+
+            assert [one.rollout_id for one in found.older] == ["r-1", "r-2"]
+            assert not any(one.begun for one in found.older)
+            assert found.busy == ()
+
     async def test_of_two_that_begin_one_does(self) -> None:
         """The other writes nothing, until the first is over."""
         async with self.make() as case:

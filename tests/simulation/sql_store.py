@@ -55,10 +55,8 @@ class SqlStore:
 
     async def around(self, rollout_id: str, *, plans: Collection[str], now: float) -> Surroundings:
         with self.connection.begin():
-            begun = beyond.has_begun(self.connection, rollout_id)
-            busy = () if begun else beyond.going_first(self.connection, rollout_id, now=now)
             running = beyond.running(self.connection, rollout_id, plans) if plans else {}
-            return Surroundings(busy, running, beyond.frozen(self.connection))
+            return beyond.around(self.connection, rollout_id, running, now)
 
     async def requests(self, rollout_id: str, *, after: int) -> Sequence[OperatorAsked]:
         here = (requests.c.rollout_id == rollout_id, requests.c.id > after)

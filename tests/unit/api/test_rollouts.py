@@ -289,6 +289,22 @@ async def test_apply_ends_what_it_supersedes_where_nobody_drives_that(
     assert finish.story.state is RolloutState.HALTED  # it began, and knows no key of the device
 
 
+async def test_apply_ends_an_older_one_that_would_begin_later(settings: api.Settings) -> None:
+    """Otherwise that would put its older release on the devices when its time comes."""
+    later = 'start_at: "2099-01-01T00:00:00Z"\n'
+    (settings.root / "old.yml").write_text(PLAN.replace("name: site\n", "name: old\n") + later)
+    request = api.PlanRequest(settings.root / "old.yml", offline=True)
+    prepared = await api.prepare(settings, request)
+    first = Rollout.start(prepared.resolved, "r-old", at=time.time()).collect()
+    async with open_state(settings) as store:
+        await store.create("r-old", prepared.plan_json, first)
+
+    finish, _heard = await applied(settings, "on_conflict: supersede\n")
+
+    assert (await api.status(settings, "r-old")).story.state is RolloutState.SUPERSEDED
+    assert finish.story.state is RolloutState.HALTED  # it began, and knows no key of the device
+
+
 async def test_freeze_keeps_a_new_rollout_from_beginning_and_is_told(
     settings: api.Settings,
 ) -> None:

@@ -17,7 +17,9 @@ from orchestrator.plan.resolved import (
     RequirePer,
     ResolvedWave,
     Schedule,
+    Window,
 )
+from orchestrator.plan.schedule import Day
 from orchestrator.rollout.around import FleetFreeze, Neighbour, Surroundings, goes_first
 from orchestrator.rollout.events import Ask
 from orchestrator.rollout.held import Held
@@ -121,6 +123,56 @@ class TestConflict:
         assert rollout.rollout.exit_code is ExitCode.REFUSED
         assert rollout.wanted() == {}
         assert not any(rollout.claims)
+
+    @pytest.mark.parametrize(
+        ("on_conflict", "ours", "theirs", "asked"),
+        [
+            (OnConflict.SUPERSEDE, 500, 500, True),
+            (OnConflict.SUPERSEDE, 499, 500, False),
+            (OnConflict.QUEUE, 900, 500, False),
+            (OnConflict.FAIL, 900, 500, False),
+        ],
+    )
+    def test_older_one_that_has_not_begun_is_superseded_too(self, on_conflict, ours, theirs, asked):
+        older = replace(OTHER, priority=theirs, begun=False, driven=False)
+        around = Surroundings(older=(older,))
+        rollout = hand(around=around, on_conflict=on_conflict, priority=ours)
+
+        assert [(to, one.ask) for to, one in rollout.asks] == [("r-old", Ask.SUPERSEDE)] * asked
+        assert rollout.rollout.orphans == ("r-old",) * asked
+        begun = RolloutState.SCHEDULED if asked else RolloutState.RUNNING
+        assert rollout.rollout.state is begun
+        rollout.look()
+        assert rollout.rollout.state is RolloutState.RUNNING
+
+    def test_one_that_others_keep_from_beginning_stands_in_nobodys_way(self):
+        rollout = hand(around=busy(OTHER), requires=(Requirement("base", ">=7"),))
+        runs_it = {"base": dict.fromkeys((A, B, C), "7")}
+        rollout.look(busy=(OTHER,), running=runs_it)
+        in_line = dict(rollout.rollout_row["waiting"])
+        rollout.look(busy=(OTHER,))
+
+        assert in_line.keys() == {"rollout"}
+        assert rollout.rollout_row["waiting"].keys() == {"requires"}
+        assert rollout.lines("waiting")[-1].data["for"] == "requires"
+
+    def test_one_whose_window_has_closed_stands_in_nobodys_way(self):
+        window = Window(tuple(Day), "00:00", 3600.0, "UTC")
+        rollout = hand(around=busy(OTHER), schedule=Schedule(windows=(window,)))
+        in_line, wakeup = dict(rollout.rollout_row["waiting"]), rollout.rollout.next_wakeup
+        rollout.tick(3600.0)
+
+        assert (in_line.keys(), wakeup) == ({"rollout"}, 3600.0)
+        assert rollout.rollout_row["waiting"] == {}
+        assert rollout.lines("waiting")[-1].data["for"] == "start"  # so that it is written
+        assert tell(rollout.rollout).waits_for == ("start",)
+        assert rollout.rollout.next_wakeup == 86400.0
+
+    def test_freeze_of_all_costs_nobody_the_place_in_the_queue(self):
+        rollout = hand(around=busy(OTHER))
+        rollout.look(busy=(OTHER,), frozen=FROZEN)
+
+        assert rollout.rollout_row["waiting"].keys() == {"rollout", "freeze"}
 
     def test_before_its_time_nobody_is_asked_anything(self):
         schedule = Schedule(start_at=100.0)
