@@ -9,12 +9,17 @@ with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.device.model import DeviceId
 from orchestrator.rollout.held import Held, Row
-from orchestrator.rollout.states import BEFORE_START, TERMINAL_ROLLOUT, RolloutState
+from orchestrator.rollout.states import BEFORE_START, TERMINAL_ROLLOUT, DeviceState, RolloutState
+
+Running = dict[str, dict[DeviceId, str]]  # by plan, the release that each device runs
+
+_PROVEN = frozenset({DeviceState.SUCCEEDED, DeviceState.UNCHANGED})
+_CHANGED = frozenset({DeviceState.SUCCEEDED, DeviceState.LOST, DeviceState.ROLLBACK_FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,38 @@ def row_waits(row: Row) -> bool:
     waiting = row.get("waiting")
     in_time = RolloutState(str(row["state"])) in BEFORE_START
     return in_time and isinstance(waiting, Mapping) and "rollout" in waiting
+
+
+def proved(
+    known: Running, ran: tuple[str, str], device: DeviceId, state: str, *, moved: bool
+) -> None:
+    """Takes in how a device stands in the next rollout, in the order in which they began.
+
+    `known` is of one component: what one plan changed no other plan's release runs on. A device
+    that was found on the target was not changed, and a way back leaves what ran before.
+
+    Args:
+        known: by plan, the release that each device was last proven to run.
+        ran: plan and release of that rollout.
+        device: which.
+        state: where it stands there.
+        moved: whether it may have been changed there, without proof.
+    """
+    if state != DeviceState.UNCHANGED and (moved or state in _CHANGED):
+        for releases in known.values():
+            releases.pop(device, None)
+    if state in _PROVEN:
+        plan, release = ran
+        known.setdefault(plan, {})[device] = release
+
+
+def merged(components: Iterable[Running], plans: Collection[str]) -> Running:
+    """What of several components is known of these plans."""
+    found: Running = {}
+    for known in components:
+        for plan in known.keys() & set(plans):
+            found.setdefault(plan, {}).update(known[plan])
+    return found
 
 
 def goes_first(one: tuple[int, float, str], other: tuple[int, float, str]) -> bool:

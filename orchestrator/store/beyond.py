@@ -20,21 +20,21 @@ from orchestrator.errors import ClaimedError
 from orchestrator.rollout.around import (
     FleetFreeze,
     Neighbour,
+    Running,
     Surroundings,
     goes_first,
+    merged,
+    proved,
     row_holds,
     row_waits,
 )
 from orchestrator.rollout.held import Held
-from orchestrator.rollout.states import TERMINAL_ROLLOUT, DeviceState
+from orchestrator.rollout.states import TERMINAL_ROLLOUT
 from orchestrator.store.schema import FREEZE, devices, held, leases, meta, rollouts
 
 Connection = sqlalchemy.Connection
 Condition = sqlalchemy.ColumnElement[bool]
-Running = dict[str, dict[DeviceId, str]]
 
-_PROVEN = frozenset({DeviceState.SUCCEEDED.value, DeviceState.UNCHANGED.value})
-_UNKNOWN = frozenset({DeviceState.LOST.value, DeviceState.ROLLBACK_FAILED.value})
 _MOVED = '%"moved":true%'  # as `records.body` writes it
 _RANK = (
     rollouts.c.id, rollouts.c.plan_name, rollouts.c.component, rollouts.c.priority,
@@ -154,33 +154,37 @@ def _has_begun(connection: Connection, rollout_id: str) -> bool:
 
 def version(connection: Connection, plans: Collection[str]) -> tuple[tuple[str, int], ...]:
     """Changes when what is known of the plans' devices does."""
-    query = (
-        select(rollouts.c.id, rollouts.c.last_seq)
-        .where(rollouts.c.plan_name.in_(plans))
-        .order_by(rollouts.c.id)
+    query = select(rollouts.c.id, rollouts.c.last_seq).where(_of_components(plans))
+    return tuple(
+        (row.id, row.last_seq) for row in connection.execute(query.order_by(rollouts.c.id))
     )
-    return tuple((row.id, row.last_seq) for row in connection.execute(query))
 
 
 def running(connection: Connection, rollout_id: str, plans: Collection[str]) -> Running:
     """By plan, the release that each device of the rollout was last proven to run.
 
-    A device whose last change is of unknown outcome is left out; one that was taken back runs what
-    it ran before.
+    A device whose last change is of unknown outcome is left out, and so is one that another plan
+    has changed since; one that was taken back runs what it ran before.
     """
-    columns = (rollouts.c.id, rollouts.c.plan_name, rollouts.c.release, rollouts.c.body)
-    found = connection.execute(select(*columns).where(rollouts.c.plan_name.in_(plans))).all()
+    columns = (
+        rollouts.c.id, rollouts.c.plan_name, rollouts.c.component, rollouts.c.release,
+        rollouts.c.body,
+    )  # fmt: skip
+    found = connection.execute(select(*columns).where(_of_components(plans))).all()
     begun = {row.id: json.loads(row.body).get("begun_at") for row in found}
     rows = _device_states(connection, rollout_id, [row.id for row in found])
-    known: Running = {}
+    by_component: dict[str, Running] = {}
     for row in sorted(found, key=lambda row: (begun[row.id] or 0.0, row.id)):
-        releases = known.setdefault(row.plan_name, {})
+        known = by_component.setdefault(row.component, {})
         for device, state, moved in rows.get(row.id, ()):
-            if state in _PROVEN:
-                releases[device] = row.release
-            elif moved or state in _UNKNOWN:
-                releases.pop(device, None)
-    return known
+            proved(known, (row.plan_name, row.release), device, state, moved=moved)
+    return merged(by_component.values(), plans)
+
+
+def _of_components(plans: Collection[str]) -> Condition:
+    """Rollouts of whatever the plans change: other plans may change it too."""
+    theirs = select(rollouts.c.component).where(rollouts.c.plan_name.in_(plans))
+    return rollouts.c.component.in_(theirs)
 
 
 def _device_states(

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from orchestrator.device.model import DeviceId
 from orchestrator.engine.ports import Changes, Lease, Row, Stored
 from orchestrator.errors import StoreError
-from orchestrator.rollout.around import FleetFreeze, Neighbour, Surroundings
+from orchestrator.rollout.around import FleetFreeze, Neighbour, Running, Surroundings
 from orchestrator.rollout.events import JournalEntry, OperatorAsked
 from orchestrator.rollout.held import Held
 from orchestrator.store import beyond, doubt, records, transactions
@@ -91,7 +91,7 @@ class SqlStore:
         self._now = now
         self._looks = Looks(database.listener())
         self.outbox = SqlOutbox(writer)
-        self._known: dict[str, tuple[object, beyond.Running]] = {}
+        self._known: dict[str, tuple[object, Running]] = {}
 
     async def close(self) -> None:
         """Finishes what was asked for and closes the database."""
@@ -180,7 +180,7 @@ class SqlStore:
 
     def _running(
         self, connection: sqlalchemy.Connection, rollout_id: str, plans: Collection[str]
-    ) -> beyond.Running:
+    ) -> Running:
         version = beyond.version(connection, plans)
         known = self._known.get(rollout_id)
         if known is None or known[0] != version:

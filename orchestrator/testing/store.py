@@ -16,8 +16,11 @@ from orchestrator.rollout import held
 from orchestrator.rollout.around import (
     FleetFreeze,
     Neighbour,
+    Running,
     Surroundings,
     goes_first,
+    merged,
+    proved,
     row_holds,
     row_waits,
 )
@@ -176,26 +179,19 @@ class MemoryStore:
 
         return tuple(sorted(first, key=turn)), tuple(sorted(older, key=turn))
 
-    def _running(
-        self, rollout_id: str, plans: Collection[str]
-    ) -> Mapping[str, Mapping[DeviceId, str]]:
-        running: dict[str, dict[DeviceId, str]] = {}
+    def _running(self, rollout_id: str, plans: Collection[str]) -> Running:
+        mine = self._rollouts[rollout_id].devices
+        by_component: dict[str, Running] = {}
         begun = {other: self._row(other).get("begun_at") or 0.0 for other in self._rollouts}
         for other in sorted(begun, key=lambda one: (begun[one], one)):
             plan = self._plan(other)
-            name = str(plan.get("name", ""))
-            if name not in plans:
-                continue
-            releases = running.setdefault(name, {})
+            ran = str(plan.get("name", "")), str(plan.get("release", ""))
+            known = by_component.setdefault(str(plan.get("component", "")), {})
             for device, text in self._rollouts[other].devices.items():
                 row = json.loads(text)
-                if device not in self._rollouts[rollout_id].devices:
-                    continue
-                if row["state"] in ("succeeded", "unchanged"):
-                    releases[device] = str(plan.get("release", ""))
-                elif row.get("moved") or row["state"] in ("lost", "rollback_failed"):
-                    releases.pop(device, None)
-        return running
+                if device in mine:
+                    proved(known, ran, device, row["state"], moved=bool(row.get("moved")))
+        return merged(by_component.values(), plans)
 
     async def requests(self, rollout_id: str, *, after: int) -> Sequence[OperatorAsked]:
         """Operators' requests with a number above `after`, in order."""

@@ -6,6 +6,7 @@ that is tested is inherited. Nothing here imports a test runner.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -14,14 +15,14 @@ from orchestrator.device.model import Address, DeviceId
 from orchestrator.engine.ports import Changes, Lease, Leases, Row, Store, Stored
 from orchestrator.errors import ClaimedError, LeaseError, StoreError
 from orchestrator.plan.joiners import Joiner
-from orchestrator.plan.resolved import PlannedDevice, Probe, ProbeKind
+from orchestrator.plan.resolved import COMPONENT_DEFAULT, PlannedDevice, Probe, ProbeKind
 from orchestrator.rollout.around import Neighbour
 from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked
 from orchestrator.rollout.held import Held
 from orchestrator.testing.refusal import refused
 
 R, S = "r-contract", "r-other"  # rollouts
-A, B, C = DeviceId("dev-0001"), DeviceId("dev-0002"), DeviceId("dev-0003")
+A, B, C, D = (DeviceId(f"dev-000{number}") for number in range(1, 5))
 PLAN = b'{"name":"contract"}'
 SAME = b'{"name":"contract","artifact":{"sha256":"aa"}}'
 OTHER = b'{"name":"contract","artifact":{"sha256":"bb"}}'
@@ -81,6 +82,11 @@ def scheduled(*devices: DeviceId, state: str = "scheduled", waiting: bool = Fals
     """A rollout that has not begun; `waiting`: for its turn."""
     row: Row = {"state": state, "waiting": {"rollout": "another"} if waiting else {}}
     return replace(changes(1, devices=rows(*devices)), rollout=row)
+
+
+def of(plan: str, release: str, component: str = COMPONENT_DEFAULT) -> bytes:
+    """A plan in its canonical form, as far as a store reads it."""
+    return json.dumps({"name": plan, "release": release, "component": component}).encode()
 
 
 class StoreContract:
@@ -485,9 +491,11 @@ class StoreContract:
         """By the order in which rollouts began; a way back leaves what ran before."""
         async with self.make() as case:
             await case.store.create("r-9", PLAN, scheduled(A, B, C))
-            await self._ran(case, "r-1", "7.0", 10.0, {A: "succeeded", B: "unchanged", C: "failed"})
-            await self._ran(case, "r-3", "7.2", 30.0, {A: "rolled_back", B: "failed"})
-            await self._ran(case, "r-2", "7.1", 20.0, {A: "succeeded", B: "queued"})
+            await self._ran(
+                case, "r-1", of("base", "7.0"), 10.0, {A: "succeeded", B: "unchanged", C: "failed"}
+            )
+            await self._ran(case, "r-3", of("base", "7.2"), 30.0, {A: "rolled_back", B: "failed"})
+            await self._ran(case, "r-2", of("base", "7.1"), 20.0, {A: "succeeded", B: "queued"})
 
             found = await case.store.around("r-9", plans=("base", "none"), now=NOW)
 
@@ -499,19 +507,33 @@ class StoreContract:
         async with self.make() as case:
             await case.store.create("r-9", PLAN, scheduled(A, B, C))
             good = {A: "succeeded", B: "succeeded", C: "succeeded"}
-            await self._ran(case, "r-1", "7.0", 10.0, good)
+            await self._ran(case, "r-1", of("base", "7.0"), 10.0, good)
             bad = {A: "lost", B: "rollback_failed", C: "verifying"}
-            await self._ran(case, "r-2", "7.1", 20.0, bad, moved=True)
+            await self._ran(case, "r-2", of("base", "7.1"), 20.0, bad)
 
             before = await case.store.around("r-9", plans=("base",), now=NOW)
 
             assert before.running == {"base": {}}
 
+    async def test_release_that_another_plan_replaced_does_not_run(self) -> None:
+        """Of the same component; until that other one was taken back, or where it changed nothing."""
+        async with self.make() as case:
+            await case.store.create("r-9", PLAN, scheduled(A, B, C, D))
+            good = dict.fromkeys((A, B, C, D), "succeeded")
+            await self._ran(case, "r-1", of("base", "7.3"), 10.0, good)
+            fix = {A: "succeeded", B: "rolled_back", C: "unchanged", D: "verifying"}
+            await self._ran(case, "r-2", of("hotfix", "1"), 20.0, fix)
+            await self._ran(case, "r-3", of("modem", "2", "radio"), 30.0, good)
+
+            found = await case.store.around("r-9", plans=("base", "hotfix"), now=NOW)
+
+            assert found.running == {"base": {B: "7.3", C: "7.3"}, "hotfix": {A: "1", C: "1"}}
+
     async def test_what_devices_run_is_seen_as_it_changes(self) -> None:
         """Looks see each commit."""
         async with self.make() as case:
             await case.store.create("r-9", PLAN, scheduled(A))
-            await self._ran(case, "r-1", "7.0", 10.0, {A: "verifying"}, moved=True)
+            await self._ran(case, "r-1", of("base", "7.0"), 10.0, {A: "verifying"})
             before = await case.store.around("r-9", plans=("base",), now=NOW)
             lease = await case.leases.acquire("r-1", "me", ttl_s=TTL_S, now=NOW)
             row: Row = {"state": "running", "begun_at": 10.0}
@@ -520,22 +542,19 @@ class StoreContract:
             await case.store.commit(lease, [proven])
 
             after = await case.store.around("r-9", plans=("base",), now=NOW)
-            assert before.running == {"base": {}}
+            assert not before.running.get("base")
             assert after.running == {"base": {A: "7.0"}}
 
     async def _ran(
         self,
         case: StoreCase,
         rollout_id: str,
-        release: str,
+        plan: bytes,
         begun_at: float,
         states: Mapping[DeviceId, str],
-        *,
-        moved: bool = False,
     ) -> None:
-        plan = f'{{"name":"base","release":"{release}"}}'.encode()
         devices: dict[DeviceId, Row] = {
-            device: {"state": state, **({"moved": True} if moved else {})}
+            device: {"state": state, **({"moved": True} if state == "verifying" else {})}
             for device, state in states.items()
         }
         row: Row = {"state": "succeeded", "begun_at": begun_at}
