@@ -27,6 +27,7 @@ class Neighbour:
     """Another rollout of the same component that shares devices with this one.
 
     `begun`: it works on them. `driven`: an engine runs it. `device` is one of the `shared` devices.
+    `follows`: its waves have passed, and it waits for devices that were away.
     """
 
     rollout_id: str
@@ -36,6 +37,7 @@ class Neighbour:
     driven: bool
     shared: int
     device: DeviceId
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,9 +225,19 @@ def _supersede(led: Ledger, event: OperatorAsked) -> Answer:
     del event
     if led.state is RolloutState.ABORTING:
         return already("it is aborting")
+    if led.state is RolloutState.CATCHING_UP:
+        return done(lambda: _stop_following(led))
     if led.state in _ACTIVE or led.state in BEFORE_START:
         return done(lambda: _make_room(led))
     return refused(f"it is {_words(led.state)}, which ends it too")
+
+
+def _stop_following(led: Ledger) -> None:
+    """All its waves have passed: whoever was away is left to the newer one."""
+    for rec in led.devices.values():
+        if rec.state in BEFORE_RETURN:
+            brakes.cancel(led, rec, Reason.CANCELLED)
+    led.follow_until = led.now
 
 
 def _make_room(led: Ledger) -> None:

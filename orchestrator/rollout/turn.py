@@ -6,6 +6,8 @@ Laws:
 2. Another rollout is superseded only where this one's priority is not lower, and where it works
    on the devices already or is older. It ends by itself, after its devices in flight have
    finished; this one begins after that.
+   One that only waits for devices that were away gives way like that also to one that queues: it
+   could keep the others for days.
 3. Who could not begin anyway, outside its hours or without what it requires, keeps no place in
    the queue. A freeze of all rollouts costs nobody the place.
 4. The store looks once more in the transaction in which it begins: of two, one begins.
@@ -104,10 +106,11 @@ def _stand_behind(led: Ledger, rivals: tuple[Neighbour, ...]) -> None:
     led.set_timer(START_TIMER, led.hours.changes_at(led.now))
     if led.plan.on_conflict is OnConflict.FAIL:
         led.state = RolloutState.REJECTED
-    if led.plan.on_conflict is not OnConflict.SUPERSEDE:
+    if led.state is RolloutState.REJECTED:
         return
     for one in rivals:
-        if led.plan.priority >= one.priority and one.rollout_id not in led.superseding:
+        ends = one.follows or led.plan.on_conflict is OnConflict.SUPERSEDE
+        if ends and led.plan.priority >= one.priority and one.rollout_id not in led.superseding:
             led.superseding.append(one.rollout_id)
             led.note("superseding", data={"rollout": one.rollout_id, "plan": one.plan})
             who = f"rollout {led.rollout_id}"

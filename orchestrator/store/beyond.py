@@ -29,7 +29,7 @@ from orchestrator.rollout.around import (
     row_waits,
 )
 from orchestrator.rollout.held import Held
-from orchestrator.rollout.states import TERMINAL_ROLLOUT
+from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
 from orchestrator.store.schema import FREEZE, devices, held, leases, meta, rollouts
 
 Connection = sqlalchemy.Connection
@@ -102,6 +102,7 @@ def neighbours(
             driven=row.id in driven,
             shared=shared[row.id][0],
             device=shared[row.id][1],
+            follows=json.loads(row.body)["state"] == RolloutState.CATCHING_UP,
         )
         for row in sorted(others.values(), key=_turn)
         if row.id in shared

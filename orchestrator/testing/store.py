@@ -171,6 +171,7 @@ class MemoryStore:
                     driven=lease is not None and lease.expires_at > now,
                     shared=len(shared),
                     device=shared[0],
+                    follows=row["state"] == RolloutState.CATCHING_UP,
                 )
             )
 

@@ -145,6 +145,43 @@ class TestConflict:
         rollout.look()
         assert rollout.rollout.state is RolloutState.RUNNING
 
+    @pytest.mark.parametrize(
+        ("on_conflict", "ours", "asked", "state"),
+        [
+            (OnConflict.QUEUE, 500, True, RolloutState.SCHEDULED),
+            (OnConflict.QUEUE, 499, False, RolloutState.SCHEDULED),
+            (OnConflict.SUPERSEDE, 500, True, RolloutState.SCHEDULED),
+            (OnConflict.FAIL, 500, False, RolloutState.REJECTED),
+        ],
+    )
+    def test_one_that_catches_up_gives_way(self, on_conflict, ours, asked, state):
+        follower = replace(OTHER, follows=True, driven=False)
+        rollout = hand(around=busy(follower), on_conflict=on_conflict, priority=ours)
+
+        assert [(to, one.ask) for to, one in rollout.asks] == [("r-old", Ask.SUPERSEDE)] * asked
+        assert rollout.rollout.orphans == ("r-old",) * asked
+        assert rollout.rollout.state is state
+
+    @pytest.mark.parametrize("in_flight", [False, True])
+    def test_giving_way_leaves_those_away_and_ends_as_done_with_exceptions(self, in_flight):
+        rollout = hand(
+            waves=[ResolvedWave("all", "rest", (A, B), max_unreachable_share=Fraction(1))]
+        )
+        rollout.report(B, Reason.UNREACHABLE, reached=False)
+        rollout.succeed(A)
+        while rollout.state(B) is not DeviceState.DEFERRED:
+            rollout.tick(rollout.rollout.next_wakeup)
+            rollout.report(B, Reason.UNREACHABLE, reached=False)
+        before = rollout.rollout.state
+        if in_flight:
+            rollout.tick(rollout.rollout.next_wakeup)
+        rollout.ask(Ask.SUPERSEDE, who="rollout r-new")
+
+        assert before is RolloutState.CATCHING_UP
+        assert rollout.rollout.state is RolloutState.SUCCEEDED_WITH_EXCEPTIONS
+        assert rollout.state(B) is (DeviceState.CANCELLED if in_flight else DeviceState.DEFERRED)
+        assert rollout.wanted() == {}
+
     def test_one_that_others_keep_from_beginning_stands_in_nobodys_way(self):
         rollout = hand(around=busy(OTHER), requires=(Requirement("base", ">=7"),))
         runs_it = {"base": dict.fromkeys((A, B, C), "7")}
