@@ -100,6 +100,9 @@ def test_device_refuses_what_another_key_signed(project: Project) -> None:
     assert done.returncode in (4, 5), done.stderr
     assert "denied" in json.dumps(project.events())
     assert versions(project) == before
+    rollout = json.loads(project.run("status", "--format", "json", code=None).stdout)
+    assert rollout["state"] == "halted"
+    project.run("abort", rollout["rollout"], code=None)  # until then it keeps its devices
 
 
 def test_saved_plan_runs_exactly_or_is_refused_as_stale(project: Project) -> None:
