@@ -16,10 +16,10 @@ from orchestrator.api.asking import ask, join
 from orchestrator.api.devices import device_adopt, device_check, device_facts
 from orchestrator.api.enrolment import device_enroll, device_release
 from orchestrator.api.fleet import lab_break, lab_down, lab_status, lab_up
-from orchestrator.api.hooks import deliveries
-from orchestrator.api.joining import grown
 from orchestrator.api.freezes import freeze, frozen, unfreeze
 from orchestrator.api.holds import device_unhold
+from orchestrator.api.hooks import deliveries
+from orchestrator.api.joining import grown
 from orchestrator.api.plans import prepare
 from orchestrator.api.project import hosts, init, inventory_list, validate
 from orchestrator.api.reconciling import reconcile
@@ -95,10 +95,10 @@ __all__ = [
     "device_enroll",
     "device_facts",
     "device_release",
-    "grown",
     "device_unhold",
     "freeze",
     "frozen",
+    "grown",
     "hosts",
     "init",
     "inventory_list",

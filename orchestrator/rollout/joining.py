@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from orchestrator.device.model import DeviceId
 from orchestrator.plan.controls import LateJoiners
 from orchestrator.plan.joiners import Joiner, amended, target_set_digest
-from orchestrator.rollout import approving
+from orchestrator.rollout import approving, turn
 from orchestrator.rollout.answers import Answer, already, done, refused
 from orchestrator.rollout.events import OperatorAsked, Value
 from orchestrator.rollout.hours import Hours
@@ -73,6 +73,7 @@ def _join(led: Ledger, new: Mapping[DeviceId, Joiner]) -> None:
         wave.planned += 1
         if wave.state is not WaveState.PENDING:
             wave.queue.append(device)
+    turn.require(led)
     name = approving.waited_for(led)
     if name in (approving.START, wave.name):
         approving.gather_anew(led, name)

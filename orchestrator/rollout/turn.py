@@ -37,11 +37,18 @@ def looked(led: Ledger, around: Surroundings) -> None:
     """Takes in what is around now."""
     known = None if led.around is None else led.around.running
     led.around = around
-    if led.plan.requires and around.running != known:
-        led.unmet = unmet(led.plan, around.running)
-        led.slots.freed[REQUIRES_SLOT] = None
-        if not led.unmet:
-            led.waiting.pop(REQUIRES, None)
+    if around.running != known:
+        require(led)
+
+
+def require(led: Ledger) -> None:
+    """Judges anew which devices lack what the plan requires: it is known of others, or of more."""
+    if not led.plan.requires or led.around is None:
+        return
+    led.unmet = unmet(led.plan, led.around.running)
+    led.slots.freed[REQUIRES_SLOT] = None
+    if not led.unmet:
+        led.waiting.pop(REQUIRES, None)
 
 
 def fleet_freeze(led: Ledger) -> FleetFreeze | None:

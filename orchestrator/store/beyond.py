@@ -153,12 +153,14 @@ def _has_begun(connection: Connection, rollout_id: str) -> bool:
     return body is not None and row_holds(json.loads(body))
 
 
-def version(connection: Connection, plans: Collection[str]) -> tuple[tuple[str, int], ...]:
-    """Changes when what is known of the plans' devices does."""
+def version(
+    connection: Connection, rollout_id: str, plans: Collection[str]
+) -> tuple[tuple[str, int], ...]:
+    """Changes when what is known of the plans' devices does, or more devices are asked for."""
+    ours = select(func.count()).where(devices.c.rollout_id == rollout_id)
     query = select(rollouts.c.id, rollouts.c.last_seq).where(_of_components(plans))
-    return tuple(
-        (row.id, row.last_seq) for row in connection.execute(query.order_by(rollouts.c.id))
-    )
+    found = connection.execute(query.order_by(rollouts.c.id))
+    return ("", connection.scalar(ours) or 0), *((row.id, row.last_seq) for row in found)
 
 
 def running(connection: Connection, rollout_id: str, plans: Collection[str]) -> Running:

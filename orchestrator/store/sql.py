@@ -181,7 +181,7 @@ class SqlStore:
     def _running(
         self, connection: sqlalchemy.Connection, rollout_id: str, plans: Collection[str]
     ) -> Running:
-        version = beyond.version(connection, plans)
+        version = beyond.version(connection, rollout_id, plans)
         known = self._known.get(rollout_id)
         if known is None or known[0] != version:
             known = self._known[rollout_id] = (

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.device.model import Address
 from orchestrator.device.reason import Reason
-from orchestrator.plan.controls import Approval, LateJoiners
+from orchestrator.plan.controls import Approval, LateJoiners, Requirement
 from orchestrator.plan.joiners import Joiner, target_set_digest
 from orchestrator.plan.resolved import (
     Budget,
@@ -340,3 +340,15 @@ def test_board_counts_who_joins_while_it_looks():
     board.take(rollout.journal)
 
     assert (board.total, board.waves["rest"].total, board.proven) == (3, 2, 3)
+
+
+def test_joiner_waits_for_what_the_plan_requires_like_any_other():
+    rollout = hand(wave("all", A), requires=(Requirement("base", ">=7"),))
+    rollout.look(running={"base": {A: "7"}})
+    join(rollout, B)
+
+    waiting = rollout.wanted().keys()
+    rollout.look(running={"base": {A: "7", B: "7.1"}})
+
+    assert waiting == {A}
+    assert rollout.wanted().keys() == {A, B}
