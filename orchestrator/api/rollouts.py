@@ -83,7 +83,6 @@ async def apply(
 
     Raises:
         StalePlanError: a saved plan no longer fits, and nothing is under way to continue.
-        PlanError: the plan says what this engine does not run.
         ClaimedError: another rollout goes first on its devices, and the plan says `fail`.
         LeaseError: another engine drives the rollout.
         StoreError: the store failed.
@@ -92,10 +91,7 @@ async def apply(
         return await run(settings, prepared.continues, observer=observer, drain=drain, stay=stay)
     if prepared.saved:
         refuse_stale(settings, prepared)
-    from orchestrator.plan.runnable import refuse_unready
     from orchestrator.rollout.machine import Rollout
-
-    refuse_unready(prepared.resolved)
 
     rollout_id = f"r-{secrets.token_hex(4)}"
     first = Rollout.start(

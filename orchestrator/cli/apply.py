@@ -19,7 +19,6 @@ from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say
 from orchestrator.cli.survey import say_frozen, survey_line
 from orchestrator.errors import ExitCode
-from orchestrator.plan.runnable import refuse_unready
 from orchestrator.render.preview import body as preview_body
 
 app = typer.Typer()
@@ -59,7 +58,6 @@ def apply(
         if not prepared.preview.has_changes:
             say("nothing to do: every device that can take part runs this artifact already")
             return ExitCode.DONE
-        refuse_unready(prepared.resolved)
         say_frozen(session)
         if not session.quiet:
             say(f"{preview_body(prepared.preview, prepared.digest, session.err)}\n")

@@ -12,7 +12,6 @@ from orchestrator.device.reason import Reason
 from orchestrator.plan.parse import parse_plan
 from orchestrator.plan.resolve import resolve_plan
 from orchestrator.plan.resolved import PlannedArtifact, ResolvedPlan
-from orchestrator.plan.runnable import refuse_unready
 from orchestrator.rollout.actions import Work
 from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
 from orchestrator.testing.hand import Hand
@@ -37,13 +36,11 @@ def rows(head: str) -> list[tuple[str, ...]]:
 def resolved(text: str, count: int) -> ResolvedPlan:
     waves = "" if "waves:" in text else "waves: [1, rest]\n"
     devices = [Device(DeviceId(f"gw-{n}"), Address("192.0.2.1")) for n in range(count)]
-    plan = resolve_plan(
+    return resolve_plan(
         parse_plan((HEAD + GATE + waves + text).encode(), file="page.yml"),
         devices=devices, artifact=ARTIFACT, survey=None, claims={}, set_vars={},
         plan_sha256="0" * 64, inventory_sha256="0" * 64, now=0.0, tool_version="0",
     )  # fmt: skip
-    refuse_unready(plan)
-    return plan
 
 
 def drive(rollout: Hand, away: set[DeviceId]) -> None:

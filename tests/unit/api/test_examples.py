@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator import api
-from orchestrator.errors import PlanError
 from orchestrator.plan.preview import preview
 from orchestrator.plan.resolved import ResolvedPlan
-from orchestrator.plan.runnable import NOT_RUN_YET, refuse_unready
 from orchestrator.render.preview import text
 from orchestrator.render.text import Look, cells
 
@@ -84,23 +82,6 @@ async def test_preview_of_the_example(planned, golden, name: str, width: int) ->
 
     golden(f"example-{name}-{width}.txt", shown)
     assert all(cells(line) <= width for line in shown.splitlines())
-
-
-async def test_minimal_example_can_be_applied(planned) -> None:
-    refuse_unready(await planned("gateway-fw.yml"))
-
-
-async def test_advanced_example_is_refused_only_for_what_is_not_run_yet(planned) -> None:
-    resolved = await planned("gateway-production.yml")
-    expected = [key for key, says in NOT_RUN_YET.items() if says(resolved)]
-
-    if not expected:
-        refuse_unready(resolved)
-        return
-    with pytest.raises(PlanError) as caught:
-        refuse_unready(resolved)
-
-    assert all(f"`{key}`" in caught.value.message for key in expected)
 
 
 async def test_canaries_of_the_advanced_example_are_spread_and_cover(planned) -> None:
