@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import datetime
 
 from orchestrator.api.owners import person
@@ -32,8 +33,12 @@ async def freeze(settings: Settings, *, reason: str, until: str | None) -> Fleet
     return frozen
 
 
-async def unfreeze(settings: Settings) -> FleetFreeze | None:
+async def unfreeze(settings: Settings, *, reason: str = "") -> FleetFreeze | None:
     """Ends the freeze; gives the one that was on.
+
+    Args:
+        settings: the operator's configuration.
+        reason: why, for the journals of the rollouts that go on.
 
     Raises:
         StoreError: the store failed.
@@ -41,7 +46,9 @@ async def unfreeze(settings: Settings) -> FleetFreeze | None:
     found = await frozen(settings)
     if found is not None:
         async with open_state(settings) as store:
-            await store.freeze(None)
+            await store.freeze(
+                replace(found, lifted_at=time.time(), lifted_by=person(), lifted_why=reason)
+            )
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from orchestrator import api
-from orchestrator.cli.options import Common, command
+from orchestrator.cli.options import Common, WhyOption, command
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import start
 from orchestrator.cli.streams import say
@@ -18,14 +18,15 @@ app = typer.Typer()
     app,
     examples="""
 rollout unfreeze
+rollout unfreeze --reason 'incident 4711 is over'
 """,
 )
-def unfreeze(*, common: Common) -> int:
+def unfreeze(*, common: Common, reason: WhyOption = "") -> int:
     """Let the rollouts go on that `rollout freeze` paused.
 
     Those without an engine go on with `rollout resume` or `rollout apply`.
     """
     session = start(common)
-    found = wait_for(api.unfreeze(session.settings))
+    found = wait_for(api.unfreeze(session.settings, reason=reason))
     say("no rollout is frozen any more" if found else "nothing was frozen")
     return ExitCode.DONE

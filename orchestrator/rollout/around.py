@@ -42,21 +42,34 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class FleetFreeze:
-    """No rollout of the store may start anything, until then (UTC seconds) or further notice."""
+    """No rollout of the store may start anything, until then (UTC seconds) or further notice.
+
+    It stays known after somebody lifted it: rollouts journal who let them go on, and why.
+    """
 
     reason: str
     who: str
     at: float
     until_at: float | None = None
+    lifted_at: float | None = None
+    lifted_by: str = ""
+    lifted_why: str = ""
 
     @property
     def text(self) -> str:
         """Why, and who says so."""
         return f"{self.reason} (all rollouts, by {self.who})"
 
+    @property
+    def lifted_text(self) -> str:
+        """Who lifted it, and why; empty when nobody did."""
+        if self.lifted_at is None:
+            return ""
+        return f"all rollouts let go on by {self.lifted_by}: {self.lifted_why or 'no reason given'}"
+
     def is_on(self, now: float) -> bool:
-        """Whether it has not run out."""
-        return self.until_at is None or now < self.until_at
+        """Whether it has neither run out nor been lifted."""
+        return self.lifted_at is None and (self.until_at is None or now < self.until_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,12 +127,16 @@ def deadline(led: Ledger, action: DeadlineAction, detail: str) -> None:
         pause(led, Pause.DEADLINE, detail)
 
 
-def unpause(led: Ledger, cause: Pause) -> None:
-    """One cause is over; with the last one the rollout goes on."""
+def unpause(led: Ledger, cause: Pause, detail: str = "") -> None:
+    """One cause is over, as the detail tells; with the last one the rollout goes on."""
     if led.causes.pop(cause.value, None) is None or led.state is not RolloutState.PAUSED:
         return
     wave = led.waves[led.current].name
-    led.note("resumed", wave=wave, data={"over": cause.value, "left": list(led.causes)})
+    led.note(
+        "resumed",
+        wave=wave,
+        data={"over": cause.value, "left": list(led.causes), "detail": detail},
+    )
     if not led.causes:
         led.state = state_unstopped(led)
 

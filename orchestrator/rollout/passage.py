@@ -86,7 +86,7 @@ def _look_at_freezes(led: Ledger) -> None:
     ours, all_ours = led.hours.freeze(led.now), turn.fleet_freeze(led)
     if ours is None and all_ours is None:
         if led.around is not None:  # after a restart the one of all rollouts is not known yet
-            brakes.unpause(led, Pause.FREEZE)
+            brakes.unpause(led, Pause.FREEZE, turn.freeze_lifted(led))
         led.set_timer(FREEZE_TIMER, led.hours.next_freeze_at(led.now))
         return
     texts = ([ours.reason] if ours else []) + ([all_ours.text] if all_ours else [])

@@ -57,6 +57,12 @@ def fleet_freeze(led: Ledger) -> FleetFreeze | None:
     return frozen if frozen is not None and frozen.is_on(led.now) else None
 
 
+def freeze_lifted(led: Ledger) -> str:
+    """Who lifted the last freeze of all rollouts, and why; empty when nobody did."""
+    frozen = None if led.around is None else led.around.frozen
+    return "" if frozen is None else frozen.lifted_text
+
+
 def held_by_others(led: Ledger, device: DeviceId) -> Held | None:
     """What another rollout's end keeps the device from: this artifact, or everything."""
     return None if led.around is None else led.around.held.get(device)

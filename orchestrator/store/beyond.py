@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import astuple
 
 import sqlalchemy
 from sqlalchemy import Row, and_, func, insert, or_, select, update
@@ -205,18 +206,16 @@ def _device_states(
     return found
 
 
-def freeze(connection: Connection, wanted: FleetFreeze | None) -> None:
-    """Freezes all rollouts, or (None) lets them go on; the row stays, for deleting takes a right."""
-    value = ""
-    if wanted is not None:
-        value = json.dumps([wanted.reason, wanted.who, wanted.at, wanted.until_at])
+def freeze(connection: Connection, wanted: FleetFreeze) -> None:
+    """Freezes all rollouts, or keeps who lifted that."""
+    value = json.dumps(astuple(wanted))
     changed = connection.execute(update(meta).where(meta.c.key == FREEZE).values(value=value))
     if changed.rowcount == 0:
         connection.execute(insert(meta).values(key=FREEZE, value=value))
 
 
 def frozen(connection: Connection) -> FleetFreeze | None:
-    """The freeze of all rollouts, also when it has run out."""
+    """The last freeze of all rollouts, also when it has run out or was lifted."""
     value = connection.scalar(select(meta.c.value).where(meta.c.key == FREEZE))
     return FleetFreeze(*json.loads(value)) if value else None
 

@@ -28,7 +28,7 @@ SCHEMA = "0003"  # the revision this code reads and writes; revisions sort as te
 # Keys of `meta`
 CONTROLLER_ID = "controller_id"
 LAST_EPOCH = "last_epoch"
-FREEZE = "freeze"  # of all rollouts; "" or not there: none
+FREEZE = "freeze"  # the last one of all rollouts; not there: there never was one
 
 # Names of constraints are given, so that later migrations can find them on every database.
 metadata = MetaData(

@@ -336,8 +336,8 @@ class SqlStore:
             lambda c: beyond.neighbours(c, rollout_id, now=self._now(c, now))[0]
         )
 
-    async def freeze(self, wanted: FleetFreeze | None) -> None:
-        """Freezes all rollouts, or (None) lets them go on.
+    async def freeze(self, wanted: FleetFreeze) -> None:
+        """Freezes all rollouts, or keeps who lifted that.
 
         Raises:
             StoreError: the store failed.
@@ -345,7 +345,7 @@ class SqlStore:
         await self._writer.write(lambda c: beyond.freeze(c, wanted))
 
     async def frozen(self) -> FleetFreeze | None:
-        """The freeze of all rollouts, also when it has run out.
+        """The last freeze of all rollouts, also when it has run out or was lifted.
 
         Raises:
             StoreError: the store failed.

@@ -77,8 +77,10 @@ def test_queue_freeze_and_supersede(project: Project) -> None:
         (pause,) = [each for each in journal(project, old) if each["type"] == "paused"]
         assert "incident 4711" in str(pause["data"])
         assert frozen_at <= float(str(pause["ts"])) <= said_at + WITHIN_S
-        project.run("unfreeze")
+        project.run("unfreeze", "--reason", "found it")
         until(lambda: status(project, old)["state"] == "running")
+        (resumed,) = [each for each in journal(project, old) if each["type"] == "resumed"]
+        assert "found it" in str(resumed["data"])
 
         newer = plan(project, "3.0", "on_conflict: supersede\npriority: 600\n")
         project.apply(newer)

@@ -312,7 +312,7 @@ async def test_freeze_keeps_a_new_rollout_from_beginning_and_is_told(
 
     finish, heard = await applied(settings, "")
     seen = await api.status(settings, finish.rollout_id)
-    ended = await api.unfreeze(settings)
+    ended = await api.unfreeze(settings, reason="is over")
     again = await api.run(settings, finish.rollout_id, observer=heard, drain=asyncio.Event())
 
     assert finish.exit_code is ExitCode.WAITING

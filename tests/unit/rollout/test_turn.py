@@ -300,6 +300,16 @@ class TestFreezeOfAll:
         assert rollout.rollout.state is RolloutState.RUNNING
         assert rollout.lines("paused")[0].data["detail"] == "incident (all rollouts, by ann@desk)"
 
+    def test_journal_says_who_lifted_it_and_why(self):
+        rollout = hand()
+        rollout.look(frozen=FROZEN)
+
+        rollout.look(frozen=replace(FROZEN, lifted_at=5.0, lifted_by="bob", lifted_why="over"))
+
+        assert rollout.rollout.state is RolloutState.RUNNING
+        (line,) = rollout.lines("resumed")
+        assert line.data["detail"] == "all rollouts let go on by bob: over"
+
     def test_nothing_begins_while_it_lasts_and_it_runs_out(self):
         frozen = replace(FROZEN, until_at=50.0)
         rollout = hand(around=Surroundings(frozen=frozen))
