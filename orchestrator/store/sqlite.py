@@ -4,12 +4,15 @@ Laws:
 1. The file is made with mode 0600 in a directory made with mode 0700 (the journal says who did
    what to which device); what exists keeps its modes.
 2. WAL with `synchronous=FULL`: a commit that returned survives a power cut.
-3. A writing transaction takes the write lock when it begins (BEGIN IMMEDIATE), so that what it
+3. A file that exists is opened by SQLite alone: closing any other descriptor of it would drop the
+   locks of this process, and another process would then take the log away under our feet.
+4. A writing transaction takes the write lock when it begins (BEGIN IMMEDIATE), so that what it
    read stays true until it commits; a reading one sees one state and waits for nobody.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import time
@@ -104,9 +107,12 @@ class Sqlite:
 def _make_file(path: Path) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        message = f"state store `{path}` cannot be opened: {error.strerror}"
+        if os.access(path, os.R_OK | os.W_OK):
+            return
+        why = os.strerror(errno.EACCES) if os.access(path, os.F_OK) else error.strerror
+        message = f"state store `{path}` cannot be opened: {why}"
         hint = "check owner and permissions of the file and of its directory"
         raise StoreError(message, hint=hint, where=Where(str(path))) from error
 
