@@ -4,6 +4,12 @@ Adapters and heavy libraries are imported where they are needed, so that command
 nothing stay fast; `tests/unit/cli` watches that. Nothing here prints.
 """
 
+from orchestrator.api.approvals import (
+    approval_sign,
+    approval_statement,
+    approval_text,
+    approvals_are_signed,
+)
 from orchestrator.api.artifacts import (
     artifact_build,
     artifact_inspect,
@@ -84,6 +90,10 @@ __all__ = [
     "Validated",
     "Why",
     "apply",
+    "approval_sign",
+    "approval_statement",
+    "approval_text",
+    "approvals_are_signed",
     "artifact_build",
     "artifact_inspect",
     "artifact_sign",

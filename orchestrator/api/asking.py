@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from orchestrator.api.approvals import approvals_are_signed, vouch, vouching
 from orchestrator.api.owners import is_gone, person, this_process
 from orchestrator.api.people import roles_of
 from orchestrator.api.stored import (
@@ -72,8 +73,8 @@ async def ask(settings: Settings, request: AskRequest) -> Asked:
     if not state_exists(settings):
         raise no_rollouts()
     async with open_state(settings) as store:
-        found = await _find(store, await rollout_id_of(store, request.rollout))
-        event = _event(settings, found, request)
+        found = await _find(settings, store, await rollout_id_of(store, request.rollout))
+        event = vouch(settings, _event(settings, found, request), now=time.time())
         _refuse_unknown(found, event)
         answer = found.rollout.judge(event)
         _refuse(found, event, answer)
@@ -83,7 +84,9 @@ async def ask(settings: Settings, request: AskRequest) -> Asked:
             return await _told(store, found, answer.kind, answer.text, needs_engine=drives)
         if over:
             await _refuse_under_another(store, found.rollout_id)
-        return await _carry_out(store, found, event, await store.ask(found.rollout_id, event))
+        return await _carry_out(
+            settings, store, found, event, await store.ask(found.rollout_id, event)
+        )
 
 
 async def join(settings: Settings, rollout_id: str, joiners: Mapping[DeviceId, Joiner]) -> Asked:
@@ -94,14 +97,14 @@ async def join(settings: Settings, rollout_id: str, joiners: Mapping[DeviceId, J
         StoreError: there is no such rollout.
     """
     async with open_state(settings) as store:
-        found = await _find(store, rollout_id)
+        found = await _find(settings, store, rollout_id)
         free = await _free(store, rollout_id, joiners)
         event = OperatorAsked(time.time(), Ask.JOIN, person(), joiners=free)
         answer = found.rollout.judge(event)
         _refuse(found, event, answer)
         if answer.kind == "already":
             return await _told(store, found, answer.kind, answer.text)
-        asked = await _carry_out(store, found, event, await store.ask(rollout_id, event))
+        asked = await _carry_out(settings, store, found, event, await store.ask(rollout_id, event))
     if busy := [device for device in joiners if device not in free]:
         left = f"{_names(busy)} left out, as another rollout has them"
         return replace(asked, detail="; ".join(part for part in (asked.detail, left) if part))
@@ -117,13 +120,14 @@ async def _free(
     return {device: joiner for device, joiner in joiners.items() if device not in taken}
 
 
-async def _find(store: SqlStore, rollout_id: str) -> _Found:
+async def _find(settings: Settings, store: SqlStore, rollout_id: str) -> _Found:
     stored = await load_stored(store, rollout_id)
     plan = plan_of(stored)
     rollout = restored(stored, plan)
     rollout.attend()
     before = await store.requests(rollout_id, after=rollout.ledger.last_request)
-    rollout.apply_all(replace(one, at=time.time()) for one in before)
+    now = time.time()
+    rollout.apply_all(replace(vouch(settings, one, now=now), at=now) for one in before)
     return _Found(stored, rollout.plan, rollout, await _engine(store, rollout_id))
 
 
@@ -135,6 +139,7 @@ async def _engine(store: SqlStore, rollout_id: str) -> str:
 def _event(settings: Settings, found: _Found, request: AskRequest) -> OperatorAsked:
     who = person()
     approves = request.ask in _APPROVALS
+    by_name = approves and (request.ask is Ask.DENY or not approvals_are_signed(settings))
     digest = digest_of_stored(found.stored) if approves else ""
     if request.digest and not digest.startswith(request.digest):
         digest = request.digest  # of another plan, which is refused
@@ -150,11 +155,15 @@ def _event(settings: Settings, found: _Found, request: AskRequest) -> OperatorAs
         take_back=request.take_back,
         full=request.full,
         digest=digest,
-        roles=roles_of(settings, who.rpartition("@")[0]) if approves else (),
+        roles=roles_of(settings, who.rpartition("@")[0]) if by_name else (),
+        statement=request.statement,
+        signature=request.signature,
     )
 
 
-async def _carry_out(store: SqlStore, found: _Found, event: OperatorAsked, number: int) -> Asked:
+async def _carry_out(
+    settings: Settings, store: SqlStore, found: _Found, event: OperatorAsked, number: int
+) -> Asked:
     """Waits for the engine's answer, or answers where there is none."""
     if found.engine:
         answered = await _engines_answer(store, found, number)
@@ -163,7 +172,7 @@ async def _carry_out(store: SqlStore, found: _Found, event: OperatorAsked, numbe
             return await _told(store, found, kind, text)
     if event.ask not in _WITHOUT_DEVICES:
         return await _told(store, found, "", "", needs_engine=True)
-    await _answer_here(store, found)
+    await _answer_here(settings, store, found)
     kind, text = await _engines_answer(store, found, number) or ("", "")
     return await _told(store, found, kind, text)
 
@@ -189,12 +198,12 @@ async def _engines_answer(store: SqlStore, found: _Found, number: int) -> tuple[
         await asyncio.sleep(LOOK_S)
 
 
-async def _answer_here(store: SqlStore, found: _Found) -> None:
+async def _answer_here(settings: Settings, store: SqlStore, found: _Found) -> None:
     from orchestrator.engine.clerk import Desk, answer
     from orchestrator.engine.clock import SystemClock
 
     await take_over_from_the_dead(store, found.rollout_id)
-    desk = Desk(store, store, SystemClock(), this_process())
+    desk = Desk(store, store, SystemClock(), this_process(), vouching(settings))
     try:
         await answer(desk, found.rollout_id, found.plan)
     except LeaseError:
@@ -231,7 +240,7 @@ def _refuse_unknown(found: _Found, event: OperatorAsked) -> None:
     if unknown:
         raise PlanError(f"{_names(unknown)} not in this rollout", code="S203")
     waves = [wave.name for wave in found.plan.waves]
-    if event.wave is not None and event.wave not in waves:
+    if event.wave and event.wave not in waves:  # empty: a signature for the start of the rollout
         message = f"there is no wave `{event.wave}`"
         raise PlanError(message, hint=f"waves: {', '.join(waves)}", code="S204")
 

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.api.approvals import vouching
 from orchestrator.api.asking import take_over_from_the_dead
 from orchestrator.api.connections import open_transport
 from orchestrator.api.gates import probes_of
@@ -287,6 +288,7 @@ def _engine(
         prober=probes_of(settings, context),
         clock=SystemClock(),
         token=lambda: secrets.token_hex(16),
+        vouch=vouching(settings),
     )
     return Engine(ports, job, observer=watch)
 

@@ -33,7 +33,8 @@ class Settings:
     `allow_gate_kinds` kinds of gates of other packages, `gate_tokens` say where bearer tokens for
     monitoring systems lie (`ORIGIN=file:PATH`, `ORIGIN=env:NAME`);
     `connections_max` bounds SSH handshakes under way at once; `people` may approve, each
-    `LOGIN=ROLE,ROLE`. Hooks: `allow_commands` are also those that may be told, `hook_secrets` say
+    `NAME=ROLE,ROLE`. With `allowed_signers` (OpenSSH's file) approvals of the `fleet` count by their
+    signature alone, except those of keys in `revoked_signers`. Hooks: `allow_commands` are also those that may be told, `hook_secrets` say
     what webhooks are signed with (as `gate_tokens`), `mail_server` (`smtps://HOST:PORT`),
     `mail_from` and `mail_login` (a file) how letters go out.
     """
@@ -49,6 +50,9 @@ class Settings:
     identity_files: tuple[Path, ...] = ()
     connections_max: int = 100
     people: tuple[str, ...] = ()
+    fleet: str = ""
+    allowed_signers: Path | None = None
+    revoked_signers: Path | None = None
     hook_secrets: tuple[str, ...] = ()
     mail_server: str = ""
     mail_from: str = ""
@@ -277,7 +281,10 @@ class Stay(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AskRequest:
-    """A control verb for a rollout (id, unique prefix, or None for the newest)."""
+    """A control verb for a rollout (id, unique prefix, or None for the newest).
+
+    `statement` and `signature` are those of a signed approval.
+    """
 
     rollout: str | None
     ask: Ask
@@ -289,6 +296,8 @@ class AskRequest:
     take_back: TakeBack = TakeBack.NONE
     full: bool = False
     digest: str = ""
+    statement: str = ""
+    signature: str = ""
 
 
 @dataclass(frozen=True, slots=True)

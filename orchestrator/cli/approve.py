@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,10 +11,18 @@ import typer
 from orchestrator import api
 from orchestrator.cli.driving import ask
 from orchestrator.cli.options import Common, RolloutArgument, WaveOption, WhyOption, command
-from orchestrator.cli.session import start
+from orchestrator.cli.running import wait_for
+from orchestrator.cli.session import Session, start
+from orchestrator.cli.streams import put, say
+from orchestrator.errors import ExitCode, PlanError
 from orchestrator.rollout.events import Ask
 
 app = typer.Typer()
+
+_SIGNED_HINT = (
+    "sign with `--key FILE` (a key file, or the public key of one in an agent), or elsewhere: "
+    "`--print` writes the text to sign, `--statement FILE --signature FILE` hand over both"
+)
 
 
 @command(
@@ -20,10 +30,13 @@ app = typer.Typer()
     examples="""
 rollout approve r-7f3a
 rollout approve r-7f3a --wave broad --reason 'canary looks good'
+rollout approve r-7f3a --key ~/.ssh/id_ed25519
+rollout approve r-7f3a --print > approval
+rollout approve r-7f3a --statement approval --signature approval.sig
 rollout approve r-7f3a --deny --reason 'not on a Friday'
 """,
 )
-def approve(
+def approve(  # noqa: PLR0913  each is an option of the command line
     rollout: RolloutArgument = None,
     *,
     common: Common,
@@ -32,13 +45,52 @@ def approve(
         str,
         typer.Option("--digest", metavar="SHA256", help="Only the plan with this digest."),
     ] = "",
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", metavar="FILE", help="Sign with this SSH key, or an agent's."),
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--print", help="Write the text to sign; approve nothing.")
+    ] = False,
+    statement: Annotated[
+        Path | None,
+        typer.Option("--statement", metavar="FILE", help="A text that was signed elsewhere."),
+    ] = None,
+    signature: Annotated[
+        Path | None,
+        typer.Option("--signature", metavar="FILE", help="Its signature by ssh-keygen."),
+    ] = None,
     deny: Annotated[bool, typer.Option("--deny", help="Speak against it instead.")] = False,
     why: WhyOption = "",
 ) -> int:
     """Approve what a rollout waits for: its start, or its next wave.
 
-    A denial rejects a rollout that has not started, and pauses one under way.
+    A denial rejects a rollout that has not started, and pauses one under way. Where your
+    configuration names allowed signers, approvals are signed, and only signatures count.
     """
     session = start(common)
+    if show:
+        put(wait_for(api.approval_statement(session.settings, rollout, wave)).text())
+        return ExitCode.DONE
     verb = Ask.DENY if deny else Ask.APPROVE
-    return ask(session, api.AskRequest(rollout, verb, why=why, wave=wave, digest=digest))
+    request = api.AskRequest(rollout, verb, why=why, wave=wave, digest=digest)
+    if (statement is None) != (signature is None):
+        message = "goes together with --signature, the one is signed by the other"
+        raise typer.BadParameter(message, param_hint="--statement")
+    if statement is not None and signature is not None:
+        text, signed = api.approval_text(statement), api.approval_text(signature)
+        request = replace(request, statement=text, signature=signed)
+    elif verb is Ask.APPROVE and api.approvals_are_signed(session.settings):
+        request = _signed(session, request, key)
+    return ask(session, request)
+
+
+def _signed(session: Session, request: api.AskRequest, key: Path | None) -> api.AskRequest:
+    if key is None:
+        message = "approvals of this fleet are signed"
+        raise PlanError(message, hint=_SIGNED_HINT, code="S214")
+    text = wait_for(api.approval_statement(session.settings, request.rollout, request.wave)).text()
+    say(f"this is signed with `{key}`:\n{text}")
+    return replace(
+        request, statement=text, signature=api.approval_sign(session.settings, text, key)
+    )

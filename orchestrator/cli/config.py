@@ -38,15 +38,19 @@ KINDS: Mapping[str, type] = {
     "identity_files": list,
     "connections_max": int,
     "people": list,
+    "fleet": str,
+    "allowed_signers": str,
+    "revoked_signers": str,
     "hook_secrets": list,
     "mail_server": str,
     "mail_from": str,
     "mail_login": str,
 }
 POWER_KEYS = frozenset({
-    "allow_commands", "allow_gate_kinds", "gate_tokens", "hook_secrets", "mail_from", "mail_login",
-    "mail_server", "people", "trusted_keys",
+    "allow_commands", "allow_gate_kinds", "allowed_signers", "fleet", "gate_tokens", "hook_secrets",
+    "mail_from", "mail_login", "mail_server", "people", "revoked_signers", "trusted_keys",
 })  # fmt: skip
+_FILE_KEYS = frozenset({"state", "mail_login", "allowed_signers", "revoked_signers"})
 PATH_KEYS = frozenset({"inventory", "trusted_keys", "known_hosts", "identity_files"})
 COLORS = ("auto", "always", "never")
 _KIND_NAMES = {str: "a text", list: "a list of texts", int: "a whole number"}
@@ -58,8 +62,12 @@ _FORMS = {  # of texts, and of each text of a list
     "gate_tokens": (_PLACE, _PLACE_FORM),
     "hook_secrets": (_PLACE, _PLACE_FORM),
     "people": (
-        re.compile(r"[^=,@\s]+=[^=,\s]+(,[^=,\s]+)*"),
-        "are `LOGIN=ROLE,ROLE`, such as `ann=ops,safety`",
+        re.compile(r"[^=,\s]+=[^=,\s]+(,[^=,\s]+)*"),
+        "are `NAME=ROLE,ROLE`, such as `ann=ops,safety`",
+    ),
+    "fleet": (
+        re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,62}"),
+        "is a name of letters, digits and `._+-`, such as `acme-prod`",
     ),
     "mail_server": (
         re.compile(r"smtp(s|\+starttls)?://[^\s/@?#]+"),
@@ -234,7 +242,7 @@ def _checked(key: str, raw: object, where: Where, base: Path) -> Value:
         return tuple(absolute(item, base) if key in PATH_KEYS else item for item in raw)
     if isinstance(raw, int):
         return raw
-    return absolute(str(raw), base) if key in ("state", "mail_login") else str(raw)
+    return absolute(str(raw), base) if key in _FILE_KEYS else str(raw)
 
 
 def _problem(key: str, raw: object) -> str:
@@ -269,6 +277,9 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
     def paths(key: str) -> tuple[Path, ...]:
         return tuple(Path(item) for item in texts(key))
 
+    def path(key: str) -> Path | None:
+        return Path(str(found)) if (found := values.get(key)) else None
+
     limit = values.get("connections_max", 100)
     return Settings(
         root=root,
@@ -284,6 +295,9 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
         hook_secrets=texts("hook_secrets"),
         mail_server=str(values.get("mail_server", "")),
         mail_from=str(values.get("mail_from", "")),
-        mail_login=Path(str(login)) if (login := values.get("mail_login")) else None,
+        mail_login=path("mail_login"),
+        fleet=str(values.get("fleet", "")),
+        allowed_signers=path("allowed_signers"),
+        revoked_signers=path("revoked_signers"),
         connections_max=limit if isinstance(limit, int) else 100,
     )

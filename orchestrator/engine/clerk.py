@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from orchestrator.engine.ports import Clock, Leases, Store
+from orchestrator.engine.ports import Clock, Leases, Store, Vouch, as_asked
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.rollout.machine import Rollout
 
@@ -20,12 +20,16 @@ LEASE_S = (
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where requests are and who answers them; `owner` stands in the lease."""
+    """Where requests are and who answers them; `owner` stands in the lease.
+
+    `vouch` says whose request it is (`engine.ports`).
+    """
 
     store: Store
     leases: Leases
     clock: Clock
     owner: str
+    vouch: Vouch = as_asked
 
 
 async def answer(desk: Desk, rollout_id: str, plan: ResolvedPlan) -> None:
@@ -45,7 +49,7 @@ async def answer(desk: Desk, rollout_id: str, plan: ResolvedPlan) -> None:
         rollout.attend()
         after = rollout.ledger.last_request
         asked = await desk.store.requests(rollout_id, after=after)
-        changes = rollout.apply_all(replace(request, at=now) for request in asked)
+        changes = rollout.apply_all(replace(desk.vouch(request), at=now) for request in asked)
         await desk.store.commit(lease, [changes])
     finally:
         await desk.leases.release(lease)

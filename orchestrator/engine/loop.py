@@ -31,6 +31,8 @@ from orchestrator.engine.ports import (
     Prober,
     Store,
     Transport,
+    Vouch,
+    as_asked,
 )
 from orchestrator.errors import ClaimedError, ExitCode, LeaseError, StoreError
 from orchestrator.plan.digest import digest_of
@@ -73,7 +75,10 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The world of one engine. `token` draws the nonces that devices echo."""
+    """The world of one engine.
+
+    `token` draws the nonces that devices echo; `vouch` says whose request it is (`engine.ports`).
+    """
 
     store: Store
     leases: Leases
@@ -81,6 +86,7 @@ class Ports:
     prober: Prober
     clock: Clock
     token: Callable[[], str]
+    vouch: Vouch = as_asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +296,8 @@ class Engine:
         after = rollout.ledger.last_request
         asked = await self._ports.store.requests(self._job.rollout_id, after=after)
         # another machine's clock may be ahead: a request must not end a soak (R15)
-        return [replace(request, at=self._asked_at) for request in asked]
+        vouch = self._ports.vouch
+        return [replace(vouch(request), at=self._asked_at) for request in asked]
 
     async def _look_around(self) -> bool:
         """Whether anything is other than it was."""

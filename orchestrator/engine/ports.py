@@ -26,8 +26,16 @@ from orchestrator.rollout.notices import Delivery, Notice
 __all__ = [
     "Changes", "Clock", "Delivery", "Dialogue", "Executor", "Historian", "History", "Inventory",
     "Lease", "Leases", "Notifier", "Observer", "Outbox", "Prober", "Row", "Sample", "Session",
-    "Store", "Stored", "Told", "Transport",
+    "Store", "Stored", "Told", "Transport", "Vouch", "as_asked",
 ]  # fmt: skip
+
+# Verifies the signature of a request where approvals are signed, and says what came of it.
+Vouch = Callable[[OperatorAsked], OperatorAsked]
+
+
+def as_asked(request: OperatorAsked) -> OperatorAsked:
+    """Where approvals are not signed: each request counts as whoever can write it says."""
+    return request
 
 
 class Clock(Protocol):

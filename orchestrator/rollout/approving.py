@@ -7,7 +7,9 @@ Laws:
 2. It is waited for at most as long as the plan says. Then a rollout that has not started expires;
    one under way is paused, what was given for that wave is void, and `resume` asks anew.
 3. A denial rejects a rollout that has not started; later it pauses, as an operator does.
-4. Halting, pausing, aborting and going back never need an approval.
+4. Where it is signed, the signature's own words count: of this plan, these devices and this wave,
+   made while it was waited for.
+5. Halting, pausing, aborting and going back never need an approval.
 
 Source: design "rollout-rules", "States of a rollout" and "approvals".
 """
@@ -15,6 +17,7 @@ Source: design "rollout-rules", "States of a rollout" and "approvals".
 from __future__ import annotations
 
 from orchestrator.plan.controls import Approval
+from orchestrator.plan.joiners import target_set_digest
 from orchestrator.rollout import brakes
 from orchestrator.rollout.answers import Answer, already, done, refused
 from orchestrator.rollout.events import OperatorAsked
@@ -22,6 +25,7 @@ from orchestrator.rollout.ledger import APPROVAL_TIMER, Ledger
 from orchestrator.rollout.record import WaveRecord
 from orchestrator.rollout.states import Pause, RolloutState, WaveState
 
+CLOCKS_APART_S = 120.0  # of who signs and who reads
 START = ""  # stands for the start of the rollout where others name a wave
 _LOOKING = frozenset({
     RolloutState.AWAITING_APPROVAL, RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.HALTED,
@@ -148,6 +152,8 @@ def _expire(led: Ledger, name: str) -> None:
 
 def judge(led: Ledger, event: OperatorAsked, *, denies: bool) -> Answer:
     """What comes of an approval or a denial."""
+    if event.problem:
+        return refused(event.problem)
     name = waited_for(led) if event.wave is None else event.wave
     if name is None:
         given = led.approvals and led.approvals[-1]["who"] == person_of(event.who)
@@ -168,7 +174,26 @@ def _of_what_is_asked(led: Ledger, event: OperatorAsked, name: str, *, denies: b
     if person_of(event.who) in givers(led, name):
         return already(f"you approved it already; {progress(led, name)}")
     said = progress(led, name, more=1)
-    return _of_the_author(led, event, name) or done(lambda: _give(led, event, name), said)
+    problem = _of_the_author(led, event, name) or _of_the_signature(led, event, name)
+    return problem or done(lambda: _give(led, event, name), said)
+
+
+def _of_the_signature(led: Ledger, event: OperatorAsked, name: str) -> Answer | None:
+    """Why a signature does not approve what is asked."""
+    signed = event.signed
+    if signed is None:
+        return None
+    if signed.targets_sha256 != target_set_digest(led.plan):
+        return refused("the signature is for other devices", "look at the rollout again, and sign")
+    if signed.made_at > led.now + CLOCKS_APART_S:
+        return refused("the signature was made in the future", "look at the clock of who signed")
+    policy = policy_of(led, name)
+    kept_s = policy.expires_s if policy is not None and name == START else 0.0
+    if kept_s is None or led.asked_at is None:
+        return None
+    if signed.made_at < led.asked_at - kept_s - CLOCKS_APART_S:
+        return refused("the signature was made before it was asked for", "sign it anew")
+    return None
 
 
 def _not_asked(led: Ledger, name: str, *, denies: bool) -> Answer:
@@ -196,14 +221,22 @@ def _of_the_author(led: Ledger, event: OperatorAsked, name: str) -> Answer | Non
         return None
     if not led.author:
         return refused("who applied the plan is not known, so that nobody else can be told apart")
-    if person_of(event.who) == person_of(led.author):
+    if _same_name(person_of(event.who), person_of(led.author)):
         return refused("who applied the plan may not approve it")
     return None
+
+
+def _same_name(one: str, other: str) -> bool:
+    """Whether it may be one person: signers are `ann@corp` where the account is `ann`."""
+    return one.partition("@")[0] == other.partition("@")[0]
 
 
 def _give(led: Ledger, event: OperatorAsked, name: str) -> None:
     led.approvals.append({"wave": name, "who": person_of(event.who), "at": led.now})
     data = {"what": "given", "who": event.who, "why": event.why, "digest": led.plan_digest}
+    if event.signed is not None:
+        data |= {"key": event.signed.key, "statement": event.statement}
+        data |= {"signature": event.signature}
     led.note("approval", wave=name, data=dict(data))
     if Pause.APPROVAL.value in led.causes:
         led.causes[Pause.APPROVAL.value] = progress(led, name)

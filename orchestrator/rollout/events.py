@@ -148,6 +148,25 @@ class TakeBack(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Signed:
+    """What a signature that was verified says: who approves what.
+
+    Attributes:
+        key: fingerprint of the key.
+        plan_sha256: digest of the resolved plan.
+        targets_sha256: digest of which devices stand in which wave.
+        wave: the wave; empty for the start of the rollout.
+        made_at: UTC seconds.
+    """
+
+    key: str
+    plan_sha256: str
+    targets_sha256: str
+    wave: str
+    made_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorAsked:
     """An operator's request, journalled with who and why.
 
@@ -155,7 +174,9 @@ class OperatorAsked:
     RETRY and ROLLBACK; `wave` with ROLLBACK (None: all), PROMOTE (None: the present one), APPROVE
     and DENY (None: what is waited for); `only` with RETRY; `take_back` with ABORT; `full` with
     PROMOTE: later soaks too. APPROVE and DENY are for the plan of that `digest`, by a person who
-    has these `roles`. JOIN names the `joiners` with all that is to be known of them.
+    has these `roles`; where approvals are signed, the `statement` and its `signature` come with
+    it, and who reads them sets `signed`, or the `problem` for which they do not count. JOIN names
+    the `joiners` with all that is to be known of them.
     """
 
     at: float
@@ -171,6 +192,10 @@ class OperatorAsked:
     full: bool = False
     digest: str = ""
     roles: tuple[str, ...] = ()
+    statement: str = ""
+    signature: str = ""
+    signed: Signed | None = None
+    problem: str = ""
     joiners: Mapping[DeviceId, Joiner] = field(default_factory=dict)
 
 

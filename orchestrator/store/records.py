@@ -163,6 +163,8 @@ def request_columns(request: OperatorAsked) -> dict[str, Cell]:
         "full": request.full,
         "digest": request.digest,
         "roles": list(request.roles),
+        "statement": request.statement,
+        "signature": request.signature,
         "joiners": {device: joiner_row(one) for device, one in request.joiners.items()},
     }
     return {
@@ -191,6 +193,8 @@ def request_of(found: Found[*tuple[object, ...]]) -> OperatorAsked:
         full=rest.get("full", False),
         digest=rest.get("digest", ""),
         roles=tuple(rest.get("roles", ())),
+        statement=rest.get("statement", ""),
+        signature=rest.get("signature", ""),
         joiners={
             DeviceId(device): joiner_of(row) for device, row in rest.get("joiners", {}).items()
         },

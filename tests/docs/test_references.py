@@ -14,6 +14,7 @@ REPOSITORY = Path(__file__).parents[2]
 # Each document with `sh` blocks, and the test that runs all of them.
 RUN_BY = {
     "README.md": "tests/docs/test_readme.py",
+    "docs/reference/commands.md": "tests/docs/test_commands_page.py",
     "docs/first-host.md": "tests/integration/test_first_host.py",
 }
 _LINK = re.compile(r"\]\(([^)\s]+)\)")

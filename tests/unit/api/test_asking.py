@@ -85,7 +85,7 @@ async def engine(settings: api.Settings, rollout_id: str) -> AsyncIterator[None]
 
         async def answer() -> None:
             while True:
-                found = await asking._find(store, rollout_id)
+                found = await asking._find(settings, store, rollout_id)
                 rollout = Rollout.restore(
                     found.plan, rollout_id, found.stored.rollout, found.stored.devices
                 )

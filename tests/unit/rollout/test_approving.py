@@ -4,8 +4,9 @@ import pytest
 
 from orchestrator.errors import ExitCode
 from orchestrator.plan.controls import Approval
+from orchestrator.plan.joiners import target_set_digest
 from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Schedule, Stage
-from orchestrator.rollout.events import Ask
+from orchestrator.rollout.events import Ask, Signed
 from orchestrator.rollout.states import RolloutState, WaveState
 from orchestrator.rollout.story import tell
 from orchestrator.testing.hand import DIGEST, Hand
@@ -347,3 +348,69 @@ def test_rollout_that_is_paused_expires_when_it_waits_again():
     rollout.ask(Ask.RESUME)
 
     assert (before, rollout.rollout.state) == (RolloutState.PAUSED, RolloutState.EXPIRED)
+
+
+def signed(rollout, **choices):
+    says = {
+        "key": "SHA256:ann", "plan_sha256": DIGEST, "wave": "rest",
+        "targets_sha256": target_set_digest(rollout.rollout.plan),
+        "made_at": int(rollout.rollout.ledger.now),
+    }  # fmt: skip
+    return Signed(**(says | choices))
+
+
+def asks_for_rest():
+    rollout = hand(wave=Approval(1, ("ops",), expires_s=3600.0))
+    rollout.tick(100.0)
+    rollout.succeed(A)
+    assert rollout.rollout.state is RolloutState.PAUSED
+    return rollout
+
+
+@pytest.mark.parametrize(
+    ("says", "answer"),
+    [
+        ({}, "done"),
+        ({"targets_sha256": "0" * 64}, "refused"),
+        ({"made_at": 100}, "done"),  # when it was asked for, as far as clocks agree
+        ({"made_at": -21}, "refused"),  # before: from an approval that was void since
+        ({"made_at": 221}, "refused"),  # in the future
+    ],
+)
+def test_signature_counts_for_these_devices_and_while_it_is_asked_for(says, answer):
+    rollout = asks_for_rest()
+
+    given = approve(
+        rollout, "ann@corp@desk", wave="rest", signed=signed(rollout, **says),
+        statement="what", signature="signed",
+    )  # fmt: skip
+
+    assert given == answer
+    if answer == "done":
+        (line,) = [each for each in rollout.lines("approval") if each.data["what"] == "given"]
+        kept = [line.data[key] for key in ("who", "key", "statement", "signature")]
+        assert kept == ["ann@corp@desk", "SHA256:ann", "what", "signed"]
+
+
+@pytest.mark.parametrize(("expires_s", "answer"), [(None, "done"), (3600.0, "refused")])
+def test_start_may_be_signed_before_it_is_asked_for_but_not_for_ever(expires_s, answer):
+    rollout = hand(Approval(1, expires_s=expires_s))
+    rollout.tick(10.0)
+    made = -4000
+
+    assert approve(rollout, wave="", signed=signed(rollout, wave="", made_at=made)) == answer
+
+
+def test_request_that_nobody_vouches_for_is_refused_with_why():
+    rollout = hand(TWO)
+
+    assert approve(rollout, problem="the key is revoked") == "refused"
+    assert rollout.lines("operator")[-1].data["detail"] == "the key is revoked"
+    assert rollout.rollout.state is RolloutState.AWAITING_APPROVAL
+
+
+def test_author_is_told_apart_by_name_though_signers_have_longer_ones():
+    rollout = hand(TWO)
+
+    assert approve(rollout, "zoe@corp@desk", signed=signed(rollout, wave="")) == "refused"
+    assert approve(rollout, "ann@corp@desk", signed=signed(rollout, wave="")) == "done"
