@@ -15,6 +15,7 @@ from orchestrator.api.asking import take_over_from_the_dead
 from orchestrator.api.connections import open_transport
 from orchestrator.api.gates import probes_of
 from orchestrator.api.hooks import telling, telling_others
+from orchestrator.api.memory import settled_memory
 from orchestrator.api.owners import person, this_process
 from orchestrator.api.plan_artifacts import artifact_path
 from orchestrator.api.saved import refuse_repeated, refuse_stale
@@ -204,7 +205,8 @@ async def _run(
             leaves_soaks=stay is Stay.NOTHING,
         )
         engine = _engine(settings, store, transport, job, watch)
-        ended = await _drive(engine, observer, drain)
+        with settled_memory():
+            ended = await _drive(engine, observer, drain)
         watch.begin()
         around = ended.rollout.ledger.around
         if asked is Ask.ROLLBACK and ended.rollout.is_terminal and around and around.busy:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import cast
+from typing import Any, cast
+
+from asyncssh.constants import MSG_IGNORE
 
 FLUSH_BYTES = 128 * 1024  # more than this waits for nothing
 
@@ -87,11 +89,33 @@ class CorkedTcp:
     ) -> tuple[asyncio.Transport, asyncio.Protocol]:
         """A TCP connection whose protocol writes through a cork."""
         loop = asyncio.get_running_loop()
-        transport, shim = await loop.create_connection(lambda: _Shim(session_factory()), host, port)
+
+        def begin() -> _Shim:
+            connection = session_factory()
+            _leave_out_ignored(connection)
+            return _Shim(connection)
+
+        transport, shim = await loop.create_connection(begin, host, port)
         return transport, shim.protocol
 
     def close(self) -> None:
         """Nothing stands but the connections themselves."""
+
+
+def _leave_out_ignored(connection: asyncio.Protocol) -> None:
+    """Sends no packet that the other side ignores; asyncssh has no option for it.
+
+    They hide how a cipher in CBC mode chains packets. The profile has none of those, so that they
+    are a third of all packets for nothing.
+    """
+    internals = cast("Any", connection)
+    send_packet = internals.send_packet
+
+    def send(kind: int, *parts: bytes, **choices: object) -> None:
+        if kind != MSG_IGNORE:
+            send_packet(kind, *parts, **choices)
+
+    internals.send_packet = send
 
 
 class _Shim(asyncio.Protocol):

@@ -43,9 +43,10 @@ _RANK = (
 )  # fmt: skip
 
 
-def around(connection: Connection, rollout_id: str, running: Running, now: float) -> Surroundings:
+def around(
+    connection: Connection, rollout_id: str, running: Running, now: float, *, begun: bool
+) -> Surroundings:
     """What is around a rollout; `running`: what the plans that it needs run."""
-    begun = _has_begun(connection, rollout_id)
     busy, older = ((), ()) if begun else neighbours(connection, rollout_id, now=now)
     held_back = held_by_others(connection, rollout_id)  # after that: who is over has held its own
     return Surroundings(busy, running, frozen(connection), older, held_back)
@@ -148,7 +149,7 @@ def _driven(connection: Connection, ids: Collection[str], now: float) -> frozens
     return frozenset(connection.scalars(select(leases.c.rollout_id).where(*held)))
 
 
-def _has_begun(connection: Connection, rollout_id: str) -> bool:
+def has_begun(connection: Connection, rollout_id: str) -> bool:
     """Whether the rollout has its devices for itself already."""
     body = connection.scalar(select(rollouts.c.body).where(rollouts.c.id == rollout_id))
     return body is not None and row_holds(json.loads(body))

@@ -75,6 +75,10 @@ class Database(Protocol):
         """The time that leases are measured by, when the caller's clock shows `callers_s`."""
         ...
 
+    def mark(self, connection: sqlalchemy.Connection) -> int | None:
+        """Another number once another connection has written; None where that costs a question."""
+        ...
+
     def tell(self, connection: sqlalchemy.Connection, rollout_id: str) -> None:
         """Tells engines that listen, at COMMIT, that the rollout has a new request."""
         ...

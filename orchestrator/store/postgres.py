@@ -110,6 +110,9 @@ class Postgres:
         notify = text("SELECT pg_notify(:channel, :rollout_id)")
         connection.execute(notify, {"channel": CHANNEL, "rollout_id": rollout_id})
 
+    def mark(self, connection: sqlalchemy.Connection) -> None:
+        """A server is asked, or tells by itself."""
+
     def listener(self) -> PostgresListener:
         """Hears NOTIFY on a connection of its own."""
         return PostgresListener(self.driver_connection, CHANNEL)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
+from typing import Any
 
 import sqlalchemy
 from sqlalchemy import select
@@ -92,6 +93,9 @@ class SqlStore:
         self._looks = Looks(database.listener())
         self.outbox = SqlOutbox(writer)
         self._known: dict[str, tuple[object, Running]] = {}
+        # What was read with which mark: the surroundings of a rollout, or (with a number) that it
+        # has no request above that.
+        self._seen: dict[tuple[str, int | None], tuple[object, Any]] = {}
 
     async def close(self) -> None:
         """Finishes what was asked for and closes the database."""
@@ -123,6 +127,7 @@ class SqlStore:
             lambda c: transactions.create(c, rollout_id, plan_json, changes),
             in_doubt=lambda c: doubt.create(c, rollout_id, plan_json, changes),
         )
+        self._wrote("")
 
     async def start(
         self, rollout_id: str, plan_json: bytes, changes: Changes, *, alone: bool = False
@@ -135,9 +140,11 @@ class SqlStore:
             ClaimedError: with `alone`, another rollout goes first on its devices.
             StoreError: it exists, or the store failed.
         """
-        return await self._writer.write(
+        started = await self._writer.write(
             lambda c: transactions.start(c, rollout_id, plan_json, changes, alone=alone)
         )
+        self._wrote("")
+        return started
 
     async def load(self, rollout_id: str) -> Stored | None:
         """The last committed state.
@@ -164,19 +171,33 @@ class SqlStore:
             transactions.commit(connection, lease, batch)
 
         await self._writer.write(commit, in_doubt=lambda c: doubt.commit(c, lease, batch))
+        self._wrote(lease.rollout_id, batch)
 
     async def around(self, rollout_id: str, *, plans: Collection[str], now: float) -> Surroundings:
-        """What is around a rollout; what devices run is read anew only when that has changed.
+        """What is around a rollout; read anew only when it can have changed.
 
         Raises:
             StoreError: the store failed.
         """
 
-        def look(connection: sqlalchemy.Connection) -> Surroundings:
+        def look(connection: sqlalchemy.Connection) -> tuple[Surroundings, bool]:
             running = self._running(connection, rollout_id, plans) if plans else {}
-            return beyond.around(connection, rollout_id, running, self._now(connection, now))
+            begun, at = beyond.has_begun(connection, rollout_id), self._now(connection, now)
+            return beyond.around(connection, rollout_id, running, at, begun=begun), begun
 
-        return await self._writer.read(look)
+        mark, known = self._seen.pop((rollout_id, None), (None, Surroundings()))
+        news, mark = await self._writer.read_news(look, mark)
+        found, begun = (known, True) if news is None else news
+        if begun:  # before, what it does itself and the time count as well
+            self._seen[rollout_id, None] = (mark, found)
+        return found
+
+    def _wrote(self, rollout_id: str, batch: Sequence[Changes] = ()) -> None:
+        """What was seen may not be so any more by what this connection wrote, which has no mark."""
+        joined = any(entry.type == "devices_joined" for one in batch for entry in one.journal)
+        self._seen = {
+            key: seen for key, seen in self._seen.items() if key[0] == rollout_id and not joined
+        }
 
     def _running(
         self, connection: sqlalchemy.Connection, rollout_id: str, plans: Collection[str]
@@ -205,9 +226,12 @@ class SqlStore:
             .where(requests.c.rollout_id == rollout_id, requests.c.id > after)
             .order_by(requests.c.id)
         )
-        found = await self._writer.read(lambda c: c.execute(query).all())
+        mark, _nothing = self._seen.pop((rollout_id, after), (None, None))
+        found, mark = await self._writer.read_news(lambda c: c.execute(query).all(), mark)
         if not found:
+            self._seen[rollout_id, after] = (mark, None)
             self._looks.found_nothing(rollout_id, after)
+            return ()
         return tuple(records.request_of(row) for row in found)
 
     # Port `Leases`
@@ -256,6 +280,7 @@ class SqlStore:
 
         number = await self._writer.write(ask, in_doubt=lambda c: doubt.ask(c, rollout_id, columns))
         self._looks.heard(rollout_id)
+        self._wrote("")
         return number
 
     async def rollouts(self, limit: int | None = 20) -> Sequence[RolloutSummary]:
@@ -343,6 +368,7 @@ class SqlStore:
             StoreError: the store failed.
         """
         await self._writer.write(lambda c: beyond.freeze(c, wanted))
+        self._wrote("")
 
     async def frozen(self) -> FleetFreeze | None:
         """The last freeze of all rollouts, also when it has run out or was lifted.
@@ -368,9 +394,11 @@ class SqlStore:
         Raises:
             StoreError: the store failed.
         """
-        return await self._writer.write(
+        freed = await self._writer.write(
             lambda c: beyond.unhold(c, devices, who=who, why=why, at=at)
         )
+        self._wrote("")
+        return freed
 
     async def resolve_id(self, text: str) -> str:
         """The one rollout whose id is, or begins with, the text.

@@ -88,6 +88,12 @@ class Sqlite:
         del connection
         return callers_s
 
+    def mark(self, connection: sqlalchemy.Connection) -> int:
+        """SQLite keeps it in memory that all connections share."""
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        return int(driver.execute("PRAGMA data_version").fetchone()[0])
+
     def tell(self, connection: sqlalchemy.Connection, rollout_id: str) -> None:
         """Nobody listens to a file; engines look often."""
 

@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from orchestrator.device.model import DeviceId
 from orchestrator.engine.ports import Changes, Lease, Row, Stored
@@ -34,6 +34,17 @@ from orchestrator.store.schema import (
     rollouts,
 )
 from orchestrator.store.statements import Cell, hold, insert_journal, let_go, upsert_devices
+
+# What each commit says: made once, as making them costs more than the database's work.
+_LEASE = select(leases).where(leases.c.rollout_id == bindparam("rollout")).with_for_update()
+_SNAPSHOT = (
+    update(rollouts)
+    .where(rollouts.c.id == bindparam("rollout"))
+    .values({name: bindparam(name) for name in ("state", "exit_code", "body")})
+)
+_SNAPSHOT_AND_JOURNAL = _SNAPSHOT.where(rollouts.c.last_seq == bindparam("before")).values(
+    {name: bindparam(name) for name in ("last_seq", "updated_at")}
+)
 
 NO_EPOCH = 0  # of the entries that create a rollout: no engine acts yet
 
@@ -178,14 +189,13 @@ def commit(connection: Connection, lease: Lease, batch: Sequence[Changes]) -> No
     if claims:
         beyond.require_free(connection, lease.rollout_id)
     entries = [entry for changes in batch for entry in changes.journal]
-    values: dict[str, Cell] = _snapshot(batch[-1].rollout)
-    here = [rollouts.c.id == lease.rollout_id]
+    statement, values = _SNAPSHOT, {"rollout": lease.rollout_id, **_snapshot(batch[-1].rollout)}
     if entries:
         before = entries[0].seq - 1
+        values |= {"before": before, "updated_at": entries[-1].at}
         values["last_seq"] = _follow(before, entries, lease.rollout_id)
-        values["updated_at"] = entries[-1].at
-        here.append(rollouts.c.last_seq == before)
-    if connection.execute(update(rollouts).where(*here).values(values)).rowcount != 1:
+        statement = _SNAPSHOT_AND_JOURNAL
+    if connection.execute(statement, values).rowcount != 1:
         raise _out_of_step(connection, lease.rollout_id, entries)
     upsert_devices(connection, lease.rollout_id, records.device_cells(batch))
     cells = records.journal_cells(entries)
@@ -295,8 +305,7 @@ def require(connection: Connection, lease: Lease) -> None:
     Raises:
         LeaseError: it is no longer held.
     """
-    query = select(leases).where(leases.c.rollout_id == lease.rollout_id).with_for_update()
-    found = connection.execute(query).one_or_none()
+    found = connection.execute(_LEASE, {"rollout": lease.rollout_id}).one_or_none()
     if found is not None and (found.owner, found.epoch) == (lease.owner, lease.epoch):
         return
     now = f"held by `{found.owner}`" if found and found.owner else "not held by anyone"

@@ -67,6 +67,29 @@ class Writer:
         self._require_open()
         return await self.in_thread(lambda: self._read(work))
 
+    async def read_news(self, work: Work[T], since: object) -> tuple[T | None, object]:
+        """Reads as `read` does, unless no other connection has written since.
+
+        Args:
+            work: what to read.
+            since: the mark of the last answer that was kept; None the first time.
+
+        Returns:
+            what was read, or None where there is nothing new; and the mark of this answer.
+
+        Raises:
+            StoreError: the store failed or is closed.
+        """
+        self._require_open()
+
+        def read() -> tuple[T | None, object]:
+            mark = self._database.mark(self._connected())  # before: what comes meanwhile is new
+            if mark is not None and mark == since:
+                return None, mark
+            return self._read(work), mark
+
+        return await self.in_thread(read)
+
     async def write(self, work: Work[T], *, in_doubt: Work[T] | None = None) -> T:
         """Runs writing work; returns after it is durable.
 

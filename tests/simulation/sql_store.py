@@ -56,7 +56,8 @@ class SqlStore:
     async def around(self, rollout_id: str, *, plans: Collection[str], now: float) -> Surroundings:
         with self.connection.begin():
             running = beyond.running(self.connection, rollout_id, plans) if plans else {}
-            return beyond.around(self.connection, rollout_id, running, now)
+            begun = beyond.has_begun(self.connection, rollout_id)
+            return beyond.around(self.connection, rollout_id, running, now, begun=begun)
 
     async def requests(self, rollout_id: str, *, after: int) -> Sequence[OperatorAsked]:
         here = (requests.c.rollout_id == rollout_id, requests.c.id > after)

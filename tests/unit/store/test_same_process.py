@@ -8,6 +8,7 @@ import asyncio
 import subprocess
 import sys
 
+from orchestrator.rollout.events import Ask, OperatorAsked
 from orchestrator.store.sql import open_store
 from tests.unit.store.samples import PLAN, changes, entry
 
@@ -41,3 +42,32 @@ async def test_store_sees_other_processes_after_another_one_of_its_process_was_o
 
     assert heard == [["ann"], ["ann", "bob"]]
     await first.close()
+
+
+async def test_looks_at_a_file_read_nothing_until_another_connection_has_written(path):
+    """An engine looks several times a second; most of these looks must cost next to nothing."""
+    store = await open_store(str(path))
+    await store.create("r-1", PLAN, changes(entry(1, "rollout_started")))
+    lease = await store.acquire("r-1", "me", ttl_s=15, now=0)
+    read = []
+    whole = store._writer._read
+    store._writer._read = lambda work: read.append(work) or whole(work)
+
+    async def look():
+        read.clear()
+        found = await store.requests("r-1", after=0)
+        await store.around("r-1", plans=(), now=0.0)
+        return len(read), [one.who for one in found]
+
+    begun = changes(entry(2), begun_at=1.0)
+    await store.commit(lease, [begun])
+    first, second = await look(), await look()
+    other = await open_store(str(path))
+    await other.ask("r-1", OperatorAsked(5.0, Ask.PAUSE, "ann"))
+    await other.close()
+    third = await look()
+    await store.close()
+
+    assert first == (2, [])
+    assert second == (0, [])
+    assert third == (2, ["ann"])

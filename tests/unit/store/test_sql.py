@@ -5,6 +5,7 @@ import pytest
 from orchestrator.device.reason import FailureClass
 from orchestrator.engine.ports import Changes, Lease, Leases, Store
 from orchestrator.errors import LeaseError, StoreError
+from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked, TakeBack
 from orchestrator.rollout.states import TERMINAL_ROLLOUT
 from orchestrator.store.sql import LeaseClock, SqlStore, open_store
@@ -337,3 +338,18 @@ async def test_closed_store_refuses(store):
 
     with pytest.raises(StoreError, match="is closed"):
         await store.rollouts()
+
+
+async def test_what_the_store_itself_writes_is_seen_at_once(store, rollout):
+    begun = changes(entry(2), begun_at=1.0)
+    await store.commit(rollout, [begun])
+    for _ in range(2):
+        assert await store.requests("r-1", after=0) == ()
+        assert (await store.around("r-1", plans=(), now=0.0)).frozen is None
+    frozen = FleetFreeze("incident", "ann", 1.0)
+
+    await store.ask("r-1", OperatorAsked(5.0, Ask.PAUSE, "ann"))
+    await store.freeze(frozen)
+
+    assert [one.who for one in await store.requests("r-1", after=0)] == ["ann"]
+    assert (await store.around("r-1", plans=(), now=0.0)).frozen == frozen
