@@ -4,8 +4,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q -n 2 -m "not night"
-# Branch coverage that unit, contract and simulation tests reach now; it only goes up.
-COVERAGE_MIN := 85
+# Branch coverage that unit and contract tests reach now; it only goes up.
+COVERAGE_MIN := 91
 # Simulated rollouts: seeds from 0 on, and seeds that never ran before (their first is printed).
 SEEDS := 1000
 FRESH_SEEDS := 100
@@ -42,12 +42,14 @@ checks: $(VENV)/dev.stamp
 covered: $(VENV)/dev.stamp
 	rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -q -n 2 -m "not night" \
-	  --seeds $(SEEDS) --fresh-seeds $(FRESH_SEEDS) tests/unit tests/contract tests/simulation
+	  tests/unit tests/contract
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --fail-under=$(COVERAGE_MIN)
 
+# Three at once on two cores: half of these tests wait for devices, leases and soaks.
 rest: $(VENV)/dev.stamp
-	$(PYTEST) tests/device tests/integration tests/docs
+	$(PYTEST) -n 3 --seeds $(SEEDS) --fresh-seeds $(FRESH_SEEDS) \
+	  tests/simulation tests/device tests/integration tests/docs
 
 night: SEEDS := 100000
 night: FRESH_SEEDS := 1000
