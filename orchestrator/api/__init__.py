@@ -63,6 +63,7 @@ from orchestrator.api.values import (
     Validated,
     Why,
 )
+from orchestrator.api.watching import watch
 
 __all__ = [
     "ArtifactShown",
@@ -132,5 +133,6 @@ __all__ = [
     "status",
     "unfreeze",
     "validate",
+    "watch",
     "why",
 ]

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
+import typer
+
 from orchestrator import __version__, api
 from orchestrator.cli.running import drive, wait_for
 from orchestrator.cli.session import Session
@@ -18,6 +20,7 @@ from orchestrator.errors import ExitCode, OrchestratorError
 from orchestrator.render.summary import summary
 from orchestrator.render.text import Look, escape
 from orchestrator.rollout.events import Ask
+from orchestrator.rollout.states import BEFORE_START, RolloutState
 
 Work = Callable[[api.Observer, asyncio.Event], Awaitable[api.Finished]]
 
@@ -33,19 +36,83 @@ def watch(session: Session, work: Work, *, events: str | None) -> int:
     Raises:
         OrchestratorError: what `work` raises, or the events file cannot be opened.
     """
-    view = LiveView(session) if session.live else PlainView(session)
+    view = _view(session)
+    with _observers(view, events) as watchers:
+        finished = drive(lambda drain: work(watchers, drain), tell=view.tell)
+    return _say_how_it_ended(session, view, finished, events, attended=not finished.interrupted)
+
+
+def look_on(
+    session: Session, rollout: str | None, *, events: str | None, timeout_s: float | None
+) -> int:
+    """Shows a rollout that another process drives, with the same views as `watch`.
+
+    Raises:
+        OrchestratorError: there is no such rollout, or the events file cannot be opened.
+    """
+    view = _view(session)
+    attended = False
+
+    def driven(now: api.Status) -> None:
+        nonlocal attended
+        attended = bool(now.engine)
+        if not attended:
+            view.tell(_nobody_drives(now))
+        elif now.engine:
+            view.tell(f"driven by {escape(now.engine)}")
+
+    try:
+        with _observers(view, events) as watchers:
+            finished = wait_for(
+                api.watch(
+                    session.settings, rollout, observer=watchers, driven=driven,
+                    timeout_s=timeout_s,
+                )
+            )  # fmt: skip
+    except typer.Exit:
+        say("no longer looking on; the rollout goes on without you")
+        raise
+    over = not finished.interrupted
+    return _say_how_it_ended(session, view, finished, events, attended=attended or over)
+
+
+def _nobody_drives(now: api.Status) -> str:
+    """What may be typed: where it was under way, to go on; where it rests, what its story says."""
+    commands = [one for one in now.story.next_commands if f" {now.rollout_id}" in one]
+    commands = [one for one in commands if not one.startswith("rollout status")]
+    if now.story.state not in (*BEFORE_START, RolloutState.PAUSED, RolloutState.HALTED):
+        commands = [f"rollout resume {now.rollout_id}"]
+    typed = " or ".join(f"`{one}`" for one in commands[:2])
+    return "no engine drives it now" + (f"; it goes on with {typed}" if typed else "")
+
+
+def _view(session: Session) -> PlainView:
+    return LiveView(session) if session.live else PlainView(session)
+
+
+@contextlib.contextmanager
+def _observers(view: PlainView, events: str | None) -> Iterator[Watchers]:
     with _opened(events) as stream:
         observers: list[api.Observer] = [view]
         if stream is not None:
             observers.append(EventsWriter(stream, __version__))
-        watchers = Watchers(observers)
         try:
-            finished = drive(lambda drain: work(watchers, drain), tell=view.tell)
+            yield Watchers(observers)
         finally:
             view.close()
+
+
+def _say_how_it_ended(
+    session: Session,
+    view: PlainView,
+    finished: api.Finished,
+    events: str | None,
+    *,
+    attended: bool,
+) -> int:
     if view.board is not None:
         view.board.take_story(finished.story)
-        view.board.attended = not finished.interrupted
+        view.board.attended = attended
         text = "\n".join(summary(view.board, int(finished.exit_code), _look(session, events)))
         if events == "-":  # stdout belongs to the events
             say(f"\n{text}")

@@ -17,6 +17,8 @@ from typing import Annotated, ParamSpec, get_type_hints
 
 import typer
 
+from orchestrator.units import parse_duration
+
 P = ParamSpec("P")
 
 
@@ -209,3 +211,15 @@ def key_values(items: list[str] | None, option: str) -> Mapping[str, str]:
             raise typer.BadParameter(message, param_hint=option)
         found[key] = value
     return found
+
+
+def seconds(text: str, option: str) -> float:
+    """A duration as plans write it, in seconds.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
