@@ -32,11 +32,16 @@ from orchestrator.testing.outbox import MemoryOutbox
 
 @dataclasses.dataclass(slots=True)
 class _Kept:
+    """What is stored of a rollout: as text, and beside it what a look around reads of that."""
+
     plan_json: bytes
-    rollout: str
-    devices: dict[DeviceId, str]
-    journal: list[JournalEntry]
-    requests: list[OperatorAsked]
+    plan: Mapping[str, object]
+    rollout: str = "{}"
+    row: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    devices: dict[DeviceId, str] = dataclasses.field(default_factory=dict)
+    rows: dict[DeviceId, Row] = dataclasses.field(default_factory=dict)
+    journal: list[JournalEntry] = dataclasses.field(default_factory=list)
+    requests: list[OperatorAsked] = dataclasses.field(default_factory=list)
 
 
 class MemoryStore:
@@ -61,7 +66,7 @@ class MemoryStore:
         if rollout_id in self._rollouts:
             message = f"rollout `{rollout_id}` exists"
             raise StoreError(message)
-        kept = _Kept(plan_json, "{}", {}, [], [])
+        kept = _Kept(plan_json, json.loads(plan_json))
         self._follow(kept, [changes])
         self._write(kept, changes)
         self._rollouts[rollout_id] = kept
@@ -109,37 +114,39 @@ class MemoryStore:
 
     def _write(self, kept: _Kept, changes: Changes) -> None:
         kept.rollout = json.dumps(changes.rollout, allow_nan=False)
+        kept.row = json.loads(kept.rollout)
         for device, row in changes.devices.items():
-            kept.devices[device] = json.dumps(row, allow_nan=False)
+            kept.devices[device], kept.rows[device] = json.dumps(row, allow_nan=False), row
         kept.journal.extend(changes.journal)
 
     async def around(self, rollout_id: str, *, plans: Collection[str], now: float) -> Surroundings:
         """What is around a rollout."""
         begun = row_holds(self._row(rollout_id))
         busy, older = ((), ()) if begun else self._neighbours(rollout_id, now)
-        running, held_back = self._running(rollout_id, plans), self._held(rollout_id)
+        running = self._running(rollout_id, plans) if plans else {}
+        held_back = self._held(rollout_id)
         return Surroundings(busy, running, self.frozen, older, held_back)
 
     def _held(self, rollout_id: str) -> dict[DeviceId, Held]:
         mine = self._rollouts[rollout_id]
         found = {}
         for other, kept in self._rollouts.items():
+            if other == rollout_id:
+                continue
             same = self._artifact(other) == self._artifact(rollout_id)
-            for device in mine.devices.keys() & kept.devices.keys():
-                row = json.loads(kept.devices[device])
+            for device in mine.rows.keys() & kept.rows.keys():
+                row = kept.rows[device]
                 everywhere = row["state"] == held.EVERYWHERE
-                if other != rollout_id and held.holds(row) and (same or everywhere):
+                if held.holds(row) and (same or everywhere):
                     since, why = held.since(row), held.why(row)
                     found[device] = Held(device, since, why, other, everywhere)
         return found
 
-    def _row(self, rollout_id: str) -> dict[str, object]:
-        row: dict[str, object] = json.loads(self._rollouts[rollout_id].rollout)
-        return row
+    def _row(self, rollout_id: str) -> Mapping[str, object]:
+        return self._rollouts[rollout_id].row
 
-    def _plan(self, rollout_id: str) -> dict[str, object]:
-        plan: dict[str, object] = json.loads(self._rollouts[rollout_id].plan_json)
-        return plan
+    def _plan(self, rollout_id: str) -> Mapping[str, object]:
+        return self._rollouts[rollout_id].plan
 
     def _artifact(self, rollout_id: str) -> object:
         artifact = self._plan(rollout_id).get("artifact")
@@ -183,15 +190,16 @@ class MemoryStore:
     def _running(self, rollout_id: str, plans: Collection[str]) -> Running:
         mine = self._rollouts[rollout_id].devices
         by_component: dict[str, Running] = {}
-        begun = {other: self._row(other).get("begun_at") or 0.0 for other in self._rollouts}
+        begun = {
+            other: float(str(self._row(other).get("begun_at") or 0.0)) for other in self._rollouts
+        }
         for other in sorted(begun, key=lambda one: (begun[one], one)):
             plan = self._plan(other)
             ran = str(plan.get("name", "")), str(plan.get("release", ""))
             known = by_component.setdefault(str(plan.get("component", "")), {})
-            for device, text in self._rollouts[other].devices.items():
-                row = json.loads(text)
+            for device, row in self._rollouts[other].rows.items():
                 if device in mine:
-                    proved(known, ran, device, row["state"], moved=bool(row.get("moved")))
+                    proved(known, ran, device, str(row["state"]), moved=bool(row.get("moved")))
         return merged(by_component.values(), plans)
 
     async def requests(self, rollout_id: str, *, after: int) -> Sequence[OperatorAsked]:
