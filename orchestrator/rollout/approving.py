@@ -165,6 +165,9 @@ def judge(led: Ledger, event: OperatorAsked, *, denies: bool) -> Answer:
         return problem
     if name != waited_for(led):
         return _not_asked(led, name, denies=denies)
+    if led.asked_at is None:
+        hint = f"`rollout resume {led.rollout_id}` asks anew"
+        return refused("it was not given in time, and is not waited for now", hint)
     return _of_what_is_asked(led, event, name, denies=denies)
 
 

@@ -50,7 +50,7 @@ from orchestrator.rollout.events import (
     Tick,
     Value,
 )
-from orchestrator.rollout.ledger import DEADLINE_TIMER, GATE_TIMER, ZONE_TIMER, Ledger
+from orchestrator.rollout.ledger import GATE_TIMER, ZONE_TIMER, Ledger
 from orchestrator.rollout.outcome import exit_code
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import (
@@ -198,8 +198,6 @@ class Rollout:
                 gating.gate_woke(led, int(key.removeprefix(GATE_TIMER)))
             elif key.startswith(ZONE_TIMER):
                 led.slots.freed[slots.HOURS, key.removeprefix(ZONE_TIMER)] = None
-            elif key.startswith(DEADLINE_TIMER):
-                passage.deadline_passed(led, key.removeprefix(DEADLINE_TIMER))
             elif (rec := led.devices.get(key)) is not None:  # type: ignore[call-overload]  # a key
                 rec.due_at = None
                 recovery.device_woke(led, rec)
@@ -271,7 +269,7 @@ class Rollout:
         led = self._led
         if led.state in BEFORE_START:
             return not turn.is_served(led)
-        return slots.waits(led)
+        return slots.waits(led) or retreat.waits(led)
 
     @property
     def orphans(self) -> tuple[str, ...]:

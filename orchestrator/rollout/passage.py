@@ -71,6 +71,7 @@ def _go_on(led: Ledger) -> None:
         before = (led.state, led.current, led.waves[led.current].state)
         approving.look(led)
         _look_at_freezes(led)
+        _look_at_deadlines(led)
         if (step := _STEPS.get(led.state)) is not None:
             step(led)
         if before == (led.state, led.current, led.waves[led.current].state):
@@ -116,17 +117,20 @@ def begin_in_time(led: Ledger) -> None:
         led.set_timer(DEADLINE_TIMER, led.deadline_at)
 
 
-def deadline_passed(led: Ledger, which: str) -> None:
-    """Acts once on a deadline: of the rollout (""), or of the wave with that index ("/N")."""
-    if not which:
+def _look_at_deadlines(led: Ledger) -> None:
+    """Acts once on a deadline that has passed, before anything is started after it.
+
+    Whatever event comes first after it: an engine that was away begins with no tick.
+    """
+    if led.deadline_at is not None and led.now >= led.deadline_at:
         led.deadline_at = None
         brakes.deadline(led, led.plan.schedule.deadline_action, "deadline of the rollout")
-        return
-    wave = led.waves[int(which[1:])]
-    wave.deadline_at = None
-    if wave.state not in DONE_WAVE:
-        detail = f"deadline of wave `{wave.name}`"
-        brakes.deadline(led, wave.plan.deadline_action, detail)
+    wave = led.waves[led.current]
+    if wave.deadline_at is not None and led.now >= wave.deadline_at:
+        wave.deadline_at = None
+        if wave.state not in DONE_WAVE:
+            detail = f"deadline of wave `{wave.name}`"
+            brakes.deadline(led, wave.plan.deadline_action, detail)
 
 
 def _rest(led: Ledger) -> None:

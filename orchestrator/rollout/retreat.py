@@ -137,6 +137,12 @@ def advance(led: Ledger) -> None:
         _end(led)
 
 
+def waits(led: Ledger) -> bool:
+    """Whether all that is left of a rollback waits for its hours."""
+    returning = led.state is RolloutState.ROLLING_BACK and led.drained
+    return returning and bool(led.back_queue) and not _flying(led)
+
+
 def _flying(led: Ledger) -> int:
     return sum(wave.at_work + wave.reading for wave in led.waves)
 

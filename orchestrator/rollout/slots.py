@@ -60,7 +60,10 @@ def _look_at_waiting(led: Ledger, wave: WaveRecord) -> None:
 
 
 def waits(led: Ledger) -> bool:
-    """Whether all that is left waits for its hours, other plans, or devices that are away."""
+    """Whether all that is left waits for its hours, other plans, or devices that are away.
+
+    What waits for a slot beside them gets none before: nobody is at work who could free it.
+    """
     waves = led.under_way()
     if any(wave.at_work or wave.queue or wave.counts[DeviceState.RETRY_WAIT] for wave in waves):
         return False
@@ -69,8 +72,7 @@ def waits(led: Ledger) -> bool:
     wave = waves[0]
     if led.state is not RolloutState.RUNNING or wave.state not in _OPEN:
         return False
-    outside = all(key[0] in _OUTSIDE for key in wave.parked)
-    return bool(wave.awaited or (wave.parked and outside))
+    return bool(wave.awaited) or any(key[0] in _OUTSIDE for key in wave.parked)
 
 
 def waits_for(led: Ledger) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
-from orchestrator.rollout import approving, moves, slots, turn
+from orchestrator.rollout import approving, moves, retreat, slots, turn
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.outcome import exit_code, runs_new
@@ -229,13 +229,14 @@ def _waits_for(led: Ledger) -> tuple[str, ...]:
             return tuple(led.causes)
         case RolloutState.HALTED | RolloutState.PAUSED:
             return ("operator",)
+        case RolloutState.ROLLING_BACK if retreat.waits(led):
+            return ("window",)
         case _:
-            if slots.waits(led):
-                return slots.waits_for(led)
-            return (_wave_waits_for(led, led.waves[led.current]),)
+            waits = slots.waits(led)
+            return slots.waits_for(led) if waits else (_of_wave(led, led.waves[led.current]),)
 
 
-def _wave_waits_for(led: Ledger, wave: WaveRecord) -> str:
+def _of_wave(led: Ledger, wave: WaveRecord) -> str:
     if turn.REQUIRES in led.waiting and not wave.at_work:
         return turn.REQUIRES
     if any(record.at_work for record in led.waves):

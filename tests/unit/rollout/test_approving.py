@@ -267,6 +267,20 @@ def test_wave_whose_approval_nobody_gives_is_paused_and_asked_anew_on_resume():
     assert set(rollout.rollout.ledger.causes) == {"approval", "deadline"}
 
 
+def test_an_approval_that_comes_too_late_counts_for_no_later_question():
+    rollout = hand(wave=TWO)
+    rollout.succeed(A)
+    rollout.tick(3600.0)
+
+    late = approve(rollout), deny(rollout, "bob@desk")
+    rollout.ask(Ask.RESUME)
+    in_time = approve(rollout, "bob@desk")
+
+    assert late == ("refused", "refused")
+    assert in_time == "done"
+    assert rollout.rollout.ledger.causes == {"approval": "wave `rest`: 1 of 2 approved"}
+
+
 def test_operators_pause_outlasts_an_approval():
     rollout = hand(wave=Approval(1))
     rollout.succeed(A)

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from orchestrator.errors import ExitCode
 from orchestrator.plan.resolved import (
     DeadlineAction,
     Freeze,
@@ -13,6 +14,7 @@ from orchestrator.plan.resolved import (
     Timeouts,
     Window,
 )
+from orchestrator.rollout import story
 from orchestrator.rollout.actions import Work
 from orchestrator.rollout.events import Ask
 from orchestrator.rollout.states import DeviceState, Pause, RolloutState, WaveState
@@ -314,3 +316,46 @@ def test_a_way_back_respects_windows_only_where_the_plan_says_so(respect, return
     assert rollout.states().count("rolling_back") == returning
     rollout.tick(26 * HOUR)
     assert rollout.state(A) is DeviceState.ROLLING_BACK
+
+
+def test_a_way_back_that_waits_for_its_window_keeps_no_engine():
+    rollout = hand(
+        windows=(window(),), rollback=Rollback(respect_windows=True), wave={"max_parallel": 2}
+    )
+    rollout.tick(2 * HOUR)
+    rollout.activate(B)
+    rollout.succeed(A)
+    rollout.tick(3 * HOUR)
+    rollout.ask(Ask.ROLLBACK)
+    busy = rollout.rollout.is_resting
+
+    rollout.prove(B)
+    rollout.report(B)
+
+    assert not busy
+    assert rollout.rollout.is_waiting
+    assert rollout.rollout.exit_code is ExitCode.WAITING
+    assert story.tell(rollout.rollout).waits_for == ("window",)
+    assert rollout.rollout.next_wakeup == 26 * HOUR
+
+
+def test_an_engine_that_comes_after_a_deadline_starts_nothing():
+    """Its first event is its start, and no tick."""
+    rollout = hand(deadline_s=100.0, wave={"max_parallel": 1})
+    rollout.succeed(A)
+    rollout.now = 150.0
+
+    rollout.restart()
+
+    assert rollout.rollout.state is RolloutState.HALTED
+    assert B not in rollout.wanted()
+
+
+def test_a_report_that_comes_before_the_tick_of_a_deadline_starts_nothing():
+    rollout = hand(wave={"deadline_s": 100.0, "max_parallel": 1})
+    rollout.now = 150.0
+
+    rollout.ready(A)
+
+    assert rollout.rollout.state is RolloutState.HALTED
+    assert rollout.wanted() == {}

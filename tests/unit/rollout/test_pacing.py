@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from orchestrator.device.reason import Reason
-from orchestrator.plan.resolved import Rate, RateIncrease, ResolvedWave, Retries
+from orchestrator.plan.resolved import Rate, RateIncrease, ResolvedWave, Retries, Schedule, Window
 from orchestrator.rollout.events import Ask
 from orchestrator.rollout.pacing import next_start_at, per_minute
 from orchestrator.rollout.states import DeviceState, Pause, RolloutState
@@ -114,6 +114,19 @@ def test_a_site_whose_slots_are_all_down_pauses_the_rollout():
     assert causes == {Pause.SLOTS.value: "all slots of site `a` are taken by devices that are down"}
     assert rollout.rollout.state is RolloutState.RUNNING
     assert rollout.states()[:3].count("transferring") == 2
+
+
+def test_a_site_that_is_down_beside_devices_outside_their_hours_waits_for_those():
+    hours = Schedule(windows=(Window(("thu",), "00:00", 60.0, "UTC"),))
+    rollout = hand(sites=("a", "a", "b", "b"), max_parallel_per={"site": 1}, schedule=hours)
+    rollout.report(A, Reason.UNREACHABLE, reached=False)
+    rollout.tick(60.0)
+
+    rollout.succeed(C)
+
+    assert rollout.states() == ["deferred", "pending", "succeeded", "pending"]
+    assert rollout.rollout.is_waiting
+    assert rollout.rollout.next_wakeup == 7 * 86400.0
 
 
 def test_slots_are_counted_anew_after_a_restart():

@@ -6,8 +6,9 @@ from orchestrator.plan.resolved import ResolvedWave
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.testing.clock import EPOCH_S
 from orchestrator.testing.device import SimulatedDevice
-from orchestrator.testing.invariants import Checker, InvariantBroken
+from orchestrator.testing.invariants import Checker
 from orchestrator.testing.plans import device_ids, make_plan
+from orchestrator.testing.seen import InvariantBroken
 from orchestrator.testing.world import good_release, old_release
 
 A, B, C = device_ids(3)
