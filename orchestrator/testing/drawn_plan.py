@@ -13,6 +13,12 @@ from orchestrator.plan.parse import parse_plan
 from orchestrator.plan.resolve import resolve_plan
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.plan.survey import Surveyed
+from orchestrator.testing.drawn_controls import (
+    draw_controls,
+    draw_rollback,
+    draw_wave_controls,
+    labels_of,
+)
 from orchestrator.testing.plans import SimulatedArtifact
 
 HTTP_URL = "http://metrics.test/"
@@ -30,6 +36,7 @@ def draw_plan(
     *,
     late: bool,
     appends: bool = False,
+    controls: random.Random | None = None,
 ) -> tuple[str, ResolvedPlan]:
     """A plan's text, and the plan that it resolves to.
 
@@ -39,6 +46,7 @@ def draw_plan(
         artifact: name of the simulated artifact that it brings.
         late: the devices' module cannot go back after commit.
         appends: devices that join later are appended to the last wave.
+        controls: where choices of limits, hours and approvals come from, if it has any.
 
     Raises:
         PlanError: the language refused every draw.
@@ -46,6 +54,8 @@ def draw_plan(
     refused: PlanError | None = None
     for _ in range(TRIES_MAX):
         drawn = _plan(rng, artifact) | ({"late_joiners": "append"} if appends else {})
+        if controls is not None:
+            drawn = _controlled(controls, drawn)
         text = json.dumps(drawn, indent=1)  # JSON is YAML
         try:
             return text, resolve(text, devices, artifact, late=late)
@@ -64,7 +74,7 @@ def resolve(text: str, devices: Sequence[DeviceId], artifact: str, *, late: bool
     there = Surveyed(reachable=True, device_type="sim", keeps_previous=not late)
     return resolve_plan(
         parse_plan(text.encode(), file="drawn.yml"),
-        devices=[Device(device, Address("127.0.0.1")) for device in devices],
+        devices=[Device(name, Address("127.0.0.1"), labels_of(name)) for name in devices],
         artifact=SimulatedArtifact.of(artifact).planned(),
         claims={},
         survey=dict.fromkeys(devices, there),
@@ -74,6 +84,25 @@ def resolve(text: str, devices: Sequence[DeviceId], artifact: str, *, late: bool
         now=0.0,
         tool_version="0",
     )
+
+
+def _controlled(rng: random.Random, plan: _Drawn) -> _Drawn:
+    """The plan with controls; drawn apart, so that the rest of it stays what it is."""
+    drawn = draw_controls(rng)
+    rollback, waves = plan["rollback"], plan["waves"]
+    assert isinstance(rollback, dict)
+    assert isinstance(waves, list)
+    drawn["rollback"] = rollback | draw_rollback(rng, drawn)
+    drawn["waves"] = [_controlled_wave(rng, wave) for wave in waves]
+    return plan | drawn
+
+
+def _controlled_wave(rng: random.Random, wave: object) -> object:
+    own = draw_wave_controls(rng)
+    if not own:
+        return wave
+    before: _Drawn = dict(wave) if isinstance(wave, dict) and "size" in wave else {"size": wave}
+    return before | own
 
 
 def _plan(rng: random.Random, artifact: str) -> _Drawn:

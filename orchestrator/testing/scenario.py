@@ -78,11 +78,19 @@ def draw(seed: int) -> Scenario:
     rollouts = 2 if rng.random() < 0.3 else 1
     new = _late_joiners(seed, devices)
     first = draw_plan(
-        rng, devices[: len(devices) - len(new)], ARTIFACTS[0], late=late, appends=bool(new)
+        rng,
+        devices[: len(devices) - len(new)],
+        ARTIFACTS[0],
+        late=late,
+        appends=bool(new),
+        controls=_controls(seed, 1),
     )
     drawn = [
         first,
-        *(draw_plan(rng, devices, name, late=late) for name in ARTIFACTS[1:rollouts]),
+        *(
+            draw_plan(rng, devices, name, late=late, controls=_controls(seed, 2))
+            for name in ARTIFACTS[1:rollouts]
+        ),
     ]
     return Scenario(
         seed=seed,
@@ -101,6 +109,11 @@ def draw(seed: int) -> Scenario:
             *(Fault(K.REGRET, n + 1) for n in range(rollouts) if rng.random() < 0.2),
         ),
     )
+
+
+def _controls(seed: int, number: int) -> random.Random:
+    """Where the controls of a rollout's plan are drawn from."""
+    return random.Random(f"controls/{seed}/{number}")  # noqa: S311  scenarios, not secrets
 
 
 def _late_joiners(seed: int, devices: Sequence[DeviceId]) -> tuple[Fault, ...]:

@@ -16,15 +16,19 @@ from orchestrator.device.model import DeviceId
 from orchestrator.engine.loop import Ended, Engine, Pace
 from orchestrator.engine.ports import Changes, Lease
 from orchestrator.errors import ExitCode, LeaseError, StoreError
+from orchestrator.plan.digest import digest_of
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.states import RolloutState
 from orchestrator.testing.clock import EPOCH_S, VirtualClock, VirtualLoop, run_virtual
+from orchestrator.testing.drawn_controls import labels_of
 from orchestrator.testing.faults import Fault, FaultKind, FaultSource
 from orchestrator.testing.frozen import Freezer, FreezingStore, FreezingTransport
-from orchestrator.testing.invariants import Checker, InvariantBroken, check_counters
+from orchestrator.testing.invariants import Checker, check_counters
+from orchestrator.testing.people import AUTHOR, Approvals, answers
 from orchestrator.testing.scenario import FROST_S_MAX, LIES, TURN_KINDS, Scenario, draw
+from orchestrator.testing.seen import InvariantBroken
 from orchestrator.testing.store import MemoryStore
 from orchestrator.testing.surroundings import (
     DrawnProber,
@@ -35,13 +39,14 @@ from orchestrator.testing.surroundings import (
 from orchestrator.testing.transport import SimulatedTransport
 from orchestrator.testing.world import World
 
-VIRTUAL_S_MAX = 4 * 86400.0
+VIRTUAL_S_MAX = 14 * 86400.0  # a window may open once a week
 ENGINES_MAX = 40
 PATIENCE_S = 2500.0
 SILENCE_S = 2000.0  # longer than any wait of a drawn plan for something that is journalled
 PACE = Pace(poll_s=2.0)
 CRON_S = 900.0  # a rollout that waits is gone on with as often
 STOPS_MAX = 4  # after so many decisions the operator gives up
+WAITS_MAX = 60  # and after so many looks at a rollout that waits
 _FIRST = asyncio.FIRST_COMPLETED
 _ASKS = {
     FaultKind.PAUSE: Ask.PAUSE,
@@ -136,7 +141,7 @@ class _CheckedStore(MemoryStore):
 
     async def create(self, rollout_id: str, plan_json: bytes, changes: Changes) -> None:
         await super().create(rollout_id, plan_json, changes)
-        self._run.checker.see(changes.journal)
+        self._run.committed(changes.journal)
         await self._run.pause()
 
     async def commit(self, lease: Lease, batch: Sequence[Changes]) -> None:
@@ -146,9 +151,7 @@ class _CheckedStore(MemoryStore):
             raise StoreError(message)
         await super().commit(lease, batch)
         for changes in batch:
-            self._run.checker.see(changes.journal)
-            if changes.journal:
-                self._run.journalled_at = self._run.clock.now()
+            self._run.committed(changes.journal)
         await self._run.pause()
 
 
@@ -190,11 +193,11 @@ class _Simulation:
             scenario.plans[0], self.transport, clock=self.clock, prober=prober, pace=PACE
         )
         self.world.store = _CheckedStore(self)
-        self.checker = self._checker(0)
+        self._watch(0)
         self.turn_faults = sorted(
             (one for one in self.planned if one.kind in TURN_KINDS), key=lambda one: -one.at
         )
-        self.turns = self.engines = self.stops = self.began_engines = 0
+        self.turns = self.engines = self.stops = self.waits = self.began_engines = 0
         self.began_at = self.journalled_at = 0.0
         self.task: asyncio.Task[Ended] | None = None
         self.freezer = Freezer()
@@ -216,10 +219,16 @@ class _Simulation:
         """All that was planned, and all that struck so far."""
         return tuple(sorted({*self.planned, *self.source.struck}))
 
-    def _checker(self, number: int) -> Checker:
+    def _watch(self, number: int) -> None:
+        """Rules are checked of this rollout from now on."""
         forward = any(one.kind is FaultKind.CLOCK_JUMP and one.span > 0 for one in self.planned)
         clock = None if forward else self.clock.now  # downtime and such a jump look alike
-        return Checker(self.scenario.plans[number], self.fleet, liars=self.liars, now=clock)
+        labels = {device: labels_of(device) for device in self.scenario.devices}
+        plan = self.scenario.plans[number]
+        self.checker = Checker(plan, self.fleet, labels=labels, liars=self.liars, now=clock)
+        self.digest = digest_of(self.world.plan_json)
+        self.approvals = Approvals(self.checker.books, self.digest)
+        self.checker.rules.append(self.approvals)
 
     async def run(self) -> Report:
         """To the end; leaves no task behind."""
@@ -240,9 +249,10 @@ class _Simulation:
         journal: list[JournalEntry] = []
         for number, plan in enumerate(self.scenario.plans):
             self.world.begin(f"r-{number + 1}", plan)
-            self.checker = self._checker(number)
+            self._watch(number)
             self.began_at = self.journalled_at = self.clock.now()
-            self.began_engines, self.stops = self.engines, 0
+            self.began_engines, self.stops, self.waits = self.engines, 0, 0
+            await self._create(plan)
             ended = await self._until_terminal()
             if Fault(FaultKind.REGRET, number + 1) in self.planned:
                 ended = await self._roll_back_the_end(plan)
@@ -261,6 +271,15 @@ class _Simulation:
             self.faults,
             tuple(self.source.struck),
         )
+
+    async def _create(self, plan: ResolvedPlan) -> None:
+        """Somebody applies the plan; often the first engine does so itself."""
+        if plan.approval is None and not any(wave.approval for wave in plan.waves):
+            return
+        at = self.clock.now() + self._clock_offset_s()
+        rollout_id = self.world.rollout_id
+        rollout = Rollout.start(plan, rollout_id, at=at, author=AUTHOR, digest=self.digest)
+        await self.world.store.create(rollout_id, self.world.plan_json, rollout.collect())
 
     async def _check(self, number: int, ended: Ended) -> None:
         await self.clock.sleep(self.world.plan.timeouts.confirm_s + FROST_S_MAX + 60)
@@ -287,9 +306,18 @@ class _Simulation:
             elif ended.rollout.is_terminal:
                 return ended
             elif ended.rollout.is_waiting:
-                await self.clock.sleep(CRON_S)
+                await self._wait(ended.rollout)
             else:
                 self._decide(ended)
+
+    async def _wait(self, rollout: Rollout) -> None:
+        """Until cron comes, and finds something to do; nobody waits for ever."""
+        self.waits += 1
+        if self.waits > WAITS_MAX:
+            self._ask(Ask.ABORT)
+        wakeup = rollout.next_wakeup
+        left_s = 0.0 if wakeup is None else wakeup - self.clock.now() - self._clock_offset_s()
+        await self.clock.sleep(max(CRON_S, left_s + 1.0))
 
     async def _roll_back_the_end(self, plan: ResolvedPlan) -> Ended:
         """Somebody wants a rollout back that is over: all of it, a wave or some devices."""
@@ -369,7 +397,7 @@ class _Simulation:
 
     def _expect_progress(self) -> None:
         killed = sum(one.kind is FaultKind.STORE_FAILS for one in self.source.struck)
-        engines = self.engines - self.began_engines - killed
+        engines = self.engines - self.began_engines - self.waits - killed
         if self.clock.now() - self.began_at > VIRTUAL_S_MAX or engines > ENGINES_MAX:
             stuck = {name: seen.state for name, seen in self.checker.seen.items()}
             message = f"I8: no end after {engines} engines; {stuck}"
@@ -382,6 +410,15 @@ class _Simulation:
             states = {name: seen.state for name, seen in self.checker.seen.items()}
             message = f"I8: an engine neither ends nor rests for {still_s:.0f} s; {states}"
             raise InvariantBroken(message)
+
+    def committed(self, entries: Sequence[JournalEntry]) -> None:
+        """The rules are checked, and people hear of what they are asked."""
+        self.checker.see(entries)
+        if entries:
+            self.journalled_at = self.clock.now()
+        for entry in entries:
+            if entry.type == "approval" and entry.data["what"] == "asked":
+                self._answer(entry)
 
     # --- what happens to it ------------------------------------------------------------------
 
@@ -413,6 +450,24 @@ class _Simulation:
                 await asyncio.sleep(fault.span)
                 self._ask(Ask.RESUME)
 
+    def _answer(self, asked: JournalEntry) -> None:
+        """People hear that an approval is wanted, and say something in their time."""
+        rollout_id = self.world.rollout_id
+        place = f"answer/{self.scenario.seed}/{rollout_id}/{asked.wave}/{asked.seq}"
+        for said in answers(random.Random(place), self.digest):  # noqa: S311  delays, not secrets
+            request = OperatorAsked(
+                0.0, said.ask, said.who, digest=said.digest, roles=said.roles, wave=asked.wave
+            )
+            loop = asyncio.get_running_loop()
+            loop.call_later(said.delay_s, self._say, rollout_id, request)
+
+    def _say(self, rollout_id: str, request: OperatorAsked) -> None:
+        at = self.clock.now() + self._clock_offset_s()  # another machine, another clock
+        request = replace(request, at=at)
+        number = self.world.store.ask(rollout_id, request)
+        if rollout_id == self.world.rollout_id:
+            self.approvals.hear(number, request)
+
     def _ask(
         self,
         ask: Ask,
@@ -425,9 +480,8 @@ class _Simulation:
         rollout_id = self.world.rollout_id
         if rollout_id not in self.world.store.known():
             return
-        at = self.clock.now() + self._clock_offset_s()  # another machine, another clock
         request = OperatorAsked(
-            at,
+            0.0,
             ask,
             "simulated",
             "drawn",
@@ -436,7 +490,7 @@ class _Simulation:
             wave=wave,
             joiners={name: one for name, one in self.scenario.joiners.items() if name == joins},
         )
-        self.world.store.ask(rollout_id, request)
+        self._say(rollout_id, request)
 
     def _decide(self, ended: Ended) -> None:
         """The rollout rests: an operator decides, and gives up in the end."""

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from orchestrator.device.model import DeviceId
 from orchestrator.engine.loop import Ended, Engine, Job, Pace, Ports
 from orchestrator.engine.ports import Observer, Sample
+from orchestrator.plan.digest import to_json
 from orchestrator.plan.resolved import Probe, ResolvedPlan
 from orchestrator.rollout.events import Value
 from orchestrator.testing.clock import VirtualClock
@@ -103,8 +104,7 @@ class World:
         prober: SimulatedProber | None = None,
         pace: Pace | None = None,
     ) -> None:
-        self.plan = plan
-        self.rollout_id = ROLLOUT_ID
+        self.begin(ROLLOUT_ID, plan)
         self.transport = transport
         self.clock = clock
         self.prober = prober or SimulatedProber()
@@ -119,7 +119,7 @@ class World:
 
     def begin(self, rollout_id: str, plan: ResolvedPlan) -> None:
         """Engines made from now on drive this rollout."""
-        self.rollout_id, self.plan = rollout_id, plan
+        self.rollout_id, self.plan, self.plan_json = rollout_id, plan, to_json(plan)
 
     def parts(self, owner: str, clock: VirtualClock) -> tuple[Ports, Job]:
         """What an engine on this world is made of."""
@@ -132,7 +132,8 @@ class World:
             lambda: f"n{next(self._tokens)}",
         )
         frames = SimulatedArtifact.of(self.plan.artifact.name).frames
-        return ports, Job(self.rollout_id, self.plan, b"{}", frames, owner, CONTROLLER_ID)
+        job = Job(self.rollout_id, self.plan, self.plan_json, frames, owner, CONTROLLER_ID)
+        return ports, job
 
     def engine(self, *, owner: str = "engine", observer: Observer | None = None) -> Engine:
         """A new engine on this world."""

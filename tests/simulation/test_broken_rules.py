@@ -11,10 +11,13 @@ import pytest
 from orchestrator.engine import loop
 from orchestrator.engine.ports import Lease
 from orchestrator.rollout import (
+    approving,
     brakes,
     catching_up,
+    hours,
     joining,
     moves,
+    pacing,
     passage,
     proof,
     record,
@@ -26,6 +29,7 @@ from orchestrator.rollout.placement import Place
 from orchestrator.rollout.states import BEFORE_RETURN, PAST_RETURN, DeviceState, RolloutState
 from orchestrator.testing import __main__ as command
 from orchestrator.testing.faults import parse_faults
+from orchestrator.testing.scenario import draw
 from orchestrator.testing.shrink import explained, shrink
 from orchestrator.testing.simulation import SimulationFailed, simulate
 from orchestrator.testing.store import MemoryStore
@@ -45,43 +49,68 @@ async def commit_after_acting(self, lease, rollout, changes):
     await self._ports.store.commit(lease, [changes])
 
 
-@pytest.mark.parametrize(
-    ("owner", "name", "broken"),
-    [
-        (record.WaveRecord, "bound", property(lambda wave: wave.plan.max_parallel)),
-        (brakes, "check_budget", lambda _led, _wave: None),
-        (moves, "may_start", lambda _led: True),
-        (recovery, "engine_started", blind_replay),
-        (retreat, "_flying", lambda _led: 0),
-        (passage, "_was_tried", lambda _led: True),
-        (returned, "_gates", lambda _led, _rec: ()),
-        (
-            returned,
-            "_decide",
-            lambda led, rec: moves.finish(led, rec, DeviceState.ROLLED_BACK, "ok"),
-        ),
-        (proof, "_ON_TARGET", frozenset(Place)),
-        (catching_up, "begin", lambda _led: False),
-        (joining, "_OPEN", frozenset(RolloutState)),
-    ],
-    ids=[
-        "slow start",
-        "budget",
-        "pause",
-        "inquiry",
-        "drain",
-        "evidence",
-        "checks of the way back",
-        "their verdict",
-        "read-back",
-        "catching up",
-        "joining a rollout that is stopped",
-    ],
-)
-def test_checker_notices_a_broken_rule(monkeypatch, owner, name, broken):
-    monkeypatch.setattr(owner, name, broken)
+BROKEN = {
+    "slow start": (record.WaveRecord, "bound", property(lambda wave: wave.plan.max_parallel)),
+    "budget": (brakes, "check_budget", lambda _led, _wave: None),
+    "pause": (moves, "may_start", lambda _led: True),
+    "inquiry": (recovery, "engine_started", blind_replay),
+    "drain": (retreat, "_flying", lambda _led: 0),
+    "evidence": (passage, "_was_tried", lambda _led: True),
+    "checks of the way back": (returned, "_gates", lambda _led, _rec: ()),
+    "their verdict": (
+        returned,
+        "_decide",
+        lambda led, rec: moves.finish(led, rec, DeviceState.ROLLED_BACK, "ok"),
+    ),
+    "read-back": (proof, "_ON_TARGET", frozenset(Place)),
+    "catching up": (catching_up, "begin", lambda _led: False),
+    "joining a rollout that is stopped": (joining, "_OPEN", frozenset(RolloutState)),
+}
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_checker_notices_a_broken_rule(monkeypatch, rule):
+    monkeypatch.setattr(*BROKEN[rule])
 
     assert first_noticed(range(400)) is not None
+
+
+# With the key of the language without which a plan does not know the rule, and what is said of it.
+BROKEN_CONTROLS = {
+    "windows": ("windows", "R12", hours.Hours, "start", lambda *_: None),
+    "windows of what was staged ahead": (
+        "stage_outside_window", "R12", hours.Hours, "change", lambda *_: None,
+    ),
+    "windows of a way back": ("respect_windows", "R12", hours.Hours, "back", lambda *_: None),
+    "rate": ("rate", "rate", pacing, "next_start_at", lambda *_: None),
+    "growth of the rate": (
+        "rate", "rate", pacing, "per_minute", lambda rate, _successes: 60.0 * rate.per_minute,
+    ),
+    "slots of a label": (
+        "max_parallel_per", "max_parallel_per", pacing.Slots, "full", lambda *_, **_away: None,
+    ),
+    "deadlines": ("deadline", "deadline", passage, "_look_at_deadlines", lambda _led: None),
+    "budget of the rollout": ("budget", "R6", brakes, "_check_rollout", lambda _led: None),
+    "bursts": ("window", "R6", brakes, "is_burst", lambda *_: False),
+    "approvals": ("approval", "approval", approving, "is_given", lambda *_: True),
+    "one approval of each person": (
+        "approval", "approval", approving, "person_of", lambda who: who,
+    ),
+    "roles of those who approve": ("from", "approval", approving, "_stranger", lambda *_: None),
+    "the author approves nothing": (
+        "not_author", "approval", approving, "_of_the_author", lambda *_: None,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", BROKEN_CONTROLS)
+def test_checker_notices_a_broken_control(monkeypatch, rule):
+    key, says, *broken = BROKEN_CONTROLS[rule]
+    monkeypatch.setattr(*broken)
+
+    failure = first_noticed(seed for seed in range(2000) if f'"{key}"' in "".join(draw(seed).texts))
+
+    assert failure.rule.startswith(says)
 
 
 def test_checker_notices_a_way_back_that_nobody_read(monkeypatch):

@@ -7,13 +7,11 @@ the engine.
 
 import asyncio
 import random
-from dataclasses import replace
 
 import pytest
 
 from orchestrator.engine.loop import Engine, Pace
 from orchestrator.errors import LeaseError
-from orchestrator.plan.digest import to_json
 from orchestrator.plan.resolved import Gate, OnConflict, Probe, ProbeKind, ResolvedWave, Stage
 from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.events import Ask, OperatorAsked
@@ -100,7 +98,7 @@ async def drive(rng, world, rollout_id, plan):
     for _ in range(400):
         world.begin(rollout_id, plan)
         ports, job = world.parts(f"engine of {rollout_id}", world.clock)
-        engine = Engine(ports, replace(job, plan_json=to_json(plan)), pace=Pace(poll_s=0.5))
+        engine = Engine(ports, job, pace=Pace(poll_s=0.5))
         task = asyncio.ensure_future(engine.run())
         limit_s = rng.choice((None, None, rng.uniform(0, 60)))
         done, _ = await asyncio.wait((task,), timeout=limit_s)

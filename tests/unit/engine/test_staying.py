@@ -1,7 +1,6 @@
 """For what an engine stays, and who answers where none runs."""
 
 import asyncio
-import hashlib
 from dataclasses import replace
 
 import pytest
@@ -10,6 +9,7 @@ from orchestrator.engine import clerk
 from orchestrator.engine.loop import Engine
 from orchestrator.errors import ExitCode, LeaseError
 from orchestrator.plan.controls import Approval
+from orchestrator.plan.digest import digest_of
 from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Stage
 from orchestrator.rollout.events import Ask, OperatorAsked
 from orchestrator.rollout.states import RolloutState
@@ -19,7 +19,7 @@ from orchestrator.testing.transport import SimulatedTransport
 from orchestrator.testing.world import ROLLOUT_ID, SimulatedProber, World, make_fleet
 
 A, B = device_ids(2)
-DIGEST = hashlib.sha256(b"{}").hexdigest()  # of the plan as `World` stores it
+
 WATCHED = Gate(
     "site", Stage.BACKGROUND, Probe(ProbeKind.HTTP, url="http://h/"), interval_s=10.0,
     success_when="value == 1", fail_when="value == 2", count=1,
@@ -44,7 +44,9 @@ def engine(world, **choices):
 
 
 def approve(world, who="ann@desk"):
-    world.store.ask(ROLLOUT_ID, OperatorAsked(0.0, Ask.APPROVE, who, digest=DIGEST))
+    world.store.ask(
+        ROLLOUT_ID, OperatorAsked(0.0, Ask.APPROVE, who, digest=digest_of(world.plan_json))
+    )
 
 
 def desk(world):
