@@ -19,9 +19,9 @@ from orchestrator.testing.drawn_controls import (
     draw_wave_controls,
     labels_of,
 )
+from orchestrator.testing.drawn_gates import HTTP_URL, draw_gates
 from orchestrator.testing.plans import SimulatedArtifact
 
-HTTP_URL = "http://metrics.test/"
 WAVE_URL = "http://wave.test/"
 PROGRAM = "probe"
 TRIES_MAX = 50  # most draws are plans; some combinations of limits the language refuses
@@ -94,7 +94,15 @@ def _controlled(rng: random.Random, plan: _Drawn) -> _Drawn:
     assert isinstance(waves, list)
     drawn["rollback"] = rollback | draw_rollback(rng, drawn)
     drawn["waves"] = [_controlled_wave(rng, wave) for wave in waves]
+    gates = plan["gates"]
+    assert isinstance(gates, list)
+    drawn["gates"] = [*gates, *draw_gates(rng, [_name(*each) for each in enumerate(waves, 1)])]
     return plan | drawn
+
+
+def _name(number: int, wave: object) -> str:
+    named = wave.get("name") if isinstance(wave, dict) else None
+    return str(named or f"wave-{number}")
 
 
 def _controlled_wave(rng: random.Random, wave: object) -> object:

@@ -23,6 +23,7 @@ from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.states import RolloutState
 from orchestrator.testing.clock import EPOCH_S, VirtualClock, VirtualLoop, run_virtual
 from orchestrator.testing.drawn_controls import labels_of
+from orchestrator.testing.evidence_rules import Evidence
 from orchestrator.testing.faults import Fault, FaultKind, FaultSource
 from orchestrator.testing.frozen import Freezer, FreezingStore, FreezingTransport
 from orchestrator.testing.invariants import Checker, check_counters
@@ -188,9 +189,9 @@ class _Simulation:
             source=self.source,
             wire=scenario.seed % 10 == 0,
         )
-        prober = DrawnProber(self.planned, self.clock)
+        self.prober = DrawnProber(self.planned, self.clock, self.fleet)
         self.world = World(
-            scenario.plans[0], self.transport, clock=self.clock, prober=prober, pace=PACE
+            scenario.plans[0], self.transport, clock=self.clock, prober=self.prober, pace=PACE
         )
         self.world.store = _CheckedStore(self)
         self._watch(0)
@@ -228,7 +229,9 @@ class _Simulation:
         self.checker = Checker(plan, self.fleet, labels=labels, liars=self.liars, now=clock)
         self.digest = digest_of(self.world.plan_json)
         self.approvals = Approvals(self.checker.books, self.digest)
-        self.checker.rules.append(self.approvals)
+        books, now = self.checker.books, self.clock.now
+        evidence = Evidence(books, self.fleet, self.prober.taken, now=now, liars=self.liars)
+        self.checker.rules += (self.approvals, evidence)
 
     async def run(self) -> Report:
         """To the end; leaves no task behind."""

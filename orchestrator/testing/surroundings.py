@@ -10,12 +10,13 @@ from dataclasses import replace
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.engine.loop import Engine, Job, Pace, Ports
 from orchestrator.engine.ports import Executor, Lease, Observer, Sample
-from orchestrator.plan.resolved import Probe, ResolvedPlan
+from orchestrator.plan.resolved import Probe, ProbeKind, ResolvedPlan
 from orchestrator.rollout.actions import Action
 from orchestrator.rollout.events import DeviceReported, Event, GateSampled
 from orchestrator.rollout.machine import Rollout
 from orchestrator.testing.clock import EPOCH_S, VirtualClock
 from orchestrator.testing.device import BOOT_S, NOTHING, Lie, Release, SimulatedDevice
+from orchestrator.testing.evidence_rules import Taken
 from orchestrator.testing.faults import Fault, FaultKind, FaultSource
 from orchestrator.testing.plans import SimulatedArtifact
 from orchestrator.testing.scenario import ARTIFACTS, LIES, RELEASE_KINDS, Scenario
@@ -101,23 +102,44 @@ def _loop(device: SimulatedDevice, fault: Fault) -> None:
 
 
 class DrawnProber(SimulatedProber):
-    """Implements `Prober`: every gate is fine, except while a fault says otherwise."""
+    """Implements `Prober`: every gate is fine, except while a fault says otherwise.
 
-    def __init__(self, faults: Collection[Fault], clock: VirtualClock) -> None:
+    Queries give a value of each device; while gates are bad, a far larger one of those that do not
+    run what they ran before.
+    """
+
+    def __init__(
+        self,
+        faults: Collection[Fault],
+        clock: VirtualClock,
+        fleet: Mapping[DeviceId, SimulatedDevice],
+    ) -> None:
         super().__init__()
         self._faults = [one for one in faults if one.kind in (K.GATES_BAD, K.GATES_SILENT)]
         self._clock = clock
+        self._fleet = fleet
+        self._before = {name: device.active for name, device in fleet.items()}
+        self.taken: list[Taken] = []
 
     async def sample(self, probe: Probe, *, deadline_s: float) -> Sample:
         """One sample."""
-        del probe
         self.samples += 1
         seconds = self._clock.now() - EPOCH_S
         now = {one.kind for one in self._faults if one.at <= seconds < one.at + one.span}
         if K.GATES_SILENT in now:
             await asyncio.sleep(deadline_s)
             return Sample(error="no answer")
-        return Sample({"value": 0 if K.GATES_BAD in now else 1, "status": 200, "exit": 0})
+        bad = K.GATES_BAD in now
+        self.taken.append(Taken(self._clock.now(), probe, well=not bad))
+        if probe.kind is ProbeKind.PROMETHEUS:
+            return Sample(series=self._series(bad=bad))
+        return Sample({"value": 0 if bad else 1, "status": 200, "exit": 0, "open": not bad})
+
+    def _series(self, *, bad: bool) -> dict[str, float]:
+        return {
+            name: 1000.0 if bad and device.active != self._before[name] else 10.0 + number % 3
+            for number, (name, device) in enumerate(self._fleet.items())
+        }
 
 
 def clock_offset_s(faults: Collection[Fault], seconds: float) -> float:

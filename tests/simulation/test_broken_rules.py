@@ -14,8 +14,10 @@ from orchestrator.rollout import (
     approving,
     brakes,
     catching_up,
+    gating,
     hours,
     joining,
+    ledger,
     moves,
     pacing,
     passage,
@@ -24,6 +26,7 @@ from orchestrator.rollout import (
     recovery,
     retreat,
     returned,
+    slots,
 )
 from orchestrator.rollout.placement import Place
 from orchestrator.rollout.states import BEFORE_RETURN, PAST_RETURN, DeviceState, RolloutState
@@ -99,6 +102,17 @@ BROKEN_CONTROLS = {
     "roles of those who approve": ("from", "approval", approving, "_stranger", lambda *_: None),
     "the author approves nothing": (
         "not_author", "approval", approving, "_of_the_author", lambda *_: None,
+    ),
+    "gates before a wave": ("ready", "R9", gating, "before_wave", lambda *_: True),
+    "gates of a wave": ("load", "R9", passage, "_gates_passed", lambda *_: True),
+    "gates beside a wave": ("alerts", "R9", gating, "background_passed", lambda *_: True),
+    "checks before a device": (
+        "before", "R9", ledger.Ledger, "device_gates", lambda *_: (),
+    ),
+    "checks of a device": ("service", "R9", proof, "decide", proof._passed),
+    "successes that a wave needs": ("waves", "R8", record, "required_successes", lambda *_: 0),
+    "devices that were not reached": (
+        "waves", "R7", slots, "check_unreachable", lambda *_: None,
     ),
 }  # fmt: skip
 
