@@ -1,7 +1,8 @@
 """Devices of unknown outcome: after a crash of the engine, and while they do not answer.
 
 Laws:
-1. Nothing is replayed blindly: what was in flight when an engine died is asked for first.
+1. Nothing is replayed blindly: what was in flight when an engine died is asked for first. Silence
+   counts only from then on: a device is neither dark nor lost before it was asked once more.
 2. A device that does not answer past its step's time is `dark` and counted at once; it is asked
    on until it is `lost`. It keeps its place in the bound of R16 (R6).
 
@@ -31,7 +32,7 @@ def engine_started(led: Ledger, event: EngineStarted) -> None:
         if rec.state in PAST_RETURN:
             rec.away = rec.away or not rec.ends_as
             if rec.state is DeviceState.UNCERTAIN:
-                moves.inquire(led, rec)
+                _ask_once(led, rec)
             else:
                 moves.doubt(led, rec, Reason.INTERRUPTED, "the engine was restarted")
         elif rec.state is DeviceState.STAGED:
@@ -48,6 +49,16 @@ def engine_started(led: Ledger, event: EngineStarted) -> None:
         elif rec.reading:
             moves.begin_gates(led, rec, led.device_gates(rec.wave, Moment.SOAKED))
             moves.prove(led, rec)
+
+
+def _ask_once(led: Ledger, rec: DeviceRecord) -> None:
+    """Its time may have run out while nobody asked: then it has until this question is over."""
+    asked_until = led.now + led.plan.timeouts.connect_s + moves.REPLY_S
+    if rec.dark_at is not None:
+        rec.dark_at = max(rec.dark_at, asked_until)
+    if rec.lost_at is not None:
+        rec.lost_at = max(rec.lost_at, asked_until)
+    moves.inquire(led, rec)
 
 
 def engine_stopping(led: Ledger) -> None:

@@ -42,6 +42,7 @@ class FaultKind(StrEnum):
     CRASH = "crash"
     TAKEOVER = "takeover"  # another engine starts; this one is frozen for the span, then goes on
     LEASE_LOST = "lease_lost"
+    STOP = "stop"  # somebody asks the engine to stop in order
     # in seconds from the start, some for a span
     OFFLINE = "offline"
     REBOOT_LOOP = "reboot_loop"
@@ -49,9 +50,13 @@ class FaultKind(StrEnum):
     GATES_SILENT = "gates_silent"
     CLOCK_JUMP = "clock_jump"  # the span is how far the controller's clock moves
     PAUSE = "pause"  # by an operator, who resumes after the span
+    HALT = "halt"
+    RESUME = "resume"
+    PROMOTE = "promote"
     RETRY = "retry"
     ABORT = "abort"
     ROLL_BACK = "roll_back"
+    FREEZE_ALL = "freeze_all"  # of all rollouts, for the span
     JOIN = "join"  # a device joins the fleet of the first rollout, and somebody applies it again
     REGRET = "regret"  # once the n-th rollout is over, somebody wants it rolled back
     # how the new version behaves on the device, or on all: in the n-th rollout
@@ -76,6 +81,7 @@ class FaultKind(StrEnum):
     LIES_OLD = "lies_old"  # says that it runs what it ran before
     LIES_STATE = "lies_state"  # says that it committed before it was asked to
     LIES_NONCE = "lies_nonce"  # answers another question than was asked
+    LIES_WELL = "lies_well"  # says that its checks pass
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -11,6 +11,7 @@ Laws checked, after every commit and at every activation:
 - I5: replaying the journal gives the stored states.
 - I6: terminal states change only by regression, reconciliation, rollback or an operator.
 - No device is activated twice unless somebody asked for another try.
+- I6: what really runs unproven on devices is within the bounds, by wave and by label.
 - I9: epochs of mutating requests never fall, over all rollouts of a fleet.
 - R10: a wave that passed was watched for its whole soak.
 - R1: devices join the last wave only, before it is over; nobody else is touched.
@@ -245,6 +246,7 @@ class Checker:
         bound = wave.max_parallel
         if wave.slow_start:
             bound = min(bound, self.books.allowed(name) - self.books.counted(name) + 1 + good)
+        self.books.seen[entry.device].bound = bound
         reentered = entry.data["from"] == "uncertain"  # it had its slot before the crash
         expect(reentered or flying <= bound, f"R16: {flying} in flight, bound {bound}", entry)
         expect(reentered or self.books.running, "I2: an activation after a stop", entry)
@@ -349,6 +351,32 @@ class Checker:
             raise InvariantBroken(message)
         seen.activations.append(txn)
         seen.allowed_again = False
+        if device.name not in self.liars and self.now is not None:
+            self._check_downs(device, seen)
+
+    def _check_downs(self, device: SimulatedDevice, seen: Seen) -> None:
+        """I6, R16 and `max_parallel_per`, by what devices really run without being proven."""
+        books, wave = self.books, self.books.waves[seen.wave]
+        down = [
+            name
+            for name, one in books.seen.items()
+            if self._is_unproven(name, one) and (books.follows or one.wave == seen.wave)
+        ]
+        # as it was when the last of them was let go: less may be allowed since another one failed
+        most = max(books.seen[name].bound for name in down) if down else wave.max_parallel
+        what = f"I6: {len(down)} devices run what is not proven, {most} may"
+        for label, limit in self.plan.max_parallel_per.items():
+            value = books.labels[DeviceId(device.name)].get(label)
+            alike = sum(books.labels[DeviceId(name)].get(label) == value for name in down)
+            if value is not None and alike > limit:
+                what, most = f"I6: {alike} unproven devices of {label} `{value}`, {limit} may", -1
+        if len(down) > most:
+            raise InvariantBroken(what)
+
+    def _is_unproven(self, name: str, seen: Seen) -> bool:
+        txn = self.devices[DeviceId(name)].txn
+        own = txn is not None and txn.state == "probation" and txn.id in seen.activations
+        return own and not seen.proven and name not in self.liars
 
     def finish(self, exit_code: int, *, rows: Mapping[DeviceId, Mapping[str, object]]) -> None:
         """The rollout ended, and all dead-men had their time."""

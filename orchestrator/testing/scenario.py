@@ -18,7 +18,7 @@ from orchestrator.testing.transport import Faults
 
 DEVICES_MAX = 200
 FROST_S_MAX = 600.0
-ARTIFACTS = ("new", "second")  # what the first and the second rollout bring
+FIRST, SECOND = "new", "second"  # what rollouts bring; the second one sometimes the first again
 
 _RATES = (
     Faults(),
@@ -39,8 +39,8 @@ RELEASE_KINDS = (
     K.COMMIT_STUCK, K.SILENT_CHECK, K.CORRUPT,
 )  # fmt: skip
 OLD_KINDS = (K.OLD_UNHEALTHY, K.OLD_SILENT, K.OLD_LACKS_CHECKS, K.OLD_NOTHING)
-LIES = (K.LIES_TARGET, K.LIES_OLD, K.LIES_STATE, K.LIES_NONCE)
-TURN_KINDS = (K.CRASH, K.TAKEOVER, K.LEASE_LOST)
+LIES = (K.LIES_TARGET, K.LIES_OLD, K.LIES_STATE, K.LIES_NONCE, K.LIES_WELL)
+TURN_KINDS = (K.CRASH, K.TAKEOVER, K.LEASE_LOST, K.STOP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,11 @@ class Scenario:
     store_rate: float
     planned: tuple[Fault, ...]
 
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """What each rollout brings."""
+        return tuple(plan.artifact.name for plan in self.plans)
+
 
 def draw(seed: int) -> Scenario:
     """The scenario of a seed; the same on every machine."""
@@ -80,24 +85,21 @@ def draw(seed: int) -> Scenario:
     first = draw_plan(
         rng,
         devices[: len(devices) - len(new)],
-        ARTIFACTS[0],
+        FIRST,
         late=late,
         appends=bool(new),
         controls=_controls(seed, 1),
     )
-    drawn = [
-        first,
-        *(
-            draw_plan(rng, devices, name, late=late, controls=_controls(seed, 2))
-            for name in ARTIFACTS[1:rollouts]
-        ),
-    ]
+    drawn = [first]
+    if rollouts > 1:
+        name, controls = _second(seed), _controls(seed, 2)
+        drawn.append(draw_plan(rng, devices, name, late=late, controls=controls))
     return Scenario(
         seed=seed,
         devices=devices,
         texts=tuple(text for text, _ in drawn),
         plans=tuple(plan for _, plan in drawn),
-        joiners=joiners(first[1], resolve(first[0], devices, ARTIFACTS[0], late=late)),
+        joiners=joiners(first[1], resolve(first[0], devices, FIRST, late=late)),
         late=late,
         rates=rng.choice(_RATES),
         report_rate=rng.choice((0.0, 0.0, 0.02, 0.1)),
@@ -106,6 +108,7 @@ def draw(seed: int) -> Scenario:
             *_planned(rng, devices, rollouts),
             *_before(rng, drawn[0][1]),
             *new,
+            *_more(seed, devices),
             *(Fault(K.REGRET, n + 1) for n in range(rollouts) if rng.random() < 0.2),
         ),
     )
@@ -114,6 +117,28 @@ def draw(seed: int) -> Scenario:
 def _controls(seed: int, number: int) -> random.Random:
     """Where the controls of a rollout's plan are drawn from."""
     return random.Random(f"controls/{seed}/{number}")  # noqa: S311  scenarios, not secrets
+
+
+def _second(seed: int) -> str:
+    """What a second rollout brings: sometimes what the first one did."""
+    rng = random.Random(f"second/{seed}")  # noqa: S311  scenarios, not secrets
+    return FIRST if rng.random() < 0.25 else SECOND
+
+
+def _more(seed: int, devices: Sequence[DeviceId]) -> Iterator[Fault]:
+    """More requests and ends; drawn apart, so that other scenarios stay what they are."""
+    rng = random.Random(f"more/{seed}")  # noqa: S311  scenarios, not secrets
+    if rng.random() < 0.25:
+        for _ in range(rng.randint(1, 3)):
+            kinds = (K.HALT, K.PROMOTE, K.PROMOTE, K.RETRY, K.RESUME, K.ABORT, K.ROLL_BACK)
+            yield Fault(rng.choice(kinds), _seconds(rng, rng.choice((60, 600))))
+    if rng.random() < 0.1:
+        yield Fault(K.STOP, int(rng.expovariate(1 / 150)) + 1)
+    if rng.random() < 0.08:
+        yield Fault(K.FREEZE_ALL, _seconds(rng, 120), span=rng.choice((20.0, 300.0, 4000.0)))
+    if rng.random() < 0.06:
+        for device in rng.sample(devices, max(1, len(devices) // 10)):
+            yield Fault(rng.choice(LIES), device=device)
 
 
 def _late_joiners(seed: int, devices: Sequence[DeviceId]) -> tuple[Fault, ...]:
@@ -147,7 +172,7 @@ def _planned(rng: random.Random, devices: Sequence[DeviceId], rollouts: int) -> 
     yield from _operators(rng)
     if rng.random() < 0.1:
         for device in rng.sample(devices, max(1, len(devices) // 10)):
-            yield Fault(rng.choice(LIES), device=device)
+            yield Fault(rng.choice(LIES[:4]), device=device)
 
 
 def _releases(rng: random.Random, devices: Sequence[DeviceId], number: int) -> Iterator[Fault]:

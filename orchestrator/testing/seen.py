@@ -60,6 +60,7 @@ class Seen:
     returning: bool = False
     joined: bool = False
     deferrals: int = 0
+    bound: int = 0  # of devices in flight, when this one was let go
     activations: list[str] = field(default_factory=list)
     allowed_again: bool = True
 

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.device.model import DeviceId
+from orchestrator.device.reason import FailureClass
 from orchestrator.engine.loop import Ended, Engine, Pace
 from orchestrator.engine.ports import Changes, Lease
 from orchestrator.errors import ExitCode, LeaseError, StoreError
 from orchestrator.plan.digest import digest_of
 from orchestrator.plan.resolved import ResolvedPlan
-from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked
+from orchestrator.rollout.around import FleetFreeze
+from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked, TakeBack
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.states import RolloutState
+from orchestrator.testing.beyond_rules import FreezesOfAll, HeldBack, held_back
 from orchestrator.testing.clock import EPOCH_S, VirtualClock, VirtualLoop, run_virtual
 from orchestrator.testing.drawn_controls import labels_of
 from orchestrator.testing.evidence_rules import Evidence
@@ -51,11 +54,16 @@ WAITS_MAX = 60  # and after so many looks at a rollout that waits
 _FIRST = asyncio.FIRST_COMPLETED
 _ASKS = {
     FaultKind.PAUSE: Ask.PAUSE,
+    FaultKind.RESUME: Ask.RESUME,
+    FaultKind.HALT: Ask.HALT,
+    FaultKind.PROMOTE: Ask.PROMOTE,
     FaultKind.RETRY: Ask.RETRY,
     FaultKind.ABORT: Ask.ABORT,
     FaultKind.ROLL_BACK: Ask.ROLLBACK,
     FaultKind.JOIN: Ask.JOIN,
 }
+_BY_PEOPLE = frozenset({*_ASKS, FaultKind.FREEZE_ALL})
+HALF = 0.5
 _BUGS = (AssertionError, RuntimeError, LookupError, TypeError, ValueError, AttributeError)
 
 
@@ -194,6 +202,8 @@ class _Simulation:
             scenario.plans[0], self.transport, clock=self.clock, prober=self.prober, pace=PACE
         )
         self.world.store = _CheckedStore(self)
+        took_over = any(one.kind is FaultKind.TAKEOVER for one in self.planned)
+        self.freezes = FreezesOfAll(self.clock.now, frozen_engines=took_over)
         self._watch(0)
         self.turn_faults = sorted(
             (one for one in self.planned if one.kind in TURN_KINDS), key=lambda one: -one.at
@@ -201,6 +211,7 @@ class _Simulation:
         self.turns = self.engines = self.stops = self.waits = self.began_engines = 0
         self.began_at = self.journalled_at = 0.0
         self.task: asyncio.Task[Ended] | None = None
+        self.engine: Engine | None = None
         self.freezer = Freezer()
         self.store = FreezingStore(self.world.store, self.freezer)
         self.lease_lost = False
@@ -224,6 +235,7 @@ class _Simulation:
         """Rules are checked of this rollout from now on."""
         forward = any(one.kind is FaultKind.CLOCK_JUMP and one.span > 0 for one in self.planned)
         clock = None if forward else self.clock.now  # downtime and such a jump look alike
+        held = self._held(number)
         labels = {device: labels_of(device) for device in self.scenario.devices}
         plan = self.scenario.plans[number]
         self.checker = Checker(plan, self.fleet, labels=labels, liars=self.liars, now=clock)
@@ -231,7 +243,14 @@ class _Simulation:
         self.approvals = Approvals(self.checker.books, self.digest)
         books, now = self.checker.books, self.clock.now
         evidence = Evidence(books, self.fleet, self.prober.taken, now=now, liars=self.liars)
-        self.checker.rules += (self.approvals, evidence)
+        self.checker.rules += (self.approvals, evidence, self.freezes, HeldBack(held))
+
+    def _held(self, number: int) -> frozenset[str]:
+        """Devices that the first rollout keeps the second one from."""
+        if not number:
+            return frozenset()
+        artifacts = self.scenario.artifacts
+        return held_back(self.checker.books, same_artifact=artifacts[0] == artifacts[number])
 
     async def run(self) -> Report:
         """To the end; leaves no task behind."""
@@ -308,6 +327,8 @@ class _Simulation:
                 await self.clock.sleep(self.random.choice((0.0, 1.0, 30.0, 500.0)))
             elif ended.rollout.is_terminal:
                 return ended
+            elif ended.stopped:
+                await self.clock.sleep(1.0)
             elif ended.rollout.is_waiting:
                 await self._wait(ended.rollout)
             else:
@@ -333,7 +354,7 @@ class _Simulation:
         self._ask(
             Ask.ROLLBACK,
             wave=wave if kind == 1 else None,
-            devices=some if kind == 2 else (),  # noqa: PLR2004
+            devices=tuple(some) if kind == 2 else (),  # noqa: PLR2004
         )
         return await self._until_terminal()
 
@@ -343,7 +364,8 @@ class _Simulation:
         self.taken_over.clear()
         self.lease_lost = False
         self.freezer = Freezer()
-        task = asyncio.ensure_future(self._engine().run())
+        self.engine = self._engine()
+        task = asyncio.ensure_future(self.engine.run())
         self.task = task
         turn = asyncio.ensure_future(self.taken_over.wait())
         try:
@@ -436,6 +458,8 @@ class _Simulation:
             elif fault.kind is FaultKind.LEASE_LOST:
                 self.lease_lost = True
                 self.world.store.forget_lease(self.world.rollout_id)
+            elif fault.kind is FaultKind.STOP and self.engine is not None:
+                self.engine.stop()
             elif self.task is not None:
                 self.task.cancel()
 
@@ -445,13 +469,48 @@ class _Simulation:
 
     async def _operate(self) -> None:
         """An operator asks what was planned, at its time."""
-        asks = sorted((one.at, one) for one in self.planned if one.kind in _ASKS)
+        asks = sorted((one.at, one) for one in self.planned if one.kind in _BY_PEOPLE)
         for at, fault in asks:
             await asyncio.sleep(max(0.0, EPOCH_S + at - self.clock.now()))
-            self._ask(_ASKS[fault.kind], joins=fault.device)
+            if fault.kind is FaultKind.FREEZE_ALL:
+                self._freeze_all(fault.span)
+                continue
+            ask = _ASKS[fault.kind]
+            self._ask(ask, joins=fault.device, **self._choices(ask, at))
             if fault.kind is FaultKind.PAUSE:
                 await asyncio.sleep(fault.span)
                 self._ask(Ask.RESUME)
+
+    def _choices(self, ask: Ask, at: float) -> Mapping[str, object]:
+        """What goes with a request, as an operator would choose it."""
+        wave = self.world.plan.waves[-1 if self._share("wave", ask, at) < HALF else 0].name
+        some = tuple(
+            one for one in self.world.plan.devices if self._share("some", ask, at, one) < HALF
+        )
+        third = int(self._share("kind", ask, at) * 3)
+        match ask:
+            case Ask.ABORT:
+                return {"take_back": tuple(TakeBack)[third]}
+            case Ask.PROMOTE:
+                return {"full": third == 0}
+            case Ask.RETRY:
+                only = tuple(FailureClass)[int(self._share("only", ask, at) * len(FailureClass))]
+                return ({}, {"only": only}, {"devices": some})[third]
+            case Ask.ROLLBACK:
+                return ({}, {"wave": wave}, {"devices": some})[third]
+            case Ask.RESUME:
+                return {"accept_failures": third > 0}
+            case _:
+                return {}
+
+    def _share(self, *place: object) -> float:
+        return self.source.share(*place)
+
+    def _freeze_all(self, span: float) -> None:
+        """Somebody freezes all rollouts."""
+        at = self.clock.now() + self._clock_offset_s()
+        self.freezes.begin(at + span)
+        self.world.store.freeze(FleetFreeze("drawn", "simulated", at, at + span))
 
     def _answer(self, asked: JournalEntry) -> None:
         """People hear that an approval is wanted, and say something in their time."""
@@ -471,28 +530,13 @@ class _Simulation:
         if rollout_id == self.world.rollout_id:
             self.approvals.hear(number, request)
 
-    def _ask(
-        self,
-        ask: Ask,
-        *,
-        accept: bool = False,
-        wave: str | None = None,
-        devices: Sequence[DeviceId] = (),
-        joins: str = "",
-    ) -> None:
+    def _ask(self, ask: Ask, *, joins: str = "", **choices: object) -> None:
         rollout_id = self.world.rollout_id
         if rollout_id not in self.world.store.known():
             return
-        request = OperatorAsked(
-            0.0,
-            ask,
-            "simulated",
-            "drawn",
-            accept_failures=accept,
-            devices=tuple(devices),
-            wave=wave,
-            joiners={name: one for name, one in self.scenario.joiners.items() if name == joins},
-        )
+        joiners = {name: one for name, one in self.scenario.joiners.items() if name == joins}
+        fields = {"why": "drawn", "joiners": joiners, **choices}
+        request = OperatorAsked(0.0, ask, "simulated", **fields)  # type: ignore[arg-type]  # by name
         self._say(rollout_id, request)
 
     def _decide(self, ended: Ended) -> None:
@@ -507,4 +551,4 @@ class _Simulation:
         if not halted:
             asks += [Ask.RESUME, Ask.PROMOTE]
         ask = asks[int(self.source.share("ask", *place) * len(asks))]
-        self._ask(ask, accept=halted or self.source.share("accept", *place) < 0.5)  # noqa: PLR2004
+        self._ask(ask, accept_failures=halted or self.source.share("accept", *place) < 0.5)  # noqa: PLR2004

@@ -264,6 +264,10 @@ class MemoryStore:
         kept.requests.append(dataclasses.replace(request, request=self._asked))
         return self._asked
 
+    def freeze(self, wanted: FleetFreeze | None) -> None:
+        """Freezes all rollouts, or lets them go on."""
+        self.frozen = wanted
+
     def forget_lease(self, rollout_id: str) -> None:
         """Nobody holds the lease any more, and its holder is not told."""
         self._leases.pop(rollout_id, None)

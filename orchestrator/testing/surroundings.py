@@ -19,7 +19,7 @@ from orchestrator.testing.device import BOOT_S, NOTHING, Lie, Release, Simulated
 from orchestrator.testing.evidence_rules import Taken
 from orchestrator.testing.faults import Fault, FaultKind, FaultSource
 from orchestrator.testing.plans import SimulatedArtifact
-from orchestrator.testing.scenario import ARTIFACTS, LIES, RELEASE_KINDS, Scenario
+from orchestrator.testing.scenario import LIES, RELEASE_KINDS, Scenario
 from orchestrator.testing.world import SimulatedProber, old_release
 
 K = FaultKind
@@ -41,7 +41,7 @@ _BEFORE: Mapping[FaultKind, Callable[[Release], Release]] = {
     K.OLD_LACKS_CHECKS: lambda old: replace(old, lacks_checks=True),
     K.OLD_NOTHING: lambda _old: Release(NOTHING, NOTHING, healthy=False),
 }
-_LIE = dict(zip(LIES, (Lie.TARGET, Lie.OLD, Lie.STATE, Lie.NONCE), strict=True))
+_LIE = dict(zip(LIES, (Lie.TARGET, Lie.OLD, Lie.STATE, Lie.NONCE, Lie.WELL), strict=True))
 
 
 def make_devices(
@@ -49,7 +49,9 @@ def make_devices(
 ) -> dict[DeviceId, SimulatedDevice]:
     """The fleet of a scenario, with all that is planned to happen to it."""
     releases = {
-        device: tuple(_release(number, device, faults) for number in range(len(scenario.plans)))
+        device: tuple(
+            _release(scenario.artifacts, name, device, faults) for name in scenario.artifacts
+        )
         for device in scenario.devices
     }
     fleet = {
@@ -83,12 +85,14 @@ def _installed(device: DeviceId, new: Release, faults: Collection[Fault]) -> Rel
     return new if ahead else installed
 
 
-def _release(number: int, device: DeviceId, faults: Collection[Fault]) -> Release:
-    """How the release of a rollout behaves on a device."""
-    name = ARTIFACTS[number]
+def _release(
+    artifacts: Sequence[str], name: str, device: DeviceId, faults: Collection[Fault]
+) -> Release:
+    """How what some rollouts bring behaves on a device."""
     release = Release(name, SimulatedArtifact.of(name).manifest_sha256)
+    numbers = [number for number, each in enumerate(artifacts, 1) if each == name]
     for fault in faults:
-        here = fault.kind in RELEASE_KINDS and fault.at == number + 1
+        here = fault.kind in RELEASE_KINDS and fault.at in numbers
         if here and fault.device in ("", device):
             release = _BEHAVIOUR[fault.kind](release)
     return release

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import delete, select, text, update
 
 from orchestrator.engine.ports import Changes, Lease, Stored
-from orchestrator.rollout.around import Surroundings
+from orchestrator.rollout.around import FleetFreeze, Surroundings
 from orchestrator.rollout.events import JournalEntry, OperatorAsked
 from orchestrator.store import beyond, records, transactions
 from orchestrator.store.connect import Database
@@ -39,6 +39,7 @@ class SqlStore:
                 if table is not meta:
                     self.connection.execute(delete(table))
             self._set_epoch(0)
+            beyond.freeze(self.connection, None)
             self.connection.execute(text(_AGAIN_FROM_ONE[self.connection.dialect.name]))
 
     async def create(self, rollout_id: str, plan_json: bytes, changes: Changes) -> None:
@@ -85,6 +86,10 @@ class SqlStore:
         with self.connection.begin():
             columns = records.request_columns(request)
             return transactions.ask(self.connection, rollout_id, columns)
+
+    def freeze(self, wanted: FleetFreeze | None) -> None:
+        with self.connection.begin():
+            beyond.freeze(self.connection, wanted)
 
     def known(self) -> tuple[str, ...]:
         with self.connection.begin():

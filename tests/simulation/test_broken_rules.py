@@ -27,6 +27,7 @@ from orchestrator.rollout import (
     retreat,
     returned,
     slots,
+    turn,
 )
 from orchestrator.rollout.placement import Place
 from orchestrator.rollout.states import BEFORE_RETURN, PAST_RETURN, DeviceState, RolloutState
@@ -110,11 +111,20 @@ BROKEN_CONTROLS = {
         "before", "R9", ledger.Ledger, "device_gates", lambda *_: (),
     ),
     "checks of a device": ("service", "R9", proof, "decide", proof._passed),
+    "freeze of all rollouts": ("freeze_all", "freeze", turn, "fleet_freeze", lambda _led: None),
+    "devices held back": ("second", "held", turn, "held_by_others", lambda *_: None),
     "successes that a wave needs": ("waves", "R8", record, "required_successes", lambda *_: 0),
     "devices that were not reached": (
-        "waves", "R7", slots, "check_unreachable", lambda *_: None,
+        "offline", "R7", slots, "check_unreachable", lambda *_: None,
     ),
 }  # fmt: skip
+
+
+def words(scenario):
+    """Keys and names of a scenario's plans, and the kinds of what goes wrong in it."""
+    named = re.findall(r'"([a-z_]+)"', " ".join(scenario.texts))
+    again = ("second",) * (len(scenario.plans) - 1)
+    return {*named, *again, *(fault.kind.value for fault in scenario.planned)}
 
 
 @pytest.mark.parametrize("rule", BROKEN_CONTROLS)
@@ -122,7 +132,7 @@ def test_checker_notices_a_broken_control(monkeypatch, rule):
     key, says, *broken = BROKEN_CONTROLS[rule]
     monkeypatch.setattr(*broken)
 
-    failure = first_noticed(seed for seed in range(2000) if f'"{key}"' in "".join(draw(seed).texts))
+    failure = first_noticed(seed for seed in range(2000) if key in words(draw(seed)))
 
     assert failure.rule.startswith(says)
 

@@ -215,6 +215,35 @@ def test_dark_device_is_lost_in_the_end():
     assert rollout.rollout.is_resting
 
 
+def test_device_whose_time_ran_out_while_no_engine_ran_is_asked_before_it_is_lost():
+    rollout = hand(A)
+    rollout.activate(A)
+    rollout.report(A, Reason.UNREACHABLE)
+    rollout.now = 5000.0  # nobody asked it for that long
+
+    rollout.restart()
+    rollout.tick(5001.0)
+    asked = rollout.state(A), rollout.rollout.ledger.devices[A].dark, rollout.wanted()
+    rollout.report(A, status=rollout.status(A, "probation"))
+
+    assert asked == (DeviceState.UNCERTAIN, False, {A: Work.INQUIRE})
+    assert rollout.wanted() == {A: Work.PROVE}
+
+
+def test_device_that_stays_silent_after_the_engine_came_back_is_lost_with_that_question():
+    rollout = hand(A)
+    rollout.activate(A)
+    rollout.report(A, Reason.UNREACHABLE)
+    rollout.now = 5000.0
+    rollout.restart()
+
+    rollout.report(A, Reason.UNREACHABLE)
+    rollout.tick(5040.0)
+    rollout.tick(5040.0)
+
+    assert rollout.state(A) is DeviceState.LOST
+
+
 def test_questions_to_a_silent_device_grow_apart():
     rollout = hand(A)
     rollout.activate(A)
