@@ -122,10 +122,10 @@ def _takes_baseline(led: Ledger, wave: WaveRecord, record: GateRecord, event: Ga
     if wave.cleared or not _compares_with_before(led.plan.gates[record.index]):
         return False
     if event.error:
-        _schedule(led, record, led.now + led.plan.gates[record.index].interval_s)
-    else:
-        record.before = {str(device): value for device, value in event.series.items()}
-        record.measured = wave.index
+        return False  # as any error of the gate: too many in a row pause the rollout (R9)
+    record.before = {str(device): value for device, value in event.series.items()}
+    record.measured = wave.index
+    record.tally = Tally()
     return True
 
 
@@ -204,8 +204,9 @@ def before_wave(led: Ledger, wave: WaveRecord) -> bool:
         gate = led.plan.gates[record.index]
         wanted = _compares_with_before(gate) and is_wave_gate(gate, wave.name)
         if wanted and record.measured != wave.index:
-            baselines = False
-            if not record.in_flight and record.due_at is None:
+            is_open = record.tally.verdict is Verdict.OPEN
+            baselines = baselines and gate.dry_run and not is_open
+            if is_open and not record.in_flight and record.due_at is None:
                 take_sample(led, record)
     return wave_gates_passed(led, wave, Stage.PREFLIGHT) and baselines
 

@@ -60,6 +60,10 @@ class Hours:
         """Why the device may not be taken back now; None when it may."""
         return self._ask(self._back, device, now, 0.0)
 
+    def zone_of(self, device: DeviceId) -> str:
+        """The zone whose hours are the device's; "" where all have the same."""
+        return self._zone(self._devices[device])
+
     def opens_at(self, now: float) -> float | None:
         """When the first device of any zone may start: now or later; None for never."""
         if not self._start:

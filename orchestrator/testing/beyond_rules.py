@@ -1,12 +1,14 @@
-"""What reaches into a rollout from outside: a freeze of all rollouts, devices that another held.
+"""What reaches into a rollout from outside: a freeze of all, what another held back or has to run.
 
 The rules know what was really asked and when, and how the other rollout ended by its journal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
+from orchestrator.device.model import DeviceId
+from orchestrator.plan.resolved import RequirePer
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.testing.seen import Books, expect, is_start
 
@@ -53,6 +55,44 @@ class HeldBack:
         """Looks at starts."""
         if is_start(entry):
             expect(entry.device not in self._held, "held: begun with a device held back", entry)
+
+
+class Required:
+    """Nothing is begun where a release that it requires was not proven.
+
+    Args:
+        books: of the rollout that requires others.
+        others: by plan, the devices on which its release was proven.
+    """
+
+    def __init__(self, books: Books, others: Mapping[str, frozenset[str]]) -> None:
+        self._books = books
+        self._others = others
+
+    def see(self, entry: JournalEntry) -> None:
+        """Looks at starts."""
+        if not is_start(entry):
+            return
+        for requirement in self._books.plan.requires:
+            proven = self._others.get(requirement.plan, frozenset())
+            near = self._near(entry.device, requirement.per)
+            lacking = sum(name not in proven for name in near)
+            message = f"requires: {lacking} devices lack plan `{requirement.plan}`"
+            expect(not lacking, message, entry)
+
+    def _near(self, device: str, per: RequirePer) -> Collection[str]:
+        labels, names = self._books.labels, self._books.seen
+        if per is RequirePer.ALL:
+            return names
+        site = labels[DeviceId(device)]["site"]
+        alike = (name for name in names if labels[DeviceId(name)]["site"] == site)
+        return [*alike] if per is RequirePer.SITE else [device]
+
+
+def proven_in(books: Books) -> frozenset[str]:
+    """Devices on which a rollout that is over proved its release."""
+    good = ("succeeded", "unchanged")
+    return frozenset(name for name, seen in books.seen.items() if seen.state in good)
 
 
 def held_back(books: Books, *, same_artifact: bool) -> frozenset[str]:

@@ -67,6 +67,12 @@ def _needs_slot(entry: JournalEntry) -> bool:
     return entry.data["from"] != "uncertain"  # that one had its slot before the engine died
 
 
+def _leaves_block(entry: JournalEntry) -> bool:
+    """Whether a device that was staged ahead, and let be, is taken up again."""
+    moved = entry.type == "device_state" and entry.data["from"] == "blocked"
+    return moved and entry.data["to"] == "activating"
+
+
 class Budgets:
     """R6, counted in devices."""
 
@@ -181,7 +187,8 @@ class Hours:
 
 def _goes_back(entry: JournalEntry) -> bool:
     by_rollback = entry.data.get("reason") == "rollout_halted"
-    return by_rollback and entry.data["to"] == "rolling_back"
+    begun = entry.data["from"] in WORKING  # it is on its way already, and goes on
+    return by_rollback and entry.data["to"] == "rolling_back" and not begun
 
 
 def _frozen(plan: ResolvedPlan, at: float) -> bool:
@@ -248,7 +255,7 @@ class LabelSlots:
 
     def see(self, entry: JournalEntry) -> None:
         """Counts who takes up slots beside the device that is started."""
-        if not is_start(entry):
+        if not is_start(entry) and not _leaves_block(entry):
             return
         books = self._books
         one = books.seen[entry.device]

@@ -46,8 +46,12 @@ def draw_controls(rng: random.Random) -> _Drawn:
         ("approval", draw_approval),
         ("spread", lambda rng: rng.choice((["site"], ["site", "hardware"]))),
         ("order", lambda rng: rng.choice(("inventory", "sorted", "reverse_inventory"))),
+        ("sticky", lambda _rng: True),
+        ("backfill", lambda rng: rng.choice((False, {"limit": 1}, {"limit": 3}))),
     )
     drawn = {key: draw(rng) for key, draw in keys if rng.random() < often}
+    if drawn.get("order") is not None:
+        drawn.pop("sticky", None)  # only an order by hash has a seed
     if rng.random() < 2 * often:
         drawn["windows"] = [_window(rng) for _ in range(rng.randint(1, 4))]
         if rng.random() < 0.35:

@@ -85,6 +85,9 @@ def _by_device(rng: random.Random, _waves: Sequence[str]) -> _Drawn:
 
 
 def _comparison(rng: random.Random, waves: Sequence[str]) -> _Drawn:
+    harm = rng.choice(
+        ({"min_effect": rng.choice((2, 4))}, {"direction": "decrease", "min_effect": 0.5})
+    )
     return {
         "name": "compared",
         "prometheus": {"url": PROMETHEUS_URL, "query": "crashes", "label": "device"},
@@ -96,7 +99,7 @@ def _comparison(rng: random.Random, waves: Sequence[str]) -> _Drawn:
             "to": rng.choice(("control", "before")),
             "test": rng.choice(("mann_whitney", "ratio", "ratio")),
             "alpha": 0.2,
-            "min_effect": rng.choice((2, 4)),
             "min_samples": rng.choice((1, 2, 3)),
+            **harm,
         },
     }

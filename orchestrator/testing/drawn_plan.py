@@ -35,7 +35,7 @@ def draw_plan(
     artifact: str,
     *,
     late: bool,
-    appends: bool = False,
+    keys: _Drawn | None = None,
     controls: random.Random | None = None,
 ) -> tuple[str, ResolvedPlan]:
     """A plan's text, and the plan that it resolves to.
@@ -45,7 +45,7 @@ def draw_plan(
         devices: the fleet.
         artifact: name of the simulated artifact that it brings.
         late: the devices' module cannot go back after commit.
-        appends: devices that join later are appended to the last wave.
+        keys: what the plan says beside what is drawn; it requires nothing of its own name.
         controls: where choices of limits, hours and approvals come from, if it has any.
 
     Raises:
@@ -53,7 +53,9 @@ def draw_plan(
     """
     refused: PlanError | None = None
     for _ in range(TRIES_MAX):
-        drawn = _plan(rng, artifact) | ({"late_joiners": "append"} if appends else {})
+        drawn = _plan(rng, artifact) | (keys or {})
+        if drawn["name"] in (one["plan"] for one in _listed(drawn.get("requires"))):
+            del drawn["requires"]
         if controls is not None:
             drawn = _controlled(controls, drawn)
         text = json.dumps(drawn, indent=1)  # JSON is YAML
@@ -63,6 +65,10 @@ def draw_plan(
             refused = error
     assert refused is not None
     raise refused
+
+
+def _listed(value: object) -> list[_Drawn]:
+    return value if isinstance(value, list) else []
 
 
 def resolve(text: str, devices: Sequence[DeviceId], artifact: str, *, late: bool) -> ResolvedPlan:

@@ -85,7 +85,7 @@ class Checker:
         self.now = now
         self.books = Books(plan, labels or {device: {} for device in devices})
         self.rules = [*control_rules(self.books)]
-        self.soaks: dict[str, float] = {}
+        self.soaks: dict[str, tuple[float, float]] = {}
         self.target = plan.artifact.manifest_sha256
         self.before = {device.name: device.active for device in devices.values()}
         self.touched = False  # an operator changed the rules: some bounds no longer hold
@@ -229,13 +229,16 @@ class Checker:
     def _check_start(self, entry: JournalEntry) -> None:
         if is_start(entry):
             expect(self.books.running, "I2: a device started after a stop", entry)
-        wave = self.books.waves[entry.wave]
-        follow = self.books.follows  # then the limit is that of all waves together
-        working = [seen for seen in self.books.seen.values() if seen.state in WORKING]
-        count = len(working) if follow else sum(seen.wave == entry.wave for seen in working)
         in_time = not self.books.follows or entry.at < self.books.follow_until
         expect(in_time or not is_start(entry), "R8: asked after `offline.for` was over", entry)
-        expect(count <= wave.max_parallel, f"{count} devices at work", entry)
+        self._check_parallel(entry)
+
+    def _check_parallel(self, entry: JournalEntry) -> None:
+        books, most = self.books, self.books.waves[entry.wave].max_parallel
+        working = [seen for seen in books.seen.values() if seen.state in WORKING]
+        follow = books.follows  # then the limit is that of all waves together
+        count = len(working) if follow else sum(seen.wave == entry.wave for seen in working)
+        expect(count <= most, f"{count} devices at work", entry)
 
     def _check_flight(self, entry: JournalEntry) -> None:
         name = entry.wave
@@ -247,6 +250,8 @@ class Checker:
         if wave.slow_start:
             bound = min(bound, self.books.allowed(name) - self.books.counted(name) + 1 + good)
         self.books.seen[entry.device].bound = bound
+        if entry.data["from"] == "blocked":  # it was not at work meanwhile
+            self._check_parallel(entry)
         reentered = entry.data["from"] == "uncertain"  # it had its slot before the crash
         expect(reentered or flying <= bound, f"R16: {flying} in flight, bound {bound}", entry)
         expect(reentered or self.books.running, "I2: an activation after a stop", entry)
@@ -254,13 +259,15 @@ class Checker:
     def _watched(self, entry: JournalEntry) -> None:
         if entry.type == "soak_started":
             if self.now is not None:
-                self.soaks[entry.wave] = self.now()
+                self.soaks[entry.wave] = (self.now(), entry.at)
             return
         self.books.done.add(entry.wave)
         if entry.data["state"] == "passed":
             self._check_evidence(entry)
         if self.now is not None and entry.wave in self.soaks:
-            self._check_soak(self.now() - self.soaks[entry.wave], entry)
+            seen_at, began_at = self.soaks[entry.wave]
+            # by both clocks: an engine may have stood still between its decision and the line
+            self._check_soak(max(self.now() - seen_at, entry.at - began_at), entry)
 
     def _check_soak(self, seconds: float, entry: JournalEntry) -> None:
         soak_s = self.books.waves[entry.wave].soak_s

@@ -87,13 +87,16 @@ def draw(seed: int) -> Scenario:
         devices[: len(devices) - len(new)],
         FIRST,
         late=late,
-        appends=bool(new),
+        keys={"late_joiners": "append"} if new else {},
         controls=_controls(seed, 1),
     )
     drawn = [first]
     if rollouts > 1:
-        name, controls = _second(seed), _controls(seed, 2)
-        drawn.append(draw_plan(rng, devices, name, late=late, controls=controls))
+        controls = _controls(seed, 2)
+        keys = _requires(controls, first[1].name)
+        drawn.append(
+            draw_plan(rng, devices, _second(seed), late=late, keys=keys, controls=controls)
+        )
     return Scenario(
         seed=seed,
         devices=devices,
@@ -119,6 +122,13 @@ def _controls(seed: int, number: int) -> random.Random:
     return random.Random(f"controls/{seed}/{number}")  # noqa: S311  scenarios, not secrets
 
 
+def _requires(rng: random.Random, first: str) -> dict[str, object]:
+    """What the second plan needs: often nothing, else that the first one runs."""
+    if rng.random() < 0.55:
+        return {}
+    return {"requires": [{"plan": first, "per": rng.choice(("device", "site", "all"))}]}
+
+
 def _second(seed: int) -> str:
     """What a second rollout brings: sometimes what the first one did."""
     rng = random.Random(f"second/{seed}")  # noqa: S311  scenarios, not secrets
@@ -136,9 +146,9 @@ def _more(seed: int, devices: Sequence[DeviceId]) -> Iterator[Fault]:
         yield Fault(K.STOP, int(rng.expovariate(1 / 150)) + 1)
     if rng.random() < 0.08:
         yield Fault(K.FREEZE_ALL, _seconds(rng, 120), span=rng.choice((20.0, 300.0, 4000.0)))
-    if rng.random() < 0.06:
+    if rng.random() < 0.1:
         for device in rng.sample(devices, max(1, len(devices) // 10)):
-            yield Fault(rng.choice(LIES), device=device)
+            yield Fault(rng.choice((*LIES, K.LIES_WELL)), device=device)
 
 
 def _late_joiners(seed: int, devices: Sequence[DeviceId]) -> tuple[Fault, ...]:

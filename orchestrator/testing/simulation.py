@@ -23,7 +23,13 @@ from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked, TakeBack
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.states import RolloutState
-from orchestrator.testing.beyond_rules import FreezesOfAll, HeldBack, held_back
+from orchestrator.testing.beyond_rules import (
+    FreezesOfAll,
+    HeldBack,
+    Required,
+    held_back,
+    proven_in,
+)
 from orchestrator.testing.clock import EPOCH_S, VirtualClock, VirtualLoop, run_virtual
 from orchestrator.testing.drawn_controls import labels_of
 from orchestrator.testing.evidence_rules import Evidence
@@ -43,14 +49,15 @@ from orchestrator.testing.surroundings import (
 from orchestrator.testing.transport import SimulatedTransport
 from orchestrator.testing.world import World
 
-VIRTUAL_S_MAX = 14 * 86400.0  # a window may open once a week
+VIRTUAL_S_MAX = 30 * 86400.0  # a window may open once a week
 ENGINES_MAX = 40
 PATIENCE_S = 2500.0
 SILENCE_S = 2000.0  # longer than any wait of a drawn plan for something that is journalled
 PACE = Pace(poll_s=2.0)
 CRON_S = 900.0  # a rollout that waits is gone on with as often
 STOPS_MAX = 4  # after so many decisions the operator gives up
-WAITS_MAX = 60  # and after so many looks at a rollout that waits
+WAITS_MAX = 40  # and after so many looks at a rollout that waits, or so long
+PATIENT_S = 8 * 86400.0
 _FIRST = asyncio.FIRST_COMPLETED
 _ASKS = {
     FaultKind.PAUSE: Ask.PAUSE,
@@ -212,6 +219,7 @@ class _Simulation:
         self.began_at = self.journalled_at = 0.0
         self.task: asyncio.Task[Ended] | None = None
         self.engine: Engine | None = None
+        self.broken: InvariantBroken | None = None
         self.freezer = Freezer()
         self.store = FreezingStore(self.world.store, self.freezer)
         self.lease_lost = False
@@ -219,7 +227,8 @@ class _Simulation:
         self.old_engines: list[asyncio.Task[Ended]] = []
 
     def failed(self, error: BaseException) -> SimulationFailed:
-        """This error, with what it takes to see it again."""
+        """This error, or the first of them, with what it takes to see it again."""
+        error = self.broken or error
         known = isinstance(error, AssertionError)
         rule = str(error) if known else f"{type(error).__name__}: {error}"
         store, rollout_id = self.world.store, self.world.rollout_id
@@ -235,7 +244,7 @@ class _Simulation:
         """Rules are checked of this rollout from now on."""
         forward = any(one.kind is FaultKind.CLOCK_JUMP and one.span > 0 for one in self.planned)
         clock = None if forward else self.clock.now  # downtime and such a jump look alike
-        held = self._held(number)
+        held, others = self._held(number), self._proven(number)
         labels = {device: labels_of(device) for device in self.scenario.devices}
         plan = self.scenario.plans[number]
         self.checker = Checker(plan, self.fleet, labels=labels, liars=self.liars, now=clock)
@@ -244,6 +253,7 @@ class _Simulation:
         books, now = self.checker.books, self.clock.now
         evidence = Evidence(books, self.fleet, self.prober.taken, now=now, liars=self.liars)
         self.checker.rules += (self.approvals, evidence, self.freezes, HeldBack(held))
+        self.checker.rules.append(Required(books, others))
 
     def _held(self, number: int) -> frozenset[str]:
         """Devices that the first rollout keeps the second one from."""
@@ -251,6 +261,12 @@ class _Simulation:
             return frozenset()
         artifacts = self.scenario.artifacts
         return held_back(self.checker.books, same_artifact=artifacts[0] == artifacts[number])
+
+    def _proven(self, number: int) -> Mapping[str, frozenset[str]]:
+        """By plan, where the first rollout proved its release."""
+        if not number:
+            return {}
+        return {self.scenario.plans[0].name: proven_in(self.checker.books)}
 
     async def run(self) -> Report:
         """To the end; leaves no task behind."""
@@ -337,7 +353,7 @@ class _Simulation:
     async def _wait(self, rollout: Rollout) -> None:
         """Until cron comes, and finds something to do; nobody waits for ever."""
         self.waits += 1
-        if self.waits > WAITS_MAX:
+        if self.waits > WAITS_MAX or self.clock.now() - self.began_at > PATIENT_S:
             self._ask(Ask.ABORT)
         wakeup = rollout.next_wakeup
         left_s = 0.0 if wakeup is None else wakeup - self.clock.now() - self._clock_offset_s()
@@ -438,7 +454,11 @@ class _Simulation:
 
     def committed(self, entries: Sequence[JournalEntry]) -> None:
         """The rules are checked, and people hear of what they are asked."""
-        self.checker.see(entries)
+        try:
+            self.checker.see(entries)
+        except InvariantBroken as error:  # in an engine that may have been taken over from
+            self.broken = self.broken or error
+            raise
         if entries:
             self.journalled_at = self.clock.now()
         for entry in entries:

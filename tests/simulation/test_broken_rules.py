@@ -111,11 +111,12 @@ BROKEN_CONTROLS = {
         "before", "R9", ledger.Ledger, "device_gates", lambda *_: (),
     ),
     "checks of a device": ("service", "R9", proof, "decide", proof._passed),
-    "freeze of all rollouts": ("freeze_all", "freeze", turn, "fleet_freeze", lambda _led: None),
+    "freeze of all rollouts": ("!freeze_all", "freeze", turn, "fleet_freeze", lambda _led: None),
     "devices held back": ("second", "held", turn, "held_by_others", lambda *_: None),
+    "requirements": ("requires", "requires", turn, "require", lambda _led: None),
     "successes that a wave needs": ("waves", "R8", record, "required_successes", lambda *_: 0),
     "devices that were not reached": (
-        "offline", "R7", slots, "check_unreachable", lambda *_: None,
+        "!offline", "R7", slots, "check_unreachable", lambda *_: None,
     ),
 }  # fmt: skip
 
@@ -124,7 +125,7 @@ def words(scenario):
     """Keys and names of a scenario's plans, and the kinds of what goes wrong in it."""
     named = re.findall(r'"([a-z_]+)"', " ".join(scenario.texts))
     again = ("second",) * (len(scenario.plans) - 1)
-    return {*named, *again, *(fault.kind.value for fault in scenario.planned)}
+    return {*named, *again, *(f"!{fault.kind}" for fault in scenario.planned)}
 
 
 @pytest.mark.parametrize("rule", BROKEN_CONTROLS)

@@ -30,14 +30,21 @@ def window(start="02:00", hours=1.0, **more):
     return Window(EVERY_DAY, start, hours * HOUR, **({"timezone": "UTC"} | more))
 
 
-def hand(*, zones=(), timeouts=None, rollback=None, wave=None, **schedule):
+def hand(*, zones=(), timeouts=None, rollback=None, wave=None, per=None, **schedule):
     waves = [ResolvedWave("all", "all", (A, B, C), slow_start=False, **(wave or {}))]
     plan = make_plan(
         waves,
         schedule=Schedule(**schedule),
         timeouts=timeouts or Timeouts(),
         rollback=rollback or Rollback(),
+        max_parallel_per=per or {},
     )
+    if per:
+        labelled = {
+            name: dataclasses.replace(one, labels={"site": "a"})
+            for name, one in plan.devices.items()
+        }
+        plan = dataclasses.replace(plan, devices=labelled)
     for device, zone in zip((A, B, C), zones, strict=False):
         planned = dataclasses.replace(plan.devices[device], timezone=zone)
         plan = dataclasses.replace(plan, devices={**plan.devices, device: planned})
@@ -212,6 +219,38 @@ def test_devices_are_staged_ahead_and_changed_in_their_window():
     assert (rollout.state(A), rollout.action(A).work) == (DeviceState.ACTIVATING, Work.ACTIVATE)
 
 
+def test_no_more_devices_leave_their_block_than_may_be_at_work():
+    rollout = hand(windows=(window(),), stage_outside_window=True, wave={"max_parallel": 2})
+    for device in (A, B, C):
+        rollout.ready(device)
+        rollout.report(device)
+
+    rollout.tick(2 * HOUR)
+    first = rollout.states()
+    rollout.report(A, status=rollout.status(A, "probation"))
+    rollout.prove(A)
+    rollout.report(A)
+
+    assert first == ["activating", "activating", "blocked"]
+    assert rollout.states() == ["succeeded", "activating", "activating"]
+
+
+def test_a_device_that_leaves_its_block_takes_a_slot_of_its_label():
+    rollout = hand(windows=(window(),), stage_outside_window=True, per={"site": 1})
+    for device in (A, B, C):
+        rollout.ready(device)
+        rollout.report(device)
+
+    rollout.tick(2 * HOUR)
+    first = rollout.states()
+    rollout.report(A, status=rollout.status(A, "probation"))
+    rollout.prove(A)
+    rollout.report(A)
+
+    assert first == ["activating", "blocked", "blocked"]
+    assert rollout.states() == ["succeeded", "activating", "blocked"]
+
+
 def test_nothing_is_staged_ahead_in_a_freeze():
     rollout = hand(windows=(window(),), freezes=(Freeze(-1.0, HOUR),), stage_outside_window=True)
 
@@ -359,3 +398,21 @@ def test_a_report_that_comes_before_the_tick_of_a_deadline_starts_nothing():
 
     assert rollout.rollout.state is RolloutState.HALTED
     assert rollout.wanted() == {}
+
+
+def test_a_device_whose_hours_it_is_goes_back_before_one_whose_zone_is_closed():
+    rollout = hand(
+        zones=("Asia/Tokyo", "UTC", "Asia/Tokyo"),
+        windows=(window(hours=2.0, timezone="device"),),
+        rollback=Rollback(respect_windows=True, max_parallel=1),
+    )
+    rollout.tick(2 * HOUR)
+    rollout.succeed(B)
+    rollout.tick(17 * HOUR)
+    rollout.succeed(A)
+    rollout.tick(25 * HOUR)
+
+    rollout.ask(Ask.ROLLBACK)
+    rollout.tick(26 * HOUR)
+
+    assert rollout.states()[:2] == ["succeeded", "rolling_back"]

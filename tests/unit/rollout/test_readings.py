@@ -20,7 +20,7 @@ from orchestrator.plan.resolved import (
     StatName,
 )
 from orchestrator.rollout.actions import Work
-from orchestrator.rollout.events import GateSampled
+from orchestrator.rollout.events import Ask, GateSampled
 from orchestrator.rollout.readings import count_wave
 from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
 from orchestrator.testing.hand import Hand
@@ -351,6 +351,31 @@ def test_a_baseline_is_taken_before_the_first_device_starts():
     series(rollout, dict.fromkeys(IDS, 1.0))
 
     assert before == {}
+    assert set(rollout.wanted()) == set(CANARY)
+
+
+def test_values_from_before_that_nobody_gives_pause_the_rollout():
+    rollout = hand(comparing(CompareTo.BEFORE), canary=CANARY, rest=REST)
+    for _ in range(5):
+        series(rollout, {}, error="the server is gone")
+        rollout.tick(rollout.now + 10.0)
+    paused = rollout.rollout.state, list(rollout.rollout.ledger.causes), rollout.wanted()
+
+    rollout.ask(Ask.RESUME)
+    series(rollout, dict.fromkeys(IDS, 1.0))
+
+    assert paused == (RolloutState.PAUSED, ["gate_inconclusive"], {})
+    assert set(rollout.wanted()) == set(CANARY)
+
+
+def test_values_from_before_that_a_dry_run_lacks_stop_nothing():
+    gate = dataclasses.replace(comparing(CompareTo.BEFORE), dry_run=True)
+    rollout = hand(gate, canary=CANARY, rest=REST)
+
+    for _ in range(5):
+        series(rollout, {}, error="the server is gone")
+        rollout.tick(rollout.now + 10.0)
+
     assert set(rollout.wanted()) == set(CANARY)
 
 
