@@ -104,7 +104,7 @@ class World:
         prober: SimulatedProber | None = None,
         pace: Pace | None = None,
     ) -> None:
-        self.begin(ROLLOUT_ID, plan)
+        self.rollout_id, self.plan, self.plan_json = ROLLOUT_ID, plan, to_json(plan)
         self.transport = transport
         self.clock = clock
         self.prober = prober or SimulatedProber()
@@ -119,7 +119,9 @@ class World:
 
     def begin(self, rollout_id: str, plan: ResolvedPlan) -> None:
         """Engines made from now on drive this rollout."""
-        self.rollout_id, self.plan, self.plan_json = rollout_id, plan, to_json(plan)
+        self.rollout_id = rollout_id
+        if plan is not self.plan:
+            self.plan, self.plan_json = plan, to_json(plan)
 
     def parts(self, owner: str, clock: VirtualClock) -> tuple[Ports, Job]:
         """What an engine on this world is made of."""

@@ -1,11 +1,14 @@
 """The checker itself: what it must object to, from made-up journals."""
 
+from fractions import Fraction
+
 import pytest
 
 from orchestrator.plan.resolved import ResolvedWave
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.testing.clock import EPOCH_S
 from orchestrator.testing.device import SimulatedDevice
+from orchestrator.testing.evidence_rules import Evidence
 from orchestrator.testing.invariants import Checker
 from orchestrator.testing.plans import device_ids, make_plan
 from orchestrator.testing.seen import InvariantBroken
@@ -120,3 +123,27 @@ def test_stored_state_that_the_journal_denies():
 
     with pytest.raises(InvariantBroken, match="I5"):
         story.checker.finish(4, rows=rows)
+
+
+def judged(*states, **choices):
+    """A wave of which devices ended in these states passes, and the evidence is looked at."""
+    story = Story(**choices)
+    rule = Evidence(story.checker.books, story.devices, [], now=lambda: EPOCH_S, liars=frozenset())
+    for device, state in zip((A, B, C), states, strict=True):
+        story.checker.books.seen[device].state = state
+    data = {"state": "passed", "succeeded": 1, "failed": 0}
+    rule.see(JournalEntry(1, 0.0, "wave_done", "all", "", data))
+
+
+def test_wave_that_passes_with_too_many_devices_not_reached():
+    judged("succeeded", "succeeded", "deferred", max_unreachable_share=Fraction(34, 100))
+
+    with pytest.raises(InvariantBroken, match="R7: passed with 1 devices not reached"):
+        judged("succeeded", "succeeded", "deferred", max_failures=1)
+
+
+def test_wave_that_passes_with_too_few_successes():
+    judged("succeeded", "succeeded", "failed", max_failures=1)
+
+    with pytest.raises(InvariantBroken, match="R8: passed with 1 successes of 2"):
+        judged("succeeded", "failed", "cancelled", max_failures=1)
