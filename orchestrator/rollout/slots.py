@@ -93,30 +93,20 @@ def _activate(led: Ledger, wave: WaveRecord) -> None:
         rec = led.devices[wave.staged.popleft()]
         if rec.state not in _GOING or rec.wave != wave.index:
             continue
-        if rec.state is DeviceState.BLOCKED and _is_full(led, wave):
+        blocked = rec.state is DeviceState.BLOCKED
+        if blocked and led.at_work_beside(wave) >= wave.plan.max_parallel:
             later.append(rec.id)  # it is not at work yet; those that are go on
             if not wave.counts[DeviceState.STAGED]:
                 break
         elif (closed := led.hours.change(rec.id, led.now)) is not None:
-            if rec.state is DeviceState.STAGED:
+            if not blocked:
                 moves.keep(led, rec)
             _park_for_hours(led, wave, rec, closed)
-        elif (slot := _slot_of_blocked(led, rec)) is not None:
+        elif blocked and (slot := led.slots.full(rec.id, was_away=was_away(led, rec))) is not None:
             wave.parked.setdefault(slot, deque()).append(rec.id)
         else:
             moves.activate(led, rec)
     wave.staged.extendleft(reversed(later))
-
-
-def _is_full(led: Ledger, wave: WaveRecord) -> bool:
-    return led.at_work_beside(wave) >= wave.plan.max_parallel
-
-
-def _slot_of_blocked(led: Ledger, rec: DeviceRecord) -> Slot | None:
-    """The label of which a device that was staged ahead finds no slot free."""
-    if rec.state is not DeviceState.BLOCKED:
-        return None  # it has its slots
-    return led.slots.full(rec.id, was_away=was_away(led, rec))
 
 
 def _start(led: Ledger, wave: WaveRecord) -> bool:
