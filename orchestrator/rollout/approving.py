@@ -163,11 +163,8 @@ def judge(led: Ledger, event: OperatorAsked, *, denies: bool) -> Answer:
     problem = _stranger(led, event, name)
     if problem is not None:
         return problem
-    if name != waited_for(led):
+    if name != waited_for(led) or led.asked_at is None:
         return _not_asked(led, name, denies=denies)
-    if led.asked_at is None:
-        hint = f"`rollout resume {led.rollout_id}` asks anew"
-        return refused("it was not given in time, and is not waited for now", hint)
     return _of_what_is_asked(led, event, name, denies=denies)
 
 
@@ -200,7 +197,10 @@ def _of_the_signature(led: Ledger, event: OperatorAsked, name: str) -> Answer | 
 
 
 def _not_asked(led: Ledger, name: str, *, denies: bool) -> Answer:
-    """The approval of a wave that does not wait for it."""
+    """The approval of a wave that does not wait for it: not yet, not any more, or too late."""
+    if name == waited_for(led):
+        hint = f"`rollout resume {led.rollout_id}` asks anew"
+        return refused("it was not given in time, and is not waited for now", hint)
     if denies or not is_given(led, name):
         return refused(f"wave `{name}` does not wait for its approval now")
     return already(f"wave `{name}` is approved already")
