@@ -264,8 +264,8 @@ class MemoryStore:
         kept.requests.append(dataclasses.replace(request, request=self._asked))
         return self._asked
 
-    def freeze(self, wanted: FleetFreeze | None) -> None:
-        """Freezes all rollouts, or lets them go on."""
+    def freeze(self, wanted: FleetFreeze) -> None:
+        """Freezes all rollouts."""
         self.frozen = wanted
 
     def forget_lease(self, rollout_id: str) -> None:

@@ -17,6 +17,7 @@ from orchestrator.store import beyond, records, transactions
 from orchestrator.store.connect import Database
 from orchestrator.store.migrate import migrate
 from orchestrator.store.schema import (
+    FREEZE,
     LAST_EPOCH,
     journal,
     leases,
@@ -39,7 +40,8 @@ class SqlStore:
                 if table is not meta:
                     self.connection.execute(delete(table))
             self._set_epoch(0)
-            beyond.freeze(self.connection, None)
+            nobody = update(meta).where(meta.c.key == FREEZE).values(value="")
+            self.connection.execute(nobody)
             self.connection.execute(text(_AGAIN_FROM_ONE[self.connection.dialect.name]))
 
     async def create(self, rollout_id: str, plan_json: bytes, changes: Changes) -> None:
@@ -87,7 +89,7 @@ class SqlStore:
             columns = records.request_columns(request)
             return transactions.ask(self.connection, rollout_id, columns)
 
-    def freeze(self, wanted: FleetFreeze | None) -> None:
+    def freeze(self, wanted: FleetFreeze) -> None:
         with self.connection.begin():
             beyond.freeze(self.connection, wanted)
 
