@@ -156,16 +156,21 @@ def judge(led: Ledger, event: OperatorAsked, *, denies: bool) -> Answer:
         return refused(event.problem)
     name = waited_for(led) if event.wave is None else event.wave
     if name is None:
-        given = led.approvals and led.approvals[-1]["who"] == person_of(event.who)
-        if given and not denies:
-            return already("your approval is given already, and nothing else waits for one")
-        return refused("nothing waits for an approval")
+        return _of_nothing(led, event, denies=denies)
     problem = _stranger(led, event, name)
     if problem is not None:
         return problem
     if name != waited_for(led) or led.asked_at is None:
         return _not_asked(led, name, denies=denies)
     return _of_what_is_asked(led, event, name, denies=denies)
+
+
+def _of_nothing(led: Ledger, event: OperatorAsked, *, denies: bool) -> Answer:
+    """An approval where none is waited for."""
+    given = led.approvals and led.approvals[-1]["who"] == person_of(event.who)
+    if given and not denies:
+        return already("your approval is given already, and nothing else waits for one")
+    return refused("nothing waits for an approval")
 
 
 def _of_what_is_asked(led: Ledger, event: OperatorAsked, name: str, *, denies: bool) -> Answer:
