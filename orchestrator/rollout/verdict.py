@@ -61,8 +61,7 @@ def _classified(gate: Gate, fields: Mapping[str, Value]) -> Reading:
         return Reading.FAILED
     if succeeds or succeeds is None:
         return Reading.SUCCESS
-    # A lone condition decides both ways; only the gap between two is inconclusive. (R9 as first
-    # written left a false lone `success_when` inconclusive: then a failing check never failed.)
+    # A lone condition decides both ways; only the gap between two is inconclusive (ADR 0008).
     return Reading.FAILED if fails is None else Reading.INCONCLUSIVE
 
 

@@ -23,7 +23,7 @@ from orchestrator.plan.resolved import ResolvedWave
         (10, 0, Fraction(1, 2), 0),
     ],
 )
-def test_allowed_failures_are_the_smaller_limit_exactly(
+def test_r6_allowed_failures_are_the_smaller_limit_exactly(
     base_count: int, max_failures: int | None, share: Fraction, allowed: int
 ) -> None:
     wave = ResolvedWave("w", "rest", (), max_failures=max_failures, max_fail_share=share)

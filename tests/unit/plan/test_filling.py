@@ -82,7 +82,7 @@ def shown(filling: Filling) -> list[str]:
         ([["100%", "c a b"], "rest"], "c b a d", ["c b a", "d"]),
     ],
 )  # fmt: skip
-def test_waves_with_hosts_of_their_own(
+def test_r2_waves_with_hosts_of_their_own(
     waves: list[object], devices: str, expected: list[str]
 ) -> None:
     filling = fill(waves, devices)
@@ -163,7 +163,7 @@ def test_first_wave_is_never_the_whole_fleet(
         ([1, ["rest", None, "kind"]], "a:x b:y c:z", ["a", "b c"], ""),
     ],
 )
-def test_cover(waves: list[object], devices: str, expected: list[str], added: str) -> None:
+def test_r5_cover(waves: list[object], devices: str, expected: list[str], added: str) -> None:
     filling = fill(waves, devices)
 
     assert shown(filling) == expected

@@ -80,7 +80,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("zone", "day", "start", "hours", "opens", "closes"), TABLE)
-def test_window_opens_and_closes_at_the_instants_of_the_rule(
+def test_r12_window_opens_and_closes_at_the_instants_of_the_rule(
     zone, day, start, hours, opens, closes
 ):
     opening = first_after(zone, day, start, hours, utc(opens) - 1)

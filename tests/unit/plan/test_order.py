@@ -69,7 +69,7 @@ FOUR = [DeviceId(name) for name in ("c", "a", "d", "b")]
         (["b", "B", "a"], Order.REVERSE_SORTED, "baB"),
     ],
 )
-def test_orders(devices: list[str], order: Order, expected: str) -> None:
+def test_r3_orders(devices: list[str], order: Order, expected: str) -> None:
     ordered = in_order([DeviceId(name) for name in devices], "gw:1", order)
 
     assert "".join(ordered) == expected
@@ -101,7 +101,7 @@ def test_orders(devices: list[str], order: Order, expected: str) -> None:
         ("a0 a1 a2 a3 a4 a5 a6 b0", "a0 a1 a2 a3 b0 a4 a5 a6"),
     ],
 )
-def test_spread_is_sainte_lague(devices: str, expected: str) -> None:
+def test_r4_spread_is_sainte_lague(devices: str, expected: str) -> None:
     ordered = [DeviceId(name) for name in devices.split()]
 
     result = " ".join(spread(ordered, lambda device: (device[0],), "gw:1"))

@@ -55,7 +55,7 @@ def refused(resolve: Resolve, *arguments: object, **options: object) -> PlanErro
          [Reason.NOT_ENROLLED] * 2),
     ],
 )  # fmt: skip
-def test_target_set_is_who_can_take_part(
+def test_r1_target_set_is_who_can_take_part(
     plan: Parse,
     resolve: Resolve,
     answers: list[Surveyed | None],

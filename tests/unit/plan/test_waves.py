@@ -86,7 +86,9 @@ def filled(sizes: list[Size], eligible_count: int) -> tuple[Filled, ...]:
         ([20], 0, [0]),
     ],
 )
-def test_sizes_become_counts(sizes: list[object], eligible_count: int, expected: list[int]) -> None:
+def test_r2_sizes_become_counts(
+    sizes: list[object], eligible_count: int, expected: list[int]
+) -> None:
     assert counts(sizes, eligible_count) == expected
 
 
