@@ -21,14 +21,15 @@ from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.engine.perform import GO_WAIT_S, Conversation, Orders
 from orchestrator.engine.ports import Prober, Sample, Transport
-from orchestrator.plan.resolved import Gate, ResolvedPlan
-from orchestrator.rollout.actions import Action, DeviceAction, GateAction, Work
+from orchestrator.plan.resolved import Gate, Probe, ResolvedPlan
+from orchestrator.rollout.actions import Action, DeviceAction, GateAction, Stretch, Work
 from orchestrator.rollout.events import (
     DeviceReported,
     DeviceStatus,
     Event,
     GateSampled,
     Outcome,
+    PastSample,
 )
 
 GRACE_S = 5.0  # deadlines inside an action come first and say more
@@ -182,6 +183,7 @@ class LocalExecutor:
     async def _sample(self, key: str, action: GateAction) -> None:
         gate: Gate = self._orders.plan.gates[action.gate]
         probe = gate.probe if action.device is None else gate.probes.get(action.device, gate.probe)
+        past = None if action.missed is None else await self._past(probe, action, action.missed)
         error = ""
         sample = Sample()
         try:
@@ -199,8 +201,27 @@ class LocalExecutor:
             sample.fields,
             error,
             sample.series,
+            past,
         )
         self.report(key, event)
+
+    async def _past(
+        self, probe: Probe, action: GateAction, missed: Stretch
+    ) -> tuple[PastSample, ...]:
+        """What the source remembers of a stretch; what it does not stays missing."""
+        end_at = missed.start_at + (missed.count - 0.5) * missed.step_s  # a float never one short
+        try:
+            async with asyncio.timeout(action.timeout_s + GRACE_S):
+                history = await self._prober.history(
+                    probe,
+                    start_at=missed.start_at,
+                    end_at=end_at,
+                    step_s=missed.step_s,
+                    deadline_s=action.timeout_s,
+                )
+        except TimeoutError:
+            return ()
+        return tuple(PastSample(at, each.fields, each.series) for at, each in history.samples)
 
 
 class _Line:

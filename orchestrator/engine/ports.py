@@ -24,7 +24,7 @@ from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.notices import Delivery, Notice
 
 __all__ = [
-    "Changes", "Clock", "Delivery", "Dialogue", "Executor", "Historian", "History", "Inventory",
+    "Changes", "Clock", "Delivery", "Dialogue", "Executor", "History", "Inventory",
     "Lease", "Leases", "Notifier", "Observer", "Outbox", "Prober", "Row", "Sample", "Session",
     "Store", "Stored", "Told", "Transport", "Vouch", "as_asked",
 ]  # fmt: skip
@@ -129,14 +129,6 @@ class Sample:
     series: Mapping[str, float] = field(default_factory=dict)
 
 
-class Prober(Protocol):
-    """Takes samples of controller-side gates."""
-
-    async def sample(self, probe: Probe, *, deadline_s: float) -> Sample:
-        """One sample; never raises for trouble with the probed thing."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class History:
     """Samples of a stretch of the past with their UTC seconds, or the error that prevented it."""
@@ -145,17 +137,20 @@ class History:
     error: str = ""
 
 
-class Historian(Protocol):
-    """Takes samples of the past, for the time in which no engine ran (R10)."""
+class Prober(Protocol):
+    """Takes samples of controller-side gates, also of the past where it is remembered (R10)."""
 
-    def remembers(self, probe: Probe) -> bool:
-        """Whether the past of such a probe can be asked for."""
+    async def sample(self, probe: Probe, *, deadline_s: float) -> Sample:
+        """One sample; never raises for trouble with the probed thing."""
         ...
 
     async def history(
         self, probe: Probe, *, start_at: float, end_at: float, step_s: float, deadline_s: float
     ) -> History:
-        """Samples from `start_at` on, one every step; never raises for trouble with what is asked."""
+        """Samples from `start_at` on, one every step; never raises for trouble with what is asked.
+
+        Only probes of `REMEMBERED_KINDS` are asked for.
+        """
         ...
 
 

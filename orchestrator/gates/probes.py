@@ -40,7 +40,7 @@ class Allowed:
 
 
 class Probes:
-    """Takes samples; implements `engine.ports.Prober` and `Historian`.
+    """Takes samples; implements `engine.ports.Prober`.
 
     Args:
         allowed: what the operator's configuration allows, or the commands alone.
@@ -81,10 +81,6 @@ class Probes:
             return await self._kind(probe).sample(probe, deadline_s=deadline_s)
         except OutwardError as error:
             return Sample(error=str(error))
-
-    def remembers(self, probe: Probe) -> bool:
-        """Whether the past of such a probe can be asked for."""
-        return probe.kind is ProbeKind.PROMETHEUS
 
     async def history(
         self, probe: Probe, *, start_at: float, end_at: float, step_s: float, deadline_s: float

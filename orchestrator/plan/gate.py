@@ -33,6 +33,9 @@ class ProbeKind(StrEnum):
     PLUGIN = "plugin"  # a kind of another package, allowed by the operator's configuration
 
 
+REMEMBERED_KINDS = frozenset({ProbeKind.PROMETHEUS})  # what was can be asked for later
+
+
 class StatName(StrEnum):
     """What the rollout counts about a wave."""
 

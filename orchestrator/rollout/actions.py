@@ -54,14 +54,27 @@ class DeviceAction:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """Times in the past, of which each wants a sample: the first, their distance, their number."""
+
+    start_at: float
+    step_s: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class GateAction:
-    """One sample of a controller-side gate; `device` is set for gates of stage `device`."""
+    """One sample of a controller-side gate; `device` is set for gates of stage `device`.
+
+    `missed` are samples of the past that are wanted with it.
+    """
 
     gate: int  # index into the plan's gates
     wave: int
     round: int
     device: DeviceId | None = None
     timeout_s: float = 30.0
+    missed: Stretch | None = None
 
     @property
     def key(self) -> str:

@@ -76,10 +76,20 @@ class DeviceReported:
 
 
 @dataclass(frozen=True, slots=True)
+class PastSample:
+    """What a gate would have found at a time in the past; without data where nothing is known."""
+
+    at: float
+    fields: Mapping[str, Value] = field(default_factory=dict)
+    series: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class GateSampled:
     """One sample of a gate: the fields its conditions may use, or the error that prevented it.
 
-    `series` are values by device, of a query that gives one for each.
+    `series` are values by device, of a query that gives one for each. `past` are the samples of
+    the past that were wanted with it, as far as there are any; None where none were wanted.
     """
 
     at: float
@@ -90,6 +100,7 @@ class GateSampled:
     fields: Mapping[str, Value] = field(default_factory=dict)
     error: str = ""
     series: Mapping[str, float] = field(default_factory=dict)
+    past: tuple[PastSample, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 Laws:
 1. A background gate is sampled until the rollout ends. It halts when it failed, pauses when it
    is inconclusive, and lets a wave pass only with samples taken inside that wave (R9).
-2. A stretch of soak without a sample longer than twice the interval does not count (R10).
+2. A stretch of soak without a sample longer than twice the interval does not count (R10). What
+   was missed is asked for where the source remembers (`missed`).
 3. A gate on a dry run is sampled and journalled, and decides nothing.
 """
 
@@ -12,15 +13,14 @@ from __future__ import annotations
 import dataclasses
 
 from orchestrator.plan.resolved import CompareTo, Gate, ProbeKind, Stage
-from orchestrator.rollout import brakes, readings
+from orchestrator.rollout import brakes, missed, readings
 from orchestrator.rollout.actions import GateAction
 from orchestrator.rollout.events import GateSampled
 from orchestrator.rollout.ledger import GATE_TIMER, Ledger, speaks_for
 from orchestrator.rollout.record import GateRecord, WaveRecord
 from orchestrator.rollout.states import Halt, Pause, WaveState
-from orchestrator.rollout.verdict import Tally, Verdict
+from orchestrator.rollout.verdict import Reading, Tally, Verdict
 
-GAP_FACTOR = 2
 _NEVER = 2**62  # a background gate has no last sample
 
 
@@ -68,7 +68,8 @@ def take_sample(led: Ledger, record: GateRecord) -> None:
         wave = led.waves[led.current]
         sampled(led, readings.stats_sample(led, wave, record))
         return
-    action = GateAction(record.index, led.current, record.round, None, gate.timeout_s)
+    stretch = missed.stretch(led, record) if is_background(gate) else None
+    action = GateAction(record.index, led.current, record.round, None, gate.timeout_s, stretch)
     led.want_sample(action)
 
 
@@ -97,24 +98,68 @@ def sampled(led: Ledger, event: GateSampled) -> None:
     gate, wave = led.plan.gates[event.gate], led.waves[led.current]
     if _takes_baseline(led, wave, record, event):
         return
+    if is_background(gate):
+        _heard_background(led, wave, record, event)
+        return
     reading, data = readings.reading_of(led, wave, record, event)
-    background = is_background(gate)
+    verdict = record.tally.add(gate, reading, led.now)
+    _tell(led, wave, gate, reading, verdict, data)
+    if verdict is Verdict.OPEN:
+        _schedule(led, record, record.tally.due_at)
+    _act(led, wave, gate, verdict)
+
+
+def _heard_background(
+    led: Ledger, wave: WaveRecord, record: GateRecord, event: GateSampled
+) -> None:
+    gate = led.plan.gates[record.index]
+    if event.past is None and missed.stretch(led, record) is not None:
+        take_sample(led, record)  # it came so late that others are missing before it
+        return
+    for past in missed.samples(led, record, event):
+        reading, data = readings.reading_of(led, wave, record, past)
+        if reading is not Reading.NO_DATA:
+            _count(led, wave, record, reading, past.at, data | {"measured_at": past.at})
+    reading, data = readings.reading_of(led, wave, record, event)
+    if _count(led, wave, record, reading, led.now, data) is Verdict.OPEN:
+        _schedule(led, record, led.now + gate.interval_s)
+
+
+def _count(
+    led: Ledger,
+    wave: WaveRecord,
+    record: GateRecord,
+    reading: Reading,
+    at: float,
+    data: readings.Data,
+) -> Verdict:
+    """Counts a sample of a background gate at its time, and does what follows from it."""
+    gate = led.plan.gates[record.index]
+    if record.tally.verdict is not Verdict.OPEN:
+        return record.tally.verdict
     limits = dataclasses.replace(gate, count=_NEVER, consecutive_success_limit=None)
-    verdict = record.tally.add(limits if background else gate, reading, led.now)
+    verdict = record.tally.add(limits, reading, at)
+    _tell(led, wave, gate, reading, verdict, data)
+    _heard(led, record, gate, at)
+    record.inside.add(limits, reading, at)
+    _act(led, wave, gate, verdict)
+    return verdict
+
+
+def _tell(
+    led: Ledger,
+    wave: WaveRecord,
+    gate: Gate,
+    reading: Reading,
+    verdict: Verdict,
+    data: readings.Data,
+) -> None:
     said: readings.Data = {
         "gate": gate.name,
         "reading": reading.value,
         "verdict": verdict.value,
     }
     led.note("gate_result", wave=wave.name, data=said | data)
-    if background:
-        _heard(led, record, gate)
-        record.inside.add(limits, reading, led.now)
-        if verdict is Verdict.OPEN:
-            _schedule(led, record, led.now + gate.interval_s)
-    elif verdict is Verdict.OPEN:
-        _schedule(led, record, record.tally.due_at)
-    _act(led, wave, gate, verdict)
 
 
 def _takes_baseline(led: Ledger, wave: WaveRecord, record: GateRecord, event: GateSampled) -> bool:
@@ -133,11 +178,11 @@ def _compares_with_before(gate: Gate) -> bool:
     return gate.compare is not None and gate.compare.to is CompareTo.BEFORE
 
 
-def _heard(led: Ledger, record: GateRecord, gate: Gate) -> None:
-    gap = led.now - record.last_at
-    if gap > GAP_FACTOR * gate.interval_s and led.waves[led.current].state is WaveState.SOAKING:
-        record.gap_s += gap
-    record.last_at = led.now
+def _heard(led: Ledger, record: GateRecord, gate: Gate, at: float) -> None:
+    gap_s = at - record.last_at
+    if missed.is_gap(gap_s, gate.interval_s) and led.waves[led.current].state is WaveState.SOAKING:
+        record.gap_s += gap_s
+    record.last_at = at
 
 
 def _act(led: Ledger, wave: WaveRecord, gate: Gate, verdict: Verdict) -> None:
@@ -174,8 +219,8 @@ def soak_gap_s(led: Ledger, wave: WaveRecord) -> float:
 
 def heard_lately(led: Ledger, wave: WaveRecord) -> bool:
     """Whether no deciding background gate is silent for too long right now."""
-    return all(
-        led.now - led.gates[index].last_at <= GAP_FACTOR * led.plan.gates[index].interval_s
+    return not any(
+        missed.is_gap(led.now - led.gates[index].last_at, led.plan.gates[index].interval_s)
         for index in _deciding(led, wave)
     )
 

@@ -20,6 +20,7 @@ from orchestrator.rollout.events import (
     LookedAround,
     OperatorAsked,
     Outcome,
+    PastSample,
     Tick,
     Value,
 )
@@ -202,13 +203,27 @@ class Hand:
         if self.state(device) is DeviceState.ROLLING_BACK:
             self.prove(device)
 
-    def sample(self, value: Value, *, error: str = "", gate: int | None = None) -> None:
-        """The first wanted sample of a gate came in."""
+    def sample(
+        self,
+        value: Value,
+        *,
+        error: str = "",
+        gate: int | None = None,
+        past: tuple[PastSample, ...] | None = None,
+    ) -> None:
+        """The first wanted sample of a gate came in, with those of the `past` it asked for."""
         action = next(each for each in self.samples() if gate is None or each.gate == gate)
         fields = {} if value is None else {"value": value}
         self.apply(
             GateSampled(
-                self.now, action.gate, action.wave, action.round, action.device, fields, error
+                self.now,
+                action.gate,
+                action.wave,
+                action.round,
+                action.device,
+                fields,
+                error,
+                past=past,
             )
         )
 

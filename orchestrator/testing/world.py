@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping
 
 from orchestrator.device.model import DeviceId
 from orchestrator.engine.loop import Ended, Engine, Job, Pace, Ports
-from orchestrator.engine.ports import Observer, Sample
+from orchestrator.engine.ports import History, Observer, Sample
 from orchestrator.plan.digest import to_json
 from orchestrator.plan.resolved import Probe, ResolvedPlan
 from orchestrator.rollout.events import Value
@@ -34,6 +35,7 @@ class SimulatedProber:
         self.answers: dict[str, Mapping[str, Value]] = dict(answers or {})
         self.silent = set(silent)
         self.samples = 0
+        self.remembered: Callable[[float], Mapping[str, Value]] = lambda _at: {}
 
     async def sample(self, probe: Probe, *, deadline_s: float) -> Sample:
         """One sample; what is not in the table is an error."""
@@ -44,6 +46,15 @@ class SimulatedProber:
             return Sample(error=f"no answer within {deadline_s:g} s")
         fields = self.answers.get(asked)
         return Sample(error="nobody answers") if fields is None else Sample(fields)
+
+    async def history(
+        self, probe: Probe, *, start_at: float, end_at: float, step_s: float, deadline_s: float
+    ) -> History:
+        """What `remembered` says of each time; nothing unless somebody says otherwise."""
+        del probe, deadline_s
+        count = math.floor((end_at - start_at) / step_s) + 1
+        times = (start_at + number * step_s for number in range(count))
+        return History(tuple((at, Sample(self.remembered(at))) for at in times))
 
 
 def make_fleet(

@@ -15,11 +15,20 @@ from pathlib import Path
 import httpx
 import pytest
 
+from orchestrator.engine.clock import SystemClock
+from orchestrator.engine.local import LocalExecutor
+from orchestrator.engine.loop import devices_of
+from orchestrator.engine.perform import Orders
 from orchestrator.gates.probes import Probes
 from orchestrator.plan.gate import Compare, CompareTest, CompareTo, Direction
-from orchestrator.plan.resolved import Probe, ProbeKind
+from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Stage
 from orchestrator.rollout.comparing import Groups, compared
+from orchestrator.rollout.events import GateSampled
+from orchestrator.rollout.states import WaveState
 from orchestrator.rollout.verdict import Reading
+from orchestrator.testing.hand import Hand
+from orchestrator.testing.plans import device_ids, make_plan
+from orchestrator.testing.transport import SimulatedTransport
 
 SERVER = shutil.which("prometheus")
 pytestmark = [
@@ -194,6 +203,47 @@ async def test_past_is_told_by_steps_and_before_the_first_scrape_is_no_data(
     assert len(found.samples) == 3601
     assert dict(found.samples[0][1].fields) == {}
     assert dict(found.samples[-1][1].fields) == {"value": 5.12e8}
+
+
+async def test_next_engine_fills_the_gap_in_a_soak_from_the_real_server(
+    monitoring: Monitoring,
+) -> None:
+    """R10, from the decision to the executor and back, with the server's own past."""
+    (device,) = device_ids(1)
+    gate = Gate(
+        "memory",
+        Stage.BACKGROUND,
+        monitoring.probe("gatewayd_memory_bytes"),
+        success_when="value > 0",
+        interval_s=0.8,
+    )
+    plan = make_plan([ResolvedWave("all", "rest", (device,), soak_s=1.0)], gates=(gate,))
+    rollout = Hand(plan)
+    begun_at = time.time() - 3.0
+    rollout.tick(begun_at)
+    rollout.sample(1)
+    rollout.succeed(device)
+    rollout.now = begun_at + 2.9
+    rollout.restart()
+    rollout.tick(rollout.now)
+    orders = Orders(plan, "ctl", 1, lambda: (), lambda: "n", SystemClock())
+    executor = LocalExecutor(
+        orders,
+        transport=SimulatedTransport({}),
+        prober=Probes(),
+        devices=devices_of(plan),
+    )
+
+    async with executor:
+        executor.ensure(rollout.samples())
+        [event] = await executor.next_events(timeout_s=30, limit=1)
+    rollout.apply(event)
+
+    assert isinstance(event, GateSampled)
+    assert [dict(each.fields) for each in event.past or ()] == [{"value": 5.12e8}] * 3
+    books = rollout.rollout.ledger.gates[0]
+    assert (books.gap_s, books.inside.successes) == (0, 5)
+    assert rollout.rollout.ledger.waves[0].state is not WaveState.SOAKING
 
 
 async def test_comparison_of_what_the_server_knows(monitoring: Monitoring) -> None:

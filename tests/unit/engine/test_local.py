@@ -3,12 +3,15 @@
 import asyncio
 import dataclasses
 
+import pytest
+
 from orchestrator.device.reason import Reason
 from orchestrator.engine.local import LocalExecutor
 from orchestrator.engine.loop import devices_of
 from orchestrator.engine.perform import Orders
+from orchestrator.engine.ports import History
 from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Stage
-from orchestrator.rollout.actions import DeviceAction, GateAction, Work
+from orchestrator.rollout.actions import DeviceAction, GateAction, Stretch, Work
 from orchestrator.testing.clock import VirtualClock, run_virtual
 from orchestrator.testing.plans import SimulatedArtifact, device_ids, make_plan
 from orchestrator.testing.transport import Faults, SimulatedTransport
@@ -187,6 +190,44 @@ def test_slow_probe_is_an_error_of_the_sample():
             return await following(executor)
 
     assert run_virtual(work()).error == "no sample within 3 s"
+
+
+def test_missed_samples_come_with_the_one_of_now():
+    async def work():
+        prober = SimulatedProber({"u": {"value": 1}})
+        prober.remembered = lambda at: {"value": at} if at < 30 else {}
+        executor, _, _ = bench(prober=prober)
+        async with executor:
+            executor.ensure([GateAction(0, 0, 1, missed=Stretch(10.0, 10.0, 3))])
+            return await following(executor)
+
+    event = run_virtual(work())
+
+    assert dict(event.fields) == {"value": 1}
+    assert [(each.at, dict(each.fields)) for each in event.past] == [
+        (10.0, {"value": 10.0}),
+        (20.0, {"value": 20.0}),
+        (30.0, {}),
+    ]
+
+
+@pytest.mark.parametrize("trouble", ["slow", "error"])
+def test_past_that_cannot_be_had_stays_missing_and_holds_up_no_sample(trouble):
+    class Forgetful(SimulatedProber):
+        async def history(self, probe, **choices):
+            if trouble == "slow":
+                await asyncio.sleep(1000.0)
+            return History(error="refused")
+
+    async def work():
+        executor, _, _ = bench(prober=Forgetful({"u": {"value": 1}}))
+        async with executor:
+            executor.ensure([GateAction(0, 0, 1, timeout_s=3.0, missed=Stretch(10.0, 10.0, 3))])
+            return await following(executor)
+
+    event = run_virtual(work())
+
+    assert (event.error, dict(event.fields), event.past) == ("", {"value": 1}, ())
 
 
 def test_nothing_happens_within_a_timeout():

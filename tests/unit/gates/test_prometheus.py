@@ -248,12 +248,6 @@ class TestHistory:
 
         assert "not a matrix" in (await history(server)).error
 
-    def test_only_prometheus_remembers(self):
-        remembers = Probes().remembers
-
-        assert remembers(Probe(ProbeKind.PROMETHEUS))
-        assert not remembers(Probe(ProbeKind.HTTP))
-
 
 class TestToken:
     @pytest.fixture

@@ -1,0 +1,211 @@
+"""Samples that were missed in a soak are asked for by range, where the source remembers (R10)."""
+
+import pytest
+
+from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Stage
+from orchestrator.rollout.actions import Stretch, Work
+from orchestrator.rollout.events import Ask, PastSample
+from orchestrator.rollout.missed import SAMPLES_MAX
+from orchestrator.rollout.states import RolloutState, WaveState
+from orchestrator.testing.hand import Hand
+from orchestrator.testing.plans import device_ids, make_plan
+
+A, B = device_ids(2)
+SOAK_S = 60.0
+
+
+def gate(kind=ProbeKind.PROMETHEUS, *, label="", **choices):
+    probe = Probe(kind, url="http://x/", query="q", label=label)
+    fields = {"success_when": "value > 0", "interval_s": 10.0} | choices
+    return Gate("errors", Stage.BACKGROUND, probe, **fields)
+
+
+def soaking(asked=None, *, soak_s=SOAK_S):
+    """A wave of one whose soak begins at 0, with a first sample then."""
+    waves = [ResolvedWave("canary", "1", (A,), soak_s=soak_s), ResolvedWave("rest", "rest", (B,))]
+    rollout = Hand(make_plan(waves, gates=(asked or gate(),)))
+    rollout.tick(0.0)
+    rollout.sample(1)
+    rollout.succeed(A)
+    return rollout
+
+
+def away(rollout, until):
+    """No engine ran until then; the next one takes over."""
+    rollout.now = until
+    rollout.restart()
+    rollout.tick(until)
+
+
+def past(values, start=10.0, step=10.0):
+    """Samples of the past: a digit each, `-` where nothing is known."""
+    return tuple(
+        PastSample(start + number * step, {} if text == "-" else {"value": int(text)})
+        for number, text in enumerate(values)
+    )
+
+
+def books(rollout):
+    return rollout.rollout.ledger.gates[0]
+
+
+@pytest.mark.parametrize(
+    ("until", "missed"),
+    [
+        (10.0, None),
+        (20.0, None),  # twice the interval is no gap
+        (20.5, Stretch(10.0, 10.0, 2)),
+        (30.0, Stretch(10.0, 10.0, 2)),  # the third is the one of now
+        (35.0, Stretch(10.0, 10.0, 3)),
+        (100.0, Stretch(10.0, 10.0, 9)),
+        (10.0 * SAMPLES_MAX + 10, Stretch(10.0, 10.0, SAMPLES_MAX)),
+        (10.0 * SAMPLES_MAX + 30, Stretch(30.0, 10.0, SAMPLES_MAX)),  # the newest
+    ],
+)
+def test_next_engine_asks_for_what_was_missed(until, missed):
+    rollout = soaking()
+
+    away(rollout, until)
+
+    [sample] = rollout.samples()
+    assert sample.missed == missed
+
+
+def test_sample_that_was_under_way_in_a_crash_is_asked_for_with_those_after_it():
+    rollout = soaking()
+    rollout.tick(10.0)
+
+    away(rollout, 50.0)
+
+    [sample] = rollout.samples()
+    assert sample.missed == Stretch(10.0, 10.0, 4)
+
+
+@pytest.mark.parametrize("kind", [ProbeKind.HTTP, ProbeKind.COMMAND, ProbeKind.TCP])
+def test_sources_that_do_not_remember_are_not_asked(kind):
+    rollout = soaking(gate(kind))
+
+    away(rollout, 100.0)
+
+    assert [sample.missed for sample in rollout.samples()] == [None]
+
+
+def test_wave_that_does_not_soak_asks_for_no_past():
+    rollout = Hand(make_plan([ResolvedWave("all", "rest", (A,))], gates=(gate(),)))
+
+    away(rollout, 100.0)
+
+    assert [sample.missed for sample in rollout.samples()] == [None]
+
+
+def test_filled_gap_counts_as_soak():
+    rollout = soaking()
+    away(rollout, 100.0)
+
+    rollout.sample(1, past=past("111111111"))
+
+    assert books(rollout).gap_s == 0
+    assert rollout.wanted() == {A: Work.READ_BACK} or rollout.wanted() == {B: Work.DELIVER}
+
+
+@pytest.mark.parametrize(
+    ("values", "gap_s"),
+    [
+        ("", 100.0),  # nothing is known: all of it is missing
+        ("---------", 100.0),
+        ("1-------1", 80.0),  # from 10 to 90
+        ("111---111", 40.0),  # from 30 to 70
+        ("11-11-111", 0.0),  # 20 s without a sample is no gap
+        ("11111111-", 0.0),
+        ("1111111--", 30.0),
+    ],
+)
+def test_what_cannot_be_filled_stays_missing(values, gap_s):
+    rollout = soaking(soak_s=3600.0)
+    away(rollout, 100.0)
+
+    rollout.sample(1, past=past(values))
+
+    assert books(rollout).gap_s == gap_s
+    assert books(rollout).inside.successes == 2 + values.count("1")
+    assert books(rollout).inside.no_data == 0
+
+
+def test_past_failure_halts_and_what_came_after_it_is_not_read():
+    rollout = soaking()
+    away(rollout, 100.0)
+
+    rollout.sample(1, past=past("11101111"))
+
+    assert rollout.rollout.state is RolloutState.HALTED
+    assert rollout.rollout.ledger.causes == {"gate": "gate `errors` failed"}
+    failed = rollout.lines("gate_result")[-1].data
+    assert (failed["reading"], failed["measured_at"]) == ("failed", 40.0)
+    assert rollout.lines("gate_result")[-2].data["measured_at"] == 30.0
+
+
+def test_samples_outside_of_the_gap_are_not_counted_again():
+    rollout = soaking(soak_s=3600.0)
+    away(rollout, 100.0)
+    stray = (
+        PastSample(-10.0, {"value": 0}),
+        PastSample(0.0, {"value": 0}),
+        PastSample(100.0, {"value": 0}),
+        PastSample(500.0, {"value": 0}),
+    )
+
+    rollout.sample(1, past=stray)
+
+    assert rollout.rollout.state is RolloutState.RUNNING
+    assert books(rollout).inside.failed == 0
+
+
+def test_sample_that_comes_too_late_is_taken_again_with_what_is_missing_before_it():
+    rollout = soaking(soak_s=3600.0)
+    rollout.tick(10.0)
+    rollout.tick(45.0)
+
+    rollout.sample(1)
+    [again] = rollout.samples()
+    rollout.tick(47.0)
+    rollout.sample(1, past=past("1111"))
+
+    assert again.missed == Stretch(10.0, 10.0, 4)
+    assert books(rollout).gap_s == 0
+    assert rollout.samples() == []
+    assert books(rollout).due_at == 57.0
+
+
+def test_source_that_stays_slow_is_asked_but_once_more():
+    rollout = soaking(soak_s=3600.0)
+    rollout.tick(10.0)
+    rollout.tick(45.0)
+    rollout.sample(1)
+    rollout.tick(200.0)
+
+    rollout.sample(1, past=())
+
+    assert rollout.samples() == []
+    assert books(rollout).gap_s == 200.0
+
+
+def test_device_without_a_value_in_the_past_is_missing_and_no_failure():
+    rollout = soaking(gate(label="device", inconclusive_limit=9), soak_s=3600.0)
+    away(rollout, 40.0)
+    told = (PastSample(10.0, series={A: 1.0}), PastSample(20.0, series={B: 1.0}))
+
+    rollout.sample(None, past=told)
+
+    assert books(rollout).inside.successes == 1
+
+
+def test_paused_soak_is_filled_too():
+    rollout = soaking()
+    rollout.ask(Ask.PAUSE)
+    away(rollout, 100.0)
+
+    rollout.sample(1, past=past("111111111"))
+    rollout.ask(Ask.RESUME)
+
+    assert books(rollout).gap_s == 0
+    assert rollout.rollout.ledger.waves[0].state is not WaveState.SOAKING
