@@ -233,7 +233,7 @@ class Engine:
         while True:
             if events:
                 try:
-                    await self._commit(lease, rollout, rollout.apply_all(events))
+                    await self._commit(lease, rollout, await _applied(rollout, events))
                 except ClaimedError:  # another one began since the last look; nothing was started
                     rollout = await self._load(lease)
                     events = await self._begin(lease, rollout)
@@ -307,6 +307,16 @@ class Engine:
         around = self._ports.store.around
         self._around = await around(self._job.rollout_id, plans=plans, now=self._looked_at)
         return self._around != before
+
+
+async def _applied(rollout: Rollout, events: Sequence[Event]) -> Changes:
+    """Applies them, beside the loop where that takes long: leases and devices do not wait.
+
+    Nothing else touches the rollout meanwhile.
+    """
+    if any(rollout.takes_long(event) for event in events):
+        return await asyncio.to_thread(rollout.apply_all, events)
+    return rollout.apply_all(events)
 
 
 def devices_of(plan: ResolvedPlan) -> Mapping[DeviceId, Device]:

@@ -28,7 +28,8 @@ def mann_whitney_p(
 ) -> float:
     """How often chance ranks the treated at least as far in the harmful direction.
 
-    Cost: at the limit of the exact method (100 against 100) about a second, else much less.
+    Cost: at the limit of the exact method (100 against 100) 30 ms where all values differ, up
+    to a second with ties; 10 ms at 40 against 40.
     """
     assert treated, "a group is empty"
     assert control, "a group is empty"
@@ -111,34 +112,83 @@ def _doubled_wins(groups: Groups) -> int:
 def _exact_tail(groups: Groups, wins2: int) -> float:
     """Share of all ways to choose the treated that give at least so many doubled wins.
 
-    Goes through the tied groups with, for each number `k` of treated chosen so far, the counts
-    of choices by doubled wins. The counts of one `k` are digits of one integer, each wide enough
-    for the total, so that adding and shifting integers does the work of an inner loop.
+    Counts the smaller tail: that the controls win no more than they did, or its contrary.
     """
-    ours_total = sum(ours for ours, _ in groups)
-    theirs_total = sum(theirs for _, theirs in groups)
-    if ours_total > theirs_total:  # fewer states: the other group's wins are the rest
-        swapped = [(theirs, ours) for ours, theirs in groups][::-1]
-        return _exact_tail(swapped, wins2)
-    ways = math.comb(ours_total + theirs_total, ours_total)
-    digit = ways.bit_length() + 1
-    unit = 2 if all(ours + theirs == 1 for ours, theirs in groups) else 1  # no ties, no halves
-    counts = [1] + [0] * ours_total
-    seen, left = 0, ours_total + theirs_total
-    for size in (ours + theirs for ours, theirs in groups):
+    ours = sum(ours for ours, _ in groups)
+    theirs = sum(theirs for _, theirs in groups)
+    ways = math.comb(ours + theirs, ours)
+    lost2 = 2 * ours * theirs - wins2
+    if lost2 <= wins2:
+        return _ways_at_most([(b, a) for a, b in groups], lost2) / ways
+    return (ways - _ways_at_most(groups, wins2 - 1)) / ways
+
+
+def _ways_at_most(groups: Groups, most2: int) -> int:
+    """Ways to choose the first of each pair so that they have no more doubled wins than this."""
+    if most2 < 0:
+        return 0
+    first = sum(first for first, _ in groups)
+    second = sum(second for _, second in groups)
+    if first > second:  # fewer states, as who loses in one order wins in the other
+        return _ways_at_most([(b, a) for a, b in groups][::-1], most2)
+    if all(a + b == 1 for a, b in groups):
+        return _ways_without_ties(first, second, most2 // 2)
+    return _ways_with_ties([a + b for a, b in groups], first, most2)
+
+
+def _ways_without_ties(first: int, second: int, most: int) -> int:
+    """The same for `most` whole wins where all values differ.
+
+    The counts by wins are the coefficients of the Gaussian binomial, the product over `i` of
+    (1 - x^(second + i)) / (1 - x^i). They are the digits of one integer, each wide enough for all
+    ways, so that shifting and adding integers does the work of an inner loop.
+    """
+    digit = math.comb(first + second, first).bit_length() + 1
+    mask = (1 << (most + 1) * digit) - 1
+    counts = 1
+    for i in range(1, first + 1):
+        step = i
+        while step <= most:  # 1 / (1 - x^i) = (1 + x^i) (1 + x^2i) (1 + x^4i) ...
+            counts += (counts << step * digit) & mask
+            step *= 2
+        counts &= mask
+        if second + i <= most:
+            counts -= (counts << (second + i) * digit) & mask
+            counts &= mask
+    return _sum_of_digits(counts, digit)
+
+
+def _ways_with_ties(sizes: Sequence[int], first: int, most2: int) -> int:
+    """The same for groups of tied values of these sizes.
+
+    Goes through the groups with, for each number `k` chosen so far, the counts of choices by
+    doubled wins as digits of one integer. Who is chosen later wins against all that were left
+    out so far: what is over `most2` with these wins is dropped.
+    """
+    total = sum(sizes)
+    digit = math.comb(total, first).bit_length() + 1
+    counts = [1] + [0] * first
+    seen, left = 0, total
+    for size in sizes:
         left -= size
-        choices = [math.comb(size, taken) for taken in range(min(size, ours_total) + 1)]
+        choices = [math.comb(size, taken) for taken in range(min(size, first) + 1)]
         # from above, as `counts[k]` is made of the old counts below it; what lies outside these
         # bounds cannot be reached, or cannot be completed any more
-        for k in range(min(ours_total, seen + size), max(0, ours_total - left) - 1, -1):
-            total = 0
-            for taken in range(max(0, k - seen), min(size, k) + 1):
-                wins2_more = taken * (2 * (seen - (k - taken)) + size - taken)
-                total += (counts[k - taken] * choices[taken]) << (wins2_more // unit * digit)
-            counts[k] = total
+        for k in range(min(first, seen + size), max(0, first - left) - 1, -1):
+            room2 = most2 - 2 * (first - k) * (seen + size - k)
+            found = 0
+            for taken in range(max(0, k - seen), min(size, k) + 1 if room2 >= 0 else 0):
+                wins2 = taken * (2 * (seen - (k - taken)) + size - taken)
+                if wins2 <= room2 and counts[k - taken]:
+                    found += (counts[k - taken] * choices[taken]) << (wins2 * digit)
+            counts[k] = found & ((1 << (room2 + 1) * digit) - 1) if found else 0
         seen += size
-    tail = counts[ours_total] >> (-(-wins2 // unit) * digit)
-    return (tail % ((1 << digit) - 1)) / ways  # the remainder is the sum of the digits
+    return _sum_of_digits(counts[first], digit)
+
+
+def _sum_of_digits(number: int, digit: int) -> int:
+    """Of digits of so many bits, whose sum is itself one; none may be all ones."""
+    return number % ((1 << digit) - 1)
 
 
 def _normal_tail(groups: Groups, wins2: int) -> float:

@@ -25,6 +25,7 @@ from orchestrator.rollout import (
     around,
     asks,
     codec,
+    comparing,
     forward,
     gating,
     passage,
@@ -122,6 +123,16 @@ class Rollout:
         for event in events:
             self.handle(event)
         return self.collect()
+
+    def takes_long(self, event: Event) -> bool:
+        """Whether it may take so long to take this event that nothing should have to wait for it."""
+        if not isinstance(event, GateSampled):
+            return False
+        compare = self._led.plan.gates[event.gate].compare
+        if compare is None:
+            return False
+        values_count = len(event.series) + sum(len(past.series) for past in event.past or ())
+        return comparing.takes_long(compare, values_count)
 
     def handle(self, event: Event) -> None:
         """Takes one event; its changes come with the next `collect`."""

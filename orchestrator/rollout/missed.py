@@ -25,6 +25,7 @@ from orchestrator.rollout.states import WaveState
 
 GAP_FACTOR = 2
 SAMPLES_MAX = 1_000  # the newest: more would take up the journal, and the soak starts over anyway
+COMPARED_MAX = 60  # an exact comparison may take a second
 
 
 def is_gap(silence_s: float, interval_s: float) -> bool:
@@ -42,7 +43,7 @@ def stretch(led: Ledger, record: GateRecord) -> Stretch | None:
     if not is_gap(silence_s, gate.interval_s):
         return None
     last = math.ceil(silence_s / gate.interval_s) - 1  # the newest before the one of now
-    first = max(1, last - SAMPLES_MAX + 1)
+    first = max(1, last - (COMPARED_MAX if gate.compare is not None else SAMPLES_MAX) + 1)
     start_at = record.last_at + first * gate.interval_s
     return Stretch(start_at, gate.interval_s, last - first + 1)
 

@@ -1,13 +1,16 @@
 """Whole engine runs in virtual time."""
 
 import asyncio
+import threading
 
 import pytest
 
 from orchestrator.device.model import Address
+from orchestrator.engine import loop
 from orchestrator.engine.loop import Engine, Pace
 from orchestrator.errors import ExitCode, LeaseError, StoreError
 from orchestrator.plan.controls import LateJoiners
+from orchestrator.plan.gate import Compare, CompareTest, CompareTo, Direction
 from orchestrator.plan.joiners import Joiner
 from orchestrator.plan.resolved import (
     Gate,
@@ -19,10 +22,12 @@ from orchestrator.plan.resolved import (
     Stage,
     Timeouts,
 )
-from orchestrator.rollout.events import Ask, OperatorAsked
-from orchestrator.rollout.states import RolloutState
+from orchestrator.rollout.events import Ask, GateSampled, OperatorAsked, Tick
+from orchestrator.rollout.machine import Rollout
+from orchestrator.rollout.states import DeviceState, RolloutState
 from orchestrator.testing.clock import EPOCH_S, VirtualClock, run_virtual
 from orchestrator.testing.device import Release
+from orchestrator.testing.hand import Hand
 from orchestrator.testing.plans import SimulatedArtifact, device_ids, make_plan, split
 from orchestrator.testing.store import MemoryStore
 from orchestrator.testing.transport import Faults, SimulatedTransport
@@ -421,3 +426,38 @@ def test_engine_that_takes_over_knows_who_joined():
 
     assert ended.exit_code is ExitCode.DONE
     assert all(device.activations == {TARGET: 1} for device in world.devices.values())
+
+
+async def test_long_comparison_does_not_hold_up_the_loop():
+    """The lease must be renewed and devices answered while 100 against 100 values are compared."""
+    ids = device_ids(200)
+    probe = Probe(ProbeKind.PROMETHEUS, url="http://x/", query="q", label="device")
+    asked = Compare(
+        CompareTo.CONTROL, CompareTest.MANN_WHITNEY, 0.05, Direction.INCREASE, 1.1, 5
+    )  # fmt: skip
+    gate = Gate("load", Stage.WAVE, probe, compare=asked, waves=("first",))
+    first, rest = split(ids, 100)
+    waves = [
+        ResolvedWave("first", "100", first, slow_start=False, max_parallel=100),
+        ResolvedWave("rest", "rest", rest),
+    ]
+    rollout = Hand(make_plan(waves, gates=(gate,)))
+    rollout.succeed(*first)
+    [action] = rollout.samples()
+    series = {device: float(number % 90) for number, device in enumerate(ids)}
+    event = GateSampled(0.0, action.gate, action.wave, action.round, series=series)
+    threads = []
+
+    class Watched(Rollout):
+        def apply_all(self, events):
+            threads.append(threading.current_thread())
+            return super().apply_all(events)
+
+    watched = Watched(rollout.rollout.ledger)
+
+    await loop._applied(watched, [event])
+    await loop._applied(watched, [Tick(0.0)])
+
+    assert threads[0] is not threading.main_thread()
+    assert threads[1] is threading.main_thread()
+    assert rollout.state(rest[0]) is DeviceState.TRANSFERRING

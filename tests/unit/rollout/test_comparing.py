@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 
 from orchestrator.device.model import DeviceId
 from orchestrator.plan.gate import Compare, CompareTest, CompareTo, Direction
-from orchestrator.rollout.comparing import Groups, before_groups, compared, control_groups
+from orchestrator.rollout.comparing import (
+    Groups,
+    before_groups,
+    compared,
+    control_groups,
+    takes_long,
+)
 from orchestrator.rollout.verdict import Reading
 
 VALUES = st.lists(st.floats(0, 100), max_size=12)
@@ -23,6 +29,19 @@ def says(asked, treated, control):
 
 TEN = (10, 11, 9, 10, 12, 8, 10, 11)
 WORSE = (20, 22, 19, 21, 25)
+
+
+@pytest.mark.parametrize(
+    ("test", "values", "long"),
+    [
+        ("mann_whitney", 80, False),
+        ("mann_whitney", 81, True),
+        ("fisher", 100_000, False),
+        ("ratio", 100_000, False),
+    ],
+)
+def test_what_takes_long_is_known_in_advance(test, values, long):
+    assert takes_long(compare(test), values) is long
 
 
 class TestReading:

@@ -2,10 +2,11 @@
 
 import pytest
 
+from orchestrator.plan.gate import Compare, CompareTest, CompareTo, Direction
 from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Stage
 from orchestrator.rollout.actions import Stretch, Work
 from orchestrator.rollout.events import Ask, PastSample
-from orchestrator.rollout.missed import SAMPLES_MAX
+from orchestrator.rollout.missed import COMPARED_MAX, SAMPLES_MAX
 from orchestrator.rollout.states import RolloutState, WaveState
 from orchestrator.testing.hand import Hand
 from orchestrator.testing.plans import device_ids, make_plan
@@ -79,6 +80,16 @@ def test_sample_that_was_under_way_in_a_crash_is_asked_for_with_those_after_it()
 
     [sample] = rollout.samples()
     assert sample.missed == Stretch(10.0, 10.0, 4)
+
+
+def test_comparisons_take_a_second_each_so_fewer_are_made_up_for():
+    asked = Compare(CompareTo.CONTROL, CompareTest.MANN_WHITNEY, 0.05, Direction.INCREASE, 1.1, 5)
+    rollout = soaking(gate(label="device", compare=asked, success_when=None, inconclusive_limit=9))
+
+    away(rollout, 1000.0)
+
+    [sample] = rollout.samples()
+    assert sample.missed == Stretch(400.0, 10.0, COMPARED_MAX)
 
 
 @pytest.mark.parametrize("kind", [ProbeKind.HTTP, ProbeKind.COMMAND, ProbeKind.TCP])
