@@ -45,6 +45,24 @@ def mann_whitney_p(
     return _normal_tail(groups, wins2)
 
 
+def critical_wins(treated_count: int, control_count: int, alpha: float) -> int:
+    """The fewest wins of the treated that Mann-Whitney's test gives p below alpha, without ties.
+
+    One more than there are pairs where not even all of them do. Cost: milliseconds up to 20
+    against 20.
+    """
+    pairs = treated_count * control_count
+    ways = math.comb(treated_count + control_count, treated_count)
+    smaller = min(treated_count, control_count)
+    larger = max(treated_count, control_count)
+    low, high = -1, pairs  # as many losses do, as many do not
+    while high - low > 1:
+        middle = (low + high) // 2
+        does = _ways_without_ties(smaller, larger, middle) / ways < alpha
+        low, high = (middle, high) if does else (low, middle)
+    return pairs - low
+
+
 def fisher_p(treated_hits: int, treated_count: int, control_hits: int, control_count: int) -> float:
     """How often chance gives the treated at least as many of all hits (hypergeometric tail).
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 
-from orchestrator.plan.comparison import fisher_p, smallest_p
+from orchestrator.plan.comparison import critical_wins, fisher_p, smallest_p
 from orchestrator.plan.gate import Compare, CompareTest, CompareTo, Direction
 
 POWER = 0.8
@@ -29,6 +29,7 @@ SPREAD_SHARE = (
 )
 BASE_SHARE = 0.1  # assumed for Fisher's test: one control in ten has what harms
 EXACT_COUNT_MAX = 200
+EXACT_PAIRS_MAX = 100  # of power; beyond it the approximation of the critical value is near enough
 _CAPPED_COUNT = 2_000  # a larger second group adds nothing to a first one of 200
 _DEVICES_MAX = 2**22
 _STEPS = 400  # of an integral over sixteen standard deviations
@@ -152,9 +153,14 @@ def _rank_power(compare: Compare, sizes: Sizes, effect: float) -> float:
     variance = ours * theirs * (wins * (1 - wins) + others * (both - wins * wins))
     unchanged = math.sqrt(ours * theirs * (ours + theirs + 1) / 12)
     critical = 0.5 + _NORMAL.inv_cdf(1 - compare.alpha) * unchanged
+    if ours * theirs <= EXACT_PAIRS_MAX:  # where the approximation would ask for the impossible
+        critical = _critical(ours, theirs, compare.alpha) - ours * theirs / 2 - 0.5
     if variance <= _NO_VARIANCE:  # every pair is won, or every pair lost
         return float(mean > critical)
     return _NORMAL.cdf((mean - critical) / math.sqrt(variance))
+
+
+_critical = lru_cache(maxsize=4096)(critical_wins)
 
 
 @lru_cache(maxsize=4096)

@@ -105,6 +105,7 @@ def test_r11_controls_are_devices_not_started_of_the_same_strata(
         ("mann_whitney", 0.05, 9.0, 1, (1, 0), 1.0),
         ("mann_whitney", 0.05, 9.0, 1, (1, 10), 1 / 11),
         ("mann_whitney", 0.05, 9.0, 1, (1, 19), 1 / 20),  # alpha itself does not do
+        ("mann_whitney", 0.05, 9.0, 1, (1, 20), None),  # 1/21, and so large an effect always shows
         ("mann_whitney", 0.05, 9.0, 1, (2, 4), 1 / 15),
         ("mann_whitney", 0.05, 9.0, 1, (2, 9), None),
         ("mann_whitney", 0.05, 9.0, 1, (3, 3), 1 / 20),
