@@ -42,7 +42,7 @@ def soaking():
         ([59.0, 0.0, 59.5], 59.5, False),
         ([59.0, 0.0, 59.5, 60.0], 60.0, True),
         ([60.0, 1.0], 60.0, True),  # what has ended stays ended
-        ([50.0, 40.0, 50.0, 40.0, 50.0], 50.0, False),  # to and fro adds nothing up
+        ([50.0, 40.0, 50.0, 40.0, 50.0], 50.0, False),  # back and forth adds nothing up
     ],
 )
 def test_r15_backwards_events_move_no_timer(ticks, now, ended):
