@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +16,9 @@ from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.render.preview import text
 from orchestrator.render.text import Look, cells
 
-PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
+ROOT = Path(__file__).parents[3]
+PLAYBOOKS = ROOT / "playbooks"
+DESIGN = ROOT.parent / "shared/design/plan-language.md"
 INVENTORY = """\
 gateways:
   children:
@@ -59,6 +62,16 @@ def planned(tmp_path: Path) -> Callable[[str], ResolvedPlan]:
         return replace(resolved, artifact=artifact)
 
     return prepared
+
+
+def test_examples_are_those_of_the_design_word_for_word() -> None:
+    if not DESIGN.is_file():
+        pytest.skip("the design is not beside this checkout (`../shared/design`)")
+    written = re.findall(r"^```yaml\n(.*?)^```$", DESIGN.read_text(), re.DOTALL | re.MULTILINE)
+
+    ours = [(PLAYBOOKS / name).read_text() for name in ("gateway-fw.yml", "gateway-production.yml")]
+
+    assert written[:2] == ours
 
 
 @pytest.mark.parametrize(
