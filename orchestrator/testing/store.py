@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from orchestrator.device.model import DeviceId
 from orchestrator.engine.ports import Changes, Lease, Row, Stored
 from orchestrator.errors import ClaimedError, LeaseError, StoreError
+from orchestrator.plan.resolved import COMPONENT_DEFAULT
 from orchestrator.rollout import held
 from orchestrator.rollout.around import (
     FleetFreeze,
@@ -148,6 +149,9 @@ class MemoryStore:
     def _plan(self, rollout_id: str) -> Mapping[str, object]:
         return self._rollouts[rollout_id].plan
 
+    def _component(self, rollout_id: str) -> str:
+        return str(self._plan(rollout_id).get("component", COMPONENT_DEFAULT))
+
     def _artifact(self, rollout_id: str) -> object:
         artifact = self._plan(rollout_id).get("artifact")
         return artifact.get("sha256") if isinstance(artifact, dict) else None
@@ -166,8 +170,11 @@ class MemoryStore:
             row, rank, lease = self._row(other), self._rank(other), self._leases.get(other)
             over = RolloutState(str(row["state"])) in TERMINAL_ROLLOUT
             shared = sorted(mine.devices.keys() & kept.devices.keys())
+            apart = self._component(other) != self._component(rollout_id)
             before = row_holds(row) or (row_waits(row) and goes_first(rank, my_rank))
-            if other == rollout_id or over or not shared or not (before or rank[1:] < my_rank[1:]):
+            if other == rollout_id or over or apart or not shared:
+                continue
+            if not (before or rank[1:] < my_rank[1:]):
                 continue
             (first if before else older).append(
                 Neighbour(
@@ -196,7 +203,7 @@ class MemoryStore:
         for other in sorted(begun, key=lambda one: (begun[one], one)):
             plan = self._plan(other)
             ran = str(plan.get("name", "")), str(plan.get("release", ""))
-            known = by_component.setdefault(str(plan.get("component", "")), {})
+            known = by_component.setdefault(self._component(other), {})
             for device, row in self._rollouts[other].rows.items():
                 if device in mine:
                     proved(known, ran, device, str(row["state"]), moved=bool(row.get("moved")))

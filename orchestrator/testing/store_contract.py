@@ -382,6 +382,14 @@ class StoreContract:
 
             assert (await case.store.around(R, plans=(), now=NOW)).busy == ()
 
+    async def test_rollout_of_another_component_is_not_in_the_way(self) -> None:
+        """A device is claimed for each of its components apart."""
+        async with self.make() as case:
+            await case.store.create(R, of("app", "1"), scheduled(A))
+            await case.store.create(S, of("modem", "1", "modem"), changes(1, devices=rows(A)))
+
+            assert (await case.store.around(R, plans=(), now=NOW)).busy == ()
+
     async def test_of_those_that_wait_the_higher_priority_goes_first(self) -> None:
         """One in front of the other, and not the other way round."""
         async with self.make() as case:
