@@ -3,60 +3,29 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from orchestrator import api
 from orchestrator.plan.preview import preview
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.render.preview import text
 from orchestrator.render.text import Look, cells
+from tests.examples import PLAYBOOKS, ExampleProject
 
-ROOT = Path(__file__).parents[3]
-PLAYBOOKS = ROOT / "playbooks"
-DESIGN = ROOT.parent / "shared/design/plan-language.md"
-INVENTORY = """\
-gateways:
-  children:
-    berlin: {hosts: {"gw-[001:200]": {}}, vars: {site: berlin, timezone: Europe/Berlin}}
-    lisbon: {hosts: {"gw-[201:300]": {}}, vars: {site: lisbon, timezone: Europe/Lisbon}}
-    denver: {hosts: {"gw-[301:400]": {}}, vars: {site: denver, timezone: America/Denver}}
-production: {children: {berlin: {}, lisbon: {}, denver: {}}}
-lab: {hosts: {"gw-[001:004]": {}}}
-held: {hosts: {gw-399: {}, gw-400: {}}}
-rev_a: {hosts: {"gw-[001:250]": {}}, vars: {hardware: rev-a}}
-rev_b: {hosts: {"gw-[251:395]": {}}, vars: {hardware: rev-b}}
-rev_c: {hosts: {"gw-[396:400]": {}}, vars: {hardware: rev-c}}
-"""
+DESIGN = Path(__file__).parents[4] / "shared/design/plan-language.md"
 
 
 @pytest.fixture
-def planned(tmp_path: Path) -> Callable[[str], ResolvedPlan]:
+def planned(tmp_path: Path) -> Callable[[str], Awaitable[ResolvedPlan]]:
     """A plan of the playbooks, resolved without asking devices."""
-    (tmp_path / "hosts.yml").write_text(INVENTORY)
-    (tmp_path / "releases").mkdir()
-    (tmp_path / "tree").mkdir()
-    (tmp_path / "tree/version").write_text("1.4.2")
-    api.key_generate(tmp_path / "release.key")
-    api.artifact_build(
-        api.BuildRequest(
-            kind="directory", out=tmp_path / "releases/gateway-1.4.2.mender",
-            name="gateway-1.4.2", device_types=("rpi4",), source=tmp_path / "tree",
-            dest="/opt/gateway", sign_key=tmp_path / "release.key",
-        )
-    )  # fmt: skip
-    settings = api.Settings(
-        root=tmp_path, state=str(tmp_path / "state.db"), inventory=(str(tmp_path / "hosts.yml"),)
-    )
+    project = ExampleProject(tmp_path)
+    project.release("gateway-1.4.2")
 
     async def prepared(name: str) -> ResolvedPlan:
-        shutil.copy(PLAYBOOKS / name, tmp_path / name)
-        request = api.PlanRequest(tmp_path / name, api.Source(), offline=True)
-        resolved = (await api.prepare(settings, request)).resolved
+        resolved = await project.example(name)
         # Signatures are never the same twice, golden files are.
         artifact = replace(resolved.artifact, sha256="a" * 64, size_bytes=1024, transfer_bytes=900)
         return replace(resolved, artifact=artifact)
