@@ -55,8 +55,10 @@ async def prepare(
         TrustError: it is unsigned, or not signed by a trusted key.
         StalePlanError: a saved plan is too old or its inputs have changed.
     """
+    from orchestrator.plan.envelope import is_saved
+
     data = read_file(request.plan)
-    if data.lstrip()[:1] == b"{" and b'"format_version"' in data:
+    if is_saved(data):
         return await _saved(settings, request, data)
     return await _written(settings, request, data, on_survey)
 
@@ -127,18 +129,13 @@ async def _written(
 
 
 async def _saved(settings: Settings, request: PlanRequest, data: bytes) -> Prepared:
-    from orchestrator.plan.digest import from_json
-    from orchestrator.plan.soundness import flaw
+    from orchestrator.plan.envelope import from_saved
 
     if request.source != Source():
         message = f"`{request.plan}` is a saved plan: its devices and variables are chosen already"
         hint = "leave `-i`, `-l` and `-e` out, or preview the plan again with them"
         raise PlanError(message, hint=hint, where=Where(str(request.plan)), code="P304")
-    resolved = from_json(data, file=str(request.plan))
-    if found := flaw(resolved):
-        message = f"`{request.plan}` is no plan that this program makes: {found}"
-        hint = "make it again with `rollout preview --out`"
-        raise PlanError(message, hint=hint, where=Where(str(request.plan)), code="P305")
+    resolved = from_saved(data, file=str(request.plan))
     running = await _under_way(
         settings, resolved.plan_sha256, resolved.inventory_sha256, resolved.artifact.sha256
     )

@@ -101,12 +101,18 @@ def validate(paths: Sequence[Path]) -> Validated:
 
 
 def _check(file: Path) -> Sequence[Diagnostic]:
+    from orchestrator.plan.envelope import from_saved, is_saved
     from orchestrator.plan.parse import check_plan
 
     try:
-        return check_plan(read_file(file), file=str(file))
+        data = read_file(file)
+        if not is_saved(data):
+            return check_plan(data, file=str(file))
+        from_saved(data, file=str(file))
     except PlanError as error:
-        return error.diagnostics
+        whole = Diagnostic(Where(str(file)), error.code, error.message, error.hint)
+        return error.diagnostics or (whole,)
+    return ()
 
 
 def read_file(path: Path, limit_bytes: int = PLAN_BYTES_MAX) -> bytes:

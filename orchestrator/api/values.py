@@ -168,6 +168,13 @@ class Prepared:
     joiners: Mapping[DeviceId, Joiner] = field(default_factory=dict)
     unfit: tuple[Skipped, ...] = ()
 
+    @property
+    def saved_file(self) -> bytes:
+        """What `preview --out` writes: the plan and its digest."""
+        from orchestrator.plan.envelope import to_saved
+
+        return to_saved(self.plan_json)
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

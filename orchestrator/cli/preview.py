@@ -68,7 +68,7 @@ def preview(
             error.exit_code = ExitCode.REFUSED  # 2 would read as "changes"
         raise
     if options.out is not None:
-        write_file(options.out, prepared.plan_json)
+        write_file(options.out, prepared.saved_file)
     write_result(_text(session, prepared, format), output.output)
     if not session.quiet:
         say_joiners(prepared)

@@ -47,7 +47,8 @@ def validate(
     """Check plans: every problem of every file at once, with its place and what to do.
 
     Needs no network and runs nothing: safe for changes of strangers. Without PATH the directory
-    `plans` is checked. Ends with 1 when there are errors.
+    `plans` is checked. Of a saved plan it says whether it was changed since it was saved. Ends
+    with 1 when there are errors.
     """
     session = start(common)
     found = api.validate(paths or [Path("plans")])

@@ -12,6 +12,7 @@ from orchestrator.api.saved import SAVED_PLAN_S, refuse_stale
 from orchestrator.device.model import DeviceId
 from orchestrator.errors import PlanError, StalePlanError, TrustError
 from orchestrator.plan.digest import to_json
+from orchestrator.plan.envelope import to_saved
 
 PLAN = """\
 schema: 1
@@ -65,7 +66,7 @@ class Place:
     async def saved(self) -> api.Prepared:
         prepared = await self.prepare()
         path = self.root / "saved.plan"
-        path.write_bytes(prepared.plan_json)
+        path.write_bytes(prepared.saved_file)
         return await self.prepare(path)
 
 
@@ -140,7 +141,7 @@ async def test_saved_plan_with_limit_and_variables_is_held_against_the_same_choi
     source = api.Source(limit="web1", extra_vars={"token": "hush"})
     first = await api.prepare(place.settings, api.PlanRequest(place.plan, source, offline=True))
     path = place.root / "saved.plan"
-    path.write_bytes(first.plan_json)
+    path.write_bytes(first.saved_file)
 
     again = await place.prepare(path)
 
@@ -151,7 +152,7 @@ async def test_saved_plan_with_limit_and_variables_is_held_against_the_same_choi
 
 async def test_saved_plan_takes_no_other_devices_or_variables(place: Place) -> None:
     path = place.root / "saved.plan"
-    path.write_bytes((await place.prepare()).plan_json)
+    path.write_bytes((await place.prepare()).saved_file)
 
     for source in (
         api.Source(limit="web1"),
@@ -166,7 +167,7 @@ async def test_saved_plan_that_no_yaml_could_have_made_is_refused(place: Place) 
     first = await place.prepare()
     wave = replace(first.resolved.waves[0], devices=(DeviceId("stranger"),))
     path = place.root / "saved.plan"
-    path.write_bytes(to_json(replace(first.resolved, waves=(wave,))))
+    path.write_bytes(to_saved(to_json(replace(first.resolved, waves=(wave,)))))
 
     with pytest.raises(PlanError, match="stranger"):
         await place.prepare(path)

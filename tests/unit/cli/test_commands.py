@@ -193,17 +193,30 @@ def test_preview_offline_shows_waves_and_changes_nothing(fleet, capsys) -> None:
 
 
 def test_preview_saves_a_plan_and_says_its_digest(fleet, capsys) -> None:
-    import hashlib
-
     code, out, err = run(
         capsys, "preview app.yml -i hosts.yml --offline --format json --out app.plan"
     )
 
-    saved = (fleet / "app.plan").read_bytes()
-    digest = hashlib.sha256(saved).hexdigest()
+    saved = json.loads((fleet / "app.plan").read_bytes())
     assert code == 0
-    assert json.loads(out)["digest"] == digest
-    assert digest in err
+    assert json.loads(out)["digest"] == saved["sha256"]
+    assert saved["sha256"] in err
+
+
+def test_an_edited_saved_plan_is_refused_by_apply_and_named_by_validate(fleet, capsys) -> None:
+    assert run(capsys, "preview app.yml -i hosts.yml --offline --out app.plan")[0] == 0
+    assert run(capsys, "validate app.plan")[0] == 0
+    saved = fleet / "app.plan"
+    saved.write_bytes(saved.read_bytes().replace(b'"soak_s":0', b'"soak_s":1', 1))
+
+    applied = run(capsys, "apply app.plan --yes")
+    validated = run(capsys, "validate app.plan --format concise")
+
+    assert (applied[0], validated[0]) == (ExitCode.REFUSED, ExitCode.REFUSED)
+    assert "error[P303]: `app.plan` was changed after it was saved" in applied[2]
+    assert validated[1].startswith("app.plan P303 `app.plan` was changed after it was saved")
+    assert len(validated[1].splitlines()) == 1
+    assert not (fleet / ".rollout").exists()
 
 
 def test_detailed_exit_codes(fleet, capsys) -> None:
