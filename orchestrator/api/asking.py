@@ -30,6 +30,7 @@ from orchestrator.api.stores import no_rollouts, open_state, rollout_id_of, stat
 from orchestrator.api.values import Asked, AskRequest, Settings
 from orchestrator.device.model import DeviceId
 from orchestrator.errors import LeaseError, PlanError
+from orchestrator.plan.joiners import target_set_digest
 from orchestrator.rollout.events import Ask, OperatorAsked
 from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
 
@@ -156,6 +157,7 @@ def _event(settings: Settings, found: _Found, request: AskRequest) -> OperatorAs
         full=request.full,
         digest=digest,
         roles=roles_of(settings, who.rpartition("@")[0]) if by_name else (),
+        targets=target_set_digest(found.plan) if approves else "",
         statement=request.statement,
         signature=request.signature,
     )

@@ -179,8 +179,20 @@ def _of_what_is_asked(led: Ledger, event: OperatorAsked, name: str, *, denies: b
     if person_of(event.who) in givers(led, name):
         return already(f"you approved it already; {progress(led, name)}")
     said = progress(led, name, more=1)
-    problem = _of_the_author(led, event, name) or _of_the_signature(led, event, name)
+    problem = (
+        _of_the_author(led, event, name)
+        or _of_other_devices(led, event)
+        or _of_the_signature(led, event, name)
+    )
     return problem or done(lambda: _give(led, event, name), said)
+
+
+def _of_other_devices(led: Ledger, event: OperatorAsked) -> Answer | None:
+    """An approval that was under way while devices joined: nobody has looked at those."""
+    seen = event.targets if event.signed is None else event.signed.targets_sha256
+    if not seen or seen == target_set_digest(led.plan):
+        return None
+    return refused("the approval is for other devices", "look at the rollout again")
 
 
 def _of_the_signature(led: Ledger, event: OperatorAsked, name: str) -> Answer | None:
@@ -188,8 +200,6 @@ def _of_the_signature(led: Ledger, event: OperatorAsked, name: str) -> Answer | 
     signed = event.signed
     if signed is None:
         return None
-    if signed.targets_sha256 != target_set_digest(led.plan):
-        return refused("the signature is for other devices", "look at the rollout again, and sign")
     if signed.made_at > led.now + CLOCKS_APART_S:
         return refused("the signature was made in the future", "look at the clock of who signed")
     policy = policy_of(led, name)

@@ -185,7 +185,7 @@ class OperatorAsked:
     RETRY and ROLLBACK; `wave` with ROLLBACK (None: all), PROMOTE (None: the present one), APPROVE
     and DENY (None: what is waited for); `only` with RETRY; `take_back` with ABORT; `full` with
     PROMOTE: later soaks too. APPROVE and DENY are for the plan of that `digest`, by a person who
-    has these `roles`; where approvals are signed, the `statement` and its `signature` come with
+    has these `roles`, who saw the devices of the digest `targets` in their waves; where approvals are signed, the `statement` and its `signature` come with
     it, and who reads them sets `signed`, or the `problem` for which they do not count. JOIN names
     the `joiners` with all that is to be known of them.
     """
@@ -203,6 +203,7 @@ class OperatorAsked:
     full: bool = False
     digest: str = ""
     roles: tuple[str, ...] = ()
+    targets: str = ""
     statement: str = ""
     signature: str = ""
     signed: Signed | None = None

@@ -163,6 +163,7 @@ def request_columns(request: OperatorAsked) -> dict[str, Cell]:
         "full": request.full,
         "digest": request.digest,
         "roles": list(request.roles),
+        "targets": request.targets,
         "statement": request.statement,
         "signature": request.signature,
         "joiners": {device: joiner_row(one) for device, one in request.joiners.items()},
@@ -193,6 +194,7 @@ def request_of(found: Found[*tuple[object, ...]]) -> OperatorAsked:
         full=rest.get("full", False),
         digest=rest.get("digest", ""),
         roles=tuple(rest.get("roles", ())),
+        targets=rest.get("targets", ""),
         statement=rest.get("statement", ""),
         signature=rest.get("signature", ""),
         joiners={

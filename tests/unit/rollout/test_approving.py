@@ -428,3 +428,16 @@ def test_author_is_told_apart_by_name_though_signers_have_longer_ones():
 
     assert approve(rollout, "zoe@corp@desk", signed=signed(rollout, wave="")) == "refused"
     assert approve(rollout, "ann@corp@desk", signed=signed(rollout, wave="")) == "done"
+
+
+@pytest.mark.parametrize(("targets", "answer"), [("", "done"), ("0" * 64, "refused")])
+def test_approval_given_before_devices_joined_does_not_count_for_them(targets, answer):
+    rollout = asks_for_rest()
+
+    assert approve(rollout, targets=targets) == answer
+
+
+def test_approval_of_the_devices_that_stand_there_counts():
+    rollout = asks_for_rest()
+
+    assert approve(rollout, targets=target_set_digest(rollout.rollout.plan)) == "done"
