@@ -151,12 +151,12 @@ def approval_sign(settings: Settings, text: str, key: Path) -> str:
         except FileNotFoundError as error:
             message = "ssh-keygen is not installed"
             hint = "sign elsewhere: `--print` writes the text, `--statement` and `--signature` take both"
-            raise TrustError(message, hint=hint, code="T126") from error
+            raise TrustError(message, hint=hint, code="T136") from error
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             message = f"ssh-keygen did not sign: {error}"
-            raise TrustError(message, code="T126") from error
+            raise TrustError(message, code="T136") from error
     message = f"ssh-keygen could not sign with `{key}`"
-    raise TrustError(message, hint="what it said stands above", code="T126")
+    raise TrustError(message, hint="what it said stands above", code="T136")
 
 
 def approval_text(path: Path) -> str:
@@ -169,7 +169,7 @@ def approval_text(path: Path) -> str:
         return _bytes_of(path).decode("ascii")
     except UnicodeDecodeError as error:
         message = f"`{path}` is not ASCII text"
-        raise TrustError(message, code="T125") from error
+        raise TrustError(message, code="T135") from error
 
 
 def _fleet(settings: Settings) -> str:
@@ -185,4 +185,4 @@ def _bytes_of(path: Path) -> bytes:
             return file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         message = f"cannot read `{path}`: {error.strerror}"
-        raise TrustError(message, code="T123") from error
+        raise TrustError(message, code="T133") from error

@@ -23,12 +23,12 @@ class TrustRule(StrEnum):
     NO_KEY = "T110"
     UNSIGNED = "T111"
     SIGNATURE_MISMATCH = "T112"
-    SIGNATURE_FORM = "T120"
-    SIGNATURE_NAMESPACE = "T121"
-    SIGNER_REVOKED = "T122"
-    SIGNERS = "T123"
-    REVOKED_LIST = "T124"
-    STATEMENT = "T125"
+    SIGNATURE_FORM = "T130"
+    SIGNATURE_NAMESPACE = "T131"
+    SIGNER_REVOKED = "T132"
+    SIGNERS = "T133"
+    REVOKED_LIST = "T134"
+    STATEMENT = "T135"
 
 
 def refuse(rule: TrustRule, message: str, *, hint: str = "", file: object = None) -> TrustError:

@@ -19,7 +19,7 @@ def keys(tmp_path_factory):
 def problem(text):
     with pytest.raises(TrustError) as caught:
         read_allowed_signers(text.encode(), "allowed")
-    assert caught.value.code == "T123"
+    assert caught.value.code == "T133"
     return caught.value
 
 

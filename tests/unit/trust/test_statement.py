@@ -52,4 +52,4 @@ def test_every_name_of_a_wave_comes_back(wave):
 def test_any_other_spelling_is_refused(other):
     with pytest.raises(TrustError) as caught:
         read_statement(other.encode())
-    assert caught.value.code == "T125"
+    assert caught.value.code == "T135"
