@@ -20,7 +20,9 @@ from orchestrator.api.owners import person, this_process
 from orchestrator.api.plan_artifacts import artifact_path
 from orchestrator.api.saved import refuse_repeated, refuse_stale
 from orchestrator.api.stored import (
+    JOURNAL_PAGE,
     digest_of_stored,
+    entries_of,
     load_stored,
     plan_of,
     restored,
@@ -61,7 +63,6 @@ if TYPE_CHECKING:
 
 TICK_S = 0.25
 FOLLOW_S = 0.5
-JOURNAL_PAGE = 1000
 _WITHOUT_ARTIFACT = frozenset({Ask.ROLLBACK, Ask.ABORT, Ask.SUPERSEDE})
 
 
@@ -189,7 +190,7 @@ async def _run(
             frames = _frames(source)
         await take_over_from_the_dead(store, rollout_id)
         transport = await stack.enter_async_context(open_transport(settings))
-        history = await _whole_journal(store, rollout_id)
+        history = await entries_of(store, rollout_id)
         known = len(history) > len(_first_entries(history))
         teller = await stack.enter_async_context(telling(settings, store, plan, rollout_id))
         made = Run(rollout_id, plan, digest_of_stored(stored), known, history)
@@ -368,9 +369,7 @@ async def why(settings: Settings, rollout: str | None, device: str) -> Why:
         if story is None:
             message = f"rollout `{rollout_id}` knows no device `{device}`"
             raise StoreError(message, hint="`rollout events` names the devices of a rollout")
-        lines = [
-            entry for entry in await _whole_journal(store, rollout_id) if entry.device == device
-        ]
+        lines = [entry for entry in await entries_of(store, rollout_id) if entry.device == device]
         return Why(rollout_id, story, tuple(lines), now)
 
 
@@ -415,16 +414,6 @@ async def journal(
             if not follow or (entries and entries[-1].type == "rollout_done"):
                 return
             await asyncio.sleep(FOLLOW_S)
-
-
-async def _whole_journal(store: SqlStore, rollout_id: str) -> tuple[JournalEntry, ...]:
-    entries: list[JournalEntry] = []
-    while True:
-        after = entries[-1].seq if entries else 0
-        page = await store.journal(rollout_id, after=after, limit=JOURNAL_PAGE)
-        entries.extend(page)
-        if len(page) < JOURNAL_PAGE:
-            return tuple(entries)
 
 
 def _first_entries(history: Sequence[JournalEntry]) -> Sequence[JournalEntry]:

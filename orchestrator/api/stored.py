@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from orchestrator.engine.ports import Stored
     from orchestrator.plan.resolved import ResolvedPlan
     from orchestrator.rollout.around import Neighbour
+    from orchestrator.rollout.events import JournalEntry
     from orchestrator.rollout.machine import Rollout
     from orchestrator.store.sql import SqlStore
+
+JOURNAL_PAGE = 1000
 
 
 async def status_of(store: SqlStore, rollout_id: str) -> Status:
@@ -35,6 +38,23 @@ async def status_of(store: SqlStore, rollout_id: str) -> Status:
         frozen = None
     digest = digest_of_stored(stored)
     return Status(rollout_id, plan, digest, tell(found), owner, found.returnable, frozen)
+
+
+async def entries_of(
+    store: SqlStore, rollout_id: str, *, after: int = 0
+) -> tuple[JournalEntry, ...]:
+    """All entries of a journal above a number, read in pages.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    entries: list[JournalEntry] = []
+    while True:
+        page = await store.journal(rollout_id, after=after, limit=JOURNAL_PAGE)
+        entries.extend(page)
+        if len(page) < JOURNAL_PAGE:
+            return tuple(entries)
+        after = page[-1].seq
 
 
 def under_another(other: Neighbour) -> PlanError:

@@ -7,22 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from orchestrator.api.stored import status_of
+from orchestrator.api.stored import entries_of, status_of
 from orchestrator.api.stores import no_rollouts, open_state, rollout_id_of, state_exists
 from orchestrator.api.values import Finished, Observer, Run, Settings, Status
 from orchestrator.errors import ExitCode
 from orchestrator.rollout.states import TERMINAL_ROLLOUT
 
-if TYPE_CHECKING:
-    from orchestrator.rollout.events import JournalEntry
-    from orchestrator.store.sql import SqlStore
-
 LOOK_S = 0.25  # with a page of entries, below the second in which all other things are seen
 DRIVER_S = 2.0  # between looks at who drives it: that reads the whole rollout
-PAGE = 1000
 
 
 async def watch(
@@ -50,9 +44,9 @@ async def watch(
     until = None if timeout_s is None else time.monotonic() + timeout_s
     async with open_state(settings) as store:
         now = await status_of(store, await rollout_id_of(store, rollout))
-        history = await _entries(store, now.rollout_id, 0)
+        history = await entries_of(store, now.rollout_id)
         observer.started(
-            Run(now.rollout_id, now.resolved, now.digest, joined=False, history=tuple(history))
+            Run(now.rollout_id, now.resolved, now.digest, joined=False, history=history)
         )
         if now.story.state not in TERMINAL_ROLLOUT:
             driven(now)
@@ -61,7 +55,7 @@ async def watch(
             if until is not None and time.monotonic() >= until:
                 return Finished(now.rollout_id, now.story, ExitCode.WAITING, interrupted=True)
             await asyncio.sleep(LOOK_S)
-            entries = await _entries(store, now.rollout_id, last)
+            entries = await entries_of(store, now.rollout_id, after=last)
             if entries:
                 last = entries[-1].seq
                 observer.journal(entries)
@@ -72,16 +66,6 @@ async def watch(
                 looked_at = time.monotonic()
                 if before.engine != now.engine and now.story.state not in TERMINAL_ROLLOUT:
                     driven(now)
-        rest = await _entries(store, now.rollout_id, last)
+        rest = await entries_of(store, now.rollout_id, after=last)
         observer.journal(rest)
         return Finished(now.rollout_id, now.story, now.story.exit_code)
-
-
-async def _entries(store: SqlStore, rollout_id: str, after: int) -> Sequence[JournalEntry]:
-    found: list[JournalEntry] = []
-    while True:
-        page = await store.journal(rollout_id, after=after, limit=PAGE)
-        found.extend(page)
-        if len(page) < PAGE:
-            return found
-        after = page[-1].seq

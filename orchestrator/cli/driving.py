@@ -56,10 +56,7 @@ def look_on(
     def driven(now: api.Status) -> None:
         nonlocal attended
         attended = bool(now.engine)
-        if not attended:
-            view.tell(_nobody_drives(now))
-        elif now.engine:
-            view.tell(f"driven by {escape(now.engine)}")
+        view.tell(f"driven by {escape(now.engine)}" if attended else _nobody_drives(now))
 
     try:
         with _observers(view, events) as watchers:
