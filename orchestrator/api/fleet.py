@@ -68,14 +68,16 @@ async def lab_break(directory: Path, device: str, mode: str) -> None:
     """Breaks a device, or heals it (mode `none`).
 
     Raises:
-        OrchestratorError: no lab, no such device, no such mode.
+        PlanError: there is no lab.
+        OrchestratorError: it has no such device, or does not answer.
     """
     from orchestrator.lab import client
     from orchestrator.lab.device import Mode
 
     wanted = Mode.HEAL if mode == "none" else Mode(mode)
     pointer = directory / _POINTER
-    await asyncio.to_thread(client.break_device, device, wanted, pointer=pointer)
+    if not await asyncio.to_thread(client.break_device, device, wanted, pointer=pointer):
+        raise _no_lab(directory)
 
 
 def _shown(directory: Path, found: LabStatus) -> LabShown:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.api.values import PlanRequest, Settings
-from orchestrator.errors import TrustError
 
 if TYPE_CHECKING:
     from orchestrator.artifact.model import Artifact
@@ -66,6 +65,7 @@ def read_artifact(settings: Settings, path: Path) -> tuple[Artifact, Verificatio
     from orchestrator.artifact.model import ScriptPolicy
     from orchestrator.artifact.reader import ReadOptions
     from orchestrator.artifact.reader import read_artifact as read
+    from orchestrator.trust.errors import TrustRule, refuse
     from orchestrator.trust.keys import load_public_key
     from orchestrator.trust.signature import verify_artifact
 
@@ -79,5 +79,5 @@ def read_artifact(settings: Settings, path: Path) -> tuple[Artifact, Verificatio
     if not artifact.signature:
         message = f"artifact `{path}` is not signed"
         hint = "sign it with `rollout artifact sign`; devices refuse it otherwise"
-        raise TrustError(message, hint=hint, code="T120")
+        raise refuse(TrustRule.UNSIGNED, message, hint=hint)
     return artifact, None

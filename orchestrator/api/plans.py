@@ -68,11 +68,11 @@ async def _written(
 ) -> Prepared:
     from orchestrator.plan.joiners import joiners
     from orchestrator.plan.parse import parse_plan
-    from orchestrator.plan.render_text import refuse_unused, rendered_claims, rendered_hosts
+    from orchestrator.plan.render_text import check_variables, rendered_claims, rendered_hosts
     from orchestrator.plan.resolve import resolve_plan
 
     plan = parse_plan(data, file=str(request.plan))
-    refuse_unused(plan, request.source.extra_vars)
+    check_variables(plan, request.source.extra_vars)
     inventory = load_inventory(settings, request.source)
     artifact = planned_artifact(settings, request, plan)
     plan_sha256 = hashlib.sha256(data).hexdigest()

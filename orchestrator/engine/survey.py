@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Iterable, Mapping
 
 from orchestrator.device.model import Device, DeviceId
@@ -12,6 +13,7 @@ from orchestrator.engine.perform import REPLY_S, first_device_error
 from orchestrator.engine.ports import Transport
 from orchestrator.engine.replies import outcome_of
 from orchestrator.errors import DeviceError
+from orchestrator.plan.parse_check import CHECK_NAME
 from orchestrator.plan.survey import Surveyed
 
 KEEPS_PREVIOUS = "+keeps-previous"
@@ -84,14 +86,23 @@ def surveyed(reply: Reply, payload_type: str) -> Surveyed:
         detail = f"its helper `{version}` is too old; enrol the device again"
         return Surveyed(reachable=True, reason=Reason.OLD_HELPER, detail=detail)
     manifest = fields.get("manifest", NOTHING)
+    modules, keeping = reply.all("module"), f"{payload_type}{KEEPS_PREVIOUS}"
     return Surveyed(
         reachable=True,
         device_type=fields.get("device-type", ""),
         artifact="" if fields.get("artifact", NOTHING) == NOTHING else fields["artifact"],
         manifest="" if _unsettled(fields) or manifest == NOTHING else manifest,
-        keeps_previous=f"{payload_type}{KEEPS_PREVIOUS}" in reply.all("module"),
+        has_module=not {payload_type, keeping}.isdisjoint(modules),
+        keeps_previous=keeping in modules,
+        checks=_shared(frozenset(filter(CHECK_NAME.fullmatch, reply.all("health-check")))),
         controller=fields.get("controller", ""),
     )
+
+
+@functools.lru_cache
+def _shared(checks: frozenset[str]) -> frozenset[str]:
+    """One object for all devices that have the same checks."""
+    return checks
 
 
 def _unsettled(fields: Mapping[str, str]) -> bool:

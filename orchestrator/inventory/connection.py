@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.device.model import HELPER_USER, SSH_PORT, Address, Hop
-from orchestrator.inventory.names import shown
 from orchestrator.inventory.ssh_args import SshArgsError, is_host, is_user, parse_jumps
+from orchestrator.source import shown
 
 HOST_KEYS_VARIABLE = "rollout_host_keys"
 _HOST_KEY = re.compile(r"([a-z0-9@.-]{1,64}) +([A-Za-z0-9+/]+={0,2})(?: .*)?")

@@ -18,7 +18,7 @@ from orchestrator.inventory.files import (
 )
 from orchestrator.inventory.graph import Graph, Variables
 from orchestrator.inventory.model import Inventory, failure
-from orchestrator.inventory.names import UNGROUPED, host_name_problem, shown
+from orchestrator.inventory.names import UNGROUPED, host_name_problem
 from orchestrator.inventory.parse import FileReader
 from orchestrator.inventory.ranges import RangeError, expand, split_port
 from orchestrator.inventory.variables import VariableTable
@@ -28,6 +28,7 @@ from orchestrator.source import (
     ScalarNode,
     did_you_mean,
     load_yaml,
+    shown,
     to_plain,
 )
 

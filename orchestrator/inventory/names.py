@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from orchestrator.inventory.ranges import is_ipv6
+from orchestrator.source import is_ipv6, shown
 
 HOST_NAME_CHARS_MAX = 253  # the longest name in DNS
 GROUP_NAME_CHARS_MAX = 128
@@ -33,12 +33,6 @@ def group_name_problem(name: str) -> str:
     if _GROUP.fullmatch(name) and len(name) <= GROUP_NAME_CHARS_MAX:
         return ""
     return _problem(name, _GROUP_CHAR, GROUP_NAME_CHARS_MAX, "a group name")
-
-
-def shown(text: str) -> str:
-    """The text for a message: printable ASCII, at most 60 characters."""
-    escaped = text.encode("unicode_escape").decode("ascii")
-    return escaped if len(escaped) <= 60 else escaped[:57] + "..."  # noqa: PLR2004
 
 
 def _problem(name: str, allowed: re.Pattern[str], chars_max: int, what: str) -> str:

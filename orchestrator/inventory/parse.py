@@ -15,10 +15,9 @@ from orchestrator.inventory.names import (
     UNGROUPED,
     group_name_problem,
     host_name_problem,
-    shown,
 )
 from orchestrator.inventory.ranges import HOSTS_MAX, RangeError, expand, split_port
-from orchestrator.source import Document, MappingNode, Node, ScalarNode, did_you_mean
+from orchestrator.source import Document, MappingNode, Node, ScalarNode, did_you_mean, shown
 
 _SECTIONS = ("hosts", "vars", "children")
 PRIORITY_VARIABLE = "ansible_group_priority"

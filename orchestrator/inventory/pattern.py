@@ -17,15 +17,12 @@ from collections.abc import Iterable
 
 from orchestrator.errors import PlanError
 from orchestrator.inventory.graph import Graph
-from orchestrator.inventory.names import ALL, shown
-from orchestrator.inventory.ranges import is_ipv6
-from orchestrator.source import did_you_mean
+from orchestrator.inventory.names import ALL
+from orchestrator.plan.host_pattern import split_pattern
+from orchestrator.source import did_you_mean, shown
 
-PATTERN_CHARS_MAX = 64 * 1024  # a list of a thousand names
-_COLON_OUTSIDE_BRACKETS = re.compile(r":(?![^\[\]]*\])")
 _SUBSCRIPT = re.compile(r"(.+)\[(-?[0-9]{1,9})\]")
 _SLICE = re.compile(r"(.+)\[([0-9]{1,9}):([0-9]{1,9})?\]")
-_DASH = re.compile(r"(.+)\[([0-9]+)-([0-9]+)\]")
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -40,7 +37,7 @@ def match(graph: Graph, pattern: str, *, what: str = "pattern") -> list[str]:
     Raises:
         PlanError: an empty, unknown or malformed term.
     """
-    terms = _split(pattern, what)
+    terms = split_pattern(pattern, what)
     chosen: dict[str, None] = {}
     unions = [term for term in terms if term[0] not in "&!"]
     for term in unions or [ALL]:
@@ -56,59 +53,9 @@ def match(graph: Graph, pattern: str, *, what: str = "pattern") -> list[str]:
     return list(chosen)
 
 
-def _split(pattern: str, what: str) -> list[str]:
-    if not pattern.strip():
-        hint = "write `all` if you mean every device"
-        raise PlanError(f"the {what} is empty", hint=hint, code="I202")
-    if len(pattern) > PATTERN_CHARS_MAX:
-        message = f"the {what} has {len(pattern)} characters; at most {PATTERN_CHARS_MAX}"
-        raise PlanError(message, code="I202")
-    if pattern.strip().startswith("@"):
-        hint = "write the names with commas between them"
-        raise PlanError(f"the {what} `{shown(pattern)}` names a file, which is not read yet",
-                        hint=hint, code="I206")  # fmt: skip
-    terms = [term.strip() for term in _raw_terms(pattern, what)]
-    for term in terms:
-        _check_term(term, pattern, what)
-    return terms
-
-
-def _raw_terms(pattern: str, what: str) -> list[str]:
-    if is_ipv6(pattern.strip()):
-        return [pattern]
-    if "," not in pattern:
-        return _COLON_OUTSIDE_BRACKETS.split(pattern)
-    terms = pattern.split(",")
-    for term in terms:
-        if _COLON_OUTSIDE_BRACKETS.search(term) and not is_ipv6(term.strip().lstrip("&!")):
-            message = f"the {what} `{shown(pattern)}` separates with both `,` and `:`"
-            hint = "use one of the two; where a comma stands, Ansible does not split at colons"
-            raise PlanError(message, hint=hint, code="I203")
-    return terms
-
-
-def _check_term(term: str, pattern: str, what: str) -> None:
-    name = term[1:] if term[:1] in ("&", "!") else term
-    if not name.strip():
-        message = f"the {what} `{shown(pattern)}` has an empty term"
-        hint = "an empty variable perhaps? remove the separator, or write the name"
-        raise PlanError(message, hint=hint, code="I202")
-    if name.startswith("~"):
-        hint = "use `*`, `?` and `[abc]`; a regular expression can take for ever"
-        raise PlanError(f"regular expression `{shown(name)}` in the {what}", hint=hint,
-                        code="I205")  # fmt: skip
-    if name[0] in "&!":
-        message = f"`{shown(term)}` has two operators"
-        raise PlanError(message, hint="write one of `&` and `!`", code="I204")
-
-
 def _term(graph: Graph, term: str) -> list[str]:
     if term in graph.hosts:
         return [term]
-    dash = _DASH.fullmatch(term)
-    if dash:
-        message = f"`{shown(term)}` is a slice with a dash"
-        raise PlanError(message, hint=f"write `{dash[1]}[{dash[2]}:{dash[3]}]`", code="I204")
     slice_ = _SLICE.fullmatch(term)
     if slice_:
         return _slice(_named(graph, slice_[1]), term, int(slice_[2]), slice_[3])

@@ -14,7 +14,8 @@ import itertools
 import re
 import string
 from collections.abc import Sequence
-from ipaddress import AddressValueError, IPv6Address
+
+from orchestrator.source import is_ipv6
 
 HOSTS_MAX = 1_000_000  # names per key; a longer range is a typing error
 _RANGE = re.compile(r"\[([^\[\]]*)\]")
@@ -125,12 +126,3 @@ def _port(text: str) -> int:
     if not 1 <= port <= _PORT_MAX:
         raise RangeError(f"port {text} is outside 1..{_PORT_MAX}")
     return port
-
-
-def is_ipv6(text: str) -> bool:
-    """Whether the text is an IPv6 address without a zone."""
-    try:
-        IPv6Address(text)
-    except AddressValueError:
-        return False
-    return "%" not in text

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from orchestrator.device.model import SSH_PORT, Hop
-from orchestrator.inventory.names import shown
-from orchestrator.inventory.ranges import is_ipv6
+from orchestrator.source import is_ipv6, shown
 
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
 _ZONE = re.compile(r"[A-Za-z0-9_.-]{1,32}")

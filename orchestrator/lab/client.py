@@ -114,16 +114,17 @@ def status(*, pointer: Path) -> LabStatus | None:
     return LabStatus(info, tuple(devices))
 
 
-def break_device(device: str, mode: Mode, *, pointer: Path) -> None:
-    """Breaks (or heals) a device of the running lab.
+def break_device(device: str, mode: Mode, *, pointer: Path) -> bool:
+    """Breaks (or heals) a device of the running lab; False when there is none.
 
     Raises:
-        OrchestratorError: there is no lab, or it has no such device.
+        OrchestratorError: it has no such device, or does not answer.
     """
     if not pointer.exists():
-        raise OrchestratorError("no lab is running", hint="start one with `rollout lab up`")
+        return False
     info = LabInfo.read(pointer)
     ask_lab(Path(info.control), do="break", device=device, mode=str(mode))
+    return True
 
 
 def _start(place: Path, options: LabOptions) -> LabInfo:

@@ -46,17 +46,21 @@ def _left_out(device: DeviceId, answer: Surveyed, artifact: PlannedArtifact) -> 
         return Skipped(device, answer.reason, answer.detail)
     if answer.reachable and not answer.enrolled:
         return Skipped(device, Reason.NOT_ENROLLED, answer.detail)
-    if not _answered(answer):  # what is not known yet, the rollout finds out and counts
+    if not answered(answer):  # what is not known yet, the rollout finds out and counts
         return None
     if artifact.device_types and answer.device_type not in artifact.device_types:
         wanted = ", ".join(artifact.device_types)
         has = f"device type `{answer.device_type}`" if answer.device_type else "no device type"
         detail = f"{has}, the artifact is for `{wanted}`"
         return Skipped(device, Reason.INCOMPATIBLE, detail)
+    if not answer.has_module:
+        detail = f"it has no update module `{artifact.payload_type}`, which the artifact is for"
+        return Skipped(device, Reason.INCOMPATIBLE, detail)
     return None
 
 
-def _answered(answer: Surveyed) -> bool:
+def answered(answer: Surveyed) -> bool:
+    """Whether the device told what it is and runs."""
     return answer.reachable and answer.reason is Reason.OK
 
 
@@ -66,7 +70,7 @@ def planned_device(
     """A device as a resolved plan describes it."""
     zone = device_zone(schedule, device)
     answer = survey.get(device.id)
-    if answer is None or not _answered(answer):
+    if answer is None or not answered(answer):
         return PlannedDevice(device.address, dict(device.labels), timezone=zone)
     return PlannedDevice(
         device.address,

@@ -107,7 +107,7 @@ def _plan(reader: Reader, root: Node, file: str) -> Plan | None:
         return None
     _schema(reader, fields.get("schema"))
     name = reader.name(fields.get("name"), "name")
-    hosts = reader.template(fields.get("hosts"), "hosts")
+    hosts = reader.hosts(fields.get("hosts"))
     artifact = reader.template(fields.get("artifact"), "artifact")
     nowhere = Text("", root.where)
     plan = Plan(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from orchestrator.errors import Where
 from orchestrator.plan.expression import ExpressionError, Kind, Scope, parse_expression
 from orchestrator.plan.language import GATE
 from orchestrator.plan.model import GateText, ProbeText, Text
@@ -51,17 +52,10 @@ def read_gates(reader: Reader, node: Node | None) -> tuple[GateText, ...]:
         message = f"`gates` has {len(items)} entries; at most {GATES_MAX} are read"
         reader.error(node.where, "P104", message)
         return ()
-    gates: dict[str, GateText] = {}
-    for item in items:
-        gate = _gate(reader, item)
-        if gate is None:
-            continue
-        first = gates.setdefault(gate.name, gate)
-        if first is not gate:
-            message = f"a gate called `{gate.name}` is already on line {first.where.line}"
-            reader.error(gate.where, "P114", message, "give each gate a name of its own")
-    _check_request(reader, gates.values())
-    return tuple(gates.values())
+    firsts: dict[str, Where] = {}
+    gates = [gate for item in items if (gate := _gate(reader, item, firsts)) is not None]
+    _check_request(reader, gates)
+    return tuple(gates)
 
 
 def _check_request(reader: Reader, gates: Iterable[GateText]) -> None:
@@ -77,12 +71,18 @@ def _check_request(reader: Reader, gates: Iterable[GateText]) -> None:
                 return
 
 
-def _gate(reader: Reader, node: Node) -> GateText | None:
+def _gate(reader: Reader, node: Node, firsts: dict[str, Where]) -> GateText | None:
+    """One gate; `firsts` are the places of the names so far, also of gates that are refused."""
     before = len(reader.findings)
     fields = reader.mapping(node, GATE, "a gate")
     if fields is None:
         return None
     name = _gate_name(reader, fields.get("name"))
+    if name in firsts:
+        message = f"a gate called `{name}` is already on line {firsts[name].line}"
+        reader.error(node.where, "P114", message, "give each gate a name of its own")
+    elif name is not None:
+        firsts[name] = node.where
     kind = read_kind(reader, fields)
     probe = None if kind is None else read_probe(reader, fields, kind)
     compare = read_compare(reader, fields.get("compare"))

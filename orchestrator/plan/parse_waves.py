@@ -51,24 +51,24 @@ def read_waves(reader: Reader, node: Node | None) -> tuple[Wave, ...]:
         reader.error(node.where, "P104", message, f"as `waves: {_EXAMPLE}`")
         return ()
     before = len(reader.findings)
-    waves = [_wave(reader, item, number) for number, item in enumerate(items, start=1)]
-    complete = tuple(wave for wave in waves if wave is not None)
-    _check_names(reader, complete)
+    waves = tuple(_wave(reader, item, number) for number, item in enumerate(items, start=1))
+    _check_names(reader, waves)
     if reader.has_errors(before):  # sums of what is left would only mislead
         return ()
     # Waves with hosts of their own have sizes of their own, which cover nothing of the others.
-    ordered = [wave for wave in complete if wave.hosts is None]
+    ordered = [wave for wave in waves if wave.hosts is None]
     for problem in check_sizes([wave.size for wave in ordered]):
         wave = ordered[problem.index]
         reader.error(wave.size_where or wave.where, problem.code, problem.message, problem.hint)
-    return complete
+    return waves
 
 
-def _wave(reader: Reader, node: Node, number: int) -> Wave | None:
+def _wave(reader: Reader, node: Node, number: int) -> Wave:
+    """One wave; what is refused has its default, so that its name still counts."""
     name = f"wave-{number}"
     if not isinstance(node, MappingNode) or _is_size(node):
         size = _size(reader, node, "size")
-        return None if size is None else Wave(name, size, node.where, size_where=node.where)
+        return Wave(name, size or RestSize(), node.where, size_where=node.where)
     fields = reader.fields(node, WAVE, "a wave")
     size_node = fields.get("size")
     size = None if size_node is None else _size(reader, size_node, "size")
@@ -80,7 +80,7 @@ def _wave(reader: Reader, node: Node, number: int) -> Wave | None:
         node.where,
         read_limits(reader, fields),
         None if size_node is None else size_node.where,
-        hosts=reader.template(fields.get("hosts"), "hosts"),
+        hosts=reader.hosts(fields.get("hosts")),
         approval=read_approval(reader, fields.get("approval")),
         deadline=read_deadline(reader, fields.get("deadline")),
         window=read_burst(reader, fields.get("window")),
@@ -88,7 +88,7 @@ def _wave(reader: Reader, node: Node, number: int) -> Wave | None:
     if wave.hosts is not None and wave.limits.backfill and wave.limits.backfill.enabled:
         message = "a wave with its own `hosts` takes no other devices: it cannot be backfilled"
         reader.error(wave.limits.backfill.where, "P115", message, "remove one of the two")
-    return None if size is None else wave
+    return wave
 
 
 def _is_size(node: MappingNode) -> bool:

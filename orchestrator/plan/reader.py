@@ -14,10 +14,11 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TypeVar
 
-from orchestrator.errors import Diagnostic, Severity, Where
+from orchestrator.errors import Diagnostic, PlanError, Severity, Where
+from orchestrator.plan.host_pattern import split_pattern
 from orchestrator.plan.language import FOREIGN_KEYS, Section
 from orchestrator.plan.model import Text
-from orchestrator.plan.template import TemplateError, check_template
+from orchestrator.plan.template import TemplateError, check_template, is_template
 from orchestrator.source import Document, MappingNode, Node, ScalarNode, SequenceNode
 from orchestrator.source.suggest import closest, did_you_mean, quoted
 from orchestrator.units import parse_duration
@@ -143,6 +144,18 @@ class Reader:
             check_template(text.text)
         except TemplateError as error:
             self.error(text.at(error.offset), "P112", error.message, error.hint)
+            return None
+        return text
+
+    def hosts(self, node: Node | None) -> Text | None:
+        """A host pattern, which may hold `{{ }}`; without them its form is looked at here."""
+        text = self.template(node, "hosts")
+        if text is None or is_template(text.text):
+            return text
+        try:
+            split_pattern(text.text)
+        except PlanError as error:
+            self.error(text.where, error.code, error.message, error.hint)
             return None
         return text
 

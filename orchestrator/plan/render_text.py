@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.errors import Diagnostic, PlanError
@@ -19,22 +21,63 @@ def plan_variables(plan: Plan, set_vars: Mapping[str, str]) -> dict[str, object]
     return {**plan.variables, **set_vars}
 
 
-def refuse_unused(plan: Plan, set_vars: Mapping[str, str]) -> None:
-    """Refuses `-e` for what the plan neither sets nor reads: a typing error would go unseen.
+def check_variables(plan: Plan, set_vars: Mapping[str, str]) -> None:
+    """Refuses what can be told without any device: texts without their variables, unused `-e`.
 
     Raises:
-        PlanError: names the variable, with a guess.
+        PlanError: has every finding.
     """
+    variables = plan_variables(plan, set_vars)
+    rendering = _Rendering(variables)
+    for text in _for_all(plan):
+        rendering.text(text)
+    for gate in plan.gates:
+        if not _names(gate) <= variables.keys() and _may_ask_each(gate):
+            continue  # each device has its own
+        try:
+            resolved_probes(gate, variables, {})
+        except PlanError as error:
+            rendering.problems.extend(error.diagnostics)
+    problems = [*_unused(plan, set_vars), *rendering.problems]
+    if problems:
+        raise refused(plan, problems)
+
+
+def refused(plan: Plan, problems: Sequence[Diagnostic]) -> PlanError:
+    """The error that carries the findings about a plan with its variables and devices."""
+    first = problems[0]
+    counted = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    message = f"`{plan.file}` has {counted} with these devices and variables"
+    return PlanError(
+        message, hint=first.hint, where=first.where, code=first.code, diagnostics=problems
+    )
+
+
+def _for_all(plan: Plan) -> Iterator[Text]:
+    """The texts that are rendered once, whatever the devices are."""
     heads = (plan.hosts, plan.artifact, plan.release, plan.order.seed)
-    texts = [text for text in (*heads, *(wave.hosts for wave in plan.waves)) if text is not None]
-    texts += [text for gate in plan.gates for text in gate.probe.texts]
-    read = set().union(*(check_template(text.text).names for text in texts))
-    known = sorted({*plan.variables, *read})
+    yield from (text for text in heads if text is not None)
+    yield from (wave.hosts for wave in plan.waves if wave.hosts is not None)
+
+
+def _names(gate: GateText) -> frozenset[str]:
+    return frozenset().union(*(check_template(text.text).names for text in gate.probe.texts))
+
+
+def _may_ask_each(gate: GateText) -> bool:
+    """Whether the gate's texts may differ from device to device."""
+    return gate.probe.kind is ProbeKind.CHECK or gate.stage is Stage.DEVICE
+
+
+def _unused(plan: Plan, set_vars: Mapping[str, str]) -> Iterator[Diagnostic]:
+    """Notes `-e` for what the plan neither sets nor reads: a typing error would go unseen."""
+    read = frozenset().union(*(check_template(text.text).names for text in _for_all(plan)))
+    known = sorted({*plan.variables, *read, *itertools.chain(*map(_names, plan.gates))})
     for name in set_vars:
         if name not in known:
             message = f"`-e {name}=...` sets nothing in this plan{did_you_mean(name, known)}"
             hint = f"variables of the plan: {', '.join(known) or 'none'}"
-            raise PlanError(message, hint=hint, where=plan.where, code="P211")
+            yield Diagnostic(plan.where, "P211", message, hint)
 
 
 def rendered_hosts(plan: Plan, set_vars: Mapping[str, str]) -> str:
@@ -92,10 +135,10 @@ def resolved_probes(
     Raises:
         PlanError: a variable is missing, or the rendered text is no check, address or command.
     """
-    wanted = set().union(*(check_template(text.text).names for text in gate.probe.texts))
+    wanted = _names(gate)
     if wanted <= variables.keys():
         return _probe(gate.probe, variables, ""), {}
-    if gate.probe.kind is not ProbeKind.CHECK and gate.stage is not Stage.DEVICE:
+    if not _may_ask_each(gate):
         _refuse_device_names(gate, sorted(wanted - variables.keys()))
     shared: dict[Probe, Probe] = {}
     probes: dict[DeviceId, Probe] = {}
@@ -106,7 +149,7 @@ def resolved_probes(
     return _as_written(gate.probe), probes
 
 
-def _device_variables(device: Device, wanted: set[str]) -> dict[str, object]:
+def _device_variables(device: Device, wanted: frozenset[str]) -> dict[str, object]:
     own: dict[str, object] = {
         "inventory_hostname": str(device.id),
         "group_names": sorted(device.groups),
@@ -122,31 +165,56 @@ def _refuse_device_names(gate: GateText, names: list[str]) -> None:
     raise PlanError(message, hint=hint, where=gate.probe.texts[0].where, code="P210")
 
 
+class _Rendering:
+    """Renders texts one after the other and keeps what is wrong with any of them."""
+
+    def __init__(self, variables: Mapping[str, object]) -> None:
+        self._variables = variables
+        self.problems: list[Diagnostic] = []
+
+    def text(self, text: Text | None) -> str:
+        """The rendered text; "" where there is none, or when it is refused."""
+        if text is None:
+            return ""
+        try:
+            return rendered(text, self._variables)
+        except PlanError as error:
+            self.problems.extend(error.diagnostics)
+            return ""
+
+
 def _probe(texts: ProbeText, variables: Mapping[str, object], device: str) -> Probe:
-    try:
-        probe = Probe(
-            texts.kind,
-            check=rendered(texts.check, variables) if texts.check else "",
-            url=rendered(texts.url, variables) if texts.url else "",
-            value=texts.value,
-            argv=tuple(rendered(text, variables) for text in texts.argv),
-            host=rendered(texts.host, variables) if texts.host else "",
-            port=texts.port,
-            query=rendered(texts.query, variables) if texts.query else "",
-            label=texts.label,
-            stat=texts.stat,
-            plugin=texts.plugin,
-            options=tuple((name, rendered(text, variables)) for name, text in texts.options),
-        )
-    except PlanError as error:
-        if not device:
-            raise
-        raise _for_device(error, device) from error
-    if problem := _probe_problem(probe):
-        where = texts.texts[0].where
-        refusal = PlanError(problem[0], hint=problem[1], where=where, code="P210")
-        raise _for_device(refusal, device) if device else refusal
+    rendering = _Rendering(variables)
+    probe = Probe(
+        texts.kind,
+        check=rendering.text(texts.check),
+        url=rendering.text(texts.url),
+        value=texts.value,
+        argv=tuple(rendering.text(text) for text in texts.argv),
+        host=rendering.text(texts.host),
+        port=texts.port,
+        query=rendering.text(texts.query),
+        label=texts.label,
+        stat=texts.stat,
+        plugin=texts.plugin,
+        options=tuple((name, rendering.text(text)) for name, text in texts.options),
+    )
+    problems = rendering.problems
+    if not problems and (problem := _probe_problem(probe)):
+        problems.append(Diagnostic(texts.texts[0].where, "P210", *problem))
+    if problems:
+        raise _refused_for(device, problems)
     return probe
+
+
+def _refused_for(device: str, problems: Sequence[Diagnostic]) -> PlanError:
+    """The error with what is wrong; `device` is whose variables were in place, "" for all."""
+    prefix = f"for device `{device}`: " if device else ""
+    found = [replace(each, message=prefix + each.message) for each in problems]
+    first = found[0]
+    return PlanError(
+        first.message, hint=first.hint, where=first.where, code=first.code, diagnostics=found
+    )
 
 
 def _probe_problem(probe: Probe) -> tuple[str, str] | None:
@@ -160,13 +228,6 @@ def _probe_problem(probe: Probe) -> tuple[str, str] | None:
             return f"`host` is a name or an address, not `{probe.host}`", ""
         case _:
             return None
-
-
-def _for_device(error: PlanError, device: str) -> PlanError:
-    message = f"for device `{device}`: {error.message}"
-    found = error.diagnostics[0]
-    diagnostic = Diagnostic(found.where, found.code, message, found.hint)
-    return PlanError(message, hint=error.hint, where=error.where, diagnostics=[diagnostic])
 
 
 def _as_written(texts: ProbeText) -> Probe:

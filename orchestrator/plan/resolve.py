@@ -16,9 +16,10 @@ from orchestrator.errors import Diagnostic, PlanError
 from orchestrator.plan.confirm import timeouts_of
 from orchestrator.plan.eligible import eligible_devices, planned_device
 from orchestrator.plan.fit import check_fleet
+from orchestrator.plan.missing_checks import missing_checks
 from orchestrator.plan.model import GateText, Plan, Text
 from orchestrator.plan.powered import check_power
-from orchestrator.plan.render_text import plan_variables, rendered, resolved_probes
+from orchestrator.plan.render_text import plan_variables, refused, rendered, resolved_probes
 from orchestrator.plan.resolve_waves import Findings, resolve_waves
 from orchestrator.plan.resolved import Gate, PlannedArtifact, ResolvedPlan, Skipped
 from orchestrator.plan.survey import Surveyed
@@ -69,9 +70,10 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
     names = frozenset(device.id for device in devices)
     waves, warnings = resolve_waves(plan, eligible, claims, seed, Findings(problems, names))
     warnings += check_fleet(plan, eligible, problems)
+    warnings += missing_checks(gates, eligible, survey or {})
     problems += check_power(plan, gates, waves, eligible)
     if problems:
-        raise _refused(plan, problems)
+        raise refused(plan, problems)
     order, controls = plan.order, plan.controls
     return ResolvedPlan(
         name=plan.name,
@@ -207,15 +209,6 @@ def _gate(
 
 def _text(text: Text | None) -> str | None:
     return None if text is None else text.text
-
-
-def _refused(plan: Plan, problems: Sequence[Diagnostic]) -> PlanError:
-    first = problems[0]
-    counted = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    message = f"`{plan.file}` has {counted} with these devices and variables"
-    return PlanError(
-        message, hint=first.hint, where=first.where, code=first.code, diagnostics=problems
-    )
 
 
 def _shown(found: Diagnostic) -> str:

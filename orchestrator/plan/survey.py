@@ -12,7 +12,8 @@ class Surveyed:
     """One device's answer, or why there is none.
 
     `artifact` and `manifest` are what it runs now ("" where it runs nothing of ours);
-    `keeps_previous` whether the update module for the planned artifact can go back after commit.
+    `has_module` whether it has the update module for the planned artifact, and `keeps_previous`
+    whether that one can go back after commit. `checks` are the health checks it has by name.
     `controller` is the one that it serves, "" while it serves none.
     `reason` is not OK where there is no such answer; `detail` is untrusted text.
     """
@@ -22,7 +23,9 @@ class Surveyed:
     device_type: str = ""
     artifact: str = ""
     manifest: str = ""
+    has_module: bool = True
     keeps_previous: bool = True
+    checks: frozenset[str] = frozenset()
     controller: str = ""
     reason: Reason = Reason.OK
     detail: str = ""

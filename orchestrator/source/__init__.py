@@ -1,5 +1,6 @@
 """Strict YAML with positions, shared by plans and inventories."""
 
+from orchestrator.source.addresses import is_ipv6
 from orchestrator.source.load import Document, load_yaml
 from orchestrator.source.node import (
     Entry,
@@ -13,7 +14,7 @@ from orchestrator.source.node import (
 )
 from orchestrator.source.policy import INVENTORY_POLICY, PLAN_POLICY, Policy
 from orchestrator.source.suggest import closest, did_you_mean, quoted
-from orchestrator.source.text import SourceText, excerpt
+from orchestrator.source.text import SourceText, excerpt, shown
 
 __all__ = [
     "INVENTORY_POLICY",
@@ -31,7 +32,9 @@ __all__ = [
     "closest",
     "did_you_mean",
     "excerpt",
+    "is_ipv6",
     "load_yaml",
     "quoted",
+    "shown",
     "to_plain",
 ]

@@ -108,3 +108,9 @@ def displayable(text: str) -> str:
         char if char.isprintable() or char in "\t\u00a0" else f"\\u{{{ord(char):04x}}}"
         for char in text
     )
+
+
+def shown(text: str) -> str:
+    """The text for a message: printable ASCII, at most 60 characters."""
+    escaped = text.encode("unicode_escape").decode("ascii")
+    return escaped if len(escaped) <= 60 else escaped[:57] + "..."  # noqa: PLR2004

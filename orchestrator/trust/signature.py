@@ -66,7 +66,7 @@ def verify_manifest(
     """
     if not keys:
         message = "there is no key to verify the artifact with"
-        hint = "name the public key of whoever signs your releases"
+        hint = "name one with `--key PUB`, or `trusted_keys` in your own configuration"
         raise refuse(TrustRule.NO_KEY, message, hint=hint)
     if not signature:
         message = "the artifact is not signed"

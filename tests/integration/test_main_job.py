@@ -82,7 +82,7 @@ def test_unsigned_artifact_is_refused_before_any_device_is_contacted(project: Pr
 
     done = project.apply(plan, code=1)
 
-    assert "T120" in done.stderr
+    assert "T111" in done.stderr
     assert transactions(project) == before
 
 

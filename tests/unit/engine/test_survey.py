@@ -40,6 +40,7 @@ def test_each_device_says_what_it_runs():
     assert sorted(seen) == list(IDS)
     assert found[IDS[0]].manifest == old_release().manifest
     assert (found[IDS[0]].device_type, found[IDS[0]].keeps_previous) == ("sim", True)
+    assert (found[IDS[0]].has_module, found[IDS[0]].checks) == (True, {"service"})
 
 
 def test_survey_changes_nothing():
@@ -106,3 +107,29 @@ def test_nothing_active_is_empty_text():
     found = surveyed(Reply(0, lines), "directory")
 
     assert (found.artifact, found.manifest, found.keeps_previous) == ("", "", False)
+
+
+@pytest.mark.parametrize(
+    ("modules", "expected"),
+    [
+        (("directory+keeps-previous",), (True, True)),
+        (("script", "directory"), (True, False)),
+        (("script+keeps-previous",), (False, False)),
+        (("directory2", "Directory"), (False, False)),
+        ((), (False, False)),
+    ],
+)
+def test_device_has_the_update_modules_that_it_names(modules, expected):
+    lines = (("state", "idle"), ("helper", "1.1.0"), *(("module", name) for name in modules))
+
+    found = surveyed(Reply(0, lines), "directory")
+
+    assert (found.has_module, found.keeps_previous) == expected
+
+
+def test_only_names_that_a_plan_could_write_are_kept_of_checks():
+    checks = [("health-check", name) for name in ("svc", "a b", "../x", "", "\x1b[31m", "x" * 99)]
+
+    found = surveyed(Reply(0, (("state", "idle"), ("helper", "1.1.0"), *checks)), "directory")
+
+    assert found.checks == {"svc"}

@@ -186,6 +186,15 @@ def test_names_of_gates_are_unique(findings: Check) -> None:
     assert [each.code for each in found] == ["P114"]
 
 
+def test_name_of_a_gate_that_is_refused_itself_is_taken_too(findings: Check) -> None:
+    refused = f"{{name: g, check: svc, count: -1, {OK}}}"
+    again = f"{{name: g, check: svc, interval: soon, {OK}}}"
+
+    found = findings(f"waves: [rest]\ngates: [{refused}, {again}]\n")
+
+    assert [each.code for each in found] == ["P104", "P114", "P108"]
+
+
 def test_gates_have_an_upper_limit(findings: Check) -> None:
     gate = f"{{name: g, check: svc, {OK}}},"
 

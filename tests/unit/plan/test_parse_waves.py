@@ -116,3 +116,15 @@ def test_sum_of_shares_is_reported_at_the_wave_that_exceeds(findings: Check) -> 
     (error,) = [each for each in found if each.code == "P203"]
     assert (error.where.line, error.where.column) == (8, 26)
     assert error.excerpt == "  - {name: rest,   size: 50%}"
+
+
+def test_name_of_a_wave_that_is_refused_itself_is_taken_too(findings: Check) -> None:
+    first, second = "{name: a, size: 0%}", "{name: a, size: many}"
+
+    found = findings(f"waves: [{first}, {second}, rest]\n")
+
+    assert [each.code for each in found if each.severity is Severity.ERROR] == [
+        "P111",
+        "P114",
+        "P111",
+    ]

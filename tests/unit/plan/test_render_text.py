@@ -7,7 +7,7 @@ import pytest
 from orchestrator.device.model import DeviceId
 from orchestrator.errors import PlanError
 from orchestrator.plan.model import Plan
-from orchestrator.plan.render_text import refuse_unused, rendered_artifact, rendered_hosts
+from orchestrator.plan.render_text import check_variables, rendered_artifact, rendered_hosts
 from orchestrator.plan.resolved import Probe, ProbeKind, ResolvedPlan
 
 Parse = Callable[[str], Plan]
@@ -154,20 +154,58 @@ def test_variable_of_another_kind_is_refused(plan: Parse, resolve: Resolve) -> N
 
 @pytest.mark.parametrize("name", ["group", "version"])
 def test_a_variable_that_is_set_or_read_may_be_given(full: Plan, name: str) -> None:
-    refuse_unused(full, {name: "x"})
+    check_variables(full, {name: "x"})
 
 
 @pytest.mark.parametrize(
     ("name", "guess"), [("verson", "`version`"), ("a b", ""), ("__class__", "")]
 )
 def test_a_variable_that_nobody_reads_is_refused(full: Plan, name: str, guess: str) -> None:
-    with pytest.raises(PlanError, match="sets nothing in this plan") as refused:
-        refuse_unused(full, {name: "x"})
+    with pytest.raises(PlanError) as refused:
+        check_variables(full, {name: "x"})
 
-    assert guess in refused.value.message
+    (found,) = refused.value.diagnostics
+    assert (found.code, "sets nothing in this plan" in found.message) == ("P211", True)
+    assert guess in found.message
 
 
 def test_a_variable_that_a_probe_reads_may_be_given(plan: Parse) -> None:
     read = gate(plan, 'http: {url: "http://h/{{ site }}"}, success_when: result.status == 200')
 
-    refuse_unused(read, {"site": "ber"})
+    check_variables(read, {"site": "ber"})
+
+
+def test_texts_of_all_devices_and_unused_variables_are_refused_at_once(plan: Parse) -> None:
+    read = plan(
+        """\
+        release: "{{ nowhere }}"
+        order: {seed: "{{ neither }}"}
+        waves: [{size: 1, hosts: "{{ lab }}"}, rest]
+        gates:
+          - {name: a, http: {url: "http://{{ host }}/"}, success_when: result.status == 200}
+          - {name: b, command: ["{{ x }}", "{{ y }}"], stage: wave, success_when: result.exit == 0}
+          - {name: c, check: "{{ per_device }}", success_when: result.exit == 0}
+        """
+    )
+
+    with pytest.raises(PlanError) as refused:
+        check_variables(read, {"nowhre": "1"})
+
+    found = [(each.where.line, each.code) for each in refused.value.diagnostics]
+    assert found == [(1, "P211"), (5, "P210"), (6, "P210"), (7, "P210"), (9, "P210"), (10, "P210")]
+
+
+def test_all_texts_of_a_gate_are_refused_at_once(plan: Parse) -> None:
+    read = gate(
+        plan,
+        'command: ["{{ a }}", "{{ list }}"], success_when: result.exit == 0',
+        "waves: [rest]\nvars: {a: '', list: []}\n",
+    )
+
+    with pytest.raises(PlanError) as refused:
+        check_variables(read, {})
+
+    assert [each.message for each in refused.value.diagnostics] == [
+        "the text is empty once its variables are in place",
+        "a list is no text",
+    ]

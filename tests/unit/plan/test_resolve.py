@@ -104,6 +104,19 @@ def test_device_without_a_type_is_incompatible(plan: Parse, resolve: Resolve) ->
     assert resolved.skipped[0].detail == "no device type, the artifact is for `pi4`"
 
 
+def test_device_without_the_update_module_is_incompatible(plan: Parse, resolve: Resolve) -> None:
+    survey = {
+        DeviceId("gw-0"): Surveyed(reachable=True, device_type="pi4", has_module=False),
+        DeviceId("gw-1"): FINE,
+    }
+
+    resolved = resolve(plan("waves: [rest]\n" + GATES), 2, survey=survey)
+
+    (skipped,) = resolved.skipped
+    assert (skipped.device, skipped.reason) == ("gw-0", Reason.INCOMPATIBLE)
+    assert skipped.detail == "it has no update module `directory`, which the artifact is for"
+
+
 def test_device_keeps_what_it_answered(plan: Parse, resolve: Resolve) -> None:
     answer = Surveyed(
         reachable=True, device_type="pi4", artifact="x", manifest="3" * 64, keeps_previous=False
