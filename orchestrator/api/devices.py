@@ -11,7 +11,7 @@ from orchestrator.api.stores import open_state
 from orchestrator.api.values import DeviceAnswer, Settings, Source
 from orchestrator.device.protocol import PROTOCOL, Reply, Request, Verb
 from orchestrator.device.reason import Reason
-from orchestrator.errors import DeviceError
+from orchestrator.errors import DeviceError, PlanError
 
 if TYPE_CHECKING:
     from orchestrator.device.model import Device
@@ -56,19 +56,21 @@ async def device_check(
 
 
 async def device_adopt(
-    settings: Settings, pattern: str, source: Source, on_answer: OnAnswer
+    settings: Settings, pattern: str, source: Source, on_answer: OnAnswer, component: str
 ) -> tuple[DeviceAnswer, ...]:
-    """Makes devices serve this project's controller instead of another, or of a lost store.
+    """Makes a component of devices serve this project's controller instead of another, or of a lost store.
 
     Nothing else changes on them. The newest epoch is used, not a new one: a rollout of ours that
     is under way goes on.
 
     Raises:
-        PlanError: inventory or pattern are wrong.
+        PlanError: inventory, pattern or component are wrong.
         StoreError: the state store cannot be opened.
     """
-    from orchestrator.plan.resolved import COMPONENT_DEFAULT
+    from orchestrator.plan.resolved import component_problem
 
+    if problem := component_problem(component):
+        raise PlanError(problem[0], hint=problem[1], code="P110")
     async with open_state(settings) as store:
         owner = {"controller": store.controller_id(), "epoch": str(await store.last_epoch())}
 
@@ -77,7 +79,7 @@ async def device_adopt(
             return DeviceAnswer(device.id, False, reply.reason, reply.detail)
         return DeviceAnswer(device.id, True, Reason.OK, "", {"controller": owner["controller"]})
 
-    request = Request(Verb.ADOPT, {**owner, "component": COMPONENT_DEFAULT})
+    request = Request(Verb.ADOPT, {**owner, "component": component})
     return await _ask_all(settings, pattern, source, on_answer, adopted, request)
 
 

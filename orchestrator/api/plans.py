@@ -99,7 +99,9 @@ async def _written(
         return _prepared(elder.plan, saved=False, continues=elder.rollout_id)
     survey = None
     if not request.offline:
-        found = await survey_devices(settings, new, artifact.payload_type, on_survey)
+        found = await survey_devices(
+            settings, new, plan.component, artifact.payload_type, on_survey
+        )
         survey = await _without_foreign(settings, found)
     resolved = resolve_plan(
         plan,
@@ -146,7 +148,11 @@ async def _saved(settings: Settings, request: PlanRequest, data: bytes) -> Prepa
 
 
 async def survey_devices(
-    settings: Settings, devices: Sequence[Device], payload_type: str, on_survey: OnSurvey
+    settings: Settings,
+    devices: Sequence[Device],
+    component: str,
+    payload_type: str,
+    on_survey: OnSurvey,
 ) -> Mapping[DeviceId, Surveyed]:
     """What devices answer, read-only."""
     from orchestrator.engine.survey import survey
@@ -162,6 +168,7 @@ async def survey_devices(
         return await survey(
             transport,
             devices,
+            component=component,
             payload_type=payload_type,
             connect_s=SURVEY_CONNECT_S,
             parallel=settings.connections_max,

@@ -176,6 +176,7 @@ def release(
     "adopt",
     examples="""
 rollout device adopt all --yes
+rollout device adopt gateways --component modem
 """,
 )
 def adopt(
@@ -183,6 +184,9 @@ def adopt(
     *,
     common: Common,
     source: SourceOptions,
+    component: Annotated[
+        str, typer.Option("--component", metavar="NAME", help="Part of the device.")
+    ] = "main",
     yes: YesOption = False,
     format: FormatOption = Format.TEXT,  # noqa: A002
 ) -> int:
@@ -192,7 +196,9 @@ def adopt(
     names = api.hosts(session.settings, pattern, chosen)
     confirm_devices(session, "Adopt", len(names), yes=yes)
     return _ask_all(
-        session, format, lambda on: api.device_adopt(session.settings, pattern, chosen, on)
+        session,
+        format,
+        lambda on: api.device_adopt(session.settings, pattern, chosen, on, component),
     )
 
 

@@ -14,6 +14,7 @@ from orchestrator.engine.ports import Transport
 from orchestrator.engine.replies import outcome_of
 from orchestrator.errors import DeviceError
 from orchestrator.plan.parse_check import CHECK_NAME
+from orchestrator.plan.resolved import COMPONENT_DEFAULT
 from orchestrator.plan.survey import Surveyed
 
 KEEPS_PREVIOUS = "+keeps-previous"
@@ -26,13 +27,14 @@ _NOT_REACHED = frozenset({
 _NOT_PERMANENT = frozenset({"probation", "confirmed"})  # states of a transaction
 
 
-async def survey(
+async def survey(  # noqa: PLR0913  what is asked of whom, and how patiently
     transport: Transport,
     devices: Iterable[Device],
     *,
     connect_s: float,
     parallel: int,
     payload_type: str,
+    component: str = COMPONENT_DEFAULT,
     on_progress: Callable[[DeviceId, Surveyed], None] = lambda _device, _found: None,
 ) -> Mapping[DeviceId, Surveyed]:
     """What each device answered, in the order of `devices`.
@@ -43,15 +45,17 @@ async def survey(
         connect_s: deadline of a connection; the answer has a deadline of its own.
         parallel: how many devices are asked at once.
         payload_type: of the planned artifact; tells whether its module can go back (R17).
+        component: the part of the device that the plan is about.
         on_progress: called as answers come in.
     """
     asked = tuple(devices)
+    request = Request(Verb.FACTS, {"component": component})
     found: dict[DeviceId, Surveyed] = {}
     waiting = iter(asked)
 
     async def worker() -> None:
         for device in waiting:  # shared: each device is taken by one worker
-            found[device.id] = await _ask(transport, device, connect_s, payload_type)
+            found[device.id] = await _ask(transport, device, connect_s, payload_type, request)
             on_progress(device.id, found[device.id])
 
     async with asyncio.TaskGroup() as group:
@@ -61,12 +65,12 @@ async def survey(
 
 
 async def _ask(
-    transport: Transport, device: Device, connect_s: float, payload_type: str
+    transport: Transport, device: Device, connect_s: float, payload_type: str, request: Request
 ) -> Surveyed:
     try:
         session = await transport.open(device, deadline_s=connect_s)
         try:
-            reply = await session.ask(Request(Verb.FACTS), deadline_s=REPLY_S)
+            reply = await session.ask(request, deadline_s=REPLY_S)
         finally:
             await session.close()
         return surveyed(reply, payload_type)

@@ -35,6 +35,7 @@ PLAN = Section(
         "hosts": REQUIRED,
         "artifact": REQUIRED,
         "vars": "`{}`",
+        "component": "`main`",
         "requires": "`[]`",
         "become": NONE,
         "order": "`hash`",

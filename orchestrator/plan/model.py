@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from orchestrator.errors import Diagnostic, Where
 from orchestrator.plan.resolved import (
+    COMPONENT_DEFAULT,
     OFFLINE_FOR_S_DEFAULT,
     PRIORITY_DEFAULT,
     Approval,
@@ -229,6 +230,7 @@ class Plan:
     waves: tuple[Wave, ...]
     release: Text | None = None
     variables: Mapping[str, object] = field(default_factory=dict)
+    component: str = COMPONENT_DEFAULT
     become: str | None = None
     limits: Limits = Limits()
     order: OrderText = OrderText()

@@ -16,12 +16,14 @@ from orchestrator.plan.parse_order import read_order
 from orchestrator.plan.parse_waves import read_limits, read_waves
 from orchestrator.plan.reader import Fields, Reader
 from orchestrator.plan.resolved import (
+    COMPONENT_DEFAULT,
     OfflinePolicy,
     OnFailure,
     Retries,
     Rollback,
     RollbackOrder,
     RollbackScope,
+    component_problem,
 )
 from orchestrator.plan.template import is_template
 from orchestrator.source import (
@@ -119,6 +121,7 @@ def _plan(reader: Reader, root: Node, file: str) -> Plan | None:
         waves=read_waves(reader, fields.get("waves")),
         release=reader.template(fields.get("release"), "release"),
         variables=_variables(reader, fields.get("vars")),
+        component=_component(reader, fields.get("component")) or COMPONENT_DEFAULT,
         become=_become(reader, fields.get("become")),
         limits=read_limits(reader, fields),
         order=read_order(reader, fields),
@@ -146,6 +149,16 @@ def _schema(reader: Reader, node: Node | None) -> None:
         shown = f"`{node.text}`" if isinstance(node, ScalarNode) else node.kind
         message = f"`schema` is {language.SCHEMA_VERSION} in this version, not {shown}"
         reader.error(node.where, "P105", message, f"write `schema: {language.SCHEMA_VERSION}`")
+
+
+def _component(reader: Reader, node: Node | None) -> str | None:
+    text = reader.text(node, "component")
+    if text is None:
+        return None
+    if problem := component_problem(text.text):
+        reader.error(text.where, "P110", *problem)
+        return None
+    return text.text
 
 
 def _become(reader: Reader, node: Node | None) -> str | None:

@@ -112,6 +112,7 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
         priority=controls.priority,
         on_conflict=controls.on_conflict,
         hooks=controls.hooks,
+        component=plan.component,
         become=plan.become,
         warnings=(*(_shown(found) for found in plan.warnings), *warnings),
     )

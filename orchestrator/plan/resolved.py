@@ -11,6 +11,7 @@ Laws:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -102,7 +103,16 @@ __all__ = [
 # the whole language, `inventory` and `choice_sha256`.
 FORMAT_VERSION = "1.1"
 COMPONENT_DEFAULT = "main"
+_COMPONENT = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 OFFLINE_FOR_S_DEFAULT = 14 * 86400.0
+
+
+def component_problem(name: str) -> tuple[str, str] | None:
+    """What is wrong with the name of a component, with a hint."""
+    if _COMPONENT.fullmatch(name):
+        return None
+    hint = "lower-case letters, digits and `-`, at most 32, as `modem`"
+    return f"`component` names a part of the device, not `{name}`", hint
 
 
 @dataclass(frozen=True, slots=True)

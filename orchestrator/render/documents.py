@@ -89,6 +89,7 @@ def preview_document(preview: Preview, digest: str) -> dict[str, object]:
         "plan": {
             "name": plan.name,
             "release": plan.release,
+            "component": plan.component,
             "file": plan.plan_file,
             "sha256": plan.plan_sha256,
             "seed": plan.seed,

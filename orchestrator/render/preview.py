@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from orchestrator.device.reason import Reason
 from orchestrator.plan.preview import Preview, WavePreview
-from orchestrator.plan.resolved import Order
+from orchestrator.plan.resolved import COMPONENT_DEFAULT, Order
 from orchestrator.render.gate_lines import gate_lines
 from orchestrator.render.limit_lines import labelled, limit_lines, percent
 from orchestrator.render.names import fold_line
@@ -69,6 +69,7 @@ def _head(preview: Preview, digest: str, look: Look) -> list[str]:
     if artifact.signed_by:
         signed = f"signed by {escape(artifact.signed_by)} {look.sign(Symbol.DONE)}"
     types = ", ".join(escape(kind, limit=40) for kind in artifact.device_types)
+    part = "" if plan.component == COMPONENT_DEFAULT else f", component {escape(plan.component)}"
     size = format_size(artifact.size_bytes)
     lines = labelled(
         "Plan", f"{name}{release} ({escape(plan.plan_file)}), {_short(digest, look)}", look
@@ -76,7 +77,7 @@ def _head(preview: Preview, digest: str, look: Look) -> list[str]:
     lines += labelled(
         "Artifact",
         f"{escape(artifact.name)}, {size}, {_short(artifact.sha256, look)}, {signed}; "
-        f"{escape(artifact.payload_type, limit=40)} for {types}",
+        f"{escape(artifact.payload_type, limit=40)} for {types}{part}",
         look,
     )
     lines += labelled("Now", _current(preview, look), look)

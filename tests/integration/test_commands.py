@@ -102,6 +102,26 @@ def test_devices_answer_as_text_and_data(fleet, capsys) -> None:
     assert "device-type" in run(capsys, "device facts lab-02")[1]
 
 
+def test_component_has_a_version_of_its_own(applied, fleet, capsys) -> None:
+    words = "artifact build directory 1.0 --dest /opt/modem -n modem-7.3 -t lab -o modem.mender"
+    assert run(capsys, f"{words} --key release.key")[0] == 0
+    plan = PLAN.replace("name: app", "name: modem\ncomponent: modem", 1)
+    plan = plan.replace("./app-{version}.mender", "./modem.mender")
+    (fleet / "modem.yml").write_text(plan.format(on_failure="rollback"))
+
+    first = json.loads(run(capsys, "preview modem.yml --format json")[1])
+    done = run(capsys, "apply modem.yml --yes -q")
+    modem = json.loads(run(capsys, "preview modem.yml --format json")[1])
+    main = json.loads(run(capsys, "preview app-1.0.yml --format json")[1])
+
+    assert done[0] == ExitCode.DONE
+    assert [one["plan"]["component"] for one in (first, modem, main)] == ["modem", "modem", "main"]
+    assert [one["counts"]["update"] for one in (first, modem, main)] == [3, 0, 0]
+    assert "for lab, component modem" in run(capsys, "preview modem.yml")[1]
+    assert run(capsys, "device adopt lab --yes --component ../x")[0] == ExitCode.REFUSED
+    assert run(capsys, "device adopt lab --yes --component modem")[0] == ExitCode.DONE
+
+
 def test_devices_of_another_controller_are_left_out_until_they_are_adopted(applied, capsys) -> None:
     other = "--state other.db"
 

@@ -16,7 +16,7 @@ from orchestrator.device.model import DeviceId
 from orchestrator.engine.loop import Ended, Engine, Job, Pace, Ports
 from orchestrator.engine.ports import Sample
 from orchestrator.plan.digest import digest_of, to_json
-from orchestrator.plan.resolved import COMPONENT_DEFAULT, Probe, ResolvedPlan
+from orchestrator.plan.resolved import Probe, ResolvedPlan
 from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked
 from orchestrator.rollout.machine import Rollout
 from orchestrator.testing.clock import VirtualClock
@@ -37,6 +37,7 @@ name: modem-fw
 hosts: {hosts}
 artifact: releases/{artifact}.mender
 release: "{release}"
+component: modem
 max_failures: 10
 waves: [rest]
 gates:
@@ -54,10 +55,10 @@ def site_of(device: str) -> str:
     return "berlin" if number <= 200 else "lisbon" if number <= 300 else "denver"
 
 
-def simulated(plan: ResolvedPlan, *, component: str = COMPONENT_DEFAULT) -> ResolvedPlan:
+def simulated(plan: ResolvedPlan) -> ResolvedPlan:
     """The plan with an artifact of that name in the form that simulated devices check."""
     artifact = replace(SimulatedArtifact.of(plan.artifact.name).planned(), path=plan.artifact.path)
-    return replace(plan, artifact=artifact, component=component)
+    return replace(plan, artifact=artifact)
 
 
 async def plan_of_modems(
@@ -67,7 +68,7 @@ async def plan_of_modems(
     artifact = f"modem-{release}"
     project.release(artifact)
     text = MODEM_PLAN.format(hosts=hosts, artifact=artifact, release=release)
-    return simulated(await project.written(f"{artifact}.yml", text), component="modem")
+    return simulated(await project.written(f"{artifact}.yml", text))
 
 
 class Monitoring:

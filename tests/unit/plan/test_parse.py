@@ -368,6 +368,9 @@ def test_files_that_hold_no_plan(text: str, codes: list[str]) -> None:
         ("hosts: &a all", "Y113"),
         ("hosts: !!str all", "Y116"),
         ("hosts: {{ all }}", "Y117"),
+        ("component: Modem", "P110"),
+        ("component: ../x", "P110"),
+        ("component: [modem]", "P101"),
     ],
 )
 def test_value_is_refused(written: str, code: str) -> None:
