@@ -256,7 +256,8 @@ class Engine:
     def _is_over(self, rollout: Rollout) -> bool:
         if rollout.is_terminal:
             return True
-        if rollout.is_resting and not (self._job.stays and rollout.is_waiting):
+        stays = rollout.is_measuring or (self._job.stays and rollout.is_waiting)
+        if rollout.is_resting and not stays:
             return True
         if self._job.leaves_soaks and rollout.is_soaking:
             return True

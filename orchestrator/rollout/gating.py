@@ -1,8 +1,10 @@
 """Gates that speak for a wave or for the whole rollout, sampled from the controller.
 
 Laws:
-1. A background gate is sampled until the rollout ends. It halts when it failed, pauses when it
-   is inconclusive, and lets a wave pass only with samples taken inside that wave (R9).
+1. A background gate is sampled until the rollout ends, also when nothing else goes on: an engine
+   that comes only now and then takes one sample each time, if it is due. It halts when it failed,
+   pauses when it is inconclusive, and lets a wave pass only with samples taken inside that wave
+   (R9).
 2. A stretch of soak without a sample longer than twice the interval does not count (R10). What
    was missed is asked for where the source remembers (`missed`).
 3. A gate on a dry run is sampled and journalled, and decides nothing.
@@ -47,6 +49,15 @@ def is_wave_gate(gate: Gate, wave: str, stage: Stage = Stage.WAVE) -> bool:
 def _schedule(led: Ledger, record: GateRecord, at: float) -> None:
     record.due_at = at
     led.set_timer(f"{GATE_TIMER}{record.index}", at)
+
+
+def is_measuring(led: Ledger) -> bool:
+    """Whether a sample of a background gate is due now, or being taken."""
+    return any(
+        record.in_flight or (record.due_at is not None and record.due_at <= led.now)
+        for record in led.gates
+        if is_background(led.plan.gates[record.index])
+    )
 
 
 def gate_woke(led: Ledger, index: int) -> None:

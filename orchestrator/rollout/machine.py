@@ -259,6 +259,12 @@ class Rollout:
         return led.state is RolloutState.HALTED or self._waits
 
     @property
+    def is_measuring(self) -> bool:
+        """A background gate is about to speak; once it is halted nobody waits for that."""
+        led = self._led
+        return led.state is not RolloutState.HALTED and gating.is_measuring(led)
+
+    @property
     def is_waiting(self) -> bool:
         """It rests, and goes on by itself: at its time, or with an approval."""
         led = self._led

@@ -84,6 +84,25 @@ def test_engine_that_is_told_to_stay_goes_on_with_the_approval(where):
     assert took_s < 1.0
 
 
+def test_each_tick_samples_background_gates_once_while_all_else_waits():
+    """An alert that fires before the approval is given stops the rollout before it goes on."""
+
+    async def work():
+        world = make_world(wave=Approval(1), gates=(WATCHED,))
+        ends = [await engine(world).run()]
+        world.prober.answers["http://h/"] = {"value": 2}
+        await world.clock.sleep(3600.0)
+        sampled = world.prober.samples
+        ends.append(await engine(world).run())
+        return ends, world.prober.samples - sampled
+
+    ends, samples = run_virtual(work())
+
+    assert [one.exit_code for one in ends] == [ExitCode.WAITING, ExitCode.HALTED]
+    assert samples == 1
+    assert list(ends[1].rollout.ledger.causes) == ["gate"]
+
+
 @pytest.mark.parametrize(
     ("gates", "expected"), [((), ExitCode.WAITING), ((WATCHED,), ExitCode.DONE)]
 )
