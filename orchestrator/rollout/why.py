@@ -161,14 +161,21 @@ def _of_wave(led: Ledger, rec: DeviceRecord, now: float) -> Iterator[Wait]:
         yield Wait("preflight", wave.name)
     if (closed := led.hours.start(rec.id, now)) is not None:
         yield Wait("hours", closed.zone, closed.until_at)
+    yield from _of_those_at_work(led, rec)
+    is_full = led.at_work_beside(wave) >= wave.plan.max_parallel
+    if not is_full and wave.ahead >= slots.AHEAD_FACTOR * wave.bound:
+        yield Wait("ahead", f"{wave.ahead} others are being prepared")
+    yield from _of_rate(led, now)
+
+
+def _of_those_at_work(led: Ledger, rec: DeviceRecord) -> Iterator[Wait]:
+    """Limits of how many may be at work at once."""
+    wave = led.wave_of(rec)
     if (slot := led.slots.full(rec.id, was_away=slots.was_away(led, rec))) is not None:
         limit = led.plan.max_parallel_per[slot[0]]
         yield Wait("slots", f"all {limit} of {slot[0]} `{slot[1]}` are taken")
     if (at_work := led.at_work_beside(wave)) >= wave.plan.max_parallel:
         yield Wait("parallel", f"{at_work} of {wave.plan.max_parallel} are at work")
-    elif wave.ahead >= slots.AHEAD_FACTOR * wave.bound:
-        yield Wait("ahead", f"{wave.ahead} others are being prepared")
-    yield from _of_rate(led, now)
 
 
 def _of_rate(led: Ledger, now: float) -> Iterator[Wait]:
@@ -187,6 +194,8 @@ def _for_the_go(led: Ledger, rec: DeviceRecord, now: float) -> Iterator[Wait]:
         yield from _of_rollout(led, now)
     if (closed := led.hours.change(rec.id, now)) is not None:
         yield Wait("hours", closed.zone, closed.until_at)
+    elif rec.state is DeviceState.BLOCKED:  # it takes a slot when it is changed
+        yield from _of_those_at_work(led, rec)
     if wave.unproven >= wave.bound:
         yield Wait("bound", _bound_text(wave))
 

@@ -105,6 +105,25 @@ def test_a_device_waits_for_a_slot_of_its_label():
     assert waits(rollout, B) == [("slots", None)]
 
 
+def test_a_device_staged_ahead_waits_for_a_slot_once_its_hours_have_come():
+    schedule = Schedule(windows=(WINDOW,), stage_outside_window=True)
+    plan = hand(canary=(A, B), max_parallel_per={"site": 1}, schedule=schedule).plan
+    labelled = {
+        device: dataclasses.replace(planned, labels={"site": "a"})
+        for device, planned in plan.devices.items()
+    }
+    rollout = Hand(dataclasses.replace(plan, devices=labelled))
+    for device in (A, B):
+        rollout.ready(device)
+        rollout.report(device)
+    ahead = waits(rollout, B)
+
+    rollout.tick(7200.0)
+
+    assert ahead == [("hours", 7200.0)]
+    assert ("slots", None) in waits(rollout, B)
+
+
 def test_a_device_waits_for_the_limit_of_its_wave():
     rollout = hand(canary=(A, B, C))
 
