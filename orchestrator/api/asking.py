@@ -20,6 +20,7 @@ from orchestrator.api.owners import is_gone, person, this_process
 from orchestrator.api.people import roles_of
 from orchestrator.api.stored import (
     digest_of_stored,
+    engine_of,
     load_stored,
     plan_of,
     restored,
@@ -129,12 +130,7 @@ async def _find(settings: Settings, store: SqlStore, rollout_id: str) -> _Found:
     before = await store.requests(rollout_id, after=rollout.ledger.last_request)
     now = time.time()
     rollout.apply_all(replace(vouch(settings, one, now=now), at=now) for one in before)
-    return _Found(stored, rollout.plan, rollout, await _engine(store, rollout_id))
-
-
-async def _engine(store: SqlStore, rollout_id: str) -> str:
-    holder = await store.holder(rollout_id, now=time.time())
-    return "" if is_gone(holder) else holder
+    return _Found(stored, rollout.plan, rollout, await engine_of(store, rollout_id))
 
 
 def _event(settings: Settings, found: _Found, request: AskRequest) -> OperatorAsked:
@@ -169,7 +165,7 @@ async def _carry_out(
     """Waits for the engine's answer, or answers where there is none."""
     if found.engine:
         answered = await _engines_answer(store, found, number)
-        if answered is not None or await _engine(store, found.rollout_id):
+        if answered is not None or await engine_of(store, found.rollout_id):
             kind, text = answered or ("", "")
             return await _told(store, found, kind, text)
     if event.ask not in _WITHOUT_DEVICES:
@@ -195,7 +191,7 @@ async def _engines_answer(store: SqlStore, found: _Found, number: int) -> tuple[
                 if kind == "refused":
                     raise PlanError(f"rollout `{found.rollout_id}`: {text}", code="S207")
                 return kind, text
-        if time.monotonic() >= until or not await _engine(store, found.rollout_id):
+        if time.monotonic() >= until or not await engine_of(store, found.rollout_id):
             return None
         await asyncio.sleep(LOOK_S)
 

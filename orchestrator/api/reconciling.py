@@ -77,7 +77,7 @@ async def _advance(
         return Reconciled(rollout_id, name, state, (), ExitCode.DONE, engine="another engine")
     except OrchestratorError as error:
         return Reconciled(rollout_id, name, state, (), error.exit_code, error=error.message)
-    story = finished.story
+    story = finished.status.story
     return Reconciled(rollout_id, name, story.state.value, story.waits_for, finished.exit_code)
 
 

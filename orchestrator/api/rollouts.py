@@ -212,7 +212,8 @@ async def _run(
         around = ended.rollout.ledger.around
         if asked is Ask.ROLLBACK and ended.rollout.is_terminal and around and around.busy:
             raise under_another(around.busy[0])
-        return _finished(rollout_id, ended, asked), ended.rollout.orphans
+        code = ExitCode.INTERRUPTED if ended.stopped else ended.rollout.exit_code_of(asked)
+        return Finished(await status_of(store, rollout_id), code), ended.rollout.orphans
 
 
 async def _drive(engine: Engine, observer: Observer, drain: asyncio.Event) -> Ended:
@@ -234,13 +235,6 @@ async def _drive(engine: Engine, observer: Observer, drain: asyncio.Event) -> En
     except* StoreError as failures:
         raise failures.exceptions[0] from None
     return ended
-
-
-def _finished(rollout_id: str, ended: Ended, asked: Ask | None) -> Finished:
-    from orchestrator.rollout.story import tell
-
-    code = ExitCode.INTERRUPTED if ended.stopped else ended.rollout.exit_code_of(asked)
-    return Finished(rollout_id, tell(ended.rollout), code, interrupted=ended.stopped)
 
 
 class _Watch:

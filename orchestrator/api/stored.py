@@ -31,13 +31,22 @@ async def status_of(store: SqlStore, rollout_id: str) -> Status:
     stored = await load_stored(store, rollout_id)
     plan = plan_of(stored)
     found = restored(stored, plan)
-    holder = await store.holder(rollout_id, now=time.time())
-    owner = "" if is_gone(holder) else holder
+    engine = await engine_of(store, rollout_id)
     frozen = await store.frozen()
     if frozen is not None and not frozen.is_on(time.time()):
         frozen = None
     digest = digest_of_stored(stored)
-    return Status(rollout_id, plan, digest, tell(found), owner, found.returnable, frozen)
+    return Status(rollout_id, plan, digest, tell(found), engine, found.returnable, frozen)
+
+
+async def engine_of(store: SqlStore, rollout_id: str) -> str:
+    """Who drives a rollout now; empty for nobody.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    holder = await store.holder(rollout_id, now=time.time())
+    return "" if is_gone(holder) else holder
 
 
 async def entries_of(

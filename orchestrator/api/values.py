@@ -224,16 +224,6 @@ class Nobody:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """How driving a rollout ended; `interrupted` when it can go on."""
-
-    rollout_id: str
-    story: Story
-    exit_code: ExitCode
-    interrupted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Why:
     """A device's story with its journal lines, oldest first; `now` is UTC seconds."""
 
@@ -266,6 +256,22 @@ class Status:
             for device, own in self.returnable.items()
             if wave in (None, own) and (not devices or device in devices)
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How driving a rollout ended: where it stands now, and with which exit code."""
+
+    status: Status
+    exit_code: ExitCode
+
+
+class Onlooker(Observer, Protocol):
+    """Who watches a rollout that others drive."""
+
+    def stands(self, status: Status) -> None:
+        """Where it stands, what it waits for and who drives it: at first, and after every news."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

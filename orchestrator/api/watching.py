@@ -1,71 +1,179 @@
-"""Looking on at a rollout that another process drives, from any machine on the same store.
+"""Following a rollout that somebody else drives, from any machine on the same store.
 
-Law: it reads. It takes no lease, writes nothing and asks no device; leaving it changes nothing.
+Laws:
+1. Nothing is written and no lease is taken: the rollout does not know that it is watched.
+2. What any process writes is told within a second: entries of the journal and a change of who
+   drives it are looked for every `LOOK_S`.
+3. The story costs a read of every device's row. It is read again when there is news, and for
+   large fleets so seldom that it takes a tenth of the time at most; never later than the end.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from orchestrator.api.stored import entries_of, status_of
+from orchestrator.api.project import read_file
+from orchestrator.api.stored import engine_of, entries_of, status_of
 from orchestrator.api.stores import no_rollouts, open_state, rollout_id_of, state_exists
-from orchestrator.api.values import Finished, Observer, Run, Settings, Status
-from orchestrator.errors import ExitCode
+from orchestrator.api.values import Onlooker, Run, Settings, Status
+from orchestrator.errors import ExitCode, StoreError
 from orchestrator.rollout.states import TERMINAL_ROLLOUT
 
-LOOK_S = 0.25  # with a page of entries, below the second in which all other things are seen
-DRIVER_S = 2.0  # between looks at who drives it: that reads the whole rollout
+if TYPE_CHECKING:
+    from orchestrator.rollout.events import JournalEntry
+    from orchestrator.store.sql import SqlStore
+
+LOOK_S = 0.4  # with the time of a look itself, below the second that is promised
+STORY_SHARE_MAX = 0.1
+_PLAN_SUFFIXES = frozenset({".yml", ".yaml", ".plan"})
 
 
 async def watch(
     settings: Settings,
-    rollout: str | None,
+    what: str | None,
     *,
-    observer: Observer,
-    driven: Callable[[Status], None],
+    onlooker: Onlooker,
     timeout_s: float | None = None,
-) -> Finished:
-    """Hands on what is committed until the rollout is over, or the time is.
+) -> Status:
+    """Follows a rollout until it is over; gives where it stands then.
 
     Args:
         settings: the operator's configuration.
-        rollout: an id, its beginning, or None for the newest.
-        observer: told what happens; `started` has all that happened before.
-        driven: told when an engine began to drive it, or none does any more.
-        timeout_s: ends it before the rollout does; the exit code then says that it waits.
+        what: a rollout's id or its beginning, a plan (its newest rollout), or None for the newest.
+        onlooker: told what happens.
+        timeout_s: for how long it is followed; None: until it is over.
 
     Raises:
         StoreError: there is no such rollout, or the store failed.
+        PlanError: `what` is a plan that cannot be read.
     """
     if not state_exists(settings):
         raise no_rollouts()
-    until = None if timeout_s is None else time.monotonic() + timeout_s
+    end_at = time.monotonic() + (math.inf if timeout_s is None else timeout_s)
     async with open_state(settings) as store:
-        now = await status_of(store, await rollout_id_of(store, rollout))
-        history = await entries_of(store, now.rollout_id)
-        observer.started(
+        watched = _Watched(store, await _meant(store, what), onlooker)
+        await watched.begin()
+        while not watched.is_over and (now := time.monotonic()) < end_at:
+            await asyncio.sleep(min(LOOK_S, end_at - now))
+            await watched.look()
+        return await watched.last()
+
+
+class _Watched:
+    """A rollout, and what the onlooker has been told of it."""
+
+    def __init__(self, store: SqlStore, rollout_id: str, onlooker: Onlooker) -> None:
+        self._store = store
+        self._rollout_id = rollout_id
+        self._onlooker = onlooker
+        self._status: Status | None = None
+        self._seq = 0
+        self._is_stale = True
+        self._read_at = 0.0
+        self._read_s = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, and all of that was told."""
+        return not self._is_stale and self._now.story.state in TERMINAL_ROLLOUT
+
+    async def begin(self) -> None:
+        """Tells what has been so far."""
+        history = await self._news()
+        history += await self._read()
+        now = self._now
+        self._onlooker.started(
             Run(now.rollout_id, now.resolved, now.digest, joined=False, history=history)
         )
-        if now.story.state not in TERMINAL_ROLLOUT:
-            driven(now)
-        last, looked_at = (history[-1].seq if history else 0), time.monotonic()
-        while now.story.state not in TERMINAL_ROLLOUT:
-            if until is not None and time.monotonic() >= until:
-                return Finished(now.rollout_id, now.story, ExitCode.WAITING, interrupted=True)
-            await asyncio.sleep(LOOK_S)
-            entries = await entries_of(store, now.rollout_id, after=last)
-            if entries:
-                last = entries[-1].seq
-                observer.journal(entries)
-            observer.tick(time.time())
-            over = any(entry.type == "rollout_done" for entry in entries)
-            if over or time.monotonic() - looked_at >= DRIVER_S:
-                before, now = now, await status_of(store, now.rollout_id)
-                looked_at = time.monotonic()
-                if before.engine != now.engine and now.story.state not in TERMINAL_ROLLOUT:
-                    driven(now)
-        rest = await entries_of(store, now.rollout_id, after=last)
-        observer.journal(rest)
-        return Finished(now.rollout_id, now.story, now.story.exit_code)
+        self._onlooker.tick(time.time())
+        self._onlooker.stands(now)
+
+    async def look(self) -> None:
+        """Tells what is new."""
+        news = await self._news()
+        if news:
+            self._is_stale = True
+            self._onlooker.journal(news)
+        self._onlooker.tick(time.time())
+        ends = any(entry.type == "rollout_done" for entry in news)
+        engine = await engine_of(self._store, self._rollout_id)
+        if ends or engine != self._now.engine or (self._is_stale and self._has_rested()):
+            await self._tell()
+
+    async def last(self) -> Status:
+        """Where it stands now."""
+        if self._is_stale:
+            await self._tell()
+        return self._now
+
+    @property
+    def _now(self) -> Status:
+        assert self._status is not None, "it was read in the beginning"
+        return self._status
+
+    def _has_rested(self) -> bool:
+        return time.monotonic() - self._read_at >= self._read_s / STORY_SHARE_MAX
+
+    async def _tell(self) -> None:
+        news = await self._read()
+        if news:  # the story may know of them already
+            self._onlooker.journal(news)
+        self._onlooker.stands(self._now)
+
+    async def _read(self) -> tuple[JournalEntry, ...]:
+        """Reads where it stands; gives what came to the journal meanwhile."""
+        begun_at = time.monotonic()
+        self._status = await status_of(self._store, self._rollout_id)
+        self._read_at = time.monotonic()
+        self._read_s = self._read_at - begun_at
+        news = await self._news()
+        self._is_stale = bool(news)
+        return news
+
+    async def _news(self) -> tuple[JournalEntry, ...]:
+        found = await entries_of(self._store, self._rollout_id, after=self._seq)
+        if found:
+            self._seq = found[-1].seq
+        return found
+
+
+async def _meant(store: SqlStore, what: str | None) -> str:
+    """The id of the rollout that is meant.
+
+    Raises:
+        StoreError: there is none.
+        PlanError: the plan cannot be read.
+    """
+    plan_name = None if what is None else _plan_name(what)
+    if plan_name is None:
+        return await rollout_id_of(store, what)
+    found = await store.latest(plan_name)
+    if found is None:
+        error = StoreError(
+            f"no rollout of plan `{what}` was started here yet",
+            hint=f"start one: `rollout apply {what}`",
+        )
+        error.exit_code = ExitCode.REFUSED
+        raise error
+    return found.rollout_id
+
+
+def _plan_name(what: str) -> str | None:
+    """The name of the plan in that file; None where no file can be meant.
+
+    Raises:
+        PlanError: it cannot be read.
+    """
+    from orchestrator.plan.envelope import from_saved, is_saved
+    from orchestrator.plan.parse import parse_plan
+
+    path = Path(what)
+    if path.suffix not in _PLAN_SUFFIXES and not path.is_file():
+        return None
+    data = read_file(path)
+    read = from_saved if is_saved(data) else parse_plan
+    return read(data, file=what).name

@@ -41,7 +41,7 @@ COMMANDS: dict[str, Command] = {
     "preview": Command("preview", "Show what a plan would do; changes nothing."),
     "apply": Command("apply", "Roll a plan out, or go on with its rollout."),
     "status": Command("status", "Show where a rollout stands and why."),
-    "watch": Command("watch", "Look on at a rollout that runs elsewhere."),
+    "watch": Command("watch", "Follow a rollout that another terminal or machine drives."),
     "events": Command("events", "Print a rollout's journal."),
     "pause": Command("pause", "Start no further device until resumed."),
     "resume": Command("resume", "Go on with a paused or halted rollout."),

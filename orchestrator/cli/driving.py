@@ -14,13 +14,15 @@ import typer
 from orchestrator import __version__, api
 from orchestrator.cli.running import drive, wait_for
 from orchestrator.cli.session import Session
+from orchestrator.cli.shown_status import facts_of
 from orchestrator.cli.streams import put, say
 from orchestrator.cli.watching import EventsWriter, LiveView, PlainView, Watchers
 from orchestrator.errors import ExitCode, OrchestratorError
+from orchestrator.render.standing import left
 from orchestrator.render.summary import summary
-from orchestrator.render.text import Look, escape
+from orchestrator.render.text import escape
 from orchestrator.rollout.events import Ask
-from orchestrator.rollout.states import BEFORE_START, RolloutState
+from orchestrator.rollout.states import TERMINAL_ROLLOUT
 
 Work = Callable[[api.Observer, asyncio.Event], Awaitable[api.Finished]]
 
@@ -39,11 +41,12 @@ def watch(session: Session, work: Work, *, events: str | None) -> int:
     view = _view(session)
     with _observers(view, events) as watchers:
         finished = drive(lambda drain: work(watchers, drain), tell=view.tell)
-    return _say_how_it_ended(session, view, finished, events, attended=not finished.interrupted)
+    _say_how_it_is(session, finished.status, finished.exit_code, events)
+    return int(finished.exit_code)
 
 
 def look_on(
-    session: Session, rollout: str | None, *, events: str | None, timeout_s: float | None
+    session: Session, what: str | None, *, events: str | None, timeout_s: float | None
 ) -> int:
     """Shows a rollout that another process drives, with the same views as `watch`.
 
@@ -51,36 +54,19 @@ def look_on(
         OrchestratorError: there is no such rollout, or the events file cannot be opened.
     """
     view = _view(session)
-    attended = False
-
-    def driven(now: api.Status) -> None:
-        nonlocal attended
-        attended = bool(now.engine)
-        view.tell(f"driven by {escape(now.engine)}" if attended else _nobody_drives(now))
-
     try:
         with _observers(view, events) as watchers:
-            finished = wait_for(
-                api.watch(
-                    session.settings, rollout, observer=watchers, driven=driven,
-                    timeout_s=timeout_s,
-                )
-            )  # fmt: skip
+            now = wait_for(
+                api.watch(session.settings, what, onlooker=watchers, timeout_s=timeout_s)
+            )
     except typer.Exit:
-        say("no longer looking on; the rollout goes on without you")
+        if view.status is not None:
+            say(left(facts_of(view.status)))
         raise
-    over = not finished.interrupted
-    return _say_how_it_ended(session, view, finished, events, attended=attended or over)
-
-
-def _nobody_drives(now: api.Status) -> str:
-    """What may be typed: where it was under way, to go on; where it rests, what its story says."""
-    commands = [one for one in now.story.next_commands if f" {now.rollout_id}" in one]
-    commands = [one for one in commands if not one.startswith("rollout status")]
-    if now.story.state not in (*BEFORE_START, RolloutState.PAUSED, RolloutState.HALTED):
-        commands = [f"rollout resume {now.rollout_id}"]
-    typed = " or ".join(f"`{one}`" for one in commands[:2])
-    return "no engine drives it now" + (f"; it goes on with {typed}" if typed else "")
+    if now.story.state not in TERMINAL_ROLLOUT:
+        say(left(facts_of(now)))
+    _say_how_it_is(session, now, now.story.exit_code, events)
+    return int(now.story.exit_code)
 
 
 def _view(session: Session) -> PlainView:
@@ -90,7 +76,7 @@ def _view(session: Session) -> PlainView:
 @contextlib.contextmanager
 def _observers(view: PlainView, events: str | None) -> Iterator[Watchers]:
     with _opened(events) as stream:
-        observers: list[api.Observer] = [view]
+        observers: list[api.Onlooker] = [view]
         if stream is not None:
             observers.append(EventsWriter(stream, __version__))
         try:
@@ -99,23 +85,15 @@ def _observers(view: PlainView, events: str | None) -> Iterator[Watchers]:
             view.close()
 
 
-def _say_how_it_ended(
-    session: Session,
-    view: PlainView,
-    finished: api.Finished,
-    events: str | None,
-    *,
-    attended: bool,
-) -> int:
-    if view.board is not None:
-        view.board.take_story(finished.story)
-        view.board.attended = attended
-        text = "\n".join(summary(view.board, int(finished.exit_code), _look(session, events)))
-        if events == "-":  # stdout belongs to the events
-            say(f"\n{text}")
-        else:
-            put(f"\n{text}\n")
-    return int(finished.exit_code)
+def _say_how_it_is(
+    session: Session, status: api.Status, code: ExitCode, events: str | None
+) -> None:
+    look = session.err if events == "-" else session.out
+    text = "\n".join(summary(facts_of(status), look, exit_code=int(code)))
+    if events == "-":  # stdout belongs to the events
+        say(f"\n{text}")
+    else:
+        put(f"\n{text}\n")
 
 
 def staying(wait: bool) -> api.Stay:
@@ -205,7 +183,3 @@ def _opened(events: str | None) -> Iterator[TextIO | None]:
         raise OrchestratorError(message) from error
     with stream:
         yield stream
-
-
-def _look(session: Session, events: str | None) -> Look:
-    return session.err if events == "-" else session.out

@@ -11,13 +11,12 @@ import typer
 
 from orchestrator import api
 from orchestrator.api.reconciling import PARALLEL_DEFAULT
-from orchestrator.cli.options import Common, command
+from orchestrator.cli.options import Common, command, seconds
 from orchestrator.cli.running import drive
 from orchestrator.cli.session import Session, start
 from orchestrator.cli.streams import put
-from orchestrator.errors import ExitCode, OrchestratorError
+from orchestrator.errors import ExitCode
 from orchestrator.render.text import escape
-from orchestrator.units import parse_duration
 
 EVERY_DEFAULT = "60s"
 _WORST_FIRST = (
@@ -54,7 +53,7 @@ def reconcile(
     `--once` it goes on until Ctrl-C.
     """
     session = start(common)
-    every_s = _seconds(every)
+    every_s = max(1.0, seconds(every, "--every"))
 
     async def passes(drain: asyncio.Event) -> int:
         while True:
@@ -73,15 +72,6 @@ def reconcile(
 def worst(codes: Iterable[ExitCode]) -> int:
     """The code that wants most attention; 0 where there is none."""
     return int(min(codes, key=_WORST_FIRST.index, default=ExitCode.DONE))
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = parse_duration(text)
-    except ValueError as error:
-        message = f"`--every`: {error}"
-        raise OrchestratorError(message) from error
-    return max(1.0, seconds)
 
 
 def _show(session: Session, found: Iterable[api.Reconciled]) -> None:

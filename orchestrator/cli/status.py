@@ -17,10 +17,12 @@ from orchestrator.cli.options import (
 )
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import start
+from orchestrator.cli.shown_status import facts_of
 from orchestrator.cli.streams import write_result
 from orchestrator.errors import ExitCode
 from orchestrator.render import status as render
 from orchestrator.render.documents import dump
+from orchestrator.render.standing import Facts
 from orchestrator.render.why import WhyFacts
 from orchestrator.render.why import document as why_document
 from orchestrator.render.why import text as why_text
@@ -56,9 +58,9 @@ def status(
     session = start(common)
     if why is not None:
         told = wait_for(api.why(session.settings, rollout, why))
-        facts_of = WhyFacts(told.rollout_id, told.story, told.journal, told.now)
+        of_device = WhyFacts(told.rollout_id, told.story, told.journal, told.now)
         as_json = format is Format.JSON
-        text = dump(why_document(facts_of)) if as_json else why_text(facts_of, session.out)
+        text = dump(why_document(of_device)) if as_json else why_text(of_device, session.out)
         write_result(text, output.output)
         return ExitCode.DONE
     if every:
@@ -70,19 +72,14 @@ def status(
         )
     else:
         whole = True
-        facts = _facts(wait_for(api.status(session.settings, rollout)))
+        facts = facts_of(wait_for(api.status(session.settings, rollout)))
         as_json = format is Format.JSON
         text = dump(render.document(facts)) if as_json else render.text(facts, session.out)
     write_result(text, output.output)
     return ExitCode.DONE if whole else ExitCode.PARTIAL
 
 
-def _shown(found: api.Status | api.Unreadable) -> render.StatusFacts | render.Unread:
+def _shown(found: api.Status | api.Unreadable) -> Facts | render.Unread:
     if isinstance(found, api.Unreadable):
         return render.Unread(found.rollout_id, found.plan_name, found.state, found.why)
-    return _facts(found)
-
-
-def _facts(found: api.Status) -> render.StatusFacts:
-    facts = (found.resolved, found.digest, found.story, found.engine)
-    return render.StatusFacts(*facts, frozen=found.frozen)
+    return facts_of(found)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.driving import look_on
-from orchestrator.cli.options import Common, EventsOption, RolloutArgument, command, seconds
+from orchestrator.cli.options import Common, EventsOption, command, seconds
 from orchestrator.cli.session import start
 
 app = typer.Typer()
@@ -17,25 +17,35 @@ app = typer.Typer()
     app,
     examples="""
 rollout watch
-rollout watch r-7f3a
+rollout watch plans/gateway.yml
 rollout watch r-7f3a --timeout 2h --events -
 """,
 )
 def watch(
-    rollout: RolloutArgument = None,
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PLAN|ROLLOUT]",
+            help="Id or its beginning, or a plan; the newest rollout if left out.",
+        ),
+    ] = None,
     *,
     common: Common,
     timeout: Annotated[
         str | None,
-        typer.Option("--timeout", metavar="DURATION", help="Look on for so long at most."),
+        typer.Option("--timeout", metavar="DURATION", help="Watch for so long at most."),
     ] = None,
     events: EventsOption = None,
 ) -> int:
-    """Look on at a rollout that runs elsewhere, until it is over.
+    """Follow a rollout that another terminal or machine drives; changes nothing.
 
-    It reads only: Ctrl-C ends the looking, not the rollout. The exit code is the rollout's, and 7
-    when the time is over first. Waits are told with the command that ends them.
+    Shows what `apply` shows, what the rollout waits for, who drives it and what may be typed now.
+    Ends when the rollout is over, with the exit code that `apply` would give; a halted or paused
+    one goes on being watched. Ctrl-C ends the watching only.
+
+    When the time is over first, the exit code is that of the present state: 7 while the rollout is
+    under way or paused, 4 or 5 where it is halted.
     """
     session = start(common)
-    limit_s = None if timeout is None else seconds(timeout, "--timeout")
-    return look_on(session, rollout, events=events, timeout_s=limit_s)
+    timeout_s = None if timeout is None else seconds(timeout, "--timeout")
+    return look_on(session, what, events=events, timeout_s=timeout_s)

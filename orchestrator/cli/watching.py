@@ -9,15 +9,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TextIO
 
-from orchestrator.api import Observer, Run
+from orchestrator.api import Onlooker, Run, Status
 from orchestrator.cli.session import Session
+from orchestrator.cli.shown_status import facts_of
 from orchestrator.cli.streams import mute, say, show
 from orchestrator.render.board import Board
-from orchestrator.render.documents import event_line, events_head
+from orchestrator.render.documents import event_line, events_head, standing_line
 from orchestrator.render.lines import Lines
 from orchestrator.render.screen import screen
+from orchestrator.render.standing import foot
 from orchestrator.render.text import Look, fold
 from orchestrator.rollout.events import JournalEntry
+from orchestrator.rollout.states import TERMINAL_ROLLOUT
 
 HEARTBEAT_S = 30.0  # so that a CI system sees a long soak is alive
 FRAME_S = 0.1  # no eye needs more, and drawing costs CPU that devices could use
@@ -30,6 +33,7 @@ class PlainView:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.status: Status | None = None
         self.board: Board | None = None
         self._lines: Lines | None = None
         self._said_at = 0.0
@@ -61,6 +65,14 @@ class PlainView:
         if time.monotonic() - self._said_at >= HEARTBEAT_S:
             self._print([self._lines.heartbeat(now)])
 
+    def stands(self, status: Status) -> None:
+        """Said at first, and when it waits for something else or another engine drives it."""
+        before, self.status = self.status, status
+        if self._lines is None or status.story.state in TERMINAL_ROLLOUT:
+            return  # the summary follows
+        if before is None or _is_news(before, status):
+            self._print(self._lines.standing(facts_of(status)))
+
     def tell(self, text: str) -> None:
         """A line that is no part of the rollout's story."""
         say(text)
@@ -73,6 +85,13 @@ class PlainView:
             self._said_at = time.monotonic()
             if not self.session.quiet:
                 say("\n".join(lines))
+
+
+def _is_news(before: Status, now: Status) -> bool:
+    """That devices are at work is none: the lines of waves and devices say it."""
+    waits = now.story.waits_for not in (before.story.waits_for, ("devices",))
+    held_up = now.story.held_up and now.story.held_up != before.story.held_up
+    return bool(waits or held_up) or now.engine != before.engine
 
 
 class LiveView(PlainView):
@@ -89,6 +108,12 @@ class LiveView(PlainView):
         if self.board is not None:
             self.board.take_time(now)
             self._draw()
+
+    def stands(self, status: Status) -> None:
+        """Stands below the live lines for as long as it is so."""
+        self.status = status
+        self._drawn_at = 0.0
+        self._draw()
 
     def tell(self, text: str) -> None:
         """A line above the live ones; below them it would be drawn over."""
@@ -119,7 +144,8 @@ class LiveView(PlainView):
         self._drawn_at = time.monotonic()
         size = shutil.get_terminal_size()
         look: Look = replace(self.session.err, width=max(20, size.columns - 1))
-        lines = screen(self.board, look, max(1, size.lines - 2))
+        below = () if self.status is None else foot(facts_of(self.status), look)
+        lines = screen(self.board, look, max(1, size.lines - 2), below)
         drawn = "".join(f"{line}\x1b[K\n" for line in lines)
         show(self._stream, f"{_HIDE}{self._erase()}{drawn}")
         self._drawn_count = len(lines)
@@ -132,6 +158,7 @@ class EventsWriter:
         self._stream: TextIO | None = stream
         self._tool_version = tool_version
         self._rollout_id = ""
+        self._stands: object = None
 
     def started(self, run: Run) -> None:
         """The version line, then what happened before."""
@@ -149,6 +176,14 @@ class EventsWriter:
     def tick(self, now: float) -> None:
         """Not part of the events."""
 
+    def stands(self, status: Status) -> None:
+        """One line, where anything in it is new."""
+        story = status.story
+        stands = (status.engine, story.state, story.wave, story.waits_for, story.held_up)
+        if stands != self._stands:
+            self._stands = stands
+            self._write(standing_line(facts_of(status)))
+
     def _write(self, text: str) -> None:
         if self._stream is None or not text:
             return
@@ -164,7 +199,7 @@ class EventsWriter:
 class Watchers:
     """Hands everything on to several observers."""
 
-    def __init__(self, observers: Sequence[Observer]) -> None:
+    def __init__(self, observers: Sequence[Onlooker]) -> None:
         self._observers = tuple(observers)
 
     def started(self, run: Run) -> None:
@@ -186,3 +221,8 @@ class Watchers:
         """Handed on."""
         for observer in self._observers:
             observer.tick(now)
+
+    def stands(self, status: Status) -> None:
+        """Handed on."""
+        for observer in self._observers:
+            observer.stands(status)

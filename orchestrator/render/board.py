@@ -1,10 +1,10 @@
-"""What a rollout's journal says so far, counted: the model behind progress and summaries.
+"""What a rollout's journal says so far, counted: the model behind progress.
 
 Laws:
 1. The board reads journal entries only, in order, and draws no conclusion of its own: counts,
    states and reasons are the rollout's.
 2. Taking an entry costs the same for 10 and for 10 000 devices; so does looking at the board,
-   but for devices at work and devices with trouble.
+   but for devices at work.
 3. Unknown entry types and keys change nothing: a newer rollout can be watched too.
 """
 
@@ -19,19 +19,13 @@ from orchestrator.rollout.events import JournalEntry, Value
 from orchestrator.rollout.states import (
     AT_WORK,
     BEFORE_RETURN,
-    COUNTED,
-    PAST_RETURN,
     PROVEN,
-    WAITING,
     DeviceState,
     RolloutState,
     WaveState,
 )
-from orchestrator.rollout.story import Story
 
 RECENT_MAX = 20
-_TOUCHED = PAST_RETURN | PROVEN | COUNTED
-_UNTOUCHED = WAITING | {DeviceState.SKIPPED, DeviceState.DEFERRED, DeviceState.UNCHANGED}
 
 
 @dataclass(slots=True)
@@ -45,7 +39,6 @@ class DeviceLine:
     wave: str
     state: DeviceState = DeviceState.PENDING
     since: float = 0.0
-    troubled_at: float = 0.0
     attempt: int = 0
     reason: str = ""
     detail: str = ""
@@ -63,7 +56,6 @@ class WaveLine:
     counts: Counter[DeviceState] = field(default_factory=Counter)
     counted: int = 0
     allowed: int | None = None
-    unreachable: int = 0
     soak_until: float | None = None
 
     def count(self, states: Iterable[DeviceState]) -> int:
@@ -80,11 +72,6 @@ class WaveLine:
         """Devices that run the new version and have shown that they do."""
         return self.count(PROVEN)
 
-    @property
-    def untouched(self) -> int:
-        """Devices that nothing was done to."""
-        return self.count(_UNTOUCHED)
-
 
 class Board:
     """The state of one rollout as its journal tells it; see the module's laws."""
@@ -96,17 +83,9 @@ class Board:
         self.started_at = 0.0
         self.now = 0.0
         self.current = ""
-        self.causes: dict[str, str] = {}
-        self.exit: int | None = None
-        self.on_new_count: int | None = None
-        self._told_untouched_count: int | None = None
-        self._touched: set[str] = set()
-        self.next_commands: tuple[str, ...] = ()
-        self.attended = True  # some engine drives it
         self.waves: dict[str, WaveLine] = {}
         self.devices: dict[str, DeviceLine] = {}
         self.at_work: dict[str, DeviceLine] = {}
-        self.trouble: dict[str, DeviceLine] = {}
         self.gates: dict[str, tuple[str, str]] = {}  # name -> verdict, value
         self.recent: deque[JournalEntry] = deque(maxlen=RECENT_MAX)
         self._handlers: Mapping[str, Callable[[JournalEntry], None]] = {
@@ -151,29 +130,6 @@ class Board:
         if line is not None and line.state in BEFORE_RETURN:
             line.step, line.sent_bytes, line.total_bytes = step, sent_bytes, total_bytes
 
-    def take_story(self, story: Story) -> None:
-        """Sets everything that a story knows: it is of the stored state and has the last word.
-
-        Reasons of devices that entries brought stay, for they are the first ones.
-        """
-        self.state, self.current = story.state, story.wave
-        self.started_at = self.started_at or story.started_at
-        self.now = max(self.now, story.at)
-        self.causes = {str(stop.cause): stop.detail for stop in story.stops}
-        self.on_new_count, self._told_untouched_count = story.on_new, story.untouched
-        self.next_commands = story.next_commands
-        for told in story.waves:
-            wave = self.waves[told.name]
-            wave.state, wave.counts = told.state, Counter(told.counts)
-            wave.counted, wave.allowed = told.failures, told.allowed
-            wave.soak_until = told.soak_until
-        for trouble in story.troubles:
-            for name in trouble.devices:
-                line = self.trouble.setdefault(name, self.devices[name])
-                line.state = trouble.state
-                if not line.reason:
-                    line.reason, line.detail = trouble.reason, trouble.detail
-
     @property
     def elapsed_s(self) -> float:
         """Seconds since the first entry."""
@@ -183,23 +139,6 @@ class Board:
     def proven(self) -> int:
         """Devices that run the new version and have shown that they do."""
         return sum(wave.proven for wave in self.waves.values())
-
-    @property
-    def unchanged(self) -> int:
-        """Devices that ran the new version before this rollout came to them."""
-        return sum(wave.counts[DeviceState.UNCHANGED] for wave in self.waves.values())
-
-    @property
-    def on_new(self) -> int:
-        """Devices that run, or may run, the new version because of this rollout."""
-        return self.proven if self.on_new_count is None else self.on_new_count
-
-    @property
-    def untouched(self) -> int:
-        """Devices on which nothing was ever activated and nothing failed."""
-        if not self._touched and self._told_untouched_count is not None:
-            return self._told_untouched_count
-        return self.total - len(self._touched)
 
     @property
     def total(self) -> int:
@@ -219,17 +158,10 @@ class Board:
         reason = str(entry.data.get("reason") or "")
         if reason and (not line.reason or target is DeviceState.ROLLBACK_FAILED):
             line.reason, line.detail = reason, str(entry.data.get("detail") or "")
-            line.troubled_at = entry.at
         if target in AT_WORK:
             self.at_work[line.name] = line
         else:
             self.at_work.pop(line.name, None)
-        if target in COUNTED or target is DeviceState.DEFERRED:
-            self.trouble[line.name] = line
-        elif target in PROVEN | WAITING:
-            self.trouble.pop(line.name, None)
-        if target in _TOUCHED:
-            self._touched.add(line.name)
         if target not in BEFORE_RETURN:
             line.step, line.sent_bytes, line.total_bytes = "", 0, 0
             self.recent.append(entry)
@@ -254,8 +186,8 @@ class Board:
         wave = self.waves.get(entry.wave)
         if wave is not None:
             wave.state = WaveState.SOAKING
-            until = entry.data.get("until")
-            wave.soak_until = float(until) if isinstance(until, int | float) else None
+            soak_s = entry.data.get("soak_s")
+            wave.soak_until = entry.at + soak_s if isinstance(soak_s, int | float) else None
 
     def _wave_done(self, entry: JournalEntry) -> None:
         wave = self.waves.get(entry.wave)
@@ -273,15 +205,11 @@ class Board:
 
     def _stopped(self, entry: JournalEntry) -> None:
         self.state = RolloutState.HALTED if entry.type == "halted" else RolloutState.PAUSED
-        self.causes[str(entry.data.get("cause") or "")] = str(entry.data.get("detail") or "")
 
     def _resumed(self, entry: JournalEntry) -> None:
         left = entry.data.get("left")
-        if isinstance(left, list) and left:  # one cause is over, others are not
-            self.causes = {cause: text for cause, text in self.causes.items() if cause in left}
-            return
-        self.state = RolloutState.RUNNING
-        self.causes.clear()
+        if not (isinstance(left, list) and left):  # else one cause is over, others are not
+            self.state = RolloutState.RUNNING
 
     def _approval(self, entry: JournalEntry) -> None:
         wave = self.waves.get(entry.wave)
@@ -319,8 +247,6 @@ class Board:
         state = str(entry.data.get("state") or "")
         if state in _ROLLOUT_STATES:
             self.state = RolloutState(state)
-        if "exit" in entry.data:
-            self.exit = _whole(entry.data["exit"])
 
 
 _GATE_FIELDS = ("value", "status", "exit")  # the one that says most, first

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from orchestrator.plan.preview import Preview, WavePreview
 from orchestrator.plan.resolved import Approval, Burst, Gate, Hook, PlannedArtifact
+from orchestrator.render.standing import Facts, commands
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.notices import Delivery
 
@@ -50,6 +51,27 @@ def event_line(entry: JournalEntry, rollout_id: str) -> str:
             **({"wave": entry.wave} if entry.wave else {}),
             **({"device": entry.device} if entry.device else {}),
             "data": dict(entry.data),
+        }
+    )
+
+
+def standing_line(facts: Facts) -> str:
+    """Where a watched rollout stands; it is no entry of the journal and has no number."""
+    story = facts.story
+    return _line(
+        {
+            "type": "standing",
+            "ts": story.at,
+            "rollout": story.rollout_id,
+            "wave": story.wave,
+            "data": {
+                "state": str(story.state),
+                "engine": facts.engine,
+                "waits_for": list(story.waits_for),
+                "held_up": list(story.held_up),
+                "next_commands": commands(facts),
+                "exit": int(story.exit_code),
+            },
         }
     )
 

@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from orchestrator.render.board import Board, WaveLine
-from orchestrator.render.text import Look, Style, Symbol, escape, number, plural
+from orchestrator.render.board import Board
+from orchestrator.render.standing import Facts, next_words, standing
+from orchestrator.render.text import Look, Style, Symbol, escape, plural
 from orchestrator.render.words import (
     DEVICE_STYLES,
     DEVICE_WORDS,
     WAVE_SIGNS,
     clock,
+    progress_words,
     reason_words,
     state_words,
     wave_words,
 )
 from orchestrator.rollout.events import JournalEntry
-from orchestrator.rollout.states import AT_WORK, COUNTED, PROVEN, DeviceState
+from orchestrator.rollout.states import COUNTED, PROVEN, DeviceState
 from orchestrator.units import format_duration
 
 EXCEPTIONS_MAX = 20  # device lines per wave; the rest stands in `rollout events`
@@ -81,8 +83,22 @@ class Lines:
         board = self.board
         board.take_time(now)
         wave = board.waves.get(board.current)
-        where = f"{wave_words(wave.name)}: {progress_words(wave)}" if wave else "starting"
+        where = (
+            f"{wave_words(wave.name)}: {progress_words(wave.counts, wave.total)}"
+            if wave
+            else "starting"
+        )
         return self._stamped(f"{where}; {state_words(board.state)}", now)
+
+    def standing(self, facts: Facts) -> list[str]:
+        """What it waits for, who drives it, and below it what may be typed now."""
+        said = standing(facts)
+        if not said:
+            return []
+        if not facts.engine:
+            said = f"{self._sign(Symbol.WARNING, Style.WARN)} {said}"
+        told = next_words(facts)
+        return [self._stamped(said, self.board.now), *([f"      {told}"] if told else [])]
 
     def _stamped(self, text: str, at: float) -> str:
         elapsed = clock(max(0.0, at - self.board.started_at))
@@ -127,7 +143,7 @@ class Lines:
             return ""  # the line of its end follows at once
         sign = self._sign(Symbol.RUNNING, Style.ACCENT)
         soak = f"soaking for {format_duration(round(left, 3))}"
-        return f"{sign} {wave_words(wave.name)}: {progress_words(wave)}, {soak}"
+        return f"{sign} {wave_words(wave.name)}: {progress_words(wave.counts, wave.total)}, {soak}"
 
     def _wave_done(self, entry: JournalEntry) -> str:
         wave = self.board.waves.get(entry.wave)
@@ -137,7 +153,7 @@ class Lines:
         note = escape(str(entry.data.get("note") or ""), limit=40)
         return (
             f"{self._sign(symbol, style)} {wave_words(wave.name)} {state_words(wave.state)}: "
-            f"{note or progress_words(wave)}"
+            f"{note or progress_words(wave.counts, wave.total)}"
         )
 
     def _catching_up(self, entry: JournalEntry) -> str:
@@ -247,22 +263,3 @@ class Lines:
         text = entry.data.get("text") or entry.data.get("what") or entry.data.get("detail") or ""
         subject = f"{escape(entry.device)}: " if entry.device else ""
         return f"{self._sign(Symbol.WARNING, Style.WARN)} {subject}{state_words(str(text))}"
-
-
-def progress_words(wave: WaveLine) -> str:
-    """`13/64 updated, 4 at work, 2 failed, 1 deferred`: counts first, zeros left out."""
-    parts = [f"{number(wave.proven)}/{number(wave.total)} updated"]
-    for count, word in (
-        (wave.count({DeviceState.UNCHANGED}), "unchanged"),
-        (wave.count(AT_WORK - PROVEN), "at work"),
-        (wave.count({DeviceState.FAILED}), "failed"),
-        (wave.count({DeviceState.ROLLED_BACK}), "rolled back"),
-        (wave.count({DeviceState.ROLLBACK_FAILED}), "rollback failed"),
-        (wave.count({DeviceState.LOST}), "lost"),
-        (wave.count({DeviceState.DEFERRED}), "deferred"),
-        (wave.count({DeviceState.CANCELLED}), "cancelled"),
-        (wave.count({DeviceState.SKIPPED}), "skipped"),
-    ):
-        if count:
-            parts.append(f"{number(count)} {word}")
-    return ", ".join(parts)

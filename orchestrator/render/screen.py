@@ -7,11 +7,11 @@ Laws:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from heapq import nsmallest
 from itertools import islice
 
 from orchestrator.render.board import Board, DeviceLine, WaveLine
-from orchestrator.render.lines import progress_words
 from orchestrator.render.text import Look, Style, Symbol, cells, clip, escape, number, pad
 from orchestrator.render.words import (
     DEVICE_STYLES,
@@ -19,6 +19,7 @@ from orchestrator.render.words import (
     ROLLOUT_STYLES,
     WAVE_SIGNS,
     clock,
+    progress_words,
     reason_words,
     state_words,
 )
@@ -35,15 +36,15 @@ NAME_CELLS_MAX = 24
 _TWO_COLUMNS_FROM = 100
 
 
-def screen(board: Board, look: Look, height: int) -> list[str]:
-    """The lines to draw now."""
-    room = max(HEIGHT_MIN, height)
+def screen(board: Board, look: Look, height: int, foot: Sequence[str] = ()) -> list[str]:
+    """The lines to draw now; `foot` stands below them where there is room for it."""
+    room = max(HEIGHT_MIN, height - len(foot))
     lines = [_head(board, look), *_waves(board, look, min(WAVES_MAX, room - 3))]
     gates = _gates(board, look)
     last = _recent(board, look)
     left = room - len(lines) - len(gates) - len(last)
     lines += _at_work(board, look, max(0, min(AT_WORK_MAX, left)))
-    return [*lines, *gates, *last][:room]
+    return [*lines, *gates, *last][:room] + (list(foot) if room + len(foot) <= height else [])
 
 
 def _head(board: Board, look: Look) -> str:
@@ -80,7 +81,7 @@ def _wave(board: Board, wave: WaveLine, look: Look, width: int) -> str:
     if wave.state is WaveState.PENDING:
         words = f"{number(wave.total)} waiting"
     else:
-        words = progress_words(wave)
+        words = progress_words(wave.counts, wave.total)
     if wave.state is WaveState.SOAKING and wave.soak_until is not None:
         left = max(0.0, wave.soak_until - board.now)
         words += f"  soaking, {format_duration(round(left))} left"

@@ -5,31 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from orchestrator.plan.resolved import ResolvedPlan
-from orchestrator.render.board import Board
-from orchestrator.render.summary import head, picture
+from orchestrator.render.standing import Facts
+from orchestrator.render.summary import summary
 from orchestrator.render.table import Cell, Column, Row, table
-from orchestrator.render.text import Look, Style, escape, number, plural, wrap
-from orchestrator.render.words import ROLLOUT_STYLES, frozen_words, state_words
-from orchestrator.rollout.around import FleetFreeze
-from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
-from orchestrator.rollout.story import Story, Trouble, WaveStory
+from orchestrator.render.text import Look, Style, escape, number, wrap
+from orchestrator.render.words import ROLLOUT_STYLES, state_words
+from orchestrator.rollout.story import Trouble, WaveStory
 
 FORMAT_VERSION = "1.0"
-_AT_REST = TERMINAL_ROLLOUT | {RolloutState.HALTED, RolloutState.PAUSED}
-
-
-@dataclass(frozen=True, slots=True)
-class StatusFacts:
-    """A stored rollout; `engine` names who drives it now, empty for nobody; `frozen` is of all."""
-
-    plan: ResolvedPlan
-    digest: str
-    story: Story
-    engine: str
-    frozen: FleetFreeze | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,52 +26,12 @@ class Unread:
     why: str
 
 
-def text(facts: StatusFacts, look: Look) -> str:
+def text(facts: Facts, look: Look) -> str:
     """One rollout for people."""
-    board = Board(facts.plan, facts.story.rollout_id)
-    board.take_story(facts.story)
-    board.attended = bool(facts.engine) or facts.story.state in _AT_REST
-    lines = head(board, look)
-    if driver := _driver(facts):
-        lines += wrap(driver, look.width, first="  ", indent="    ")
-    if away := _deferred(facts.story):
-        lines += wrap(away, look.width, first="  ", indent="    ")
-    for held_up in facts.story.held_up:
-        lines += wrap(f"waits for {escape(held_up)}", look.width, first="  ", indent="    ")
-    if facts.frozen is not None and facts.story.state not in TERMINAL_ROLLOUT:
-        lines += wrap(frozen_words(facts.frozen), look.width, first="  ", indent="    ")
-    return "\n".join([*lines, *picture(board, look, here="status")]) + "\n"
+    return "\n".join(summary(facts, look, here="status")) + "\n"
 
 
-def _deferred(story: Story) -> str:
-    """Devices that were away: whether and when they are asked again."""
-    away = story.deferred
-    if not away.devices:
-        return ""
-    said = f"{plural(away.devices, 'device')} deferred"
-    if away.until_at is None:
-        return f"{said}: asked again once the last wave has passed"
-    next_at = "" if away.next_at is None else f"asked again at {_time(away.next_at)}, "
-    return f"{said}: {next_at}given up at {_time(away.until_at)}"
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def _driver(facts: StatusFacts) -> str:
-    waits = ", ".join(state_words(what) for what in facts.story.waits_for)
-    waiting = f"waits for {waits}" if waits else ""
-    if facts.engine:
-        driver = f"driven by {escape(facts.engine)}"
-    elif facts.story.state in _AT_REST:
-        driver = ""
-    else:
-        driver = f"no engine drives it: `rollout resume {facts.story.rollout_id}` goes on"
-    return "; ".join(part for part in (waiting, driver) if part)
-
-
-def table_text(rollouts: Sequence[StatusFacts | Unread], look: Look) -> str:
+def table_text(rollouts: Sequence[Facts | Unread], look: Look) -> str:
     """All rollouts for people, newest first; below, why some cannot be read."""
     if not rollouts:
         return "no rollouts yet\n"
@@ -107,7 +51,7 @@ def table_text(rollouts: Sequence[StatusFacts | Unread], look: Look) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(facts: StatusFacts) -> Row:
+def _row(facts: Facts) -> Row:
     story = facts.story
     return [
         story.rollout_id,
@@ -124,14 +68,14 @@ def _unread_row(one: Unread) -> Row:
     return [one.rollout_id, unread, escape(one.plan_name, limit=40), "", "", ""]
 
 
-def document(facts: StatusFacts) -> dict[str, object]:
+def document(facts: Facts) -> dict[str, object]:
     """One rollout as data (schemas/status.v1.json)."""
     return {"format_version": FORMAT_VERSION, "kind": "status", **_rollout(facts)}
 
 
-def list_document(rollouts: Sequence[StatusFacts | Unread]) -> dict[str, object]:
+def list_document(rollouts: Sequence[Facts | Unread]) -> dict[str, object]:
     """All rollouts as data, newest first; those that cannot be read in a list of their own."""
-    found = [_rollout(one) for one in rollouts if isinstance(one, StatusFacts)]
+    found = [_rollout(one) for one in rollouts if isinstance(one, Facts)]
     unread = [
         {"rollout": one.rollout_id, "plan_name": one.plan_name, "state": one.state, "why": one.why}
         for one in rollouts
@@ -145,7 +89,7 @@ def list_document(rollouts: Sequence[StatusFacts | Unread]) -> dict[str, object]
     }
 
 
-def _rollout(facts: StatusFacts) -> dict[str, object]:
+def _rollout(facts: Facts) -> dict[str, object]:
     story, plan = facts.story, facts.plan
     return {
         "rollout": story.rollout_id,
@@ -203,4 +147,5 @@ def _trouble(trouble: Trouble) -> dict[str, object]:
         "reason": str(trouble.reason),
         "detail": trouble.detail,
         "devices": list(trouble.devices),
+        "first_at": trouble.first_at,
     }

@@ -1,32 +1,30 @@
-"""The last words of `apply`: what is so now, why, what was not touched, and what to do next."""
+"""The whole picture of a rollout for people: what is so now, why, what was not touched, what next.
+
+`status`, and the last words of `apply`, `resume` and `watch`, are all made here, from the story.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
-from orchestrator.render.board import Board, DeviceLine, WaveLine
-from orchestrator.render.lines import progress_words
+from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.render.names import fold_line
+from orchestrator.render.standing import Facts, commands, is_interrupted, standing_lines
 from orchestrator.render.text import Look, Style, Symbol, cells, escape, number, pad, plural, wrap
 from orchestrator.render.words import (
     WAVE_SIGNS,
+    progress_words,
     reason_words,
     span,
     state_words,
     wave_words,
 )
-from orchestrator.rollout.states import (
-    COUNTED,
-    TERMINAL_ROLLOUT,
-    DeviceState,
-    RolloutState,
-    WaveState,
-)
+from orchestrator.rollout.states import COUNTED, DeviceState, RolloutState, WaveState
+from orchestrator.rollout.story import Story, Trouble, WaveStory
 
 CAUSES_MAX = 5
 _PURPOSES: Mapping[str, str] = {
@@ -76,9 +74,9 @@ _ALL_WAVES = frozenset({RolloutState.SUCCEEDED, RolloutState.CATCHING_UP})
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Devices with the same trouble. `detail` is untrusted, of the first of them.
+    """Devices with the same trouble. `detail` is untrusted.
 
-    `first_s` counts from the start of the rollout; `None` where the journal was not read.
+    `first_s` counts from the start of the rollout; `None` where it is not known.
     """
 
     reason: str
@@ -87,89 +85,89 @@ class Cause:
     first_s: float | None
 
 
-def summary(board: Board, exit_code: int, look: Look) -> list[str]:
-    """Lines of the final summary, for a terminal or a log."""
-    lines = head(board, look)
+def summary(facts: Facts, look: Look, *, exit_code: int = 0, here: str = "") -> list[str]:
+    """Head, waves, causes, what was not touched, and what may be done now.
+
+    Args:
+        facts: what is known.
+        look: what the reader's side can show.
+        exit_code: what the command ends with; named where it is not 0.
+        here: the command that shows this, which is not recommended again.
+    """
+    story = facts.story
+    lines = _head(facts, look)
     if exit_code:
         words = f"exit code {exit_code}: {_EXIT_WORDS.get(exit_code, 'see the journal')}"
         lines += wrap(words, look.width, first="  ", indent="    ")
-    return [*lines, *picture(board, look)]
-
-
-def picture(board: Board, look: Look, *, here: str = "") -> list[str]:
-    """Waves, causes, what was not touched, and what may be done now.
-
-    `here` is the command that shows this, which is not recommended again.
-    """
-    lines = _waves(board, look)
-    causes = grouped_causes(board)
+    lines += standing_lines(facts, look)
+    lines += _waves(story, look)
+    causes = grouped_causes(story)
     if causes:
         lines += ["", *_causes(causes, look)]
-    lines += ["", *_untouched(board, look), *_left_out(board, look), *_next(board, look, here)]
-    return lines
+    lines += ["", *_untouched(facts, look), *_left_out(facts.plan, look)]
+    return [*lines, *_next(facts, look, here)]
 
 
-def grouped_causes(board: Board) -> list[Cause]:
+def grouped_causes(story: Story) -> list[Cause]:
     """Trouble grouped by reason and words, the most frequent first."""
-    groups: dict[tuple[str, str], list[DeviceLine]] = {}
-    for line in board.trouble.values():
-        groups.setdefault((line.reason, line.detail), []).append(line)
+    groups: dict[tuple[str, str], list[Trouble]] = {}
+    for trouble in story.troubles:
+        groups.setdefault((trouble.reason, trouble.detail), []).append(trouble)
     causes = [
         Cause(
             reason,
             detail,
-            tuple(line.name for line in lines),
-            _first_s(lines, board.started_at),
+            tuple(device for trouble in troubles for device in trouble.devices),
+            _first_s(troubles, story.started_at),
         )
-        for (reason, detail), lines in groups.items()
+        for (reason, detail), troubles in groups.items()
     ]
     return sorted(causes, key=lambda cause: (-len(cause.devices), cause.first_s or 0.0))
 
 
-def _first_s(lines: Sequence[DeviceLine], started_at: float) -> float | None:
-    known = [at for line in lines if (at := line.troubled_at or line.since)]
+def _first_s(troubles: Sequence[Trouble], started_at: float) -> float | None:
+    known = [trouble.first_at for trouble in troubles if trouble.first_at is not None]
     return max(0.0, min(known) - started_at) if known else None
 
 
-def head(board: Board, look: Look) -> list[str]:
+def _head(facts: Facts, look: Look) -> list[str]:
     """What the rollout is now, in capitals, and what stopped it."""
+    story = facts.story
     word, style, symbol = _HEADS.get(
-        board.state, (state_words(board.state).upper(), Style.WARN, Symbol.WARNING)
+        story.state, (state_words(story.state).upper(), Style.WARN, Symbol.WARNING)
     )
-    if board.state is RolloutState.ROLLED_BACK and board.causes:
+    if story.state is RolloutState.ROLLED_BACK and story.stops:
         word = "HALTED AND ROLLED BACK"
-    if board.state is RolloutState.RUNNING and not board.attended:
+    if is_interrupted(facts):
         word, style, symbol = "INTERRUPTED", Style.WARN, Symbol.WARNING
-    where = ""
-    if board.current and board.state not in _ALL_WAVES:
-        where = f" in {wave_words(board.current)}"
+    where = "" if story.state in _ALL_WAVES else f" in {wave_words(story.wave)}"
     title = f"{look.sign(symbol)} {word}"
-    artifact = escape(board.plan.artifact.name, limit=60)
-    rest = f" {artifact} ({board.rollout_id}){where} after {span(board.elapsed_s)}"
+    artifact = escape(facts.plan.artifact.name, limit=60)
+    took = span(max(0.0, story.at - story.started_at))
+    rest = f" {artifact} ({story.rollout_id}){where} after {took}"
     lines = [look.paint(title, style) + rest]
     if cells(title + rest) > look.width:
         lines = [look.paint(title, style), *wrap(rest.strip(), look.width, first="  ", indent="  ")]
-    for cause, detail in board.causes.items():
-        why = ": ".join(part for part in (state_words(cause), escape(detail)) if part)
+    for stop in story.stops:
+        why = ": ".join(part for part in (state_words(stop.cause), escape(stop.detail)) if part)
         lines += wrap(why, look.width, first="  ", indent="    ")
     return lines
 
 
-def _waves(board: Board, look: Look) -> list[str]:
-    waves = list(board.waves.values())
-    idle = _idle(waves, board.current)
-    started = [wave for wave in waves if wave not in idle]
+def _waves(story: Story, look: Look) -> list[str]:
+    idle = _idle(story.waves, story.wave)
+    started = [wave for wave in story.waves if wave not in idle]
     width = max((cells(escape(wave.name)) for wave in started), default=0)
     lines = [_wave(wave, width, look) for wave in started]
     if idle:
         names = ", ".join(escape(wave.name) for wave in idle)
-        count = sum(wave.total for wave in idle)
+        count = sum(wave.devices for wave in idle)
         text = f"{names}: never started ({plural(count, 'device')})"
         lines += wrap(text, look.width, first=f"  {look.sign(Symbol.WAITING)} ", indent="    ")
     return lines
 
 
-def _idle(waves: Sequence[WaveLine], current: str) -> list[WaveLine]:
+def _idle(waves: Sequence[WaveStory], current: str) -> list[WaveStory]:
     """Waves that never started; a cancelled one did, unless it comes after the present one."""
     place = next((i for i, wave in enumerate(waves) if wave.name == current), -1)
     return [
@@ -179,10 +177,11 @@ def _idle(waves: Sequence[WaveLine], current: str) -> list[WaveLine]:
     ]
 
 
-def _wave(wave: WaveLine, width: int, look: Look) -> str:
+def _wave(wave: WaveStory, width: int, look: Look) -> str:
     symbol, style = WAVE_SIGNS[wave.state]
     name = pad(escape(wave.name), width)
-    return f"  {look.paint(look.sign(symbol), style)} {name}  {progress_words(wave)}"
+    words = progress_words(wave.counts, wave.devices)
+    return f"  {look.paint(look.sign(symbol), style)} {name}  {words}"
 
 
 def _causes(causes: Sequence[Cause], look: Look) -> list[str]:
@@ -198,33 +197,38 @@ def _causes(causes: Sequence[Cause], look: Look) -> list[str]:
     return lines
 
 
-def _untouched(board: Board, look: Look) -> list[str]:
-    if board.state is RolloutState.SUCCEEDED:
-        run = board.proven + board.unchanged
-        text = f"{number(run)} of {plural(board.total, 'device')} run the new version."
+def _untouched(facts: Facts, look: Look) -> list[str]:
+    story = facts.story
+    if story.state is RolloutState.SUCCEEDED:
+        run = story.succeeded + story.unchanged
+        text = f"{number(run)} of {plural(story.devices, 'device')} run the new version."
         return [look.paint(text, Style.GOOD)]
-    parts = [f"{_were(board.untouched)} never touched"] if board.untouched else []
-    for name, count in _returned(board).items():
+    parts = [f"{_were(story.untouched)} never touched"] if story.untouched else []
+    for name, count in _returned(facts).items():
         parts.append(f"{_are(count)} back on {name}")
-    unproven = sum(line.reason == Reason.UNPROVEN for line in board.trouble.values())
+    unproven = _count(t for t in story.troubles if t.reason is Reason.UNPROVEN)
     if unproven:
         parts.append(f"{_are(unproven)} back, but not proven well there")
-    unknown = sum(line.state in _UNKNOWN for line in board.trouble.values()) - unproven
+    unknown = _count(t for t in story.troubles if t.state in _UNKNOWN) - unproven
     if unknown:
         parts.append(f"{_are(unknown)} in an unknown state")
     noun, it = "device", "the new version"
-    if board.unchanged:  # nothing was done to them, and they run it all the same
-        parts.append(f"{plural(board.unchanged, 'device')} ran the new version already")
+    if story.unchanged:  # nothing was done to them, and they run it all the same
+        parts.append(f"{plural(story.unchanged, 'device')} ran the new version already")
         noun, it = "other device", "it"
-    new = plural(board.on_new, noun) if board.on_new else f"no {noun}"
-    parts.append(f"{new} {'runs' if board.on_new <= 1 else 'run'} {it}")
+    new = plural(story.on_new, noun) if story.on_new else f"no {noun}"
+    parts.append(f"{new} {'runs' if story.on_new <= 1 else 'run'} {it}")
     return wrap("; ".join(parts) + ".", look.width)
 
 
-def _left_out(board: Board, look: Look) -> list[str]:
+def _count(troubles: Iterable[Trouble]) -> int:
+    return sum(len(trouble.devices) for trouble in troubles)
+
+
+def _left_out(plan: ResolvedPlan, look: Look) -> list[str]:
     """Devices that the plan chose and the preview left out: a success that is none for them."""
     found: dict[str, list[str]] = {}
-    for skipped in board.plan.skipped:
+    for skipped in plan.skipped:
         found.setdefault(skipped.reason, []).append(skipped.device)
     lines: list[str] = []
     for reason, names in found.items():
@@ -242,47 +246,34 @@ def _are(count: int) -> str:
     return f"{plural(count, 'device')} {'is' if count == 1 else 'are'}"
 
 
-def _returned(board: Board) -> Counter[str]:
+def _returned(facts: Facts) -> Counter[str]:
     """Artifacts that rolled back devices run again, as the plan knew them."""
     found: Counter[str] = Counter()
-    for line in board.trouble.values():
-        if line.state is DeviceState.ROLLED_BACK:
-            current = board.plan.devices[DeviceId(line.name)].current
-            found[escape(current, limit=60) if current else "what ran before"] += 1
+    for trouble in facts.story.troubles:
+        if trouble.state is DeviceState.ROLLED_BACK:
+            for device in trouble.devices:
+                current = facts.plan.devices[device].current
+                found[escape(current, limit=60) if current else "what ran before"] += 1
     return found
 
 
-def _next(board: Board, look: Look, here: str) -> list[str]:
-    run = board.rollout_id
-    told = board.next_commands if board.attended else ()
-    commands = list(told) or _fallback(board)
-    device = next((name for name, line in board.trouble.items() if line.state in COUNTED), None)
+def _next(facts: Facts, look: Look, here: str) -> list[str]:
+    story = facts.story
+    found = commands(facts)
+    device = next((t.devices[0] for t in story.troubles if t.state in COUNTED), None)
     if device is not None:
-        commands.insert(0, f"rollout device check {_shell(device)}")
-    looks = (f"rollout status {run}", f"rollout events {run}")  # they come last, in this order
-    commands = [command for command in commands if command not in looks]
+        found.insert(0, f"rollout device check {_shell(device)}")
     if here != "status":
-        commands.append(f"rollout status {run}")
-    commands.append(f"rollout events {run} --format text")
-    width = max(len(command) for command in commands)
+        found.append(f"rollout status {story.rollout_id}")
+    found.append(f"rollout events {story.rollout_id} --format text")
+    width = max(len(command) for command in found)
     lines = [look.paint("Next", Style.BOLD)]
-    for command in commands:
+    for command in found:
         why = next((words for verb, words in _PURPOSES.items() if f" {verb} " in command), "")
         line = f"  {pad(command, width)}  "
         fits = why and cells(line + why) <= look.width
         lines.append(line + look.paint(why, Style.DIM) if fits else line.rstrip())
     return lines
-
-
-def _fallback(board: Board) -> list[str]:
-    run = board.rollout_id
-    match board.state:
-        case RolloutState.HALTED:
-            return [f"rollout resume {run} --accept-failures", f"rollout rollback {run}"]
-        case state if state in TERMINAL_ROLLOUT:
-            return []
-        case _:
-            return [f"rollout resume {run}"]
 
 
 def _shell(name: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from orchestrator.device.reason import Reason
-from orchestrator.render.text import Style, Symbol, escape
+from orchestrator.render.text import Style, Symbol, escape, number
 from orchestrator.rollout.around import FleetFreeze
-from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
+from orchestrator.rollout.states import AT_WORK, PROVEN, DeviceState, RolloutState, WaveState
 
 _D, _W, _R = DeviceState, WaveState, RolloutState
 
@@ -153,3 +153,29 @@ def wave_words(name: str) -> str:
     """A wave by name; `wave-2`, the name of a wave without one, needs no word before it."""
     shown = escape(name, limit=40)
     return shown if shown.startswith("wave") else f"wave {shown}"
+
+
+def progress_words(counts: Mapping[DeviceState, int], total: int) -> str:
+    """`13/64 updated, 4 at work, 2 failed, 1 deferred`: counts first, zeros left out."""
+
+    def count(states: Iterable[DeviceState]) -> int:
+        return sum(counts.get(state, 0) for state in states)
+
+    parts = [f"{number(count(PROVEN))}/{number(total)} updated"]
+    for states, word in _PROGRESS:
+        if found := count(states):
+            parts.append(f"{number(found)} {word}")
+    return ", ".join(parts)
+
+
+_PROGRESS = (
+    ({_D.UNCHANGED}, "unchanged"),
+    (AT_WORK - PROVEN, "at work"),
+    ({_D.FAILED}, "failed"),
+    ({_D.ROLLED_BACK}, "rolled back"),
+    ({_D.ROLLBACK_FAILED}, "rollback failed"),
+    ({_D.LOST}, "lost"),
+    ({_D.DEFERRED}, "deferred"),
+    ({_D.CANCELLED}, "cancelled"),
+    ({_D.SKIPPED}, "skipped"),
+)

@@ -152,6 +152,8 @@ class Ledger:
         counted = self.waves[rec.wave].counted
         self.weigh(rec, -1)
         before, rec.state = rec.state, state
+        if reason not in (Reason.OK, rec.reason):
+            rec.troubled_at = self.now
         rec.reason, rec.detail, rec.since = reason, detail[:1024], self.now
         if state is not DeviceState.UNCERTAIN:
             rec.dark = False

@@ -25,7 +25,7 @@ class DeviceRecord:
 
     Attributes:
         place: position in the plan's order over all waves.
-        since: when it entered its state.
+        since: when it entered its state. `troubled_at`: when its present reason came up.
         started: number of its first start within the rollout (0: never); rollback reverses it.
         tries: failed tries of the present attempt before the point of no return.
         work, round, asked: the action that is wanted, its number, the gates its checks serve.
@@ -58,6 +58,7 @@ class DeviceRecord:
     reason: Reason = Reason.OK
     detail: str = ""
     since: float = 0.0
+    troubled_at: float | None = None
     attempt: int = 0
     txn: str = ""
     started: int = 0

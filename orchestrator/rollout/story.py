@@ -5,7 +5,7 @@ Renderers turn a `Story` into text or JSON; nothing here formats.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.device.model import DeviceId
@@ -54,12 +54,17 @@ class WaveStory:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Devices in the same state for the same reason; `detail` is the first one's, untrusted."""
+    """Devices in the same state for the same reason, in the same words (`detail`, untrusted).
+
+    `first_at` is when the first of them came into this trouble; None where a version that did not
+    keep it wrote that.
+    """
 
     state: DeviceState
     reason: Reason
     detail: str
     devices: tuple[DeviceId, ...]
+    first_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +194,19 @@ def _cause(led: Ledger, cause: str) -> Halt | Pause:
 
 
 def _troubles(led: Ledger) -> tuple[Trouble, ...]:
-    found: dict[tuple[DeviceState, Reason], list[DeviceRecord]] = {}
+    found: dict[tuple[DeviceState, Reason, str], list[DeviceRecord]] = {}
     for rec in led.devices.values():
         if rec.state in _TROUBLED:
-            found.setdefault((rec.state, rec.reason), []).append(rec)
+            found.setdefault((rec.state, rec.reason, rec.detail), []).append(rec)
     ordered = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
     return tuple(
-        Trouble(state, reason, records[0].detail, tuple(rec.id for rec in records))
-        for (state, reason), records in ordered
+        Trouble(state, reason, detail, tuple(rec.id for rec in records), _first_at(records))
+        for (state, reason, detail), records in ordered
     )
+
+
+def _first_at(records: Sequence[DeviceRecord]) -> float | None:
+    return min((rec.troubled_at for rec in records if rec.troubled_at is not None), default=None)
 
 
 def _deferred(led: Ledger) -> Deferred:

@@ -119,6 +119,7 @@ class Hand:
         status: DeviceStatus | None = None,
         checks: tuple[CheckResult, ...] = (),
         reached: bool = True,
+        detail: str = "",
     ) -> None:
         """The wanted action of a device ended."""
         action = self.action(device)
@@ -128,7 +129,7 @@ class Hand:
                 device=action.device,
                 txn=action.txn,
                 work=action.work,
-                outcome=Outcome(reason),
+                outcome=Outcome(reason, detail),
                 round=action.round,
                 reached=reached,
                 status=status,

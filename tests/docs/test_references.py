@@ -16,6 +16,7 @@ RUN_BY = {
     "README.md": "tests/docs/test_readme.py",
     "docs/reference/commands.md": "tests/docs/test_commands_page.py",
     "docs/first-host.md": "tests/integration/test_first_host.py",
+    "docs/how-to/watch.md": "tests/integration/test_watch.py",
 }
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)

@@ -1,10 +1,17 @@
-"""Looking on from another process, while one applies, dies, and another goes on."""
+"""One process applies, another watches, on the lab: SQLite and PostgreSQL, kill -9, Ctrl-C.
+
+The commands of docs/how-to/watch.md are run here too.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,109 +20,195 @@ import pytest
 
 from orchestrator.errors import ExitCode
 from tests.integration.project import Project
+from tests.postgres import Server
 
-pytestmark = pytest.mark.integration
-END_S = 60.0
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/watch.md"
+LONG_SOAK_S = 120  # until a test ends it
+LINE_S = 60.0
+PROMISED_S = 1.0
+
+
+class Process:
+    """A command at work; its lines can be waited for."""
+
+    def __init__(self, project: Project, *words: str | Path) -> None:
+        self._process = subprocess.Popen(
+            project.command(*words),
+            cwd=project.root, env=project.environment(), text=True, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        self.lines: list[str] = []
+        self._more = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._more:
+                self.lines.append(line.rstrip("\n"))
+                self._more.notify_all()
+
+    def until(self, text: str) -> float:
+        """Waits for a line with this text; gives the time when it was there."""
+        with self._more:
+            there = self._more.wait_for(lambda: any(text in line for line in self.lines), LINE_S)
+        assert there, (text, self.lines)
+        return time.monotonic()
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def end(self) -> int:
+        """Waits for its end; gives its exit code."""
+        try:
+            code = self._process.wait(LINE_S)
+        except subprocess.TimeoutExpired:
+            pytest.fail("still at work:\n" + "\n".join(self.lines))
+        self._reader.join(LINE_S)
+        return code
+
+    def kill(self) -> None:
+        """kill -9, with what it may have started."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self.end()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
 @contextmanager
-def started(project: Project, *words: str | Path) -> Iterator[subprocess.Popen[str]]:
-    """A command in a session of its own."""
-    process = subprocess.Popen(
-        project.command(*words), cwd=project.root, env=project.environment(), text=True,
-        start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )  # fmt: skip
+def running(project: Project, *words: str | Path) -> Iterator[Process]:
+    process = Process(project, *words)
     try:
         yield process
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        process.kill()
 
 
-def until(process: subprocess.Popen[str], text: str) -> str:
-    """Reads stderr up to a line that has the text."""
-    assert process.stderr is not None
-    seen = ""
-    for line in process.stderr:
-        seen += line
-        if text in line:
-            return seen
-    raise AssertionError(f"no `{text}` came: {seen}")
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def project(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]:
-    env = {}
-    if request.param == "postgresql":
-        env = {"ROLLOUT_STATE": request.getfixturevalue("postgres").make()}
-    made = Project(tmp_path, devices=3, env=env)
-    made.up()
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    project = Project(tmp_path_factory.mktemp("watched"), devices=2)
+    project.up()
     try:
-        if env:
-            made.run("state", "migrate")
-        yield made
+        yield project
     finally:
-        made.down()
+        project.down()
 
 
-def plan(project: Project, number: str, soak: str) -> Path:
-    made = project.directory_release(number)
-    text = made.read_text().replace("[1, 50%, rest]", "[1, rest]")
-    made.write_text(text.replace("gates:", f"soak: {soak}\ngates:"))
-    return made
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory, postgres: Server) -> Iterator[Project]:
+    url = postgres.make(migrated=True)
+    project = Project(tmp_path_factory.mktemp("team"), devices=2, env={"ROLLOUT_STATE": url})
+    project.up()
+    try:
+        yield project
+    finally:
+        project.down()
+        postgres.drop(url)
 
 
-def test_another_process_sees_all_until_the_end(project: Project) -> None:
-    long_soak = plan(project, "1.0", "100s")
-    apply = ("apply", long_soak, "-i", project.inventory, "--yes")
-
-    with started(project, *apply) as engine:
-        until(engine, "soak")
-        with started(project, "watch", "--events", "-") as watcher:
-            until(watcher, "driven by")
-            os.killpg(engine.pid, signal.SIGKILL)
-            gone = until(watcher, "no engine drives it now")
-            with started(project, *apply) as other:
-                until(watcher, "an engine took over")
-                project.run("promote", "--reason", "looks good")
-                until(watcher, "looks good")
-                project.run("abort", "--reason", "enough")
-                stdout, stderr = watcher.communicate(timeout=END_S)
-                other.communicate(timeout=END_S)
-
-    assert "rollout resume" in gone
-    assert watcher.returncode == other.returncode
-    assert "ABORTED" in stderr
-    assert stdout.count('"type":"engine_started"') == 2
-    assert '"type":"rollout_done"' in stdout
+@pytest.fixture(params=["alone", "team"])
+def project(request: pytest.FixtureRequest) -> Project:
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Project)
+    return found
 
 
-def test_looking_on_ends_alone(project: Project) -> None:
-    made = plan(project, "2.0", "100s")
-
-    with started(project, "apply", made, "-i", project.inventory, "--yes") as engine:
-        until(engine, "soak")
-        timed = project.run("watch", "--timeout", "1s", code=ExitCode.WAITING)
-        with started(project, "watch") as watcher:
-            until(watcher, "driven by")
-            os.killpg(watcher.pid, signal.SIGINT)
-            _, said = watcher.communicate(timeout=END_S)
-        assert engine.poll() is None, "the engine does not notice"
-
-    assert "wave-1" in timed.stdout
-    assert watcher.returncode == ExitCode.INTERRUPTED
-    assert "the rollout goes on without you" in said
+def soaking_release(project: Project, version: str) -> Path:
+    plan = project.directory_release(version)
+    text = plan.read_text().replace("[1, 50%, rest]", "[1, rest]")
+    plan.write_text(text.replace("gates:", f"soak: {LONG_SOAK_S}s\ngates:"))
+    return plan
 
 
-def test_what_is_over_is_told_as_a_whole(project: Project) -> None:
-    project.apply(plan(project, "3.0", "0s"))
+def apply_words(project: Project, plan: Path) -> tuple[str | Path, ...]:
+    return "apply", plan, "-i", project.inventory, "--yes"
 
-    seen = project.run("watch")
-    none = project.run("watch", "r-none", code=ExitCode.USAGE)
 
-    assert "SUCCEEDED" in seen.stdout
-    assert "wave-1 passed" in seen.stderr
-    assert "no engine" not in seen.stderr
-    assert "no rollout `r-none`" in none.stderr
+def test_watcher_sees_what_the_engine_does_its_end_by_kill_and_the_next_one(
+    project: Project,
+) -> None:
+    plan = soaking_release(project, "1.0")
+    with running(project, *apply_words(project, plan)) as engine:
+        engine.until("soaking for 2m")
+        with running(project, "watch", plan.name, "--events", "seen.jsonl") as watcher:
+            watcher.until("waits for soak; driven by ")
+            watcher.until("next: rollout pause ")
+
+            engine.kill()
+            killed_at = time.monotonic()
+            seen_at = watcher.until("no engine drives it: `rollout resume ")
+            assert seen_at - killed_at < PROMISED_S
+
+            with running(project, "resume") as second:
+                watcher.until("an engine took over")
+                project.run("promote", "--full", "--reason", "seen enough")
+                assert second.end() == ExitCode.DONE
+            assert watcher.end() == ExitCode.DONE
+    text = "\n".join(watcher.lines)
+    seen = [json.loads(line) for line in (project.root / "seen.jsonl").read_text().splitlines()]
+    assert [one for one in seen if "seq" in one] == project.events()[1:]
+    drivers = [one["data"]["engine"] for one in seen if one["type"] == "standing"]
+    assert "" in drivers[1:-1], "the time without an engine is there for programs too"
+    assert "asked: promote (seen enough)" in text
+    assert "✓ SUCCEEDED app-1.0" in text
+    assert "2 of 2 devices run the new version." in text
+
+
+def test_interrupt_ends_the_watching_and_not_the_rollout(project: Project) -> None:
+    plan = soaking_release(project, "2.0")
+    with running(project, *apply_words(project, plan)) as engine:
+        engine.until("soaking for 2m")
+        with running(project, "watch") as watcher:
+            watcher.until("waits for soak; driven by ")
+
+            watcher.send(signal.SIGINT)
+
+            assert watcher.end() == ExitCode.INTERRUPTED
+            assert watcher.lines[-1].startswith("stopped watching r-")
+            assert watcher.lines[-1].endswith(": the rollout goes on")
+        project.run("promote", "--full")
+        assert engine.end() == ExitCode.DONE
+    kinds = [event["type"] for event in project.events()]
+    assert "rollout_done" in kinds
+
+
+def test_last_words_of_apply_are_those_of_status(project: Project) -> None:
+    """A bad release: the same facts in the same words, and its words cannot act on a terminal."""
+    plan = project.directory_release("3.0", healthy=False)
+
+    applied = project.apply(plan, code=ExitCode.ROLLED_BACK).stdout.splitlines()[1:]
+    status = project.run("status").stdout.splitlines()
+    watched = project.run("watch", code=ExitCode.ROLLED_BACK).stdout.splitlines()[1:]
+
+    assert watched == applied
+    own = ("exit code 5", "    version", "rollout status")
+    assert [line for line in applied if not any(word in line for word in own)] == status
+    assert any("first after" in line for line in status)
+
+
+def test_commands_of_the_page_do_what_it_says(alone: Project) -> None:
+    """Every `sh` block of the how-to, on a rollout that soaks; each is of one command."""
+    plan = soaking_release(alone, "4.0")
+    plan.rename(alone.root / "app.yml")
+    blocks = re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    commands = [line.split() for block in blocks for line in block.splitlines()]
+    assert len(commands) >= 3
+    with running(alone, *apply_words(alone, alone.root / "app.yml")) as engine:
+        engine.until("soaking for 2m")
+        for program, *words in commands:
+            assert program == "rollout"
+            with running(alone, *words) as watcher:
+                watcher.until("soak_started" if "-" in words else "waits for soak")
+                if "--timeout" in words:
+                    continue
+                watcher.send(signal.SIGINT)
+                assert watcher.end() == ExitCode.INTERRUPTED
+        brief = alone.run("watch", "--timeout", "1s", "--events", "-", code=ExitCode.WAITING)
+        last = json.loads(brief.stdout.splitlines()[-1])
+        assert (last["type"], last["data"]["waits_for"]) == ("standing", ["soak"])
+        alone.run("abort")
+        engine.end()

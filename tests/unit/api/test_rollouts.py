@@ -104,7 +104,7 @@ async def test_what_is_said_begins_with_the_rollout(settings: api.Settings) -> N
 
     finished = await api.run(settings, rollout_id, observer=heard, drain=asyncio.Event())
 
-    assert finished.rollout_id == rollout_id
+    assert finished.status.rollout_id == rollout_id
     assert heard.told[:2] == ["started r-1", "engine_started"]
 
 
@@ -262,7 +262,7 @@ async def test_apply_queues_behind_a_rollout_on_the_same_devices(settings: api.S
     finish, heard = await applied(settings, "")
 
     assert finish.exit_code is ExitCode.WAITING
-    assert finish.story.held_up == ("rollout `r-1` of plan `site` works on `web1`",)
+    assert finish.status.story.held_up == ("rollout `r-1` of plan `site` works on `web1`",)
     assert "waiting" in heard.told
 
 
@@ -286,7 +286,9 @@ async def test_apply_ends_what_it_supersedes_where_nobody_drives_that(
     old = await api.status(settings, "r-1")
     assert old.story.state is RolloutState.SUPERSEDED
     assert "superseding" in heard.told
-    assert finish.story.state is RolloutState.HALTED  # it began, and knows no key of the device
+    assert (
+        finish.status.story.state is RolloutState.HALTED
+    )  # it began, and knows no key of the device
 
 
 async def test_apply_ends_an_older_one_that_would_begin_later(settings: api.Settings) -> None:
@@ -302,7 +304,9 @@ async def test_apply_ends_an_older_one_that_would_begin_later(settings: api.Sett
     finish, _heard = await applied(settings, "on_conflict: supersede\n")
 
     assert (await api.status(settings, "r-old")).story.state is RolloutState.SUPERSEDED
-    assert finish.story.state is RolloutState.HALTED  # it began, and knows no key of the device
+    assert (
+        finish.status.story.state is RolloutState.HALTED
+    )  # it began, and knows no key of the device
 
 
 async def test_freeze_keeps_a_new_rollout_from_beginning_and_is_told(
@@ -311,17 +315,17 @@ async def test_freeze_keeps_a_new_rollout_from_beginning_and_is_told(
     await api.freeze(settings, reason="incident 4711", until="1h")
 
     finish, heard = await applied(settings, "")
-    seen = await api.status(settings, finish.rollout_id)
+    seen = await api.status(settings, finish.status.rollout_id)
     ended = await api.unfreeze(settings, reason="is over")
-    again = await api.run(settings, finish.rollout_id, observer=heard, drain=asyncio.Event())
+    again = await api.run(settings, finish.status.rollout_id, observer=heard, drain=asyncio.Event())
 
     assert finish.exit_code is ExitCode.WAITING
-    assert finish.story.waits_for == ("freeze",)
+    assert finish.status.story.waits_for == ("freeze",)
     assert seen.frozen is not None
     assert seen.frozen.reason == "incident 4711"
     assert ended == seen.frozen
     assert await api.unfreeze(settings) is None
-    assert again.story.state is RolloutState.HALTED
+    assert again.status.story.state is RolloutState.HALTED
 
 
 @pytest.mark.parametrize("until", ["noon", "2027-01-02T06:00", "2020-01-02T06:00+01:00"])

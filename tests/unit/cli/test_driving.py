@@ -5,7 +5,16 @@ import json
 
 import pytest
 
-from orchestrator.api import Asked, AskRequest, Finished, Observer, Run, Settings, Unreadable
+from orchestrator.api import (
+    Asked,
+    AskRequest,
+    Finished,
+    Observer,
+    Run,
+    Settings,
+    Status,
+    Unreadable,
+)
 from orchestrator.cli.app import invoke
 from orchestrator.cli.driving import ask, watch
 from orchestrator.device.model import Address, DeviceId
@@ -21,9 +30,8 @@ DEVICE = DeviceId("gw-1")
 class Work:
     """Starts a rollout and ends at once with a given code."""
 
-    def __init__(self, code: ExitCode = ExitCode.DONE, *, interrupted: bool = False) -> None:
+    def __init__(self, code: ExitCode = ExitCode.DONE) -> None:
         self.code = code
-        self.interrupted = interrupted
 
     async def __call__(self, observer: Observer, drain: asyncio.Event) -> Finished:
         artifact = PlannedArtifact("a", "app-1", "c" * 64, "d" * 64, "directory", ("x",), 10, 10)
@@ -46,7 +54,7 @@ class Work:
         observer.started(Run("r-1", plan, "e" * 64, joined=False))
         observer.journal(rollout.collect().journal)
         observer.tick(101.0)
-        return Finished("r-1", tell(rollout), self.code, interrupted=self.interrupted)
+        return Finished(Status("r-1", plan, "e" * 64, tell(rollout), ""), self.code)
 
 
 def test_progress_goes_to_stderr_and_the_summary_to_stdout(session, capsys) -> None:
@@ -91,7 +99,7 @@ def test_an_events_file_that_cannot_be_opened_stops_before_any_work(session, tmp
 
 
 def test_an_interrupted_rollout_says_how_to_go_on(session, capsys) -> None:
-    code = watch(session, Work(ExitCode.INTERRUPTED, interrupted=True), events=None)
+    code = watch(session, Work(ExitCode.INTERRUPTED), events=None)
 
     shown = capsys.readouterr().out
     assert code == ExitCode.INTERRUPTED

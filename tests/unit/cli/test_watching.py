@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.api import Run
+from orchestrator.api import Run, Status
 from orchestrator.cli.watching import EventsWriter, LiveView, PlainView, Watchers
 from orchestrator.device.model import Address, DeviceId
 from orchestrator.plan.resolved import PlannedArtifact, PlannedDevice, ResolvedPlan, ResolvedWave
 from orchestrator.render.picture import settled
 from orchestrator.rollout.events import JournalEntry
+from orchestrator.rollout.machine import Rollout
+from orchestrator.rollout.states import RolloutState
+from orchestrator.rollout.story import tell
 
 DEVICE = DeviceId("gw-1")
 
@@ -200,3 +203,45 @@ def test_all_watchers_hear_everything(session, run) -> None:
     for view in (one, two):
         assert view.board.at_work[DEVICE].sent_bytes == 5
         assert view.board.now == 300.0
+
+
+def standing(run: Run, engine: str = "ann@ops", **told: object) -> Status:
+    story = tell(Rollout.start(run.resolved, run.rollout_id, at=101.0))
+    told = {"state": RolloutState.RUNNING, "waits_for": ("devices",), **told}
+    return Status("r-1", run.resolved, run.digest, replace(story, **told), engine)
+
+
+def test_a_watcher_hears_of_waits_and_engines_but_not_of_every_device(session, run, capsys) -> None:
+    view = PlainView(session)
+    view.started(run)
+
+    view.stands(standing(run))
+    at_first = capsys.readouterr().err.splitlines()
+    view.stands(standing(run, at=150.0))
+    assert capsys.readouterr().err == ""
+    view.stands(standing(run, waits_for=("soak",)))
+    soaking = capsys.readouterr().err
+    view.stands(standing(run))
+    assert capsys.readouterr().err == ""
+    view.stands(standing(run, held_up=("rollout `r-0`",)))
+    assert "waits for rollout `r-0`" in capsys.readouterr().err
+    view.stands(standing(run, engine=""))
+
+    assert at_first == [
+        "00:00 rollout r-1: app-1 to 1 device in 1 wave",
+        "00:00 waits for devices; driven by ann@ops",
+        "      next: rollout pause r-1  |  rollout halt r-1",
+    ]
+    assert "waits for soak" in soaking
+    assert "no engine drives it: `rollout resume r-1` goes on" in capsys.readouterr().err
+
+
+def test_a_live_view_keeps_what_it_waits_for_at_its_foot(session, run) -> None:
+    stream = io.StringIO()
+    view = LiveView(session, stream)
+
+    view.started(run)
+    view.stands(standing(run, engine=""))
+
+    shown = stream.getvalue().rpartition("\x1b[J")[2].splitlines()
+    assert "no engine drives it: `rollout resume r-1` goes on" in shown[-1]

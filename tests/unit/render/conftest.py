@@ -175,7 +175,7 @@ def good_release(plan: ResolvedPlan) -> Journal:
         book.add("wave_started", wave=wave.name, allowed=0)
         for device in wave.devices:
             book.device(device, wave.name, *FORWARD, "succeeded")
-        book.add("soak_started", wave=wave.name, until=book.at + wave.soak_s)
+        book.add("soak_started", wave=wave.name, soak_s=wave.soak_s)
         book.wait(wave.soak_s)
         book.add("wave_done", wave=wave.name, state="passed")
     book.add("rollout_done", state="succeeded", exit=0)

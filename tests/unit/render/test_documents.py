@@ -35,6 +35,7 @@ from orchestrator.render.documents import (
     preview_document,
 )
 from orchestrator.render.hooks import hook_lines
+from orchestrator.render.standing import Facts
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.notices import Delivery
 from orchestrator.rollout.story import tell
@@ -66,9 +67,9 @@ def check(name: str, document: object) -> None:
     jsonschema.Draft202012Validator(closed(schema(name))).validate(document)
 
 
-def facts_of(plan) -> status.StatusFacts:
+def facts_of(plan) -> Facts:
     story = tell(Rollout.start(plan, "r-1", at=5.0))
-    return status.StatusFacts(plan, DIGEST, story, "anna@ops")
+    return Facts(plan, DIGEST, story, "anna@ops")
 
 
 @pytest.mark.parametrize("name", MINE)

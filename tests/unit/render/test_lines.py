@@ -1,6 +1,9 @@
+from orchestrator.plan.resolved import ResolvedWave
 from orchestrator.render.board import Board
 from orchestrator.render.lines import EXCEPTIONS_MAX, Lines
 from orchestrator.render.text import Look
+from orchestrator.testing.hand import Hand
+from orchestrator.testing.plans import device_ids, make_plan
 
 
 def test_good_release_as_lines(plan, good_release, golden) -> None:
@@ -108,3 +111,14 @@ def test_what_operators_did_is_said(plan, journal) -> None:
         "00:00 resumed by anna@ops",
         "00:00 ! gw-001: dark",
     ]
+
+
+def test_soak_of_a_real_rollout_says_how_long() -> None:
+    [first, *_] = device_ids(2)
+    waves = [ResolvedWave("canary", "1", (first,), soak_s=90.0)]
+    hand = Hand(make_plan(waves))
+    hand.succeed(first)
+
+    made = Lines(Board(hand.rollout.plan, "r-1"), Look(80)).take(hand.journal)
+
+    assert "00:00 ▶ wave canary: 1/1 updated, soaking for 1m30s" in made

@@ -55,7 +55,7 @@ def test_drawing_10_000_devices_is_quick(plan_of, journal) -> None:
 def test_a_soaking_wave_says_how_long(plan, journal) -> None:
     board = Board(plan, "r-1")
     journal.add("wave_started", wave="canary")
-    journal.add("soak_started", wave="canary", until=journal.at + 90)
+    journal.add("soak_started", wave="canary", soak_s=90)
     board.take(journal.entries)
 
     assert any("soaking, 1m30s left" in line for line in screen(board, Look(100), 10))

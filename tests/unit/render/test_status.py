@@ -1,14 +1,15 @@
 import pytest
 
-from orchestrator.render.status import StatusFacts, Unread, list_document, table_text, text
+from orchestrator.render.standing import Facts
+from orchestrator.render.status import Unread, list_document, table_text, text
 from orchestrator.render.text import Look, cells
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.story import tell
 
 
 @pytest.fixture
-def facts(plan) -> StatusFacts:
-    return StatusFacts(plan, "e1" * 32, tell(Rollout.start(plan, "r-1", at=5.0)), "")
+def facts(plan) -> Facts:
+    return Facts(plan, "e1" * 32, tell(Rollout.start(plan, "r-1", at=5.0)), "")
 
 
 def test_a_rollout_without_an_engine_says_how_to_go_on(facts) -> None:

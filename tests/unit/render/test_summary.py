@@ -1,31 +1,29 @@
 import pytest
 
-from orchestrator.render.board import Board
 from orchestrator.render.summary import grouped_causes, summary
 from orchestrator.render.text import Look, cells
+from tests.unit.render.told import facts_of
 
 
-def board_of(plan, book) -> Board:
-    board = Board(plan, "r-7f3a")
-    board.take(book.entries)
-    return board
+def lines_of(plan, book, code: int, look: Look, **told: object) -> list[str]:
+    return summary(facts_of(plan, book.entries, **told), look, exit_code=code)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_halted_and_rolled_back(plan, bad_release, width, golden) -> None:
-    lines = summary(board_of(plan, bad_release), 5, Look(width))
+    lines = lines_of(plan, bad_release, 5, Look(width))
 
     golden(f"summary-bad-{width}.txt", "\n".join(lines) + "\n")
 
 
 def test_succeeded(plan, good_release, golden) -> None:
-    lines = summary(board_of(plan, good_release), 0, Look(80))
+    lines = lines_of(plan, good_release, 0, Look(80))
 
     golden("summary-good-80.txt", "\n".join(lines) + "\n")
 
 
 def test_in_colour(plan, bad_release, golden) -> None:
-    lines = summary(board_of(plan, bad_release), 5, Look(80, colour=True))
+    lines = lines_of(plan, bad_release, 5, Look(80, colour=True))
 
     golden("summary-bad-colour.txt", "\n".join(lines) + "\n")
 
@@ -46,23 +44,23 @@ def test_halted_groups_equal_causes_and_says_what_was_not_touched(plan, journal,
     journal.add("budget", wave="early", counted=3, allowed=1)
     journal.add("halted", wave="early", cause="budget", detail="3 failures, 1 allowed")
 
-    board = board_of(plan, journal)
+    commands = ("rollout resume r-7f3a --accept-failures", "rollout rollback r-7f3a")
+    facts = facts_of(plan, journal.entries, next_commands=commands, waits_for=("operator",))
 
-    assert [(cause.reason, cause.devices) for cause in grouped_causes(board)] == [
+    assert [(cause.reason, cause.devices) for cause in grouped_causes(facts.story)] == [
         ("low_space", ("gw-002", "gw-005")),
         ("lost", ("gw-003",)),
         ("unreachable", ("gw-004",)),
     ]
-    golden("summary-halted-80.txt", "\n".join(summary(board, 4, Look(80))) + "\n")
+    golden("summary-halted-80.txt", "\n".join(summary(facts, Look(80), exit_code=4)) + "\n")
 
 
 def test_a_way_back_that_is_not_proven_is_told_apart_from_an_unknown_state(plan, journal) -> None:
     detail = "gate `service healthy` failed on what ran before"
     journal.device("gw-001", "canary", "activating", "rolling_back", reason="check_failed")
     journal.device("gw-001", "canary", "rollback_failed", reason="unproven_return", detail=detail)
-    board = board_of(plan, journal)
 
-    text = "\n".join(summary(board, 6, Look(width=200)))
+    text = "\n".join(lines_of(plan, journal, 6, Look(width=200)))
 
     assert "1 device is back, but not proven well there" in text
     assert "unknown state." not in text
@@ -72,7 +70,7 @@ def test_a_way_back_that_is_not_proven_is_told_apart_from_an_unknown_state(plan,
 def test_an_interrupted_rollout_says_how_to_go_on(plan, journal) -> None:
     journal.add("wave_started", wave="canary")
 
-    lines = summary(board_of(plan, journal), 130, Look(80))
+    lines = lines_of(plan, journal, 130, Look(80))
 
     assert "  exit code 130: interrupted; the rollout is saved" in lines
     assert any("rollout resume r-7f3a" in line for line in lines)
@@ -82,7 +80,7 @@ def test_many_causes_are_counted_not_listed(plan, journal) -> None:
     for i in range(1, 8):
         journal.device(f"gw-{i:03}", "early", "failed", reason="io", detail=f"disk {i}")
 
-    lines = summary(board_of(plan, journal), 4, Look(80))
+    lines = lines_of(plan, journal, 4, Look(80))
 
     assert "Why (7 causes)" in lines
     assert "  … 2 more" in lines
@@ -93,7 +91,7 @@ def test_hostile_words_stay_words(plan, journal) -> None:
         "gw-001", "canary", "failed", reason="io", detail="\x1b[2J\nSUCCEEDED " + "x" * 999
     )
 
-    lines = summary(board_of(plan, journal), 4, Look(80))
+    lines = lines_of(plan, journal, 4, Look(80))
 
     assert "\x1b" not in "".join(lines)
     assert all(cells(line) <= 80 for line in lines)
@@ -104,7 +102,7 @@ def test_a_command_to_copy_quotes_unusual_names(plan_of, journal) -> None:
     plan = plan_of(["a b;c"], (1,))
     journal.device("a b;c", "canary", "failed", reason="io")
 
-    lines = summary(board_of(plan, journal), 4, Look(80))
+    lines = lines_of(plan, journal, 4, Look(80))
 
     assert any("rollout device check 'a b;c'" in line for line in lines)
 
@@ -114,7 +112,7 @@ def test_devices_that_ran_it_already_are_not_said_to_run_something_else(plan, jo
     journal.device("gw-001", "canary", "transferring", "unchanged")
     journal.add("paused", wave="canary", cause="insufficient_evidence", detail="0 succeeded")
 
-    lines = " ".join(summary(board_of(plan, journal), 7, Look(120)))
+    lines = " ".join(lines_of(plan, journal, 7, Look(120)))
 
     assert "1 device ran the new version already; no other device runs it." in lines
 
@@ -129,14 +127,14 @@ def test_a_wave_that_was_aborted_at_work_was_started_and_later_ones_were_not(pla
         journal.add("wave_done", wave=wave.name, state="cancelled")
     journal.add("rollout_done", state="aborted")
 
-    lines = summary(board_of(plan, journal), 4, Look(80))
+    lines = lines_of(plan, journal, 4, Look(80))
 
     assert "  · canary  0/1 updated, 1 unchanged" in lines
     assert "  · early, rest: never started (23 devices)" in lines
 
 
 def test_devices_left_out_of_the_plan_are_named_in_the_last_words(plan, journal) -> None:
-    lines = summary(board_of(plan, journal), 3, Look(80))
+    lines = lines_of(plan, journal, 3, Look(80))
 
     assert "2 devices were left out of the plan (not enrolled): gw-10{1,2}" in lines
     assert "1 device was left out of the plan (not compatible): old-1" in lines
@@ -147,6 +145,6 @@ def test_a_success_counts_the_devices_that_ran_it_already(plan_of, journal) -> N
     journal.device("b", "early", "transferring", "unchanged")
     journal.add("rollout_done", state="succeeded")
 
-    lines = summary(board_of(plan_of(["a", "b"], (1, 1)), journal), 0, Look(80))
+    lines = lines_of(plan_of(["a", "b"], (1, 1)), journal, 0, Look(80))
 
     assert "2 of 2 devices run the new version." in lines

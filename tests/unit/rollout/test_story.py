@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
 from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Skipped, Stage
@@ -117,3 +119,31 @@ def test_pause_for_want_of_evidence_names_the_command_that_goes_on():
         "rollout promote r-hand --reason TEXT",
         "rollout abort r-hand",
     )
+
+
+def test_trouble_is_grouped_by_its_words_and_knows_when_it_began():
+    waves = [ResolvedWave("all", "rest", (A, B, C), backfill_limit=3, max_fail_share=Fraction(1))]
+    rollout = Hand(make_plan(waves))
+    rollout.tick(5.0)
+    rollout.report(A, Reason.INSTALL, detail="no space")
+    rollout.tick(7.0)
+    rollout.report(B, Reason.INSTALL, detail="no space")
+    rollout.report(C, Reason.INSTALL, detail="bad magic")
+
+    told = [(t.detail, t.devices, t.first_at) for t in tell(rollout.rollout).troubles]
+
+    assert told == [("no space", (A, B), 5.0), ("bad magic", (C,), 7.0)]
+
+
+def test_trouble_began_when_its_reason_came_up_and_not_when_the_device_was_back():
+    rollout = hand()
+    rollout.tick(3.0)
+    rollout.activate(A)
+    rollout.prove(A, 1)
+    rollout.tick(9.0)
+    rollout.go_back(A)
+    rollout.restart()
+
+    [trouble] = tell(rollout.rollout).troubles
+
+    assert (trouble.state, trouble.first_at) == (DeviceState.ROLLED_BACK, 3.0)

@@ -1,0 +1,132 @@
+"""What a rollout waits for, who drives it, and what may be typed now.
+
+Law: the words come from the story and the name of the engine alone, so that every command that
+shows a rollout says the same of it: `status`, `watch`, and `apply` in its last lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.render.text import Look, Style, escape, plural, wrap
+from orchestrator.render.words import frozen_words, state_words
+from orchestrator.rollout.around import FleetFreeze
+from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
+from orchestrator.rollout.story import Story
+
+_AT_REST = TERMINAL_ROLLOUT | {RolloutState.HALTED, RolloutState.PAUSED}
+_APPROVAL = "approval"
+_COME_BY_THEMSELVES = frozenset({"start", "window", "deferred"})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A stored rollout; `engine` names who drives it now, empty for nobody; `frozen` is of all."""
+
+    plan: ResolvedPlan
+    digest: str
+    story: Story
+    engine: str
+    frozen: FleetFreeze | None = None
+
+
+def is_interrupted(facts: Facts) -> bool:
+    """Whether somebody ought to drive it and nobody does.
+
+    One that only waits for its hours, or for devices that are away, may be left to `reconcile`.
+    """
+    waits = facts.story.waits_for
+    idle = waits and _COME_BY_THEMSELVES.issuperset(waits)
+    return facts.story.state is RolloutState.RUNNING and not facts.engine and not idle
+
+
+def standing(facts: Facts) -> str:
+    """`waits for soak; driven by ann@ops`, in one line without a full stop; may be empty."""
+    return "; ".join(_told(facts))
+
+
+def standing_lines(facts: Facts, look: Look) -> list[str]:
+    """The same, indented below a head."""
+    return [
+        line for text in _told(facts) for line in wrap(text, look.width, first="  ", indent="    ")
+    ]
+
+
+def commands(facts: Facts) -> list[str]:
+    """What an operator may type now, but for commands that only look."""
+    run, story = facts.story.rollout_id, facts.story
+    looks = (f"rollout status {run}", f"rollout events {run}")
+    found = [command for command in story.next_commands if command not in looks]
+    if facts.engine or story.state in _AT_REST:
+        return found
+    resume = f"rollout resume {run}"
+    if _APPROVAL in story.waits_for:  # it wants both, in this order
+        return [found[0], resume, *found[1:]]
+    return [resume]
+
+
+def next_words(facts: Facts) -> str:
+    """`next: rollout pause r-1  |  rollout halt r-1`; empty where the standing has it already."""
+    found = commands(facts)
+    said = standing(facts)
+    return "" if all(f"`{one}`" in said for one in found) else "next: " + "  |  ".join(found)
+
+
+def foot(facts: Facts, look: Look) -> list[str]:
+    """The same for the bottom of a live view."""
+    at_ease = facts.engine or facts.story.state in _AT_REST
+    said = [
+        (standing(facts), Style.PLAIN if at_ease else Style.WARN),
+        (next_words(facts), Style.DIM),
+    ]
+    return [
+        look.paint(line, style)
+        for text, style in said
+        if text
+        for line in wrap(text, look.width, first=" ", indent="   ")
+    ]
+
+
+def left(facts: Facts) -> str:
+    """What is so of a rollout that is watched no longer."""
+    said = "the rollout goes on" if facts.engine else standing(facts)
+    return f"stopped watching {facts.story.rollout_id}: {said or state_words(facts.story.state)}"
+
+
+def _told(facts: Facts) -> list[str]:
+    story = facts.story
+    waits = ", ".join(state_words(what) for what in story.waits_for)
+    main = (f"waits for {waits}" if waits else "", _driver(facts))
+    told = ["; ".join(part for part in main if part), _deferred(story)]
+    told += [f"waits for {escape(held_up)}" for held_up in story.held_up]
+    if facts.frozen is not None and story.state not in TERMINAL_ROLLOUT:
+        told.append(frozen_words(facts.frozen))
+    return [text for text in told if text]
+
+
+def _driver(facts: Facts) -> str:
+    story = facts.story
+    if facts.engine:
+        return f"driven by {escape(facts.engine)}"
+    if story.state in _AT_REST:
+        return ""
+    once = "once approved, " if _APPROVAL in story.waits_for else ""
+    return f"no engine drives it: {once}`rollout resume {story.rollout_id}` goes on"
+
+
+def _deferred(story: Story) -> str:
+    """Devices that were away: whether and when they are asked again."""
+    away = story.deferred
+    if not away.devices:
+        return ""
+    said = f"{plural(away.devices, 'device')} deferred"
+    if away.until_at is None:
+        return f"{said}: asked again once the last wave has passed"
+    next_at = "" if away.next_at is None else f"asked again at {_time(away.next_at)}, "
+    return f"{said}: {next_at}given up at {_time(away.until_at)}"
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -1,0 +1,166 @@
+"""What a rollout waits for, who drives it and what may be typed: words, lines and the live foot."""
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.render.board import Board
+from orchestrator.render.documents import standing_line
+from orchestrator.render.lines import Lines
+from orchestrator.render.screen import screen
+from orchestrator.render.standing import (
+    Facts,
+    commands,
+    foot,
+    is_interrupted,
+    left,
+    standing,
+    standing_lines,
+)
+from orchestrator.render.text import Look, cells
+from orchestrator.rollout.around import FleetFreeze
+from orchestrator.rollout.states import RolloutState
+from orchestrator.rollout.story import Deferred
+from tests.unit.render.told import facts_of
+
+ENGINE = "ann@ops:812:77:0123abcd"
+HOSTILE = "ann@ops\x1b[2J\r\n"
+
+
+@pytest.fixture
+def soaking(plan, journal) -> tuple[Board, Facts]:
+    """The canary soaks, 90 seconds are left."""
+    journal.add("rollout_started", plan=plan.name)
+    journal.add("wave_started", wave="canary")
+    journal.device("gw-001", "canary", "transferring", "verifying", "confirmed")
+    journal.add("soak_started", wave="canary", soak_s=90)
+    board = Board(plan, "r-7f3a")
+    board.take(journal.entries)
+    facts = facts_of(
+        plan,
+        journal.entries,
+        waits_for=("soak",),
+        next_commands=(
+            "rollout status r-7f3a", "rollout pause r-7f3a", "rollout promote r-7f3a",
+        ),
+    )  # fmt: skip
+    return board, facts
+
+
+def driven(facts: Facts, **told: object) -> Facts:
+    return replace(facts, engine=ENGINE, story=replace(facts.story, **told))
+
+
+def alone(facts: Facts, **told: object) -> Facts:
+    return replace(facts, engine="", story=replace(facts.story, **told))
+
+
+@pytest.mark.parametrize("width", [60, 100])
+@pytest.mark.parametrize("by", [driven, alone])
+def test_live_view_of_a_watcher(soaking, width, by, golden) -> None:
+    board, facts = soaking
+    look = Look(width)
+
+    lines = screen(board, look, 22, foot(by(facts), look))
+
+    assert all(cells(line) <= width for line in lines)
+    golden(f"watch-{by.__name__}-{width}.txt", "\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("by", [driven, alone])
+def test_plain_lines_of_a_watcher(soaking, by, golden) -> None:
+    board, facts = soaking
+
+    lines = Lines(board, Look(100)).standing(by(facts))
+
+    golden(f"watch-lines-{by.__name__}.txt", "\n".join(lines) + "\n")
+
+
+def test_foot_gives_way_on_a_small_terminal(soaking) -> None:
+    board, facts = soaking
+    look = Look(60)
+
+    assert len(screen(board, look, 6, foot(alone(facts), look))) <= 6
+
+
+def test_nobody_drives_it_wants_one_command(soaking) -> None:
+    _, facts = soaking
+
+    assert is_interrupted(alone(facts))
+    assert commands(alone(facts)) == ["rollout resume r-7f3a"]
+    assert commands(driven(facts)) == ["rollout pause r-7f3a", "rollout promote r-7f3a"]
+
+
+def test_what_waits_for_its_hours_is_not_interrupted(soaking) -> None:
+    _, facts = soaking
+
+    assert not is_interrupted(alone(facts, waits_for=("deferred", "window")))
+
+
+def test_approval_comes_before_the_engine_that_goes_on(soaking) -> None:
+    _, facts = soaking
+    asked = {
+        "state": RolloutState.AWAITING_APPROVAL,
+        "waits_for": ("approval",),
+        "next_commands": (
+            "rollout status r-7f3a", "rollout approve r-7f3a", "rollout abort r-7f3a",
+        ),
+    }  # fmt: skip
+
+    assert commands(alone(facts, **asked)) == [
+        "rollout approve r-7f3a",
+        "rollout resume r-7f3a",
+        "rollout abort r-7f3a",
+    ]
+    assert "once approved, `rollout resume r-7f3a` goes on" in standing(alone(facts, **asked))
+    assert commands(driven(facts, **asked)) == ["rollout approve r-7f3a", "rollout abort r-7f3a"]
+
+
+def test_deferred_devices_are_told_with_their_times(soaking) -> None:
+    _, facts = soaking
+
+    said = standing(alone(facts, deferred=Deferred(2, 0, 1_795_000_060.0, 1_795_003_600.0)))
+
+    assert "2 devices deferred: asked again at 2026-11-18 " in said
+    assert "given up at " in said
+
+
+def test_other_rollouts_and_freezes_that_hold_it_up_are_told(soaking) -> None:
+    _, facts = soaking
+    freeze = FleetFreeze("holidays", "ann\x1b@ops", 5.0)
+
+    said = standing_lines(
+        replace(driven(facts, held_up=("rollout `r-1`",)), frozen=freeze), Look(100)
+    )
+
+    assert said[1] == "  waits for rollout `r-1`"
+    assert said[2].startswith("  all rollouts are frozen by ann")
+    assert all(line.isprintable() for line in said)
+
+
+@pytest.mark.parametrize(
+    ("by", "state", "waits", "said"),
+    [
+        (driven, RolloutState.RUNNING, ("soak",), "the rollout goes on"),
+        (alone, RolloutState.HALTED, ("operator",), "waits for operator"),
+        (alone, RolloutState.RUNNING, ("soak",), "`rollout resume r-7f3a` goes on"),
+        (alone, RolloutState.SUCCEEDED, (), "succeeded"),
+    ],
+)
+def test_leaving_says_what_becomes_of_the_rollout(soaking, by, state, waits, said) -> None:
+    _, facts = soaking
+
+    text = left(by(facts, state=state, waits_for=waits))
+
+    assert text.startswith("stopped watching r-7f3a: ")
+    assert text.endswith(said)
+
+
+def test_names_of_engines_are_escaped(soaking) -> None:
+    board, facts = soaking
+    hostile = replace(facts, engine=HOSTILE)
+
+    shown = [*foot(hostile, Look(80)), *Lines(board, Look(80)).standing(hostile)]
+
+    assert all(line.isprintable() for line in shown)
+    assert "\x1b" not in standing_line(hostile)
