@@ -32,11 +32,11 @@ async def status_of(store: SqlStore, rollout_id: str) -> Status:
     plan = plan_of(stored)
     found = restored(stored, plan)
     engine = await engine_of(store, rollout_id)
-    frozen = await store.frozen()
-    if frozen is not None and not frozen.is_on(time.time()):
+    frozen, now = await store.frozen(), time.time()
+    if frozen is not None and not frozen.is_on(now):
         frozen = None
     digest = digest_of_stored(stored)
-    return Status(rollout_id, plan, digest, tell(found), engine, found.returnable, frozen)
+    return Status(rollout_id, plan, digest, tell(found), engine, now, found.returnable, frozen)
 
 
 async def engine_of(store: SqlStore, rollout_id: str) -> str:

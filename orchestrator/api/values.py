@@ -235,7 +235,7 @@ class Why:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A stored rollout; `engine` names the owner of a live lease, or is empty.
+    """A stored rollout at `now` (UTC seconds); `engine` owns a live lease, or is empty.
 
     `returnable` are the devices that a rollback would take back now, each with its wave.
     `frozen` is the freeze of all rollouts that is on.
@@ -246,6 +246,7 @@ class Status:
     digest: str
     story: Story
     engine: str
+    now: float
     returnable: Mapping[DeviceId, str] = field(default_factory=dict)
     frozen: FleetFreeze | None = None
 

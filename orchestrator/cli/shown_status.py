@@ -8,4 +8,5 @@ from orchestrator.render.standing import Facts
 
 def facts_of(status: Status) -> Facts:
     """What is shown of a rollout."""
-    return Facts(status.resolved, status.digest, status.story, status.engine, status.frozen)
+    plan, story = status.resolved, status.story
+    return Facts(plan, status.digest, story, status.engine, status.now, status.frozen)

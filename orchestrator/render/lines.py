@@ -19,11 +19,12 @@ from orchestrator.render.words import (
     clock,
     progress_words,
     reason_words,
+    soak_words,
     state_words,
     wave_words,
 )
 from orchestrator.rollout.events import JournalEntry
-from orchestrator.rollout.states import COUNTED, PROVEN, DeviceState
+from orchestrator.rollout.states import COUNTED, PROVEN, DeviceState, WaveState
 from orchestrator.units import format_duration
 
 EXCEPTIONS_MAX = 20  # device lines per wave; the rest stands in `rollout events`
@@ -83,11 +84,11 @@ class Lines:
         board = self.board
         board.take_time(now)
         wave = board.waves.get(board.current)
-        where = (
-            f"{wave_words(wave.name)}: {progress_words(wave.counts, wave.total)}"
-            if wave
-            else "starting"
-        )
+        where = "starting"
+        if wave is not None:
+            where = f"{wave_words(wave.name)}: {progress_words(wave.counts, wave.total)}"
+            if wave.state is WaveState.SOAKING:
+                where += f", {soak_words(wave.soak_until, board.now)}"
         return self._stamped(f"{where}; {state_words(board.state)}", now)
 
     def standing(self, facts: Facts) -> list[str]:

@@ -21,6 +21,7 @@ from orchestrator.render.words import (
     clock,
     progress_words,
     reason_words,
+    soak_words,
     state_words,
 )
 from orchestrator.rollout.events import JournalEntry
@@ -82,9 +83,8 @@ def _wave(board: Board, wave: WaveLine, look: Look, width: int) -> str:
         words = f"{number(wave.total)} waiting"
     else:
         words = progress_words(wave.counts, wave.total)
-    if wave.state is WaveState.SOAKING and wave.soak_until is not None:
-        left = max(0.0, wave.soak_until - board.now)
-        words += f"  soaking, {format_duration(round(left))} left"
+    if wave.state is WaveState.SOAKING:
+        words += f"  {soak_words(wave.soak_until, board.now)}"
     if wave.allowed is not None and wave.counted:
         words += f"  failed {wave.counted}/{wave.allowed} allowed"
     room = look.width - width - cells(bar) - 6

@@ -23,12 +23,16 @@ _COME_BY_THEMSELVES = frozenset({"start", "window", "deferred"})
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A stored rollout; `engine` names who drives it now, empty for nobody; `frozen` is of all."""
+    """A stored rollout at `now`, in UTC seconds.
+
+    `engine` names who drives it, empty for nobody; `frozen` is of all rollouts.
+    """
 
     plan: ResolvedPlan
     digest: str
     story: Story
     engine: str
+    now: float
     frozen: FleetFreeze | None = None
 
 

@@ -19,6 +19,7 @@ from orchestrator.render.words import (
     WAVE_SIGNS,
     progress_words,
     reason_words,
+    soak_words,
     span,
     state_words,
     wave_words,
@@ -100,7 +101,7 @@ def summary(facts: Facts, look: Look, *, exit_code: int = 0, here: str = "") -> 
         words = f"exit code {exit_code}: {_EXIT_WORDS.get(exit_code, 'see the journal')}"
         lines += wrap(words, look.width, first="  ", indent="    ")
     lines += standing_lines(facts, look)
-    lines += _waves(story, look)
+    lines += _waves(facts, look)
     causes = grouped_causes(story)
     if causes:
         lines += ["", *_causes(causes, look)]
@@ -154,11 +155,12 @@ def _head(facts: Facts, look: Look) -> list[str]:
     return lines
 
 
-def _waves(story: Story, look: Look) -> list[str]:
+def _waves(facts: Facts, look: Look) -> list[str]:
+    story = facts.story
     idle = _idle(story.waves, story.wave)
     started = [wave for wave in story.waves if wave not in idle]
     width = max((cells(escape(wave.name)) for wave in started), default=0)
-    lines = [_wave(wave, width, look) for wave in started]
+    lines = [_wave(wave, width, look, facts.now) for wave in started]
     if idle:
         names = ", ".join(escape(wave.name) for wave in idle)
         count = sum(wave.devices for wave in idle)
@@ -177,10 +179,12 @@ def _idle(waves: Sequence[WaveStory], current: str) -> list[WaveStory]:
     ]
 
 
-def _wave(wave: WaveStory, width: int, look: Look) -> str:
+def _wave(wave: WaveStory, width: int, look: Look, now: float) -> str:
     symbol, style = WAVE_SIGNS[wave.state]
     name = pad(escape(wave.name), width)
     words = progress_words(wave.counts, wave.devices)
+    if wave.state is WaveState.SOAKING:
+        words += f", {soak_words(wave.soak_until, now)}"
     return f"  {look.paint(look.sign(symbol), style)} {name}  {words}"
 
 

@@ -9,6 +9,7 @@ from orchestrator.device.reason import Reason
 from orchestrator.render.text import Style, Symbol, escape, number
 from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.states import AT_WORK, PROVEN, DeviceState, RolloutState, WaveState
+from orchestrator.units import format_duration
 
 _D, _W, _R = DeviceState, WaveState, RolloutState
 
@@ -147,6 +148,12 @@ def clock(seconds: float) -> str:
 def span(seconds: float) -> str:
     """A time span as people say it: `6.2 s`, `02:03`, `1:02:03`."""
     return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)  # noqa: PLR2004  a minute
+
+
+def soak_words(until_at: float | None, now: float) -> str:
+    """`soaking, 4m30s left`; without a time where it is over, and what soaked is read back."""
+    left_s = 0 if until_at is None else round(until_at - now)
+    return f"soaking, {format_duration(left_s)} left" if left_s > 0 else "soaking"
 
 
 def wave_words(name: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
-from orchestrator.rollout import approving, moves, retreat, slots, turn
+from orchestrator.rollout import approving, gating, moves, retreat, slots, turn
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.outcome import exit_code, runs_new
@@ -162,10 +162,11 @@ def tell_waves(rollout: Rollout) -> tuple[WaveStory, ...]:
 
     Cost: constant per wave, fit for live output.
     """
-    return tuple(_wave(wave) for wave in rollout.ledger.waves)
+    led = rollout.ledger
+    return tuple(_wave(led, wave) for wave in led.waves)
 
 
-def _wave(wave: WaveRecord) -> WaveStory:
+def _wave(led: Ledger, wave: WaveRecord) -> WaveStory:
     return WaveStory(
         name=wave.name,
         state=wave.state,
@@ -175,8 +176,15 @@ def _wave(wave: WaveRecord) -> WaveStory:
         allowed=wave.allowed,
         required=wave.required,
         bound=wave.bound,
-        soak_until=wave.soak_until,
+        soak_until=_soak_until(led, wave),
     )
+
+
+def _soak_until(led: Ledger, wave: WaveRecord) -> float | None:
+    """When its soak is over; stretches without a sample are made up for (R10)."""
+    if wave.soak_until is None or wave.state is not WaveState.SOAKING:
+        return None
+    return wave.soak_until + gating.soak_gap_s(led, wave)
 
 
 def _is_untouched(rec: DeviceRecord) -> bool:

@@ -54,7 +54,7 @@ class Work:
         observer.started(Run("r-1", plan, "e" * 64, joined=False))
         observer.journal(rollout.collect().journal)
         observer.tick(101.0)
-        return Finished(Status("r-1", plan, "e" * 64, tell(rollout), ""), self.code)
+        return Finished(Status("r-1", plan, "e" * 64, tell(rollout), "", 0.0), self.code)
 
 
 def test_progress_goes_to_stderr_and_the_summary_to_stdout(session, capsys) -> None:

@@ -208,7 +208,7 @@ def test_all_watchers_hear_everything(session, run) -> None:
 def standing(run: Run, engine: str = "ann@ops", **told: object) -> Status:
     story = tell(Rollout.start(run.resolved, run.rollout_id, at=101.0))
     told = {"state": RolloutState.RUNNING, "waits_for": ("devices",), **told}
-    return Status("r-1", run.resolved, run.digest, replace(story, **told), engine)
+    return Status("r-1", run.resolved, run.digest, replace(story, **told), engine, story.at)
 
 
 def test_a_watcher_hears_of_waits_and_engines_but_not_of_every_device(session, run, capsys) -> None:

@@ -69,7 +69,7 @@ def check(name: str, document: object) -> None:
 
 def facts_of(plan) -> Facts:
     story = tell(Rollout.start(plan, "r-1", at=5.0))
-    return Facts(plan, DIGEST, story, "anna@ops")
+    return Facts(plan, DIGEST, story, "anna@ops", story.at)
 
 
 @pytest.mark.parametrize("name", MINE)

@@ -41,6 +41,17 @@ def test_a_heartbeat_says_where_it_is(plan, good_release) -> None:
     )
 
 
+def test_a_heartbeat_in_a_soak_says_how_long_it_takes(plan, journal) -> None:
+    journal.add("wave_started", wave="canary")
+    journal.add("soak_started", wave="canary", soak_s=90)
+    lines = Lines(Board(plan, "r-7f3a"), Look(80))
+    lines.take(journal.entries)
+
+    said = lines.heartbeat(journal.at + 30)
+
+    assert said == "00:30 wave canary: 0/1 updated, soaking, 1m left; running"
+
+
 def test_before_anything_happened_a_heartbeat_says_so(plan) -> None:
     lines = Lines(Board(plan, "r-7f3a"), Look(80))
 

@@ -1,15 +1,18 @@
 import pytest
 
+from orchestrator.plan.resolved import ResolvedWave
 from orchestrator.render.standing import Facts
 from orchestrator.render.status import Unread, list_document, table_text, text
 from orchestrator.render.text import Look, cells
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.story import tell
+from orchestrator.testing.hand import Hand
+from orchestrator.testing.plans import device_ids, make_plan
 
 
 @pytest.fixture
 def facts(plan) -> Facts:
-    return Facts(plan, "e1" * 32, tell(Rollout.start(plan, "r-1", at=5.0)), "")
+    return Facts(plan, "e1" * 32, tell(Rollout.start(plan, "r-1", at=5.0)), "", 5.0)
 
 
 def test_a_rollout_without_an_engine_says_how_to_go_on(facts) -> None:
@@ -25,6 +28,22 @@ def test_a_driven_rollout_says_by_whom(facts) -> None:
     shown = text(replace(facts, engine="anna@ops \x1b[2J"), Look(100))
 
     assert r"driven by anna@ops \x1b[2J" in shown
+
+
+def test_a_soaking_wave_says_how_long_it_takes() -> None:
+    [first, second] = device_ids(2)
+    waves = [
+        ResolvedWave("canary", "1", (first,), soak_s=1800.0),
+        ResolvedWave("rest", "rest", (second,)),
+    ]
+    hand = Hand(make_plan(waves))
+    hand.succeed(first)
+    hand.tick(60.0)
+    story = tell(hand.rollout)
+
+    shown = text(Facts(hand.plan, "e1" * 32, story, "", 600.0), Look(100))
+
+    assert "canary  1/1 updated, soaking, 20m left\n" in shown
 
 
 def test_all_rollouts_fit_a_narrow_terminal(facts) -> None:

@@ -7,6 +7,7 @@ from orchestrator.render.words import (
     WAVE_SIGNS,
     clock,
     reason_words,
+    soak_words,
     span,
     wave_words,
 )
@@ -31,6 +32,20 @@ def test_a_reason_we_do_not_know_is_shown_and_escaped() -> None:
 def test_times_read_well() -> None:
     assert [clock(0), clock(61), clock(3723)] == ["00:00", "01:01", "1:02:03"]
     assert [span(6.25), span(61)] == ["6.2 s", "01:01"]
+
+
+@pytest.mark.parametrize(
+    ("until_at", "shown"),
+    [
+        (100.4 + 90, "soaking, 1m30s left"),
+        (101.0, "soaking, 1s left"),
+        (100.4, "soaking"),
+        (50.0, "soaking"),
+        (None, "soaking"),
+    ],
+)
+def test_a_soak_says_what_is_left_of_it(until_at, shown) -> None:
+    assert soak_words(until_at, 100.4) == shown
 
 
 def test_waves_without_a_name_of_their_own_need_no_word() -> None:

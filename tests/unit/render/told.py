@@ -72,7 +72,7 @@ def facts_of(plan: ResolvedPlan, journal: Sequence[JournalEntry], **told: object
         started_at=board.started_at,
         at=board.now,
     )
-    return Facts(plan, "e1" * 32, replace(story, **told), engine="")
+    return Facts(plan, "e1" * 32, replace(story, **told), "", board.now)
 
 
 def _cause(text: str) -> Halt | Pause:

@@ -54,6 +54,21 @@ def test_story_of_a_soak():
     assert (story.succeeded, story.on_new, story.untouched) == (1, 1, 2)
 
 
+def test_soak_takes_longer_by_the_stretch_that_nobody_saw():
+    watched = Gate(
+        "site", Stage.BACKGROUND, Probe(ProbeKind.HTTP, url="http://h/"), interval_s=10.0,
+        success_when="value > 0",
+    )  # fmt: skip
+    rollout = Hand(make_plan([ResolvedWave("all", "all", (A,), soak_s=60.0)], gates=(watched,)))
+    rollout.tick(0.0)
+    rollout.sample(1)
+    rollout.succeed(A)
+    rollout.tick(50.0)
+    rollout.sample(1)
+
+    assert tell(rollout.rollout).waves[0].soak_until == 110.0
+
+
 def test_story_of_the_end_counts_what_was_left_out():
     rollout = hand(skipped=(Skipped("dev-9", Reason.INCOMPATIBLE),))
     rollout.succeed(A)
