@@ -96,7 +96,7 @@ async def _written(
     known = () if elder is None else elder.amended.devices
     new = [device for device in devices if device.id not in known]
     if elder is not None and not new:
-        return _prepared(elder.plan, saved=False, continues=elder.rollout_id)
+        return _prepared(settings, elder.plan, saved=False, continues=elder.rollout_id)
     survey = None
     if not request.offline:
         found = await survey_devices(
@@ -124,10 +124,10 @@ async def _written(
     )
     _refuse_commands(settings, resolved)
     if elder is not None:
-        running = _prepared(elder.plan, saved=False, continues=elder.rollout_id)
+        running = _prepared(settings, elder.plan, saved=False, continues=elder.rollout_id)
         unfit = tuple(one for one in resolved.skipped if one not in elder.amended.skipped)
         return replace(running, joiners=joiners(elder.amended, resolved), unfit=unfit)
-    return _prepared(resolved, saved=False)
+    return _prepared(settings, resolved, saved=False)
 
 
 async def _saved(settings: Settings, request: PlanRequest, data: bytes) -> Prepared:
@@ -144,7 +144,7 @@ async def _saved(settings: Settings, request: PlanRequest, data: bytes) -> Prepa
     if running is not None:
         return running
     _refuse_commands(settings, resolved)
-    return _prepared(resolved, saved=True)
+    return _prepared(settings, resolved, saved=True)
 
 
 async def survey_devices(
@@ -240,15 +240,18 @@ async def _under_way(
     if stored is None:
         return None
     resolved = from_json(stored.plan_json, file=stored.rollout_id)
-    return _prepared(resolved, saved=False, continues=stored.rollout_id)
+    return _prepared(settings, resolved, saved=False, continues=stored.rollout_id)
 
 
-def _prepared(resolved: ResolvedPlan, *, saved: bool, continues: str | None = None) -> Prepared:
+def _prepared(
+    settings: Settings, resolved: ResolvedPlan, *, saved: bool, continues: str | None = None
+) -> Prepared:
     from orchestrator.plan.digest import digest_of, to_json
     from orchestrator.plan.preview import preview
 
     plan_json = to_json(resolved)
-    return Prepared(resolved, preview(resolved), plan_json, digest_of(plan_json), saved, continues)
+    facts = preview(resolved, tick_s=settings.reconcile_every_s)
+    return Prepared(resolved, facts, plan_json, digest_of(plan_json), saved, continues)
 
 
 def _refuse_commands(settings: Settings, resolved: ResolvedPlan) -> None:

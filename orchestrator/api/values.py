@@ -32,7 +32,8 @@ class Settings:
     check in any case); `allow_commands` are programs that `command` gates may run,
     `allow_gate_kinds` kinds of gates of other packages, `gate_tokens` say where bearer tokens for
     monitoring systems lie (`ORIGIN=file:PATH`, `ORIGIN=env:NAME`);
-    `connections_max` bounds SSH handshakes under way at once; `people` may approve, each
+    `connections_max` bounds SSH handshakes under way at once; `reconcile_every_s` is how far apart
+    passes of `reconcile` are, None where nobody said; `people` may approve, each
     `NAME=ROLE,ROLE`. With `allowed_signers` (OpenSSH's file) approvals of the `fleet` count by their
     signature alone, except those of keys in `revoked_signers`. Hooks: `allow_commands` are also those that may be told, `hook_secrets` say
     what webhooks are signed with (as `gate_tokens`), `mail_server` (`smtps://HOST:PORT`),
@@ -49,6 +50,7 @@ class Settings:
     known_hosts: tuple[Path, ...] = ()
     identity_files: tuple[Path, ...] = ()
     connections_max: int = 100
+    reconcile_every_s: float | None = None
     people: tuple[str, ...] = ()
     fleet: str = ""
     allowed_signers: Path | None = None

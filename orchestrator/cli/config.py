@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 from orchestrator.api import Settings
 from orchestrator.errors import OrchestratorError, Where
+from orchestrator.units import parse_duration
 
 PROJECT_FILE = "rollout.toml"
 STATE_DEFAULT = ".rollout/state.db"
@@ -37,6 +38,7 @@ KINDS: Mapping[str, type] = {
     "known_hosts": list,
     "identity_files": list,
     "connections_max": int,
+    "reconcile_every": str,
     "people": list,
     "fleet": str,
     "allowed_signers": str,
@@ -256,10 +258,19 @@ def _problem(key: str, raw: object) -> str:
         return f"`color` must be one of {', '.join(COLORS)}"
     if isinstance(raw, int) and not 1 <= raw <= CONNECTIONS_MAX:
         return f"`connections_max` must be between 1 and {CONNECTIONS_MAX}"
+    if key == "reconcile_every" and not _is_duration(str(raw)):
+        return "`reconcile_every` is a duration above zero, such as `15m`"
     pattern, form = _FORMS.get(key, (_ANY, ""))
     if not all(pattern.fullmatch(str(item)) for item in (raw if isinstance(raw, list) else [raw])):
         return f"`{key}` {form}"
     return ""
+
+
+def _is_duration(text: str) -> bool:
+    try:
+        return parse_duration(text) > 0
+    except ValueError:
+        return False
 
 
 def absolute(text: str, base: Path) -> str:
@@ -280,7 +291,7 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
     def path(key: str) -> Path | None:
         return Path(str(found)) if (found := values.get(key)) else None
 
-    limit = values.get("connections_max", 100)
+    limit, every = values.get("connections_max", 100), values.get("reconcile_every")
     return Settings(
         root=root,
         state=absolute(str(values.get("state", root / STATE_DEFAULT)), directory),
@@ -300,4 +311,5 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
         allowed_signers=path("allowed_signers"),
         revoked_signers=path("revoked_signers"),
         connections_max=limit if isinstance(limit, int) else 100,
+        reconcile_every_s=None if every is None else parse_duration(str(every)),
     )

@@ -18,7 +18,7 @@ from orchestrator.cli.streams import put
 from orchestrator.errors import ExitCode
 from orchestrator.render.text import escape
 
-EVERY_DEFAULT = "60s"
+EVERY_DEFAULT_S = 60.0
 _WORST_FIRST = (
     ExitCode.NEEDS_HUMAN, ExitCode.USAGE, ExitCode.HALTED, ExitCode.ROLLED_BACK, ExitCode.STALE,
     ExitCode.REFUSED, ExitCode.PARTIAL, ExitCode.TERMINATED, ExitCode.INTERRUPTED, ExitCode.LOCKED,
@@ -40,8 +40,11 @@ def reconcile(
     common: Common,
     once: Annotated[bool, typer.Option("--once", help="One pass, then end.")] = False,
     every: Annotated[
-        str, typer.Option("--every", metavar="TIME", help="From pass to pass.")
-    ] = EVERY_DEFAULT,
+        str | None,
+        typer.Option(
+            "--every", metavar="TIME", help="From pass to pass; `reconcile_every`, or 60s."
+        ),
+    ] = None,
     parallel: Annotated[
         int, typer.Option("--parallel", min=1, max=64, help="So many rollouts at once.")
     ] = PARALLEL_DEFAULT,
@@ -53,7 +56,8 @@ def reconcile(
     `--once` it goes on until Ctrl-C.
     """
     session = start(common)
-    every_s = max(1.0, seconds(every, "--every"))
+    every_s = session.settings.reconcile_every_s or EVERY_DEFAULT_S
+    every_s = max(1.0, every_s if every is None else seconds(every, "--every"))
 
     async def passes(drain: asyncio.Event) -> int:
         while True:

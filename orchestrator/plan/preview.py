@@ -27,6 +27,7 @@ from orchestrator.plan.resolved import (
     Stage,
 )
 from orchestrator.plan.statistics import upper_bound
+from orchestrator.plan.ticks import rarely_asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,13 @@ class Preview:
         return self.update_count > 0
 
 
-def preview(plan: ResolvedPlan) -> Preview:
-    """The facts that a reader needs to say yes or no."""
+def preview(plan: ResolvedPlan, *, tick_s: float | None = None) -> Preview:
+    """The facts that a reader needs to say yes or no.
+
+    Args:
+        plan: what would be done.
+        tick_s: how often an engine comes while the rollout waits; None where nobody said.
+    """
     waves: list[WavePreview] = []
     cumulative_count, earliest_end_s = 0, 0.0
     for wave in plan.waves:
@@ -144,7 +150,7 @@ def preview(plan: ResolvedPlan) -> Preview:
         starts_at=_starts_at(plan),
         budget_count=allowed_in_all(plan.budget, len(plan.devices)),
         target_set_sha256=target_set_digest(plan),
-        warnings=plan.warnings,
+        warnings=plan.warnings + rarely_asked(plan, tick_s),
     )
 
 

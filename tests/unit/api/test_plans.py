@@ -75,6 +75,22 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
+async def test_preview_warns_of_what_nobody_asks_between_passes_of_reconcile(place: Place) -> None:
+    watched = (
+        "{name: pages, stage: background, http: {url: 'http://m/', value: /count}, interval: 1m, "
+    )
+    watched += "success_when: result.value == 0}"
+    place.plan.write_text(PLAN.replace("gates:\n", f"gates:\n  - {watched}\n"))
+
+    every_hour = await place.prepare(reconcile_every_s=3600.0)
+    unsaid = await place.prepare()
+
+    warning = "gate `pages` is to be asked every 1m, and while the rollout waits an engine comes"
+    assert any(one.startswith(warning) for one in every_hour.preview.warnings)
+    assert not any("pages" in one for one in unsaid.preview.warnings)
+    assert every_hour.digest == unsaid.digest  # the plan is the same
+
+
 async def test_offline_plan_names_every_device_and_asks_none(place: Place) -> None:
     prepared = await place.prepare()
 

@@ -192,6 +192,9 @@ def test_unknown_keys_name_the_nearest_known(project, user_file) -> None:
         ('connections_max = "many"', "`connections_max` must be a whole number"),
         ("connections_max = true", "`connections_max` must be a whole number"),
         ("connections_max = 0", "between 1 and"),
+        ('reconcile_every = "often"', "is a duration above zero"),
+        ('reconcile_every = "0s"', "is a duration above zero"),
+        ("reconcile_every = 900", "`reconcile_every` must be a text"),
         ('color = "blue"', "one of auto, always, never"),
         ("state = ", "not TOML"),
     ],
@@ -210,6 +213,16 @@ def test_wrong_variables_name_the_variable(project, user_file) -> None:
         load(Flags(config=user_file), {"ROLLOUT_CONNECTIONS_MAX": "x"}, project)
 
     assert str(caught.value.where) == "environment variable ROLLOUT_CONNECTIONS_MAX"
+
+
+def test_how_often_reconcile_comes_is_a_duration(project, user_file) -> None:
+    write(project / "rollout.toml", 'reconcile_every = "15m"\n')
+
+    said = load(Flags(config=user_file), {}, project).settings.reconcile_every_s
+    by_variable = load(Flags(config=user_file), {"ROLLOUT_RECONCILE_EVERY": "1h30m"}, project)
+
+    assert said == 900.0
+    assert by_variable.settings.reconcile_every_s == 5400.0
 
 
 def test_an_empty_variable_is_not_set(project, user_file) -> None:
@@ -237,6 +250,7 @@ def test_every_key_has_a_variable_of_its_name(project, user_file) -> None:
     samples = {str: "x", list: "x", int: "3"}
     own = {
         "color": "never",
+        "reconcile_every": "5m",
         "gate_tokens": "https://prom=env:PROM",
         "people": "ann=ops",
         "hook_secrets": "https://chat=env:CHAT",

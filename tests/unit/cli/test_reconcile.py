@@ -1,5 +1,7 @@
 """`rollout reconcile`: its lines and its exit code."""
 
+import time
+
 import pytest
 
 from orchestrator.api import Reconciled, Settings
@@ -76,6 +78,24 @@ def test_passes_repeat_until_it_is_stopped(monkeypatch, tmp_path, capsys) -> Non
     code = invoke(["reconcile", "--every", "1s"])
 
     assert (code, len(passes)) == (ExitCode.INTERRUPTED, 2)
+
+
+def test_time_between_passes_comes_from_the_configuration(monkeypatch, tmp_path) -> None:
+    (tmp_path / "rollout.toml").write_text('reconcile_every = "1s"\n')
+    passes: list[float] = []
+
+    async def reconcile(_settings: Settings, **choices: object) -> tuple[Reconciled, ...]:
+        passes.append(time.monotonic())
+        if len(passes) == 2:  # Ctrl-C during the second pass
+            choices["drain"].set()  # type: ignore[attr-defined]  # an event
+        return ()
+
+    monkeypatch.setattr("orchestrator.api.reconcile", reconcile)
+    monkeypatch.chdir(tmp_path)
+
+    invoke(["reconcile"])
+
+    assert 1.0 <= passes[1] - passes[0] < 30.0  # where nobody says, it is a minute
 
 
 def test_every_wants_a_duration(monkeypatch, tmp_path, capsys) -> None:
