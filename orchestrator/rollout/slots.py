@@ -114,6 +114,8 @@ def _start(led: Ledger, wave: WaveRecord) -> bool:
     ahead_max = AHEAD_FACTOR * wave.bound
     most = wave.plan.max_parallel
     while wave.queue and led.at_work_beside(wave) < most and wave.ahead < ahead_max:
+        if not moves.may_start(led):  # one that was left out just now made the budget smaller
+            break
         rec = led.devices[wave.queue[0]]
         if rec.state not in _STARTABLE or rec.wave != wave.index:
             wave.queue.popleft()

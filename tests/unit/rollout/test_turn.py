@@ -417,6 +417,20 @@ class TestHeldMeanwhile:
             0,
         )
 
+    @pytest.mark.parametrize("slow_start", [True, False])
+    def test_nothing_starts_after_a_device_whose_leaving_out_trips_the_budget(self, slow_start):
+        """29 % of 4 is one failure; of the 3 that are left it is none."""
+        choices = {"max_fail_share": Fraction(29, 100), "max_parallel": 1, "slow_start": slow_start}
+        waves = [ResolvedWave("all", "rest", (A, B, C, D), **choices)]
+        rollout = hand(waves=waves, around=Surroundings(held=held(C)))
+        rollout.succeed(A)
+
+        rollout.report(B, Reason.INSTALL)
+
+        assert rollout.states() == ["succeeded", "failed", "skipped", "pending"]
+        assert rollout.rollout.state is RolloutState.HALTED
+        assert rollout.wanted() == {}
+
     def test_device_that_was_let_go_before_its_turn_takes_part(self):
         rollout = hand(around=Surroundings(held=held(B)))
         rollout.look()
