@@ -10,6 +10,7 @@ Laws:
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import CONNECT_REASONS
@@ -59,7 +60,7 @@ class Slots:
         if not self._limits or not _takes_slots(rec):
             return
         taken = self._taken if rec.state not in _AWAY else self._deferred
-        for slot in self._slots(rec.id):
+        for slot in self.of(rec.id):
             taken[slot] += sign
             if sign < 0:
                 self.freed[slot] = None
@@ -70,13 +71,18 @@ class Slots:
         One that was itself down does not make its site worse: it may be asked beside others
         that are deferred.
         """
-        for slot in self._slots(device) if self._limits else ():
-            taken = self._taken[slot] + (0 if was_away else self._deferred[slot])
-            if taken >= self._limits[slot[0]]:
-                return slot
-        return None
+        full = (slot for slot in self.of(device) if self.free(slot, was_away=was_away) <= 0)
+        return next(full, None)
 
-    def _slots(self, device: DeviceId) -> list[Slot]:
+    def free(self, slot: Slot, *, was_away: bool = False) -> int:
+        """How many more devices may start; see `full`. Below zero where too many are down."""
+        taken = self._taken[slot] + (0 if was_away else self._deferred[slot])
+        return self._limits[slot[0]] - taken
+
+    def of(self, device: DeviceId) -> Sequence[Slot]:
+        """The slots that the device takes up while it is at work."""
+        if not self._limits:
+            return ()
         labels = self._devices[device].labels
         return [(label, labels[label]) for label in self._limits if label in labels]
 

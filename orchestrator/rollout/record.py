@@ -138,7 +138,7 @@ class WaveRecord:
     members: list[DeviceId] = field(default_factory=list)
     queue: deque[DeviceId] = field(default_factory=deque)
     staged: deque[DeviceId] = field(default_factory=deque)
-    parked: dict[tuple[str, str], deque[DeviceId]] = field(default_factory=dict)
+    parked: dict[tuple[str, str], list[DeviceId]] = field(default_factory=dict)
     to_read: deque[DeviceId] = field(default_factory=deque)
     to_commit: deque[DeviceId] = field(default_factory=deque)
     reading: int = 0

@@ -16,9 +16,10 @@ Source: design "rollout-rules" R6, R7, R12, R16 and "Further behaviour the field
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+from bisect import insort
+from collections.abc import Iterable, Sequence
 
+from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.rollout import brakes, moves, pacing, turn
 from orchestrator.rollout.hours import Closed
@@ -102,8 +103,9 @@ def _activate(led: Ledger, wave: WaveRecord) -> None:
             if not blocked:
                 moves.keep(led, rec)
             _park_for_hours(led, wave, rec, closed)
-        elif blocked and (slot := led.slots.full(rec.id, was_away=was_away(led, rec))) is not None:
-            wave.parked.setdefault(slot, deque()).append(rec.id)
+            _unpark(led, wave, led.slots.of(rec.id))
+        elif blocked and _parked_for_slot(led, wave, rec):
+            _unpark(led, wave, led.slots.of(rec.id))
         else:
             moves.activate(led, rec)
     wave.staged.extendleft(reversed(later))
@@ -111,25 +113,14 @@ def _activate(led: Ledger, wave: WaveRecord) -> None:
 
 def _start(led: Ledger, wave: WaveRecord) -> bool:
     left_out = False
-    ahead_max = AHEAD_FACTOR * wave.bound
-    most = wave.plan.max_parallel
-    while wave.queue and led.at_work_beside(wave) < most and wave.ahead < ahead_max:
-        if not moves.may_start(led):  # one that was left out just now made the budget smaller
-            break
+    while wave.queue and _has_room(led, wave) and moves.may_start(led):
         rec = led.devices[wave.queue[0]]
-        if rec.state not in _STARTABLE or rec.wave != wave.index:
+        is_stale = rec.state not in _STARTABLE or rec.wave != wave.index
+        is_held = not is_stale and _left_out(led, rec)  # may trip a budget: the base is smaller
+        left_out |= is_held
+        if is_stale or is_held or _parked(led, wave, rec):
             wave.queue.popleft()
-        elif (held := turn.held_by_others(led, rec.id)) is not None:
-            wave.queue.popleft()
-            moves.finish(led, rec, DeviceState.SKIPPED, Reason.HELD, held.text)
-            left_out, ahead_max = True, AHEAD_FACTOR * wave.bound
-        elif (closed := led.hours.start(rec.id, led.now)) is not None:
-            _park_for_hours(led, wave, led.devices[wave.queue.popleft()], closed)
-        elif (lack := led.unmet.get(rec.id)) is not None:
-            wave.parked.setdefault(turn.REQUIRES_SLOT, deque()).append(wave.queue.popleft())
-            turn.wait_for(led, turn.REQUIRES, lack)
-        elif (slot := led.slots.full(rec.id, was_away=was_away(led, rec))) is not None:
-            wave.parked.setdefault(slot, deque()).append(wave.queue.popleft())
+            _unpark(led, wave, led.slots.of(rec.id))
         elif not _paced(led):
             break
         else:
@@ -139,6 +130,51 @@ def _start(led: Ledger, wave: WaveRecord) -> bool:
             led.last_start_at = led.now
             moves.transfer(led, rec)
     return left_out
+
+
+def _has_room(led: Ledger, wave: WaveRecord) -> bool:
+    is_full = led.at_work_beside(wave) >= wave.plan.max_parallel
+    return not is_full and wave.ahead < AHEAD_FACTOR * wave.bound
+
+
+def _left_out(led: Ledger, rec: DeviceRecord) -> bool:
+    """Whether another rollout holds the device, which then has no part in this one."""
+    held = turn.held_by_others(led, rec.id)
+    if held is None:
+        return False
+    moves.finish(led, rec, DeviceState.SKIPPED, Reason.HELD, held.text)
+    return True
+
+
+def _parked(led: Ledger, wave: WaveRecord, rec: DeviceRecord) -> bool:
+    """Whether the device has to wait and lets others pass."""
+    if (closed := led.hours.start(rec.id, led.now)) is not None:
+        _park_for_hours(led, wave, rec, closed)
+        return True
+    if (lack := led.unmet.get(rec.id)) is not None:
+        wave.parked.setdefault(turn.REQUIRES_SLOT, []).append(rec.id)
+        turn.wait_for(led, turn.REQUIRES, lack)
+        return True
+    return _parked_for_slot(led, wave, rec)
+
+
+def _parked_for_slot(led: Ledger, wave: WaveRecord, rec: DeviceRecord) -> bool:
+    """Whether the device waits for a slot of its labels now.
+
+    In a row stand those first that were down themselves, as they came, so that nobody is passed
+    over for ever; then the others in the plan's order. What keeps the first of them from starting
+    keeps all others too.
+    """
+    slot = led.slots.full(rec.id, was_away=was_away(led, rec))
+    if slot is None:
+        return False
+
+    def rank(device: DeviceId) -> int:
+        other = led.devices[device]
+        return -1 if was_away(led, other) else other.place
+
+    insort(wave.parked.setdefault(slot, []), rec.id, key=rank)
+    return True
 
 
 def was_away(led: Ledger, rec: DeviceRecord) -> bool:
@@ -160,7 +196,7 @@ def _paced(led: Ledger) -> bool:
 
 def _park_for_hours(led: Ledger, wave: WaveRecord, rec: DeviceRecord, closed: Closed) -> None:
     key = (HOURS, closed.zone)
-    wave.parked.setdefault(key, deque()).append(rec.id)
+    wave.parked.setdefault(key, []).append(rec.id)
     if closed.until_at is None:
         detail = f"no window is long enough for device `{rec.id}`"
         brakes.pause(led, Pause.DEADLINE, detail)
@@ -169,10 +205,32 @@ def _park_for_hours(led: Ledger, wave: WaveRecord, rec: DeviceRecord, closed: Cl
 
 
 def _unpark(led: Ledger, wave: WaveRecord, freed: Iterable[Slot]) -> None:
+    """Puts devices back in front whose wait may be over: of a label, as many as have a place now.
+
+    Whoever is let go and does not take its place has to offer it to the next.
+    """
     for key in freed:
-        for device in reversed(wave.parked.pop(key, ())):
+        row = wave.parked.get(key)
+        if row is None:
+            continue
+        free = len(row) if key[0] in _OUTSIDE else _places(led, key, row)
+        let_go = row[:free]
+        del row[:free]
+        if not row:
+            del wave.parked[key]
+        for device in reversed(let_go):
             blocked = led.devices[device].state is DeviceState.BLOCKED
             (wave.staged if blocked else wave.queue).appendleft(device)
+
+
+def _places(led: Ledger, slot: Slot, row: Sequence[DeviceId]) -> int:
+    """How many of a row have a free slot; those that were down themselves stand first in it."""
+    count = 0
+    while count < len(row):
+        if count >= led.slots.free(slot, was_away=was_away(led, led.devices[row[count]])):
+            break
+        count += 1
+    return count
 
 
 def _has_begun(wave: WaveRecord) -> bool:

@@ -1,11 +1,20 @@
 """The rate of starts, and limits per value of a label."""
 
 import dataclasses
+import time
 
 import pytest
 
 from orchestrator.device.reason import Reason
-from orchestrator.plan.resolved import Rate, RateIncrease, ResolvedWave, Retries, Schedule, Window
+from orchestrator.plan.resolved import (
+    OfflinePolicy,
+    Rate,
+    RateIncrease,
+    ResolvedWave,
+    Retries,
+    Schedule,
+    Window,
+)
 from orchestrator.rollout.events import Ask
 from orchestrator.rollout.pacing import next_start_at, per_minute
 from orchestrator.rollout.states import DeviceState, Pause, RolloutState
@@ -137,3 +146,62 @@ def test_slots_are_counted_anew_after_a_restart():
     assert rollout.states() == ["transferring", "transferring", "pending", "transferring"]
     rollout.succeed(A)
     assert rollout.state(C) is DeviceState.TRANSFERRING
+
+
+def labelled(*labels, limits, **choices):
+    devices = device_ids(len(labels))
+    choices = {"slow_start": False, "max_fail_share": 1, "max_unreachable_share": 1} | choices
+    waves = [ResolvedWave("all", "all", devices, **choices)]
+    times = {"retries": Retries(count=0), "offline": OfflinePolicy.WAIT}
+    plan = make_plan(waves, max_parallel_per=limits, **times)
+    named = {
+        device: dataclasses.replace(plan.devices[device], labels=of_it)
+        for device, of_it in zip(devices, labels, strict=True)
+    }
+    return Hand(dataclasses.replace(plan, devices=named))
+
+
+def test_who_finds_another_label_full_passes_its_slot_on():
+    rollout = labelled(
+        {"site": "a", "rack": "1"},
+        {"site": "a", "rack": "2"},
+        {"site": "a", "rack": "1"},
+        {"site": "b", "rack": "2"},
+        limits={"site": 1, "rack": 1},
+    )
+    first = rollout.states()
+
+    rollout.succeed(A)
+
+    assert first == ["transferring", "pending", "pending", "transferring"]
+    assert rollout.states() == ["succeeded", "pending", "transferring", "transferring"]
+    rollout.succeed(D)
+    rollout.succeed(C)
+    assert rollout.state(B) is DeviceState.TRANSFERRING
+
+
+def test_one_that_was_down_itself_starts_though_others_that_are_down_keep_the_rest_waiting():
+    rollout = labelled(*({"site": "a"} for _ in range(4)), limits={"site": 2})
+    rollout.report(B, Reason.INHIBITED)
+    rollout.tick(60.0)  # it is asked again; A and C are at work
+    asked = rollout.states()
+
+    rollout.report(A, Reason.UNREACHABLE, reached=False)
+
+    assert asked == ["transferring", "queued", "transferring", "pending"]
+    assert rollout.states() == ["deferred", "transferring", "transferring", "pending"]
+
+
+def test_a_freed_slot_costs_the_same_however_many_wait_for_it():
+    """The bound is loose (it takes a fortieth of this); it catches work per device that waits."""
+    rollout = labelled(*({"site": "a"} for _ in range(10_000)), limits={"site": 1})
+    took_s = 0.0
+    for _ in range(20):
+        [device] = rollout.wanted()
+        rollout.activate(device)
+        rollout.prove(device)
+        before = time.process_time()
+        rollout.report(device)
+        took_s += time.process_time() - before
+
+    assert took_s / 20 < 0.004
