@@ -125,6 +125,45 @@ def test_a_site_whose_slots_are_all_down_pauses_the_rollout():
     assert rollout.states()[:3].count("transferring") == 2
 
 
+def test_resuming_gets_past_devices_of_a_site_that_stay_down():
+    """They use up its slots as long as they are known to be down; a person asks them anew."""
+    rollout = labelled(*({"site": "a"} for _ in range(4)), limits={"site": 2}, offline="defer")
+    down, pauses = {A, B}, 0
+    while rollout.rollout.state is not RolloutState.CATCHING_UP and pauses < 9:
+        if rollout.rollout.state is RolloutState.PAUSED:
+            pauses += 1
+            rollout.ask(Ask.RESUME)
+        at_work = list(rollout.wanted())
+        assert len(at_work) <= 2
+        for device in at_work:
+            if device in down:
+                rollout.report(device, Reason.UNREACHABLE, reached=False)
+            else:
+                rollout.succeed(device)
+
+    assert pauses == 1
+    assert rollout.states() == ["deferred", "deferred", "succeeded", "succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("down", "starts"),
+    [
+        ((), 2),  # max_parallel_per: {site: 2}
+        ((A,), 1),
+        ((A, B), 0),  # they use up all that the site has
+    ],
+)
+def test_devices_that_are_down_leave_so_many_slots(down, starts):
+    rollout = labelled(*({"site": "a"} for _ in range(6)), limits={"site": 2})
+    for device in (A, B):
+        if device in down:
+            rollout.report(device, Reason.UNREACHABLE, reached=False)
+        else:
+            rollout.succeed(device)
+
+    assert rollout.states().count("transferring") == starts
+
+
 def test_a_site_that_is_down_beside_devices_outside_their_hours_waits_for_those():
     hours = Schedule(windows=(Window(("thu",), "00:00", 60.0, "UTC"),))
     rollout = hand(sites=("a", "a", "b", "b"), max_parallel_per={"site": 1}, schedule=hours)
@@ -148,11 +187,11 @@ def test_slots_are_counted_anew_after_a_restart():
     assert rollout.state(C) is DeviceState.TRANSFERRING
 
 
-def labelled(*labels, limits, **choices):
+def labelled(*labels, limits, offline=OfflinePolicy.WAIT, **choices):
     devices = device_ids(len(labels))
     choices = {"slow_start": False, "max_fail_share": 1, "max_unreachable_share": 1} | choices
     waves = [ResolvedWave("all", "all", devices, **choices)]
-    times = {"retries": Retries(count=0), "offline": OfflinePolicy.WAIT}
+    times = {"retries": Retries(count=0), "offline": OfflinePolicy(offline)}
     plan = make_plan(waves, max_parallel_per=limits, **times)
     named = {
         device: dataclasses.replace(plan.devices[device], labels=of_it)
