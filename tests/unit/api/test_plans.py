@@ -88,7 +88,7 @@ async def test_preview_warns_of_what_nobody_asks_between_passes_of_reconcile(pla
     warning = "gate `pages` is to be asked every 1m, and while the rollout waits an engine comes"
     assert any(one.startswith(warning) for one in every_hour.preview.warnings)
     assert not any("pages" in one for one in unsaid.preview.warnings)
-    assert replace(every_hour.plan, made_at=unsaid.plan.made_at) == unsaid.plan
+    assert replace(every_hour.resolved, made_at=unsaid.resolved.made_at) == unsaid.resolved
 
 
 async def test_offline_plan_names_every_device_and_asks_none(place: Place) -> None:
