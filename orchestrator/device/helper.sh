@@ -17,7 +17,7 @@
 # pathname expansion is off but for a few marked places; records are split into words on purpose.
 # shellcheck disable=SC1007,SC2015,SC2030,SC2031,SC2046,SC2059,SC2086
 
-VERSION=1.1.0
+VERSION=1.2.0
 set -fu
 LC_ALL=C
 export LC_ALL
@@ -55,7 +55,8 @@ dec() { # TEXT: W is the text that was percent-encoded
 
 frame_name() { # NAME: is it one that a delivery may hold
   case $1 in
-    version | manifest | manifest.sig | header.tar | header.tar.gz | header.tar.xz) ;;
+    version | ticket | ticket.sig | manifest | manifest.sig | header.tar | header.tar.gz | header.tar.xz) ;;
+    root | root.sig) ;;
     data/0000/*[!A-Za-z0-9_.,-]* | data/0000/ | data/0000/. | data/0000/..) return 1 ;;
     data/0000/*) [ ${#1} -le 110 ] ;;
     *) return 1 ;;
@@ -65,6 +66,7 @@ frame_name() { # NAME: is it one that a delivery may hold
 frame_limit() { # NAME: W is how long such a frame may be
   case $1 in
     version) W=1024 ;;
+    ticket* | root*) W=16384 ;;
     manifest) W=262144 ;;
     manifest.sig) W=8192 ;;
     header*) W=1048576 ;;
@@ -202,21 +204,7 @@ fits() { # BYTES: is there room for them, and a margin
   [ "$W" -ge $need ]
 }
 
-key_kind() { # FILE: W is p256 or rsa when the file is such a public key, of good size
-  W= body= line=
-  while read -r line; do
-    case $line in '-----BEGIN PUBLIC KEY-----') body= ;; -----END*) break ;; *) body=$body$line ;; esac
-  done 2>/dev/null <"$1"
-  case $body in
-    *[!A-Za-z0-9+/=]*) ;;
-    MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE*) [ ${#body} -ne 124 ] || W=p256 ;; # SPKI of prime256v1
-    *)
-      text=$(openssl pkey -pubin -in "$1" -noout -text 2>/dev/null) || return 0
-      case $text in *RSA-PSS*) return ;; *Modulus:*) text=${text%% bit*} ;; *) return ;; esac
-      ! num "${text##*\(}" || [ "${text##*\(}" -lt 3072 ] || W=rsa
-      ;;
-  esac
-}
+rooted() { [ -e "$ETC/root.txt" ] || [ -e "$VAR/floors/root.txt" ]; } # then nothing changes without a ticket
 
 deadman_kind() { # W says what holds the dead-man
   W=process
@@ -407,36 +395,6 @@ END {
 }
 '
 
-# Gives a base64 signature as octal escapes. ECDSA P-256 as Mender writes it is r and s, each 32
-# bytes; openssl wants them in DER.
-# shellcheck disable=SC2016
-SIGNATURE='
-function oct(v) { return sprintf("\\%03o", v) }
-function integer(i,  to, s) {
-  for (to = i + 32; i < to - 1 && b[i] == 0; ) i++
-  size = to - i + (b[i] > 127) + 2
-  s = oct(2) oct(size - 2) (b[i] > 127 ? oct(0) : "")
-  for (; i < to; i++) s = s oct(b[i])
-  return s
-}
-{ s = s $0 }
-END {
-  if (s == "" || length(s) % 4 || s !~ /^[A-Za-z0-9+\/]+=?=?$/) exit 1
-  a = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-  for (i = 1; i <= length(s); i += 4) {
-    v = pad = 0
-    for (j = 0; j < 4; j++) { k = index(a, substr(s, i + j, 1)); v = v * 64 + (k ? k - 1 : 0); pad += !k }
-    b[n++] = int(v / 65536)
-    if (pad && v % (pad > 1 ? 65536 : 256)) exit 1 # bits that say nothing: another text of the same bytes
-    if (pad < 2) b[n++] = int(v / 256) % 256
-    if (pad < 1) b[n++] = v % 256
-  }
-  if (n == 64) { r = integer(0); total = size; r = r integer(32); print oct(48) oct(total + size) r; exit }
-  for (i = 0; i < n; i++) r = r oct(b[i])
-  print r
-}
-'
-
 # Gives the provides after a commit: of the old ones what is not cleared, and the new ones.
 # shellcheck disable=SC2016
 PROVIDES='
@@ -555,7 +513,7 @@ remember() { # keeps the states of the last transactions, for repeats and `statu
   PAST="${1-} ${2-} ${3-} ${4-} ${5-} ${6-} ${7-} ${8-}"
 }
 
-do_verify() { # in this order: kinds and sizes, signature, checksums, header
+do_verify() { # in this order: kinds and sizes, ticket and signature, checksums, header, whose turn it is
   due staging || return 0
   use $NEW
   spool=$VAR/spool/$C/$TXN in=$T/in
@@ -563,7 +521,7 @@ do_verify() { # in this order: kinds and sizes, signature, checksums, header
   [ ! -e "$T" ] || rm -rf "$T" # from an attempt that was cut off
   mkdir -p "$T/h" "$T/tree/header" "$T/tree/tmp" && cp -RP "$spool" "$in" ||
     { fits 0 && refuse 74 io "the spool cannot be copied" || refuse 74 low_space "too little free space"; }
-  check_kinds; check_signature; check_sums; check_header
+  check_kinds; trust verify "$in"; check_sums; check_header; trust open "$in" "$NAME"
   build_tree || refuse 74 io "the module's tree cannot be written"
   NEW="$TXN $NAME $MANIFEST $TYPE" STATE=verified NOW=verified
   [ "$verb" = prepare ] || { save && tidy; }
@@ -581,7 +539,7 @@ check_kinds() { # in root's copy are only frames: regular files of known names, 
       -*)
         frame_limit "$dir$name"
         frame_name "$dir$name" && [ "$size" -le "$W" ] || deny "a file is not of a delivery, or too long"
-        count=$((count + 1))
+        case $dir$name in ticket | ticket.sig) ;; *) count=$((count + 1)) ;; esac # the manifest lists no ticket
         ;;
       *) deny "a file is not regular" ;;
     esac
@@ -590,16 +548,13 @@ $rows
 ROWS
 }
 
-check_signature() { # one of the keys that enrolment placed made the manifest's signature
-  [ -s "$in/manifest" ] && [ -s "$in/manifest.sig" ] || deny "there is no manifest, or it is not signed"
-  W=$(awk "$SIGNATURE" "$in/manifest.sig") && printf "$W" >"$T/sig" || deny "the signature is not base64"
-  set +f && set -- "$ETC"/keys/*.pem && set -f && good=
-  for key; do
-    key_kind "$key"
-    [ -n "$W" ] || deny "no key, or a broken, weak or unknown one: ${key##*/}"
-    openssl dgst -sha256 -verify "$key" -signature "$T/sig" "$in/manifest" >/dev/null 2>&1 && good=yes
-  done
-  [ "$good" = yes ] || deny "no key of this device made the signature"
+trust() { # WORDS...: trust.sh has to say yes; its no ends the transaction, unless it only came too early
+  rooted || case $1 in verify | root) ;; *) return 0 ;; esac
+  why=$("$LIB/trust.sh" "$@" </dev/null 2>/dev/null) && return
+  rc=$?
+  case $rc$1 in 77* | *root | *committed) ;; *) discard aborted ;; esac
+  echo "$why"
+  exit $rc
 }
 
 check_sums() { # Mender Artifact v3, "manifest": each line is one file, each file one line
@@ -664,6 +619,7 @@ do_install() { # puts the payload beside what runs
   use $NEW
   module Download || refuse 69 install_failed "$SAID"
   sync -f "$T" 2>/dev/null || sync # what a later rollback needs is on disk before anything changes
+  trust installed "$T/in"
   ask RollbackAfterCommit
   NEW="$NEW ${W:-No}" W=
   [ "$TYPE" != directory ] || IFS= read -r W <"$T/tree/files/dest_dir" # where a release brings checks
@@ -696,6 +652,7 @@ do_activate() { # the point of no return: record, dead-man, switch
   due installed || return 0
   ! inhibited || die 77 inhibited "an inhibit file is on the device"
   use $NEW
+  ! rooted || { trust verify "$T/in" && word 2 $NEW && trust open "$T/in" "$W"; }
   token
   NONCE=$W AT=$BOOT LIMIT=$P_deadline DEADLINE=$((U + P_deadline)) STATE=probation PHASE=switching
   save
@@ -733,6 +690,7 @@ takes_back() { REVERTED=${NEW%% *} && back; } # the device decides by itself
 finish() { # makes the newest transaction permanent
   use $NEW
   module ArtifactCommit || undo commit_failed
+  trust committed "$T/in"
   old_provides
   (umask 022 && awk "$PROVIDES" "$OLD" "$T/json" >"$V/provides.$TXN") && durable "$V/provides.$TXN" ||
     die 74 io "the provides cannot be written"
@@ -745,6 +703,7 @@ fresh() { # the sender has spoken to this version, after the last boot, over a n
 }
 
 do_adopt() { DIRTY=1; }
+do_root() { trust root "$VAR/spool/.root"; }
 do_confirm() { ! due probation || { fresh && STATE=confirmed && save && disarm; }; }
 
 do_commit() {
@@ -769,6 +728,7 @@ gone() { die 78 nothing_to_roll_back "$1"; }
 again_newest() { # a committed transaction becomes the newest one again, to be taken back
   word 5 $CUR
   [ "${CUR%% *}" = "$P_txn" ] && [ "$W" = Yes ] && [ "$PREV" != gone ] || gone "the previous version is gone"
+  ! rooted || "$LIB/trust.sh" back "$V/txn/${PREV%% *}/in" >/dev/null || gone "the previous version is below the security floor"
   setting rollback-window 604800
   [ $(($(date +%s) - ${CUR##* })) -le "$W" ] || gone "the rollback window is over"
   case $STATE in probation | confirmed) die 78 wrong_state "another transaction is in $STATE" ;; esac
@@ -843,7 +803,7 @@ core() { # VERB KEY=VALUE...: the only way in, in a process or subshell of its o
   args "$@" && case $verb in
     readback) load "$P_component" && readback && echo "$W" && exit ;;
     begin | verify | install | prepare | activate | confirm | commit | rollback | abort) [ -n "$P_txn" ] ;;
-    adopt | gc) ;;
+    adopt | gc | root) ;;
     *) false ;;
   esac && [ -n "$P_controller" ] && [ -n "$P_epoch" ] || die 64 usage "a parameter is missing or malformed"
   core_lock 25 || { [ $? -eq 1 ] && die 75 busy "another request is at work" || die 74 io "$RUN cannot be written"; }
@@ -971,10 +931,19 @@ fields() { # [nonce]: the fields of state, docs/reference/device-protocol.md; AC
   fi
   free
   say free "$W"
+  ! rooted || asked show
+}
+
+asked() { # WORDS...: says what trust.sh knows
+  W=$("$LIB/trust.sh" "$@" </dev/null 2>/dev/null)
+  while read -r key rest; do [ -z "$key" ] || say "$key" $rest; done <<TEXT
+$W
+TEXT
 }
 
 facts() {
   fields nonce
+  ! rooted || asked tools
   W=unknown
   while IFS='=' read -r key v; do [ "$key" != PRETTY_NAME ] || { v=${v#\"} && W=${v%\"}; }; done 2>/dev/null <"$ROOT/etc/os-release"
   enc "$W" && say fact "os=$W"
@@ -1074,15 +1043,8 @@ take() { # BYTES: exactly so many of stdin, no more: the next frame follows (hea
 
 open_spool() { # the transaction becomes the newest one; one delivery at a time may write for it
   [ -n "$P_txn" ] && [ -n "$P_controller" ] && [ -n "$P_epoch" ] || fail 64 usage "txn=, controller= or epoch= is missing"
-  LOCKED=
   spool=$VAR/spool/$P_component
-  until lock "$spool/lock"; do
-    [ $? -eq 1 ] || { fits 0 && fail 74 io "the spool cannot be written" || fail 74 low_space "the disk is full"; }
-    # a holder that has received nothing for minutes hangs on a dead connection
-    [ -n "$HOLDER" ] && [ -d "$spool/$P_txn" ] && [ -z "$(find "$spool" -mmin -3)" ] && kill -9 "$HOLDER" 2>/dev/null ||
-      fail 75 busy "another delivery is under way"
-    sleep 1
-  done
+  hold_spool
   call begin
   [ $RC -eq 0 ] || end_failed
   case $ANSWER in *'again yes'*)
@@ -1092,6 +1054,17 @@ open_spool() { # the transaction becomes the newest one; one delivery at a time 
   esac
   spool=$spool/$P_txn
   [ -d "$spool/data/0000" ] || mkdir -p "$spool/data/0000" || fail 74 io "the spool cannot be made"
+}
+
+hold_spool() { # or it is held by another request
+  LOCKED=
+  until lock "$spool/lock"; do
+    [ $? -eq 1 ] || { fits 0 && fail 74 io "the spool cannot be written" || fail 74 low_space "the disk is full"; }
+    # a holder that has received nothing for minutes hangs on a dead connection
+    [ -n "$HOLDER" ] && [ -d "$spool/$P_txn" ] && [ -z "$(find "$spool" -mmin -3)" ] && kill -9 "$HOLDER" 2>/dev/null ||
+      fail 75 busy "another delivery is under way"
+    sleep 1
+  done
 }
 
 receive() { # NAME SIZE SHA OFFSET: stdin's next bytes become (the rest of) that frame
@@ -1174,17 +1147,7 @@ deliver() {
   ! inhibited || fail 77 inhibited "an inhibit file is on the device"
   open_spool
   fits 0 || fail 74 low_space "less space is free than has to stay free"
-  sums='' sizes=' ' count=0
-  while [ $count -lt "$P_frames" ]; do
-    count=$((count + 1))
-    IFS=' ' read -r kind name size sum offset || fail 74 io "stdin ended before frame $count"
-    [ "$kind" = frame ] && frame_name "$name" && num "$size" && num "$offset" && [ ${#sum} -eq 64 ] || kind=
-    case $sum in *[!0-9a-f]*) kind= ;; esac
-    case $sizes in *" $name "*) kind= ;; esac
-    [ -n "$kind" ] || fail 64 usage "frame $count has a malformed or double head"
-    sums="$sums$sum  $name$NL" sizes="$sizes$name $size "
-    receive "$name" "$size" "$sum" "$offset"
-  done
+  receive_frames
   if ! whole "$sums" $sizes; then
     call abort
     say step stage 65 denied
@@ -1204,6 +1167,32 @@ deliver() {
   esac
 }
 
+receive_frames() { # frames= of them, into the spool
+  sums='' sizes=' ' count=0
+  while [ $count -lt "$P_frames" ]; do
+    count=$((count + 1))
+    IFS=' ' read -r kind name size sum offset || fail 74 io "stdin ended before frame $count"
+    [ "$kind" = frame ] && frame_name "$name" && num "$size" && num "$offset" && [ ${#sum} -eq 64 ] || kind=
+    case $sum in *[!0-9a-f]*) kind= ;; esac
+    case $sizes in *" $name "*) kind= ;; esac
+    [ -n "$kind" ] || fail 64 usage "frame $count has a malformed or double head"
+    sums="$sums$sum  $name$NL" sizes="$sizes$name $size "
+    receive "$name" "$size" "$sum" "$offset"
+  done
+}
+
+root() { # the next trust root; its bytes speak for themselves, so no transaction is needed
+  [ "${P_frames:-0}" -eq 2 ] && [ -n "$P_controller" ] && [ -n "$P_epoch" ] ||
+    fail 64 usage "controller= or epoch= is missing, or frames= is not 2"
+  spool=$VAR/spool/.root # no component has such a name
+  hold_spool
+  receive_frames
+  whole "$sums" $sizes || fail 65 denied "a frame differs from its checksum"
+  call root
+  [ $RC -eq 0 ] || end_failed
+  fields
+}
+
 request() { # the one line that came over SSH
   [ ${#1} -le 1024 ] || fail 64 usage "the request is too long"
   case $1 in
@@ -1221,7 +1210,7 @@ request() { # the one line that came over SSH
   [ -n "$verb" ] && args "$@" || fail 64 usage "the request does not fit the grammar"
   case $verb in
     hello) fields nonce ;;
-    facts | status | health | prove | stage | deliver) $verb ;;
+    facts | status | health | prove | stage | deliver | root) $verb ;;
     verify | install | activate | confirm | commit | rollback | abort | adopt | gc)
       call "$verb"
       [ $RC -eq 0 ] || end_failed

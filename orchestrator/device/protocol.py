@@ -59,6 +59,7 @@ class Verb(StrEnum):
     ABORT = "abort"
     ADOPT = "adopt"
     GC = "gc"
+    ROOT = "root"
 
 
 class Rc:

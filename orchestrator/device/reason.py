@@ -23,6 +23,22 @@ class Reason(StrEnum):
     USAGE = "usage"
     # the helper refused
     DENIED = "denied"  # signature, digest or key; always halts
+    NO_TICKET = "no_ticket"  # the device has a trust root, the release no ticket
+    TICKET_SYNTAX = "ticket_syntax"
+    TICKET_FLEET = "ticket_fleet"
+    TICKET_SIGNATURES = "ticket_signatures"  # fewer release keys than the root wants
+    TICKET_DEVICE_TYPE = "ticket_device_type"
+    TICKET_EXPIRED = "ticket_expired"
+    TICKET_SECURITY = "ticket_security"  # below the device's security floor
+    TICKET_SERIAL = "ticket_serial"  # a newer ticket was here
+    TICKET_MANIFEST = "ticket_manifest"
+    TICKET_ARTIFACT = "ticket_artifact"
+    NOT_OPEN_YET = "not_open_yet"  # its turn by the ticket's `open` lines has not come
+    NO_ROOT = "no_root"  # a first root is placed at enrolment only
+    ROOT_SYNTAX = "root_syntax"  # of the new root, or of the device's own
+    ROOT_FLEET = "root_fleet"
+    ROOT_VERSION = "root_version"
+    ROOT_SIGNATURES = "root_signatures"
     INCOMPATIBLE = "incompatible"  # device type or depends
     FENCED = "fenced"  # a newer epoch or another controller was here
     BUSY = "busy"
@@ -74,11 +90,17 @@ CLASS_OF: Mapping[Reason, FailureClass] = {
             Reason.UNREACHABLE, Reason.CONNECTION_LOST, Reason.TIMEOUT, Reason.AUTHENTICATION,
             Reason.LOST,
         ),
-        FailureClass.TRUST: (Reason.HOST_KEY, Reason.DENIED),
+        FailureClass.TRUST: (
+            Reason.HOST_KEY, Reason.DENIED, Reason.NO_TICKET, Reason.TICKET_SYNTAX,
+            Reason.TICKET_FLEET, Reason.TICKET_SIGNATURES, Reason.TICKET_DEVICE_TYPE,
+            Reason.TICKET_EXPIRED, Reason.TICKET_SECURITY, Reason.TICKET_SERIAL,
+            Reason.TICKET_MANIFEST, Reason.TICKET_ARTIFACT, Reason.NO_ROOT, Reason.ROOT_SYNTAX,
+            Reason.ROOT_FLEET, Reason.ROOT_VERSION, Reason.ROOT_SIGNATURES,
+        ),
         FailureClass.DEVICE: (
             Reason.PROTOCOL, Reason.NOT_ENROLLED, Reason.OLD_HELPER, Reason.USAGE,
             Reason.INCOMPATIBLE, Reason.FENCED, Reason.BUSY, Reason.INHIBITED, Reason.WRONG_STATE,
-            Reason.HELD,
+            Reason.HELD, Reason.NOT_OPEN_YET,
         ),
         FailureClass.TRANSFER: (Reason.LOW_SPACE, Reason.IO, Reason.INTERRUPTED),
         FailureClass.INSTALL: (
@@ -92,5 +114,7 @@ CLASS_OF: Mapping[Reason, FailureClass] = {
     for reason in reasons
 }  # fmt: skip
 
-TRUST_REASONS = frozenset({Reason.HOST_KEY, Reason.DENIED})  # never retried, always halt
+TRUST_REASONS = frozenset(  # never retried, always halt
+    reason for reason, group in CLASS_OF.items() if group is FailureClass.TRUST
+)
 CONNECT_REASONS = frozenset({Reason.UNREACHABLE, Reason.TIMEOUT, Reason.CONNECTION_LOST})

@@ -18,7 +18,8 @@ CANCELS_MAX = 10  # a device that always cancels the go is a failing device
 
 _NEVER_STARTED = frozenset({Reason.AUTHENTICATION})
 _LEFT_OUT = frozenset({Reason.INCOMPATIBLE, Reason.NOT_ENROLLED, Reason.USAGE})
-_BLOCKED = frozenset({Reason.INHIBITED, Reason.WRONG_STATE})  # not now; nobody's fault
+# not now; nobody's fault
+_BLOCKED = frozenset({Reason.INHIBITED, Reason.NOT_OPEN_YET, Reason.WRONG_STATE})
 _TRANSFER = CONNECT_REASONS | {Reason.IO, Reason.INTERRUPTED, Reason.BUSY}
 _UNKNOWN = CONNECT_REASONS | {
     Reason.PROTOCOL,

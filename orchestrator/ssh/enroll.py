@@ -211,7 +211,7 @@ def enrol_input(wanted: Enrolment, *, apply: bool) -> bytes:
 def files_of(wanted: Enrolment) -> dict[str, tuple[int, bytes]]:
     """Files that enrolment places, by their name in `enroll.sh`, with mode and content."""
     package = resources.files("orchestrator.device")
-    programs = ("helper.sh", "checks.sh")
+    programs = ("helper.sh", "trust.sh", "checks.sh")
     found = {name: (0o755, package.joinpath(name).read_bytes()) for name in programs}
     for entry in package.joinpath("modules").iterdir():
         if entry.is_file() and _FILE_NAME.fullmatch(entry.name) and "." not in entry.name:

@@ -72,7 +72,7 @@ receive_setting() { # KEY VALUE
 
 receive_file() { # NAME MODE SHA256 LINES
   case $1 in
-    helper.sh | checks.sh | modules/* | keys/*.pem | health.d/*) ;;
+    helper.sh | trust.sh | checks.sh | modules/* | keys/*.pem | health.d/*) ;;
     *) stop "the file $1 has no place" ;;
   esac
   case ${1#*/} in *[!A-Za-z0-9._-]* | [.-]* | '') stop "the file name $1 is not allowed" ;; esac

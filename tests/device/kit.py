@@ -29,6 +29,7 @@ from orchestrator.errors import DeviceError
 PACKAGE = Path(__file__).resolve().parents[2] / "orchestrator" / "device"
 HELPER = PACKAGE / "helper.sh"
 CHECKS = PACKAGE / "checks.sh"
+TRUST = PACKAGE / "trust.sh"
 MODULES = PACKAGE / "modules"
 VERSION = b'{"format":"mender","version":3}'
 TIME_LIMIT_S = 60
@@ -244,11 +245,11 @@ class Device:
         modules = root / "usr/lib/rollout/modules"
         modules.mkdir(parents=True)
         shutil.copy(HELPER, modules.parent / "helper.sh")
-        for program in (*MODULES.iterdir(), CHECKS):
+        for program in (*MODULES.iterdir(), CHECKS, TRUST):
             body = program.read_text().split("\n", 1)[1]
             wrapper = shutil.which(shell.argv[0])
             words = " ".join((str(wrapper), *shell.argv[1:]))
-            place = modules.parent if program == CHECKS else modules
+            place = modules.parent if program.suffix == ".sh" else modules
             (place / program.name).write_text(f"#!{words}\n{body}")
             (place / program.name).chmod(0o755)
         self.boot("11111111-0000-0000-0000-000000000001")
