@@ -330,6 +330,14 @@ $W
 LIST
 }
 
+real_keys() { # openssl takes each of KEYS: a good form does not make it a point of its curve
+  while read -r _ alg _ body; do
+    case $alg in ecdsa-p256 | rsa) pem "$body" | openssl pkey -pubin -noout 2>/dev/null || return 1 ;; esac
+  done <<LIST
+$KEYS
+LIST
+}
+
 load_ticket() { # DIR: what its ticket says
   [ -f "$1/ticket" ] || no 65 no_ticket the device has a trust root: a release needs a ticket
   parse ticket "$1/ticket" || no 65 ticket_syntax the ticket is malformed
@@ -422,6 +430,7 @@ root() { # DIR
   load_root "$ROOT" || no 65 root_syntax the trust root of the device is broken
   fleet=$FLEET version=$VERSION need=$NEED_ROOT keys=$KEYS
   load_root "$new/root" || no 65 root_syntax the new root is malformed
+  real_keys || no 65 root_syntax a key of the new root is none
   [ "$(cat "$ROOT")" != "$(cat "$new/root")" ] || return 0 # said before; both files are good text
   parse signatures "$new/root.sig" || no 65 root_syntax the signatures of the root are malformed
   [ "$FLEET" = "$fleet" ] || no 65 root_fleet the new root is of the fleet "$FLEET"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.device.kit import Device, Key, Shell, busybox_path
+from tests.device.tickets import People, Root, Signer, build_key
 
 SHELLS = ("dash", "busybox", "bash")
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -54,3 +55,26 @@ def device(tmp_path: Path, shell: Shell, key: Key) -> Iterator[Device]:
 @pytest.fixture
 def one(tmp_path: Path, one_shell: Shell, key: Key) -> Iterator[Device]:
     yield from _device(tmp_path, one_shell, key)
+
+
+@pytest.fixture(scope="session")
+def people() -> People:
+    signers = [Signer() for _ in range(7)]
+    return People(tuple(signers[:3]), tuple(signers[3:6]), signers[6])
+
+
+@pytest.fixture
+def root(people: People, key: Key) -> Root:
+    return Root(people.root, people.release, (build_key(key),))
+
+
+@pytest.fixture
+def rooted(device: Device, root: Root) -> Device:
+    root.place(device)
+    return device
+
+
+@pytest.fixture
+def one_rooted(one: Device, root: Root) -> Device:
+    root.place(one)
+    return one

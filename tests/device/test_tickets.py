@@ -2,106 +2,32 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.device.kit import TRUST, Device, Key, Shell, directory, sha
+from tests.device.kit import Device, Key, directory
 from tests.device.tickets import (
     DAY_S,
+    MANIFEST,
+    People,
     Root,
     Signer,
     Ticket,
+    at,
     build_key,
-    floor,
+    judge,
     signed,
+    stage_ahead,
     ticketed,
-    with_ticket,
 )
 
-MANIFEST = b"0" * 64 + b"  version\n"
 VERIFY_LIMIT_S = 0.5
-DEVICES = 1000
-
-
-@dataclass(frozen=True)
-class People:
-    """Who may sign: of each role as many as the root wants, and one more."""
-
-    root: tuple[Signer, ...]
-    release: tuple[Signer, ...]
-    stranger: Signer
-
-
-@pytest.fixture(scope="session")
-def people() -> People:
-    signers = [Signer() for _ in range(7)]
-    return People(tuple(signers[:3]), tuple(signers[3:6]), signers[6])
-
-
-@pytest.fixture
-def root(people: People, key: Key) -> Root:
-    return Root(people.root, people.release, (build_key(key),))
-
-
-@pytest.fixture
-def rooted(device: Device, root: Root) -> Device:
-    root.place(device)
-    return device
-
-
-@pytest.fixture
-def one_rooted(one: Device, root: Root) -> Device:
-    root.place(one)
-    return one
-
-
-def at(device: Device, now: int) -> Device:
-    """The device with its clock at another time."""
-    place = device.root / "clock"
-    place.mkdir(exist_ok=True)
-    (place / "date").write_text(f"#!/bin/sh\necho {now}\n")
-    (place / "date").chmod(0o755)
-    device.shell = replace(device.shell, path=f"{place}:{device.shell.path.split('clock:')[-1]}")
-    return device
-
-
-def ask(device: Device, *words: str) -> tuple[int, str]:
-    """Exit code and reason of `trust.sh`."""
-    done = subprocess.run(
-        [str(device.root / "usr/lib/rollout/trust.sh"), *words],
-        env={"PATH": device.shell.path, "ROLLOUT_ROOT": str(device.root)},
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    assert done.stderr == ""
-    found = re.search(r"^reason (\S+)$", done.stdout, re.MULTILINE)
-    return done.returncode, found[1] if found else "ok"
-
-
-def judge(
-    device: Device, text: bytes, signature: bytes, *, artifact: str = "r1"
-) -> tuple[int, str]:
-    """What the device says of a ticket for the manifest that was delivered with it."""
-    place = device.root / "in"
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
-    (place / "manifest").write_bytes(MANIFEST)
-    (place / "manifest.sig").write_bytes(device.key.sign(MANIFEST))
-    (place / "ticket").write_bytes(text)
-    (place / "ticket.sig").write_bytes(signature)
-    answer = ask(device, "verify", str(place))
-    assert not (device.root / "in.trust").exists()
-    return answer if answer[0] else ask(device, "open", str(place), artifact)
 
 
 def again(text: bytes, people: People) -> bytes:
@@ -172,7 +98,10 @@ TICKETS: dict[str, tuple[Case, str]] = {
     "T03 root keys": (by(lambda _, who: list(who.root)), "ticket_signatures"),
     "T04 bad beside good": (a_bad_and_a_good_one, "ok"),
     "T05 tampered": (
-        lambda ticket, who: (ticket.text.replace(b"serial 42", b"serial 43"), again(ticket.text, who)),
+        lambda ticket, who: (
+            ticket.text.replace(b"serial 42", b"serial 43"),
+            again(ticket.text, who),
+        ),
         "ticket_signatures",
     ),
     "T06 expired": (values(issued=1_600_000_000, expires=1_600_000_001), "ticket_expired"),
@@ -185,7 +114,10 @@ TICKETS: dict[str, tuple[Case, str]] = {
     "T13 carriage returns": (resigned(lambda text: text.replace(b"\n", b"\r\n")), "ticket_syntax"),
     "T14 NUL": (resigned(put(b"serial 42", b"serial 42\0")), "ticket_syntax"),
     "T15 no newline at the end": (resigned(lambda text: text[:-1]), "ticket_syntax"),
-    "T16 a long line": (resigned(put(b"artifact r1", b"artifact " + b"r" * 20_000)), "ticket_syntax"),
+    "T16 a long line": (
+        resigned(put(b"artifact r1", b"artifact " + b"r" * 20_000)),
+        "ticket_syntax",
+    ),
     "T17 hexadecimal": (resigned(put(b"serial 42", b"serial 0x2a")), "ticket_syntax"),
     "T18 too large a number": (
         resigned(put(b"serial 42", b"serial 18446744073709551658")),
@@ -193,7 +125,9 @@ TICKETS: dict[str, tuple[Case, str]] = {
     ),
     "T19 a command": (resigned(put(b"artifact r1", b"artifact $(id)")), "ticket_syntax"),
     "T20 key id as a path": (
-        signatures(lambda text: re.sub(rb"sig [0-9a-f]{64}", b"sig ../../etc/passwd", text, count=1)),
+        signatures(
+            lambda text: re.sub(rb"sig [0-9a-f]{64}", b"sig ../../etc/passwd", text, count=1)
+        ),
         "ticket_syntax",
     ),
     "T21 many signatures": (signatures(lambda text: text * 20), "ticket_syntax"),
@@ -333,9 +267,7 @@ def old_openssl(one: Device, tmp_path: Path) -> Device:
     """An openssl that has no command for Ed25519, as before version 3."""
     real, place = shutil.which("openssl"), tmp_path / "old"
     place.mkdir()
-    (place / "openssl").write_text(
-        f'#!/bin/sh\n[ "$1" != pkeyutl ] || exit 1\nexec {real} "$@"\n'
-    )
+    (place / "openssl").write_text(f'#!/bin/sh\n[ "$1" != pkeyutl ] || exit 1\nexec {real} "$@"\n')
     (place / "openssl").chmod(0o755)
     one.shell = replace(one.shell, path=f"{place}:{one.shell.path}")
     return one
@@ -475,12 +407,3 @@ def test_activation_looks_at_the_ticket_again(one_rooted: Device, people: People
     assert (reply.rc, reply.fields["reason"]) == (65, "ticket_expired")
     assert reply.fields["state"] == "aborted"
     assert not (one_rooted.root / "opt/app").exists()
-
-
-def stage_ahead(device: Device, number: int, frames: dict[str, bytes]) -> None:
-    """A delivery that ends at `installed`; each frame and step by a request of its own."""
-    for name, data in frames.items():
-        reply = device.do("stage", number, data, name=name, size=len(data), sha=sha(data))
-        assert reply.rc == 0, reply
-    assert device.do("verify", number).rc == 0
-    assert device.do("install", number).rc == 0

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
+import shutil
+import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +19,7 @@ from tests.device.kit import Device, Key, Release, sha
 
 FLEET = "acme-prod"
 DAY_S = 86_400
+MANIFEST = b"0" * 64 + b"  version\n"
 
 
 class Signer:
@@ -76,7 +80,12 @@ class Root:
         keys = [signer.key_line("root") for signer in self.root]
         keys += [signer.key_line("release") for signer in self.release]
         keys += [f"key build ecdsa-p256 {key}" for key in self.build]
-        lines = ["fleet-root 1", f"fleet {self.fleet}", f"version {self.version}", "issued 1700000000"]
+        lines = [
+            "fleet-root 1",
+            f"fleet {self.fleet}",
+            f"version {self.version}",
+            "issued 1700000000",
+        ]
         lines += [f"threshold-root {self.need_root}", f"threshold-release {self.need_release}"]
         lines += ["threshold-build 1", *sorted(keys)]
         return "".join(f"{line}\n" for line in lines).encode()
@@ -144,3 +153,66 @@ def floor(device: Device, name: str) -> int:
     """A floor as it stands on the device; 0 before it was ever raised."""
     file: Path = device.root / "var/lib/rollout/floors" / name
     return int(file.read_text()) if file.exists() else 0
+
+
+@dataclass(frozen=True)
+class People:
+    """Who may sign: of each role as many as the root wants, and one more."""
+
+    root: tuple[Signer, ...]
+    release: tuple[Signer, ...]
+    stranger: Signer
+
+
+def at(device: Device, now: int) -> Device:
+    """The device with its clock at another time."""
+    place = device.root / "clock"
+    place.mkdir(exist_ok=True)
+    (place / "date").write_text(f"#!/bin/sh\necho {now}\n")
+    (place / "date").chmod(0o755)
+    device.shell = replace(device.shell, path=f"{place}:{device.shell.path.split('clock:')[-1]}")
+    return device
+
+
+def ask(device: Device, *words: str) -> tuple[int, str]:
+    """Exit code and reason of `trust.sh`."""
+    done = subprocess.run(
+        [str(device.root / "usr/lib/rollout/trust.sh"), *words],
+        env={"PATH": device.shell.path, "ROLLOUT_ROOT": str(device.root)},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.stderr == ""
+    found = re.search(r"^reason (\S+)$", done.stdout, re.MULTILINE)
+    return done.returncode, found[1] if found else "ok"
+
+
+def judge(
+    device: Device, text: bytes, signature: bytes, *, artifact: str = "r1"
+) -> tuple[int, str]:
+    """What the device says of a ticket for the manifest that was delivered with it."""
+    place = device.root / "in"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    (place / "manifest").write_bytes(MANIFEST)
+    (place / "manifest.sig").write_bytes(device.key.sign(MANIFEST))
+    (place / "ticket").write_bytes(text)
+    (place / "ticket.sig").write_bytes(signature)
+    answer = ask(device, "verify", str(place))
+    assert not (device.root / "in.trust").exists()
+    return answer if answer[0] else ask(device, "open", str(place), artifact)
+
+
+def stage(device: Device, number: int, frames: dict[str, bytes]) -> None:
+    """Each frame by a request of its own."""
+    for name, data in frames.items():
+        reply = device.do("stage", number, data, name=name, size=len(data), sha=sha(data))
+        assert reply.rc == 0, reply
+
+
+def stage_ahead(device: Device, number: int, frames: dict[str, bytes]) -> None:
+    """A delivery that ends at `installed`; each frame and step by a request of its own."""
+    stage(device, number, frames)
+    assert device.do("verify", number).rc == 0
+    assert device.do("install", number).rc == 0
