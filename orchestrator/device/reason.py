@@ -38,7 +38,8 @@ class Reason(StrEnum):
     ROOT_SYNTAX = "root_syntax"  # of the new root, or of the device's own
     ROOT_FLEET = "root_fleet"
     ROOT_VERSION = "root_version"
-    ROOT_SIGNATURES = "root_signatures"
+    ROOT_SIGNATURES = "root_signatures"  # of the root before it
+    ROOT_OWN_SIGNATURES = "root_own_signatures"
     INCOMPATIBLE = "incompatible"  # device type or depends
     FENCED = "fenced"  # a newer epoch or another controller was here
     BUSY = "busy"
@@ -96,6 +97,7 @@ CLASS_OF: Mapping[Reason, FailureClass] = {
             Reason.TICKET_EXPIRED, Reason.TICKET_SECURITY, Reason.TICKET_SERIAL,
             Reason.TICKET_MANIFEST, Reason.TICKET_ARTIFACT, Reason.NO_ROOT, Reason.ROOT_SYNTAX,
             Reason.ROOT_FLEET, Reason.ROOT_VERSION, Reason.ROOT_SIGNATURES,
+            Reason.ROOT_OWN_SIGNATURES,
         ),
         FailureClass.DEVICE: (
             Reason.PROTOCOL, Reason.NOT_ENROLLED, Reason.OLD_HELPER, Reason.USAGE,

@@ -11,7 +11,7 @@
 #
 # The root core asks it, and nothing else changes the floors. DIR is root's own copy, but for
 # `root`, which makes one. Exit 0 is yes; 65, 74 and 77 are no, with lines `reason` and `detail` as
-# the core says them. What it cannot find out is no. Formats: docs/reference/trust.md.
+# the core says them. What it cannot find out is no. Formats: docs/reference/release.md.
 #
 # The ways of helper.sh hold here too: functions give their value in W, records are split on purpose.
 # shellcheck disable=SC2015,SC2059,SC2086
@@ -28,8 +28,9 @@ trap '[ -z "$SCRATCH" ] || rm -rf "$SCRATCH"' EXIT
 
 # Reads one text, as hex bytes, so that no awk's idea of characters matters; exit 1 when any of it
 # is not as it must be. Prints what a shell can split: of a ticket its values, its openings,
-# its types; of a root its values, then `ROLE ALG DER PEM` for each key; of signatures `KEYID BYTES`;
-# of a manifest's signature its bytes, ECDSA in DER; of a key `ALG PEM`. Bytes are octal escapes.
+# its types; of a root its values, then `ROLE ALG.LENGTH DER PEM` for each key, LENGTH of its
+# signatures, 0 where they say it; of signatures `KEYID LENGTH DER-LENGTH BYTES`; of a manifest's signature the same
+# without a key, ECDSA in DER; of a key `ALG.LENGTH PEM`. Bytes are octal escapes.
 # shellcheck disable=SC2016
 TEXT='
 function bad() { failed = 1; exit 1 }
@@ -75,16 +76,17 @@ function bits(  v, i, d) { # how many the positive integer has that stands next
   for (d = b[i]; d && d < 128; d *= 2) v--
   return v
 }
-function kind_of(  v) { # of the SubjectPublicKeyInfo in b, which has one form for one key
+function kind_of(  v, d) { # of the SubjectPublicKeyInfo in b, which has one form for one key
   p = 0
-  if (size == 91) { want("3059301306072a8648ce3d020106082a8648ce3d03010703420004"); return "ecdsa-p256" }
-  if (size == 44) { want("302a300506032b6570032100"); return "ed25519" }
+  if (size == 91) { want("3059301306072a8648ce3d020106082a8648ce3d03010703420004"); return "ecdsa-p256.0" }
+  if (size == 44) { want("302a300506032b6570032100"); return "ed25519.64" }
   last_one("30"); want("300d06092a864886f70d0101010500")
   last_one("03"); want("00"); last_one("30")
-  v = bits(); must(v >= 3072 && v <= 8192)
+  d = bits(); must(d >= 3072 && d <= 8192)
   v = bits(); must(v >= 17 && v <= 64 && b[p - 1] % 2 && p == size)
-  return "rsa"
+  return "rsa." int((d + 7) / 8)
 }
+function lengths() { return size " " (b[0] == 48 && b[1] < 128 ? b[1] + 2 : 0) } # as DER says it, too
 
 function ticket(  s, v, percent, from, part) {
   must(line[1] == "fleet-release 1"); at = 2
@@ -115,16 +117,17 @@ function root(  s, i, role, last) {
   print s
   for (; more("key"); last = line[at - 1]) {
     must(split(take("key"), part2, " ") == 3 && (part2[1] in limit) && ++count <= 48 && (line[at - 1] "" > last ""))
-    decode(part2[3]); must(kind_of() == part2[2] && !(part2[3] in known))
+    decode(part2[3]); alg = kind_of()
+    must(substr(alg, 1, index(alg, ".") - 1) == part2[2] && !(part2[3] in known))
     known[part2[3]] = 1; has[part2[1]]++
-    print part2[1], part2[2], bytes(), wrapped(part2[3])
+    print part2[1], alg, bytes(), wrapped(part2[3])
   }
   for (i = 1; i <= 3; i++) must(has[role[i]] + 0 >= limit[role[i]] + 0)
 }
 function signatures() {
   for (at = 1; more("sig"); ) {
     must(split(take("sig"), part2, " ") == 2 && ++count <= 32); decode(part2[2])
-    print digest(part2[1]), bytes()
+    print digest(part2[1]), lengths(), bytes()
   }
   must(count)
 }
@@ -136,9 +139,9 @@ function der(i,  to, s) { # the 32 bytes from b[i] on as an integer; TOTAL grows
 }
 function manifest(  s) { # ECDSA P-256 as Mender writes it is r and s, each 32 bytes
   decode(all)
-  if (size != 64) { print bytes(); return }
+  if (size != 64) { print lengths(), bytes(); return }
   s = der(0) der(32)
-  print oct(48) oct(total) s
+  print total + 2, total + 2, oct(48) oct(total) s
 }
 
 BEGIN {
@@ -196,8 +199,11 @@ verifiers() { # W is what can check Ed25519 here
   for tool in usign signify-openbsd signify; do [ -z "$(command -v $tool)" ] || W="${W:+$W }$tool"; done
 }
 
-made() { # ALG KEY FILE: did that key (KEY.der, KEY.pem) make the signature in the scratch over FILE
-  case $1 in
+made() { # ALG.LENGTH KEY FILE: did that key (KEY.der, KEY.pem) make the signature over FILE; SIZE, DER, BYTES are it
+  # openssl reads no more of a file than a signature can have: what stands behind must not be free
+  case ${1#*.} in 0) [ "$SIZE" -eq "$DER" ] ;; *) [ "$SIZE" -eq "${1#*.}" ] ;; esac || return 1
+  printf "$BYTES" >"$SCRATCH/signature" || no 74 io there is no room to verify in
+  case ${1%%.*} in
     ecdsa-p256 | rsa) openssl dgst -sha256 -verify "$2.pem" -signature "$SCRATCH/signature" "$3" ;;
     ed25519)
       verifiers
@@ -225,18 +231,17 @@ count() { # ROLE FILE SIGNATURES KEYS: COUNT is how many keys of that role signe
   COUNT=0 seen=' '
   keys_of "$1" "$4"
   ids=$NL$(cd "$SCRATCH" && set +f && sha256sum ./*.der 2>/dev/null)
-  while read -r id bytes; do
+  while read -r id SIZE DER BYTES; do
     case $ids in *"$NL$id  ./"*) ;; *) continue ;; esac
     case $seen in *" $id "*) continue ;; esac
     key=${ids##*"$NL$id  ./"} && key=${key%%.der*}
-    printf "$bytes" >"$SCRATCH/signature" || no 74 io there is no room to verify in
     ! made "${key#*.}" "$SCRATCH/$key" "$2" || { COUNT=$((COUNT + 1)) && seen="$seen$id "; }
   done <<LIST
 $3
 LIST
 }
 
-keys_of() { # ROLE KEYS: the keys of that role as files N.ALG.der and N.ALG.pem
+keys_of() { # ROLE KEYS: the keys of that role as files N.ALG.LENGTH.der and .pem
   set +f && rm -f "$SCRATCH"/*.der && set -f
   made_files=0
   while read -r role alg bytes body; do
@@ -248,17 +253,17 @@ $2
 LIST
 }
 
-manifest_signed() { # DIR KEYS: did one of the build keys, `ROLE ALG DER PEM`, sign the manifest
+manifest_signed() { # DIR KEYS: did one of the build keys among them sign the manifest
   [ -s "$1/manifest" ] && parse manifest "$1/manifest.sig" ||
     no 65 denied there is no manifest, or its signature is not base64
-  printf "$W" >"$SCRATCH/signature" || no 74 io there is no room to verify in
+  SIZE=${W%% *} BYTES=${W##* } W=${W% *} DER=${W#* }
   keys_of build "$2"
   set +f && set -- "$1/manifest" "$SCRATCH"/*.der && set -f
   file=$1 && shift
   for key; do
     key=${key%.der} alg=${key##*/}
     # Mender signs with no other algorithms
-    case ${alg#*.} in ecdsa-p256 | rsa) ! made "${alg#*.}" "$key" "$file" || return 0 ;; esac
+    case ${alg#*.} in ecdsa-p256.* | rsa.*) ! made "${alg#*.}" "$key" "$file" || return 0 ;; esac
   done
   no 65 denied no key of this device made the signature
 }
@@ -274,7 +279,7 @@ placed_keys() { # KEYS are those that enrolment placed; a broken, weak or unknow
     W=$(printf %s "$body" | od -An -v -tx1 | awk -v kind=key "$TEXT") || W=''
     file=${file##*/}
     case $file in *[!A-Za-z0-9._-]*) file='' ;; esac
-    case $W in ecdsa-p256\ * | rsa\ *) ;; *) no 65 denied no key, or a broken, weak or unknown one: $file ;; esac
+    case $W in ecdsa-p256.* | rsa.*) ;; *) no 65 denied no key, or a broken, weak or unknown one: $file ;; esac
     KEYS="${KEYS}build ${W%% *} x ${W#* }$NL"
   done
 }
@@ -332,7 +337,7 @@ LIST
 
 real_keys() { # openssl takes each of KEYS: a good form does not make it a point of its curve
   while read -r _ alg _ body; do
-    case $alg in ecdsa-p256 | rsa) pem "$body" | openssl pkey -pubin -noout 2>/dev/null || return 1 ;; esac
+    case $alg in ecdsa-p256.* | rsa.*) pem "$body" | openssl pkey -pubin -noout 2>/dev/null || return 1 ;; esac
   done <<LIST
 $KEYS
 LIST
@@ -439,7 +444,7 @@ root() { # DIR
   count root "$new/root" "$signed" "$keys"
   [ $COUNT -ge "$need" ] || no 65 root_signatures $COUNT of "$need" root keys of the old root signed
   count root "$new/root" "$signed" "$KEYS"
-  [ $COUNT -ge "$NEED_ROOT" ] || no 65 root_signatures $COUNT of "$NEED_ROOT" root keys of the new root signed
+  [ $COUNT -ge "$NEED_ROOT" ] || no 65 root_own_signatures $COUNT of "$NEED_ROOT" root keys of the new root signed
   keep serial 0 # first: a root in place with the old serial could never be told from a finished rotation
   keep root.txt "$(cat "$new/root")"
   rm -rf "$new"

@@ -111,7 +111,8 @@ class TreeMaker:
     def __init__(self, options: LabOptions) -> None:
         package = resources.files("orchestrator.device")
         self._programs = {
-            name: package.joinpath(name).read_bytes() for name in ("helper.sh", "trust.sh", "checks.sh")
+            name: package.joinpath(name).read_bytes()
+            for name in ("helper.sh", "trust.sh", "checks.sh")
         }
         self._modules = {
             entry.name: entry.read_bytes()

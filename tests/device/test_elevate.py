@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.device.kit import Device, Key, Shell, directory, sha, single_file, txn
+from tests.device.kit import Device, Key, Shell, directory, frame_bytes, sha, single_file, txn
+from tests.device.tickets import People, Root, Signer, signed, ticketed
 
 
 class SplitDevice(Device):
@@ -48,6 +49,24 @@ def test_everything_that_changes_something_goes_through_the_core(split: SplitDev
     assert split.deliver(3, directory("r3").frames(split.key), go=b"").rc == 77
     assert split.do("gc", 3).rc == 0
     assert (split.root / "opt/app/version.txt").read_text() == "r1"
+
+
+def test_tickets_and_roots_go_through_the_core(split: SplitDevice, root: Root, people: People):
+    root.place(split)
+    assert split.deliver(1, directory("r1").frames(split.key)).fields["reason"] == "no_ticket"
+    assert split.deliver(2, ticketed(directory("r1"), split.key, people.release)).rc == 0
+    assert split.commit(2).rc == 0
+    text = root.next(release=(Signer(), Signer())).text
+    frames = {"root": text, "root.sig": signed(text, people.root)}
+
+    reply = split.ask("root controller=lab epoch=1 frames=2", frame_bytes(frames))
+
+    assert reply.rc == 0
+    assert split.calls[-2:] == ["root", "readback"]
+    fields = split.fields()
+    assert (fields["root"], fields["fleet"], fields["security-floor"]) == ("2", "acme-prod", "7")
+    refused = split.deliver(3, ticketed(directory("r3"), split.key, people.release))
+    assert refused.fields["reason"] == "ticket_signatures"
 
 
 def test_refusals_of_the_core_reach_the_controller(split: SplitDevice):

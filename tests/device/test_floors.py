@@ -31,9 +31,6 @@ DEVICES = 1000
 KILLS = 12
 OPENED = ((5, 1_763_812_800), (25, 1_763_899_200), (100, 1_764_072_000))  # of the design's ticket
 
-# busybox prefers its own `date` to any in the path
-CLOCKS = pytest.mark.parametrize("shell", ["dash", "bash"], indirect=True)
-
 
 def deliver(device: Device, people: People, number: int, **values: object) -> tuple[int, str]:
     """A release of its own name with a ticket of these values, up to its probation."""
@@ -158,7 +155,6 @@ def test_a_device_going_back_by_itself_asks_for_nothing(one_rooted: Device, peop
     assert floor(one_rooted, "security-floor") == 1
 
 
-@CLOCKS
 def test_a_clock_that_was_set_back_does_not_bring_a_ticket_back(rooted: Device, people: People):
     late = Ticket(MANIFEST, issued=1_800_000_000, expires=1_900_000_000).text
     early = Ticket(MANIFEST, issued=1_700_000_000, expires=1_800_000_000).text
@@ -219,7 +215,6 @@ def test_a_rogue_controller_reaches_no_more_devices_than_were_opened(shell: Shel
         assert accepts <= DEVICES * (percent + 1) / 100
 
 
-@CLOCKS
 def test_each_device_waits_for_its_line(rooted: Device, people: People):
     """Before, at and after the opening of its bucket; a clock that is behind refuses."""
     names = {

@@ -100,8 +100,8 @@ ROOTS: dict[str, tuple[Callable[[Rotation], tuple[bytes, bytes]], str]] = {
     "T28 same version, other text": (lambda it: it.with_values(version=1), "root_version"),
     "T29 threshold 0": (lambda it: it.with_values(need_release=0), "root_syntax"),
     "T30 one key in two roles": (duplicate_key, "root_syntax"),
-    "old keys only": (lambda it: it.by(*it.old.root), "root_signatures"),
-    "one new key": (lambda it: it.by(*it.old.root, it.new.root[0]), "root_signatures"),
+    "old keys only": (lambda it: it.by(*it.old.root), "root_own_signatures"),
+    "one new key": (lambda it: it.by(*it.old.root, it.new.root[0]), "root_own_signatures"),
     "one old key twice": (
         lambda it: it.by(it.old.root[0], it.old.root[0], *it.new.root),
         "root_signatures",

@@ -8,10 +8,11 @@ import subprocess
 
 import pytest
 
-from tests.device.kit import HELPER, MODULES
+from tests.device.kit import HELPER, MODULES, TRUST
 
 CORE_LINES_MAX = 400
-PROGRAMS = (HELPER, *sorted(MODULES.iterdir()))
+VERIFIER_LINES_MAX = 500  # of which the program for awk is a third
+PROGRAMS = (HELPER, TRUST, *sorted(MODULES.iterdir()))
 BEGIN, END = "# --- core begin ---", "# --- core end ---"
 
 
@@ -22,6 +23,13 @@ def test_core_is_small_enough_to_be_read_in_one_sitting():
 
     assert lines.count(BEGIN) == lines.count(END) == 1
     assert len(inside) <= CORE_LINES_MAX
+
+
+def test_verifier_is_small_and_cannot_activate():
+    text = TRUST.read_text()
+
+    assert text.count("\n") <= VERIFIER_LINES_MAX
+    assert not re.search(r"\bmodules?/|component/|\bmv -T\b", text)
 
 
 def test_markers_hold_all_that_activates():

@@ -269,6 +269,9 @@ def old_openssl(one: Device, tmp_path: Path) -> Device:
     place.mkdir()
     (place / "openssl").write_text(f'#!/bin/sh\n[ "$1" != pkeyutl ] || exit 1\nexec {real} "$@"\n')
     (place / "openssl").chmod(0o755)
+    for tool in ("signify-openbsd", "usign"):
+        if found := shutil.which(tool):
+            (place / tool).symlink_to(found)
     one.shell = replace(one.shell, path=f"{place}:{one.shell.path}")
     return one
 

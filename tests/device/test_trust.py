@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import random
 import tarfile
@@ -89,6 +90,21 @@ def test_a_flipped_bit_at_the_end_of_a_signature_is_refused(one: Device, kind: s
 
     for number in range(3 * 8):
         deny_flipped(one, number, frames, "manifest.sig", size - 3 + number // 8, number % 8)
+
+
+@pytest.mark.parametrize("kind", ["der", "rsa"])
+def test_bytes_behind_a_signature_are_refused(one: Device, kind: str):
+    """`openssl dgst` reads no more of a file than the longest signature of the key."""
+    key = Key(kind)
+    (one.root / "etc/rollout/keys/release.pem").write_bytes(key.public_pem)
+    frames = directory("r1").frames(key)
+    raw = base64.b64decode(frames["manifest.sig"])
+
+    for number, more in enumerate((b"\0", b"\0" * 3, b"\0" * 500)):
+        spoilt = frames | {"manifest.sig": base64.b64encode(raw + more)}
+        reply = one.deliver(number, spoilt)
+        assert (reply.rc, reply.fields["reason"]) == (65, "denied")
+        untouched(one)
 
 
 @pytest.mark.night

@@ -165,12 +165,12 @@ class People:
 
 
 def at(device: Device, now: int) -> Device:
-    """The device with its clock at another time."""
-    place = device.root / "clock"
-    place.mkdir(exist_ok=True)
-    (place / "date").write_text(f"#!/bin/sh\necho {now}\n")
-    (place / "date").chmod(0o755)
-    device.shell = replace(device.shell, path=f"{place}:{device.shell.path.split('clock:')[-1]}")
+    """The device with its clock at another time: busybox asks no other `date` than its own."""
+    program = device.root / "usr/lib/rollout/trust.sh"
+    first, _, rest = program.read_text().partition("\n")
+    if rest.startswith("date() {"):
+        rest = rest.partition("\n")[2]
+    program.write_text(f"{first}\ndate() {{ echo {now}; }}\n{rest}")
     return device
 
 

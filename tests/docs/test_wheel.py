@@ -59,6 +59,7 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel):
     assert shipped == wanted
     assert "orchestrator/device/helper.sh" in shipped
     assert "orchestrator/device/checks.sh" in shipped
+    assert "orchestrator/device/trust.sh" in shipped
     assert "orchestrator/schemas/plan.v1.json" in shipped
     assert "orchestrator/py.typed" in shipped
     assert any(name.startswith("orchestrator/device/modules/") for name in shipped)
