@@ -112,7 +112,7 @@ ROOTS: dict[str, tuple[Callable[[Rotation], tuple[bytes, bytes]], str]] = {
     "threshold 17": (lambda it: it.with_values(need_root=17), "root_syntax"),
     "version 0": (lambda it: it.with_values(version=0), "root_syntax"),
     "point not on the curve": (without_a_valid_point, "root_syntax"),
-    "unknown role": (change("key build", "key biuld"), "root_syntax"),
+    "unknown role": (change("key build", "key audit"), "root_syntax"),
     "another algorithm's name": (change("build ecdsa-p256", "build ed25519"), "root_syntax"),
     "no issued": (change("issued 1700000000\n", ""), "root_syntax"),
     "keys unsorted": (
