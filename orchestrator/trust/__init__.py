@@ -2,6 +2,8 @@
 
 from orchestrator.trust.errors import TrustRule
 from orchestrator.trust.keys import (
+    ARTIFACT_KINDS,
+    TICKET_KINDS,
     KeyKind,
     SigningKey,
     VerificationKey,
@@ -9,6 +11,7 @@ from orchestrator.trust.keys import (
     load_private_key,
     load_public_key,
     parse_public_key,
+    parse_spki,
     save_private_key,
     save_public_key,
 )
@@ -23,6 +26,8 @@ from orchestrator.trust.signature import (
 )
 
 __all__ = [
+    "ARTIFACT_KINDS",
+    "TICKET_KINDS",
     "KeyKind",
     "SigningKey",
     "TrustRule",
@@ -33,6 +38,7 @@ __all__ = [
     "load_public_key",
     "open_verified",
     "parse_public_key",
+    "parse_spki",
     "save_private_key",
     "save_public_key",
     "sign_manifest",

@@ -1,6 +1,6 @@
-"""One code for each reason not to trust a key or a signature.
+"""One code for each reason not to trust a key, a signature, a ticket or a root.
 
-The codes are a stable interface; docs/reference/artifact.md explains each.
+The codes are a stable interface; docs/reference/artifact.md and release.md explain each.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from orchestrator.errors import TrustError, Where
 
 
 class TrustRule(StrEnum):
-    """The rule that a key or a signature breaks."""
+    """The rule that something breaks."""
 
-    KEY_UNREADABLE = "T100"
+    FILE_UNREADABLE = "T100"
     KEY_FORM = "T101"
     KEY_TYPE = "T102"
     KEY_CURVE = "T103"
     KEY_SIZE = "T104"
     KEY_PASSPHRASE = "T105"  # noqa: S105  a code, no password
-    KEY_EXISTS = "T106"
+    FILE_EXISTS = "T106"
     NO_KEY = "T110"
     UNSIGNED = "T111"
     SIGNATURE_MISMATCH = "T112"
@@ -29,6 +29,33 @@ class TrustRule(StrEnum):
     SIGNERS = "T133"
     REVOKED_LIST = "T134"
     STATEMENT = "T135"
+    # a ticket, in the order in which devices check
+    FLEET = "T140"
+    SIGNATURES = "T141"
+    DEVICE_TYPE = "T142"
+    EXPIRED = "T143"
+    SECURITY_VERSION = "T144"
+    SERIAL = "T145"
+    MANIFEST = "T146"
+    ARTIFACT = "T147"
+    NOT_OPEN = "T148"
+    # a root
+    ROOT_VERSION = "T150"
+    ROOT_SIGNATURES = "T151"
+    ROOT_OWN_SIGNATURES = "T152"
+    ROOT_ROLE = "T153"
+    # who signs
+    SIGNER_URI = "T160"
+    SIGNER_MISSING = "T161"
+    SIGNER_FAILED = "T162"
+    SIGNER_UNKNOWN = "T163"
+    RELEASE = "T164"
+    # the text of a ticket, a root or a signature file
+    TEXT_FORM = "T170"
+    TEXT_LINE = "T171"
+    TEXT_VALUE = "T172"
+    THRESHOLD = "T173"
+    KEY_TWICE = "T174"
 
 
 def refuse(rule: TrustRule, message: str, *, hint: str = "", file: object = None) -> TrustError:

@@ -1,29 +1,34 @@
 """Keys that sign artifacts and keys that verify them.
 
 Laws:
-1. ECDSA on P-256 and RSA of 3072 to 8192 bits; no other kind is ever loaded. Ed25519 is refused
-   because no Mender client verifies it.
+1. ECDSA on P-256, RSA of 3072 to 8192 bits, Ed25519; no other kind is ever loaded. Ed25519 signs
+   tickets and roots alone and is refused elsewhere, because no Mender client verifies it.
 2. A private key is written with mode 0600 to a file that did not exist. Unencrypted it has the
-   traditional form (SEC1, PKCS#1), which mender-artifact of Debian 12 reads; encrypted PKCS#8.
+   traditional form (SEC1, PKCS#1), which mender-artifact of Debian 12 reads, and PKCS#8 when it is
+   encrypted or has no such form (Ed25519).
 3. A public key is one PEM block of form SubjectPublicKeyInfo: what openssl on a device takes.
+4. A key has one encoding in DER: another one of the same key is refused, so that equal bytes and
+   equal keys are the same thing.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from orchestrator.errors import TrustError
 from orchestrator.trust.errors import TrustRule, refuse
+from orchestrator.trust.files import read_start, write_new
+
+Public = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
+Private = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 RSA_BITS_MIN = 3072
 RSA_BITS_MAX = 8192  # larger ones only serve to burn time
@@ -39,10 +44,15 @@ _SUPPORTED = "use ECDSA P-256 or RSA with 3072 bits or more (`rollout key genera
 
 
 class KeyKind(StrEnum):
-    """The kinds of keys that Mender's tools and our devices verify."""
+    """The kinds of keys that our devices verify."""
 
     ECDSA_P256 = "ecdsa-p256"
     RSA = "rsa"
+    ED25519 = "ed25519"
+
+
+ARTIFACT_KINDS = frozenset((KeyKind.ECDSA_P256, KeyKind.RSA))  # those that Mender's tools verify
+TICKET_KINDS = frozenset(KeyKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,12 @@ class VerificationKey:
 
     kind: KeyKind
     fingerprint: str
-    public: ec.EllipticCurvePublicKey | rsa.RSAPublicKey = field(repr=False, compare=False)
+    public: Public = field(repr=False, compare=False)
+
+    @property
+    def spki(self) -> bytes:
+        """Its SubjectPublicKeyInfo in DER."""
+        return _spki(self.public)
 
     @property
     def pem(self) -> bytes:
@@ -68,7 +83,7 @@ class SigningKey:
     """A private key; never shown and never compared."""
 
     verification: VerificationKey
-    private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey = field(repr=False, compare=False)
+    private: Private = field(repr=False, compare=False)
 
     @property
     def kind(self) -> KeyKind:
@@ -90,13 +105,25 @@ def generate_key(kind: KeyKind = KeyKind.ECDSA_P256, *, rsa_bits: int = RSA_BITS
         TrustError: `rsa_bits` is out of bounds.
     """
     if kind is KeyKind.ECDSA_P256:
-        return _signing_key(ec.generate_private_key(ec.SECP256R1()), None)
+        return _signing_key(ec.generate_private_key(ec.SECP256R1()), None, TICKET_KINDS)
+    if kind is KeyKind.ED25519:
+        return _signing_key(ed25519.Ed25519PrivateKey.generate(), None, TICKET_KINDS)
     _check_rsa_bits(rsa_bits, None)
-    return _signing_key(rsa.generate_private_key(_RSA_EXPONENT, rsa_bits), None)
+    return _signing_key(rsa.generate_private_key(_RSA_EXPONENT, rsa_bits), None, TICKET_KINDS)
 
 
-def load_private_key(path: Path, *, passphrase: bytes | None = None) -> SigningKey:
+def load_private_key(
+    path: Path,
+    *,
+    passphrase: bytes | None = None,
+    kinds: Collection[KeyKind] = ARTIFACT_KINDS,
+) -> SigningKey:
     """The private key in a PEM file: PKCS#1, SEC1 or PKCS#8.
+
+    Args:
+        path: the file.
+        passphrase: what it is encrypted with.
+        kinds: those that serve the purpose.
 
     Raises:
         TrustError: the file cannot be read, is no such key, is of a kind, curve or size that is
@@ -116,25 +143,32 @@ def load_private_key(path: Path, *, passphrase: bytes | None = None) -> SigningK
             message = f"key `{path}` cannot be decrypted with this passphrase"
             raise refuse(TrustRule.KEY_PASSPHRASE, message, file=path) from error
         raise _not_a_key(path, "private") from error
-    return _signing_key(key, path)
+    return _signing_key(key, path, kinds)
 
 
-def load_public_key(path: Path) -> VerificationKey:
+def load_public_key(path: Path, *, kinds: Collection[KeyKind] = ARTIFACT_KINDS) -> VerificationKey:
     """The public key in a PEM file of form SubjectPublicKeyInfo.
+
+    Args:
+        path: the file.
+        kinds: those that serve the purpose.
 
     Raises:
         TrustError: the file cannot be read, is no such key, or is of a kind, curve or size that
             is not used.
     """
-    return parse_public_key(_read(path), path)
+    return parse_public_key(_read(path), path, kinds=kinds)
 
 
-def parse_public_key(data: bytes, source: Path | None = None) -> VerificationKey:
+def parse_public_key(
+    data: bytes, source: Path | None = None, *, kinds: Collection[KeyKind] = ARTIFACT_KINDS
+) -> VerificationKey:
     """The public key in PEM text.
 
     Args:
         data: exactly one PEM block.
         source: where it came from, for messages.
+        kinds: those that serve the purpose.
 
     Raises:
         TrustError: as `load_public_key`.
@@ -148,7 +182,41 @@ def parse_public_key(data: bytes, source: Path | None = None) -> VerificationKey
         key = serialization.load_pem_public_key(data)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise _not_a_key(source, "public") from error
-    return _verification_key(key, source)
+    return verification_key(key, source, kinds)
+
+
+def parse_spki(der: bytes) -> VerificationKey:
+    """The public key of any kind in a SubjectPublicKeyInfo in DER.
+
+    Raises:
+        TrustError: it is no such key, one that is not used, or not in its one form (law 4).
+    """
+    try:
+        key = serialization.load_der_public_key(der)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        message = "the bytes are no public key of form SubjectPublicKeyInfo"
+        raise refuse(TrustRule.KEY_FORM, message, hint=_SUPPORTED) from error
+    found = verification_key(key, None, TICKET_KINDS)
+    if found.spki != der:
+        message = "the key is not in the one form that its kind has in DER"
+        raise refuse(
+            TrustRule.KEY_FORM, message, hint="`openssl pkey -pubin -outform DER` makes it"
+        )
+    return found
+
+
+def verification_key(
+    key: object, source: Path | None, kinds: Collection[KeyKind]
+) -> VerificationKey:
+    """What a loaded public key is to us.
+
+    Raises:
+        TrustError: it is of a kind, curve or size that is not used, or not of one of `kinds`.
+    """
+    found = _verification_key(key, source)
+    if found.kind not in kinds:
+        raise _wrong_type(key, source)
+    return found
 
 
 def save_private_key(key: SigningKey, path: Path, *, passphrase: bytes | None = None) -> None:
@@ -163,13 +231,13 @@ def save_private_key(key: SigningKey, path: Path, *, passphrase: bytes | None = 
     data = key.private.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.TraditionalOpenSSL
-        if passphrase is None
+        if passphrase is None and key.kind is not KeyKind.ED25519
         else serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption()
         if passphrase is None
         else serialization.BestAvailableEncryption(passphrase),
     )
-    _write_new(path, data, _PRIVATE_MODE)
+    write_new(path, data, mode=_PRIVATE_MODE)
 
 
 def save_public_key(key: VerificationKey, path: Path) -> None:
@@ -178,13 +246,13 @@ def save_public_key(key: VerificationKey, path: Path) -> None:
     Raises:
         TrustError: the file exists or cannot be written.
     """
-    _write_new(path, key.pem, _PUBLIC_MODE)
+    write_new(path, key.pem, mode=_PUBLIC_MODE)
 
 
-def _signing_key(key: object, source: Path | None) -> SigningKey:
-    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+def _signing_key(key: object, source: Path | None, kinds: Collection[KeyKind]) -> SigningKey:
+    if not isinstance(key, Private):
         raise _wrong_type(key, source)
-    return SigningKey(_verification_key(key.public_key(), source), key)
+    return SigningKey(verification_key(key.public_key(), source, kinds), key)
 
 
 def _verification_key(key: object, source: Path | None) -> VerificationKey:
@@ -199,12 +267,18 @@ def _verification_key(key: object, source: Path | None) -> VerificationKey:
             message = f"{_of(source)} has a public exponent below {_RSA_EXPONENT}"
             raise refuse(TrustRule.KEY_TYPE, message, hint=_SUPPORTED, file=source)
         return VerificationKey(KeyKind.RSA, _fingerprint(key), key)
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return VerificationKey(KeyKind.ED25519, _fingerprint(key), key)
     raise _wrong_type(key, source)
 
 
-def _fingerprint(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> str:
+def _fingerprint(key: Public) -> str:
+    return hashlib.sha256(_spki(key)).hexdigest()
+
+
+def _spki(key: Public) -> bytes:
     form = serialization.PublicFormat.SubjectPublicKeyInfo
-    return hashlib.sha256(key.public_bytes(serialization.Encoding.DER, form)).hexdigest()
+    return key.public_bytes(serialization.Encoding.DER, form)
 
 
 def _check_rsa_bits(bits: int, source: Path | None) -> None:
@@ -237,31 +311,8 @@ def _of(source: Path | None) -> str:
 
 
 def _read(path: Path) -> bytes:
-    with _system_errors(path, "read"), path.open("rb") as file:
-        data = file.read(_FILE_BYTES_MAX + 1)
+    data = read_start(path, _FILE_BYTES_MAX + 1)
     if len(data) > _FILE_BYTES_MAX:
         message = f"`{path}` is too large to be a key"
         raise refuse(TrustRule.KEY_FORM, message, file=path)
     return data
-
-
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with _system_errors(path, "write"), os.fdopen(os.open(path, flags, mode), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-@contextlib.contextmanager
-def _system_errors(path: Path, doing: str) -> Iterator[None]:
-    try:
-        yield
-    except FileExistsError as error:
-        message = f"`{path}` exists already"
-        hint = "keys are never replaced; choose another name"
-        raise refuse(TrustRule.KEY_EXISTS, message, hint=hint, file=path) from error
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        message = f"cannot {doing} `{path}`: {reason}"
-        raise refuse(TrustRule.KEY_UNREADABLE, message, file=path) from error

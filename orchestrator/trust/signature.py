@@ -17,18 +17,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric import utils
 
 from orchestrator.artifact import Artifact, ArtifactSource, ReadOptions, read_artifact
 from orchestrator.errors import TrustError, Where
 from orchestrator.trust.errors import TrustRule, refuse
-from orchestrator.trust.keys import SigningKey, VerificationKey
+from orchestrator.trust.keys import ARTIFACT_KINDS, KeyKind, SigningKey, VerificationKey
+from orchestrator.trust.signing import matches, sign_bytes
 
-_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _NUMBER_BYTES = 32
-_DER_BYTES_MAX = 72
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +47,11 @@ def signer(key: SigningKey) -> Callable[[bytes], bytes]:
 
 def sign_manifest(manifest: bytes, key: SigningKey) -> bytes:
     """The signature of a manifest's bytes, in the form that all Mender clients read."""
-    if isinstance(key.private, rsa.RSAPrivateKey):
-        return key.private.sign(manifest, padding.PKCS1v15(), hashes.SHA256())
-    r, s = utils.decode_dss_signature(key.private.sign(manifest, ec.ECDSA(hashes.SHA256())))
+    assert key.kind in ARTIFACT_KINDS, "keys for artifacts are loaded as such"
+    signature = sign_bytes(manifest, key)
+    if key.kind is KeyKind.RSA:
+        return signature
+    r, s = utils.decode_dss_signature(signature)
     return r.to_bytes(_NUMBER_BYTES, "big") + s.to_bytes(_NUMBER_BYTES, "big")
 
 
@@ -152,44 +151,14 @@ def verifying(keys: Sequence[VerificationKey], options: ReadOptions | None = Non
 
 
 def _matches(manifest: bytes, signature: bytes, key: VerificationKey) -> bool:
-    public = key.public
-    if isinstance(public, rsa.RSAPublicKey):
-        return _rsa_matches(manifest, signature, public)
-    return any(_ecdsa_matches(manifest, numbers, public) for numbers in _ecdsa_numbers(signature))
-
-
-def _rsa_matches(manifest: bytes, signature: bytes, key: rsa.RSAPublicKey) -> bool:
-    if len(signature) != (key.key_size + 7) // 8:
+    if key.kind not in ARTIFACT_KINDS:
         return False
-    try:
-        key.verify(signature, manifest, padding.PKCS1v15(), hashes.SHA256())
-    except InvalidSignature:
+    if matches(manifest, signature, key):  # DER first, as Mender's clients do, then raw
+        return True
+    if key.kind is not KeyKind.ECDSA_P256 or len(signature) != 2 * _NUMBER_BYTES:
         return False
-    return True
-
-
-def _ecdsa_matches(
-    manifest: bytes, numbers: tuple[int, int], key: ec.EllipticCurvePublicKey
-) -> bool:
-    if not all(0 < number < _P256_ORDER for number in numbers):
-        return False
-    try:
-        key.verify(utils.encode_dss_signature(*numbers), manifest, ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature:
-        return False
-    return True
-
-
-def _ecdsa_numbers(signature: bytes) -> Iterator[tuple[int, int]]:
-    """What r and s may be: DER first, as Mender's clients do, then raw."""
-    if len(signature) <= _DER_BYTES_MAX:
-        try:
-            numbers = utils.decode_dss_signature(signature)
-        except ValueError:
-            numbers = None
-        # Only the one shortest DER form counts, so that nobody can vary a signature's bytes.
-        if numbers is not None and utils.encode_dss_signature(*numbers) == signature:
-            yield numbers
-    if len(signature) == 2 * _NUMBER_BYTES:
-        first, second = signature[:_NUMBER_BYTES], signature[_NUMBER_BYTES:]
-        yield int.from_bytes(first, "big"), int.from_bytes(second, "big")
+    r, s = (
+        int.from_bytes(half, "big")
+        for half in (signature[:_NUMBER_BYTES], signature[_NUMBER_BYTES:])
+    )
+    return matches(manifest, utils.encode_dss_signature(r, s), key)

@@ -19,7 +19,7 @@ from orchestrator.artifact import (
     single_file_payload,
     write_artifact,
 )
-from orchestrator.trust import KeyKind, generate_key, save_public_key, signer
+from orchestrator.trust import ARTIFACT_KINDS, generate_key, save_public_key, signer
 
 MODULES = Path("/usr/share/mender/modules/v3")
 OK, FAILED, NOTHING_TO_DO = 0, 1, 2  # exit codes of the client
@@ -79,7 +79,7 @@ class Client:
         return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
 
 
-@pytest.fixture(scope="module", params=KeyKind)
+@pytest.fixture(scope="module", params=sorted(ARTIFACT_KINDS))
 def key(request):
     return generate_key(request.param)
 

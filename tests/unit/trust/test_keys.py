@@ -10,12 +10,15 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 
 from orchestrator.errors import ExitCode, TrustError
 from orchestrator.trust import (
+    ARTIFACT_KINDS,
+    TICKET_KINDS,
     KeyKind,
     TrustRule,
     generate_key,
     load_private_key,
     load_public_key,
     parse_public_key,
+    parse_spki,
     save_private_key,
     save_public_key,
 )
@@ -39,7 +42,7 @@ def test_key_survives_its_file(tmp_path, keys, kind, passphrase):
 
     save_private_key(keys[kind], path, passphrase=passphrase)
 
-    loaded = load_private_key(path, passphrase=passphrase)
+    loaded = load_private_key(path, passphrase=passphrase, kinds=TICKET_KINDS)
     assert (loaded, loaded.kind) == (keys[kind], kind)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -59,7 +62,7 @@ def test_plain_key_has_the_form_old_mender_artifact_reads(tmp_path, keys, kind, 
     assert "BEGIN ENCRYPTED PRIVATE KEY" in (tmp_path / "locked").read_text()
 
 
-@pytest.mark.parametrize("kind", KeyKind)
+@pytest.mark.parametrize("kind", sorted(ARTIFACT_KINDS))
 @pytest.mark.parametrize("form", [PKCS8, TRADITIONAL])
 def test_private_keys_of_other_tools_are_loaded(tmp_path, keys, kind, form):
     path = tmp_path / "k"
@@ -73,11 +76,34 @@ def test_fingerprint_is_that_of_the_public_key(tmp_path, keys, kind):
     save_public_key(keys[kind].verification, tmp_path / "k.pub")
     der = keys[kind].verification.public.public_bytes(serialization.Encoding.DER, SPKI)
 
-    loaded = load_public_key(tmp_path / "k.pub")
+    loaded = load_public_key(tmp_path / "k.pub", kinds=TICKET_KINDS)
 
     assert loaded.fingerprint == hashlib.sha256(der).hexdigest() == keys[kind].fingerprint
     assert loaded.kind is kind
-    assert parse_public_key(loaded.pem) == loaded
+    assert loaded.spki == der
+    assert parse_spki(der) == parse_public_key(loaded.pem, kinds=TICKET_KINDS) == loaded
+
+
+def test_a_key_has_one_encoding():
+    public = generate_key(KeyKind.ECDSA_P256).verification.public
+    form = serialization.PublicFormat
+    point = public.public_bytes(serialization.Encoding.X962, form.CompressedPoint)
+    # The same key with its point compressed, which libraries load as well.
+    head = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200")
+
+    with pytest.raises(TrustError) as caught:
+        parse_spki(head + point)
+
+    assert serialization.load_der_public_key(head + point) == public
+    assert caught.value.code == TrustRule.KEY_FORM
+
+
+@pytest.mark.parametrize("der", [b"", b"0", b"\x30\x80", bytes(44)])
+def test_what_is_no_key_is_refused(der):
+    with pytest.raises(TrustError) as caught:
+        parse_spki(der)
+
+    assert caught.value.code == TrustRule.KEY_FORM
 
 
 def test_private_key_is_not_shown(keys):
@@ -94,7 +120,7 @@ def test_existing_file_is_never_replaced(tmp_path, keys):
     ):
         with pytest.raises(TrustError) as caught:
             save()
-        assert caught.value.code == TrustRule.KEY_EXISTS
+        assert caught.value.code == TrustRule.FILE_EXISTS
     assert path.read_text() == "mine"
 
 
@@ -198,12 +224,12 @@ def test_unreadable_files_are_refused(tmp_path, keys):
     (tmp_path / "big").write_bytes(b" " * 70_000)
 
     for action, rule in (
-        (lambda: load_public_key(tmp_path / "none"), TrustRule.KEY_UNREADABLE),
-        (lambda: load_private_key(tmp_path), TrustRule.KEY_UNREADABLE),
+        (lambda: load_public_key(tmp_path / "none"), TrustRule.FILE_UNREADABLE),
+        (lambda: load_private_key(tmp_path), TrustRule.FILE_UNREADABLE),
         (lambda: load_public_key(tmp_path / "big"), TrustRule.KEY_FORM),
         (
             lambda: save_private_key(keys[KeyKind.RSA], tmp_path / "none" / "k"),
-            TrustRule.KEY_UNREADABLE,
+            TrustRule.FILE_UNREADABLE,
         ),
     ):
         with pytest.raises(TrustError) as caught:

@@ -24,6 +24,7 @@ from orchestrator.artifact import (
 )
 from orchestrator.errors import TrustError
 from orchestrator.trust import (
+    ARTIFACT_KINDS,
     KeyKind,
     TrustRule,
     generate_key,
@@ -49,7 +50,7 @@ def fails(signature, keys, manifest=MANIFEST):
     return caught.value.code
 
 
-@pytest.mark.parametrize("kind", KeyKind)
+@pytest.mark.parametrize("kind", sorted(ARTIFACT_KINDS))
 def test_signature_verifies_with_its_key_among_others(kind):
     key = KEYS[kind]
     others = [OTHER_KEY.verification, *(k.verification for k in KEYS.values())]
@@ -75,7 +76,7 @@ def test_raw_and_der_form_verify(manifest):  # A45
         assert key.fingerprint == EC_KEY.fingerprint
 
 
-@pytest.mark.parametrize("kind", KeyKind)
+@pytest.mark.parametrize("kind", sorted(ARTIFACT_KINDS))
 def test_every_changed_bit_of_a_signature_is_refused(kind):
     signature = sign_manifest(MANIFEST, KEYS[kind])
 
@@ -85,7 +86,7 @@ def test_every_changed_bit_of_a_signature_is_refused(kind):
         assert fails(bytes(changed), [KEYS[kind]]) == TrustRule.SIGNATURE_MISMATCH
 
 
-@pytest.mark.parametrize("kind", KeyKind)
+@pytest.mark.parametrize("kind", sorted(ARTIFACT_KINDS))
 def test_other_manifest_or_key_is_refused(kind):  # A44, A62
     signature = sign_manifest(MANIFEST, KEYS[kind])
 
@@ -268,7 +269,7 @@ def test_no_flipped_bit_of_the_packed_payload_that_we_wrote_verifies(tmp_path):
 
 
 @pytest.mark.night
-@pytest.mark.parametrize("kind", KeyKind)
+@pytest.mark.parametrize("kind", sorted(ARTIFACT_KINDS))
 @pytest.mark.parametrize("compression", Compression)
 def test_no_bit_at_all_of_what_we_wrote_verifies_when_flipped(tmp_path, compression, kind):
     data = our_artifact(tmp_path, compression, KEYS[kind])
