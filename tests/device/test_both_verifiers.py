@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.testing.root_table import rotation_cases
+from orchestrator.testing.ticket_table import ticket_cases
 from tests.device.kit import Device, frame_bytes
 from tests.device.tickets import ask, at
 
-ticket_table = pytest.importorskip("orchestrator.testing.ticket_table")
-root_table = pytest.importorskip("orchestrator.testing.root_table")
-TICKETS = {case.name: case for case in ticket_table.ticket_cases()}
-ROOTS = {case.name: case for case in root_table.rotation_cases()}
+TICKETS = {case.name: case for case in ticket_cases()}
+ROOTS = {case.name: case for case in rotation_cases()}
 
 
 def said(answer: str) -> str:
