@@ -690,7 +690,9 @@ takes_back() { REVERTED=${NEW%% *} && back; } # the device decides by itself
 finish() { # makes the newest transaction permanent
   use $NEW
   module ArtifactCommit || undo commit_failed
-  trust committed "$T/in"
+  word 5 $NEW
+  case $W.$CUR in Yes.none) W=- ;; Yes.*) W=$V/txn/${CUR%% *}/in ;; *) W=- ;; esac
+  trust committed "$T/in" "$W"
   old_provides
   (umask 022 && awk "$PROVIDES" "$OLD" "$T/json" >"$V/provides.$TXN") && durable "$V/provides.$TXN" ||
     die 74 io "the provides cannot be written"
@@ -728,7 +730,6 @@ gone() { die 78 nothing_to_roll_back "$1"; }
 again_newest() { # a committed transaction becomes the newest one again, to be taken back
   word 5 $CUR
   [ "${CUR%% *}" = "$P_txn" ] && [ "$W" = Yes ] && [ "$PREV" != gone ] || gone "the previous version is gone"
-  ! rooted || "$LIB/trust.sh" back "$V/txn/${PREV%% *}/in" >/dev/null || gone "the previous version is below the security floor"
   setting rollback-window 604800
   [ $(($(date +%s) - ${CUR##* })) -le "$W" ] || gone "the rollback window is over"
   case $STATE in probation | confirmed) die 78 wrong_state "another transaction is in $STATE" ;; esac

@@ -4,8 +4,9 @@
 #   trust.sh verify DIR       may the release be installed whose manifest and ticket lie in DIR
 #   trust.sh open DIR NAME    is the ticket for the artifact NAME, and is it this device's turn
 #   trust.sh installed DIR    raises the serial and the time floor to those of the ticket
-#   trust.sh committed DIR    raises the security floor to that of the ticket
-#   trust.sh back DIR         is the version whose ticket lies in DIR not below the security floor
+#   trust.sh committed DIR PREVIOUS
+#                             raises the security floor to that of the ticket in DIR, but not above
+#                             the version that is kept to go back to (its ticket's place, or -)
 #   trust.sh root DIR         takes DIR/root as the next trust root, if it is signed for that
 #   trust.sh show | tools     the root and the floors; what can check signatures
 #
@@ -414,24 +415,24 @@ installed() { # DIR
   raise time-floor "$T_ISSUED"
 }
 
-committed() { # DIR: a release from before the device had a root has nothing to say here
-  [ ! -e "$1/ticket" ] || { load_ticket "$1" && raise security-floor "$T_MIN"; }
-}
-
-back() { # DIR
-  floor security-floor
-  lowest=$W T_SECURITY=0
-  [ ! -e "$1/ticket" ] || load_ticket "$1"
-  [ "$T_SECURITY" -ge "$lowest" ] || no 65 ticket_security the previous version is below the security floor
+committed() { # DIR PREVIOUS: what is kept to go back to never falls below the floor
+  [ -e "$1/ticket" ] || return 0 # a release from before the device had a root
+  load_ticket "$1"
+  least=$T_MIN T_SECURITY=0
+  if [ "$2" != - ]; then
+    [ ! -e "$2/ticket" ] || load_ticket "$2"
+    [ "$least" -le "$T_SECURITY" ] || least=$T_SECURITY
+  fi
+  raise security-floor "$least"
 }
 
 root() { # DIR
   newest_root
   [ -n "$ROOT" ] || no 65 no_root the first trust root is placed by enrolment
-  new=$FLOORS/in
-  rm -rf "$new" && mkdir -p "$new" && cp -RP "$1/root" "$1/root.sig" "$new/" 2>/dev/null ||
+  scratch "$VAR/root"
+  new=$SCRATCH/new # a refused root leaves nothing behind
+  mkdir "$new" && cp -RP "$1/root" "$1/root.sig" "$new/" 2>/dev/null ||
     no 74 io the root cannot be copied
-  scratch "$new"
   load_root "$ROOT" || no 65 root_syntax the trust root of the device is broken
   fleet=$FLEET version=$VERSION need=$NEED_ROOT keys=$KEYS
   load_root "$new/root" || no 65 root_syntax the new root is malformed
@@ -447,7 +448,6 @@ root() { # DIR
   [ $COUNT -ge "$NEED_ROOT" ] || no 65 root_own_signatures $COUNT of "$NEED_ROOT" root keys of the new root signed
   keep serial 0 # first: a root in place with the old serial could never be told from a finished rotation
   keep root.txt "$(cat "$new/root")"
-  rm -rf "$new"
 }
 
 show() {
@@ -465,6 +465,6 @@ tools() {
 }
 
 case ${1-}.$# in
-  verify.2 | open.3 | installed.2 | committed.2 | back.2 | root.2 | show.1 | tools.1) "$@" ;;
-  *) echo "usage: trust.sh verify|installed|committed|back|root DIR | open DIR NAME | show | tools" >&2 && exit 64 ;;
+  verify.2 | open.3 | installed.2 | committed.3 | root.2 | show.1 | tools.1) "$@" ;;
+  *) echo "usage: trust.sh verify|installed|root DIR | committed DIR PREVIOUS | open DIR NAME | show | tools" >&2 && exit 64 ;;
 esac

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from tests.device.kit import TRUST, Device, Shell, directory, sha, txn
+from tests.device.kit import TRUST, Device, Shell, directory, script, sha, txn
 from tests.device.tickets import (
     MANIFEST,
     People,
@@ -110,9 +110,10 @@ def test_a_canary_can_always_go_back(rooted: Device, people: People):
 
 
 def test_a_committed_release_goes_back_without_a_ticket(rooted: Device, people: People):
-    """The releaser keeps the way open: `min-security-version` is not above the previous version."""
-    commit_release(rooted, people, 1, serial=1, security=1)
-    commit_release(rooted, people, 2, serial=2, security=2, least=1)
+    """Also where the new ticket's security version is higher: the floor waits for what is kept."""
+    commit_release(rooted, people, 1, serial=1, security=3)
+    commit_release(rooted, people, 2, serial=2, security=7)
+    assert floor(rooted, "security-floor") == 3
 
     assert rooted.do("rollback", 2).rc == 0
 
@@ -120,15 +121,27 @@ def test_a_committed_release_goes_back_without_a_ticket(rooted: Device, people: 
     assert rooted.fields()["artifact"] == "r1"
 
 
-def test_a_committed_release_does_not_go_back_below_the_floor(one_rooted: Device, people: People):
-    commit_release(one_rooted, people, 1, serial=1, security=1)
-    commit_release(one_rooted, people, 2, serial=2, security=2)
+def test_the_floor_follows_once_nothing_older_is_kept(one_rooted: Device, people: People):
+    """With the next commit the old version goes, and with it the reason to wait."""
+    for number, security in ((1, 3), (2, 7), (3, 9)):
+        commit_release(one_rooted, people, number, serial=number, security=security)
 
-    reply = one_rooted.do("rollback", 2)
+    assert floor(one_rooted, "security-floor") == 7
+    assert deliver(one_rooted, people, 4, serial=4, security=6) == (65, "ticket_security")
 
-    assert (reply.rc, reply.fields["reason"]) == (78, "nothing_to_roll_back")
-    assert "security floor" in reply.fields["detail"]
-    assert content(one_rooted) == "r2"
+
+def test_the_floor_waits_for_nothing_where_there_is_no_way_back(
+    one_rooted: Device, people: People
+):
+    """The update module keeps no previous version after a commit."""
+    frames = ticketed(script("r1", rollback=False), one_rooted.key, people.release, security=7)
+    commit_release(one_rooted, people, 1, serial=1, security=3)
+    assert one_rooted.deliver(2, frames).rc == 0
+
+    assert one_rooted.commit(2).rc == 0
+
+    assert floor(one_rooted, "security-floor") == 7
+    assert one_rooted.do("rollback", 2).fields["reason"] == "nothing_to_roll_back"
 
 
 def test_a_release_from_before_the_root_can_be_gone_back_to(
@@ -137,7 +150,8 @@ def test_a_release_from_before_the_root_can_be_gone_back_to(
     """It has no ticket, so it counts as security version 0."""
     one.release(1, directory("r1"))
     root.place(one)
-    commit_release(one, people, 2, serial=1, security=0)
+    commit_release(one, people, 2, serial=1, security=7)
+    assert floor(one, "security-floor") == 0
 
     assert one.do("rollback", 2).rc == 0
     assert content(one) == "r1"
@@ -318,9 +332,9 @@ def test_a_commit_killed_at_any_moment_raises_the_floor_or_not_at_all(
         killed(one_rooted, one_rooted.argv, line, rng.random() * 0.12)
 
         if one_rooted.fields()["state"] == "probation":
-            assert floor(one_rooted, "security-floor") in (held, number)
+            assert floor(one_rooted, "security-floor") in (held, max(1, number - 1))
             assert one_rooted.commit(number).rc == 0
-        held = number
+        held = max(1, number - 1)  # what is kept to go back to
         assert one_rooted.fields()["state"] == "committed"
         assert floor(one_rooted, "security-floor") == held
 

@@ -131,6 +131,7 @@ ROOTS: dict[str, tuple[Callable[[Rotation], tuple[bytes, bytes]], str]] = {
 
 @pytest.mark.parametrize("case", ROOTS)
 def test_a_root_that_does_not_follow_is_refused(rooted: Device, rotation: Rotation, case: str):
+    """And leaves nothing behind, neither among the floors nor beside them."""
     make, reason = ROOTS[case]
 
     reply = send(rooted, *make(rotation))
@@ -138,6 +139,9 @@ def test_a_root_that_does_not_follow_is_refused(rooted: Device, rotation: Rotati
     assert reply.fields.get("reason", "ok") == reason
     assert reply.rc == (0 if reason == "ok" else 65)
     assert rooted.fields()["root"] == ("2" if reason == "ok" else "1")
+    kept = {path.name for path in (rooted.root / "var/lib/rollout").glob("floors/*")}
+    assert kept == ({"root.txt", "serial"} if reason == "ok" else set())
+    assert not list((rooted.root / "var/lib/rollout").glob("root*"))
     taken = rooted.root / "var/lib/rollout/floors/root.txt"
     assert taken.exists() == (reason == "ok")
 
