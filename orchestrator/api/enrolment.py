@@ -16,7 +16,8 @@ from orchestrator.errors import DeviceError, PlanError
 
 if TYPE_CHECKING:
     from orchestrator.device.model import Address, Device
-    from orchestrator.ssh.enroll import Admin, Enrolment, EnrolPlan
+    from orchestrator.ssh.enroll import Admin, Enrolment, EnrolPlan, PlacedRoot
+    from orchestrator.trust.root import Root
     from orchestrator.ssh.transport import SshTransport
 
 FILE_BYTES_MAX = 1024 * 1024  # a key or a health check is a page of text
@@ -32,9 +33,14 @@ async def device_enroll(
 
     Raises:
         PlanError: inventory, pattern or a file are wrong; no device was contacted.
-        TrustError: a key cannot be used.
+        TrustError: a key cannot be used, or the root is not signed by its own keys.
     """
     keys = _signing_keys(request)
+    root = _placed_root(request.trust_root or settings.trust_root)
+    if not keys and root is None:
+        message = "a device needs a key to verify releases with, or a trust root"
+        hint = "give `--key PUB`, or `--root FILE`"
+        raise PlanError(message, hint=hint, code="D114")
     checks = {path.name: read_file(path, FILE_BYTES_MAX) for path in request.checks}
     devices = load_inventory(settings, request.source).select(
         request.pattern, limit=request.source.limit
@@ -48,10 +54,11 @@ async def device_enroll(
         async def one(device: Device) -> DeviceAnswer:
             address = await _identified(transport, device, request)
             wanted = await _wanted(settings, device, types[device.id], keys, checks)
-            wanted = replace(wanted, login_user=_helper_user(device, request.login))
+            user = _helper_user(device, request.login)
+            wanted = replace(wanted, login_user=user, root=root)
             admin = _admin(transport, address, request)
             plan = await (admin.plan_enrol(wanted) if request.look_only else admin.enrol(wanted))
-            return _enrolled(device, plan, wanted.login_user)
+            return _enrolled(device, plan, user)
 
         return await each(devices, _guarded(one), on_answer, parallel_count=_PARALLEL_COUNT)
 
@@ -169,6 +176,30 @@ def _signing_keys(request: EnrollRequest) -> dict[str, bytes]:
             raise PlanError(message, hint="rename one of the files", code="D112")
         found[name] = load_public_key(path).pem
     return found
+
+
+def _placed_root(path: Path | None) -> PlacedRoot | None:
+    """The root of a file, signed by its own root keys; the signatures stand beside it."""
+    if path is None:
+        return None
+    from orchestrator.ssh.enroll import PlacedRoot
+    from orchestrator.trust.judge import check_first_root
+
+    text = read_file(path, FILE_BYTES_MAX)
+    signatures = read_file(path.with_name(f"{path.name}.sig"), FILE_BYTES_MAX)
+    root = check_first_root(text, signatures)
+    return PlacedRoot(text, root.fleet, root.version, _needs_ed25519(root))
+
+
+def _needs_ed25519(root: Root) -> bool:
+    """Whether a device without Ed25519 could not count enough keys of a role."""
+    from orchestrator.trust.keys import KeyKind
+    from orchestrator.trust.root import Role
+
+    def others(role: Role) -> int:
+        return sum(key.kind is not KeyKind.ED25519 for key in root.of(role))
+
+    return any(others(role) < root.threshold(role) for role in (Role.ROOT, Role.RELEASE))
 
 
 def _enrolled(device: Device, plan: EnrolPlan, user: str) -> DeviceAnswer:

@@ -34,7 +34,8 @@ class Settings:
     monitoring systems lie (`ORIGIN=file:PATH`, `ORIGIN=env:NAME`);
     `connections_max` bounds SSH handshakes under way at once; `reconcile_every_s` is how far apart
     passes of `reconcile` are, None where nobody said; `people` may approve, each
-    `NAME=ROLE,ROLE`. With `allowed_signers` (OpenSSH's file) approvals of the `fleet` count by their
+    `NAME=ROLE,ROLE`. `trust_root` is the fleet's, for devices that are enrolled. With
+    `allowed_signers` (OpenSSH's file) approvals of the `fleet` count by their
     signature alone, except those of keys in `revoked_signers`. Hooks: `allow_commands` are also those that may be told, `hook_secrets` say
     what webhooks are signed with (as `gate_tokens`), `mail_server` (`smtps://HOST:PORT`),
     `mail_from` and `mail_login` (a file) how letters go out.
@@ -53,6 +54,7 @@ class Settings:
     reconcile_every_s: float | None = None
     people: tuple[str, ...] = ()
     fleet: str = ""
+    trust_root: Path | None = None
     allowed_signers: Path | None = None
     revoked_signers: Path | None = None
     hook_secrets: tuple[str, ...] = ()
@@ -375,7 +377,8 @@ class EnrollRequest:
 
     `accept_host_key(device, fingerprint)` asks a person; it is called only for a device whose
     key is neither pinned nor given as `fingerprint`. `login` is the administrator's account
-    (the inventory's user unless given), which becomes root by `become`. With `look_only` nothing
+    (the inventory's user unless given), which becomes root by `become`. `trust_root` is the
+    fleet's root (the settings' unless given), its signatures beside it. With `look_only` nothing
     is changed.
     """
 
@@ -384,6 +387,7 @@ class EnrollRequest:
     keys: tuple[Path, ...]
     device_type: str | None = None
     checks: tuple[Path, ...] = ()
+    trust_root: Path | None = None
     fingerprint: str | None = None
     login: str | None = None
     become: str | None = None

@@ -41,6 +41,7 @@ KINDS: Mapping[str, type] = {
     "reconcile_every": str,
     "people": list,
     "fleet": str,
+    "trust_root": str,
     "allowed_signers": str,
     "revoked_signers": str,
     "hook_secrets": list,
@@ -50,9 +51,11 @@ KINDS: Mapping[str, type] = {
 }
 POWER_KEYS = frozenset({
     "allow_commands", "allow_gate_kinds", "allowed_signers", "fleet", "gate_tokens", "hook_secrets",
-    "mail_from", "mail_login", "mail_server", "people", "revoked_signers", "trusted_keys",
+    "mail_from", "mail_login", "mail_server", "people", "revoked_signers", "trust_root", "trusted_keys",
 })  # fmt: skip
-_FILE_KEYS = frozenset({"state", "mail_login", "allowed_signers", "revoked_signers"})
+_FILE_KEYS = frozenset({
+    "state", "mail_login", "allowed_signers", "revoked_signers", "trust_root",
+})  # fmt: skip
 PATH_KEYS = frozenset({"inventory", "trusted_keys", "known_hosts", "identity_files"})
 COLORS = ("auto", "always", "never")
 _KIND_NAMES = {str: "a text", list: "a list of texts", int: "a whole number"}
@@ -308,6 +311,7 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
         mail_from=str(values.get("mail_from", "")),
         mail_login=path("mail_login"),
         fleet=str(values.get("fleet", "")),
+        trust_root=path("trust_root"),
         allowed_signers=path("allowed_signers"),
         revoked_signers=path("revoked_signers"),
         connections_max=limit if isinstance(limit, int) else 100,

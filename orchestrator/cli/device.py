@@ -49,11 +49,15 @@ class EnrollOptions:
     """What enrolment places on a device, and how it gets in."""
 
     key: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Option(
             "--key", metavar="PUB", help="Public key whose artifacts it takes; may repeat."
         ),
-    ]
+    ] = None
+    root: Annotated[
+        Path | None,
+        typer.Option("--root", metavar="FILE", help="Trust root; signatures in FILE.sig."),
+    ] = None
     device_type: Annotated[
         str | None, typer.Option("--device-type", "-t", metavar="TYPE", help="Its type.")
     ] = None
@@ -86,6 +90,7 @@ class ReleaseOptions:
     examples="""
 rollout device enroll gw-001 -i inventory/ --key release.key.pub --device-type rpi4 --dry-run
 rollout device enroll web1 --key release.key.pub -t debian --login admin --become sudo
+rollout device enroll gw-001 --root root.txt -t rpi4 --dry-run
 """,
 )
 def enroll(
@@ -100,7 +105,9 @@ def enroll(
     """Put the helper, the trusted keys and the health checks on devices.
 
     A host key that is neither pinned in the inventory nor given by --fingerprint is shown and
-    wants a typed confirmation. Enrolling again brings a device up to date.
+    wants a typed confirmation. Enrolling again brings a device up to date. With a trust root
+    (--root, or `trust_root` of the configuration) the device takes only releases with a ticket,
+    signed as the root says, and the keys of --key count no more.
     """
     session = start(common)
 
@@ -114,7 +121,8 @@ def enroll(
     request = api.EnrollRequest(
         pattern=pattern,
         source=source_of(source),
-        keys=tuple(options.key),
+        keys=tuple(options.key or ()),
+        trust_root=options.root,
         device_type=options.device_type,
         checks=tuple(options.check or ()),
         fingerprint=options.fingerprint,

@@ -42,11 +42,25 @@ class Become(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedRoot:
+    """A trust root to place, and what `enroll.sh` must know of it without reading it.
+
+    With `needs_ed25519` a threshold cannot be reached without such keys.
+    """
+
+    text: bytes
+    fleet: str
+    version: int
+    needs_ed25519: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Enrolment:
     """What a device gets.
 
     `login_key` is the public key (`ssh-ed25519 AAAA...`) that will reach the helper;
     `signing_keys` and `checks` are files by name. `login_user` is made when it does not exist.
+    Without a `root` the device keeps the one it has; with one the signing keys count no more.
     """
 
     device_type: str
@@ -55,9 +69,10 @@ class Enrolment:
     signing_keys: Mapping[str, bytes]
     checks: Mapping[str, bytes] = field(default_factory=dict)
     login_user: str = "rollout"
+    root: PlacedRoot | None = None
 
     def __post_init__(self) -> None:
-        if not self.signing_keys:
+        if not self.signing_keys and self.root is None:
             raise DeviceError(
                 "a device needs a key to verify releases with",
                 reason=Reason.USAGE,
@@ -194,6 +209,9 @@ def enrol_input(wanted: Enrolment, *, apply: bool) -> bytes:
         "key-blob": blob,
         "key-comment": "rollout",
     }
+    if wanted.root is not None:
+        settings |= {"root-fleet": wanted.root.fleet, "root-version": str(wanted.root.version)}
+        settings["root-needs"] = "ed25519" if wanted.root.needs_ed25519 else "openssl"
     lines = []
     for key, value in settings.items():
         if key != "key-blob" and not _VALUE.fullmatch(value):
@@ -219,6 +237,8 @@ def files_of(wanted: Enrolment) -> dict[str, tuple[int, bytes]]:
     for name, body in wanted.signing_keys.items():
         file = name if name.endswith(".pem") else f"{name}.pem"
         found[f"keys/{file}"] = (0o644, body)
+    if wanted.root is not None:
+        found["root.txt"] = (0o644, wanted.root.text)
     for name, body in wanted.checks.items():
         mode = 0o644 if name.endswith(".check") else 0o755  # a definition, or a program
         found[f"health.d/{name}"] = (mode, body)

@@ -18,6 +18,7 @@ NL='
 LIB=/usr/lib/rollout ETC=/etc/rollout VAR=/var/lib/rollout RECORD=/etc/rollout/enrolled
 OUT='' PROBLEMS=0 FILES='' TMP='' RECORDED=''
 S_user='' S_type='' S_id='' S_algorithm='' S_blob='' S_comment=rollout
+S_fleet='' S_version='' S_needs=''
 trap '[ -z "$TMP" ] || rm -rf "$TMP"' EXIT
 
 say() { OUT="$OUT$*$NL"; }
@@ -66,13 +67,14 @@ receive_setting() { # KEY VALUE
   case $1 in
     user) S_user=$2 ;; device-type) S_type=$2 ;; device-id) S_id=$2 ;;
     key-algorithm) S_algorithm=$2 ;; key-blob) S_blob=$2 ;; key-comment) S_comment=$2 ;;
+    root-fleet) S_fleet=$2 ;; root-version) S_version=$2 ;; root-needs) S_needs=$2 ;;
     *) stop "the setting $1 is unknown" ;;
   esac
 }
 
 receive_file() { # NAME MODE SHA256 LINES
   case $1 in
-    helper.sh | trust.sh | checks.sh | modules/* | keys/*.pem | health.d/*) ;;
+    helper.sh | trust.sh | checks.sh | root.txt | modules/* | keys/*.pem | health.d/*) ;;
     *) stop "the file $1 has no place" ;;
   esac
   case ${1#*/} in *[!A-Za-z0-9._-]* | [.-]* | '') stop "the file name $1 is not allowed" ;; esac
@@ -297,6 +299,35 @@ want_elevation() {
   own_text "$EF" 440 "$ET"
 }
 
+# --- the trust root ---
+
+root_of() { # FILE: F is the fleet of that root, V its version
+  F='' V=''
+  { read -r _ && read -r _ F && read -r _ V; } 2>/dev/null <"$1"
+  case $V in '' | *[!0-9]*) V=0 ;; esac
+}
+
+want_root() { # it replaces none of another fleet, and no later one; without a wish the device keeps its own
+  if [ -z "$S_fleet" ]; then
+    [ -f "$RECORD" ] && grep -qxF "file $ETC/root.txt" "$RECORD" && RECORDED="${RECORDED}file $ETC/root.txt$NL"
+    return 0
+  fi
+  case $S_version in '' | *[!0-9]*) stop the version of the root is malformed ;; esac
+  for file in "$ETC/root.txt" "$VAR/floors/root.txt"; do
+    [ -e "$file" ] || continue
+    root_of "$file"
+    [ "$F" = "$S_fleet" ] || problem "the device has a trust root of the fleet $F: release it first"
+    [ "$file" = "$ETC/root.txt" ] && [ "$V" -ge "$S_version" ] || continue
+    sum=$(sha256sum <"$file")
+    wish=${FILES#*"root.txt 644 "} # the digest of what is to be placed
+    [ "${wish%%"$NL"*}" = "${sum%% *}" ] || problem "the device has version $V of the trust root already"
+  done
+  [ "$S_needs" = ed25519 ] || return 0
+  case $(openssl pkeyutl -help 2>&1) in *-rawin*) return 0 ;; esac
+  for tool in usign signify-openbsd signify; do [ -z "$(command -v $tool)" ] || return 0; done
+  problem the trust root needs Ed25519, and the device has neither OpenSSL 3 nor usign nor signify
+}
+
 # --- the boot hook ---
 
 hook() { # H is the kind of the hook, HF its file, HT the file's text, HM the file's mode
@@ -400,6 +431,7 @@ enrol() {
   want_account
   elevation
   hook
+  want_root
   [ $PROBLEMS -eq 0 ] || finish 69
   [ "$MODE" != apply ] || [ -n "$TMP" ] || TMP=$(mktemp -d) || stop there is no room for temporary files
   for dir in "$LIB" "$LIB/modules" "$ETC" "$ETC/keys" "$ETC/health.d" "$VAR"; do own_dir "$dir" 755 root; done
@@ -424,7 +456,7 @@ enrol() {
 want_files() {
   while read -r name mode sum; do
     [ -n "$name" ] || continue
-    case $name in keys/* | health.d/*) place=$ETC/$name ;; *) place=$LIB/$name ;; esac
+    case $name in root.txt | keys/* | health.d/*) place=$ETC/$name ;; *) place=$LIB/$name ;; esac
     source=/dev/null
     [ "$MODE" != apply ] || source=$TMP/${name%/*}.d/${name##*/}
     own_file "$place" "$mode" "$sum" <"$source"

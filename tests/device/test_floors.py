@@ -130,9 +130,7 @@ def test_the_floor_follows_once_nothing_older_is_kept(one_rooted: Device, people
     assert deliver(one_rooted, people, 4, serial=4, security=6) == (65, "ticket_security")
 
 
-def test_the_floor_waits_for_nothing_where_there_is_no_way_back(
-    one_rooted: Device, people: People
-):
+def test_the_floor_waits_for_nothing_where_there_is_no_way_back(one_rooted: Device, people: People):
     """The update module keeps no previous version after a commit."""
     frames = ticketed(script("r1", rollback=False), one_rooted.key, people.release, security=7)
     commit_release(one_rooted, people, 1, serial=1, security=3)

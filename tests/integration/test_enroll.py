@@ -14,10 +14,11 @@ from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Reply, Request, Verb
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
-from orchestrator.ssh.enroll import Action, Admin, Become, Enrolment
+from orchestrator.ssh.enroll import Action, Admin, Become, Enrolment, PlacedRoot
 from orchestrator.ssh.first_contact import identify
 from orchestrator.ssh.transport import SshTransport
 from tests.device.kit import Key, directory
+from tests.device.tickets import FLEET, Root, Signer, build_key, ticketed
 from tests.integration.lab_kit import Progress, changing, frames
 from tests.integration.real_host import OPERATOR, RealHost, why_not
 
@@ -82,6 +83,7 @@ async def desk(place: Path) -> AsyncIterator[Desk]:
 
 
 HELLO = Request(Verb.HELLO, {"nonce": "n"})
+FACTS = Request(Verb.FACTS, {"nonce": "n"})
 
 
 async def test_host_key_is_pinned_by_its_fingerprint_only(tmp_path: Path) -> None:
@@ -377,3 +379,92 @@ _ACCOUNT_FILES = {
 def _without_sudo_time(written: dict[str, bytes | str]) -> dict[str, bytes | str]:
     """sudo notes that it was used; that is no change of ours."""
     return {name: value for name, value in written.items() if "sudo" not in name}
+
+
+def a_root(at: Desk, release: tuple[Signer, ...], **changed: object) -> Root:
+    return replace(
+        Root((Signer(),), release, (build_key(at.signing),), need_root=1, need_release=1),
+        **changed,  # type: ignore[arg-type]
+    )
+
+
+def to_place(root: Root, *, ed25519: bool = False) -> PlacedRoot:
+    return PlacedRoot(root.text, root.fleet, root.version, ed25519)
+
+
+async def test_root_comes_with_enrolment_counts_at_once_and_goes_with_the_release(
+    tmp_path: Path,
+) -> None:
+    async with desk(tmp_path) as at:
+        before = at.host.written()
+        release = (Signer(),)
+        root = to_place(a_root(at, release))
+        unticketed = directory("r1", device_types=["edge"])
+
+        planned = await at.admin.plan_enrol(at.wanted(root=root, signing_keys={}))
+        await at.admin.enrol(at.wanted(root=root, signing_keys={}))
+        again = await at.admin.plan_enrol(at.wanted(root=root, signing_keys={}))
+        unnamed = await at.admin.plan_enrol(at.wanted())
+        facts = await at.ask(FACTS)
+        refused = await at.deliver(1, unticketed.frames(at.signing))
+        files = ticketed(unticketed, at.signing, release, device_types=("edge",))
+        delivered = await at.deliver(2, files)
+        nonce = (await at.ask(HELLO)).fields["commit-nonce"]
+        await at.ask(changing(Verb.COMMIT, 2, nonce=nonce))
+        released = await at.admin.release()
+        after = at.host.written()
+
+        assert "+ file /etc/rollout/root.txt" in [str(change) for change in planned.changes]
+        assert not again.differs
+        assert not [one for one in unnamed.changes if one.target.endswith("root.txt")]
+        told = {key: facts.fields[key] for key in ("root", "fleet", "security-floor", "serial")}
+        assert told == {"root": "1", "fleet": FLEET, "security-floor": "0", "serial": "0"}
+        assert "openssl" in facts.fields["verify"].split(",")
+        assert (refused.rc, refused.fields["reason"]) == (65, "no_ticket")
+        assert delivered.rc == 0, delivered
+        assert "- file /etc/rollout/root.txt" in [str(change) for change in released.changes]
+        left = set(_without_sudo_time(after)) - set(_without_sudo_time(before))
+        assert not [name for name in left if "rollout/" in name]
+
+
+async def test_enrolling_again_never_weakens_the_root(tmp_path: Path) -> None:
+    """A later version of the same fleet takes its place; another fleet's or an older one does not."""
+    async with desk(tmp_path) as at:
+        second = a_root(at, (Signer(),), version=2)
+        third = second.next()
+        await at.admin.enrol(at.wanted(root=to_place(second)))
+        for root, problem in (
+            (second.next(fleet="other", version=3), f"of the fleet {FLEET}"),
+            (replace(second, version=1), "version 2 of the trust root already"),
+            (replace(second, need_root=1, release=(Signer(),)), "version 2 of the trust root"),
+        ):
+            planned = await at.admin.plan_enrol(at.wanted(root=to_place(root)))
+            with pytest.raises(DeviceError, match=problem):
+                await at.admin.enrol(at.wanted(root=to_place(root)))
+            assert problem in planned.problems[0]
+            assert (await at.ask(HELLO)).fields["root"] == "2"
+
+        await at.admin.enrol(at.wanted())
+        kept = await at.ask(HELLO)
+        await at.admin.enrol(at.wanted(root=to_place(third)))
+        followed = await at.ask(HELLO)
+
+        assert (kept.fields["root"], followed.fields["root"]) == ("2", "3")
+
+
+async def test_root_with_keys_that_the_device_cannot_check_is_not_placed(tmp_path: Path) -> None:
+    """An OpenSSL before 3 checks no Ed25519; `usign` would."""
+    async with desk(tmp_path) as at:
+        at.host.path("/usr/local/bin/openssl").write_text(
+            '#!/bin/sh\ncase "$*" in "pkeyutl -help") echo "-verify" ;; *) exec /usr/bin/openssl "$@" ;; esac\n'
+        )
+        at.host.path("/usr/local/bin/openssl").chmod(0o755)
+        root = to_place(a_root(at, (Signer("ed25519"),)), ed25519=True)
+
+        without = await at.admin.plan_enrol(at.wanted(root=root))
+        at.host.path("/usr/local/bin/usign").write_text("#!/bin/sh\n")
+        at.host.path("/usr/local/bin/usign").chmod(0o755)
+        with_usign = await at.admin.plan_enrol(at.wanted(root=root))
+
+        assert "needs Ed25519" in without.problems[0]
+        assert with_usign.problems == ()

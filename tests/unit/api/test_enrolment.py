@@ -1,8 +1,14 @@
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from orchestrator.api.enrolment import _helper_user
+from orchestrator.api.enrolment import _helper_user, _placed_root, device_enroll
 from orchestrator.api.plans import _reached
+from orchestrator.api.values import EnrollRequest, Settings, Source
 from orchestrator.device.model import Address, Device, DeviceId
+from orchestrator.errors import PlanError, TrustError
+from orchestrator.testing.tickets import FLEET, CaseKeys, root_text, signed
 
 
 def device(user: str, become: str | None = None) -> Device:
@@ -32,3 +38,73 @@ def test_plan_says_how_devices_are_reached_where_the_inventory_does_not() -> Non
 
     assert [one.address.become for one in reached] == ["sudo", "doas"]
     assert _reached(devices, None) == tuple(devices)
+
+
+@pytest.fixture(scope="module")
+def keys() -> CaseKeys:
+    return CaseKeys.make()
+
+
+def placed(tmp_path: Path, text: bytes, signatures: bytes | None) -> Path:
+    path = tmp_path / "root.txt"
+    path.write_bytes(text)
+    if signatures is not None:
+        path.with_name("root.txt.sig").write_bytes(signatures)
+    return path
+
+
+def test_a_root_is_placed_as_it_was_signed(tmp_path: Path, keys: CaseKeys) -> None:
+    text = root_text(keys)
+
+    root = _placed_root(placed(tmp_path, text, signed(text, *keys.root[:2])))
+
+    assert root is not None
+    assert (root.text, root.fleet, root.version) == (text, FLEET, 3)
+    assert not root.needs_ed25519
+    assert _placed_root(None) is None
+
+
+def test_a_root_that_its_own_keys_did_not_sign_is_not_placed(
+    tmp_path: Path, keys: CaseKeys
+) -> None:
+    text = root_text(keys)
+
+    with pytest.raises(TrustError) as few:
+        _placed_root(placed(tmp_path, text, signed(text, keys.root[0])))
+    with pytest.raises(TrustError) as spoilt:
+        _placed_root(placed(tmp_path, text[:-1], signed(text, *keys.root[:2])))
+    (tmp_path / "root.txt.sig").unlink()
+    with pytest.raises(PlanError, match=r"root\.txt\.sig"):
+        _placed_root(placed(tmp_path, text, None))
+
+    assert (few.value.code, spoilt.value.code) == ("T152", "T170")
+
+
+@pytest.mark.parametrize(("need", "wanted"), [(1, False), (2, True)])
+def test_a_root_needs_ed25519_where_no_other_keys_reach_its_threshold(
+    tmp_path: Path, keys: CaseKeys, need: int, wanted: bool
+) -> None:
+    release = (keys.ed25519, keys.release[0])
+    text = root_text(keys, release=release, threshold_release=need)
+
+    root = _placed_root(placed(tmp_path, text, signed(text, *keys.root[:2])))
+
+    assert root is not None
+    assert root.needs_ed25519 is wanted
+
+
+async def test_a_device_without_key_and_root_is_enrolled_by_nobody(
+    tmp_path: Path, keys: CaseKeys
+) -> None:
+    settings = Settings(root=tmp_path, state="")
+    request = EnrollRequest("all", Source(inventory=("gw,",)), keys=())
+    text = root_text(keys)
+    rooted = replace(settings, trust_root=placed(tmp_path, text, signed(text)))
+
+    with pytest.raises(PlanError) as caught:
+        await device_enroll(settings, request, lambda _answer: None)
+    with pytest.raises(TrustError) as configured:  # unsigned: the settings' root was looked at
+        await device_enroll(rooted, request, lambda _answer: None)
+
+    assert caught.value.code == "D114"
+    assert configured.value.code == "T170"

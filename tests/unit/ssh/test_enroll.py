@@ -2,6 +2,7 @@ import base64
 import hashlib
 import shutil
 import subprocess
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from orchestrator.ssh.enroll import (
     Become,
     Change,
     Enrolment,
+    PlacedRoot,
     become_root,
     enrol_input,
     read_plan,
@@ -51,6 +53,27 @@ def test_applying_sends_contents_as_base64() -> None:
     assert text.endswith(b"run apply enrol\n")
 
 
+ROOT = PlacedRoot(b"fleet-root 1\n", "acme-prod", 3)
+
+
+def test_a_root_is_announced_before_it_is_sent() -> None:
+    """So that looking finds what stands in its way, too."""
+    text = enrol_input(wanted(root=ROOT), apply=False)
+    needing = enrol_input(wanted(root=replace(ROOT, needs_ed25519=True)), apply=False)
+
+    assert b"set root-fleet acme-prod\nset root-version 3\nset root-needs openssl\n" in text
+    assert f"file root.txt 644 {hashlib.sha256(ROOT.text).hexdigest()} 0\n".encode() in text
+    assert b"set root-needs ed25519\n" in needing
+    assert b"root" not in enrol_input(wanted(), apply=False)
+
+
+def test_a_device_with_a_root_needs_no_signing_key() -> None:
+    text = enrol_input(wanted(signing_keys={}, root=ROOT), apply=True)
+
+    assert b"file keys/" not in text
+    assert b"file root.txt 644 " in text
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -62,6 +85,7 @@ def test_applying_sends_contents_as_base64() -> None:
         {"signing_keys": {"../../x": PEM}},
         {"checks": {"-rf": b""}},
         {"checks": {"a b": b""}},
+        {"root": replace(ROOT, fleet="a b")},
     ],
 )
 def test_values_that_could_mean_more_are_refused(changed: dict[str, object]) -> None:
@@ -133,6 +157,8 @@ SHELLS = [("dash",), ("bash",), ("busybox", "ash")]
         b"file keys/..pem 644 00 0\nrun look enrol\n",
         b"file modules/a/b 755 00 0\nrun look enrol\n",
         b"file modules/a 4755 00 0\nrun look enrol\n",
+        b"file etc/root.txt 644 00 0\nrun look enrol\n",
+        b"set root-fleet a;b\nrun look enrol\n",
         b"reboot\n",
     ],
 )
