@@ -17,8 +17,8 @@ from orchestrator.errors import DeviceError, PlanError
 if TYPE_CHECKING:
     from orchestrator.device.model import Address, Device
     from orchestrator.ssh.enroll import Admin, Enrolment, EnrolPlan, PlacedRoot
-    from orchestrator.trust.root import Root
     from orchestrator.ssh.transport import SshTransport
+    from orchestrator.trust.root import Root
 
 FILE_BYTES_MAX = 1024 * 1024  # a key or a health check is a page of text
 _PARALLEL_COUNT = 10  # enrolling is rare and each device is shown
