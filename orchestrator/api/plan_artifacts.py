@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.api.plan_tickets import planned_ticket, ticket_beside
 from orchestrator.api.values import PlanRequest, Settings
 
 if TYPE_CHECKING:
@@ -19,15 +20,17 @@ def planned_artifact(settings: Settings, request: PlanRequest, plan: Plan) -> Pl
 
     Raises:
         ArtifactError: there is none, or a rule is broken.
-        TrustError: unsigned, or by no trusted key.
-        PlanError: a variable of its name is missing.
+        TrustError: unsigned, or by no trusted key; its ticket is none, or about another artifact.
+        PlanError: a variable of its name is missing, or a file of its ticket.
     """
     from orchestrator.artifact.repository import find
     from orchestrator.plan.render_text import rendered_artifact
     from orchestrator.plan.resolved import PlannedArtifact
 
     name = rendered_artifact(plan, request.source.extra_vars)
-    artifact, key = read_artifact(settings, find(name, base=request.plan.parent))
+    path = find(name, base=request.plan.parent)
+    artifact, key = read_artifact(settings, path)
+    ticket = ticket_beside(path)
     return PlannedArtifact(
         path=name,
         name=artifact.name,
@@ -36,8 +39,9 @@ def planned_artifact(settings: Settings, request: PlanRequest, plan: Plan) -> Pl
         payload_type=artifact.payload.type,
         device_types=artifact.device_types,
         size_bytes=artifact.size_bytes,
-        transfer_bytes=artifact.delivery_size_bytes,
+        transfer_bytes=artifact.delivery_size_bytes + (ticket.size_bytes if ticket else 0),
         signed_by=f"{key.kind} {key.fingerprint[:16]}" if key else "",
+        ticket=planned_ticket(ticket, artifact),
     )
 
 

@@ -18,6 +18,7 @@ from orchestrator.api.hooks import telling, telling_others
 from orchestrator.api.memory import settled_memory
 from orchestrator.api.owners import person, this_process
 from orchestrator.api.plan_artifacts import artifact_path
+from orchestrator.api.plan_tickets import ticket_frames
 from orchestrator.api.saved import refuse_repeated, refuse_stale
 from orchestrator.api.stored import (
     JOURNAL_PAGE,
@@ -159,6 +160,7 @@ async def drive(
         StoreError: it does not exist, or the store failed.
         ArtifactError: the artifact is gone or broken.
         TrustError: the artifact is not what the plan names.
+        StalePlanError: artifact or ticket are not those of the plan.
     """
     finished, orphans = await _run(settings, rollout_id, observer, drain, asked, stay)
     while orphans and not drain.is_set():
@@ -187,7 +189,7 @@ async def _run(
         if asked not in _WITHOUT_ARTIFACT:
             source = await asyncio.to_thread(_open_artifact, settings, plan)
             stack.callback(source.close)
-            frames = _frames(source)
+            frames = (*ticket_frames(artifact_path(settings, plan), plan), *_frames(source))
         await take_over_from_the_dead(store, rollout_id)
         transport = await stack.enter_async_context(open_transport(settings))
         history = await entries_of(store, rollout_id)

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from orchestrator.api.plan_artifacts import artifact_path, read_artifact
+from orchestrator.api.plan_tickets import refuse_other_ticket, ticket_beside
 from orchestrator.api.project import load_inventory, read_file
 from orchestrator.api.values import Prepared, Settings, Source
 from orchestrator.errors import PlanError, StalePlanError
@@ -24,7 +25,7 @@ def refuse_stale(settings: Settings, prepared: Prepared) -> None:
     """Refuses a saved plan that no longer describes the world; for new starts only.
 
     Raises:
-        StalePlanError: too old, or plan file, inventory or artifact changed since.
+        StalePlanError: too old, or plan file, inventory, artifact or ticket changed since.
     """
     resolved = prepared.resolved
     age_s = time.time() - resolved.made_at
@@ -41,10 +42,12 @@ def refuse_stale(settings: Settings, prepared: Prepared) -> None:
     if _inventory_of_today(settings, resolved) != resolved.inventory_sha256:
         message = "the inventory has changed since the plan was saved"
         raise StalePlanError(message, hint=hint, code="P314")
-    artifact, _ = read_artifact(settings, artifact_path(settings, resolved))
+    path = artifact_path(settings, resolved)
+    artifact, _ = read_artifact(settings, path)
     if artifact.sha256 != resolved.artifact.sha256:
         message = f"artifact `{resolved.artifact.path}` has changed since the plan was saved"
         raise StalePlanError(message, hint=hint, code="P313")
+    refuse_other_ticket(ticket_beside(path), resolved)
 
 
 def refuse_repeated(earlier: RolloutSummary | None) -> None:

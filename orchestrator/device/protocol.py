@@ -27,7 +27,7 @@ from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
 
 PROTOCOL = "rollout-agent/1"
-HELPER_MIN = (1, 1, 0)  # the oldest helper that knows every request that is made here
+HELPER_MIN = (1, 2, 0)  # the oldest helper that knows every request that is made here
 REQUEST_BYTES_MAX = 1024
 REPLY_BYTES_MAX = 64 * 1024  # a reply is a few lines; more is an attack or a bug
 LINE_BYTES_MAX = 8 * 1024

@@ -78,6 +78,7 @@ __all__ = [
     "Order",
     "PlannedArtifact",
     "PlannedDevice",
+    "PlannedTicket",
     "Probe",
     "ProbeKind",
     "Rate",
@@ -203,8 +204,25 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedTicket:
+    """The release ticket beside the artifact, identified by the digests of its two files.
+
+    The rest is for people to read: devices judge the ticket themselves.
+    """
+
+    sha256: str
+    signatures_sha256: str
+    fleet: str
+    serial: int
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedArtifact:
-    """The one artifact of a plan. `path` is as written in the plan; digests identify it."""
+    """The one artifact of a plan. `path` is as written in the plan; digests identify it.
+
+    `transfer_bytes` is all that a device is sent; a `ticket` is part of it.
+    """
 
     path: str
     name: str
@@ -215,6 +233,7 @@ class PlannedArtifact:
     size_bytes: int
     transfer_bytes: int
     signed_by: str = ""
+    ticket: PlannedTicket | None = None
 
 
 @dataclass(frozen=True, slots=True)

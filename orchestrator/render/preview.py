@@ -13,7 +13,7 @@ from orchestrator.render.names import fold_line
 from orchestrator.render.schedule_lines import approval_words, schedule_lines
 from orchestrator.render.table import Cell, Column, table
 from orchestrator.render.text import Look, Style, Symbol, cells, escape, number, pad, plural, wrap
-from orchestrator.render.words import reason_words
+from orchestrator.render.words import instant, reason_words
 from orchestrator.units import format_duration, format_size
 
 DIGEST_CHARS = 12
@@ -80,6 +80,10 @@ def _head(preview: Preview, digest: str, look: Look) -> list[str]:
         f"{escape(artifact.payload_type, limit=40)} for {types}{part}",
         look,
     )
+    if ticket := artifact.ticket:
+        good = f"good until {instant(ticket.expires_at)}"
+        words = f"serial {ticket.serial} of fleet {escape(ticket.fleet)}, {good}"
+        lines += labelled("Ticket", f"{words}; devices judge it themselves", look)
     lines += labelled("Now", _current(preview, look), look)
     lines += labelled("Order", _order(preview), look)
     transfer = f"{format_size(preview.transfer_bytes)} to {plural(preview.update_count, 'device')}"

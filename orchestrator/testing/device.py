@@ -104,10 +104,12 @@ class SimulatedDevice:
         installed: Release,
         releases: tuple[Release, ...] = (),
         keeps_previous: bool = True,
+        rooted: bool = False,
     ) -> None:
         self.name = name
         self.now = now
         self.keeps_previous = keeps_previous
+        self.rooted = rooted  # it has a trust root, so that nothing changes without a ticket
         self.releases = {release.manifest: release for release in (installed, *releases)}
         self.active = installed.manifest
         self.txn: Txn | None = None
@@ -234,7 +236,7 @@ class SimulatedDevice:
     def state_fields(self, nonce: str = "") -> list[Line]:
         """The fields of state."""
         txn = self.txn
-        lines = [("protocol", "rollout-agent/1"), ("helper", "1.1.0")]
+        lines = [("protocol", "rollout-agent/1"), ("helper", "1.2.0")]
         if nonce:
             lines.append(("nonce", "other" if self.lie is Lie.NONCE else nonce))
         lines += [
@@ -359,6 +361,9 @@ class SimulatedDevice:
         if txn is None or txn.state not in _OPEN:
             return refuse(Rc.WRONG_STATE, "wrong_state")
         manifest = bytes(txn.frames.get("manifest", b""))
+        if self.rooted and (refusal := _judge_ticket(txn, manifest)):
+            txn.state = "aborted"
+            return refusal
         signature = bytes(txn.frames.get("manifest.sig", b""))
         if signature != sign(manifest):
             txn.state = "aborted"
@@ -466,9 +471,25 @@ class SimulatedDevice:
         return Rc.OK, []
 
 
-def sign(manifest: bytes) -> bytes:
-    """The simulated signature of a manifest; good enough to be got wrong."""
-    return b"signed:" + hashlib.sha256(manifest).hexdigest().encode()
+def sign(data: bytes) -> bytes:
+    """The simulated signature of a manifest or ticket; good enough to be got wrong."""
+    return b"signed:" + hashlib.sha256(data).hexdigest().encode()
+
+
+def ticket_for(manifest: bytes) -> bytes:
+    """The simulated ticket: it names the manifest, and says nothing else."""
+    return b"manifest-sha256 " + hashlib.sha256(manifest).hexdigest().encode() + b"\n"
+
+
+def _judge_ticket(txn: Txn, manifest: bytes) -> Answer | None:
+    ticket = bytes(txn.frames.get("ticket", b""))
+    if not ticket:
+        return refuse(Rc.DENIED, "no_ticket")
+    if bytes(txn.frames.get("ticket.sig", b"")) != sign(ticket):
+        return refuse(Rc.DENIED, "ticket_signatures")
+    if ticket != ticket_for(manifest):
+        return refuse(Rc.DENIED, "ticket_manifest")
+    return None
 
 
 def refuse(rc: int, reason: str) -> Answer:

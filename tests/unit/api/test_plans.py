@@ -196,6 +196,17 @@ async def test_unsigned_artifact_is_refused(place: Place) -> None:
         await place.prepare()
 
 
+async def test_saved_plan_is_stale_once_a_ticket_came(place: Place) -> None:
+    saved = await place.saved()
+    (place.root / "site.ticket").write_text("fleet-release 1\n")
+    (place.root / "site.ticket.sig").write_text("")
+
+    with pytest.raises(StalePlanError) as caught:
+        refuse_stale(place.settings, saved)
+
+    assert caught.value.code == "P316"
+
+
 async def test_artifact_of_an_untrusted_key_is_refused(place: Place) -> None:
     api.key_generate(place.root / "other.key")
 

@@ -85,7 +85,7 @@ def test_device_without_the_helper_is_not_enrolled():
     assert found[IDS[0]].reason is Reason.NOT_ENROLLED
 
 
-@pytest.mark.parametrize("version", ["1.0.0", "0.9.12", "1.1", "2", "x.y.z", "", "1.1.0-rc1"])
+@pytest.mark.parametrize("version", ["1.1.9", "0.9.12", "1.2", "2", "x.y.z", "", "1.2.0-rc1"])
 def test_device_with_an_older_helper_is_told_apart(version):
     fields = (("helper", version), ("state", "none"), ("boot-id", "b"))
 
@@ -102,7 +102,7 @@ def test_refusal_of_the_helper_keeps_its_reason():
 
 
 def test_nothing_active_is_empty_text():
-    lines = (("helper", "1.1.0"), ("state", "none"), ("artifact", "none"), ("manifest", "none"))
+    lines = (("helper", "1.2.0"), ("state", "none"), ("artifact", "none"), ("manifest", "none"))
 
     found = surveyed(Reply(0, lines), "directory")
 
