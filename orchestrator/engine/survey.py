@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Reply, Request, Verb, helper_fits
 from orchestrator.device.reason import Reason
+from orchestrator.device.trust import trust_of
 from orchestrator.engine.perform import REPLY_S, first_device_error
 from orchestrator.engine.ports import Transport
 from orchestrator.engine.replies import outcome_of
@@ -91,6 +92,7 @@ def surveyed(reply: Reply, payload_type: str) -> Surveyed:
         return Surveyed(reachable=True, reason=Reason.OLD_HELPER, detail=detail)
     manifest = fields.get("manifest", NOTHING)
     modules, keeping = reply.all("module"), f"{payload_type}{KEEPS_PREVIOUS}"
+    trust = trust_of(reply)
     return Surveyed(
         reachable=True,
         device_type=fields.get("device-type", ""),
@@ -100,6 +102,7 @@ def surveyed(reply: Reply, payload_type: str) -> Surveyed:
         keeps_previous=keeping in modules,
         checks=_shared(frozenset(filter(CHECK_NAME.fullmatch, reply.all("health-check")))),
         controller=fields.get("controller", ""),
+        fleet=None if trust is None else trust.fleet or "",
     )
 
 

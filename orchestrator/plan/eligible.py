@@ -56,6 +56,22 @@ def _left_out(device: DeviceId, answer: Surveyed, artifact: PlannedArtifact) -> 
     if not answer.has_module:
         detail = f"it has no update module `{artifact.payload_type}`, which the artifact is for"
         return Skipped(device, Reason.INCOMPATIBLE, detail)
+    return _without_ticket(device, answer, artifact)
+
+
+def _without_ticket(
+    device: DeviceId, answer: Surveyed, artifact: PlannedArtifact
+) -> Skipped | None:
+    """A device with a trust root takes nothing but what has a ticket of its fleet."""
+    if answer.fleet is None or answer.manifest == artifact.manifest_sha256:
+        return None
+    ticket = artifact.ticket
+    if ticket is None:
+        detail = "it has a trust root, and no ticket lies beside the artifact"
+        return Skipped(device, Reason.NO_TICKET, detail)
+    if answer.fleet not in ("", ticket.fleet):
+        detail = f"its trust root is of fleet `{answer.fleet}`, the ticket of `{ticket.fleet}`"
+        return Skipped(device, Reason.TICKET_FLEET, detail)
     return None
 
 

@@ -14,7 +14,8 @@ class Surveyed:
     `artifact` and `manifest` are what it runs now ("" where it runs nothing of ours);
     `has_module` whether it has the update module for the planned artifact, and `keeps_previous`
     whether that one can go back after commit. `checks` are the health checks it has by name.
-    `controller` is the one that it serves, "" while it serves none.
+    `controller` is the one that it serves, "" while it serves none; `fleet` the one of its trust
+    root, None where it has no root, "" where it cannot say it.
     `reason` is not OK where there is no such answer; `detail` is untrusted text.
     """
 
@@ -27,5 +28,6 @@ class Surveyed:
     keeps_previous: bool = True
     checks: frozenset[str] = frozenset()
     controller: str = ""
+    fleet: str | None = None
     reason: Reason = Reason.OK
     detail: str = ""

@@ -260,6 +260,8 @@ class SimulatedDevice:
             if txn.state == "probation":
                 lines.append(("deadline-left", f"{txn.deadline_at - self.now():.0f}"))
         lines.append(("free", str(FREE_BYTES)))
+        if self.rooted:
+            lines += [("root", "1"), ("fleet", "sim")]
         return lines
 
     def _told_manifest(self) -> str:

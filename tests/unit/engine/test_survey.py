@@ -120,7 +120,7 @@ def test_nothing_active_is_empty_text():
     ],
 )
 def test_device_has_the_update_modules_that_it_names(modules, expected):
-    lines = (("state", "idle"), ("helper", "1.1.0"), *(("module", name) for name in modules))
+    lines = (("state", "idle"), ("helper", "1.2.0"), *(("module", name) for name in modules))
 
     found = surveyed(Reply(0, lines), "directory")
 
@@ -130,6 +130,20 @@ def test_device_has_the_update_modules_that_it_names(modules, expected):
 def test_only_names_that_a_plan_could_write_are_kept_of_checks():
     checks = [("health-check", name) for name in ("svc", "a b", "../x", "", "\x1b[31m", "x" * 99)]
 
-    found = surveyed(Reply(0, (("state", "idle"), ("helper", "1.1.0"), *checks)), "directory")
+    found = surveyed(Reply(0, (("state", "idle"), ("helper", "1.2.0"), *checks)), "directory")
 
     assert found.checks == {"svc"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "fleet"),
+    [
+        ((), None),
+        ((("root", "2"), ("fleet", "acme")), "acme"),
+        ((("root", "0"), ("fleet", "broken/")), ""),
+    ],
+)
+def test_fleet_of_the_trust_root_is_known(lines, fleet):
+    reply = Reply(0, (("helper", "1.2.0"), ("state", "none"), *lines))
+
+    assert surveyed(reply, "directory").fleet == fleet

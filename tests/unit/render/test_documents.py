@@ -20,6 +20,7 @@ from orchestrator.plan.resolved import (
     Freeze,
     Hook,
     HookEvent,
+    PlannedTicket,
     Rate,
     RateIncrease,
     Requirement,
@@ -130,6 +131,16 @@ def test_preview_fits_its_schema(plan) -> None:
         "unknown": 0,
         "skipped": 3,
     }
+
+
+def test_preview_of_a_release_with_a_ticket_fits_its_schema(plan, plan_with) -> None:
+    ticket = PlannedTicket("0" * 64, "1" * 64, "acme-prod", 42, 1_764_417_600.0)
+    released = plan_with(artifact=replace(plan.artifact, ticket=ticket))
+
+    document = preview_document(preview(released), DIGEST)
+
+    check("preview", document)
+    assert document["artifact"]["ticket"]["serial"] == 42
 
 
 def test_status_fits_its_schema(plan) -> None:

@@ -17,6 +17,7 @@ from orchestrator.plan.resolved import (
     Hook,
     HookEvent,
     OfflinePolicy,
+    PlannedTicket,
     OnConflict,
     OnFailure,
     Order,
@@ -73,6 +74,16 @@ def test_without_keys_the_signature_is_left_to_the_devices(plan, plan_with) -> N
     unsigned = plan_with(artifact=replace(plan.artifact, signed_by=""))
 
     assert "checked by the devices, not here" in text(preview(unsigned), DIGEST, Look(200))
+
+
+def test_a_ticket_is_shown_with_its_end(plan, plan_with) -> None:
+    ticket = PlannedTicket("0" * 64, "1" * 64, "acme-prod", 42, 1_764_417_600.0)
+    released = plan_with(artifact=replace(plan.artifact, ticket=ticket))
+
+    assert "serial 42 of fleet acme-prod, good until 2025-11-29 12:00 UTC" in text(
+        preview(released), DIGEST, Look(200)
+    )
+    assert "Ticket" not in text(preview(plan), DIGEST, Look(200))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.device.protocol import Rc, Request, Verb
-from orchestrator.testing.device import SimulatedDevice
+from orchestrator.testing.device import SimulatedDevice, sign, ticket_for
 from orchestrator.testing.plans import SimulatedArtifact
 from orchestrator.testing.world import good_release, old_release
 
@@ -163,6 +163,34 @@ def test_flipped_bit_is_denied(device):
     rc, _ = device.verify(T1)
 
     assert rc == Rc.DENIED
+
+
+@pytest.mark.parametrize(
+    ("ticket", "signature", "reason"),
+    [
+        (None, None, "no_ticket"),
+        (ticket_for(NEW.manifest), b"", "ticket_signatures"),
+        (ticket_for(b"x"), sign(ticket_for(b"x")), "ticket_manifest"),
+        (ticket_for(NEW.manifest), sign(ticket_for(NEW.manifest)), None),
+    ],
+)
+def test_device_with_a_root_wants_a_signed_ticket_for_the_manifest(
+    clock, ticket, signature, reason
+):
+    device = SimulatedDevice(
+        "d", now=clock, installed=old_release(), releases=(good_release(),), rooted=True
+    )
+    device.begin(request(Verb.DELIVER))
+    for name, data in (("ticket", ticket), ("ticket.sig", signature)):
+        assert data is None or device.take(T1, name, data, 0)
+    for frame in NEW.frames():
+        device.take(T1, frame.name, b"".join(frame.chunks(0)), 0)
+
+    refusal = device.verify(T1)
+
+    assert refusal == (None if reason is None else (Rc.DENIED, [("reason", reason)]))
+    assert dict(device.state_fields())["fleet"] == "sim"
+    assert device.active == old_release().manifest
 
 
 def test_bytes_at_another_offset_are_refused(device):

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.device.model import Address, Device, DeviceId
+from orchestrator.device.reason import Reason
+from orchestrator.plan.eligible import eligible_devices
+from orchestrator.plan.resolved import PlannedArtifact, PlannedTicket
+from orchestrator.plan.survey import Surveyed
+
+
+@pytest.mark.parametrize(
+    ("ticket_of", "root_of", "runs", "reason"),
+    [
+        (None, None, "", None),
+        (None, "acme", "", Reason.NO_TICKET),
+        (None, "", "", Reason.NO_TICKET),
+        (None, "acme", "m", None),  # it runs the release already: nothing has to be let in
+        ("acme", "acme", "", None),
+        ("acme", "", "", None),  # a broken root: the device says so itself, and it counts
+        ("acme", None, "", None),
+        ("acme", "other", "", Reason.TICKET_FLEET),
+    ],
+)
+def test_device_with_a_root_takes_part_with_a_ticket_of_its_fleet(
+    artifact: PlannedArtifact,
+    ticket_of: str | None,
+    root_of: str | None,
+    runs: str,
+    reason: Reason | None,
+) -> None:
+    ticket = ticket_of and PlannedTicket("0" * 64, "1" * 64, ticket_of, 1, 2.0)
+    manifest = artifact.manifest_sha256 if runs else ""
+    answer = Surveyed(reachable=True, device_type="pi4", manifest=manifest, fleet=root_of)
+    device = Device(DeviceId("gw-0"), Address("192.0.2.1"))
+
+    eligible, skipped = eligible_devices(
+        [device], replace(artifact, ticket=ticket or None), {device.id: answer}, {}
+    )
+
+    assert [each.reason for each in skipped] == ([] if reason is None else [reason])
+    assert bool(eligible) is (reason is None)
