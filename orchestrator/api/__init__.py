@@ -19,6 +19,7 @@ from orchestrator.api.artifacts import (
     key_show,
 )
 from orchestrator.api.asking import ask, join
+from orchestrator.api.device_roots import device_root
 from orchestrator.api.devices import device_adopt, device_check, device_facts
 from orchestrator.api.enrolment import device_enroll, device_release
 from orchestrator.api.fleet import lab_break, lab_down, lab_status, lab_up
@@ -108,6 +109,7 @@ __all__ = [
     "device_enroll",
     "device_facts",
     "device_release",
+    "device_root",
     "device_unhold",
     "freeze",
     "frozen",

@@ -7,11 +7,11 @@ of ticket and signatures; another ticket for the same artifact is another plan.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.api.frames import frame_of
 from orchestrator.api.project import read_file
 from orchestrator.errors import StalePlanError
 
@@ -62,7 +62,7 @@ class TicketFiles:
         """What devices are sent, in the order of `TICKET_FRAMES`."""
         from orchestrator.device.trust import TICKET_FRAMES
 
-        return tuple(map(_frame, TICKET_FRAMES, (self.text, self.signatures)))
+        return tuple(map(frame_of, TICKET_FRAMES, (self.text, self.signatures)))
 
 
 def ticket_beside(artifact: Path) -> TicketFiles | None:
@@ -124,13 +124,3 @@ def ticket_frames(artifact: Path, resolved: ResolvedPlan) -> tuple[Frame, ...]:
     refuse_other_ticket(files, resolved)
     assert files is not None, "a plan with a ticket refuses that there is none"
     return files.frames
-
-
-def _frame(name: str, data: bytes) -> Frame:
-    from orchestrator.device.protocol import Frame
-
-    def chunks(offset: int) -> Iterator[bytes]:
-        if offset < len(data):
-            yield data[offset:]
-
-    return Frame(name, len(data), hashlib.sha256(data).hexdigest(), chunks)

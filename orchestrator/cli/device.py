@@ -1,4 +1,4 @@
-"""`rollout device enroll | release | adopt | check | facts | unhold`."""
+"""`rollout device enroll | release | adopt | root | check | facts | unhold`."""
 
 from __future__ import annotations
 
@@ -207,6 +207,39 @@ def adopt(
         session,
         format,
         lambda on: api.device_adopt(session.settings, pattern, chosen, on, component),
+    )
+
+
+@command(
+    app,
+    "root",
+    examples="""
+rollout device root all root.2.txt
+rollout device root gateways root.2.txt root.3.txt -i inventory/
+""",
+)
+def root(
+    pattern: PatternArgument,
+    roots: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Roots; signatures in FILE.sig.")
+    ],
+    *,
+    common: Common,
+    source: SourceOptions,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Give devices the trust roots that follow the one they have.
+
+    A device takes the next version only, and only if enough root keys of both versions signed it;
+    so name every version that it may lack. The first root comes with `device enroll`.
+    """
+    session = start(common)
+    chosen = source_of(source)
+    return _ask_all(
+        session,
+        format,
+        lambda on: api.device_root(session.settings, pattern, chosen, roots, on),
+        with_facts=True,
     )
 
 

@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,41 @@ def test_devices_whose_turn_has_not_come_wait_and_hurt_nobody(fleet: RootedFleet
 
     assert "not its turn yet by the ticket" in early.stdout + early.stderr
     assert fleet.runs() == {"none"}
+
+
+def test_next_roots_come_one_after_the_other_and_count_at_once(fleet: RootedFleet) -> None:
+    """A device that lacks two versions gets both; one signed by strangers is taken by none."""
+    project, first = fleet.project, fleet.root
+    second = first.next(root=(*first.root[:1], Signer(), Signer()))
+    second = replace(second, root=(*second.root, first.root[1]))
+    third = replace(second, version=3, release=(Signer(), Signer()))
+    strangers = first.next(root=(Signer(), Signer()))
+    files = {
+        "root.2.txt": (second, first.root),
+        "root.3.txt": (third, second.root),
+        "strange.txt": (strangers, strangers.root),
+    }
+    for name, (root, signers) in files.items():
+        (project.root / name).write_bytes(root.text)
+        (project.root / f"{name}.sig").write_bytes(signed(root.text, signers))
+    source = ("-i", project.inventory)
+
+    refused = project.run("device", "root", "lab", "strange.txt", *source, code=None)
+    skipped = project.run("device", "root", "lab", "root.3.txt", *source, code=None)
+    project.run("device", "root", "lab", "root.3.txt", "root.2.txt", *source)
+    again = project.run("device", "root", "lab", "root.2.txt", "root.3.txt", *source)
+    plan = project.directory_release("1.0")
+    fleet.issue("1.0", serial=1)
+    old_keys = project.apply(plan, code=None)
+    runs = fleet.runs()
+
+    assert refused.returncode != 0
+    assert (
+        "root_signatures" in refused.stdout or "too few keys of the root before" in refused.stdout
+    )
+    assert skipped.returncode != 0
+    assert {facts["root"] for facts in project.facts().values()} == {"3"}
+    assert again.stdout.count("root") >= DEVICES
+    assert old_keys.returncode != 0
+    assert "too few release keys signed" in old_keys.stdout + old_keys.stderr
+    assert runs == {"none"}
