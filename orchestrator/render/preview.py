@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from orchestrator.device.reason import Reason
 from orchestrator.plan.preview import Preview, WavePreview
-from orchestrator.plan.resolved import COMPONENT_DEFAULT, Order
+from orchestrator.plan.resolved import COMPONENT_DEFAULT, Order, PlannedTicket
 from orchestrator.render.gate_lines import gate_lines
 from orchestrator.render.limit_lines import labelled, limit_lines, percent
 from orchestrator.render.names import fold_line
@@ -80,14 +80,19 @@ def _head(preview: Preview, digest: str, look: Look) -> list[str]:
         f"{escape(artifact.payload_type, limit=40)} for {types}{part}",
         look,
     )
-    if ticket := artifact.ticket:
-        good = f"good until {instant(ticket.expires_at)}"
-        words = f"serial {ticket.serial} of fleet {escape(ticket.fleet)}, {good}"
-        lines += labelled("Ticket", f"{words}; devices judge it themselves", look)
+    lines += labelled("Ticket", _ticket(artifact.ticket), look)
     lines += labelled("Now", _current(preview, look), look)
     lines += labelled("Order", _order(preview), look)
     transfer = f"{format_size(preview.transfer_bytes)} to {plural(preview.update_count, 'device')}"
     return lines + labelled("Transfer", transfer, look)
+
+
+def _ticket(ticket: PlannedTicket | None) -> str:
+    """What releases it; a fleet without a trust root says here that nothing does."""
+    if ticket is None:
+        return "none: devices take the artifact by its signature alone"
+    fleet, until = escape(ticket.fleet), instant(ticket.expires_at)
+    return f"serial {ticket.serial} of fleet {fleet}, good until {until}; devices judge it"
 
 
 def _order(preview: Preview) -> str:

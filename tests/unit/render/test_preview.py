@@ -83,7 +83,9 @@ def test_a_ticket_is_shown_with_its_end(plan, plan_with) -> None:
     assert "serial 42 of fleet acme-prod, good until 2025-11-29 12:00 UTC" in text(
         preview(released), DIGEST, Look(200)
     )
-    assert "Ticket" not in text(preview(plan), DIGEST, Look(200))
+    assert "Ticket     none: devices take the artifact by its signature alone" in text(
+        preview(plan), DIGEST, Look(200)
+    )
 
 
 @pytest.mark.parametrize(
