@@ -164,3 +164,23 @@ def test_next_roots_come_one_after_the_other_and_count_at_once(fleet: RootedFlee
     assert old_keys.returncode != 0
     assert "too few release keys signed" in old_keys.stdout + old_keys.stderr
     assert runs == {"none"}
+
+
+def test_whole_fleet_goes_back_from_a_committed_release_with_a_higher_security_version(
+    fleet: RootedFleet,
+) -> None:
+    """Without a ticket: each device has kept the version before, and its floor waited for it."""
+    project = fleet.project
+    for serial, version in enumerate(("1.0", "2.0"), 1):
+        plan = project.directory_release(version)
+        fleet.issue(version, serial=serial, security=serial)
+        project.apply(plan)
+    committed = project.facts()
+
+    project.run("rollback", "--yes")
+    returned = project.facts()
+
+    assert {(one["artifact"], one["security-floor"]) for one in committed.values()} == {
+        ("app-2.0", "1")
+    }
+    assert {(one["artifact"], one["active"]) for one in returned.values()} == {("app-1.0", "yes")}
