@@ -14,7 +14,7 @@ import pytest
 from orchestrator.artifact.reader import read_artifact
 from orchestrator.trust.keys import load_public_key
 from tests.device.tickets import DAY_S, FLEET, Root, Signer, Ticket, signed
-from tests.integration.project import Project
+from tests.integration.project import GATES, Project
 
 pytestmark = pytest.mark.integration
 DEVICES = 3
@@ -119,7 +119,8 @@ def test_exchanged_ticket_is_not_sent_for_an_approved_plan(fleet: RootedFleet) -
 
 def test_devices_whose_turn_has_not_come_wait_and_hurt_nobody(fleet: RootedFleet) -> None:
     project = fleet.project
-    plan = project.directory_release("1.0")
+    project.directory_release("1.0")
+    plan = project.plan("app-1.0", more=f"{GATES}retries: {{count: 0}}\n")
     fleet.issue("1.0", serial=1, opens=((100, int(time.time()) + DAY_S),), expires=2**33)
 
     early = project.apply(plan, code=None)
