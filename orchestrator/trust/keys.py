@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from orchestrator.errors import TrustError
 from orchestrator.trust.errors import TrustRule, refuse
 from orchestrator.trust.files import read_start, write_new
+from orchestrator.trust.passphrase import PASSPHRASE_BYTES_MAX
 
 Public = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 Private = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
@@ -34,7 +35,6 @@ RSA_BITS_MIN = 3072
 RSA_BITS_MAX = 8192  # larger ones only serve to burn time
 _RSA_EXPONENT = 65537
 _FILE_BYTES_MAX = 64 * 1024
-_PASSPHRASE_BYTES_MAX = 1023  # OpenSSL reads no more
 _PRIVATE_MODE = 0o600
 _PUBLIC_MODE = 0o644
 _PUBLIC_BEGIN = b"-----BEGIN PUBLIC KEY-----"
@@ -225,8 +225,8 @@ def save_private_key(key: SigningKey, path: Path, *, passphrase: bytes | None = 
     Raises:
         TrustError: the file exists or cannot be written, or the passphrase is empty or too long.
     """
-    if passphrase is not None and not 0 < len(passphrase) <= _PASSPHRASE_BYTES_MAX:
-        message = f"a passphrase has 1 to {_PASSPHRASE_BYTES_MAX} bytes, not {len(passphrase)}"
+    if passphrase is not None and not 0 < len(passphrase) <= PASSPHRASE_BYTES_MAX:
+        message = f"a passphrase has 1 to {PASSPHRASE_BYTES_MAX} bytes, not {len(passphrase)}"
         raise refuse(TrustRule.KEY_PASSPHRASE, message, hint="give one, or none at all")
     data = key.private.private_bytes(
         serialization.Encoding.PEM,
