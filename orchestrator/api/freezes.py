@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from datetime import datetime
 
+from orchestrator.api.moments import MOMENT_HINT, moment
 from orchestrator.api.owners import person
 from orchestrator.api.stores import open_state, state_exists
 from orchestrator.api.values import Settings
 from orchestrator.errors import PlanError
 from orchestrator.rollout.around import FleetFreeze
-from orchestrator.units import parse_duration
 
 
 async def freeze(settings: Settings, *, reason: str, until: str | None) -> FleetFreeze:
@@ -66,17 +65,10 @@ async def frozen(settings: Settings) -> FleetFreeze | None:
 
 
 def _moment(text: str, now: float) -> float:
-    hint = "write a time with its zone, as `2026-12-27T06:00+01:00`, or a duration, as `12h`"
     try:
-        at = now + parse_duration(text)
-    except ValueError:
-        try:
-            found = datetime.fromisoformat(text)
-        except ValueError as error:
-            raise PlanError(f"`{text}` is no time", hint=hint, code="S212") from error
-        if found.tzinfo is None:
-            raise PlanError(f"`{text}` names no zone", hint=hint, code="S212") from None
-        at = found.timestamp()
+        at = moment(text, now=now)
+    except ValueError as error:
+        raise PlanError(str(error), hint=MOMENT_HINT, code="S212") from error
     if at <= now:
-        raise PlanError(f"`{text}` is over already", hint=hint, code="S212")
+        raise PlanError(f"`{text}` is over already", hint=MOMENT_HINT, code="S212")
     return at
