@@ -31,13 +31,29 @@ from orchestrator.api.plans import prepare
 from orchestrator.api.project import hosts, init, inventory_list, validate
 from orchestrator.api.reconciling import reconcile
 from orchestrator.api.rollouts import apply, journal, rollouts, run, status, why
+from orchestrator.api.roots import (
+    root_add,
+    root_init,
+    root_rotate,
+    root_show,
+    root_sign,
+    root_verify,
+)
 from orchestrator.api.saved import refuse_stale
+from orchestrator.api.signing import passphrase
 from orchestrator.api.states import (
     state_backup,
     state_export,
     state_export_all,
     state_migrate,
 )
+from orchestrator.api.tickets import (
+    release_create,
+    release_inspect,
+    release_sign,
+    release_verify,
+)
+from orchestrator.api.trust_values import RootRequest, SignWith, TicketChecks, TicketRequest
 from orchestrator.api.values import (
     ArtifactShown,
     Asked,
@@ -84,12 +100,16 @@ __all__ = [
     "Prepared",
     "Reconciled",
     "ReleaseRequest",
+    "RootRequest",
     "Run",
     "Settings",
+    "SignWith",
     "Source",
     "StateMigrated",
     "Status",
     "Stay",
+    "TicketChecks",
+    "TicketRequest",
     "Unreadable",
     "Validated",
     "Why",
@@ -125,10 +145,21 @@ __all__ = [
     "lab_down",
     "lab_status",
     "lab_up",
+    "passphrase",
     "prepare",
     "reconcile",
     "refuse_stale",
+    "release_create",
+    "release_inspect",
+    "release_sign",
+    "release_verify",
     "rollouts",
+    "root_add",
+    "root_init",
+    "root_rotate",
+    "root_show",
+    "root_sign",
+    "root_verify",
     "run",
     "state_backup",
     "state_export",

@@ -18,18 +18,25 @@ if TYPE_CHECKING:
 PUBLIC_SUFFIX = ".pub"
 
 
-def key_generate(path: Path, *, kind: str = "ecdsa-p256") -> KeyShown:
+def key_generate(
+    path: Path, *, kind: str = "ecdsa-p256", passphrase: bytes | None = None
+) -> KeyShown:
     """Makes a signing key: `path` (mode 0600) and `path` with `.pub`; replaces nothing.
 
-    A missing directory is made, for its owner alone.
+    A missing directory is made, for its owner alone. With a passphrase the private key is
+    encrypted.
 
     Raises:
-        TrustError: a file exists or cannot be written.
+        TrustError: a file exists or cannot be written, or the passphrase is empty or too long.
         PlanError: there is no such kind of key, or `path` is a directory.
     """
     from orchestrator.trust.keys import KeyKind, generate_key, save_private_key, save_public_key
 
-    kinds = {"ecdsa-p256": KeyKind.ECDSA_P256, "rsa-3072": KeyKind.RSA}
+    kinds = {
+        "ecdsa-p256": KeyKind.ECDSA_P256,
+        "rsa-3072": KeyKind.RSA,
+        "ed25519": KeyKind.ED25519,
+    }
     if kind not in kinds:
         message = f"there is no key kind `{kind}`"
         raise PlanError(message, hint=f"kinds: {', '.join(kinds)}", code="T100")
@@ -43,7 +50,7 @@ def key_generate(path: Path, *, kind: str = "ecdsa-p256") -> KeyShown:
         message = f"`{public}` exists already"
         raise PlanError(message, hint="keys are never replaced; choose another name", code="T101")
     key = generate_key(kinds[kind])
-    save_private_key(key, path)
+    save_private_key(key, path, passphrase=passphrase)
     save_public_key(key.verification, public)
     return _shown(key.verification, path, public)
 
@@ -55,13 +62,14 @@ def key_show(path: Path) -> KeyShown:
         TrustError: it is no key that we use.
     """
     from orchestrator.errors import TrustError
-    from orchestrator.trust.keys import load_private_key, load_public_key
+    from orchestrator.trust.keys import TICKET_KINDS, load_private_key, load_public_key
 
     try:
-        return _shown(load_public_key(path), None, path)
+        return _shown(load_public_key(path, kinds=TICKET_KINDS), None, path)
     except TrustError as not_public:
         try:
-            return _shown(load_private_key(path).verification, path, None)
+            key = load_private_key(path, kinds=TICKET_KINDS)
+            return _shown(key.verification, path, None)
         except TrustError as not_private:
             raise not_private from not_public
 

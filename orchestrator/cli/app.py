@@ -37,6 +37,8 @@ COMMANDS: dict[str, Command] = {
     "init": Command("init", "Write a small project to start from."),
     "key": Command("key", "Make and show signing keys."),
     "artifact": Command("artifact", "Build, sign, verify and inspect artifacts."),
+    "root": Command("root", "Make, sign and verify trust roots."),
+    "release": Command("release", "Make, sign and verify release tickets."),
     "validate": Command("validate", "Check plans: offline, nothing is run."),
     "preview": Command("preview", "Show what a plan would do; changes nothing."),
     "apply": Command("apply", "Roll a plan out, or go on with its rollout."),

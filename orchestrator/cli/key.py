@@ -11,6 +11,7 @@ import typer
 from orchestrator import api
 from orchestrator.cli.options import Common, Format, FormatOption, command
 from orchestrator.cli.session import start
+from orchestrator.cli.signing import new_passphrase
 from orchestrator.cli.streams import write_result
 from orchestrator.errors import ExitCode
 from orchestrator.render.documents import dump
@@ -20,10 +21,11 @@ app = typer.Typer(help="Make and show signing keys.", no_args_is_help=True)
 
 
 class Kind(StrEnum):
-    """Kinds of keys that every device can check."""
+    """Kinds of keys; Ed25519 signs tickets and roots alone."""
 
     ECDSA = "ecdsa-p256"
     RSA = "rsa-3072"
+    ED25519 = "ed25519"
 
 
 @command(
@@ -32,6 +34,7 @@ class Kind(StrEnum):
     examples="""
 rollout key generate keys/release.key
 rollout key generate keys/release.key --kind rsa-3072
+rollout key generate ann.key --kind ed25519 --encrypt
 """,
 )
 def generate(
@@ -41,15 +44,26 @@ def generate(
     *,
     common: Common,
     kind: Annotated[Kind, typer.Option("--kind", help="Algorithm and size.")] = Kind.ECDSA,
+    encrypt: Annotated[
+        bool, typer.Option("--encrypt", help="Protect it with a passphrase, which is asked for.")
+    ] = False,
+    passphrase_file: Annotated[
+        Path | None,
+        typer.Option("--passphrase-file", metavar="FILE", help="Its first line protects the key."),
+    ] = None,
     format: FormatOption = Format.TEXT,  # noqa: A002
 ) -> int:
-    """Make a key pair that signs artifacts.
+    """Make a key pair that signs artifacts, tickets or roots.
 
     The private key is readable by you alone and never leaves this machine; devices get the
-    public one when they are enrolled. Existing files are never replaced.
+    public one when they are enrolled. Existing files are never replaced. Ed25519 is for tickets
+    and roots alone.
     """
-    start(common)
-    return _show(api.key_generate(path, kind=str(kind)), format)
+    session = start(common)
+    passphrase = None
+    if encrypt or passphrase_file is not None:
+        passphrase = new_passphrase(session, path, passphrase_file)
+    return _show(api.key_generate(path, kind=str(kind), passphrase=passphrase), format)
 
 
 @command(

@@ -5,7 +5,10 @@ The codes are a stable interface; docs/reference/artifact.md and release.md expl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 
 from orchestrator.errors import TrustError, Where
 
@@ -44,6 +47,7 @@ class TrustRule(StrEnum):
     ROOT_SIGNATURES = "T151"
     ROOT_OWN_SIGNATURES = "T152"
     ROOT_ROLE = "T153"
+    ROOT_SIGNED = "T154"
     # who signs
     SIGNER_URI = "T160"
     SIGNER_MISSING = "T161"
@@ -62,3 +66,13 @@ def refuse(rule: TrustRule, message: str, *, hint: str = "", file: object = None
     """The error for a broken rule; `file` is where it was broken."""
     where = None if file is None else Where(str(file))
     return TrustError(message, hint=hint, where=where, code=str(rule))
+
+
+@contextmanager
+def in_file(path: Path) -> Iterator[None]:
+    """Names the file in refusals that do not name one yet."""
+    try:
+        yield
+    except TrustError as error:
+        error.where = error.where or Where(str(path))
+        raise

@@ -65,10 +65,7 @@ def check_ticket(
     check_expiry(ticket, at_s)
     _check_floors(ticket, device.floors)
     check_delivery(ticket, delivery)
-    mine = bucket(ticket.serial, device.device_id)
-    if not ticket.is_open(mine, at_s):
-        message = f"the ticket does not let bucket {mine} of 100 in yet, where the device belongs"
-        raise refuse(TrustRule.NOT_OPEN, message)
+    check_open(ticket, device.device_id, at_s)
     return ticket
 
 
@@ -80,14 +77,23 @@ def check_signed(text: bytes, signatures: bytes, root: Root) -> Ticket:
     """
     ticket = parse_ticket(text)
     found = parse_signatures(signatures)
-    if ticket.fleet != root.fleet:
-        message = f"the ticket is for fleet `{ticket.fleet}`, the root of `{root.fleet}`"
-        raise refuse(TrustRule.FLEET, message)
+    check_fleet(ticket, root)
     count = len(signed_by(text, found, root.of(Role.RELEASE)))
     if count < root.threshold_release:
         message = _too_few(count, root, Role.RELEASE, "the ticket")
         raise refuse(TrustRule.SIGNATURES, message)
     return ticket
+
+
+def check_fleet(ticket: Ticket, root: Root) -> None:
+    """The ticket is for the root's fleet.
+
+    Raises:
+        TrustError: it is for another.
+    """
+    if ticket.fleet != root.fleet:
+        message = f"the ticket is for fleet `{ticket.fleet}`, the root of `{root.fleet}`"
+        raise refuse(TrustRule.FLEET, message)
 
 
 def check_device_type(ticket: Ticket, device_type: str) -> None:
@@ -126,6 +132,18 @@ def check_delivery(ticket: Ticket, delivery: Delivery) -> None:
         raise refuse(TrustRule.ARTIFACT, message)
 
 
+def check_open(ticket: Ticket, device_id: str, at_s: int) -> None:
+    """The ticket lets this device begin at that time.
+
+    Raises:
+        TrustError: not yet, or never.
+    """
+    mine = bucket(ticket.serial, device_id)
+    if not ticket.is_open(mine, at_s):
+        message = f"the ticket does not let bucket {mine} of 100 in yet, where the device belongs"
+        raise refuse(TrustRule.NOT_OPEN, message)
+
+
 def check_first_root(text: bytes, signatures: bytes) -> Root:
     """A root that enrolment may place: enough of its own root keys signed it.
 
@@ -146,6 +164,18 @@ def check_rotation(old: Root, text: bytes, signatures: bytes) -> Root:
     """
     new = parse_root(text)
     found = parse_signatures(signatures)
+    check_follows(old, new)
+    _check_root_signed(text, found, old, TrustRule.ROOT_SIGNATURES)
+    _check_root_signed(text, found, new, TrustRule.ROOT_OWN_SIGNATURES)
+    return new
+
+
+def check_follows(old: Root, new: Root) -> None:
+    """The one root is the next version of the other, whoever signed it.
+
+    Raises:
+        TrustError: it is of another fleet, or of another version.
+    """
     if new.fleet != old.fleet:
         message = f"the root is of fleet `{new.fleet}`, the one before of `{old.fleet}`"
         raise refuse(TrustRule.FLEET, message)
@@ -153,9 +183,6 @@ def check_rotation(old: Root, text: bytes, signatures: bytes) -> Root:
         message = f"version {new.version} does not follow version {old.version}"
         hint = "roots are taken one after the other; none is skipped"
         raise refuse(TrustRule.ROOT_VERSION, message, hint=hint)
-    _check_root_signed(text, found, old, TrustRule.ROOT_SIGNATURES)
-    _check_root_signed(text, found, new, TrustRule.ROOT_OWN_SIGNATURES)
-    return new
 
 
 def _check_floors(ticket: Ticket, floors: Floors) -> None:

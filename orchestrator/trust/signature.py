@@ -12,16 +12,14 @@ Source: Mender Artifact v3, "manifest.sig"; design "mender" 1a.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import utils
 
 from orchestrator.artifact import Artifact, ArtifactSource, ReadOptions, read_artifact
-from orchestrator.errors import TrustError, Where
-from orchestrator.trust.errors import TrustRule, refuse
+from orchestrator.trust.errors import TrustRule, in_file, refuse
 from orchestrator.trust.keys import ARTIFACT_KINDS, KeyKind, SigningKey, VerificationKey
 from orchestrator.trust.signing import matches, sign_bytes
 
@@ -101,7 +99,7 @@ def verify_artifact(
     if isinstance(artifact, Artifact):
         key = verify_manifest(artifact.manifest, artifact.signature, keys)
         return VerifiedArtifact(artifact, key)
-    with _at(artifact):
+    with in_file(artifact):
         return verify_artifact(read_artifact(artifact, options=verifying(keys, options)), keys)
 
 
@@ -119,18 +117,9 @@ def open_verified(
         TrustError: there is no key, no signature, or no key matches.
         ArtifactError: the file breaks a rule.
     """
-    with _at(path):
+    with in_file(path):
         source = ArtifactSource(path, options=verifying(keys, options))
         return source, verify_artifact(source.artifact, keys)
-
-
-@contextmanager
-def _at(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except TrustError as error:
-        error.where = error.where or Where(str(path))
-        raise
 
 
 def verifying(keys: Sequence[VerificationKey], options: ReadOptions | None = None) -> ReadOptions:

@@ -17,6 +17,7 @@ RUN_BY = {
     "docs/reference/commands.md": "tests/docs/test_commands_page.py",
     "docs/first-host.md": "tests/integration/test_first_host.py",
     "docs/how-to/watch.md": "tests/integration/test_watch.py",
+    "docs/how-to/release.md": "tests/docs/test_release_page.py",
 }
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)

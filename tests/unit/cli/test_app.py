@@ -15,6 +15,8 @@ SINGLE = ("init", "validate", "preview", "apply", "status", "events", "hosts", "
 GROUPS = {
     "key": ("generate", "show"),
     "artifact": ("sign", "verify", "inspect", "build"),
+    "root": ("init", "add", "rotate", "sign", "verify", "show"),
+    "release": ("create", "sign", "verify", "inspect"),
     "device": ("enroll", "release", "adopt", "check", "facts"),
     "inventory": ("list",),
     "lab": ("up", "down", "status", "break"),

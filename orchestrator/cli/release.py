@@ -1,0 +1,205 @@
+"""`rollout release create | sign | verify | inspect`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator import api
+from orchestrator.cli.options import Common, Format, FormatOption, command
+from orchestrator.cli.session import Session, start
+from orchestrator.cli.signing import KeyOption, KeysOption, Unlocking, signers
+from orchestrator.cli.streams import say, write_result
+from orchestrator.errors import ExitCode
+from orchestrator.render.documents import dump
+from orchestrator.render.release import TicketFacts, ticket_document, ticket_next, ticket_text
+
+app = typer.Typer(help="Make, sign and verify release tickets.", no_args_is_help=True)
+
+TicketArgument = Annotated[Path, typer.Argument(metavar="TICKET", help="A release ticket.")]
+RootOption = Annotated[
+    Path | None, typer.Option("--root", metavar="ROOT", help="The fleet's trust root.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TicketOptions:
+    """What a ticket says beside what the artifact says."""
+
+    fleet: Annotated[
+        str | None, typer.Option("--fleet", metavar="NAME", help="The fleet; the root's if unset.")
+    ] = None
+    expires: Annotated[
+        str, typer.Option("--expires", metavar="TIME", help="A time with its zone, or a duration.")
+    ] = "30d"
+    serial: Annotated[
+        int | None,
+        typer.Option(
+            "--serial", metavar="N", min=0, help="Follows the tickets beside it if unset."
+        ),
+    ] = None
+    security_version: Annotated[
+        int | None,
+        typer.Option(
+            "--security-version", metavar="N", min=0, help="That of the last ticket if unset."
+        ),
+    ] = None
+    min_security_version: Annotated[
+        int | None,
+        typer.Option(
+            "--min-security-version",
+            metavar="N",
+            min=0,
+            help="What devices refuse to go below once committed; the security version if unset.",
+        ),
+    ] = None
+    openings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--open", metavar="PERCENT@TIME", help="Devices let in from then on; may repeat."
+        ),
+    ] = None
+
+
+@command(
+    app,
+    "create",
+    examples="""
+rollout release create app-2.mender --root root-1.txt
+rollout release create app-2.mender --root root-1.txt --key ann.key --expires 14d
+rollout release create app-2.mender --root root-1.txt --open 5%@1h --open 100%@2026-12-01T08:00Z
+rollout release create app-2.mender --fleet acme-prod --serial 42 --security-version 7
+""",
+)
+def create(  # noqa: PLR0913  each is an option of the command line
+    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="What is released.")],
+    *,
+    common: Common,
+    options: TicketOptions,
+    unlocking: Unlocking,
+    root: RootOption = None,
+    key: KeysOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="TICKET", help="Write here; NAME.ticket if unset."),
+    ] = None,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Write a release ticket for an artifact.
+
+    Name, device types and manifest come out of the artifact. With --root the artifact must be
+    signed by a build key of the root, and keys given with --key must be its release keys.
+    """
+    session = start(common)
+    request = api.TicketRequest(
+        artifact=artifact,
+        expires=options.expires,
+        fleet=options.fleet or ("" if root else session.settings.fleet),
+        root=root,
+        serial=options.serial,
+        security_version=options.security_version,
+        min_security_version=options.min_security_version,
+        openings=tuple(options.openings or ()),
+        out=out,
+        sign_with=signers(session, key, unlocking),
+    )
+    return _show(session, api.release_create(request), format)
+
+
+@command(
+    app,
+    "sign",
+    examples="""
+rollout release sign app-2.ticket --key bob.key --root root-1.txt
+rollout release sign app-2.ticket --key agent:SHA256:mVp... --root root-1.txt
+rollout release sign app-2.ticket --key hsm:2?label=release --public release.pub --root root-1.txt
+""",
+)
+def sign(
+    ticket: TicketArgument,
+    *,
+    common: Common,
+    key: KeyOption,
+    unlocking: Unlocking,
+    root: RootOption = None,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Add a signature to those beside a ticket, in TICKET.sig.
+
+    Look at what you sign with `rollout release inspect` first. People sign one after the other,
+    in any order; with --root a key that would not count is refused.
+    """
+    session = start(common)
+    (signer,) = signers(session, (key,), unlocking)
+    return _show(session, api.release_sign(ticket, signer, root=root), format)
+
+
+@command(
+    app,
+    "verify",
+    examples="""
+rollout release verify app-2.ticket --root root-1.txt
+rollout release verify app-2.ticket --root root-1.txt --artifact app-2.mender --device-type rpi4
+rollout release verify app-2.ticket --root root-1.txt --device gw-044 --at 2026-12-01T08:00Z
+""",
+)
+def verify(  # noqa: PLR0913  each is an option of the command line
+    ticket: TicketArgument,
+    *,
+    common: Common,
+    root: Annotated[Path, typer.Option("--root", metavar="ROOT", help="The fleet's trust root.")],
+    artifact: Annotated[
+        Path | None,
+        typer.Option("--artifact", metavar="FILE", help="It is about this artifact."),
+    ] = None,
+    device_type: Annotated[
+        str | None, typer.Option("--device-type", metavar="TYPE", help="It is for this type.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="ID", help="It lets this device begin.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="Not now, but at this time.")
+    ] = None,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Judge a ticket as a device does, as far as you say what the device would know.
+
+    Ends with 0 when every check holds, and with 1 and the reason otherwise.
+    """
+    session = start(common)
+    checks = api.TicketChecks(artifact=artifact, device_id=device, device_type=device_type, at=at)
+    return _show(session, api.release_verify(ticket, root, checks), format)
+
+
+@command(
+    app,
+    "inspect",
+    examples="""
+rollout release inspect app-2.ticket
+rollout release inspect app-2.ticket --root root-1.txt --format json
+""",
+)
+def inspect(
+    ticket: TicketArgument,
+    *,
+    common: Common,
+    root: RootOption = None,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Show what a ticket says; with --root also who signed it. Judges nothing."""
+    session = start(common)
+    return _show(session, api.release_inspect(ticket, root=root), format)
+
+
+def _show(session: Session, facts: TicketFacts, form: Format) -> int:
+    if form is Format.JSON:
+        write_result(dump(ticket_document(facts)), None)
+    else:
+        write_result(ticket_text(facts, session.out), None)
+        if not session.quiet and (line := ticket_next(facts)):
+            say(line)
+    return ExitCode.DONE
