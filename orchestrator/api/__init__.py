@@ -53,7 +53,7 @@ from orchestrator.api.tickets import (
     release_sign,
     release_verify,
 )
-from orchestrator.api.trust_values import RootRequest, SignWith, TicketChecks, TicketRequest
+from orchestrator.api.trust_values import RootRequest, SignWith, TicketChecks, TicketRequest, Unlock
 from orchestrator.api.values import (
     ArtifactShown,
     Asked,
@@ -110,6 +110,7 @@ __all__ = [
     "Stay",
     "TicketChecks",
     "TicketRequest",
+    "Unlock",
     "Unreadable",
     "Validated",
     "Why",

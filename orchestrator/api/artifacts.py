@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from orchestrator.api.trust_values import Unlock
 from orchestrator.api.values import ArtifactShown, BuildRequest, KeyShown
 from orchestrator.errors import PlanError
 
@@ -62,6 +63,7 @@ def key_show(path: Path) -> KeyShown:
         TrustError: it is no key that we use.
     """
     from orchestrator.errors import TrustError
+    from orchestrator.trust.errors import TrustRule
     from orchestrator.trust.keys import TICKET_KINDS, load_private_key, load_public_key
 
     try:
@@ -71,6 +73,8 @@ def key_show(path: Path) -> KeyShown:
             key = load_private_key(path, kinds=TICKET_KINDS)
             return _shown(key.verification, path, None)
         except TrustError as not_private:
+            if not_private.code == TrustRule.KEY_PASSPHRASE:
+                not_private.hint = f"show its public part: `{path}{PUBLIC_SUFFIX}`"
             raise not_private from not_public
 
 
@@ -85,7 +89,7 @@ def artifact_build(request: BuildRequest) -> ArtifactShown:
     from orchestrator.artifact.spec import ArtifactSpec, SoftwareVersion
     from orchestrator.artifact.writer import write_artifact
 
-    key = _signing_key(request.sign_key)
+    key = None if request.sign_key is None else _signing_key(request.sign_key, request.unlock)
     spec = ArtifactSpec(
         name=request.name,
         device_types=request.device_types,
@@ -100,8 +104,16 @@ def artifact_build(request: BuildRequest) -> ArtifactShown:
     return show_artifact(request.out, artifact, key.verification if key else None)
 
 
-def artifact_sign(path: Path, key: Path, *, out: Path | None = None) -> ArtifactShown:
+def artifact_sign(
+    path: Path, key: Path, *, out: Path | None = None, unlock: Unlock | None = None
+) -> ArtifactShown:
     """Signs an artifact in place, or into `out`.
+
+    Args:
+        path: the artifact.
+        key: the private key.
+        out: where the signed artifact goes, if not in place.
+        unlock: where the key's passphrase comes from, if it has one.
 
     Raises:
         ArtifactError: it breaks a rule, is signed already, or `out` exists.
@@ -110,8 +122,7 @@ def artifact_sign(path: Path, key: Path, *, out: Path | None = None) -> Artifact
     from orchestrator.artifact.writer import sign_artifact
     from orchestrator.trust.signature import signer
 
-    signing = _signing_key(key)
-    assert signing is not None, "a path was given"
+    signing = _signing_key(key, unlock)
     target = out or path
     artifact = sign_artifact(path, target, sign=signer(signing), overwrite=out is None)
     return show_artifact(target, artifact, signing.verification)
@@ -165,12 +176,13 @@ def _shown(key: VerificationKey, private: Path | None, public: Path | None) -> K
     return KeyShown(str(key.kind), key.fingerprint, private, public, key.pem.decode("ascii"))
 
 
-def _signing_key(path: Path | None) -> SigningKey | None:
-    if path is None:
-        return None
-    from orchestrator.trust.keys import load_private_key
+def _signing_key(path: Path, unlock: Unlock | None) -> SigningKey:
+    from orchestrator.trust.keys import ARTIFACT_KINDS
+    from orchestrator.trust.passphrase import Passphrases
+    from orchestrator.trust.signers import unlocked_key
 
-    return load_private_key(path)
+    given = Passphrases() if unlock is None else Passphrases(unlock.passphrase_file, unlock.ask)
+    return unlocked_key(path, given, ARTIFACT_KINDS)
 
 
 def _sign(key: SigningKey | None) -> Callable[[bytes], bytes] | None:

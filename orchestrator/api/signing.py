@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.render.release import KeyFacts, NeededFacts
 
 if TYPE_CHECKING:
-    from orchestrator.api.trust_values import SignWith
+    from orchestrator.api.trust_values import SignWith, Unlock
     from orchestrator.trust.keys import VerificationKey
     from orchestrator.trust.root import Role, Root
     from orchestrator.trust.signature_file import Signature
@@ -75,7 +75,7 @@ def signer_that_counts(
     signer = open_signer(
         SignerRequest(
             wanted.uri,
-            Passphrases(wanted.passphrase_file, wanted.ask),
+            Passphrases(wanted.unlock.passphrase_file, wanted.unlock.ask),
             os.environ.get(_AGENT_VARIABLE, ""),
             None if wanted.public is None else load_any_public_key(wanted.public),
         )
@@ -86,7 +86,7 @@ def signer_that_counts(
     return signer
 
 
-def passphrase(what: str, file: Path | None, ask: Callable[[str], str] | None) -> bytes:
+def passphrase(what: str, unlock: Unlock) -> bytes:
     """A passphrase out of a file, or of a person.
 
     Raises:
@@ -94,7 +94,7 @@ def passphrase(what: str, file: Path | None, ask: Callable[[str], str] | None) -
     """
     from orchestrator.trust.passphrase import Passphrases
 
-    return Passphrases(file, ask).get(what)
+    return Passphrases(unlock.passphrase_file, unlock.ask).get(what)
 
 
 def public_key_of(text: str) -> VerificationKey:

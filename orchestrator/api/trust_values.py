@@ -8,16 +8,25 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
+class Unlock:
+    """Where a passphrase or PIN comes from: the first line of a file, else a person.
+
+    `ask` gets what is wanted, such as `passphrase of ann.key`; None where nobody can answer.
+    """
+
+    passphrase_file: Path | None = None
+    ask: Callable[[str], str] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SignWith:
     """A signer: the path of a private key, or a URI (`agent:FINGERPRINT`, `hsm:...`).
 
-    `passphrase_file` holds what unlocks it, else `ask` gets it from a person; `public` is the
-    public part of a key that is in a token or a cloud.
+    `public` is the public part of a key that is in a token or a cloud.
     """
 
     uri: str
-    passphrase_file: Path | None = None
-    ask: Callable[[str], str] | None = field(default=None, repr=False)
+    unlock: Unlock = field(default_factory=Unlock)
     public: Path | None = None
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from orchestrator.api.trust_values import Unlock
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import FailureClass, Reason
 from orchestrator.errors import Diagnostic, ExitCode
@@ -120,6 +121,7 @@ class BuildRequest:
     version: str | None = None
     compression: str = "gzip"
     sign_key: Path | None = None
+    unlock: Unlock = field(default_factory=Unlock)
     meta: Mapping[str, str] = field(default_factory=dict)
     depends: Mapping[str, str] = field(default_factory=dict)
     provides: Mapping[str, str] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from orchestrator.cli import artifact_build
 from orchestrator.cli.options import Common, Format, FormatOption, command
 from orchestrator.cli.session import start
 from orchestrator.cli.shown_artifact import show
+from orchestrator.cli.signing import PassphraseFileOption, unlock_of
 from orchestrator.errors import ExitCode
 
 app = typer.Typer(help="Build, sign, verify and inspect artifacts.", no_args_is_help=True)
@@ -36,11 +37,13 @@ def sign(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write here, not in place.")
     ] = None,
+    passphrase_file: PassphraseFileOption = None,
     format: FormatOption = Format.TEXT,  # noqa: A002
 ) -> int:
     """Sign an artifact, in place unless --out is given."""
     session = start(common)
-    show(session, api.artifact_sign(file, key, out=out), format)
+    unlock = unlock_of(session, passphrase_file)
+    show(session, api.artifact_sign(file, key, out=out, unlock=unlock), format)
     return ExitCode.DONE
 
 

@@ -13,6 +13,7 @@ from orchestrator import api
 from orchestrator.cli.options import Common, Format, FormatOption, command, key_values
 from orchestrator.cli.session import start
 from orchestrator.cli.shown_artifact import show
+from orchestrator.cli.signing import PassphraseFileOption, unlock_of
 from orchestrator.errors import ExitCode
 
 app = typer.Typer(help="Build an artifact of one kind.", no_args_is_help=True)
@@ -39,6 +40,7 @@ class BuildOptions:
     key: Annotated[
         Path | None, typer.Option("--key", "--sign-key", metavar="KEY", help="Sign with this key.")
     ] = None
+    passphrase_file: PassphraseFileOption = None
     version: Annotated[
         str | None,
         typer.Option(
@@ -165,6 +167,7 @@ def _build(
         version=build.version,
         compression=str(build.compression),
         sign_key=build.key,
+        unlock=unlock_of(session, build.passphrase_file),
         depends=key_values(build.depends, "--depends"),
         provides=key_values(build.provides, "--provides"),
         **special,  # type: ignore[arg-type]  # fields of the request, named by the callers above

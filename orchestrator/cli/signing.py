@@ -21,16 +21,19 @@ KeysOption = Annotated[
 ]
 
 
+PassphraseFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file", metavar="FILE", help="Its first line unlocks the key; else asked."
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Unlocking:
     """What else a signer needs. A passphrase is never an argument: others could see it."""
 
-    passphrase_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--passphrase-file", metavar="FILE", help="Its first line unlocks the key; else asked."
-        ),
-    ] = None
+    passphrase_file: PassphraseFileOption = None
     public: Annotated[
         Path | None,
         typer.Option("--public", metavar="PUB", help="Public part of a key in a token or cloud."),
@@ -41,10 +44,13 @@ def signers(
     session: Session, keys: Sequence[str] | None, unlocking: Unlocking
 ) -> tuple[api.SignWith, ...]:
     """The signers as the api takes them."""
-    ask = _asker() if session.may_ask else None
-    return tuple(
-        api.SignWith(key, unlocking.passphrase_file, ask, unlocking.public) for key in keys or ()
-    )
+    unlock = unlock_of(session, unlocking.passphrase_file)
+    return tuple(api.SignWith(key, unlock, unlocking.public) for key in keys or ())
+
+
+def unlock_of(session: Session, file: Path | None) -> api.Unlock:
+    """Where the passphrase of a key comes from."""
+    return api.Unlock(file, _asker() if session.may_ask else None)
 
 
 def new_passphrase(session: Session, path: Path, file: Path | None) -> bytes:
@@ -55,8 +61,9 @@ def new_passphrase(session: Session, path: Path, file: Path | None) -> bytes:
         OrchestratorError: the two are not the same.
     """
     what = f"passphrase of {path}"
-    found = api.passphrase(what, file, _asker() if session.may_ask else None)
-    if file is None and _asker()(f"{what}, once more").encode() != found:
+    unlock = unlock_of(session, file)
+    found = api.passphrase(what, unlock)
+    if file is None and api.passphrase(f"{what}, once more", unlock) != found:
         message = "the two passphrases are not the same"
         raise OrchestratorError(message, hint="nothing was written")
     return found

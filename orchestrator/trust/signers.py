@@ -8,6 +8,7 @@ Laws:
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,7 @@ from orchestrator.trust.external import EXTERNAL_SCHEMES, external_key
 from orchestrator.trust.files import read_start
 from orchestrator.trust.keys import (
     TICKET_KINDS,
+    KeyKind,
     SigningKey,
     VerificationKey,
     load_private_key,
@@ -89,7 +91,8 @@ def open_signer(request: SignerRequest) -> Signer:
         message = f"there is no signer `{scheme}:`"
         known = ", ".join(f"`{each}:`" for each in ("file", "agent", *EXTERNAL_SCHEMES))
         raise refuse(TrustRule.SIGNER_URI, message, hint=f"signers: {known}, or a file's path")
-    return _file_key(Path(rest if separator and scheme == "file" else request.uri), request)
+    path = Path(rest if separator and scheme == "file" else request.uri)
+    return _FileKey(unlocked_key(path, request.passphrases))
 
 
 def sign_with(signer: Signer, data: bytes) -> Signature:
@@ -118,14 +121,26 @@ def load_any_public_key(path: Path) -> VerificationKey:
     return parse_public_key(data, path, kinds=TICKET_KINDS)
 
 
-def _file_key(path: Path, request: SignerRequest) -> _FileKey:
+def unlocked_key(
+    path: Path, passphrases: Passphrases, kinds: Collection[KeyKind] = TICKET_KINDS
+) -> SigningKey:
+    """The private key in a file; its passphrase is asked for only where it is encrypted.
+
+    Args:
+        path: the file.
+        passphrases: where the passphrase comes from.
+        kinds: those that serve the purpose.
+
+    Raises:
+        TrustError: it is no such key, or its passphrase is missing or wrong.
+    """
     try:
-        return _FileKey(load_private_key(path, kinds=TICKET_KINDS))
+        return load_private_key(path, kinds=kinds)
     except TrustError as error:
         if error.code != TrustRule.KEY_PASSPHRASE:
             raise
-    passphrase = request.passphrases.get(f"passphrase of {path}")
-    return _FileKey(load_private_key(path, passphrase=passphrase, kinds=TICKET_KINDS))
+    passphrase = passphrases.get(f"passphrase of {path}")
+    return load_private_key(path, passphrase=passphrase, kinds=kinds)
 
 
 def _agent_key(fingerprint: str, socket_path: str) -> AgentKey:

@@ -132,6 +132,24 @@ def test_encrypted_key_signs_with_a_file_and_refuses_where_nobody_can_be_asked(
     assert all("sesame" not in text for done in (made, refused, signed) for text in done[1:])
 
 
+def test_encrypted_keys_sign_artifacts_too_and_show_their_public_part(fleet, capsys) -> None:
+    (fleet / "secret").write_text("open sesame\n")
+    run(capsys, "key generate ann.key --passphrase-file secret")
+    build = "artifact build directory tree --dest /opt/app -n app-2.0 -t lab --key ann.key -o"
+
+    refused = run(capsys, f"{build} a.mender --no-input")
+    built = run(capsys, f"{build} a.mender --passphrase-file secret")
+    run(capsys, "artifact build directory tree --dest /opt/app -n b -t lab -o b.mender")
+    signed = run(capsys, "artifact sign b.mender --key ann.key --passphrase-file secret")
+    shown = run(capsys, "key show ann.key")
+
+    assert (refused[0], built[0], signed[0], shown[0]) == (1, 0, 0, 1)
+    assert "--passphrase-file" in refused[2]
+    assert "`ann.key.pub`" in shown[2]
+    assert run(capsys, "artifact verify a.mender --key ann.key.pub")[0] == 0
+    assert run(capsys, "artifact verify b.mender --key ann.key.pub")[0] == 0
+
+
 def typed(monkeypatch, *answers: str) -> list[str]:
     """Somebody at a terminal who types these; gives what they were asked for."""
     asked: list[str] = []
@@ -181,6 +199,6 @@ def test_person_who_gives_no_passphrase_gets_no_signature(asking, monkeypatch, t
 def test_nobody_is_asked_who_cannot_answer(session) -> None:
     (signer,) = signing.signers(session, ["k"], signing.Unlocking())
 
-    assert signer.ask is None
+    assert signer.unlock.ask is None
     with pytest.raises(TrustError, match="nobody can be asked"):
         signing.new_passphrase(replace(session, may_ask=False), Path("k"), None)
