@@ -159,8 +159,11 @@ def pause(led: Ledger, cause: Pause, detail: str = "") -> None:
 
 
 def doubt_wave(led: Ledger, wave: WaveRecord, cause: Pause, detail: str) -> None:
-    """The wave has too little evidence to pass: pauses the rollout, also one that is paused."""
-    if led.state not in _MOVING:
+    """The wave has too little evidence to pass: pauses the rollout, also one that is paused.
+
+    One that has not begun is paused too: the gate that said so is asked again when it is resumed.
+    """
+    if led.state not in _STOPPABLE:
         return
     if wave.state not in DONE_WAVE | UNBEGUN_WAVE:
         wave.state = WaveState.INCONCLUSIVE

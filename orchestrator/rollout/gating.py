@@ -64,7 +64,10 @@ def gate_woke(led: Ledger, index: int) -> None:
     """A sample is due."""
     record = led.gates[index]
     record.due_at = None
-    if record.tally.verdict in (Verdict.OPEN, Verdict.PASSED):
+    gate = led.plan.gates[index]
+    if gate.probe.kind is ProbeKind.STATS and led.begun_at is None:
+        _schedule(led, record, led.now + gate.interval_s)  # there is nothing to count yet
+    elif record.tally.verdict in (Verdict.OPEN, Verdict.PASSED):
         take_sample(led, record)
 
 

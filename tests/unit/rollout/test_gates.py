@@ -4,7 +4,8 @@ from orchestrator.device.model import DeviceId
 from orchestrator.device.protocol import CheckResult
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
-from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Stage
+from orchestrator.plan.gate import StatName
+from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Schedule, Stage
 from orchestrator.rollout.actions import Work
 from orchestrator.rollout.events import Ask, GateSampled
 from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
@@ -346,6 +347,38 @@ def test_stretch_without_background_samples_does_not_count_as_soak():
     assert silent is WaveState.SOAKING
     assert later is WaveState.SOAKING
     assert rollout.rollout.ledger.gates[0].gap_s == 60.0
+
+
+def before_start(*gates):
+    opens = Schedule(start_at=3600.0)
+    return Hand(make_plan([ResolvedWave("all", "all", (A,))], gates=gates, schedule=opens))
+
+
+def test_background_gate_that_is_inconclusive_before_the_start_pauses_and_is_asked_again():
+    rollout = before_start(http("alerts", Stage.BACKGROUND, fail_when="value < 0"))
+    rollout.tick(0.0)
+    rollout.sample(None)
+    paused = rollout.rollout.state
+
+    rollout.ask(Ask.RESUME)
+    rollout.tick(1.0)
+
+    assert paused is RolloutState.PAUSED
+    assert rollout.rollout.state is RolloutState.SCHEDULED
+    assert len(rollout.samples()) == 1
+
+
+def test_the_rollouts_own_counts_are_not_asked_before_there_is_anything_to_count():
+    counts = Probe(ProbeKind.STATS, stat=StatName.DURATION)
+    gate = Gate("counts", Stage.BACKGROUND, counts, success_when="value < 60", interval_s=10.0)
+    rollout = before_start(gate)
+
+    rollout.tick(0.0)
+    rollout.tick(20.0)
+
+    assert rollout.rollout.state is RolloutState.SCHEDULED
+    assert rollout.lines("gate_result") == []
+    assert rollout.rollout.next_wakeup == 30.0
 
 
 def test_background_check_is_asked_while_the_wave_soaks():
