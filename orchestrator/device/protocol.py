@@ -33,6 +33,7 @@ REPLY_BYTES_MAX = 64 * 1024  # a reply is a few lines; more is an attack or a bu
 LINE_BYTES_MAX = 8 * 1024
 STDERR_BYTES_MAX = 16 * 1024
 FRAMES_MAX = 256
+DIGITS_MAX = 18
 FRAME_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,/-]{0,199}")
 _REQUEST = re.compile(r"[a-z]+( [a-z0-9-]+=[A-Za-z0-9._:+/@,-]*){0,16}")
 _LINE = re.compile(rb"[a-z][a-z0-9.-]{0,63}( [\x21-\x7e]+)*")
@@ -180,12 +181,8 @@ class Reply:
     @property
     def steps(self) -> tuple[Step, ...]:
         """The `step` lines, in order."""
-        found = []
-        for value in self.all("step"):
-            words = value.split(" ")
-            if len(words) == 3 and words[1].isdigit():  # noqa: PLR2004  NAME RC REASON
-                found.append(Step(words[0], int(words[1]), words[2]))
-        return tuple(found)
+        found = (step_of(value) for value in self.all("step"))
+        return tuple(step for step in found if step is not None)
 
     @property
     def checks(self) -> tuple[CheckResult, ...]:
@@ -194,17 +191,29 @@ class Reply:
         for value in self.all("check"):
             name, _, rest = value.partition(" ")
             code, _, output = rest.partition(" ")
-            if code.isdigit():
-                found.append(CheckResult(name, int(code), decode(output)))
+            if (exit_code := number(code)) is not None:
+                found.append(CheckResult(name, exit_code, decode(output)))
         return tuple(found)
+
+
+def step_of(value: str) -> Step | None:
+    """A `step` line's value; None for one that we cannot read."""
+    words = value.split(" ")
+    if len(words) != 3 or (rc := number(words[1])) is None:  # noqa: PLR2004  NAME RC REASON
+        return None
+    return Step(words[0], rc, words[2])
+
+
+def number(text: str) -> int | None:
+    """A number that a device said: ASCII digits, no more than any size in bytes has."""
+    return int(text) if len(text) <= DIGITS_MAX and text.isascii() and text.isdigit() else None
 
 
 def helper_fits(version: str) -> bool:
     """Whether a helper of that version knows what is asked here; what is no version does not."""
-    words = version.split(".")
-    if len(words) != len(HELPER_MIN) or not all(word.isdigit() for word in words):
-        return False
-    return tuple(int(word) for word in words) >= HELPER_MIN
+    numbers = [number(word) for word in version.split(".")]
+    found = tuple(each for each in numbers if each is not None)
+    return len(found) == len(numbers) == len(HELPER_MIN) and found >= HELPER_MIN
 
 
 def encode(text: str) -> str:

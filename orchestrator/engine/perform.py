@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.device.model import Device, DeviceId
-from orchestrator.device.protocol import Frame, Reply, Request, Verb
+from orchestrator.device.protocol import Frame, Reply, Request, Verb, number
 from orchestrator.device.reason import Reason
 from orchestrator.engine.ports import Clock, Dialogue, Session, Transport
 from orchestrator.engine.replies import (
@@ -374,10 +374,9 @@ class Conversation:
         request = Request(Verb.HELLO, {"component": self._orders.plan.component})
         fields = (await session.ask(request, deadline_s=REPLY_S)).fields
         ours = fields.get("controller") == self._orders.controller_id
-        if ours and fields.get("epoch", "").isdigit() and int(fields["epoch"]) > self._orders.epoch:
-            message = (
-                f"device `{self._device.id}` was served by a newer engine (epoch {fields['epoch']})"
-            )
+        epoch = number(fields.get("epoch", ""))
+        if ours and epoch is not None and epoch > self._orders.epoch:
+            message = f"device `{self._device.id}` was served by a newer engine (epoch {epoch})"
             hint = "another engine took over, or the state store is older than the devices"
             raise LeaseError(message, hint=hint)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from orchestrator.device.protocol import Rc, Reply
+from orchestrator.device.protocol import Rc, Reply, number
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
 from orchestrator.rollout.events import DeviceStatus, Outcome
@@ -74,8 +74,8 @@ def staged_offsets(reply: Reply) -> dict[str, tuple[int, str]]:
     found = {}
     for line in reply.all("have"):
         words = line.split(" ")
-        if len(words) == 3 and words[1].isdigit():  # noqa: PLR2004  NAME BYTES SHA256
+        if len(words) == 3:  # noqa: PLR2004  NAME BYTES SHA256
             name, count, digest = words
-            if len(digest) == _DIGEST_LENGTH:
-                found[name] = (int(count), digest)
+            if (held := number(count)) is not None and len(digest) == _DIGEST_LENGTH:
+                found[name] = (held, digest)
     return found

@@ -25,6 +25,7 @@ from orchestrator.rollout.states import DeviceState, Pause
 from orchestrator.rollout.verdict import Verdict
 
 PROOFS_MAX = 3  # a device that boots between proof and commit again and again is not healthy
+LOST_PROOFS_MAX = 10  # nor one that says where it stands and yet never how it is
 
 _UNKNOWN = CONNECT_REASONS | {Reason.PROTOCOL, Reason.AUTHENTICATION, Reason.BUSY}
 _ON_TARGET = frozenset({Place.PROBATION, Place.CONFIRMED, Place.COMMITTED})
@@ -39,19 +40,28 @@ def proved(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
     if reason in TRUST_REASONS:
         moves.shun(led, rec, reason, event.outcome.detail)
     elif reason in _UNKNOWN or status is None:
-        moves.doubt(led, rec, reason, event.outcome.detail)
+        _unproven(led, rec, reason, event.outcome.detail)
     elif place not in _ON_TARGET:
         settle_place(led, rec, status)
     elif rec.state is DeviceState.REBOOTING:
         moves.verify(led, rec)
     elif place is not Place.COMMITTED and not status.commit_nonce:
-        moves.doubt(led, rec, Reason.PROTOCOL, "no commit nonce")
+        _unproven(led, rec, Reason.PROTOCOL, "no commit nonce")
     else:
         rec.nonce = "" if place is Place.COMMITTED else status.commit_nonce
         rec.boot = status.boot_id
         samples.take_checks(led, rec, event)
         sample_others(led, rec)
         decide(led, rec)
+
+
+def _unproven(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str) -> None:
+    """Asks where it stands, and proves anew; not for ever, however well it answers that question."""
+    if rec.repeats >= (PROOFS_MAX if reason is Reason.PROTOCOL else LOST_PROOFS_MAX):
+        moves.roll_back(led, rec, reason, detail)
+        return
+    rec.repeats += 1
+    moves.doubt(led, rec, reason, detail)
 
 
 def _rebooted(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> bool:

@@ -15,13 +15,12 @@ from collections.abc import Callable
 
 import asyncssh
 
-from orchestrator.device.protocol import STDERR_BYTES_MAX, Reply, ReplyReader, Step
+from orchestrator.device.protocol import STDERR_BYTES_MAX, Reply, ReplyReader, Step, step_of
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
 
 _NOT_FOUND = frozenset({126, 127})  # what a shell says of a command that it cannot run
 _KILLED_MIN = 128  # a shell's exit code for "ended by a signal" is above this
-_STEP_WORDS = 3
 
 
 class Exchange(asyncssh.SSHClientSession[bytes]):
@@ -180,10 +179,8 @@ class Exchange(asyncssh.SSHClientSession[bytes]):
                 return
             self.ready = value
             self._wake()
-        elif key == "step" and self.on_step is not None:
-            words = value.split(" ")
-            if len(words) == _STEP_WORDS and words[1].isdigit():
-                self.on_step(Step(words[0], int(words[1]), words[2]))
+        elif key == "step" and self.on_step is not None and (step := step_of(value)) is not None:
+            self.on_step(step)
 
     def _judge_missing_end(self, error: DeviceError) -> DeviceError:
         """A helper that was killed or cut off is lost, not lying; one that exits is lying."""

@@ -351,6 +351,20 @@ def test_device_of_another_controller_is_only_that_devices_trouble():
     assert run_virtual(work()).outcome.reason is Reason.FENCED
 
 
+@pytest.mark.parametrize("epoch", ["\N{SUPERSCRIPT TWO}", "9" * 5000, "-1", "6.0"])
+def test_epoch_that_is_no_number_is_only_that_devices_trouble(epoch):
+    async def work():
+        bench = Bench(epoch=5)
+        bench.device.controller, bench.device.epoch = "ctl", 6
+        fields = bench.device.state_fields
+        bench.device.state_fields = lambda *nonce: [
+            (key, epoch if key == "epoch" else value) for key, value in fields(*nonce)
+        ]
+        return await bench.deliver()
+
+    assert run_virtual(work()).outcome.reason is Reason.FENCED
+
+
 def test_resume_sends_only_what_the_device_lacks():
     frames = NEW.frames()
     payload = NEW.payload

@@ -74,6 +74,7 @@ def test_have_lines_are_read_and_broken_ones_left_out():
         ("have", f"manifest 12 {digest}"),
         ("have", "payload twelve x"),
         ("have", "short 1 abc"),
+        ("have", f"long {'9' * 5000} {digest}"),
     )
 
     assert staged_offsets(Reply(0, lines)) == {"manifest": (12, digest)}

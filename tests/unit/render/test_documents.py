@@ -119,6 +119,16 @@ def test_preview_of_every_key_fits_its_schema(plan, plan_with) -> None:
     assert found["schedule"]["first_start_at"] > START
 
 
+def test_documents_have_nothing_that_a_terminal_obeys() -> None:
+    words = "\x1b[2J \x7f \x9b2J \u202e \u2028"
+
+    text = dump({"detail": words})
+
+    assert text.isascii()
+    assert all(char.isprintable() or char == "\n" for char in text)
+    assert json.loads(text) == {"detail": words}
+
+
 def test_preview_fits_its_schema(plan) -> None:
     found = preview_document(preview(plan), DIGEST)
 

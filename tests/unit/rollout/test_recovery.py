@@ -41,6 +41,23 @@ def test_ready_device_is_delivered_to_again_after_a_crash():
     assert rollout.state(A) is DeviceState.TRANSFERRING
 
 
+@pytest.mark.parametrize(("reason", "times"), [(Reason.PROTOCOL, 3), (Reason.CONNECTION_LOST, 10)])
+def test_device_that_says_where_it_stands_and_never_how_it_is_is_taken_back(reason, times):
+    """Without an end, such a device would be asked for ever, as fast as it answers."""
+    rollout = hand()
+    rollout.ready(A)
+    rollout.activate(A)
+
+    for _ in range(times):
+        rollout.report(A, reason)
+        assert rollout.state(A) is DeviceState.UNCERTAIN
+        rollout.report(A, status=rollout.status(A, "probation"))
+        assert rollout.state(A) is DeviceState.VERIFYING
+    rollout.report(A, reason)
+
+    assert rollout.state(A) is DeviceState.ROLLING_BACK
+
+
 @pytest.mark.parametrize("steps", [0, 1, 2])
 def test_device_past_the_point_of_no_return_is_asked_first(steps):
     rollout = hand()

@@ -1,3 +1,4 @@
+import ast
 from pathlib import Path
 
 import asyncssh
@@ -39,3 +40,15 @@ def test_user_settings_name_the_files_of_openssh() -> None:
 def test_library_has_the_fixed_version() -> None:
     """2.24.1 fixed writes outside of the target directory by a malicious server."""
     assert tuple(int(part) for part in asyncssh.__version__.split(".")) >= (2, 24, 1)
+
+
+def test_no_files_are_fetched_from_devices_and_no_host_key_goes_unchecked() -> None:
+    """SFTP and SCP clients write what a device names; `known_hosts=None` trusts everybody."""
+    for source in Path("orchestrator").rglob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+            name = getattr(node, "attr", getattr(node, "id", ""))
+            assert name not in ("scp", "start_sftp_client", "SFTPClient"), source
+            if isinstance(node, ast.keyword) and node.arg == "known_hosts":
+                assert not (isinstance(node.value, ast.Constant) and node.value.value is None), (
+                    source
+                )
