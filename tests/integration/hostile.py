@@ -192,7 +192,7 @@ def fenced_by(epoch: str) -> Way:
 # --- lies ------------------------------------------------------------------------------------
 
 
-def anothers(_talk: Talk, lines: list[Line]) -> list[Line]:
+def of_another(_talk: Talk, lines: list[Line]) -> list[Line]:
     return [(key, OTHER_TXN if key == "txn" else value) for key, value in lines]
 
 
@@ -366,7 +366,7 @@ CASES: Mapping[str, tuple[Case, ...]] = {
         fails(Reason.FENCED, fenced_by("\N{SUPERSCRIPT TWO}")),
         fails(Reason.FENCED, fenced_by(DIGITS)),
     ),
-    "D18-another-device": (Case(Way(twist=anothers), DeviceState.ROLLED_BACK, Reason.READ_BACK),),
+    "D18-another-device": (Case(Way(twist=of_another), DeviceState.ROLLED_BACK, Reason.READ_BACK),),
     "D19-stale-nonce": (Case(Way(lie=Lie.NONCE), DeviceState.ROLLED_BACK, Reason.PROTOCOL),),
     "D20-other-content": (Case(Way(corrupt=True), DeviceState.ROLLED_BACK, Reason.READ_BACK),),
     "D21-no-boot": (Case(Way(twist=never_boots), DeviceState.ROLLED_BACK, Reason.REBOOT),),

@@ -53,6 +53,7 @@ pytestmark = pytest.mark.integration
 FASTER = 25  # what the engine waits for by its clock passes in a fraction of the time
 QUICK_S, PATIENT_S, BATCH_S = 0.3, 6.0, 2.0  # of transfer and install; a delivery has three of them
 CONNECT_S = 10.0
+DETAIL_MAX = 1024
 WITHIN_S = 25.0
 NEIGHBOURS = 2
 MIB = 1024 * 1024
@@ -246,9 +247,27 @@ async def test_hostile_device(item: str, tmp_path: Path, caplog: pytest.LogCaptu
     assert all(fleet.devices[name].activations == {TARGET: 1} for name in neighbours)
     assert not acts("\n".join(onlooker.shown))
     assert not acts(caplog.text)
+    assert all(len(str(entry.data.get("detail", ""))) <= DETAIL_MAX for entry in onlooker.journal)
     assert not any(sign in stored(tmp_path) for sign in SIGNS)
     verbs = {command.split(" ")[0] for command in fleet.site.commands}
     assert verbs <= set(Verb)
+
+
+@pytest.mark.parametrize(
+    ("item", "shown"),
+    [
+        ("D03-clipboard", r"\x1b]52;c;cm0gLXJmIH4=\x07"),
+        ("D04-overwritten-line", r"failed\rdone   100 %"),
+        ("D05-bidi", r"\u202egnp.exe\u2066\x9b2J"),
+        ("D06-markup", "[bold red]all is well[/] {{7*7}} %s"),
+    ],
+)
+async def test_words_of_a_hostile_device_are_shown_as_what_they_are(
+    item: str, shown: str, tmp_path: Path
+) -> None:
+    _, onlooker, *_ = await run_cases(CASES[item], tmp_path)
+
+    assert any(shown in text for text in onlooker.shown)
 
 
 async def test_fifty_hostile_devices_cost_less_than_a_mebibyte_each(tmp_path: Path) -> None:

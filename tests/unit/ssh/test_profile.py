@@ -52,3 +52,19 @@ def test_no_files_are_fetched_from_devices_and_no_host_key_goes_unchecked() -> N
                 assert not (isinstance(node.value, ast.Constant) and node.value.value is None), (
                     source
                 )
+
+
+def test_neither_sha_1_nor_what_terrapin_cuts_is_offered() -> None:
+    """Terrapin works with ChaCha20-Poly1305, and with CBC where the MAC is over the ciphertext."""
+    options = client_options(SshSettings())
+    offered = [
+        *options.kex_algs,
+        *options.encryption_algs,
+        *options.mac_algs,
+        *options.signature_algs,
+    ]
+
+    assert not any(
+        word in name for name in offered for word in (b"sha1", b"chacha", b"cbc", b"etm")
+    )
+    assert b"ssh-rsa" not in offered
