@@ -135,6 +135,7 @@ def activated(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
     """The go was answered, refused, or its answer was lost."""
     reason, detail = event.outcome.reason, event.outcome.detail
     if reason is Reason.OK:
+        rec.repeats = 0
         if event.rebooting:
             led.move(rec, DeviceState.REBOOTING)
             rec.lost_at = led.now + led.plan.timeouts.reboot_s

@@ -17,6 +17,7 @@ from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import DeviceState, RolloutState
 
+ACTIVATIONS_MAX = 10  # a device that stays as it is, whatever it is told, is not told for ever
 ATTEMPTS_MAX = 10  # an attempt that never reaches activation is not repeated for ever
 
 _ENDING = frozenset({RolloutState.HALTED, RolloutState.ABORTING, RolloutState.ROLLING_BACK})
@@ -104,8 +105,12 @@ def _installed(led: Ledger, rec: DeviceRecord) -> None:
     elif led.state in _ENDING:
         # a mutating request with our epoch, so that no go of an older engine can follow (R14)
         moves.roll_back(led, rec, Reason.ROLLOUT_HALTED, ends_as=DeviceState.CANCELLED)
+    elif rec.repeats >= ACTIVATIONS_MAX:
+        moves.roll_back(led, rec, rec.reason, rec.detail)
     else:
+        told = rec.repeats + 1
         moves.activate(led, rec)
+        rec.repeats = told
 
 
 def _not_activated(led: Ledger, rec: DeviceRecord, status: DeviceStatus) -> None:

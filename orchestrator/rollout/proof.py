@@ -56,7 +56,7 @@ def proved(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
 
 
 def _unproven(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str) -> None:
-    """Asks where it stands, and proves anew; not for ever, however well it answers that question."""
+    """Asks where it stands, and goes on from there; not for ever, however well it answers that."""
     if rec.repeats >= (PROOFS_MAX if reason is Reason.PROTOCOL else LOST_PROOFS_MAX):
         moves.roll_back(led, rec, reason, detail)
         return
@@ -185,7 +185,7 @@ def _committing(led: Ledger, rec: DeviceRecord, event: DeviceReported, done: Dev
         rec.repeats += 1
         moves.verify(led, rec)
     elif reason in _UNKNOWN or reason is Reason.WRONG_STATE:
-        moves.doubt(led, rec, reason, detail)
+        _unproven(led, rec, reason, detail)
     else:
         moves.roll_back(led, rec, reason, detail)
 

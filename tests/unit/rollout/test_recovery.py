@@ -58,6 +58,32 @@ def test_device_that_says_where_it_stands_and_never_how_it_is_is_taken_back(reas
     assert rollout.state(A) is DeviceState.ROLLING_BACK
 
 
+def test_device_that_never_takes_the_commit_is_taken_back():
+    rollout = hand()
+    rollout.activate(A)
+    rollout.prove(A)
+
+    for _ in range(10):
+        assert rollout.state(A) is DeviceState.COMMITTING
+        rollout.report(A, Reason.WRONG_STATE)
+        rollout.report(A, status=rollout.status(A, "probation"))
+    rollout.report(A, Reason.WRONG_STATE)
+
+    assert rollout.state(A) is DeviceState.ROLLING_BACK
+
+
+def test_device_that_stays_installed_whatever_it_is_told_is_taken_back():
+    rollout = hand()
+    rollout.ready(A)
+
+    for _ in range(11):
+        assert rollout.state(A) is DeviceState.ACTIVATING
+        rollout.report(A, Reason.CONNECTION_LOST)
+        rollout.report(A, status=rollout.status(A, "installed"))
+
+    assert rollout.state(A) is DeviceState.ROLLING_BACK
+
+
 @pytest.mark.parametrize("steps", [0, 1, 2])
 def test_device_past_the_point_of_no_return_is_asked_first(steps):
     rollout = hand()
