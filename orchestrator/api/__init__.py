@@ -19,6 +19,7 @@ from orchestrator.api.artifacts import (
     key_show,
 )
 from orchestrator.api.asking import ask, join
+from orchestrator.api.commits import refuse_uncommitted
 from orchestrator.api.device_roots import device_root
 from orchestrator.api.devices import device_adopt, device_check, device_facts
 from orchestrator.api.enrolment import device_enroll, device_release
@@ -150,6 +151,7 @@ __all__ = [
     "prepare",
     "reconcile",
     "refuse_stale",
+    "refuse_uncommitted",
     "release_create",
     "release_inspect",
     "release_sign",

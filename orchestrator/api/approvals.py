@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.api.people import roles_of
+from orchestrator.api.signers import bytes_of, signers
 from orchestrator.api.stored import digest_of_stored, load_stored, plan_of, restored
 from orchestrator.api.stores import no_rollouts, open_state, rollout_id_of, state_exists
 from orchestrator.api.values import Settings
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from orchestrator.trust.statement import Statement
 
 SIGN_S = 300.0  # for typing a passphrase, or touching a token
-FILE_BYTES_MAX = 16 * 1024 * 1024
 _FLEET_HINT = 'name the fleet in your own configuration: `fleet = "acme-prod"`'
 
 
@@ -78,20 +78,14 @@ def vouch(settings: Settings, request: OperatorAsked, *, now: float) -> Operator
 def _signer(
     settings: Settings, statement: str, signature: str, namespace: str, now: float
 ) -> tuple[str, str]:
-    from orchestrator.trust.allowed import read_allowed_signers
-    from orchestrator.trust.revoked import Revoked, read_revoked
     from orchestrator.trust.sshsig import signer_of
 
-    allowed_file, revoked_file = settings.allowed_signers, settings.revoked_signers
-    assert allowed_file is not None, "only where approvals are signed"
-    revoked = Revoked()
-    if revoked_file is not None:
-        revoked = read_revoked(_bytes_of(revoked_file), str(revoked_file))
+    allowed, revoked = signers(settings)
     signer = signer_of(
         statement.encode(),
         signature.encode(),
         namespace,
-        allowed=read_allowed_signers(_bytes_of(allowed_file), str(allowed_file)),
+        allowed=allowed,
         revoked=revoked,
         now=now,
     )
@@ -166,7 +160,7 @@ def approval_text(path: Path) -> str:
         TrustError: it cannot be read, or is not ASCII text.
     """
     try:
-        return _bytes_of(path).decode("ascii")
+        return bytes_of(path).decode("ascii")
     except UnicodeDecodeError as error:
         message = f"`{path}` is not ASCII text"
         raise TrustError(message, code="T135") from error
@@ -177,12 +171,3 @@ def _fleet(settings: Settings) -> str:
         message = "the configuration names no fleet, for which approvals would be signed"
         raise PlanError(message, hint=_FLEET_HINT, code="S213")
     return settings.fleet
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
-        message = f"cannot read `{path}`: {error.strerror}"
-        raise TrustError(message, code="T133") from error

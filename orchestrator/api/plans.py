@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator import __version__
+from orchestrator.api.commits import commit_of
 from orchestrator.api.connections import open_transport
 from orchestrator.api.gates import probes_of
 from orchestrator.api.hooks import refuse_hooks
@@ -21,11 +22,12 @@ from orchestrator.api.stores import open_state, state_exists
 from orchestrator.api.values import PlanRequest, Prepared, Settings, Source
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
-from orchestrator.errors import PlanError, Where
+from orchestrator.errors import PlanError, TrustError, Where
 
 if TYPE_CHECKING:
     from orchestrator.device.model import Device
-    from orchestrator.plan.resolved import ResolvedPlan
+    from orchestrator.inventory.model import Inventory
+    from orchestrator.plan.resolved import PlannedCommit, ResolvedPlan
     from orchestrator.plan.survey import Surveyed
 
 SURVEY_CONNECT_S = 10.0
@@ -116,8 +118,10 @@ async def _written(
         now=float(int(time.time())),
         tool_version=__version__,
     )
+    commit, uncommitted = _committed(settings, request.plan, inventory)
     resolved = replace(
         resolved,
+        commit=commit,
         plan_file=_from_root(settings, request.plan),
         inventory=inventories,
         choice_sha256=choice_sha256,
@@ -126,8 +130,21 @@ async def _written(
     if elder is not None:
         running = _prepared(settings, elder.plan, saved=False, continues=elder.rollout_id)
         unfit = tuple(one for one in resolved.skipped if one not in elder.amended.skipped)
-        return replace(running, joiners=joiners(elder.amended, resolved), unfit=unfit)
-    return _prepared(settings, resolved, saved=False)
+        joined = joiners(elder.amended, resolved)
+        return replace(running, joiners=joined, unfit=unfit, uncommitted=uncommitted)
+    return replace(_prepared(settings, resolved, saved=False), uncommitted=uncommitted)
+
+
+def _committed(
+    settings: Settings, plan: Path, inventory: Inventory
+) -> tuple[PlannedCommit | None, TrustError | None]:
+    """The signed commit of the files, where one is required; or why there is none."""
+    if not settings.require_signed_commit:
+        return None, None
+    try:
+        return commit_of(settings, plan, inventory), None
+    except TrustError as error:
+        return None, error
 
 
 async def _saved(settings: Settings, request: PlanRequest, data: bytes) -> Prepared:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.approvals import vouching
 from orchestrator.api.asking import take_over_from_the_dead
+from orchestrator.api.commits import refuse_uncommitted, refuse_unvouched
 from orchestrator.api.connections import open_transport
 from orchestrator.api.gates import probes_of
 from orchestrator.api.hooks import telling, telling_others
@@ -87,6 +88,7 @@ async def apply(
 
     Raises:
         StalePlanError: a saved plan no longer fits, and nothing is under way to continue.
+        TrustError: no signed commit holds the plan, and the configuration requires one.
         ClaimedError: another rollout goes first on its devices, and the plan says `fail`.
         LeaseError: another engine drives the rollout.
         StoreError: the store failed.
@@ -95,6 +97,7 @@ async def apply(
         return await run(settings, prepared.continues, observer=observer, drain=drain, stay=stay)
     if prepared.saved:
         refuse_stale(settings, prepared)
+    refuse_uncommitted(settings, prepared)
     from orchestrator.rollout.machine import Rollout
 
     rollout_id = f"r-{secrets.token_hex(4)}"
@@ -187,6 +190,8 @@ async def _run(
         plan = plan_of(stored)
         frames: tuple[Frame, ...] = ()
         if asked not in _WITHOUT_ARTIFACT:
+            if restored(stored, plan).ledger.begun_at is None:
+                refuse_unvouched(settings, plan)
             source = await asyncio.to_thread(_open_artifact, settings, plan)
             stack.callback(source.close)
             frames = (*ticket_frames(artifact_path(settings, plan), plan), *_frames(source))

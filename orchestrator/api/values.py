@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from orchestrator.api.trust_values import Unlock
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import FailureClass, Reason
-from orchestrator.errors import Diagnostic, ExitCode
+from orchestrator.errors import Diagnostic, ExitCode, TrustError
 from orchestrator.plan.resolved import ResolvedPlan, Skipped
 from orchestrator.rollout.events import Ask, JournalEntry, TakeBack
 
@@ -37,7 +37,9 @@ class Settings:
     passes of `reconcile` are, None where nobody said; `people` may approve, each
     `NAME=ROLE,ROLE`. `trust_root` is the fleet's, for devices that are enrolled. With
     `allowed_signers` (OpenSSH's file) approvals of the `fleet` count by their
-    signature alone, except those of keys in `revoked_signers`. Hooks: `allow_commands` are also those that may be told, `hook_secrets` say
+    signature alone, except those of keys in `revoked_signers`. With
+    `require_signed_commit` rollouts start only from a commit that one of them signed.
+    Hooks: `allow_commands` are also those that may be told, `hook_secrets` say
     what webhooks are signed with (as `gate_tokens`), `mail_server` (`smtps://HOST:PORT`),
     `mail_from` and `mail_login` (a file) how letters go out.
     """
@@ -58,6 +60,7 @@ class Settings:
     trust_root: Path | None = None
     allowed_signers: Path | None = None
     revoked_signers: Path | None = None
+    require_signed_commit: bool = False
     hook_secrets: tuple[str, ...] = ()
     mail_server: str = ""
     mail_from: str = ""
@@ -162,7 +165,8 @@ class Prepared:
     `continues` is the id of a rollout under way of the same plan file, inventory and artifact:
     applying joins it. `saved` tells that the plan came from a file of `preview --out`. `joiners`
     are devices that joined the fleet since, where the plan appends them to its last wave; `unfit`
-    would, and cannot take part.
+    would, and cannot take part. `uncommitted` is why nothing of this may be started here, where
+    signed commits are required.
     """
 
     resolved: ResolvedPlan
@@ -173,6 +177,7 @@ class Prepared:
     continues: str | None = None
     joiners: Mapping[DeviceId, Joiner] = field(default_factory=dict)
     unfit: tuple[Skipped, ...] = ()
+    uncommitted: TrustError | None = None
 
     @property
     def saved_file(self) -> bytes:

@@ -58,6 +58,7 @@ def apply(
         if not prepared.preview.has_changes:
             say("nothing to do: every device that can take part runs this artifact already")
             return ExitCode.DONE
+        api.refuse_uncommitted(session.settings, prepared)
         say_frozen(session)
         if not session.quiet:
             say(f"{preview_body(prepared.preview, prepared.digest, session.err)}\n")

@@ -44,6 +44,7 @@ KINDS: Mapping[str, type] = {
     "trust_root": str,
     "allowed_signers": str,
     "revoked_signers": str,
+    "require_signed_commit": bool,
     "hook_secrets": list,
     "mail_server": str,
     "mail_from": str,
@@ -51,14 +52,15 @@ KINDS: Mapping[str, type] = {
 }
 POWER_KEYS = frozenset({
     "allow_commands", "allow_gate_kinds", "allowed_signers", "fleet", "gate_tokens", "hook_secrets",
-    "mail_from", "mail_login", "mail_server", "people", "revoked_signers", "trust_root", "trusted_keys",
+    "mail_from", "mail_login", "mail_server", "people", "require_signed_commit",
+    "revoked_signers", "trust_root", "trusted_keys",
 })  # fmt: skip
 _FILE_KEYS = frozenset({
     "state", "mail_login", "allowed_signers", "revoked_signers", "trust_root",
 })  # fmt: skip
 PATH_KEYS = frozenset({"inventory", "trusted_keys", "known_hosts", "identity_files"})
 COLORS = ("auto", "always", "never")
-_KIND_NAMES = {str: "a text", list: "a list of texts", int: "a whole number"}
+_KIND_NAMES = {str: "a text", list: "a list of texts", int: "a whole number", bool: "true or false"}
 _SEPARATORS = {"gate_tokens": ",", "hook_secrets": ","}  # in variables: addresses hold colons
 _ANY = re.compile(r".*", re.DOTALL)
 _PLACE = re.compile(r"https?://[^=/]+=(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*)")
@@ -172,6 +174,8 @@ def _from_environment(environment: Mapping[str, str], directory: Path) -> dict[s
             raw = [part for part in text.split(_SEPARATORS.get(key, os.pathsep)) if part]
         elif kind is int:
             raw = int(text) if text.isascii() and text.isdigit() else text
+        elif kind is bool:
+            raw = {"true": True, "false": False}.get(text, text)
         found[key] = _checked(key, raw, where, directory)
     return found
 
@@ -252,14 +256,14 @@ def _checked(key: str, raw: object, where: Where, base: Path) -> Value:
 
 def _problem(key: str, raw: object) -> str:
     kind = KINDS[key]
-    right = isinstance(raw, kind) and not isinstance(raw, bool)
+    right = type(raw) is kind
     if isinstance(raw, list):
         right = right and all(isinstance(item, str) and item for item in raw)
     if not right:
         return f"`{key}` must be {_KIND_NAMES[kind]}"
     if key == "color" and raw not in COLORS:
         return f"`color` must be one of {', '.join(COLORS)}"
-    if isinstance(raw, int) and not 1 <= raw <= CONNECTIONS_MAX:
+    if kind is int and isinstance(raw, int) and not 1 <= raw <= CONNECTIONS_MAX:
         return f"`connections_max` must be between 1 and {CONNECTIONS_MAX}"
     if key == "reconcile_every" and not _is_duration(str(raw)):
         return "`reconcile_every` is a duration above zero, such as `15m`"
@@ -314,6 +318,7 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
         trust_root=path("trust_root"),
         allowed_signers=path("allowed_signers"),
         revoked_signers=path("revoked_signers"),
+        require_signed_commit=values.get("require_signed_commit") is True,
         connections_max=limit if isinstance(limit, int) else 100,
         reconcile_every_s=None if every is None else parse_duration(str(every)),
     )

@@ -7,7 +7,7 @@ from orchestrator.cli.confirm import confirm_devices
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session
 from orchestrator.cli.streams import say
-from orchestrator.errors import PlanError
+from orchestrator.errors import PlanError, TrustError
 from orchestrator.render.text import escape, plural
 
 NAMES_MAX = 5
@@ -37,6 +37,11 @@ def take_in(session: Session, prepared: api.Prepared, *, yes: bool) -> None:
     """
     say_joiners(prepared)
     if prepared.continues is None or not prepared.joiners:
+        return
+    try:
+        api.refuse_uncommitted(session.settings, prepared)
+    except TrustError as error:
+        say(f"they are left out: {escape(error.message)}")
         return
     confirm_devices(session, "Add", len(prepared.joiners), yes=yes)
     try:

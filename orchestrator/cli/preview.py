@@ -18,6 +18,7 @@ from orchestrator.cli.survey import say_frozen, survey_line
 from orchestrator.errors import ExitCode, OrchestratorError
 from orchestrator.render.documents import dump, preview_document
 from orchestrator.render.preview import text as preview_text
+from orchestrator.render.text import escape
 
 app = typer.Typer()
 CHANGES = 2  # Terraform's code for "there are changes"; only with --detailed-exitcode
@@ -72,6 +73,9 @@ def preview(
     write_result(_text(session, prepared, format), output.output)
     if not session.quiet:
         say_joiners(prepared)
+    if prepared.uncommitted is not None:
+        why = prepared.uncommitted
+        say(f"`rollout apply` would refuse this: {escape(why.message)} ({why.code})")
     say_frozen(session)
     if options.out is not None and not session.quiet:
         say(f"saved {options.out} (sha256:{prepared.digest}); `rollout apply` runs exactly this")

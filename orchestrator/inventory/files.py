@@ -63,6 +63,7 @@ class Reader:
         self._cwd = cwd
         self._hash = sha256(b"rollout-inventory-1\0")
         self._file_count = 0
+        self.paths: list[Path] = []  # of what was read, in order
         self.diagnostics: list[Diagnostic] = []
 
     @property
@@ -104,6 +105,7 @@ class Reader:
             reason = getattr(error, "strerror", None) or "too many levels of symbolic links"
             self._error(name, "I102", f"the file cannot be read: {reason.lower()}")
             return None
+        self.paths.append(path)
         self._absorb(os.path.relpath(path, base), data)
         return data
 
@@ -149,6 +151,13 @@ class Reader:
 
     def _error(self, name: str, code: str, message: str, hint: str = "") -> None:
         self.diagnostics.append(Diagnostic(Where(name), code, message, hint))
+
+
+def places_of(source: Source) -> tuple[Path, ...]:
+    """The file or directory of a source, and where its variables lie."""
+    if source.path is None or source.base is None:
+        return ()
+    return (source.path, *(source.base / name for name in _VARIABLE_DIRECTORIES))
 
 
 def variable_files(directory: Path) -> dict[str, list[Path]]:

@@ -14,10 +14,11 @@ from orchestrator.inventory.files import (
     Reader,
     Source,
     chosen_variable_files,
+    places_of,
     variable_files,
 )
 from orchestrator.inventory.graph import Graph, Variables
-from orchestrator.inventory.model import Inventory, failure
+from orchestrator.inventory.model import Inventory, InventoryFiles, failure
 from orchestrator.inventory.names import UNGROUPED, host_name_problem
 from orchestrator.inventory.parse import FileReader
 from orchestrator.inventory.ranges import RangeError, expand, split_port
@@ -89,7 +90,12 @@ class _Loader:
         self._check_host_keys(table)
         self._refuse()
         digest = self._reader.digest
-        return Inventory(self._graph, table, digest=digest, warnings=self._found, cwd=self._cwd)
+        files = InventoryFiles(
+            tuple(self._reader.paths), tuple(path for one in sources for path in places_of(one))
+        )
+        return Inventory(
+            self._graph, table, digest=digest, warnings=self._found, cwd=self._cwd, files=files
+        )
 
     def _read_source(self, source: Source) -> None:
         if source.path is None:

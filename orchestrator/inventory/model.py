@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.device.model import Device, DeviceId
@@ -23,6 +24,14 @@ SECRET_VARIABLES = frozenset({  # never handed to plans; rollouts use keys, not 
 })  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class InventoryFiles:
+    """Files that were read, and the places in which a file more or less would count too."""
+
+    read: tuple[Path, ...] = ()
+    places: tuple[Path, ...] = ()
+
+
 class Inventory:
     """Hosts, groups and variables of all sources. Nothing changes it after loading."""
 
@@ -34,7 +43,9 @@ class Inventory:
         digest: str,
         warnings: Iterable[Diagnostic],
         cwd: Path,
+        files: InventoryFiles = InventoryFiles(),
     ) -> None:
+        self.files = files
         self._graph = graph
         self._table = table
         self._digest = digest

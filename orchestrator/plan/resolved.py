@@ -77,6 +77,7 @@ __all__ = [
     "OnNoData",
     "Order",
     "PlannedArtifact",
+    "PlannedCommit",
     "PlannedDevice",
     "PlannedTicket",
     "Probe",
@@ -237,13 +238,26 @@ class PlannedArtifact:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedCommit:
+    """The commit that the files of a plan stand in, whose signature was verified.
+
+    `signer` is the person, `key` the fingerprint of the key.
+    """
+
+    id: str
+    signer: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedPlan:
     """Everything a rollout needs; see the module's laws.
 
     `plan_sha256` and `inventory_sha256` are of the bytes read; `made_at` is UTC seconds;
     `surveyed` tells whether devices were asked (`preview`) or not (`--offline`). `inventory`
     names the sources as seen from the project, `choice_sha256` is of `--limit` and `-e` ("" for
-    neither): with both a saved plan can be held against the inventory of today.
+    neither): with both a saved plan can be held against the inventory of today. `commit` is
+    there where the operator requires signed commits.
 
     `order`, `sticky` and `spread` say how the waves were filled; `approval` is needed before the
     rollout starts, a wave's own before that wave. `max_parallel_per` limits devices in flight by
@@ -287,4 +301,5 @@ class ResolvedPlan:
     component: str = COMPONENT_DEFAULT
     inventory: tuple[str, ...] = ()
     choice_sha256: str = ""
+    commit: PlannedCommit | None = None
     warnings: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 
 from orchestrator.plan.preview import Preview, WavePreview
-from orchestrator.plan.resolved import Approval, Burst, Gate, Hook, PlannedArtifact
+from orchestrator.plan.resolved import Approval, Burst, Gate, Hook, PlannedArtifact, PlannedCommit
 from orchestrator.render.standing import Facts, commands
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.notices import Delivery
@@ -117,6 +117,7 @@ def preview_document(preview: Preview, digest: str) -> dict[str, object]:
             "sha256": plan.plan_sha256,
             "seed": plan.seed,
         },
+        "commit": commit_document(plan.commit),
         "inventory_sha256": plan.inventory_sha256,
         "made_at": plan.made_at,
         "tool_version": plan.tool_version,
@@ -288,3 +289,8 @@ def _gate(gate: Gate) -> dict[str, object]:
         "waves": list(gate.waves),
         "dry_run": gate.dry_run,
     }
+
+
+def commit_document(commit: PlannedCommit | None) -> dict[str, str] | None:
+    """A signed commit as data."""
+    return None if commit is None else {"id": commit.id, "signer": commit.signer, "key": commit.key}

@@ -13,7 +13,7 @@ from orchestrator.render.names import fold_line
 from orchestrator.render.schedule_lines import approval_words, schedule_lines
 from orchestrator.render.table import Cell, Column, table
 from orchestrator.render.text import Look, Style, Symbol, cells, escape, number, pad, plural, wrap
-from orchestrator.render.words import instant, reason_words
+from orchestrator.render.words import commit_words, instant, reason_words
 from orchestrator.units import format_duration, format_size
 
 DIGEST_CHARS = 12
@@ -74,6 +74,8 @@ def _head(preview: Preview, digest: str, look: Look) -> list[str]:
     lines = labelled(
         "Plan", f"{name}{release} ({escape(plan.plan_file)}), {_short(digest, look)}", look
     )
+    if plan.commit is not None:
+        lines += labelled("Commit", commit_words(plan.commit), look)
     lines += labelled(
         "Artifact",
         f"{escape(artifact.name)}, {size}, {_short(artifact.sha256, look)}, {signed}; "

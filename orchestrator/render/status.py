@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from orchestrator.render.documents import commit_document
 from orchestrator.render.standing import Facts
 from orchestrator.render.summary import summary
 from orchestrator.render.table import Cell, Column, Row, table
@@ -96,6 +97,7 @@ def _rollout(facts: Facts) -> dict[str, object]:
         "plan": {"name": plan.name, "release": plan.release, "file": plan.plan_file},
         "artifact": {"name": plan.artifact.name, "sha256": plan.artifact.sha256},
         "plan_sha256": facts.digest,
+        "commit": commit_document(plan.commit),
         "state": str(story.state),
         "wave": story.wave,
         "engine": facts.engine,

@@ -17,6 +17,7 @@ from orchestrator.render.standing import Facts, commands, is_interrupted, standi
 from orchestrator.render.text import Look, Style, Symbol, cells, escape, number, pad, plural, wrap
 from orchestrator.render.words import (
     WAVE_SIGNS,
+    commit_words,
     progress_words,
     reason_words,
     soak_words,
@@ -99,6 +100,9 @@ def summary(facts: Facts, look: Look, *, exit_code: int = 0, here: str = "") -> 
     lines = _head(facts, look)
     if exit_code:
         words = f"exit code {exit_code}: {_EXIT_WORDS.get(exit_code, 'see the journal')}"
+        lines += wrap(words, look.width, first="  ", indent="    ")
+    if facts.plan.commit is not None:
+        words = f"from commit {commit_words(facts.plan.commit)}"
         lines += wrap(words, look.width, first="  ", indent="    ")
     lines += standing_lines(facts, look)
     lines += _waves(facts, look)

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from orchestrator.device.reason import Reason
+from orchestrator.plan.resolved import PlannedCommit
 from orchestrator.render.text import Style, Symbol, escape, number
 from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.states import AT_WORK, PROVEN, DeviceState, RolloutState, WaveState
 from orchestrator.units import format_duration
 
+COMMIT_CHARS = 12
 _D, _W, _R = DeviceState, WaveState, RolloutState
 
 DEVICE_WORDS: Mapping[DeviceState, str] = {
@@ -203,3 +205,8 @@ _PROGRESS = (
     ({_D.CANCELLED}, "cancelled"),
     ({_D.SKIPPED}, "skipped"),
 )
+
+
+def commit_words(commit: PlannedCommit) -> str:
+    """A signed commit: `3f9c1e2ab410, signed by ann@corp`."""
+    return f"{escape(commit.id[:COMMIT_CHARS])}, signed by {escape(commit.signer)}"

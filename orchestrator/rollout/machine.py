@@ -87,6 +87,8 @@ class Rollout:
         told: dict[str, Value | list[Value]] = {"plan": plan.name, "devices": len(led.devices)}
         if author:
             told["author"] = author
+        if plan.commit is not None:
+            told |= {"commit": plan.commit.id, "signer": plan.commit.signer}
         led.note("rollout_started", data=told)
         if plan.approval is not None:
             approving.ask_for_start(led)

@@ -60,6 +60,16 @@ class TrustRule(StrEnum):
     TEXT_VALUE = "T172"
     THRESHOLD = "T173"
     KEY_TWICE = "T174"
+    # the commit that a rollout starts from
+    NO_GIT = "T180"
+    NO_REPOSITORY = "T181"
+    NOT_COMMITTED = "T182"
+    NOT_CLEAN = "T183"
+    COMMIT_UNSIGNED = "T184"
+    COMMIT_SIGNER = "T185"
+    COMMIT_FOREIGN = "T186"
+    SIGNERS_PLACE = "T187"
+    GIT_OBJECT = "T188"
 
 
 def refuse(rule: TrustRule, message: str, *, hint: str = "", file: object = None) -> TrustError:

@@ -247,7 +247,7 @@ def test_a_configuration_that_cannot_be_read_says_so(project, tmp_path) -> None:
 
 
 def test_every_key_has_a_variable_of_its_name(project, user_file) -> None:
-    samples = {str: "x", list: "x", int: "3"}
+    samples = {str: "x", list: "x", int: "3", bool: "true"}
     own = {
         "color": "never",
         "reconcile_every": "5m",
@@ -268,6 +268,20 @@ def test_every_key_has_a_variable_of_its_name(project, user_file) -> None:
     assert config.settings.known_hosts == (project / "x",)
     assert config.settings.identity_files == (project / "x",)
     assert config.settings.mail_login == project / "x"
+    assert config.settings.require_signed_commit
+
+
+def test_signed_commits_are_required_by_the_operator_alone(project, user_file) -> None:
+    user = write(user_file, "require_signed_commit = true\n")
+    assert load(Flags(config=user), {}, project).settings.require_signed_commit
+    off = {"ROLLOUT_REQUIRE_SIGNED_COMMIT": "false"}
+    assert not load(Flags(config=user), off, project).settings.require_signed_commit
+    with pytest.raises(OrchestratorError, match="must be true or false"):
+        load(Flags(config=user), {"ROLLOUT_REQUIRE_SIGNED_COMMIT": "yes"}, project)
+
+    write(project / "rollout.toml", "require_signed_commit = false\n")
+    with pytest.raises(OrchestratorError, match="may not be set in the project's file"):
+        load(Flags(config=user), {}, project)
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,17 @@ def test_rollout_that_takes_nobody_goes_on_without(grown: Session, capsys) -> No
     assert devices(grown) == 2
 
 
+def test_who_joined_by_files_that_are_not_committed_is_left_out(grown: Session, capsys) -> None:
+    grown = replace(grown, settings=replace(grown.settings, require_signed_commit=True))
+
+    take_in(grown, prepared(grown), yes=True)
+
+    said = capsys.readouterr().err
+    assert "they are left out: `" in said
+    assert "site.yml` lies in no git repository" in said
+    assert devices(grown) == 2
+
+
 def test_nothing_is_said_where_nobody_joined(grown: Session, capsys) -> None:
     (grown.settings.root / "hosts.yml").write_text(fleet(2))
 

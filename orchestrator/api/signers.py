@@ -1,0 +1,49 @@
+"""Whose SSH signatures count, from the files that the operator's configuration names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.api.values import Settings
+from orchestrator.errors import TrustError
+
+if TYPE_CHECKING:
+    from orchestrator.trust.allowed import AllowedSigner
+    from orchestrator.trust.revoked import Revoked
+
+FILE_BYTES_MAX = 16 * 1024 * 1024
+
+
+def signers(settings: Settings) -> tuple[tuple[AllowedSigner, ...], Revoked]:
+    """Who may sign, and which keys do not count any more.
+
+    Raises:
+        TrustError: no file is named, or one cannot be used in full.
+    """
+    from orchestrator.trust.allowed import read_allowed_signers
+    from orchestrator.trust.revoked import Revoked, read_revoked
+
+    allowed_file, revoked_file = settings.allowed_signers, settings.revoked_signers
+    if allowed_file is None:
+        message = "the configuration names no file of allowed signers"
+        hint = 'name it in your own configuration: `allowed_signers = "/etc/rollout/signers"`'
+        raise TrustError(message, hint=hint, code="T133")
+    revoked = Revoked()
+    if revoked_file is not None:
+        revoked = read_revoked(bytes_of(revoked_file), str(revoked_file))
+    return read_allowed_signers(bytes_of(allowed_file), str(allowed_file)), revoked
+
+
+def bytes_of(path: Path) -> bytes:
+    """The bytes of a file of signers, or of what one of them signed.
+
+    Raises:
+        TrustError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        message = f"cannot read `{path}`: {error.strerror}"
+        raise TrustError(message, code="T133") from error
