@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.api.people import roles_of
+from orchestrator.api.roles import Role, has_role, without_role
 from orchestrator.api.signers import bytes_of, signers
 from orchestrator.api.stored import digest_of_stored, load_stored, plan_of, restored
 from orchestrator.api.stores import no_rollouts, open_state, rollout_id_of, state_exists
@@ -60,6 +61,8 @@ def vouch(settings: Settings, request: OperatorAsked, *, now: float) -> Operator
         signer, key = _signer(
             settings, request.statement, request.signature, namespace_of(fleet), now
         )
+        if not has_role(settings, signer, Role.APPROVER):
+            raise without_role(signer, Role.APPROVER)
         roles = roles_of(settings, signer)
     except OrchestratorError as error:
         return replace(request, problem=error.message)

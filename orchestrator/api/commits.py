@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from orchestrator.api.project import load_inventory
+from orchestrator.api.roles import Role, has_role, without_role
 from orchestrator.api.signers import signers
 from orchestrator.api.values import Prepared, Settings, Source
 from orchestrator.errors import TrustError
@@ -144,6 +145,10 @@ def _signed(settings: Settings, commit: Commit) -> PlannedCommit:
 
     allowed, revoked = signers(settings)
     signer = signer_of_commit(commit, allowed=allowed, revoked=revoked, now=time.time())
+    if not has_role(settings, signer.principal, Role.AUTHOR):
+        error = without_role(signer.principal, Role.AUTHOR)
+        message = f"commit `{_short(commit)}`: {error.message}"
+        raise TrustError(message, hint=error.hint, code=error.code)
     return PlannedCommit(commit.name, signer.principal, signer.fingerprint)
 
 

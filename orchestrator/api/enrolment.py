@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.connections import OnAnswer, each, open_transport, ssh_settings
 from orchestrator.api.project import load_inventory, read_file
+from orchestrator.api.roles import Role, require_role
 from orchestrator.api.values import DeviceAnswer, EnrollRequest, ReleaseRequest, Settings
 from orchestrator.device.model import HELPER_USER
 from orchestrator.device.reason import Reason
@@ -35,6 +36,8 @@ async def device_enroll(
         PlanError: inventory, pattern or a file are wrong; no device was contacted.
         TrustError: a key cannot be used, or the root is not signed by its own keys.
     """
+    if not request.look_only:
+        require_role(settings, Role.OPERATOR)
     keys = _signing_keys(request)
     root = _placed_root(request.trust_root or settings.trust_root)
     if not keys and root is None:
@@ -71,6 +74,8 @@ async def device_release(
     Raises:
         PlanError: inventory or pattern are wrong.
     """
+    if not request.look_only:
+        require_role(settings, Role.OPERATOR)
     devices = load_inventory(settings, request.source).select(
         request.pattern, limit=request.source.limit
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from orchestrator.api.moments import MOMENT_HINT, moment
 from orchestrator.api.owners import person
+from orchestrator.api.roles import Role, require_role
 from orchestrator.api.stores import open_state, state_exists
 from orchestrator.api.values import Settings
 from orchestrator.errors import PlanError
@@ -40,8 +41,10 @@ async def unfreeze(settings: Settings, *, reason: str = "") -> FleetFreeze | Non
         reason: why, for the journals of the rollouts that go on.
 
     Raises:
+        PlanError: who asks is no operator.
         StoreError: the store failed.
     """
+    require_role(settings, Role.OPERATOR)
     found = await frozen(settings)
     if found is not None:
         async with open_state(settings) as store:

@@ -20,6 +20,7 @@ from orchestrator.api.memory import settled_memory
 from orchestrator.api.owners import person, this_process
 from orchestrator.api.plan_artifacts import artifact_path
 from orchestrator.api.plan_tickets import ticket_frames
+from orchestrator.api.roles import Role, require_role
 from orchestrator.api.saved import refuse_repeated, refuse_stale
 from orchestrator.api.stored import (
     JOURNAL_PAGE,
@@ -87,12 +88,14 @@ async def apply(
         stay: for which waits it stays.
 
     Raises:
+        PlanError: who asks is no operator.
         StalePlanError: a saved plan no longer fits, and nothing is under way to continue.
         TrustError: no signed commit holds the plan, and the configuration requires one.
         ClaimedError: another rollout goes first on its devices, and the plan says `fail`.
         LeaseError: another engine drives the rollout.
         StoreError: the store failed.
     """
+    require_role(settings, Role.OPERATOR)
     if prepared.continues is not None:
         return await run(settings, prepared.continues, observer=observer, drain=drain, stay=stay)
     if prepared.saved:

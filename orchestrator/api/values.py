@@ -35,7 +35,8 @@ class Settings:
     monitoring systems lie (`ORIGIN=file:PATH`, `ORIGIN=env:NAME`);
     `connections_max` bounds SSH handshakes under way at once; `reconcile_every_s` is how far apart
     passes of `reconcile` are, None where nobody said; `people` may approve, each
-    `NAME=ROLE,ROLE`. `trust_root` is the fleet's, for devices that are enrolled. With
+    `NAME=ROLE,ROLE`; `roles` say who may do what, each `ROLE=NAME,NAME`. `trust_root` is the
+    fleet's, for devices that are enrolled. With
     `allowed_signers` (OpenSSH's file) approvals of the `fleet` count by their
     signature alone, except those of keys in `revoked_signers`. With
     `require_signed_commit` rollouts start only from a commit that one of them signed.
@@ -56,6 +57,7 @@ class Settings:
     connections_max: int = 100
     reconcile_every_s: float | None = None
     people: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
     fleet: str = ""
     trust_root: Path | None = None
     allowed_signers: Path | None = None

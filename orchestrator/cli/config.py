@@ -40,6 +40,7 @@ KINDS: Mapping[str, type] = {
     "connections_max": int,
     "reconcile_every": str,
     "people": list,
+    "roles": list,
     "fleet": str,
     "trust_root": str,
     "allowed_signers": str,
@@ -53,7 +54,7 @@ KINDS: Mapping[str, type] = {
 POWER_KEYS = frozenset({
     "allow_commands", "allow_gate_kinds", "allowed_signers", "fleet", "gate_tokens", "hook_secrets",
     "mail_from", "mail_login", "mail_server", "people", "require_signed_commit",
-    "revoked_signers", "trust_root", "trusted_keys",
+    "revoked_signers", "roles", "trust_root", "trusted_keys",
 })  # fmt: skip
 _FILE_KEYS = frozenset({
     "state", "mail_login", "allowed_signers", "revoked_signers", "trust_root",
@@ -71,6 +72,10 @@ _FORMS = {  # of texts, and of each text of a list
     "people": (
         re.compile(r"[^=,\s]+=[^=,\s]+(,[^=,\s]+)*"),
         "are `NAME=ROLE,ROLE`, such as `ann=ops,safety`",
+    ),
+    "roles": (
+        re.compile(r"(author|approver|releaser|operator|auditor)=[^=,\s]+(,[^=,\s]+)*"),
+        "has author, approver, releaser, operator and auditor, each a list of names",
     ),
     "fleet": (
         re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,62}"),
@@ -196,8 +201,16 @@ def _from_file(path: Path, *, is_project: bool) -> dict[str, Value]:
             raise _unknown(key, where)
         if is_project and (key in POWER_KEYS or _has_password(key, raw)):
             raise _power(key, where)
-        found[key] = _checked(key, raw, where, path.parent)
+        value = _role_lines(raw) if key == "roles" else raw
+        found[key] = _checked(key, value, where, path.parent)
     return found
+
+
+def _role_lines(table: object) -> object:
+    """The table `[roles]` as the variable writes it: `ROLE=NAME,NAME`."""
+    if not isinstance(table, dict) or not all(isinstance(one, list) for one in table.values()):
+        return table
+    return [f"{role}={','.join(map(str, names))}" for role, names in table.items()]
 
 
 def _read(path: Path) -> str:
@@ -310,6 +323,7 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
         known_hosts=paths("known_hosts"),
         identity_files=paths("identity_files"),
         people=texts("people"),
+        roles=texts("roles"),
         hook_secrets=texts("hook_secrets"),
         mail_server=str(values.get("mail_server", "")),
         mail_from=str(values.get("mail_from", "")),

@@ -213,3 +213,12 @@ async def test_without_a_fleet_nothing_can_be_signed(settings, rollout) -> None:
         await api.approval_statement(dataclasses.replace(settings, fleet=""), None, None)
 
     assert refused.value.code == "S213"
+
+
+async def test_signer_needs_the_role_of_an_approver(settings, keys, rollout) -> None:
+    some = dataclasses.replace(settings, roles=("approver=bob@corp",))
+
+    with pytest.raises(PlanError, match="`ann@corp` has not the role `approver`"):
+        await approve(some, keys, "ann")
+
+    assert (await approve(some, keys, "bob")).answer == "done"

@@ -253,6 +253,7 @@ def test_every_key_has_a_variable_of_its_name(project, user_file) -> None:
         "reconcile_every": "5m",
         "gate_tokens": "https://prom=env:PROM",
         "people": "ann=ops",
+        "roles": "operator=ann",
         "hook_secrets": "https://chat=env:CHAT",
         "mail_server": "smtps://mail:465",
         "mail_from": "rollout@example.org",
@@ -269,6 +270,31 @@ def test_every_key_has_a_variable_of_its_name(project, user_file) -> None:
     assert config.settings.identity_files == (project / "x",)
     assert config.settings.mail_login == project / "x"
     assert config.settings.require_signed_commit
+
+
+def test_roles_are_a_table_of_the_operator_alone(project, user_file) -> None:
+    user = write(user_file, '[roles]\noperator = ["ann", "bob"]\napprover = ["cat@corp"]\n')
+
+    found = load(Flags(config=user), {}, project).settings.roles
+    from_env = load(Flags(), {"ROLLOUT_ROLES": "operator=ann,bob:author=cat"}, project)
+
+    assert found == ("operator=ann,bob", "approver=cat@corp")
+    assert from_env.settings.roles == ("operator=ann,bob", "author=cat")
+    write(project / "rollout.toml", '[roles]\noperator = ["mallory"]\n')
+    with pytest.raises(OrchestratorError, match="may not be set in the project's file"):
+        load(Flags(), {}, project)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'roles = "operator"', "[roles]\noperator = 1", '[roles]\nowner = ["ann"]',
+        "[roles]\noperator = []", '[roles]\noperator = ["ann,bob=1"]', "[roles.operator]\na = 1",
+    ],
+)  # fmt: skip
+def test_roles_of_another_form_are_errors(project, user_file, text) -> None:
+    with pytest.raises(OrchestratorError, match="`roles`"):
+        load(Flags(config=write(user_file, text + "\n")), {}, project)
 
 
 def test_signed_commits_are_required_by_the_operator_alone(project, user_file) -> None:

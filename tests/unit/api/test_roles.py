@@ -1,0 +1,124 @@
+"""Roles: what is refused without one, and what never needs one."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator import api
+from orchestrator.api import asking, roles
+from orchestrator.api.stores import open_state
+from orchestrator.api.values import Nobody
+from orchestrator.errors import ExitCode, OrchestratorError
+from orchestrator.rollout.events import Ask
+from orchestrator.rollout.machine import Rollout
+from tests.unit.api.test_commits import PLAN, Place
+
+SOURCE = api.Source()
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch) -> Place:
+    """Ann sits at the keyboard; bob is the operator, and nobody is an approver."""
+    monkeypatch.setattr(roles, "person", lambda: "ann@desk")
+    monkeypatch.setattr(asking, "person", lambda: "ann@desk")
+    found = Place(tmp_path)
+    found.settings = dataclasses.replace(
+        found.settings, roles=("operator=bob",), people=("ann=ops",),
+        require_signed_commit=False, allowed_signers=None,
+    )  # fmt: skip
+    return found
+
+
+async def stored(place: Place, more: str = "") -> None:
+    (place.root / "site.yml").write_text(PLAN + more)
+    prepared = await place.prepare()
+    first = Rollout.start(
+        prepared.resolved, "r-1", at=time.time(), author="zoe@desk", digest=prepared.digest
+    ).collect()
+    async with open_state(place.settings) as store:
+        await store.start("r-1", prepared.plan_json, first)
+
+
+async def refused(work: object) -> None:
+    with pytest.raises(OrchestratorError, match="`ann` has not the role `") as caught:
+        await work  # type: ignore[misc]  # coroutines of several kinds
+    assert caught.value.code == "S220"
+    assert caught.value.exit_code is ExitCode.REFUSED
+
+
+async def test_what_starts_brings_on_or_lets_go_needs_the_operator(place: Place) -> None:
+    await refused(place.apply())
+    await stored(place)
+    for ask in (Ask.RESUME, Ask.PROMOTE, Ask.RETRY):
+        await refused(api.ask(place.settings, api.AskRequest("r-1", ask)))
+    await refused(api.join(place.settings, "r-1", {}))
+    await refused(api.unfreeze(place.settings))
+    await refused(api.device_unhold(place.settings, ["web1"], reason="mended"))
+
+    def silent(_answer: api.DeviceAnswer) -> None: ...
+
+    await refused(api.device_adopt(place.settings, "all", SOURCE, silent, "main"))
+    enrol = api.EnrollRequest("all", SOURCE, ())
+    await refused(api.device_enroll(place.settings, enrol, silent))
+    await refused(api.device_release(place.settings, api.ReleaseRequest("all", SOURCE), silent))
+
+
+async def test_operator_may(place: Place, monkeypatch) -> None:
+    monkeypatch.setattr(roles, "person", lambda: "bob@desk")
+
+    assert (await place.apply()).exit_code is ExitCode.WAITING
+    assert (await api.ask(place.settings, api.AskRequest(None, Ask.RESUME))).answer == "already"
+
+
+async def test_stopping_freezing_and_going_back_need_no_role(place: Place) -> None:
+    await stored(place)
+    await api.freeze(place.settings, reason="storm", until=None)
+    assert await api.frozen(place.settings) is not None
+
+    assert (await api.ask(place.settings, api.AskRequest("r-1", Ask.PAUSE))).answer == "done"
+    halted = await api.ask(place.settings, api.AskRequest("r-1", Ask.HALT))
+    assert halted.answer == "done"
+    await api.ask(place.settings, api.AskRequest("r-1", Ask.ROLLBACK))
+    ended = await api.run(
+        place.settings, "r-1", observer=Nobody(), drain=asyncio.Event(), asked=Ask.ROLLBACK
+    )
+    assert ended.status.story.state == "rolled_back"
+
+
+async def test_approving_needs_the_approver_and_denying_nobody(place: Place) -> None:
+    await stored(place, "approval: {required: 1}\n")
+
+    await refused(api.ask(place.settings, api.AskRequest("r-1", Ask.APPROVE)))
+    assert (await api.ask(place.settings, api.AskRequest("r-1", Ask.DENY))).answer == "done"
+
+
+async def test_approver_may_approve(place: Place) -> None:
+    await stored(place, "approval: {required: 1}\n")
+    approver = dataclasses.replace(place.settings, roles=("approver=ann",))
+
+    assert (await api.ask(approver, api.AskRequest("r-1", Ask.APPROVE))).answer == "done"
+
+
+async def test_commit_is_signed_by_an_author(place: Place) -> None:
+    place.commit()
+    signed = dataclasses.replace(
+        place.settings, require_signed_commit=True, allowed_signers=place.allowed
+    )
+    place.settings = signed
+    uncommitted = (await place.prepare()).uncommitted
+    assert uncommitted is not None
+    assert uncommitted.code == "S220"
+    place.settings = dataclasses.replace(signed, roles=("author=ann@corp",))
+    assert (await place.prepare()).uncommitted is None
+
+
+def test_without_roles_everybody_may_all(place: Place) -> None:
+    open_to_all = dataclasses.replace(place.settings, roles=())
+
+    assert all(roles.has_role(open_to_all, "eve", role) for role in roles.Role)
+    assert not roles.has_role(place.settings, "", roles.Role.APPROVER)
