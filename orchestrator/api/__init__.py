@@ -31,6 +31,7 @@ from orchestrator.api.joining import grown
 from orchestrator.api.plans import prepare
 from orchestrator.api.project import hosts, init, inventory_list, validate
 from orchestrator.api.reconciling import reconcile
+from orchestrator.api.roles import Role, require_role
 from orchestrator.api.rollouts import apply, journal, rollouts, run, status, why
 from orchestrator.api.roots import (
     root_add,
@@ -101,6 +102,7 @@ __all__ = [
     "Prepared",
     "Reconciled",
     "ReleaseRequest",
+    "Role",
     "RootRequest",
     "Run",
     "Settings",
@@ -156,6 +158,7 @@ __all__ = [
     "release_inspect",
     "release_sign",
     "release_verify",
+    "require_role",
     "rollouts",
     "root_add",
     "root_init",

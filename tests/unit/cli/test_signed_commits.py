@@ -102,3 +102,15 @@ def test_status_names_commit_and_signer(repository, capsys) -> None:
     assert f"from commit {name[:12]}, signed by ann@corp" in out
     assert json.loads(document)["commit"]["id"] == name
     jsonschema.validate(json.loads(document), json.loads((SCHEMAS / "status.v1.json").read_text()))
+
+
+def test_apply_of_somebody_who_is_no_operator_asks_nobody(repository, capsys, monkeypatch) -> None:
+    repository.commit()
+    monkeypatch.setenv("ROLLOUT_ROLES", "operator=somebody-else")
+
+    code, out, err = run(capsys, "apply site.yml")
+
+    assert code == ExitCode.REFUSED
+    assert out == ""
+    assert "has not the role `operator`, which this needs" in err
+    assert "S220" in err
