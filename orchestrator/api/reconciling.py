@@ -1,8 +1,9 @@
 """Advancing every rollout that waits for time or approvals, without staying for it: cron and CI.
 
 Laws:
-1. A rollout that waits for a person (paused, halted) is left alone, and says nothing here: who
-   has to decide was told when it stopped.
+1. A rollout that waits for a person is driven too: devices in flight come to their end, and while
+   it is paused its background gates are asked (R9). It says nothing here while it still waits for them
+   afterwards: who has to decide was told when it stopped.
 2. A rollout that another engine drives is no error, and nothing is done to it.
 3. Trouble with one rollout keeps none of the others from going on.
 4. Hooks are told what is still due, of rollouts that are over as well.
@@ -61,14 +62,14 @@ async def reconcile(
 async def _advance(
     settings: Settings, store: SqlStore, rollout_id: str, drain: asyncio.Event
 ) -> Reconciled | None:
-    """One rollout; None where only a person can bring it on."""
+    """One rollout; None where a person still has to decide as before."""
     name = state = ""
     try:
         found = await status_of(store, rollout_id)
         name, state = found.resolved.name, found.story.state.value
         if found.engine:
             return _elsewhere(found, found.engine)
-        if _waits_for_a_person(found):
+        if found.story.state is RolloutState.HALTED and not found.story.at_work:
             return None
         finished = await drive(
             settings, rollout_id, observer=Nobody(), drain=drain, stay=Stay.NOTHING
@@ -78,6 +79,8 @@ async def _advance(
     except OrchestratorError as error:
         return Reconciled(rollout_id, name, state, (), error.exit_code, error=error.message)
     story = finished.status.story
+    if _waits_for_a_person(found) and _waits_for_a_person(finished.status, found.story.state):
+        return None
     return Reconciled(rollout_id, name, story.state.value, story.waits_for, finished.exit_code)
 
 
@@ -87,8 +90,11 @@ def _elsewhere(found: Status, engine: str) -> Reconciled:
     return Reconciled(found.rollout_id, name, state, waits_for, ExitCode.DONE, engine=engine)
 
 
-def _waits_for_a_person(found: Status) -> bool:
+def _waits_for_a_person(found: Status, state: RolloutState | None = None) -> bool:
+    """Whether only a person can bring it on; with `state`, also whether it is still in that one."""
     story = found.story
+    if state not in (None, story.state):
+        return False
     if story.state is RolloutState.PAUSED:
         return not PASSING.issuperset(stop.cause.value for stop in story.stops)
     return story.state is RolloutState.HALTED

@@ -52,7 +52,7 @@ def reconcile(
     """Advance every rollout that waits for time or approvals.
 
     One line for each. The exit code is the worst of theirs; a rollout that another engine drives
-    counts as done, one that is paused or halted waits for a person and is left alone. Without
+    counts as done, one that stays paused or halted until a person decides is not named. Without
     `--once` it goes on until Ctrl-C.
     """
     session = start(common)

@@ -261,6 +261,11 @@ class Rollout:
         return led.state is RolloutState.HALTED or self._waits
 
     @property
+    def is_put_down(self) -> bool:
+        """Paused, by whomever, and nothing is at work any more."""
+        return self._led.state is RolloutState.PAUSED and self.is_quiet
+
+    @property
     def is_measuring(self) -> bool:
         """A background gate is about to speak; once it is halted nobody waits for that."""
         led = self._led

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -53,6 +54,38 @@ def test_rollout_goes_through_its_approvals_in_ticks(project: Project) -> None:
     assert ": succeeded\n" in done
     assert project.run("reconcile", "--once").stdout == ""
     assert {one["artifact"] for one in project.facts().values()} == {"app-1.0"}
+
+
+def test_devices_of_a_paused_rollout_come_to_their_end_without_its_engine(
+    project: Project,
+) -> None:
+    project.directory_release("1.0.1")
+    gate = "{name: settled, check: app, success_when: result.exit == 0, initial_delay: 4s}"
+    plan = project.plan("app-1.0.1", waves="[rest]", more=f"max_failures: 1\ngates: [{gate}]\n")
+    command = project.command("apply", plan, "-i", project.inventory, "--yes")
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(
+        command, cwd=project.root, env=project.environment(), stdout=quiet, stderr=quiet
+    ) as engine:
+        while "to: verifying" not in (told := _states(project)):
+            assert engine.poll() is None, told
+        project.run("pause", "--reason", "lunch")
+        engine.kill()
+
+    left = status(project)
+    brought = project.run("reconcile", "--once").stdout
+    again = project.run("reconcile", "--once").stdout
+
+    assert (left["state"], brought, again) == ("paused", "", "")
+    assert _states(project).count("to: succeeded") == 2
+    assert "app-1.0.1" in {one["artifact"] for one in project.facts().values()}
+    project.run("abort", code=ExitCode.HALTED)
+
+
+def _states(project: Project) -> list[str]:
+    told = project.run("events", "--format", "jsonl", code=None).stdout
+    found = [json.loads(line) for line in told.splitlines()]
+    return [f"to: {one['data']['to']}" for one in found if one["type"] == "device_state"]
 
 
 def test_rollback_by_pattern_takes_back_what_it_matches(project: Project) -> None:

@@ -103,6 +103,24 @@ def test_each_tick_samples_background_gates_once_while_all_else_waits():
     assert list(ends[1].rollout.ledger.causes) == ["gate"]
 
 
+def test_each_tick_asks_the_background_gates_of_a_paused_rollout():
+    async def work():
+        world = make_world(wave=Approval(1), gates=(WATCHED,))
+        await engine(world).run()
+        world.store.ask(ROLLOUT_ID, OperatorAsked(EPOCH_S, Ask.PAUSE, "bob@desk"))
+        paused = await engine(world, leaves_soaks=True).run()
+        sampled, state = world.prober.samples, paused.rollout.state
+        world.prober.answers["http://h/"] = {"value": 2}
+        await world.clock.sleep(3600.0)
+        ended = await engine(world, leaves_soaks=True).run()
+        return paused.exit_code, state, ended, world.prober.samples - sampled
+
+    code, state, ended, samples = run_virtual(work())
+
+    assert (code, state) == (ExitCode.WAITING, RolloutState.PAUSED)
+    assert (ended.exit_code, samples) == (ExitCode.HALTED, 1)
+
+
 @pytest.mark.parametrize(
     ("gates", "expected"), [((), ExitCode.WAITING), ((WATCHED,), ExitCode.DONE)]
 )
