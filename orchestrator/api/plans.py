@@ -22,7 +22,7 @@ from orchestrator.api.stores import open_state, state_exists
 from orchestrator.api.values import PlanRequest, Prepared, Settings, Source
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
-from orchestrator.errors import PlanError, TrustError, Where
+from orchestrator.errors import PlanError, StalePlanError, TrustError, Where
 
 if TYPE_CHECKING:
     from orchestrator.device.model import Device
@@ -162,6 +162,40 @@ async def _saved(settings: Settings, request: PlanRequest, data: bytes) -> Prepa
         return running
     _refuse_commands(settings, resolved)
     return _prepared(settings, resolved, saved=True)
+
+
+async def refuse_moved(settings: Settings, prepared: Prepared) -> None:
+    """Refuses a saved plan whose devices run something else than when it was made.
+
+    Devices that do not answer, then or now, are not known to have moved.
+
+    Raises:
+        StalePlanError: names one of them.
+    """
+    from orchestrator.device.model import Device
+
+    resolved = prepared.resolved
+    known = {
+        name: device
+        for name, device in resolved.devices.items()
+        if device.current_manifest is not None
+    }
+    devices = [Device(name, device.address, device.labels) for name, device in known.items()]
+    kind = resolved.artifact.payload_type
+    found = await survey_devices(settings, devices, resolved.component, kind, _silent)
+    moved = [
+        name
+        for name, answer in found.items()
+        if answer.reason is Reason.OK and answer.manifest != known[name].current_manifest
+    ]
+    if moved:
+        first, runs = moved[0], found[moved[0]].artifact or "nothing of ours"
+        was = known[first].current or "nothing of ours"
+        what = "1 device runs" if len(moved) == 1 else f"{len(moved)} devices run"
+        message = f"{what} something else than when the plan was saved, as `{first}`: "
+        message += f"`{was}` then, `{runs}` now"
+        hint = "look at it again: `rollout preview PLAN --out FILE`"
+        raise StalePlanError(message, hint=hint, code="P317")
 
 
 async def survey_devices(

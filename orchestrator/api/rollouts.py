@@ -20,6 +20,7 @@ from orchestrator.api.memory import settled_memory
 from orchestrator.api.owners import person, this_process
 from orchestrator.api.plan_artifacts import artifact_path
 from orchestrator.api.plan_tickets import ticket_frames
+from orchestrator.api.plans import refuse_moved
 from orchestrator.api.roles import Role, require_role
 from orchestrator.api.saved import refuse_repeated, refuse_stale
 from orchestrator.api.stored import (
@@ -110,6 +111,7 @@ async def apply(
     async with open_state(settings) as store:
         if prepared.saved:
             refuse_repeated(await store.of_digest(prepared.digest))
+            await refuse_moved(settings, prepared)
         # Two applies at the same moment: the store decides, and both drive (or watch) one rollout.
         alone = prepared.resolved.on_conflict is OnConflict.FAIL
         stored_id = await store.start(rollout_id, prepared.plan_json, first, alone=alone)

@@ -107,8 +107,10 @@ def test_device_refuses_what_another_key_signed(project: Project) -> None:
 
 def test_saved_plan_runs_exactly_or_is_refused_as_stale(project: Project) -> None:
     plan = project.directory_release("5.0")
+    other = project.directory_release("5.1")
     before = versions(project)
     project.run("preview", plan, "-i", project.inventory, "--out", "saved.plan")
+    project.run("preview", other, "-i", project.inventory, "--out", "other.plan")
     changed = plan.read_text().replace("50%", "40%")
     plan.write_text(changed)
 
@@ -121,6 +123,8 @@ def test_saved_plan_runs_exactly_or_is_refused_as_stale(project: Project) -> Non
 
     again = project.run("apply", "saved.plan", "--yes", code=9)
     assert "rolled out already" in again.stderr
+    moved = project.run("apply", "other.plan", "--yes", code=9)
+    assert "`app-5.0` now" in " ".join(moved.stderr.split())
     assert set(versions(project).values()) == {"app-5.0"}
 
 
