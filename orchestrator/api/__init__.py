@@ -28,7 +28,7 @@ from orchestrator.api.freezes import freeze, frozen, unfreeze
 from orchestrator.api.holds import device_unhold
 from orchestrator.api.hooks import deliveries
 from orchestrator.api.joining import grown
-from orchestrator.api.plans import prepare
+from orchestrator.api.plans import prepare, unproven
 from orchestrator.api.project import hosts, init, inventory_list, validate
 from orchestrator.api.reconciling import reconcile
 from orchestrator.api.roles import Role, require_role
@@ -173,6 +173,7 @@ __all__ = [
     "state_migrate",
     "status",
     "unfreeze",
+    "unproven",
     "validate",
     "watch",
     "why",

@@ -198,6 +198,32 @@ async def refuse_moved(settings: Settings, prepared: Prepared) -> None:
         raise StalePlanError(message, hint=hint, code="P317")
 
 
+async def unproven(settings: Settings, prepared: Prepared) -> tuple[str, ...]:
+    """Rollouts of this artifact on these devices that are not over: it runs, and is not proven.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    from orchestrator.plan.digest import from_json
+
+    if not state_exists(settings):
+        return ()
+    resolved = prepared.resolved
+    found = []
+    async with open_state(settings) as store:
+        for rollout_id in await store.under_way():
+            stored = await store.load(rollout_id)
+            plan = None if stored is None else from_json(stored.plan_json, file=rollout_id)
+            if (
+                plan is not None
+                and (plan.artifact.sha256, plan.component)
+                == (resolved.artifact.sha256, resolved.component)
+                and not plan.devices.keys().isdisjoint(resolved.devices)
+            ):
+                found.append(rollout_id)
+    return tuple(found)
+
+
 async def survey_devices(
     settings: Settings,
     devices: Sequence[Device],

@@ -57,8 +57,7 @@ def apply(
         if prepared.saved:  # before anybody is asked; `api.apply` looks once more
             api.refuse_stale(session.settings, prepared)
         if not prepared.preview.has_changes:
-            say("nothing to do: every device that can take part runs this artifact already")
-            return ExitCode.DONE
+            return _nothing_to_do(session, prepared)
         api.refuse_uncommitted(session.settings, prepared)
         say_frozen(session)
         if not session.quiet:
@@ -67,6 +66,15 @@ def apply(
     else:
         take_in(session, prepared, yes=yes)
     return watch(session, _work(session, prepared, staying(wait)), events=events)
+
+
+def _nothing_to_do(session: Session, prepared: api.Prepared) -> int:
+    """Says so; what runs is proven only once its rollout is over."""
+    say("nothing to do: every device that can take part runs this artifact already")
+    left = wait_for(api.unproven(session.settings, prepared))
+    for rollout_id in left:
+        say(f"but rollout {rollout_id} of it is not over: `rollout status {rollout_id}`")
+    return ExitCode.WAITING if left else ExitCode.DONE
 
 
 def _work(session: Session, prepared: api.Prepared, stay: api.Stay) -> Work:

@@ -131,7 +131,13 @@ def test_monitoring_that_is_gone_is_never_success(project: Project) -> None:
     assert done.returncode != 0
     state = json.loads(project.run("status", "--format", "json", code=None).stdout)["state"]
     assert state == "paused"
+    runs = {name for name, one in project.facts().items() if one["artifact"] == "app-4.0"}
+    plan.write_text(plan.read_text().replace("127.0.0.1:1/", "127.0.0.1:2/"))
+    again = project.apply(plan, "-l", ",".join(runs), code=7)
+    assert "nothing to do" in again.stderr
+    assert "is not over" in again.stderr
     project.run("abort", code=None)
+    project.apply(plan, "-l", ",".join(runs))
 
 
 def test_command_gate_runs_what_the_operator_allowed(project: Project) -> None:
