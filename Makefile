@@ -11,7 +11,7 @@ SEEDS := 1000
 FRESH_SEEDS := 100
 
 .NOTPARALLEL:
-.PHONY: help demo test fast night bench fix system checks covered rest
+.PHONY: help demo test fast night bench fix system checks covered all
 
 help:
 	@printf '%s\n' \
@@ -25,7 +25,7 @@ help:
 demo: $(VENV)/runtime.stamp
 	@ROLLOUT=$(CURDIR)/$(BIN)/rollout tools/demo.sh
 
-test: system checks covered rest
+test: system checks all
 
 fast: checks
 	$(PYTEST) tests/unit tests/contract
@@ -46,14 +46,13 @@ covered: $(VENV)/dev.stamp
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --fail-under=$(COVERAGE_MIN)
 
-# Three at once on two cores: half of these tests wait for devices, leases and soaks.
-rest: $(VENV)/dev.stamp
-	$(PYTEST) -n 3 --seeds $(SEEDS) --fresh-seeds $(FRESH_SEEDS) \
-	  tests/simulation tests/device tests/integration tests/docs
+# Three at once on two cores: many of these tests wait for devices, leases and soaks.
+all: $(VENV)/dev.stamp
+	$(PYTEST) -n 3 --seeds $(SEEDS) --fresh-seeds $(FRESH_SEEDS) tests
 
 night: SEEDS := 100000
 night: FRESH_SEEDS := 1000
-night: system $(VENV)/dev.stamp
+night: system covered
 	HYPOTHESIS_PROFILE=night $(BIN)/python -m pytest -q -n 2 --timeout 3600 \
 	  --seeds $(SEEDS) --fresh-seeds $(FRESH_SEEDS) tests
 

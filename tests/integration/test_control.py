@@ -60,7 +60,7 @@ def test_devices_of_a_paused_rollout_come_to_their_end_without_its_engine(
     project: Project,
 ) -> None:
     project.directory_release("1.0.1")
-    gate = "{name: settled, check: app, success_when: result.exit == 0, initial_delay: 4s}"
+    gate = "{name: settled, check: app, success_when: result.exit == 0, initial_delay: 15s}"
     plan = project.plan("app-1.0.1", waves="[rest]", more=f"max_failures: 1\ngates: [{gate}]\n")
     command = project.command("apply", plan, "-i", project.inventory, "--yes")
     quiet = subprocess.DEVNULL

@@ -16,7 +16,7 @@ SHARE = 0.03
 # Keys that simulations leave out, and where they are tested instead.
 LEFT_OUT = {
     "vars", "become", "hooks", "release", "email", "events", "reason",  # say nothing of control
-    "priority", "on_conflict",  # two rollouts at once: test_two_rollouts
+    "priority", "on_conflict", "component",  # two rollouts at once: test_two_rollouts
     "by", "seed",  # which device goes first
     "service", "process", "file", "disk", "load",  # what a check of a device does
     "verify", "lost_after", "confirm", "classes", "inconclusive_limit", "plugin", "kind", "options",
