@@ -123,6 +123,7 @@ async def test_page_holds_on_a_real_host_and_power_cut_takes_it_back(tmp_path: P
         assert host.path("/opt/site/index.html").read_text() == "hello 1.0\n"
 
 
+@pytest.mark.night
 @pytest.mark.skipif(shutil.which("doas") is None, reason="doas is not installed")
 async def test_page_holds_where_the_operator_has_doas(tmp_path: Path) -> None:
     async with RealHost(become="doas") as host:

@@ -21,7 +21,7 @@ import pytest
 
 from tests.integration.project import GATES, ROLLOUT, Project
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.night, pytest.mark.timeout(300)]
 
 SECRET = "shared-with-the-receiver"
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/hook.v1.json").read_text())

@@ -12,7 +12,7 @@ import pytest
 
 from tests.integration.project import GATES, Project
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.night, pytest.mark.timeout(300)]
 
 WITHIN_S = 1.0  # a freeze takes effect
 PATIENCE_S = 60.0

@@ -16,7 +16,7 @@ from orchestrator.trust.keys import load_public_key
 from tests.device.tickets import DAY_S, FLEET, Root, Signer, Ticket, signed
 from tests.integration.project import GATES, Project
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.night]
 DEVICES = 3
 
 
