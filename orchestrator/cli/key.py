@@ -11,10 +11,8 @@ import typer
 from orchestrator import api
 from orchestrator.cli.options import Common, Format, FormatOption, command
 from orchestrator.cli.session import start
+from orchestrator.cli.shown import show_result
 from orchestrator.cli.signing import new_passphrase
-from orchestrator.cli.streams import write_result
-from orchestrator.errors import ExitCode
-from orchestrator.render.documents import dump
 from orchestrator.render.shown import key_document, key_text
 
 app = typer.Typer(help="Make and show signing keys.", no_args_is_help=True)
@@ -93,5 +91,4 @@ def _show(key: api.KeyShown, form: Format) -> int:
         public=str(key.public) if key.public else None,
         public_pem=key.public_pem,
     )
-    write_result(dump(document) if form is Format.JSON else key_text(document), None)
-    return ExitCode.DONE
+    return show_result(form, document, key_text(document))

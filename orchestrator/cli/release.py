@@ -11,10 +11,8 @@ import typer
 from orchestrator import api
 from orchestrator.cli.options import Common, Format, FormatOption, command
 from orchestrator.cli.session import Session, start
+from orchestrator.cli.shown import show_result
 from orchestrator.cli.signing import KeyOption, KeysOption, Unlocking, signers
-from orchestrator.cli.streams import say, write_result
-from orchestrator.errors import ExitCode
-from orchestrator.render.documents import dump
 from orchestrator.render.release import TicketFacts, ticket_document, ticket_next, ticket_text
 
 app = typer.Typer(help="Make, sign and verify release tickets.", no_args_is_help=True)
@@ -196,10 +194,5 @@ def inspect(
 
 
 def _show(session: Session, facts: TicketFacts, form: Format) -> int:
-    if form is Format.JSON:
-        write_result(dump(ticket_document(facts)), None)
-    else:
-        write_result(ticket_text(facts, session.out), None)
-        if not session.quiet and (line := ticket_next(facts)):
-            say(line)
-    return ExitCode.DONE
+    then = "" if session.quiet else ticket_next(facts)
+    return show_result(form, ticket_document(facts), ticket_text(facts, session.out), then=then)

@@ -13,10 +13,8 @@ import typer
 from orchestrator import api
 from orchestrator.cli.options import Common, Format, FormatOption, command, key_values
 from orchestrator.cli.session import Session, start
+from orchestrator.cli.shown import show_result
 from orchestrator.cli.signing import KeyOption, KeysOption, Unlocking, signers
-from orchestrator.cli.streams import say, write_result
-from orchestrator.errors import ExitCode
-from orchestrator.render.documents import dump
 from orchestrator.render.release import RootFacts, root_document, root_next, root_text
 
 app = typer.Typer(help="Make, sign and verify trust roots.", no_args_is_help=True)
@@ -250,10 +248,5 @@ def _counts(items: list[str] | None) -> Mapping[str, int]:
 
 
 def _show(session: Session, facts: RootFacts, form: Format) -> int:
-    if form is Format.JSON:
-        write_result(dump(root_document(facts)), None)
-    else:
-        write_result(root_text(facts, session.out), None)
-        if not session.quiet and (line := root_next(facts)):
-            say(line)
-    return ExitCode.DONE
+    then = "" if session.quiet else root_next(facts)
+    return show_result(form, root_document(facts), root_text(facts, session.out), then=then)

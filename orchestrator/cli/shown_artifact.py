@@ -5,8 +5,7 @@ from __future__ import annotations
 from orchestrator import api
 from orchestrator.cli.options import Format
 from orchestrator.cli.session import Session
-from orchestrator.cli.streams import write_result
-from orchestrator.render.documents import dump
+from orchestrator.cli.shown import show_result
 from orchestrator.render.shown import ArtifactFacts, artifact_document, artifact_text
 
 
@@ -27,7 +26,4 @@ def show(session: Session, artifact: api.ArtifactShown, form: Format) -> None:
         provides=artifact.provides,
         files=artifact.files,
     )
-    if form is Format.JSON:
-        write_result(dump(artifact_document(facts)), None)
-    else:
-        write_result(artifact_text(facts, session.out), None)
+    show_result(form, artifact_document(facts), artifact_text(facts, session.out))
