@@ -6,13 +6,13 @@ A device judges each root itself; what is checked here only says earlier what no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.api.connections import OnAnswer, each, open_transport
 from orchestrator.api.frames import frame_of
-from orchestrator.api.project import load_inventory, read_file
+from orchestrator.api.project import load_inventory
+from orchestrator.api.signed_files import RootFile, read_root_file
 from orchestrator.api.stores import open_state
 from orchestrator.api.values import DeviceAnswer, Settings, Source
 from orchestrator.device.protocol import Reply, Request, Verb
@@ -22,13 +22,10 @@ from orchestrator.errors import DeviceError
 
 if TYPE_CHECKING:
     from orchestrator.device.model import Device
-    from orchestrator.device.protocol import Frame
     from orchestrator.engine.ports import Session, Transport
 
 CONNECT_S = 10.0
 REPLY_S = 30.0
-FILE_BYTES_MAX = 1024 * 1024
-_SIGNATURES = ".sig"
 
 
 async def device_root(
@@ -41,7 +38,7 @@ async def device_root(
         TrustError: a file is no root, or its own keys did not sign it.
         StoreError: the state store cannot be opened.
     """
-    ordered = sorted(map(_read, roots), key=lambda root: root.version)
+    ordered = sorted(map(read_root_file, roots), key=lambda file: file.root.version)
     devices = load_inventory(settings, source).select(pattern, limit=source.limit)
     async with open_state(settings) as store:
         owner = {"controller": store.controller_id(), "epoch": str(await store.last_epoch())}
@@ -57,23 +54,8 @@ async def device_root(
         return await each(devices, one, on_answer, parallel_count=settings.connections_max)
 
 
-@dataclass(frozen=True, slots=True)
-class _RootFile:
-    version: int
-    frames: tuple[Frame, ...]
-
-
-def _read(path: Path) -> _RootFile:
-    from orchestrator.trust.judge import check_first_root
-
-    text = read_file(path, FILE_BYTES_MAX)
-    signatures = read_file(path.with_name(path.name + _SIGNATURES), FILE_BYTES_MAX)
-    root = check_first_root(text, signatures)
-    return _RootFile(root.version, tuple(map(frame_of, ROOT_FRAMES, (text, signatures))))
-
-
 async def _take_along(
-    transport: Transport, device: Device, roots: Sequence[_RootFile], request: Request
+    transport: Transport, device: Device, roots: Sequence[RootFile], request: Request
 ) -> DeviceAnswer:
     session = await transport.open(device, deadline_s=CONNECT_S)
     try:
@@ -84,21 +66,22 @@ async def _take_along(
             detail = hello.detail if hello.rc else "it has no trust root: enrol it with one"
             return DeviceAnswer(device.id, False, reason, detail)
         version = found.root_version or 0
-        for root in roots:
-            if root.version > version:
-                reply = await _send(session, request, root)
+        for file in roots:
+            if file.root.version > version:
+                reply = await _send(session, request, file)
                 if reply.rc != 0:
                     return DeviceAnswer(device.id, False, reply.reason, reply.detail)
-                version = root.version
+                version = file.root.version
         return DeviceAnswer(device.id, True, Reason.OK, "", {"root": str(version)})
     finally:
         await session.close()
 
 
-async def _send(session: Session, request: Request, root: _RootFile) -> Reply:
+async def _send(session: Session, request: Request, file: RootFile) -> Reply:
     from orchestrator.engine.ports import Dialogue
 
     async def nothing(_said: Reply) -> str:
         return ""
 
-    return await session.converse(request, Dialogue(root.frames, nothing), deadline_s=REPLY_S)
+    frames = tuple(map(frame_of, ROOT_FRAMES, (file.text, file.signatures)))
+    return await session.converse(request, Dialogue(frames, nothing), deadline_s=REPLY_S)

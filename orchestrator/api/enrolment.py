@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.api.connections import OnAnswer, each, open_transport, ssh_settings
 from orchestrator.api.project import load_inventory, read_file
 from orchestrator.api.roles import Role, require_role
+from orchestrator.api.signed_files import read_root_file
 from orchestrator.api.values import DeviceAnswer, EnrollRequest, ReleaseRequest, Settings
 from orchestrator.device.model import HELPER_USER
 from orchestrator.device.reason import Reason
@@ -188,12 +189,10 @@ def _placed_root(path: Path | None) -> PlacedRoot | None:
     if path is None:
         return None
     from orchestrator.ssh.enroll import PlacedRoot
-    from orchestrator.trust.judge import check_first_root
 
-    text = read_file(path, FILE_BYTES_MAX)
-    signatures = read_file(path.with_name(f"{path.name}.sig"), FILE_BYTES_MAX)
-    root = check_first_root(text, signatures)
-    return PlacedRoot(text, root.fleet, root.version, _needs_ed25519(root))
+    found = read_root_file(path)
+    root = found.root
+    return PlacedRoot(found.text, root.fleet, root.version, _needs_ed25519(root))
 
 
 def _needs_ed25519(root: Root) -> bool:

@@ -12,16 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.api.frames import frame_of
-from orchestrator.api.project import read_file
+from orchestrator.api.signed_files import read_with_signatures
+from orchestrator.api.ticket_drafts import TICKET_SUFFIX
 from orchestrator.errors import StalePlanError
 
 if TYPE_CHECKING:
     from orchestrator.artifact.model import Artifact
     from orchestrator.device.protocol import Frame
     from orchestrator.plan.resolved import PlannedTicket, ResolvedPlan
-
-SUFFIX = ".ticket"
-FILE_BYTES_MAX = 1024 * 1024  # a ticket has 16 KiB; beyond this nothing is read to say so
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +35,10 @@ class TicketFiles:
         return len(self.text) + len(self.signatures)
 
     @property
-    def planned(self) -> PlannedTicket:
-        """The ticket as a resolved plan names it.
-
-        Raises:
-            TrustError: it is no ticket, or the other file holds no signatures.
-        """
-        from orchestrator.plan.resolved import PlannedTicket
-        from orchestrator.trust.signature_file import parse_signatures
-        from orchestrator.trust.ticket import parse_ticket
-
-        ticket = parse_ticket(self.text)
-        parse_signatures(self.signatures)
-        return PlannedTicket(
-            sha256=hashlib.sha256(self.text).hexdigest(),
-            signatures_sha256=hashlib.sha256(self.signatures).hexdigest(),
-            fleet=ticket.fleet,
-            serial=ticket.serial,
-            expires_at=float(ticket.expires_s),
-        )
+    def digests(self) -> tuple[str, str]:
+        """SHA-256 of the two, as a resolved plan names them."""
+        text, signatures = (hashlib.sha256(data) for data in (self.text, self.signatures))
+        return text.hexdigest(), signatures.hexdigest()
 
     @property
     def frames(self) -> tuple[Frame, ...]:
@@ -71,27 +54,35 @@ def ticket_beside(artifact: Path) -> TicketFiles | None:
     Raises:
         PlanError: there is a ticket, and a file of the two cannot be read.
     """
-    path = artifact.with_name(artifact.name.removesuffix(".mender") + SUFFIX)
-    if not path.exists():
-        return None
-    signatures = path.with_name(f"{path.name}.sig")
-    return TicketFiles(read_file(path, FILE_BYTES_MAX), read_file(signatures, FILE_BYTES_MAX))
+    path = artifact.with_name(artifact.name.removesuffix(".mender") + TICKET_SUFFIX)
+    return TicketFiles(*read_with_signatures(path)) if path.exists() else None
 
 
 def planned_ticket(files: TicketFiles | None, artifact: Artifact) -> PlannedTicket | None:
     """The ticket for a plan with this artifact.
 
     Raises:
-        TrustError: it is no ticket, or about another artifact: no device would take it.
+        TrustError: it is no ticket, the other file holds no signatures, or it is about another
+            artifact: no device would take it.
     """
     if files is None:
         return None
+    from orchestrator.plan.resolved import PlannedTicket
     from orchestrator.trust.judge import Delivery, check_delivery
+    from orchestrator.trust.signature_file import parse_signatures
     from orchestrator.trust.ticket import parse_ticket
 
-    planned = files.planned
-    check_delivery(parse_ticket(files.text), Delivery(artifact.manifest_sha256, artifact.name))
-    return planned
+    ticket = parse_ticket(files.text)
+    parse_signatures(files.signatures)
+    check_delivery(ticket, Delivery(artifact.manifest_sha256, artifact.name))
+    text_sha256, signatures_sha256 = files.digests
+    return PlannedTicket(
+        sha256=text_sha256,
+        signatures_sha256=signatures_sha256,
+        fleet=ticket.fleet,
+        serial=ticket.serial,
+        expires_at=float(ticket.expires_s),
+    )
 
 
 def refuse_other_ticket(files: TicketFiles | None, resolved: ResolvedPlan) -> None:
@@ -103,8 +94,7 @@ def refuse_other_ticket(files: TicketFiles | None, resolved: ResolvedPlan) -> No
     wanted = resolved.artifact.ticket
     if wanted is None and files is None:
         return
-    found = () if files is None else (files.text, files.signatures)
-    digests = tuple(hashlib.sha256(data).hexdigest() for data in found)
+    digests = None if files is None else files.digests
     if wanted is None or digests != (wanted.sha256, wanted.signatures_sha256):
         message = f"the ticket of `{resolved.artifact.path}` is not the one of the plan"
         hint = "put the old files back, or preview the plan again"
