@@ -43,6 +43,7 @@ def commit_of(settings: Settings, plan: Path, inventory: Inventory) -> PlannedCo
         TrustError: says which of that is not so.
     """
     from orchestrator.trust.commit import Files
+    from orchestrator.trust.errors import TrustRule, refuse
 
     repository = _repository(settings, plan)
     commit = _commit(repository, _head(repository))
@@ -50,14 +51,14 @@ def commit_of(settings: Settings, plan: Path, inventory: Inventory) -> PlannedCo
     real = plan.resolve()
     if files.entry(_below(repository.root, real)) is None:
         message = f"`{plan}` is not in commit `{_short(commit)}`"
-        raise TrustError(message, hint=_HINT, code="T182")
+        raise refuse(TrustRule.NOT_COMMITTED, message, hint=_HINT)
     wrong = dict(_differing(files, repository.root, _that_matter(settings, plan, inventory)))
     wrong |= dict(_missing(files, repository.root, inventory))
     if wrong:
         shown = ", ".join(f"`{name}` {why}" for name, why in list(wrong.items())[:NAMES_MAX])
         more = f" and {len(wrong) - NAMES_MAX} more" if len(wrong) > NAMES_MAX else ""
         message = f"the files are not those of commit `{_short(commit)}`: {shown}{more}"
-        raise TrustError(message, hint=_HINT, code="T183")
+        raise refuse(TrustRule.NOT_CLEAN, message, hint=_HINT)
     return _signed(settings, commit)
 
 
@@ -67,6 +68,9 @@ def refuse_uncommitted(settings: Settings, prepared: Prepared) -> None:
     Raises:
         TrustError: says what is wrong.
     """
+    from orchestrator.trust.commit import short
+    from orchestrator.trust.errors import TrustRule, refuse
+
     if not settings.require_signed_commit:
         return
     if prepared.uncommitted is not None:
@@ -79,10 +83,10 @@ def refuse_uncommitted(settings: Settings, prepared: Prepared) -> None:
     if resolved.commit is None or resolved.commit.id != found.id:
         was = "no signed commit"
         if resolved.commit is not None:
-            was = f"commit `{resolved.commit.id[:12]}`"
-        message = f"the saved plan was made from {was}, and here is commit `{found.id[:12]}`"
+            was = f"commit `{short(resolved.commit.id)}`"
+        message = f"the saved plan was made from {was}, and here is commit `{short(found.id)}`"
         hint = "look at it again: `rollout preview PLAN --out FILE`"
-        raise TrustError(message, hint=hint, code="T182")
+        raise refuse(TrustRule.NOT_COMMITTED, message, hint=hint)
 
 
 def refuse_unvouched(settings: Settings, plan: ResolvedPlan) -> None:
@@ -94,13 +98,14 @@ def refuse_unvouched(settings: Settings, plan: ResolvedPlan) -> None:
         TrustError: says what is wrong.
     """
     from orchestrator.trust.commit import Files
+    from orchestrator.trust.errors import TrustRule, refuse
 
     if not settings.require_signed_commit:
         return
     if plan.commit is None:
         message = "the rollout was started from no signed commit"
         hint = "abort it, and apply its plan from one"
-        raise TrustError(message, hint=hint, code="T182")
+        raise refuse(TrustRule.NOT_COMMITTED, message, hint=hint)
     path = settings.root / plan.plan_file
     repository = _repository(settings, path)
     commit = _commit(repository, plan.commit.id)
@@ -108,29 +113,34 @@ def refuse_unvouched(settings: Settings, plan: ResolvedPlan) -> None:
     data = b"" if entry is None else repository.read("blob", entry.name)
     if hashlib.sha256(data).hexdigest() != plan.plan_sha256:
         message = f"commit `{_short(commit)}` does not hold the plan of the rollout"
-        raise TrustError(message, hint="abort it, and apply its plan anew", code="T182")
+        raise refuse(TrustRule.NOT_COMMITTED, message, hint="abort it, and apply its plan anew")
     _signed(settings, commit)
 
 
 def _repository(settings: Settings, plan: Path) -> Repository:
+    from orchestrator.trust.errors import TrustRule, refuse
     from orchestrator.trust.git import find_repository
 
     repository = find_repository(plan)
     for file in (settings.allowed_signers, settings.revoked_signers):
         if file is not None and file.resolve().is_relative_to(repository.root):
             message = f"`{file}` lies in the repository of the plan, which would choose its signers"
-            raise TrustError(message, hint="keep it where only operators write", code="T187")
+            raise refuse(
+                TrustRule.SIGNERS_PLACE, message, hint="keep it where only operators write"
+            )
     return repository
 
 
 def _head(repository: Repository) -> str:
+    from orchestrator.trust.errors import TrustRule, refuse
+
     try:
         return repository.head()
     except TrustError as error:
-        if error.code != "T188":
+        if error.code != TrustRule.GIT_OBJECT:
             raise
         message = f"`{repository.root}` has no commit that is checked out"
-        raise TrustError(message, hint=_HINT, code="T182") from error
+        raise refuse(TrustRule.NOT_COMMITTED, message, hint=_HINT) from error
 
 
 def _commit(repository: Repository, name: str) -> Commit:

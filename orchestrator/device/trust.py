@@ -13,8 +13,9 @@ from orchestrator.device.protocol import Reply
 
 TICKET_FRAMES = ("ticket", "ticket.sig")  # before `manifest` in a delivery
 ROOT_FRAMES = ("root", "root.sig")  # the two of the verb `root`
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,62}")
+# as tickets and roots have them
+NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")
+FLEET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def trust_of(reply: Reply) -> DeviceTrust | None:
     fleet = fields.get("fleet", "")
     return DeviceTrust(
         root_version=_number(fields["root"]) or None,
-        fleet=fleet if _NAME.fullmatch(fleet) else None,
+        fleet=fleet if FLEET_NAME.fullmatch(fleet) else None,
         security_floor=_number(fields.get("security-floor", "")),
         serial=_number(fields.get("serial", "")),
         verifiers=frozenset(fields.get("verify", "").split(",")) - {"", "none"},
@@ -48,4 +49,4 @@ def trust_of(reply: Reply) -> DeviceTrust | None:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if _NUMBER.fullmatch(text) else None
+    return int(text) if NUMBER.fullmatch(text) else None

@@ -16,6 +16,7 @@ import base64
 import binascii
 import re
 
+from orchestrator.device.trust import FLEET_NAME, NUMBER
 from orchestrator.errors import TrustError
 from orchestrator.trust.errors import TrustRule, refuse
 
@@ -23,8 +24,6 @@ TEXT_BYTES_MAX = 16 * 1024  # a device holds it in a shell's variable
 LINES_MAX = 512
 _SHOWN_MAX = 40  # characters of a value in a message
 _ALPHABET = re.compile(rb"[ -~\n]*")
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,62}")
 _LONG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -104,7 +103,7 @@ class Lines:
         Raises:
             TrustError: it is none, or out of bounds.
         """
-        if _NUMBER.fullmatch(text) is None:
+        if NUMBER.fullmatch(text) is None:
             message = f"has `{_shorten(text)}`; wanted a number of at most 15 digits"
             raise self.wrong(TrustRule.TEXT_VALUE, message)
         found = int(text)
@@ -119,7 +118,7 @@ class Lines:
         Raises:
             TrustError: it is none.
         """
-        return self._fits(_NAME, text, "a name of 1 to 63 letters, digits and `. _ + -`")
+        return self._fits(FLEET_NAME, text, "a name of 1 to 63 letters, digits and `. _ + -`")
 
     def long_name(self, text: str) -> str:
         """A device type or the name of an artifact.
