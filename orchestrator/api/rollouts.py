@@ -31,6 +31,7 @@ from orchestrator.api.stored import (
     plan_of,
     restored,
     status_of,
+    status_with,
     under_another,
 )
 from orchestrator.api.stores import no_rollouts, open_state, rollout_id_of, state_exists
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from orchestrator.artifact.source import ArtifactSource
     from orchestrator.device.protocol import Frame
     from orchestrator.engine.loop import Ended, Engine, Job
+    from orchestrator.engine.ports import Stored
     from orchestrator.notify.delivery import Teller
     from orchestrator.plan.resolved import ResolvedPlan
     from orchestrator.rollout.machine import Rollout
@@ -195,7 +197,7 @@ async def _run(
         plan = plan_of(stored)
         frames: tuple[Frame, ...] = ()
         if asked not in _WITHOUT_ARTIFACT:
-            if restored(stored, plan).ledger.begun_at is None:
+            if settings.require_signed_commit and not _has_begun(stored, plan):
                 refuse_unvouched(settings, plan)
             source = await asyncio.to_thread(_open_artifact, settings, plan)
             stack.callback(source.close)
@@ -225,7 +227,13 @@ async def _run(
         if asked is Ask.ROLLBACK and ended.rollout.is_terminal and around and around.busy:
             raise under_another(around.busy[0])
         code = ExitCode.INTERRUPTED if ended.stopped else ended.rollout.exit_code_of(asked)
-        return Finished(await status_of(store, rollout_id), code), ended.rollout.orphans
+        status = await status_with(store, ended.rollout, made.digest)
+        return Finished(status, code), ended.rollout.orphans
+
+
+def _has_begun(stored: Stored, plan: ResolvedPlan) -> bool:
+    """Whether an engine began it. Cost: every device's row is read."""
+    return restored(stored, plan).ledger.begun_at is not None
 
 
 async def _drive(engine: Engine, observer: Observer, drain: asyncio.Event) -> Ended:

@@ -26,17 +26,27 @@ async def status_of(store: SqlStore, rollout_id: str) -> Status:
     Raises:
         StoreError: there is no such rollout, or it cannot be read.
     """
+    stored = await load_stored(store, rollout_id)
+    found = restored(stored, plan_of(stored))
+    return await status_with(store, found, digest_of_stored(stored))
+
+
+async def status_with(store: SqlStore, found: Rollout, digest: str) -> Status:
+    """The status of a rollout that is at hand as it is stored; `digest` is its plan's.
+
+    Raises:
+        StoreError: the store failed.
+    """
     from orchestrator.rollout.story import tell
 
-    stored = await load_stored(store, rollout_id)
-    plan = plan_of(stored)
-    found = restored(stored, plan)
+    rollout_id = found.ledger.rollout_id
     engine = await engine_of(store, rollout_id)
     frozen, now = await store.frozen(), time.time()
     if frozen is not None and not frozen.is_on(now):
         frozen = None
-    digest = digest_of_stored(stored)
-    return Status(rollout_id, plan, digest, tell(found), engine, now, found.returnable, frozen)
+    return Status(
+        rollout_id, found.plan, digest, tell(found), engine, now, found.returnable, frozen
+    )
 
 
 async def engine_of(store: SqlStore, rollout_id: str) -> str:
