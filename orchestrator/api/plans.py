@@ -4,41 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator import __version__
 from orchestrator.api.commits import commit_of
-from orchestrator.api.connections import open_transport
 from orchestrator.api.gates import probes_of
 from orchestrator.api.hooks import refuse_hooks
 from orchestrator.api.joining import Inputs, find_elder
 from orchestrator.api.plan_artifacts import planned_artifact
 from orchestrator.api.project import load_inventory, read_file
 from orchestrator.api.saved import choice_digest, inventory_digest
+from orchestrator.api.stored import load_stored, plan_of
 from orchestrator.api.stores import open_state, state_exists
+from orchestrator.api.surveys import OnSurvey, silent, survey_devices, without_foreign
 from orchestrator.api.values import PlanRequest, Prepared, Settings, Source
 from orchestrator.device.model import DeviceId
-from orchestrator.device.reason import Reason
-from orchestrator.errors import PlanError, StalePlanError, TrustError, Where
+from orchestrator.errors import PlanError, TrustError, Where
 
 if TYPE_CHECKING:
     from orchestrator.device.model import Device
     from orchestrator.inventory.model import Inventory
     from orchestrator.plan.resolved import PlannedCommit, ResolvedPlan
-    from orchestrator.plan.survey import Surveyed
-
-SURVEY_CONNECT_S = 10.0
-OnSurvey = Callable[[int, int], None]
-
-
-def _silent(_done: int, _total: int) -> None: ...
 
 
 async def prepare(
-    settings: Settings, request: PlanRequest, on_survey: OnSurvey = _silent
+    settings: Settings, request: PlanRequest, on_survey: OnSurvey = silent
 ) -> Prepared:
     """A plan resolved against inventory, artifact and (unless offline) what devices answer.
 
@@ -104,7 +97,7 @@ async def _written(
         found = await survey_devices(
             settings, new, plan.component, artifact.payload_type, on_survey
         )
-        survey = await _without_foreign(settings, found)
+        survey = await without_foreign(settings, found)
     resolved = resolve_plan(
         plan,
         devices=devices,
@@ -164,93 +157,24 @@ async def _saved(settings: Settings, request: PlanRequest, data: bytes) -> Prepa
     return _prepared(settings, resolved, saved=True)
 
 
-async def refuse_moved(settings: Settings, prepared: Prepared) -> None:
-    """Refuses a saved plan whose devices run something else than when it was made.
-
-    Devices that do not answer, then or now, are not known to have moved.
-
-    Raises:
-        StalePlanError: names one of them.
-    """
-    from orchestrator.device.model import Device
-
-    resolved = prepared.resolved
-    known = {
-        name: device
-        for name, device in resolved.devices.items()
-        if device.current_manifest is not None
-    }
-    devices = [Device(name, device.address, device.labels) for name, device in known.items()]
-    kind = resolved.artifact.payload_type
-    found = await survey_devices(settings, devices, resolved.component, kind, _silent)
-    moved = [
-        name
-        for name, answer in found.items()
-        if answer.reason is Reason.OK and answer.manifest != known[name].current_manifest
-    ]
-    if moved:
-        first, runs = moved[0], found[moved[0]].artifact or "nothing of ours"
-        was = known[first].current or "nothing of ours"
-        what = "1 device runs" if len(moved) == 1 else f"{len(moved)} devices run"
-        message = f"{what} something else than when the plan was saved, as `{first}`: "
-        message += f"`{was}` then, `{runs}` now"
-        hint = "look at it again: `rollout preview PLAN --out FILE`"
-        raise StalePlanError(message, hint=hint, code="P317")
-
-
 async def unproven(settings: Settings, prepared: Prepared) -> tuple[str, ...]:
     """Rollouts of this artifact on these devices that are not over: it runs, and is not proven.
 
     Raises:
-        StoreError: the store failed.
+        StoreError: the store failed, or one of them cannot be read.
     """
-    from orchestrator.plan.digest import from_json
-
     if not state_exists(settings):
         return ()
     resolved = prepared.resolved
+    wanted = (resolved.artifact.sha256, resolved.component)
     found = []
     async with open_state(settings) as store:
         for rollout_id in await store.under_way():
-            stored = await store.load(rollout_id)
-            plan = None if stored is None else from_json(stored.plan_json, file=rollout_id)
-            if (
-                plan is not None
-                and (plan.artifact.sha256, plan.component)
-                == (resolved.artifact.sha256, resolved.component)
-                and not plan.devices.keys().isdisjoint(resolved.devices)
-            ):
+            plan = plan_of(await load_stored(store, rollout_id))
+            shares = not plan.devices.keys().isdisjoint(resolved.devices)
+            if shares and (plan.artifact.sha256, plan.component) == wanted:
                 found.append(rollout_id)
     return tuple(found)
-
-
-async def survey_devices(
-    settings: Settings,
-    devices: Sequence[Device],
-    component: str,
-    payload_type: str,
-    on_survey: OnSurvey,
-) -> Mapping[DeviceId, Surveyed]:
-    """What devices answer, read-only."""
-    from orchestrator.engine.survey import survey
-
-    answered_count = 0
-
-    def answered(_device: DeviceId, _found: Surveyed) -> None:
-        nonlocal answered_count
-        answered_count += 1
-        on_survey(answered_count, len(devices))
-
-    async with open_transport(settings) as transport:
-        return await survey(
-            transport,
-            devices,
-            component=component,
-            payload_type=payload_type,
-            connect_s=SURVEY_CONNECT_S,
-            parallel=settings.connections_max,
-            on_progress=answered,
-        )
 
 
 def _reached(devices: Sequence[Device], become: str | None) -> tuple[Device, ...]:
@@ -261,24 +185,6 @@ def _reached(devices: Sequence[Device], become: str | None) -> tuple[Device, ...
         replace(device, address=replace(device.address, become=device.address.become or become))
         for device in devices
     )
-
-
-async def _without_foreign(
-    settings: Settings, survey: Mapping[DeviceId, Surveyed]
-) -> Mapping[DeviceId, Surveyed]:
-    """The answers; devices that serve another controller would refuse, and say so up front."""
-    ours = ""
-    if state_exists(settings):
-        async with open_state(settings) as store:
-            ours = store.controller_id()
-
-    def judged(answer: Surveyed) -> Surveyed:
-        if answer.controller in ("", ours):
-            return answer
-        detail = f"serves controller `{answer.controller}`; see `rollout device adopt`"
-        return replace(answer, reason=Reason.FENCED, detail=detail)
-
-    return {device: judged(answer) for device, answer in survey.items()}
 
 
 async def _held(settings: Settings, artifact_sha256: str) -> Mapping[DeviceId, str]:

@@ -79,7 +79,8 @@ async def _advance(
     except OrchestratorError as error:
         return Reconciled(rollout_id, name, state, (), error.exit_code, error=error.message)
     story = finished.status.story
-    if _waits_for_a_person(found) and _waits_for_a_person(finished.status, found.story.state):
+    stays = story.state is found.story.state
+    if stays and _waits_for_a_person(found) and _waits_for_a_person(finished.status):
         return None
     return Reconciled(rollout_id, name, story.state.value, story.waits_for, finished.exit_code)
 
@@ -90,11 +91,9 @@ def _elsewhere(found: Status, engine: str) -> Reconciled:
     return Reconciled(found.rollout_id, name, state, waits_for, ExitCode.DONE, engine=engine)
 
 
-def _waits_for_a_person(found: Status, state: RolloutState | None = None) -> bool:
-    """Whether only a person can bring it on; with `state`, also whether it is still in that one."""
+def _waits_for_a_person(found: Status) -> bool:
+    """Whether only a person can bring it on."""
     story = found.story
-    if state not in (None, story.state):
-        return False
     if story.state is RolloutState.PAUSED:
         return not PASSING.issuperset(stop.cause.value for stop in story.stops)
     return story.state is RolloutState.HALTED

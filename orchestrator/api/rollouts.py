@@ -20,7 +20,6 @@ from orchestrator.api.memory import settled_memory
 from orchestrator.api.owners import person, this_process
 from orchestrator.api.plan_artifacts import artifact_path
 from orchestrator.api.plan_tickets import ticket_frames
-from orchestrator.api.plans import refuse_moved
 from orchestrator.api.roles import Role, require_role
 from orchestrator.api.saved import refuse_repeated, refuse_stale
 from orchestrator.api.stored import (
@@ -35,6 +34,7 @@ from orchestrator.api.stored import (
     under_another,
 )
 from orchestrator.api.stores import no_rollouts, open_state, rollout_id_of, state_exists
+from orchestrator.api.surveys import refuse_moved
 from orchestrator.api.values import (
     Finished,
     Nobody,
