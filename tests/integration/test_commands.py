@@ -14,6 +14,7 @@ import pytest
 
 from orchestrator.cli.app import invoke
 from orchestrator.errors import ExitCode
+from tests.desk import empty_project, run
 
 pytestmark = pytest.mark.integration
 
@@ -37,15 +38,7 @@ def fleet(tmp_path_factory) -> Iterator[Path]:
     """A project with two good releases, a bad one, and a lab of three devices."""
     root = tmp_path_factory.mktemp("fleet")
     patch = pytest.MonkeyPatch()
-    for name in [*os.environ]:
-        if name.startswith("ROLLOUT_") or name == "CI":
-            patch.delenv(name)
-    patch.setenv("COLUMNS", "100")
-    patch.setenv("NO_COLOR", "1")
-    patch.chdir(root)
-    (root / ".git").mkdir()
-    (root / "user.toml").touch()
-    patch.setenv("ROLLOUT_CONFIG", str(root / "user.toml"))
+    empty_project(root, patch)
     (root / "rollout.toml").write_text('inventory = [".rollout/lab/inventory.yml"]\n')
     assert invoke(["key", "generate", "release.key"]) == 0
     for version, healthy in (("1.0", True), ("1.1", False), ("1.2", True)):
@@ -75,12 +68,6 @@ def applied(fleet: Path) -> dict[str, str]:
     first = {name: json.loads((fleet / f"{name}.jsonl").read_text().splitlines()[0])
              for name in ("good", "bad")}  # fmt: skip
     return {name: line["rollout"] for name, line in first.items()}
-
-
-def run(capsys, words: str) -> tuple[int, str, str]:
-    code = invoke(words.split())
-    shown = capsys.readouterr()
-    return code, shown.out, shown.err
 
 
 def check(name: str, document: object) -> None:

@@ -5,13 +5,6 @@ import pytest
 from orchestrator import api
 from orchestrator.errors import TrustError
 from orchestrator.trust import KeyKind, generate_key, save_public_key
-from tests.unit.api.release_kit import Releases
-
-
-@pytest.fixture
-def kit(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return Releases(tmp_path)
 
 
 def code_of(function, *given, **more):

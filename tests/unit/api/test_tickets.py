@@ -10,13 +10,6 @@ from orchestrator import api
 from orchestrator.artifact import ArtifactError
 from orchestrator.errors import TrustError
 from orchestrator.trust.ticket import parse_ticket
-from tests.unit.api.release_kit import Releases
-
-
-@pytest.fixture
-def kit(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return Releases(tmp_path)
 
 
 def code_of(function, *given, **more):

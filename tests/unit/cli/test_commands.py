@@ -13,6 +13,7 @@ from orchestrator.errors import ExitCode
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.store.schema import SCHEMA
 from orchestrator.store.sql import open_store
+from tests.desk import empty_project, run
 
 PLAN = """\
 schema: 1
@@ -39,15 +40,7 @@ lab:
 
 @pytest.fixture
 def fleet(tmp_path: Path, monkeypatch, capsys) -> Path:
-    for name in list(os.environ):
-        if name.startswith("ROLLOUT_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / ".git").mkdir()
-    (tmp_path / "user.toml").touch()
-    monkeypatch.setenv("ROLLOUT_CONFIG", str(tmp_path / "user.toml"))
+    empty_project(tmp_path, monkeypatch)
     (tmp_path / "hosts.yml").write_text(HOSTS)
     (tmp_path / "app.yml").write_text(PLAN)
     (tmp_path / "tree").mkdir()
@@ -57,12 +50,6 @@ def fleet(tmp_path: Path, monkeypatch, capsys) -> Path:
     assert invoke([*build.split(), "--key", "release.key"]) == 0
     capsys.readouterr()
     return tmp_path
-
-
-def run(capsys, words: str) -> tuple[int, str, str]:
-    code = invoke(words.split())
-    shown = capsys.readouterr()
-    return code, shown.out, shown.err
 
 
 def test_key_show_never_shows_the_private_part(fleet, capsys) -> None:

@@ -2,7 +2,6 @@
 
 import getpass
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,19 +11,12 @@ from orchestrator import api
 from orchestrator.cli import signing
 from orchestrator.cli.app import invoke
 from orchestrator.errors import OrchestratorError, TrustError
+from tests.desk import empty_project, run
 
 
 @pytest.fixture
 def fleet(tmp_path: Path, monkeypatch, capsys) -> Path:
-    for name in list(os.environ):
-        if name.startswith("ROLLOUT_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / ".git").mkdir()
-    (tmp_path / "user.toml").touch()
-    monkeypatch.setenv("ROLLOUT_CONFIG", str(tmp_path / "user.toml"))
+    empty_project(tmp_path, monkeypatch, columns_count=120)
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "run").write_text("#!/bin/sh\n")
     for name in ("root", "release", "build"):
@@ -35,12 +27,6 @@ def fleet(tmp_path: Path, monkeypatch, capsys) -> Path:
     assert invoke([*init.split(), "--build-key", "build.key.pub", "--key", "root.key"]) == 0
     capsys.readouterr()
     return tmp_path
-
-
-def run(capsys, words: str) -> tuple[int, str, str]:
-    code = invoke(words.split())
-    shown = capsys.readouterr()
-    return code, shown.out, shown.err
 
 
 def test_release_goes_from_create_to_verify(fleet, capsys) -> None:

@@ -7,8 +7,8 @@ import jsonschema
 import pytest
 
 from orchestrator import api
-from orchestrator.cli.app import invoke
 from orchestrator.errors import ExitCode
+from tests.desk import run
 from tests.unit.trust.git_repository import GitRepository
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
@@ -45,12 +45,6 @@ def repository(tmp_path: Path, monkeypatch) -> GitRepository:
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.chdir(found.root)
     return found
-
-
-def run(capsys, words: str) -> tuple[int, str, str]:
-    code = invoke(words.split())
-    shown = capsys.readouterr()
-    return code, shown.out, shown.err
 
 
 def test_preview_names_commit_and_signer(repository, capsys) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from orchestrator.rollout.events import Ask
 from orchestrator.store.sql import open_store
 from orchestrator.testing.hand import Hand
 from orchestrator.testing.plans import device_ids, make_plan
+from tests.desk import empty_project
 
 SCHEMA = Path(__file__).parents[3] / "schemas/events.v1.json"
 A, B = device_ids(2)
@@ -28,14 +28,7 @@ A, B = device_ids(2)
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Hand], None]:
     """Stores a rollout that was driven by hand, as the newest of the project."""
-    for name in [name for name in os.environ if name.startswith("ROLLOUT_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / ".git").mkdir()
-    (tmp_path / "user.toml").touch()
-    monkeypatch.setenv("ROLLOUT_CONFIG", str(tmp_path / "user.toml"))
+    empty_project(tmp_path, monkeypatch)
     monkeypatch.setenv("ROLLOUT_STATE", str(tmp_path / "state.db"))
 
     def keep(hand: Hand) -> None:
