@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator.cli.app import invoke
 from orchestrator.errors import ExitCode
-from tests.desk import empty_project, run
+from tests.in_process import empty_project, run
 
 pytestmark = pytest.mark.integration
 

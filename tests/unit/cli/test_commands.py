@@ -13,7 +13,7 @@ from orchestrator.errors import ExitCode
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.store.schema import SCHEMA
 from orchestrator.store.sql import open_store
-from tests.desk import empty_project, run
+from tests.in_process import empty_project, run
 
 PLAN = """\
 schema: 1

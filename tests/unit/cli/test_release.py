@@ -11,7 +11,7 @@ from orchestrator import api
 from orchestrator.cli import signing
 from orchestrator.cli.app import invoke
 from orchestrator.errors import OrchestratorError, TrustError
-from tests.desk import empty_project, run
+from tests.in_process import empty_project, run
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator import api
 from orchestrator.errors import ExitCode
-from tests.desk import run
+from tests.in_process import run
 from tests.unit.trust.git_repository import GitRepository
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"

@@ -19,7 +19,7 @@ from orchestrator.rollout.events import Ask
 from orchestrator.store.sql import open_store
 from orchestrator.testing.hand import Hand
 from orchestrator.testing.plans import device_ids, make_plan
-from tests.desk import empty_project
+from tests.in_process import empty_project
 
 SCHEMA = Path(__file__).parents[3] / "schemas/events.v1.json"
 A, B = device_ids(2)

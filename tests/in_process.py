@@ -1,4 +1,4 @@
-"""An operator's desk for commands that run in this process: an empty project, nothing of this machine."""
+"""Commands that run in this process, in an empty project that has nothing of this machine."""
 
 from __future__ import annotations
 
