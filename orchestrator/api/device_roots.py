@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.api.connections import OnAnswer, each, open_transport
+from orchestrator.api.devices import CONNECT_S, REPLY_S, owner_of
 from orchestrator.api.frames import frame_of
 from orchestrator.api.project import load_inventory
 from orchestrator.api.signed_files import RootFile, read_root_file
@@ -23,9 +24,6 @@ from orchestrator.errors import DeviceError
 if TYPE_CHECKING:
     from orchestrator.device.model import Device
     from orchestrator.engine.ports import Session, Transport
-
-CONNECT_S = 10.0
-REPLY_S = 30.0
 
 
 async def device_root(
@@ -41,7 +39,7 @@ async def device_root(
     ordered = sorted(map(read_root_file, roots), key=lambda file: file.root.version)
     devices = load_inventory(settings, source).select(pattern, limit=source.limit)
     async with open_state(settings) as store:
-        owner = {"controller": store.controller_id(), "epoch": str(await store.last_epoch())}
+        owner = await owner_of(store)
     request = Request(Verb.ROOT, {**owner, "frames": str(len(ROOT_FRAMES))})
     async with open_transport(settings) as transport:
 

@@ -17,6 +17,7 @@ from orchestrator.errors import DeviceError, PlanError
 if TYPE_CHECKING:
     from orchestrator.device.model import Device
     from orchestrator.engine.ports import Transport
+    from orchestrator.store.sql import SqlStore
 
 CONNECT_S = 10.0
 REPLY_S = 30.0
@@ -74,7 +75,7 @@ async def device_adopt(
         raise PlanError(problem[0], hint=problem[1], code="P110")
     require_role(settings, Role.OPERATOR)
     async with open_state(settings) as store:
-        owner = {"controller": store.controller_id(), "epoch": str(await store.last_epoch())}
+        owner = await owner_of(store)
 
     def adopted(device: Device, reply: Reply) -> DeviceAnswer:
         if reply.rc != 0:
@@ -83,6 +84,15 @@ async def device_adopt(
 
     request = Request(Verb.ADOPT, {**owner, "component": component})
     return await _ask_all(settings, pattern, source, on_answer, adopted, request)
+
+
+async def owner_of(store: SqlStore) -> dict[str, str]:
+    """Who changes devices outside of a rollout: our controller, under its newest epoch.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    return {"controller": store.controller_id(), "epoch": str(await store.last_epoch())}
 
 
 def _facts(device: Device, reply: Reply) -> DeviceAnswer:
