@@ -1,6 +1,6 @@
 """What the engine needs of the world, as protocols; adapters implement them, `api` wires them.
 
-`Store` with `Leases`, `Transport` with `Session`, `Clock`, `Prober`, `Notifier` and `Outbox` have a
+`Store` with `Leases` and `Audited`, `Transport` with `Session`, `Clock`, `Prober`, `Notifier` and `Outbox` have a
 real implementation and one in `orchestrator.testing`; each has one contract (`orchestrator.testing.contracts`) that
 all of them pass, in `tests/contract/` and, over real SSH, in `tests/integration/`. `Executor` and
 `Inventory` have one implementation each: the local executor works on simulated and on real
@@ -18,13 +18,14 @@ from orchestrator.device.protocol import Frame, Reply, Request, Step
 from orchestrator.plan.resolved import Hook, Probe, ResolvedPlan
 from orchestrator.rollout.actions import Action
 from orchestrator.rollout.around import Surroundings
+from orchestrator.rollout.audit import Audit, Head, Seal
 from orchestrator.rollout.changes import Changes, Row
 from orchestrator.rollout.events import Event, JournalEntry, OperatorAsked, Value
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.notices import Delivery, Notice
 
 __all__ = [
-    "Changes", "Clock", "Delivery", "Dialogue", "Executor", "History", "Inventory",
+    "Audited", "Changes", "Clock", "Delivery", "Dialogue", "Executor", "History", "Inventory",
     "Lease", "Leases", "Notifier", "Observer", "Outbox", "Prober", "Row", "Sample", "Session",
     "Store", "Stored", "Told", "Transport", "Vouch", "as_asked",
 ]  # fmt: skip
@@ -259,6 +260,18 @@ class Leases(Protocol):
 
     async def release(self, lease: Lease) -> None:
         """Gives the lease back; the epoch stays used."""
+        ...
+
+
+class Audited(Protocol):
+    """Journals that hang on a chain of hashes (`rollout.chain`)."""
+
+    async def head(self, rollout_id: str) -> Head | None:
+        """Where the journal of a rollout ends; None where there is no such rollout."""
+        ...
+
+    async def audit(self, seals: Sequence[Seal]) -> Audit:
+        """Makes all hashes again, and compares them with heads that somebody vouches for."""
         ...
 
 

@@ -16,6 +16,7 @@ from orchestrator.errors import StoreError
 from orchestrator.plan.joiners import joiner_of, joiner_row
 from orchestrator.plan.resolved import COMPONENT_DEFAULT, PRIORITY_DEFAULT
 from orchestrator.rollout import held
+from orchestrator.rollout.chain import Written, link
 from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked, TakeBack
 from orchestrator.store.statements import Cell
 
@@ -122,12 +123,19 @@ def _last_rows(batch: Sequence[Changes]) -> dict[DeviceId, Row]:
     return last
 
 
-def journal_cells(entries: Sequence[JournalEntry]) -> list[tuple[Cell, ...]]:
-    """Rows of the journal."""
-    return [
-        (entry.seq, float(entry.at), entry.type, entry.wave, entry.device, body(entry.data))
-        for entry in entries
-    ]
+def journal_cells(
+    entries: Sequence[JournalEntry], previous: str, epoch: int
+) -> list[tuple[Cell, ...]]:
+    """Rows of the journal; `previous` is the hash that the first of them follows."""
+    rows: list[tuple[Cell, ...]] = []
+    for entry in entries:
+        data = body(entry.data)
+        written = Written(
+            entry.seq, float(entry.at), entry.type, entry.wave, entry.device, data, epoch
+        )
+        previous = link(previous, written)
+        rows.append((*written[:-1], previous))
+    return rows
 
 
 def journal_entry(found: Found[*tuple[object, ...]]) -> JournalEntry:

@@ -2,7 +2,8 @@
 
 Laws:
 1. The migrations make the tables; what stands here describes the newest schema (a test compares).
-2. `journal` is append-only; `devices` and `rollouts` are the snapshot, which is the truth at
+2. `journal` is append-only, and its rows hang on one another (`rollout.chain`): `number` and
+   `origin` of a rollout, `hash` of an entry; `devices` and `rollouts` are the snapshot, which is the truth at
    restart; both change in the same transaction.
 3. Bodies are JSON text in ASCII, so that no byte of a device can break a database's text rules.
 4. Seconds are UTC and come from callers: the store reads no clock. The one exception are leases,
@@ -23,7 +24,7 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA = "0003"  # the revision this code reads and writes; revisions sort as text
+SCHEMA = "0004"  # the revision this code reads and writes; revisions sort as text
 
 # Keys of `meta`
 CONTROLLER_ID = "controller_id"
@@ -66,8 +67,11 @@ rollouts = Table(
     Column("component", Text, nullable=False, server_default="main"),
     Column("priority", Integer, nullable=False, server_default="500"),
     Column("release", Text, nullable=False, server_default=""),
+    Column("number", Integer, nullable=False, server_default="0"),
+    Column("origin", Text, nullable=False, server_default=""),
     Index("ix_rollouts_plan_name", "plan_name", "created_at"),
     Index("ix_rollouts_inputs", "plan_sha256", "inventory_sha256", "artifact_sha256"),
+    Index("ix_rollouts_number", "number", unique=True),
 )
 
 devices = Table(
@@ -91,6 +95,7 @@ journal = Table(
     Column("device", Text, nullable=False),
     Column("data", Text, nullable=False),
     Column("epoch", Integer, nullable=False),
+    Column("hash", Text, nullable=False, server_default=""),
     sqlite_with_rowid=False,
 )
 

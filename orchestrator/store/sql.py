@@ -20,9 +20,10 @@ from orchestrator.device.model import DeviceId
 from orchestrator.engine.ports import Changes, Lease, Row, Stored
 from orchestrator.errors import StoreError
 from orchestrator.rollout.around import FleetFreeze, Neighbour, Running, Surroundings
+from orchestrator.rollout.audit import Audit, Head, Seal
 from orchestrator.rollout.events import JournalEntry, OperatorAsked
 from orchestrator.rollout.held import Held
-from orchestrator.store import beyond, doubt, records, transactions
+from orchestrator.store import audit, beyond, doubt, records, transactions
 from orchestrator.store.connect import Database, database_of
 from orchestrator.store.looks import Looks
 from orchestrator.store.outbox import SqlOutbox
@@ -76,7 +77,7 @@ def _callers(_connection: sqlalchemy.Connection, callers_s: float) -> float:
 
 
 class SqlStore:
-    """Ports `Store` and `Leases` on one database; made by `open_store`."""
+    """Ports `Store`, `Leases` and `Audited` on one database; made by `open_store`."""
 
     def __init__(
         self,
@@ -263,6 +264,24 @@ class SqlStore:
             StoreError: the store failed.
         """
         await self._writer.write(lambda c: transactions.release(c, lease))
+
+    # Port `Audited`
+
+    async def head(self, rollout_id: str) -> Head | None:
+        """Where the journal of a rollout ends; None where there is no such rollout.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return await self._writer.read(lambda c: audit.head(c, rollout_id))
+
+    async def audit(self, seals: Sequence[Seal]) -> Audit:
+        """Makes all hashes again, and compares them with heads that somebody vouches for.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return await self._writer.read(lambda c: audit.audit(c, self._controller_id, seals))
 
     # Queries and requests of the command line
 

@@ -34,16 +34,16 @@ _UPSERT_DEVICES = {
 
 _INSERT_JOURNAL = {
     "sqlite": text("""
-        INSERT INTO journal (rollout_id, epoch, seq, at, type, wave, device, data)
+        INSERT INTO journal (rollout_id, epoch, seq, at, type, wave, device, data, hash)
         SELECT :rollout_id, :epoch, value ->> 0, value ->> 1, value ->> 2, value ->> 3,
-               value ->> 4, value ->> 5
+               value ->> 4, value ->> 5, value ->> 6
         FROM json_each(:rows)
     """),
     "postgresql": text("""
-        INSERT INTO journal (rollout_id, epoch, seq, at, type, wave, device, data)
+        INSERT INTO journal (rollout_id, epoch, seq, at, type, wave, device, data, hash)
         SELECT :rollout_id, :epoch, CAST(value ->> 0 AS integer),
                CAST(value ->> 1 AS double precision), value ->> 2, value ->> 3,
-               value ->> 4, value ->> 5
+               value ->> 4, value ->> 5, value ->> 6
         FROM jsonb_array_elements(CAST(:rows AS jsonb))
     """),
 }
@@ -100,7 +100,7 @@ def insert_journal(
     epoch: int,
     rows: Sequence[Sequence[Cell]],
 ) -> None:
-    """Writes rows of (seq, at, type, wave, device, data)."""
+    """Writes rows of (seq, at, type, wave, device, data, hash)."""
     _execute(connection, _INSERT_JOURNAL, rows, {"rollout_id": rollout_id, "epoch": epoch})
 
 

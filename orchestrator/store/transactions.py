@@ -15,15 +15,17 @@ import json
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from orchestrator.device.model import DeviceId
 from orchestrator.engine.ports import Changes, Lease, Row, Stored
 from orchestrator.errors import LeaseError, StoreError
+from orchestrator.rollout import chain
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.states import TERMINAL_ROLLOUT
 from orchestrator.store import beyond, records
 from orchestrator.store.schema import (
+    CONTROLLER_ID,
     LAST_EPOCH,
     devices,
     journal,
@@ -42,8 +44,16 @@ _SNAPSHOT = (
     .where(rollouts.c.id == bindparam("rollout"))
     .values({name: bindparam(name) for name in ("state", "exit_code", "body")})
 )
-_SNAPSHOT_AND_JOURNAL = _SNAPSHOT.where(rollouts.c.last_seq == bindparam("before")).values(
-    {name: bindparam(name) for name in ("last_seq", "updated_at")}
+_LAST_HASH = (
+    select(journal.c.hash)
+    .where(journal.c.rollout_id == bindparam("rollout"), journal.c.seq == bindparam("before"))
+    .scalar_subquery()
+)
+# It gives the hash that the next entry follows: nobody else writes a journal whose lease is locked.
+_SNAPSHOT_AND_JOURNAL = (
+    _SNAPSHOT.where(rollouts.c.last_seq == bindparam("before"))
+    .values({name: bindparam(name) for name in ("last_seq", "updated_at")})
+    .returning(func.coalesce(_LAST_HASH, rollouts.c.origin))
 )
 
 NO_EPOCH = 0  # of the entries that create a rollout: no engine acts yet
@@ -62,9 +72,14 @@ def create(connection: Connection, rollout_id: str, plan_json: bytes, changes: C
         message = f"rollout `{rollout_id}` exists already"
         raise StoreError(message)
     last_seq = _follow(0, changes.journal, rollout_id)
+    known = records.identity(plan_json)
+    count, previous = last_origin(connection)
+    origin = chain.origin(previous, count + 1, rollout_id, str(known["plan_digest"]))
     columns = {
         "id": rollout_id,
-        **records.identity(plan_json),
+        "number": count + 1,
+        "origin": origin,
+        **known,
         "created_at": changes.journal[0].at if changes.journal else 0.0,
         "updated_at": changes.journal[-1].at if changes.journal else 0.0,
         "last_seq": last_seq,
@@ -73,9 +88,20 @@ def create(connection: Connection, rollout_id: str, plan_json: bytes, changes: C
     }
     connection.execute(insert(rollouts).values(columns))
     upsert_devices(connection, rollout_id, records.device_cells([changes]))
-    insert_journal(connection, rollout_id, NO_EPOCH, records.journal_cells(changes.journal))
+    cells = records.journal_cells(changes.journal, origin, NO_EPOCH)
+    insert_journal(connection, rollout_id, NO_EPOCH, cells)
     if records.has_hooks(plan_json):
         connection.execute(insert(outbox).values(rollout_id=rollout_id, settled_seq=0))
+
+
+def last_origin(connection: Connection) -> tuple[int, str]:
+    """The number of the newest rollout and what the next one follows."""
+    newest = select(rollouts.c.number, rollouts.c.origin).order_by(rollouts.c.number.desc())
+    found = connection.execute(newest.limit(1)).one_or_none()
+    if found is not None:
+        return found.number, found.origin
+    controller_id = connection.scalar(select(meta.c.value).where(meta.c.key == CONTROLLER_ID))
+    return 0, chain.beginning(str(controller_id))
 
 
 def start(
@@ -195,10 +221,12 @@ def commit(connection: Connection, lease: Lease, batch: Sequence[Changes]) -> No
         values |= {"before": before, "updated_at": entries[-1].at}
         values["last_seq"] = _follow(before, entries, lease.rollout_id)
         statement = _SNAPSHOT_AND_JOURNAL
-    if connection.execute(statement, values).rowcount != 1:
+    written = connection.execute(statement, values)
+    previous = written.scalar_one_or_none() if entries else ""
+    if previous is None or (not entries and written.rowcount != 1):
         raise _out_of_step(connection, lease.rollout_id, entries)
     upsert_devices(connection, lease.rollout_id, records.device_cells(batch))
-    cells = records.journal_cells(entries)
+    cells = records.journal_cells(entries, previous, lease.epoch)
     insert_journal(connection, lease.rollout_id, lease.epoch, cells)
     at = entries[-1].at if entries else 0.0
     hold(connection, lease.rollout_id, records.held_cells(batch))

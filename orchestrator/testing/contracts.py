@@ -7,6 +7,7 @@ may use any runner.
 
 from __future__ import annotations
 
+from orchestrator.testing.audit_contract import AuditCase, AuditContract
 from orchestrator.testing.notifier_contract import NotifierCase, NotifierContract
 from orchestrator.testing.outbox_contract import OutboxCase, OutboxContract
 from orchestrator.testing.refusal import refused
@@ -15,6 +16,6 @@ from orchestrator.testing.store_contract import StoreCase, StoreContract
 from orchestrator.testing.transport_contract import TransportCase, TransportContract
 
 __all__ = [
-    "ClockContract", "NotifierCase", "NotifierContract", "OutboxCase", "OutboxContract", "ProberCase", "ProberContract", "StoreCase", "StoreContract",
+    "AuditCase", "AuditContract", "ClockContract", "NotifierCase", "NotifierContract", "OutboxCase", "OutboxContract", "ProberCase", "ProberContract", "StoreCase", "StoreContract",
     "TransportCase", "TransportContract", "refused",
 ]  # fmt: skip

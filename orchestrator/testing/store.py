@@ -6,6 +6,7 @@ Rows pass through JSON on the way in and out, as in a real store: nothing is sha
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 
@@ -13,7 +14,7 @@ from orchestrator.device.model import DeviceId
 from orchestrator.engine.ports import Changes, Lease, Row, Stored
 from orchestrator.errors import ClaimedError, LeaseError, StoreError
 from orchestrator.plan.resolved import COMPONENT_DEFAULT
-from orchestrator.rollout import held
+from orchestrator.rollout import chain, held
 from orchestrator.rollout.around import (
     FleetFreeze,
     Neighbour,
@@ -25,10 +26,14 @@ from orchestrator.rollout.around import (
     row_holds,
     row_waits,
 )
+from orchestrator.rollout.audit import Audit, Auditor, Head, Kept, Seal
+from orchestrator.rollout.chain import Written
 from orchestrator.rollout.events import JournalEntry, OperatorAsked
 from orchestrator.rollout.held import Held
 from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
 from orchestrator.testing.outbox import MemoryOutbox
+
+CONTROLLER = "0" * 16
 
 
 @dataclasses.dataclass(slots=True)
@@ -42,11 +47,14 @@ class _Kept:
     devices: dict[DeviceId, str] = dataclasses.field(default_factory=dict)
     rows: dict[DeviceId, Row] = dataclasses.field(default_factory=dict)
     journal: list[JournalEntry] = dataclasses.field(default_factory=list)
+    epochs: list[int] = dataclasses.field(
+        default_factory=list
+    )  # under which each entry was written
     requests: list[OperatorAsked] = dataclasses.field(default_factory=list)
 
 
 class MemoryStore:
-    """Implements `Store` and `Leases`."""
+    """Implements `Store`, `Leases` and `Audited`."""
 
     def __init__(self) -> None:
         self._rollouts: dict[str, _Kept] = {}
@@ -69,7 +77,7 @@ class MemoryStore:
             raise StoreError(message)
         kept = _Kept(plan_json, json.loads(plan_json))
         self._follow(kept, [changes])
-        self._write(kept, changes)
+        self._write(kept, changes, epoch=0)
         self._rollouts[rollout_id] = kept
         self.outbox.created(rollout_id, plan_json)
 
@@ -102,7 +110,7 @@ class MemoryStore:
                 message = f"rollout `{busy[0].rollout_id}` goes first"
                 raise ClaimedError(message)
         for changes in batch:
-            self._write(kept, changes)
+            self._write(kept, changes, epoch=lease.epoch)
             for other, request in changes.asks:
                 self.ask(other, request)
 
@@ -113,12 +121,13 @@ class MemoryStore:
                 message = f"journal entry {entry.seq} where {number} is next"
                 raise StoreError(message)
 
-    def _write(self, kept: _Kept, changes: Changes) -> None:
+    def _write(self, kept: _Kept, changes: Changes, *, epoch: int) -> None:
         kept.rollout = json.dumps(changes.rollout, allow_nan=False)
         kept.row = json.loads(kept.rollout)
         for device, row in changes.devices.items():
             kept.devices[device], kept.rows[device] = json.dumps(row, allow_nan=False), row
         kept.journal.extend(changes.journal)
+        kept.epochs.extend(epoch for _entry in changes.journal)
 
     async def around(self, rollout_id: str, *, plans: Collection[str], now: float) -> Surroundings:
         """What is around a rollout."""
@@ -261,6 +270,47 @@ class MemoryStore:
     async def last_epoch(self) -> int:
         """The newest epoch that was given out; 0 before the first."""
         return self._epoch
+
+    # --- Audited -----------------------------------------------------------------------------
+
+    async def head(self, rollout_id: str) -> Head | None:
+        """Where the journal of a rollout ends; None where there is no such rollout."""
+        if rollout_id not in self._rollouts:
+            return None
+        origins = self._origins()
+        hashes = [origins[rollout_id], *(one for _written, one in self._chained(rollout_id))]
+        last_origin = list(origins.values())[-1]
+        return Head(rollout_id, len(hashes) - 1, hashes[-1], len(origins), last_origin)
+
+    async def audit(self, seals: Sequence[Seal]) -> Audit:
+        """Compares heads that somebody vouches for with the journals; nothing else can be wrong."""
+        auditor = Auditor(CONTROLLER, seals)
+        for number, (rollout_id, origin) in enumerate(self._origins().items(), 1):
+            kept = self._rollouts[rollout_id]
+            plan = hashlib.sha256(kept.plan_json).hexdigest()
+            row = Kept(rollout_id, number, origin, plan, len(kept.journal))
+            auditor.take(row, self._chained(rollout_id))
+        return auditor.end(0)
+
+    def _origins(self) -> dict[str, str]:
+        """Made when they are asked for: simulations never ask."""
+        origins: dict[str, str] = {}
+        origin = chain.beginning(CONTROLLER)
+        for number, (rollout_id, kept) in enumerate(self._rollouts.items(), 1):
+            plan = hashlib.sha256(kept.plan_json).hexdigest()
+            origin = origins[rollout_id] = chain.origin(origin, number, rollout_id, plan)
+        return origins
+
+    def _chained(self, rollout_id: str) -> list[tuple[Written, str]]:
+        kept, previous = self._rollouts[rollout_id], self._origins()[rollout_id]
+        chained = []
+        for entry, epoch in zip(kept.journal, kept.epochs, strict=True):
+            data = json.dumps(entry.data, separators=(",", ":"))
+            at = float(entry.at)
+            written = Written(entry.seq, at, entry.type, entry.wave, entry.device, data, epoch)
+            previous = chain.link(previous, written)
+            chained.append((written, previous))
+        return chained
 
     # --- for tests ---------------------------------------------------------------------------
 

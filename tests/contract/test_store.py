@@ -5,7 +5,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from orchestrator.store.sql import LeaseClock, open_store
-from orchestrator.testing.contracts import OutboxCase, OutboxContract, StoreCase, StoreContract
+from orchestrator.testing.contracts import (
+    AuditCase,
+    AuditContract,
+    OutboxCase,
+    OutboxContract,
+    StoreCase,
+    StoreContract,
+)
 from orchestrator.testing.store import MemoryStore
 
 
@@ -84,6 +91,39 @@ class TestSqliteOutbox(SqlOutboxCases):
 
 
 class TestPostgresOutbox(SqlOutboxCases):
+    @pytest.fixture(autouse=True)
+    def _database(self, postgres_url):
+        self.url = postgres_url
+
+
+class TestMemoryAudit(AuditContract):
+    @asynccontextmanager
+    async def make(self):
+        store = MemoryStore()
+        yield AuditCase(store, store, store)
+
+
+class SqlAuditCases(AuditContract):
+    """On SQL; a subclass gives `url`."""
+
+    url: str
+
+    @asynccontextmanager
+    async def make(self):
+        store = await open_store(self.url, lease_clock=LeaseClock.CALLER)
+        try:
+            yield AuditCase(store, store, store)
+        finally:
+            await store.close()
+
+
+class TestSqliteAudit(SqlAuditCases):
+    @pytest.fixture(autouse=True)
+    def _database(self, tmp_path):
+        self.url = str(tmp_path / "state.db")
+
+
+class TestPostgresAudit(SqlAuditCases):
     @pytest.fixture(autouse=True)
     def _database(self, postgres_url):
         self.url = postgres_url

@@ -78,6 +78,7 @@ async def test_rollout_of_an_older_version_goes_on(load, schema):
     lease = await store.acquire("r-1", "new", ttl_s=15, now=0)
     await store.commit(lease, [changes(entry(3), devices={"dev-1": {"state": "staged"}})])
     number = await store.ask("r-1", OperatorAsked(2000.0, Ask.RESUME, "bob"))
+    audit = await store.audit(())
 
     assert done.before == schema
     assert (stored.plan_json, stored.last_seq) == (PLAN, 2)
@@ -89,6 +90,7 @@ async def test_rollout_of_an_older_version_goes_on(load, schema):
         ("bob", ""),
     ]
     assert number == 2
+    assert (audit.findings, audit.rollout_count, audit.entry_count) == ((), 1, 3)
     await store.close()
 
 

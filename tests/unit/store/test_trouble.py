@@ -54,7 +54,7 @@ async def test_damaged_page_is_found_when_it_is_read(path):
     await store.create("r-1", PLAN, changes(entry(1), devices=rows))
     await store.close()
     data = bytearray(path.read_bytes())
-    data[4096 * 12 :] = b"\xff" * (len(data) - 4096 * 12)
+    data[4096 * 30 :] = b"\xff" * (len(data) - 4096 * 30)
     path.write_bytes(data)
 
     store = await open_store(str(path))

@@ -1,0 +1,62 @@
+"""Reads the chain: where it ends, and all of it again in one state of the database."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import func, select
+
+from orchestrator.rollout.audit import Audit, Auditor, Head, Kept, Seal
+from orchestrator.rollout.chain import Written
+from orchestrator.store.schema import journal, rollouts
+from orchestrator.store.transactions import Connection, last_origin
+
+_PAGE = 5000  # entries in memory at once
+_ENTRY = (
+    journal.c.seq, journal.c.at, journal.c.type, journal.c.wave, journal.c.device, journal.c.data,
+    journal.c.epoch, journal.c.hash,
+)  # fmt: skip
+
+
+def head(connection: Connection, rollout_id: str) -> Head | None:
+    """Where the journal of a rollout ends; None where there is no such rollout."""
+    here = rollouts.c.id == rollout_id
+    kept = connection.execute(select(rollouts.c.last_seq, rollouts.c.origin).where(here))
+    found = kept.one_or_none()
+    if found is None:
+        return None
+    last = select(journal.c.hash).where(
+        journal.c.rollout_id == rollout_id, journal.c.seq == found.last_seq
+    )
+    count, newest = last_origin(connection)
+    return Head(rollout_id, found.last_seq, connection.scalar(last) or found.origin, count, newest)
+
+
+def audit(connection: Connection, controller_id: str, seals: Sequence[Seal]) -> Audit:
+    """Judges all journals."""
+    auditor = Auditor(controller_id, seals)
+    ids = connection.scalars(select(rollouts.c.id).order_by(rollouts.c.number)).all()
+    for rollout_id in ids:
+        auditor.take(_kept(connection, rollout_id), _entries(connection, rollout_id))
+    strays = select(func.count()).where(journal.c.rollout_id.not_in(select(rollouts.c.id)))
+    return auditor.end(connection.scalar(strays) or 0)
+
+
+def _kept(connection: Connection, rollout_id: str) -> Kept:
+    columns = (rollouts.c.number, rollouts.c.origin, rollouts.c.plan_json, rollouts.c.last_seq)
+    found = connection.execute(select(*columns).where(rollouts.c.id == rollout_id)).one()
+    plan_sha256 = hashlib.sha256(found.plan_json).hexdigest()
+    return Kept(rollout_id, found.number, found.origin, plan_sha256, found.last_seq)
+
+
+def _entries(connection: Connection, rollout_id: str) -> Iterator[tuple[Written, str]]:
+    here = select(*_ENTRY).where(journal.c.rollout_id == rollout_id).order_by(journal.c.seq)
+    query = here.limit(_PAGE)
+    while True:
+        page = connection.execute(query).all()
+        for row in page:
+            yield Written._make(row[:-1]), row.hash
+        if len(page) < _PAGE:
+            return
+        query = here.where(journal.c.seq > page[-1].seq).limit(_PAGE)
