@@ -19,6 +19,7 @@ from orchestrator.api.artifacts import (
     key_show,
 )
 from orchestrator.api.asking import ask, join
+from orchestrator.api.auditing import Audited, audit_checkpoint, audit_verify
 from orchestrator.api.commits import refuse_uncommitted
 from orchestrator.api.device_roots import device_root
 from orchestrator.api.devices import device_adopt, device_check, device_facts
@@ -89,6 +90,7 @@ __all__ = [
     "ArtifactShown",
     "AskRequest",
     "Asked",
+    "Audited",
     "BuildRequest",
     "DeviceAnswer",
     "EnrollRequest",
@@ -127,6 +129,8 @@ __all__ = [
     "artifact_sign",
     "artifact_verify",
     "ask",
+    "audit_checkpoint",
+    "audit_verify",
     "deliveries",
     "device_adopt",
     "device_check",

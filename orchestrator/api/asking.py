@@ -19,6 +19,7 @@ from orchestrator.api.approvals import approvals_are_signed, vouch, vouching
 from orchestrator.api.owners import is_gone, person, this_process
 from orchestrator.api.people import roles_of
 from orchestrator.api.roles import ROLE_OF_ASK, Role, require_role
+from orchestrator.api.sealing import seal
 from orchestrator.api.stored import (
     digest_of_stored,
     engine_of,
@@ -31,7 +32,7 @@ from orchestrator.api.stored import (
 from orchestrator.api.stores import no_rollouts, open_state, rollout_id_of, state_exists
 from orchestrator.api.values import Asked, AskRequest, Settings
 from orchestrator.device.model import DeviceId
-from orchestrator.errors import LeaseError, PlanError
+from orchestrator.errors import LeaseError, OrchestratorError, PlanError
 from orchestrator.plan.joiners import target_set_digest
 from orchestrator.rollout.events import Ask, OperatorAsked
 from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
@@ -175,9 +176,9 @@ async def _carry_out(
             return await _told(store, found, kind, text)
     if event.ask not in _WITHOUT_DEVICES:
         return await _told(store, found, "", "", needs_engine=True)
-    await _answer_here(settings, store, found)
+    unsealed = await _answer_here(settings, store, found)
     kind, text = await _engines_answer(store, found, number) or ("", "")
-    return await _told(store, found, kind, text)
+    return replace(await _told(store, found, kind, text), unsealed=unsealed)
 
 
 async def _engines_answer(store: SqlStore, found: _Found, number: int) -> tuple[str, str] | None:
@@ -201,7 +202,8 @@ async def _engines_answer(store: SqlStore, found: _Found, number: int) -> tuple[
         await asyncio.sleep(LOOK_S)
 
 
-async def _answer_here(settings: Settings, store: SqlStore, found: _Found) -> None:
+async def _answer_here(settings: Settings, store: SqlStore, found: _Found) -> str:
+    """Answers, and signs what it wrote; gives why that could not be signed."""
     from orchestrator.engine.clerk import Desk, answer
     from orchestrator.engine.clock import SystemClock
 
@@ -210,7 +212,12 @@ async def _answer_here(settings: Settings, store: SqlStore, found: _Found) -> No
     try:
         await answer(desk, found.rollout_id, found.plan)
     except LeaseError:
-        return  # an engine came first, and answers
+        return ""  # an engine came first, and answers
+    try:
+        await seal(settings, store, found.rollout_id, controller_id=store.controller_id())
+    except OrchestratorError as error:
+        return error.message
+    return ""
 
 
 async def take_over_from_the_dead(store: SqlStore, rollout_id: str) -> None:

@@ -80,9 +80,17 @@ async def _advance(
         return Reconciled(rollout_id, name, state, (), error.exit_code, error=error.message)
     story = finished.status.story
     stays = story.state is found.story.state
-    if stays and _waits_for_a_person(found) and _waits_for_a_person(finished.status):
+    waits = _waits_for_a_person(found) and _waits_for_a_person(finished.status)
+    if stays and waits and not finished.unsealed:
         return None
-    return Reconciled(rollout_id, name, story.state.value, story.waits_for, finished.exit_code)
+    return Reconciled(
+        rollout_id,
+        name,
+        story.state.value,
+        story.waits_for,
+        finished.exit_code,
+        unsealed=finished.unsealed,
+    )
 
 
 def _elsewhere(found: Status, engine: str) -> Reconciled:

@@ -22,6 +22,7 @@ from orchestrator.api.plan_artifacts import artifact_path
 from orchestrator.api.plan_tickets import ticket_frames
 from orchestrator.api.roles import Role, require_role
 from orchestrator.api.saved import refuse_repeated, refuse_stale
+from orchestrator.api.sealing import Sealer
 from orchestrator.api.stored import (
     JOURNAL_PAGE,
     digest_of_stored,
@@ -207,8 +208,9 @@ async def _run(
         history = await entries_of(store, rollout_id)
         known = len(history) > len(_first_entries(history))
         teller = await stack.enter_async_context(telling(settings, store, plan, rollout_id))
+        sealer = Sealer(settings, store, rollout_id, controller_id=store.controller_id())
         made = Run(rollout_id, plan, digest_of_stored(stored), known, history)
-        watch = _Watch(observer, made, teller)
+        watch = _Watch(observer, made, teller, sealer)
         job = Job(
             rollout_id,
             plan,
@@ -220,15 +222,18 @@ async def _run(
             leaves_soaks=stay is Stay.NOTHING,
         )
         engine = _engine(settings, store, transport, job, watch)
-        with settled_memory():
-            ended = await _drive(engine, observer, drain)
+        try:
+            with settled_memory():
+                ended = await _drive(engine, observer, drain)
+        finally:
+            await sealer.finish()
         watch.begin()
         around = ended.rollout.ledger.around
         if asked is Ask.ROLLBACK and ended.rollout.is_terminal and around and around.busy:
             raise under_another(around.busy[0])
         code = ExitCode.INTERRUPTED if ended.stopped else ended.rollout.exit_code_of(asked)
         status = await status_with(store, ended.rollout, made.digest)
-        return Finished(status, code), ended.rollout.orphans
+        return Finished(status, code, sealer.trouble), ended.rollout.orphans
 
 
 def _has_begun(stored: Stored, plan: ResolvedPlan) -> bool:
@@ -263,9 +268,10 @@ class _Watch:
     The first commit proves the lease: only then is it said that the rollout goes on here.
     """
 
-    def __init__(self, observer: Observer, run: Run, teller: Teller) -> None:
+    def __init__(self, observer: Observer, run: Run, teller: Teller, sealer: Sealer) -> None:
         self._observer = observer
         self._teller = teller
+        self._sealer = sealer
         self.run = run
         self._total_bytes = run.resolved.artifact.transfer_bytes
         self._begun = False
@@ -282,6 +288,7 @@ class _Watch:
         self.begin()
         self._observer.journal(journal)
         self._teller.take(journal)
+        self._sealer.take(journal)
 
     def progressed(self, device: DeviceId, sent_bytes: int) -> None:
         """Bytes went out."""

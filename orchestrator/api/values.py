@@ -40,6 +40,7 @@ class Settings:
     `allowed_signers` (OpenSSH's file) approvals of the `fleet` count by their
     signature alone, except those of keys in `revoked_signers`. With
     `require_signed_commit` rollouts start only from a commit that one of them signed.
+    `audit_key` signs checkpoints of the journals, which `audit_checkpoints` keeps.
     Hooks: `allow_commands` are also those that may be told, `hook_secrets` say
     what webhooks are signed with (as `gate_tokens`), `mail_server` (`smtps://HOST:PORT`),
     `mail_from` and `mail_login` (a file) how letters go out.
@@ -63,6 +64,8 @@ class Settings:
     allowed_signers: Path | None = None
     revoked_signers: Path | None = None
     require_signed_commit: bool = False
+    audit_key: Path | None = None
+    audit_checkpoints: Path | None = None
     hook_secrets: tuple[str, ...] = ()
     mail_server: str = ""
     mail_from: str = ""
@@ -274,10 +277,14 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How driving a rollout ended: where it stands now, and with which exit code."""
+    """How driving a rollout ended: where it stands now, and with which exit code.
+
+    `unsealed` says why its journal's end has no checkpoint; empty where it has one.
+    """
 
     status: Status
     exit_code: ExitCode
+    unsealed: str = ""
 
 
 class Onlooker(Observer, Protocol):
@@ -337,6 +344,7 @@ class Asked:
         detail: what the answer says besides.
         next_commands: what may be done now.
         halted: the rollout is halted after it.
+        unsealed: why what was written here has no checkpoint.
     """
 
     rollout_id: str
@@ -346,6 +354,7 @@ class Asked:
     detail: str = ""
     next_commands: tuple[str, ...] = ()
     halted: bool = False
+    unsealed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +362,7 @@ class Reconciled:
     """A rollout that was advanced: where it stands now, and what it waits for.
 
     `engine` names who drives it elsewhere, so that nothing was done here; `error` says what kept
-    it from being advanced, with the exit code of that.
+    it from being advanced, with the exit code of that; `unsealed` as of `Finished`.
     """
 
     rollout_id: str
@@ -363,6 +372,7 @@ class Reconciled:
     exit_code: ExitCode
     engine: str = ""
     error: str = ""
+    unsealed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

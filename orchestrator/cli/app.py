@@ -62,6 +62,7 @@ COMMANDS: dict[str, Command] = {
     "device": Command("device", "Enrol, release, check and look at devices."),
     "inventory": Command("inventory", "Show the inventory as it was read."),
     "hosts": Command("hosts", "List the devices of a pattern."),
+    "audit": Command("audit", "Verify that the journals are what was written."),
     "state": Command("state", "Migrate, export and back up the state store."),
     "lab": Command("lab", "A local fleet of real SSH devices to try things on."),
     "version": Command("version", "Print the version."),

@@ -46,18 +46,21 @@ KINDS: Mapping[str, type] = {
     "allowed_signers": str,
     "revoked_signers": str,
     "require_signed_commit": bool,
+    "audit_key": str,
+    "audit_checkpoints": str,
     "hook_secrets": list,
     "mail_server": str,
     "mail_from": str,
     "mail_login": str,
 }
 POWER_KEYS = frozenset({
-    "allow_commands", "allow_gate_kinds", "allowed_signers", "fleet", "gate_tokens", "hook_secrets",
-    "mail_from", "mail_login", "mail_server", "people", "require_signed_commit",
-    "revoked_signers", "roles", "trust_root", "trusted_keys",
+    "allow_commands", "allow_gate_kinds", "allowed_signers", "audit_checkpoints", "audit_key",
+    "fleet", "gate_tokens", "hook_secrets", "mail_from", "mail_login", "mail_server", "people",
+    "require_signed_commit", "revoked_signers", "roles", "trust_root", "trusted_keys",
 })  # fmt: skip
 _FILE_KEYS = frozenset({
-    "state", "mail_login", "allowed_signers", "revoked_signers", "trust_root",
+    "state", "mail_login", "allowed_signers", "revoked_signers", "trust_root", "audit_key",
+    "audit_checkpoints",
 })  # fmt: skip
 PATH_KEYS = frozenset({"inventory", "trusted_keys", "known_hosts", "identity_files"})
 COLORS = ("auto", "always", "never")
@@ -333,6 +336,8 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
         allowed_signers=path("allowed_signers"),
         revoked_signers=path("revoked_signers"),
         require_signed_commit=values.get("require_signed_commit") is True,
+        audit_key=path("audit_key"),
+        audit_checkpoints=path("audit_checkpoints"),
         connections_max=limit if isinstance(limit, int) else 100,
         reconcile_every_s=None if every is None else parse_duration(str(every)),
     )

@@ -41,6 +41,7 @@ def watch(session: Session, work: Work, *, events: str | None) -> int:
     view = _view(session)
     with _observers(view, events) as watchers:
         finished = drive(lambda drain: work(watchers, drain), tell=view.tell)
+    say_unsealed(finished.unsealed)
     _say_how_it_is(session, finished.status, finished.exit_code, events)
     return int(finished.exit_code)
 
@@ -118,6 +119,7 @@ def ask(
         code = _drive_here(session, request, asked, events=events, stay=stay)
     else:
         _say_what_came_of_it(request, asked)
+        say_unsealed(asked.unsealed)
         code = int(ExitCode.DONE)
     if asked.halted and request.ask is Ask.RETRY:
         go_on = f"rollout resume {asked.rollout_id} --accept-failures"
@@ -140,6 +142,12 @@ def _drive_here(
         )
 
     return watch(session, work, events=events)
+
+
+def say_unsealed(why: str) -> None:
+    """Warns where what was written has no checkpoint."""
+    if why:
+        say(f"warning: the journal has no checkpoint of its end: {escape(why)}")
 
 
 def _say_what_came_of_it(request: api.AskRequest, asked: api.Asked) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from orchestrator import api
 from orchestrator.api.reconciling import PARALLEL_DEFAULT
+from orchestrator.cli.driving import say_unsealed
 from orchestrator.cli.options import Common, command, seconds
 from orchestrator.cli.running import drive
 from orchestrator.cli.session import Session, start
@@ -82,6 +83,7 @@ def _show(session: Session, found: Iterable[api.Reconciled]) -> None:
     for one in found:
         if not (session.quiet and one.exit_code is ExitCode.DONE):
             put(f"{line(one)}\n")
+        say_unsealed(one.unsealed)
 
 
 def line(one: api.Reconciled) -> str:

@@ -20,6 +20,7 @@ GROUPS = {
     "device": ("enroll", "release", "adopt", "check", "facts"),
     "inventory": ("list",),
     "lab": ("up", "down", "status", "break"),
+    "audit": ("verify", "checkpoint"),
     "state": ("migrate", "export", "backup"),
 }
 BUILD = ("directory", "single-file", "script", "module")

@@ -1,0 +1,73 @@
+"""What an audit of the journals came to: text for people, a document for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.render.text import escape, plural
+from orchestrator.render.words import instant
+from orchestrator.rollout.audit import Audit, Finding
+
+FORMAT_VERSION = "1.0"
+
+
+def audit_document(audit: Audit, checkpoints: str, signers: Sequence[str]) -> dict[str, object]:
+    """An audit as data (schemas/audit.v1.json)."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "kind": "audit",
+        "holds": not audit.findings,
+        "rollouts": audit.rollout_count,
+        "entries": audit.entry_count,
+        "checkpoints": {
+            "file": checkpoints,
+            "good": audit.seal_count,
+            "newest_at": audit.last_sealed_at,
+            "signers": list(signers),
+        },
+        "entries_after_checkpoints": audit.unsealed_count,
+        "findings": [
+            {
+                "code": str(one.fault),
+                "message": one.message,
+                "rollout": one.rollout_id or None,
+                "seq": one.seq or None,
+                "at": one.at,
+                "event": one.event or None,
+            }
+            for one in audit.findings
+        ],
+    }
+
+
+def audit_text(audit: Audit, checkpoints: str, signers: Sequence[str]) -> str:
+    """An audit for people: the verdict, what vouches for it, and each finding."""
+    count = (
+        f"{plural(audit.rollout_count, 'rollout')}, {plural(audit.entry_count, 'entry', 'entries')}"
+    )
+    if audit.findings:
+        lines = [f"the journals do not hold: {plural(len(audit.findings), 'finding')} ({count})"]
+        lines += [_finding(one) for one in audit.findings]
+    else:
+        lines = [f"the journals hold: {count}"]
+    lines += _vouched(audit, escape(checkpoints))
+    lines += [f"  signatures count by {escape(one)}" for one in signers]
+    return "\n".join(lines) + "\n"
+
+
+def _vouched(audit: Audit, file: str) -> list[str]:
+    if audit.last_sealed_at is None:
+        return [f"no checkpoint vouches for them: none that counts is in {file}"]
+    found = f"{plural(audit.seal_count, 'checkpoint')} of {file} found again"
+    newest = f"the newest of {instant(audit.last_sealed_at)}"
+    after = f"{plural(audit.unsealed_count, 'entry', 'entries')} came after the last of a journal"
+    return [f"{found}, {newest}; {after}"]
+
+
+def _finding(one: Finding) -> str:
+    place = [f"rollout {escape(one.rollout_id)}"] if one.rollout_id else []
+    place += [f"entry {one.seq}"] if one.seq else []
+    place += [instant(one.at)] if one.at is not None else []
+    place += [escape(one.event)] if one.event else []
+    where = f"{', '.join(place)}: " if place else ""
+    return f"  {one.fault} {where}{escape(one.message)}"
