@@ -4,7 +4,8 @@ Prints `key=value` lines. CPU is of this process alone (user and system, all thr
 excluded); the fleet's own servers run in another process. Figures are medians of `--rounds`
 interleaved rounds. `device_cpu_ms` covers planning's result to the last commit: connections, upload,
 proof over a second connection, checks, commit, engine and store. `plan_100k_cpu_s` is what
-`benchmarks/planning.py` measures, `events_per_cpu_s` what `benchmarks/events.py` does.
+`benchmarks/planning.py` measures, `events_per_cpu_s` what `benchmarks/events.py` does, `append_cpu_us` and
+what is of an audit `benchmarks/audit.py`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from orchestrator.lab.layout import LabOptions
 from orchestrator.rollout.events import JournalEntry
 
 sys.path.insert(0, str(Path(__file__).parent))
+from audit import AUDIT_EVENTS_PER_CPU_S_MIN, ENTRIES_COUNT, audited
 from bare import upload_all
 from events import EVENTS_PER_CPU_S_MIN, events_per_cpu_s
 from planning import CPU_S_MAX, plan_100k_cpu_s
@@ -182,7 +184,11 @@ def main() -> int:
     print(f"plan_100k_cpu_s={planned_s:.2f}")
     events_per_s = events_per_cpu_s()
     print(f"events_per_cpu_s={events_per_s:.0f}")
+    with tempfile.TemporaryDirectory(dir=base) as name:
+        audit = audited(ENTRIES_COUNT, Path(name))
+    print(audit)
     fast = planned_s <= CPU_S_MAX and events_per_s >= EVENTS_PER_CPU_S_MIN
+    fast = fast and audit.events_per_cpu_s >= AUDIT_EVENTS_PER_CPU_S_MIN
     return 0 if found["ratio"] <= RATIO_MAX and fast else 1
 
 
