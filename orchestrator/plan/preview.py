@@ -28,6 +28,7 @@ from orchestrator.plan.resolved import (
 )
 from orchestrator.plan.statistics import upper_bound
 from orchestrator.plan.ticks import rarely_asked
+from orchestrator.plan.untried import untried_waves
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ def preview(plan: ResolvedPlan, *, tick_s: float | None = None) -> Preview:
         starts_at=_starts_at(plan),
         budget_count=allowed_in_all(plan.budget, len(plan.devices)),
         target_set_sha256=target_set_digest(plan),
-        warnings=plan.warnings + rarely_asked(plan, tick_s),
+        warnings=plan.warnings + untried_waves(plan) + rarely_asked(plan, tick_s),
     )
 
 
