@@ -61,8 +61,6 @@ def _samples(count: int) -> str:
 
 def lint_plan(reader: Reader, plan: Plan) -> None:
     """Notes what the parts of a plan mean together."""
-    for gate in plan.gates:
-        _check_wave_names(reader, plan, gate)
     _lint_confirm(reader, plan)
     _lint_deadlines(reader, plan)
     limits = [plan.limits, *(wave.limits for wave in plan.waves)]
@@ -90,17 +88,6 @@ def _lint_deadlines(reader: Reader, plan: Plan) -> None:
         message += f"{format_duration(sum(soaks_s))}, its deadline is {format_duration(limit_s)}"
         where = plan.controls.deadline_where or plan.where
         reader.error(where, "P221", message, "make the deadline longer, or the soaks shorter")
-
-
-def _check_wave_names(reader: Reader, plan: Plan, gate: GateText) -> None:
-    names = [wave.name for wave in plan.waves]
-    if not names:
-        return
-    for text in gate.waves:
-        if text.text not in names:
-            known = ", ".join(f"`{name}`" for name in names)
-            message = f"gate `{gate.name}` names a wave `{text.text}` that is not there"
-            reader.error(text.where, "P208", message, f"waves: {known}")
 
 
 def lint_evidence(reader: Reader, plan: Plan) -> None:

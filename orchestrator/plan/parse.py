@@ -112,13 +112,14 @@ def _plan(reader: Reader, root: Node, file: str) -> Plan | None:
     hosts = reader.hosts(fields.get("hosts"))
     artifact = reader.template(fields.get("artifact"), "artifact")
     nowhere = Text("", root.where)
+    waves = read_waves(reader, fields.get("waves"))
     plan = Plan(
         file=file,
         where=root.where,
         name=name or "",
         hosts=hosts or nowhere,
         artifact=artifact or nowhere,
-        waves=read_waves(reader, fields.get("waves")),
+        waves=waves,
         release=reader.template(fields.get("release"), "release"),
         variables=_variables(reader, fields.get("vars")),
         component=_component(reader, fields.get("component")) or COMPONENT_DEFAULT,
@@ -130,7 +131,7 @@ def _plan(reader: Reader, root: Node, file: str) -> Plan | None:
         timeouts=_timeouts(reader, fields.get("timeouts")),
         retries=_retries(reader, fields.get("retries")),
         rollback=_rollback(reader, fields.get("rollback")),
-        gates=read_gates(reader, fields.get("gates")),
+        gates=read_gates(reader, fields.get("gates"), waves),
         on_failure=_on_failure(reader, fields.get("on_failure")),
     )
     for gate in plan.gates:

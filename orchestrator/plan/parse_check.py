@@ -59,13 +59,15 @@ def _built_in(reader: Reader, node: MappingNode) -> Text | None:
         if not fields.refused:
             message = f"`check` looks at one thing, not {len(kinds)}"
             reader.error(node.where, "P115", message, "as `check: {service: gatewayd}`")
+        for kind in kinds:
+            _argument(reader, fields, kind)  # only for what else is wrong
         return None
     [kind] = kinds
+    argument = _argument(reader, fields, kind)
     if ("min" in fields.keys) is not (kind is BuiltIn.DISK):
         message = "`min` is the free space that `disk` wants, and belongs to it"
         reader.error(fields.where, "P115", message, "as `check: {disk: /var, min: 100MiB}`")
         return None
-    argument = _argument(reader, fields, kind)
     if argument is None:
         return None
     return Text(f"{kind}:{argument}", fields.key_where(kind))

@@ -178,12 +178,12 @@ def _requirement(reader: Reader, node: Node, own: str) -> Requirement | None:
     plan = reader.name(fields.get("plan"), "plan")
     release = reader.text(fields.get("release"), "release")
     per = reader.word(fields.get("per"), "per", RequirePer) or RequirePer.DEVICE
-    if release is not None and (problem := constraint_problem(release.text)):
-        reader.error(release.where, "P110", problem, 'as `">=7.3"`, or several: `">=7.3, <8"`')
-        return None
     if plan is not None and plan == own:
         message = f"the plan requires itself, `{plan}`, and would wait for ever"
         reader.error(fields.key_where("plan"), "P218", message, "name another plan")
+    if release is not None and (problem := constraint_problem(release.text)):
+        reader.error(release.where, "P110", problem, 'as `">=7.3"`, or several: `">=7.3, <8"`')
+        return None
     return None if plan is None else Requirement(plan, release.text if release else "", per)
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from orchestrator.errors import Where
-from orchestrator.plan.expression import ExpressionError, Kind, Scope, parse_expression
+from orchestrator.errors import Severity, Where
+from orchestrator.plan.expression import (
+    ANY_SCOPE,
+    ExpressionError,
+    Kind,
+    Scope,
+    parse_expression,
+)
 from orchestrator.plan.language import GATE
-from orchestrator.plan.model import GateText, ProbeText, Text
+from orchestrator.plan.model import GateText, ProbeText, Text, Wave
 from orchestrator.plan.parse_probes import read_compare, read_kind, read_probe
 from orchestrator.plan.reader import Fields, Reader
 from orchestrator.plan.resolved import OnNoData, ProbeKind, Stage
@@ -43,8 +49,16 @@ SCOPES = {
 _STAGES_OF_WAVES = (Stage.WAVE, Stage.BACKGROUND)
 
 
-def read_gates(reader: Reader, node: Node | None) -> tuple[GateText, ...]:
-    """The gates in order, without those that have something wrong."""
+def read_gates(
+    reader: Reader, node: Node | None, waves: Sequence[Wave] = ()
+) -> tuple[GateText, ...]:
+    """The gates in order, without those that cannot be judged as a whole.
+
+    Args:
+        reader: of the document.
+        node: the value of `gates`.
+        waves: what gates may name; empty where that is not known.
+    """
     items = reader.sequence(node, "gates", "[{name: ..., check: ..., success_when: ...}]")
     if items is None or node is None:
         return ()
@@ -53,7 +67,8 @@ def read_gates(reader: Reader, node: Node | None) -> tuple[GateText, ...]:
         reader.error(node.where, "P104", message)
         return ()
     firsts: dict[str, Where] = {}
-    gates = [gate for item in items if (gate := _gate(reader, item, firsts)) is not None]
+    names = [wave.name for wave in waves]
+    gates = [gate for item in items if (gate := _gate(reader, item, firsts, names)) is not None]
     _check_request(reader, gates)
     return tuple(gates)
 
@@ -71,7 +86,9 @@ def _check_request(reader: Reader, gates: Iterable[GateText]) -> None:
                 return
 
 
-def _gate(reader: Reader, node: Node, firsts: dict[str, Where]) -> GateText | None:
+def _gate(
+    reader: Reader, node: Node, firsts: dict[str, Where], waves: Sequence[str]
+) -> GateText | None:
     """One gate; `firsts` are the places of the names so far, also of gates that are refused."""
     before = len(reader.findings)
     fields = reader.mapping(node, GATE, "a gate")
@@ -93,15 +110,25 @@ def _gate(reader: Reader, node: Node, firsts: dict[str, Where]) -> GateText | No
         name or "",
         node.where,
         _stage(reader, fields, kind),
-        probe or ProbeText(ProbeKind.CHECK),
+        probe or ProbeText(kind or ProbeKind.CHECK),
         success_when,
         fail_when,
         compare,
         fields.key_where("compare"),
     )
-    _check_fit(reader, fields, gate)
+    if kind is not None:
+        _check_fit(reader, fields, gate, is_whole=probe is not None)
     gate = _with_limits(reader, fields, gate)
-    return gate if not reader.has_errors(before) else None
+    _check_waves(reader, gate, waves)
+    return gate if _is_whole(reader, before) else None
+
+
+def _is_whole(reader: Reader, before: int) -> bool:
+    """Whether all that was written was read; keys may be misspelt, the file is refused then."""
+    return not any(
+        found.severity is Severity.ERROR and found.code not in ("P107", "P208")
+        for found in reader.findings[before:]
+    )
 
 
 def _gate_name(reader: Reader, node: Node | None) -> str | None:
@@ -122,8 +149,8 @@ def _stage(reader: Reader, fields: Fields, kind: ProbeKind | None) -> Stage:
     return Stage.DEVICE if kind is ProbeKind.CHECK else Stage.WAVE
 
 
-def _check_fit(reader: Reader, fields: Fields, gate: GateText) -> None:
-    """Notes what a gate of this kind cannot do at its stage."""
+def _check_fit(reader: Reader, fields: Fields, gate: GateText, *, is_whole: bool) -> None:
+    """Notes what a gate of this kind cannot do at its stage; `is_whole`: its probe was read."""
     of_waves = gate.stage in _STAGES_OF_WAVES
     if gate.probe.kind is ProbeKind.STATS and not of_waves:
         message = (
@@ -131,20 +158,20 @@ def _check_fit(reader: Reader, fields: Fields, gate: GateText) -> None:
         )
         reader.error(fields.key_where("stage"), "P115", message, "as `stage: wave`")
     if gate.compare is not None:
-        _check_compare(reader, fields, gate, of_waves=of_waves)
+        _check_compare(reader, fields, gate, is_whole=is_whole)
+        if not of_waves:
+            message = f"a comparison is made of waves, not at stage `{gate.stage}`"
+            reader.error(fields.key_where("stage"), "P115", message, "as `stage: wave`")
 
 
-def _check_compare(reader: Reader, fields: Fields, gate: GateText, *, of_waves: bool) -> None:
+def _check_compare(reader: Reader, fields: Fields, gate: GateText, *, is_whole: bool) -> None:
     where = fields.key_where("compare")
     if gate.probe.kind is not ProbeKind.PROMETHEUS:
         message = "`compare` needs a value of each device, which `prometheus` gives"
         reader.error(where, "P115", message, "as `prometheus: {url: ..., query: ..., label: ...}`")
-    elif not gate.probe.label:
+    elif is_whole and not gate.probe.label:
         message = "`compare` needs a value of each device: `prometheus` has no `label`"
         reader.error(where, "P102", message, "add `label:`, which names the device in the answer")
-    if not of_waves:
-        message = f"a comparison is made of waves, not at stage `{gate.stage}`"
-        reader.error(fields.key_where("stage"), "P115", message, "as `stage: wave`")
 
 
 # -- when it holds --------------------------------------------------------------------------------
@@ -162,16 +189,15 @@ def _conditions(
         reader.error(fields.where, "P102", message, "as `success_when: result.exit == 0`")
     success = reader.text(fields.get("success_when"), "success_when")
     failure = reader.text(fields.get("fail_when"), "fail_when")
-    if kind is None:
-        return None, None
-    return _condition(reader, success, kind), _condition(reader, failure, kind)
+    scope = ANY_SCOPE if kind is None else SCOPES[kind]
+    return _condition(reader, success, scope), _condition(reader, failure, scope)
 
 
-def _condition(reader: Reader, text: Text | None, kind: ProbeKind) -> Text | None:
+def _condition(reader: Reader, text: Text | None, scope: Scope) -> Text | None:
     if text is None:
         return None
     try:
-        parse_expression(text.text, SCOPES[kind])
+        parse_expression(text.text, scope)
     except ExpressionError as error:
         reader.error(text.at(error.offset), "P113", error.message, error.hint)
         return None
@@ -226,3 +252,11 @@ def _waves(reader: Reader, node: Node | None) -> tuple[Text, ...]:
         reader.error(node.where, "P104", message, "remove the key: without it all waves are meant")
     texts = [reader.text(item, "waves") for item in items]
     return tuple(text for text in texts if text is not None)
+
+
+def _check_waves(reader: Reader, gate: GateText, waves: Sequence[str]) -> None:
+    for text in gate.waves:
+        if waves and text.text not in waves:
+            known = ", ".join(f"`{name}`" for name in waves)
+            message = f"gate `{gate.name}` names a wave `{text.text}` that is not there"
+            reader.error(text.where, "P208", message, f"waves: {known}")

@@ -39,6 +39,8 @@ def read_kind(reader: Reader, fields: Fields) -> ProbeKind | None:
     if len(present) > 1:
         message = f"a gate asks one thing, not `{'` and `'.join(present)}`"
         reader.error(fields.key_where(present[1]), "P115", message, "make two gates of it")
+        for kind in present:
+            read_probe(reader, fields, kind)  # only for what else is wrong
         return None
     if not present:
         if fields.refused:  # the refused key was perhaps the one
@@ -148,17 +150,19 @@ def _stats(reader: Reader, node: Node) -> ProbeText | None:
 
 def _plugin(reader: Reader, node: Node) -> ProbeText | None:
     fields = reader.mapping(node, PLUGIN)
-    kind = None if fields is None else reader.text(fields.get("kind"), "kind")
-    if fields is None or kind is None:
+    if fields is None:
+        return None
+    kind = reader.text(fields.get("kind"), "kind")
+    options = _options(reader, fields.get("options"))
+    if kind is None:
         return None
     if not is_kind_name(kind.text):
         message = f"`kind` names a kind of gate that a package brings, not `{kind.text}`"
         reader.error(kind.where, "P110", message, "small letters, digits, `_` and `-`")
         return None
-    options = _options(reader, fields.get("options"))
-    return (
-        None if options is None else ProbeText(ProbeKind.PLUGIN, plugin=kind.text, options=options)
-    )
+    if options is None:
+        return None
+    return ProbeText(ProbeKind.PLUGIN, plugin=kind.text, options=options)
 
 
 def _options(reader: Reader, node: Node | None) -> tuple[tuple[str, Text], ...] | None:
@@ -192,11 +196,12 @@ def read_compare(reader: Reader, node: Node | None) -> Compare | None:
         message = f"`min_effect` is a factor: {side} than 1 where an `{direction}` does harm"
         reader.error(fields.key_where("min_effect"), "P104", message)
     samples = reader.integer(fields.get("min_samples"), "min_samples", least=1)
+    test = reader.word(fields.get("test"), "test", CompareTest)
     if reader.has_errors(before) or to is None or effect is None:
         return None
     return Compare(
         to=to,
-        test=reader.word(fields.get("test"), "test", CompareTest) or CompareTest.MANN_WHITNEY,
+        test=test or CompareTest.MANN_WHITNEY,
         alpha=ALPHA_DEFAULT if alpha is None else float(alpha),
         direction=direction,
         min_effect=float(effect),

@@ -42,7 +42,7 @@ def _backfill(reader: Reader, node: Node | None) -> Backfill | None:
 
 
 def read_waves(reader: Reader, node: Node | None) -> tuple[Wave, ...]:
-    """The waves in order; empty when there is something wrong with any of them."""
+    """The waves in order; of those that have something wrong only the names."""
     items = reader.sequence(node, "waves", _EXAMPLE)
     if items is None or node is None:
         return ()
@@ -54,7 +54,7 @@ def read_waves(reader: Reader, node: Node | None) -> tuple[Wave, ...]:
     waves = tuple(_wave(reader, item, number) for number, item in enumerate(items, start=1))
     _check_names(reader, waves)
     if reader.has_errors(before):  # sums of what is left would only mislead
-        return ()
+        return waves
     # Waves with hosts of their own have sizes of their own, which cover nothing of the others.
     ordered = [wave for wave in waves if wave.hosts is None]
     for problem in check_sizes([wave.size for wave in ordered]):
@@ -64,7 +64,15 @@ def read_waves(reader: Reader, node: Node | None) -> tuple[Wave, ...]:
 
 
 def _wave(reader: Reader, node: Node, number: int) -> Wave:
-    """One wave; what is refused has its default, so that its name still counts."""
+    """One wave; of one that is refused only the name counts."""
+    before = len(reader.findings)
+    wave = _read(reader, node, number)
+    if not reader.has_errors(before):
+        return wave
+    return Wave(wave.name, RestSize(), wave.where, Limits(soak_s=0.0))
+
+
+def _read(reader: Reader, node: Node, number: int) -> Wave:
     name = f"wave-{number}"
     if not isinstance(node, MappingNode) or _is_size(node):
         size = _size(reader, node, "size")
@@ -72,8 +80,9 @@ def _wave(reader: Reader, node: Node, number: int) -> Wave:
     fields = reader.fields(node, WAVE, "a wave")
     size_node = fields.get("size")
     size = None if size_node is None else _size(reader, size_node, "size")
-    if fields.get("name") is not None:
-        name = reader.name(fields.get("name"), "name") or name
+    named = fields.get("name")
+    if isinstance(named, ScalarNode):
+        name = reader.name(named, "name") or named.text
     wave = Wave(
         name,
         size or RestSize(),
@@ -135,16 +144,14 @@ def _clamped(reader: Reader, node: MappingNode) -> Size | None:
     share = reader.share(fields.get("percent"), "percent")
     low = reader.integer(fields.get("min"), "min", least=1)
     high = reader.integer(fields.get("max"), "max", least=1)
-    if share is None:
-        return None
-    if share == 0:
-        reader.error(fields.key_where("percent"), "P111", "a wave takes more than 0%")
-        return None
     if low is not None and high is not None and low > high:
         message = f"`min` {low} is more than `max` {high}"
         reader.error(fields.key_where("min"), "P104", message)
         return None
-    return ShareSize(share, low or 1, high)
+    if share == 0:
+        reader.error(fields.key_where("percent"), "P111", "a wave takes more than 0%")
+        return None
+    return None if share is None else ShareSize(share, low or 1, high)
 
 
 def _check_names(reader: Reader, waves: tuple[Wave, ...]) -> None:

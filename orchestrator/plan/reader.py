@@ -3,6 +3,8 @@
 Laws:
 1. A reader gives None for a value that is absent or refused; refused ones are in `findings`.
 2. Nothing is converted silently: a number is no text, `yes` is no boolean, `30` is no duration.
+3. A misspelt key refuses the file and is read as the one that was probably meant: what else is
+   wrong is told, too.
 """
 
 from __future__ import annotations
@@ -89,16 +91,21 @@ class Reader:
         values: dict[str, Node] = {}
         keys: dict[str, ScalarNode] = {}
         meant: list[str] = []
+        written = {key.text for key, _ in node.entries}
         for key, value in node.entries:
-            if key.text not in section.keys:
-                meant.append(self._unknown(key, section, what))
-                continue
-            keys[key.text] = key
+            name = key.text
+            if name not in section.keys:
+                name = self._unknown(key, section, what)
+                meant.append(name)
+                foreign = key.text in FOREIGN_KEYS  # another tool's, of another form
+                if not name or foreign or name in written or name in keys:
+                    continue
+            keys[name] = key
             if isinstance(value, ScalarNode) and value.value is None:
                 message = f"`{key.text}` has no value"
                 self.error(key.where, "P103", message, "write a value or remove the key")
                 continue
-            values[key.text] = value
+            values[name] = value
         if self._document.ok:  # otherwise the loader may have dropped the very key
             for name in section.required:
                 if name not in keys and name not in meant:
