@@ -125,7 +125,9 @@ async def _written(
         unfit = tuple(one for one in resolved.skipped if one not in elder.amended.skipped)
         joined = joiners(elder.amended, resolved)
         return replace(running, joiners=joined, unfit=unfit, uncommitted=uncommitted)
-    return replace(_prepared(settings, resolved, saved=False), uncommitted=uncommitted)
+    findings = inventory.findings(device.id for device in devices)
+    prepared = _prepared(settings, resolved, saved=False)
+    return replace(prepared, uncommitted=uncommitted, findings=findings)
 
 
 def _committed(

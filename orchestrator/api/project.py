@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orchestrator
-from orchestrator.api.values import Settings, Source, Validated
+from orchestrator.api.values import Hosts, Listing, Settings, Source, Validated
 from orchestrator.errors import Diagnostic, PlanError, Where
 
 if TYPE_CHECKING:
@@ -79,16 +79,25 @@ def init(directory: Path) -> tuple[Path, ...]:
     return tuple(targets)
 
 
-def validate(paths: Sequence[Path]) -> Validated:
-    """Every problem of plans, offline: no device, no script, no variable of an inventory.
+def validate(
+    paths: Sequence[Path], settings: Settings | None = None, source: Source | None = None
+) -> Validated:
+    """Every problem of plans and of an inventory, offline: no device, no script.
 
     A file that cannot be read is a finding too: it hides nothing of the others.
 
     Args:
         paths: plan files, and directories whose `*.yml` and `*.yaml` are plans.
+        settings: the operator's configuration; needed with a source.
+        source: an inventory, all of whose devices (or those of its limit) must be reachable as
+            written.
     """
     findings: list[Diagnostic] = []
     file_count = 0
+    if settings is not None and source is not None:
+        of_inventory = _check_inventory(settings, source)
+        findings.extend(of_inventory.diagnostics)
+        file_count += of_inventory.file_count
     for path in paths:
         try:
             files = _plans_of(path)
@@ -98,6 +107,18 @@ def validate(paths: Sequence[Path]) -> Validated:
         file_count += len(files)
         findings.extend(found for file in files for found in _check(file))
     return Validated(tuple(findings), file_count)
+
+
+def _check_inventory(settings: Settings, source: Source) -> Validated:
+    try:
+        inventory = load_inventory(settings, source)
+        devices = inventory.select(source.limit or "all")
+    except PlanError as error:
+        whole = Diagnostic(Where(""), error.code, error.message, error.hint)
+        found = tuple(error.diagnostics) or (whole,)
+        return Validated(found, len({each.where.file for each in found}))
+    findings = inventory.findings(device.id for device in devices)
+    return Validated(findings, len(inventory.files.read))
 
 
 def _check(file: Path) -> Sequence[Diagnostic]:
@@ -156,22 +177,24 @@ def load_inventory(settings: Settings, source: Source) -> Inventory:
     return load(sources, cwd=settings.root)
 
 
-def hosts(settings: Settings, pattern: str, source: Source) -> tuple[str, ...]:
+def hosts(settings: Settings, pattern: str, source: Source) -> Hosts:
     """Names of the devices of a pattern, in inventory order.
 
     Raises:
         PlanError: the inventory or the pattern is wrong.
     """
-    return load_inventory(settings, source).match(pattern, limit=source.limit)
+    inventory = load_inventory(settings, source)
+    return Hosts(inventory.match(pattern, limit=source.limit), inventory.findings())
 
 
-def inventory_list(settings: Settings, source: Source) -> Mapping[str, object]:
+def inventory_list(settings: Settings, source: Source) -> Listing:
     """The inventory in the shape of `ansible-inventory --list`.
 
     Raises:
         PlanError: the inventory is wrong.
     """
-    return load_inventory(settings, source).to_ansible_list()
+    inventory = load_inventory(settings, source)
+    return Listing(inventory.to_ansible_list(), inventory.findings())
 
 
 def schema_text(name: str) -> str:

@@ -90,6 +90,22 @@ class Validated:
 
 
 @dataclass(frozen=True, slots=True)
+class Hosts:
+    """Names of a pattern, and what is odd in the whole inventory."""
+
+    names: tuple[str, ...]
+    findings: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """An inventory in the shape of `ansible-inventory --list`, and what is odd in it."""
+
+    groups: Mapping[str, object]
+    findings: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StateMigrated:
     """A state store, and from which schema it came to which; `before` is empty for a new one."""
 
@@ -171,7 +187,7 @@ class Prepared:
     applying joins it. `saved` tells that the plan came from a file of `preview --out`. `joiners`
     are devices that joined the fleet since, where the plan appends them to its last wave; `unfit`
     would, and cannot take part. `uncommitted` is why nothing of this may be started here, where
-    signed commits are required.
+    signed commits are required. `findings` are what is odd in the inventory, of other devices, too.
     """
 
     resolved: ResolvedPlan
@@ -183,6 +199,7 @@ class Prepared:
     joiners: Mapping[DeviceId, Joiner] = field(default_factory=dict)
     unfit: tuple[Skipped, ...] = ()
     uncommitted: TrustError | None = None
+    findings: tuple[Diagnostic, ...] = ()
 
     @property
     def saved_file(self) -> bytes:

@@ -12,6 +12,7 @@ import typer
 from orchestrator import api
 from orchestrator.cli.confirm import confirm_devices
 from orchestrator.cli.driving import Work, staying, watch
+from orchestrator.cli.findings import say_findings
 from orchestrator.cli.joining import take_in
 from orchestrator.cli.options import Common, EventsOption, SourceOptions, WaitOption, command
 from orchestrator.cli.running import wait_for
@@ -59,6 +60,7 @@ def apply(
         if not prepared.preview.has_changes:
             return _nothing_to_do(session, prepared)
         api.refuse_uncommitted(session.settings, prepared)
+        say_findings(session, prepared.findings)
         say_frozen(session)
         if not session.quiet:
             say(f"{preview_body(prepared.preview, prepared.digest, session.err)}\n")

@@ -161,7 +161,7 @@ def release(
     session = start(common)
     chosen = source_of(source)
     if not options.dry_run:
-        names = api.hosts(session.settings, pattern, chosen)
+        names = api.hosts(session.settings, pattern, chosen).names
         confirm_devices(session, "Release", len(names), yes=yes)
     request = api.ReleaseRequest(
         pattern=pattern,
@@ -201,7 +201,7 @@ def adopt(
     """Make devices serve this project instead of another one, or of a lost state store."""
     session = start(common)
     chosen = source_of(source)
-    names = api.hosts(session.settings, pattern, chosen)
+    names = api.hosts(session.settings, pattern, chosen).names
     confirm_devices(session, "Adopt", len(names), yes=yes)
     return _ask_all(
         session,

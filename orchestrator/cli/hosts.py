@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.findings import say_findings
 from orchestrator.cli.options import Common, Format, FormatOption, Output, SourceOptions, command
 from orchestrator.cli.session import source_of, start
 from orchestrator.cli.streams import write_result
@@ -34,12 +35,16 @@ def hosts(
     output: Output,
     format: FormatOption = Format.TEXT,  # noqa: A002
 ) -> int:
-    """List the devices of a pattern, in the inventory's order."""
+    """List the devices of a pattern, in the inventory's order.
+
+    What is odd in the inventory, or keeps any of its devices from being reached, is told on stderr.
+    """
     session = start(common)
-    names = api.hosts(session.settings, pattern, source_of(source))
+    found = api.hosts(session.settings, pattern, source_of(source))
     if format is Format.JSON:
-        text = json.dumps(list(names)) + "\n"
+        text = json.dumps(list(found.names)) + "\n"
     else:
-        text = "".join(f"{escape(name)}\n" for name in names)
+        text = "".join(f"{escape(name)}\n" for name in found.names)
     write_result(text, output.output)
+    say_findings(session, found.findings)
     return ExitCode.DONE

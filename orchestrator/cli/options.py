@@ -96,8 +96,8 @@ class Common:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceOptions:
-    """Which devices, with which variables."""
+class InventoryOptions:
+    """Which devices."""
 
     inventory: Annotated[
         list[str] | None,
@@ -107,6 +107,12 @@ class SourceOptions:
         str | None,
         typer.Option("--limit", "-l", metavar="PATTERN", help="Only these of the devices."),
     ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions(InventoryOptions):
+    """Which devices, with which variables."""
+
     extra: Annotated[
         list[str] | None,
         typer.Option("--set", "-e", metavar="KEY=VALUE", help="Plan variable; may repeat."),

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.findings import say_findings
 from orchestrator.cli.joining import say_joiners
 from orchestrator.cli.options import Common, Format, FormatOption, Output, SourceOptions, command
 from orchestrator.cli.running import wait_for
@@ -71,6 +72,7 @@ def preview(
     if options.out is not None:
         write_file(options.out, prepared.saved_file)
     write_result(_text(session, prepared, format), output.output)
+    say_findings(session, prepared.findings)
     if not session.quiet:
         say_joiners(prepared)
     if prepared.uncommitted is not None:

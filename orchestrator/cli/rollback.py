@@ -94,7 +94,7 @@ def _devices(session: Session, found: api.Status, scope: ScopeOptions) -> tuple[
     if scope.hosts is None:
         return named
     source = api.Source(inventory=tuple(scope.inventory or ()))
-    matched = api.hosts(session.settings, scope.hosts, source)
+    matched = api.hosts(session.settings, scope.hosts, source).names
     ours = tuple(name for name in matched if name in found.resolved.devices)
     if not ours:
         message = f"no device of rollout `{found.rollout_id}` matches `{scope.hosts}`"

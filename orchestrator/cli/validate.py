@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
-from orchestrator.cli.options import Common, Output, command
-from orchestrator.cli.session import start
+from orchestrator.cli.options import Common, InventoryOptions, Output, SourceOptions, command
+from orchestrator.cli.session import source_of, start
 from orchestrator.cli.streams import say, write_result
 from orchestrator.errors import ExitCode, Severity
 from orchestrator.render import diagnostics
@@ -32,6 +32,7 @@ class Form(StrEnum):
     examples="""
 rollout validate plans/gateway.yml
 rollout validate plans --format concise
+rollout validate plans -i inventory/ -l 'all:!bench'
 """,
 )
 def validate(
@@ -41,17 +42,22 @@ def validate(
     ] = None,
     *,
     common: Common,
+    inventory: InventoryOptions,
     output: Output,
     format: Annotated[Form, typer.Option("--format", help="How findings are shown.")] = Form.TEXT,  # noqa: A002
 ) -> int:
-    """Check plans: every problem of every file at once, with its place and what to do.
+    """Check plans and inventories: every problem of every file at once, with its place.
 
-    Needs no network and runs nothing: safe for changes of strangers. Without PATH the directory
-    `plans` is checked. Of a saved plan it says whether it was changed since it was saved. Ends
-    with 1 when there are errors.
+    Needs no network and runs nothing: safe for changes of strangers. With -i inventories are
+    checked, too, and each of their devices (or those of -l) must be reachable as written. With
+    neither PATH nor -i the directory `plans` is checked. Of a saved plan it says whether it was
+    changed since it was saved. Ends with 1 when there are errors.
     """
     session = start(common)
-    found = api.validate(paths or [Path("plans")])
+    named = source_of(SourceOptions(inventory.inventory, inventory.limit))
+    source = named if inventory.inventory or inventory.limit else None
+    default = [] if source else [Path("plans")]
+    found = api.validate(paths or default, session.settings, source)
     match format:
         case Form.JSON:
             text = dump(diagnostics.document(found.diagnostics, found.file_count))

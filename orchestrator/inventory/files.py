@@ -71,8 +71,8 @@ class Reader:
         """SHA-256 over names and bytes of everything read, in order; the same in any checkout."""
         return self._hash.hexdigest()
 
-    def source(self, text: str) -> Source:
-        """What one `-i` names."""
+    def source(self, text: str) -> Source | None:
+        """What one `-i` names, None with a finding where there is nothing."""
         path = self._cwd / Path(text).expanduser()
         if "," in text and not path.exists():
             self._absorb("", text.encode())
@@ -81,6 +81,7 @@ class Reader:
         if not path.exists():
             hint = "give a file, a directory, or a list of names with a comma, as `gw1,`"
             self._error(text, "I101", "there is no such inventory", hint)
+            return None
         return Source(text, path, base)
 
     def inventory_files(self, source: Source) -> Iterator[tuple[str, bytes]]:

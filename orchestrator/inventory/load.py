@@ -33,6 +33,8 @@ from orchestrator.source import (
     to_plain,
 )
 
+_REFUSED = "the inventory has errors"
+
 
 def load_inventory(sources: Sequence[str], *, cwd: Path) -> Inventory:
     """Reads inventory sources; a later one wins over an earlier one.
@@ -70,32 +72,31 @@ class _Loader:
         self._found: list[Diagnostic] = []
 
     def load(self, texts: Sequence[str]) -> Inventory:
-        sources = [self._reader.source(text) for text in texts]
-        if not self._reader.diagnostics:
-            for source in sources:
-                self._read_source(source)
-        self._refuse()
-        cycle = self._graph.find_cycle()
-        if cycle:
-            where = self._graph.groups[cycle[0]].children.get(cycle[1], Where(""))
-            message = f"group `{cycle[0]}` contains itself: {' -> '.join(cycle)}"
-            hint = "remove one of the `children`"
-            self._found.append(Diagnostic(where, "I109", message, hint))
-            self._refuse()
+        sources = [found for text in texts if (found := self._reader.source(text)) is not None]
+        for source in sources:
+            self._read_source(source)
+        self._refuse_cycle()
         self._graph.settle()
         group_files = [self._variable_files(source, "group_vars") for source in sources]
         host_files = [self._variable_files(source, "host_vars") for source in sources]
         table = VariableTable(self._graph, group_files, host_files)
         self._check_names()
         self._check_host_keys(table)
-        self._refuse()
-        digest = self._reader.digest
         files = InventoryFiles(
             tuple(self._reader.paths), tuple(path for one in sources for path in places_of(one))
         )
-        return Inventory(
-            self._graph, table, digest=digest, warnings=self._found, cwd=self._cwd, files=files
+        errors, warnings = self._sorted()
+        inventory = Inventory(
+            self._graph,
+            table,
+            digest=self._reader.digest,
+            warnings=warnings,
+            cwd=self._cwd,
+            files=files,
         )
+        if errors:  # with what is wrong with hosts, so that nobody learns of it one by one
+            raise failure([*errors, *inventory.findings()], _REFUSED)
+        return inventory
 
     def _read_source(self, source: Source) -> None:
         if source.path is None:
@@ -196,7 +197,7 @@ class _Loader:
             try:
                 keys = normalised_host_keys(to_plain(node))
             except ValueError:
-                continue  # reported when the host is selected
+                continue  # among the troubles of the host
             for key in keys:
                 owner = owners.setdefault(key, host.name)
                 if owner != host.name:
@@ -207,13 +208,24 @@ class _Loader:
     def _warn(self, file: str, code: str, message: str, hint: str = "") -> None:
         self._found.append(Diagnostic(Where(file), code, message, hint, Severity.WARNING))
 
-    def _refuse(self) -> None:
-        """Ends the load if anything found so far is an error."""
-        self._found.extend(self._reader.diagnostics)
-        self._reader.diagnostics.clear()
-        errors = [found for found in self._found if found.severity is Severity.ERROR]
-        if errors:
-            raise failure(errors, "the inventory has errors")
+    def _refuse_cycle(self) -> None:
+        """Ends the load where groups have no order, in which their variables would count."""
+        cycle = self._graph.find_cycle()
+        if not cycle:
+            return
+        where = self._graph.groups[cycle[0]].children.get(cycle[1], Where(""))
+        message = f"group `{cycle[0]}` contains itself: {' -> '.join(cycle)}"
+        hint = "remove one of the `children`"
+        self._found.append(Diagnostic(where, "I109", message, hint))
+        errors, warnings = self._sorted()
+        raise failure([*errors, *warnings], _REFUSED)
+
+    def _sorted(self) -> tuple[list[Diagnostic], list[Diagnostic]]:
+        """Errors and warnings of all that was read."""
+        # Sources of one directory have their files of variables in common.
+        found = list(dict.fromkeys((*self._found, *self._reader.diagnostics)))
+        errors = [each for each in found if each.severity is Severity.ERROR]
+        return errors, [each for each in found if each.severity is Severity.WARNING]
 
 
 @contextmanager

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.device.model import Device, DeviceId
-from orchestrator.errors import Diagnostic, PlanError, Where
+from orchestrator.errors import Diagnostic, PlanError, Severity, Where
 from orchestrator.inventory import pattern as patterns
 from orchestrator.inventory.connection import Trouble, address_of
 from orchestrator.inventory.graph import Graph, Host, Variables
@@ -22,6 +22,8 @@ SECRET_VARIABLES = frozenset({  # never handed to plans; rollouts use keys, not 
     "ansible_become_pass", "ansible_sudo_pass", "ansible_su_pass", "ansible_ssh_passphrase",
     "ansible_private_key_passphrase", "ansible_private_key", "ansible_ssh_private_key",
 })  # fmt: skip
+
+_Troubles = dict[tuple[Where, Trouble], list[str]]  # with the hosts that have them
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Inventory:
         self._table = table
         self._digest = digest
         self._cwd = cwd
-        self.warnings: tuple[Diagnostic, ...] = tuple(warnings)
+        self._warnings: tuple[Diagnostic, ...] = tuple(warnings)
 
     @property
     def digest(self) -> str:
@@ -85,17 +87,33 @@ class Inventory:
 
         Raises:
             PlanError: as `match`; or connection variables or labels of a selected host that
-                cannot be used (every one of them is among the diagnostics).
+                cannot be used. Every one of them is among the diagnostics, and as a warning
+                whatever else `findings` has to say.
         """
-        findings: list[Diagnostic] = []
+        troubles: _Troubles = {}
         devices = []
-        for name in self.match(pattern, limit=limit):
-            device = self._device(self._graph.hosts[name], findings)
+        names = self.match(pattern, limit=limit)
+        for name in names:
+            device = self._device(self._graph.hosts[name], troubles)
             if device is not None:
                 devices.append(device)
-        if findings:
+        if troubles:
+            findings = [*_findings(troubles, Severity.ERROR), *self.findings(names)]
             raise failure(findings, "the selected devices cannot be reached as written")
         return tuple(devices)
+
+    def findings(self, selected: Iterable[str] = ()) -> tuple[Diagnostic, ...]:
+        """Warnings: what is odd in the files, and why hosts could not be selected as written.
+
+        Args:
+            selected: hosts that `select` has looked at already.
+        """
+        troubles: _Troubles = {}
+        known = frozenset(selected)
+        for host in self._graph.hosts.values():
+            if host.name not in known:
+                self._device(host, troubles)
+        return (*self._warnings, *_findings(troubles, Severity.WARNING))
 
     def variables(self, host: str) -> dict[str, object]:
         """All variables of a host as plain values; the collections in it are shared."""
@@ -128,7 +146,7 @@ class Inventory:
                 listing[group.name] = shape
         return listing
 
-    def _device(self, host: Host, findings: list[Diagnostic]) -> Device | None:
+    def _device(self, host: Host, found: _Troubles) -> Device | None:
         entries = self._table.entries(host)
         values = self._table.plain(host)
         address, troubles = address_of(host.name, values, cwd=self._cwd)
@@ -136,8 +154,7 @@ class Inventory:
         for trouble in (*troubles, *label_troubles):
             entry = entries.get(trouble.variable)
             where = entry.key.where if entry is not None else host.where
-            message = f"host `{host.name}`: {trouble.message}"
-            findings.append(Diagnostic(where, trouble.code, message, trouble.hint))
+            found.setdefault((where, trouble), []).append(host.name)
         if address is None or label_troubles:
             return None
         for name in SECRET_VARIABLES & values.keys():
@@ -146,12 +163,21 @@ class Inventory:
         return Device(DeviceId(host.name), address, labels, values, groups)
 
 
+def _findings(troubles: _Troubles, severity: Severity) -> Iterator[Diagnostic]:
+    """One finding for each place, however many hosts have their variable from there."""
+    for (where, trouble), names in troubles.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        message = f"host `{names[0]}`{more}: {trouble.message}"
+        yield Diagnostic(where, trouble.code, message, trouble.hint, severity)
+
+
 def failure(findings: Sequence[Diagnostic], what: str) -> PlanError:
-    """The error that carries findings: the first is its message and place."""
+    """The error that carries findings, errors first: the first is its message and place."""
     first = findings[0]
-    more = len(findings) - 1
-    message = first.message if not more else f"{what}: {len(findings)} findings"
-    where = None if more else first.where
+    error_count = sum(found.severity is Severity.ERROR for found in findings)
+    is_only = error_count == 1
+    message = first.message if is_only else f"{what}: {error_count} findings"
+    where = first.where if is_only else None
     return PlanError(message, hint=first.hint, where=where, code=first.code, diagnostics=findings)
 
 

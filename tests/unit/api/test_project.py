@@ -28,7 +28,7 @@ def test_new_project_has_an_inventory_that_loads(tmp_path: Path) -> None:
     settings = api.Settings(root=tmp_path, state=str(tmp_path / "state.db"))
     source = api.Source(inventory=(str(tmp_path / "inventory/hosts.yml"),))
 
-    names = api.hosts(settings, "gateways", source)
+    names = api.hosts(settings, "gateways", source).names
 
     assert names == tuple(f"gw-{number:02}.example.net" for number in (1, 2, 3))
 

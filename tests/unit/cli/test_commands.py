@@ -354,3 +354,41 @@ def test_a_saved_plan_takes_no_limit(fleet, capsys) -> None:
 
     assert code == ExitCode.REFUSED
     assert "leave `-i`, `-l` and `-e` out" in err
+
+
+BAD_HOSTS = """\
+web:
+  hosts:
+    gw-1:
+    bad: {ansible_port: 0}
+    win: {ansible_connection: winrm}
+"""
+
+
+@pytest.mark.parametrize(
+    "words", ["hosts gw-1", "inventory list", "preview app.yml --offline -l gw-1"]
+)
+def test_what_is_wrong_with_other_hosts_is_told_beside_the_result(fleet, capsys, words) -> None:
+    (fleet / "hosts.yml").write_text(BAD_HOSTS)
+    (fleet / "user.toml").write_text(f'trusted_keys = ["{fleet}/release.key.pub"]\n')
+
+    code, out, err = run(capsys, f"{words} -i hosts.yml")
+
+    assert code == 0
+    assert "gw-1" in out
+    assert "hosts.yml:4:11 I112 warning: host `bad`" in err
+    assert "hosts.yml:5:11 I118 warning: host `win`" in err
+
+
+def test_validate_names_every_problem_of_plans_and_inventory(fleet, capsys) -> None:
+    (fleet / "hosts.yml").write_text(BAD_HOSTS)
+    (fleet / "app.yml").write_text(PLAN.replace("waves", "wavs"))
+
+    code, out, _ = run(capsys, "validate app.yml -i hosts.yml --format json")
+
+    shown = json.loads(out)
+    assert code == ExitCode.REFUSED
+    assert [each["code"] for each in shown["diagnostics"]] == ["I112", "I118", "P107"]
+    assert shown["file_count"] == 2
+    assert run(capsys, "validate -i hosts.yml -l all:!bad:!win")[0] == 0
+    assert run(capsys, "validate -i hosts.yml -l nobody")[0] == ExitCode.REFUSED

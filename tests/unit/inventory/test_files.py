@@ -168,7 +168,7 @@ def test_directory_that_cannot_be_listed_is_refused(
 def test_names_of_files_cannot_steer_a_terminal(load: Load, write: Write) -> None:
     write({"hosts.yml": ONE, "group_vars/\x1b[2J.yml": "v: 1\n"})
 
-    assert load("", "hosts.yml").warnings[0].where.file == "group_vars/\\x1b[2J.yml"
+    assert load("", "hosts.yml").findings()[0].where.file == "group_vars/\\x1b[2J.yml"
 
 
 def test_pipe_is_refused_without_waiting(refused: Refused, tmp_path: Path) -> None:

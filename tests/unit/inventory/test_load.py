@@ -33,7 +33,7 @@ def test_several_findings_are_counted_and_all_there(load: Load) -> None:
 def test_warnings_do_not_refuse(load: Load) -> None:
     inventory = load("all: {hosts: {a: {mac: 52:54:00:12:34:56}}}\n")
 
-    assert [warning.code for warning in inventory.warnings] == ["Y119"]
+    assert [warning.code for warning in inventory.findings()] == ["Y119"]
     assert inventory.variables("a") == {"mac": 41135085296}
 
 
@@ -74,3 +74,21 @@ def test_garbage_collector_is_on_after_a_failure(load: Load) -> None:
         load("all: [\n")
 
     assert gc.isenabled()
+
+
+def test_problems_of_all_sources_are_told_at_once(load: Load, write: Write) -> None:
+    write({
+        "a.yml": "all: {hsts: {a: }}\n",
+        "b.yml": "web: {hosts: {b: {ansible_port: 0}}}\n",
+        "group_vars/web.yml": "- no mapping\n",
+        "group_vars/wbe.yml": "x: 1\n",
+    })  # fmt: skip
+
+    with pytest.raises(PlanError, match="3 findings") as caught:
+        load("", "missing.yml", "a.yml", "b.yml")
+
+    found = [(str(each.severity), each.code) for each in caught.value.diagnostics]
+    errors = [code for severity, code in found if severity == "error"]
+    warnings = [code for severity, code in found if severity == "warning"]
+    assert sorted(errors) == ["I101", "I104", "I105"]
+    assert sorted(set(warnings)) == ["I112", "I120"]

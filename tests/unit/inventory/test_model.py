@@ -73,6 +73,33 @@ def test_bad_connection_refuses_the_selected_hosts_only(load: Load) -> None:
     assert "host `bad`" in caught.value.diagnostics[0].message
 
 
+def test_troubles_of_hosts_that_nobody_selects_are_told_as_warnings(load: Load) -> None:
+    inventory = load(
+        "all:\n  hosts:\n    good:\n    bad: {ansible_port: 0}\n"
+        "    win: {ansible_connection: winrm}\n"
+    )
+
+    assert [(str(f.severity), f.code) for f in inventory.findings(["good", "bad"])] == [
+        ("warning", "I118")
+    ]
+    with pytest.raises(PlanError) as caught:
+        inventory.select("bad")
+    assert [(str(f.severity), f.code) for f in caught.value.diagnostics] == [
+        ("error", "I112"),
+        ("warning", "I118"),
+    ]
+    assert caught.value.message == "host `bad`: port 0 is outside 1..65535"
+
+
+def test_one_variable_of_many_hosts_is_one_finding(load: Load) -> None:
+    inventory = load("web:\n  hosts:\n    gw-[1:5]:\n  vars: {ansible_user: a b}\n")
+
+    (found,) = inventory.findings()
+
+    assert found.message == "host `gw-1` and 4 more: `a b` is not a login name"
+    assert found.where.line == 4
+
+
 def test_passwords_are_not_handed_to_plans(load: Load) -> None:
     inventory = load("all: {hosts: {h: {ansible_password: x, ansible_become_pass: y, a: 1}}}\n")
 
@@ -146,7 +173,7 @@ def test_selection_fits_the_port_of_the_engine(load: Load) -> None:
 def test_examples_load_and_serve_the_example_plans(name: str) -> None:
     inventory = load_inventory([f"inventories/{name}"], cwd=ROOT)
 
-    assert inventory.warnings == ()
+    assert inventory.findings() == ()
     assert {"gateways", "production", "lab", "held"} <= set(inventory.group_names)
     targets = inventory.select("gateways:&production:!held")
     assert len(targets) >= 10

@@ -127,4 +127,4 @@ def test_host_wins_over_a_group_of_its_name(load: Load) -> None:
     inventory = load("all:\n  children:\n    x: {hosts: {a: , x: }}\n")
 
     assert inventory.match("x") == ("x",)
-    assert [warning.code for warning in inventory.warnings] == ["I122"]
+    assert [warning.code for warning in inventory.findings()] == ["I122"]

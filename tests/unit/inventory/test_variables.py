@@ -117,7 +117,9 @@ def test_directory_of_variables_is_read_by_name_and_hides_the_file(
     inventory = load("all: {hosts: {h: }}\n")
 
     assert inventory.variables("h") == {"v": "c", "a": 1}
-    assert [(w.code, w.where.file) for w in inventory.warnings] == [("I121", "group_vars/all.yml")]
+    assert [(w.code, w.where.file) for w in inventory.findings()] == [
+        ("I121", "group_vars/all.yml")
+    ]
 
 
 @pytest.mark.parametrize("winner", ["h", "h.yml", "h.yaml", "h.json"])
@@ -131,7 +133,7 @@ def test_first_extension_wins_and_the_others_are_named(
     inventory = load("all: {hosts: {h: }}\n")
 
     assert inventory.variables("h") == {"v": winner}
-    assert len(inventory.warnings) == len(present) - 1
+    assert len(inventory.findings()) == len(present) - 1
 
 
 def test_variables_for_a_group_that_is_not_there_are_named(load: Load, write: Write) -> None:
@@ -145,11 +147,11 @@ def test_variables_for_a_group_that_is_not_there_are_named(load: Load, write: Wr
 
     inventory = load("gateways: {hosts: {h: }}\n")
 
-    assert [(w.code, w.where.file) for w in inventory.warnings] == [
+    assert [(w.code, w.where.file) for w in inventory.findings()] == [
         ("I120", "group_vars/gatewais.yml"),
         ("I120", "host_vars/x.yml"),
     ]
-    assert "did you mean `gateways`" in inventory.warnings[0].message
+    assert "did you mean `gateways`" in inventory.findings()[0].message
 
 
 def test_empty_file_of_variables_is_fine(load: Load, write: Write) -> None:
