@@ -21,13 +21,13 @@ def codes(findings: Check, text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("gate", "expected"),
     [
-        ("{name: g, chek: {servic: x}, success_when: result.exit == 0}", ["P107", "P107"]),
-        ("{name: g, chek: a b, success_when: result.exit == 0}", ["P107", "P110"]),
-        ("{name: g, chek: svc, success_when: result.exit = 0}", ["P107", "P113"]),
-        ("{name: g, chek: svc, sucess_when: result.status == = 0}", ["P107", "P107", "P113"]),
-        (f"{{name: g, chek: svc, {OK}, waves: [nope]}}", ["P107", "P208"]),
-        (f"{{name: g, chek: svc, {OK}, failure_limit: 3}}", ["P205", "P107"]),
-        (f"{{name: g, chek: svc, {OK}, intervall: 30}}", ["P107", "P107", "P108"]),
+        ("{name: g, cheq: {servic: x}, success_when: result.exit == 0}", ["P107", "P107"]),
+        ("{name: g, cheq: a b, success_when: result.exit == 0}", ["P107", "P110"]),
+        ("{name: g, cheq: svc, success_when: result.exit = 0}", ["P107", "P113"]),
+        ("{name: g, cheq: svc, sucess_when: result.status == = 0}", ["P107", "P107", "P113"]),
+        (f"{{name: g, cheq: svc, {OK}, waves: [nope]}}", ["P107", "P208"]),
+        (f"{{name: g, cheq: svc, {OK}, failure_limit: 3}}", ["P205", "P107"]),
+        (f"{{name: g, cheq: svc, {OK}, intervl: 30}}", ["P107", "P107", "P108"]),
         (f"{{name: g, probe: svc, {OK} or}}", ["P107", "P113"]),
         (f"{{name: g, check: svc, {OK}, count: x, waves: [nope]}}", ["P101", "P208"]),
         (f"{{name: g, check: a b, http: {{url: x}}, {OK} or}}", ["P110", "P115", "P110", "P113"]),
@@ -53,7 +53,7 @@ def test_mistake_in_a_gate_hides_no_other(findings: Check, gate: str, expected: 
         (WAVES + "ofline: {policy: x}", ["P107", "P105"]),
         (WAVES + "offline: {polici: x, for: 30}", ["P107", "P105", "P108"]),
         (WAVES + "retrys: {count: x, dely: 3}", ["P107", "P101", "P107", "P108"]),
-        (WAVES + "timeouts: {conect: 30, install: x}", ["P107", "P108", "P108"]),
+        (WAVES + "timeouts: {conec: 30, install: x}", ["P107", "P108", "P108"]),
         (WAVES + "requires: [{plan: gw, release: '>='}]", ["P218", "P110"]),
         (WAVES + "hooks: [{event: [nope], http: x}]", ["P107", "P105", "P110"]),
     ],
@@ -75,7 +75,7 @@ def test_gates_know_the_names_of_waves_with_mistakes(findings: Check) -> None:
 
 def test_key_that_is_there_is_not_read_from_a_misspelt_one_too(findings: Check) -> None:
     """Only what was meant counts: the other is reported and says nothing."""
-    text = WAVES + f"gates: [{{name: g, check: svc, chek: a b, {OK}}}]\n"
+    text = WAVES + f"gates: [{{name: g, check: svc, cheq: a b, {OK}}}]\n"
 
     assert codes(findings, text) == ["P107"]
 
