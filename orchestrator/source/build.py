@@ -96,6 +96,8 @@ class TreeBuilder:
             self._findings.add(where, problem.code, problem.message, problem.hint, problem.severity)
         if not text.isprintable():
             self._check_value_characters(node)
+        if not text.isascii():
+            self._check_words(node)
         if event.anchor:
             self._anchors[event.anchor] = (node, 1, 0)
         self._place(node, 1, 0)
@@ -214,10 +216,11 @@ class TreeBuilder:
         if char:
             code, message, hint = characters.describe(char)
             self._findings.add(node.where, code, f"{message}, in a key", hint)
-        scripts = characters.mixed_scripts(node.text)
-        if scripts:
-            message = f"`{node.text}` mixes {' and '.join(scripts)} letters that look alike"
-            hint = "retype the word with one keyboard layout"
+        self._check_words(node)
+
+    def _check_words(self, node: ScalarNode) -> None:
+        message, hint = characters.mixed_words(node.text)
+        if message:
             self._findings.add(node.where, "Y124", message, hint, Severity.WARNING)
 
     def _refuse_collection_key(self, parent: Frame, frame: Frame) -> None:

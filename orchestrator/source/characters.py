@@ -22,6 +22,7 @@ _CONTROL = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff"
 _INVISIBLE_CHAR = re.compile(f"[{_INVISIBLE}]")
 _FATAL = re.compile(rf"\r(?!\n)|[{_BREAKS}{_CONTROL}]")
 _SUSPECT = re.compile(rf"{_FATAL.pattern}|[{_INVISIBLE}]")
+_BETWEEN_WORDS = re.compile(r"[\s/:,;&!?*|'\"()\[\]{}<>=]+")
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "GEORGIAN", "HEBREW", "ARABIC")
 
 
@@ -111,10 +112,23 @@ def bad_value_character(text: str) -> str:
     return match[0] if match else ""
 
 
-def mixed_scripts(text: str) -> tuple[str, ...]:
-    """The scripts of a word that mixes look-alike alphabets (Cyrillic in Latin), else empty."""
+def mixed_words(text: str) -> tuple[str, str]:
+    """Message and hint for the first word that mixes look-alike alphabets, or two empty texts."""
     if text.isascii():
+        return "", ""
+    for word in _BETWEEN_WORDS.split(text):
+        if scripts := mixed_scripts(word):
+            odd = next(char for char in word if not char.isascii())
+            point = f"U+{ord(odd):04X} ({unicodedata.name(odd).lower()})"
+            message = f"`{word}` mixes {' and '.join(scripts)} letters that look alike"
+            return f"{message}: it holds {point}", "retype the word with one keyboard layout"
+    return "", ""
+
+
+def mixed_scripts(word: str) -> tuple[str, ...]:
+    """The scripts of a word that mixes look-alike alphabets (Cyrillic in Latin), else empty."""
+    if word.isascii():
         return ()
-    names = {unicodedata.name(char, "").partition(" ")[0] for char in text if char.isalpha()}
+    names = {unicodedata.name(char, "").partition(" ")[0] for char in word if char.isalpha()}
     found = tuple(script.capitalize() for script in _SCRIPTS if script in names)
     return found if len(found) > 1 else ()

@@ -411,6 +411,25 @@ def test_mixed_scripts_in_keys_are_a_warning() -> None:
 
 
 @BOTH
+@pytest.mark.parametrize(
+    "value", ["g\u0430teways:&production", "[a, r\u0435st]", "'x/w\u0435b.mender'"]
+)
+def test_mixed_scripts_in_values_are_a_warning(value: str, policy: Policy) -> None:
+    document = load_as(f"a: {value}\n", policy)
+
+    assert (errors(document), warnings(document)) == ([], ["Y124"])
+    assert "cyrillic small letter" in document.diagnostics[0].message
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "value", ["gr\u00f6\u00dfe", "app \u0442\u0435\u0441\u0442", "'\u03b1 < 5'"]
+)
+def test_words_of_one_script_each_are_fine(value: str, policy: Policy) -> None:
+    assert load_as(f"a: {value}\n", policy).diagnostics == ()
+
+
+@BOTH
 def test_byte_order_mark_at_the_start_is_fine(policy: Policy) -> None:
     document = load_as("\ufeffa: 0\n", policy)
 
