@@ -11,77 +11,21 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 
 from orchestrator.device.protocol import Rc, Request, Verb, encode
+from orchestrator.testing.release import NOTHING, Lie, Release
+from orchestrator.testing.transaction import KNOWN, LIVE, OPEN, Answer, Line, Txn, refuse
 
-NOTHING = "none"
 RESTART_S = 2.0  # how long a release that takes the device down runs before it does
 BOOT_S = 8.0
 FREE_BYTES = 10**9
 
-Line = tuple[str, str]
-Answer = tuple[int, list[Line]]
-
-_OPEN = frozenset({"staging", "verified", "installed"})
-_LIVE = frozenset({"probation", "confirmed"})
-_KNOWN = _LIVE | {"committed"}
 _CHECKING = frozenset({Verb.HEALTH, Verb.PROVE})
 _MUTATING = frozenset({
     Verb.DELIVER, Verb.STAGE, Verb.VERIFY, Verb.INSTALL, Verb.ACTIVATE, Verb.CONFIRM, Verb.COMMIT,
     Verb.ROLLBACK, Verb.ABORT, Verb.ADOPT, Verb.GC,
 })  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """How a release behaves on a device. `healthy`: its checks pass.
-
-    `bricks`: unreachable once active, until the dead-man goes back. `restarts`: takes the device
-    down a moment after it started. `corrupt`: what is in place is not its content, though it
-    claims so. `lacks_checks`: it has no health checks.
-    """
-
-    name: str
-    manifest: str
-    healthy: bool = True
-    bricks: bool = False
-    restarts: bool = False
-    install_fails: bool = False
-    activate_fails: bool = False
-    commit_fails: bool = False
-    rollback_fails: bool = False
-    silent_check: bool = False
-    lacks_checks: bool = False
-    corrupt: bool = False
-
-    @property
-    def is_good(self) -> bool:
-        """Whether nothing is wrong with it."""
-        return self == Release(self.name, self.manifest)
-
-
-class Lie(StrEnum):
-    """What a device says of itself that is not so."""
-
-    TARGET = "target"  # runs the target; it never switches
-    OLD = "old"  # runs what it ran before
-    STATE = "state"  # committed, right after its activation
-    NONCE = "nonce"  # answers a question that was not asked
-    WELL = "well"  # its checks pass
-
-
-@dataclass(slots=True)
-class Txn:
-    """One transaction as the device recorded it."""
-
-    id: str
-    state: str = "staging"
-    frames: dict[str, bytearray] = field(default_factory=dict)
-    manifest: str = ""
-    deadline_at: float = 0.0
-    previous: str = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,12 +194,12 @@ class SimulatedDevice:
         release = self.releases[self._told_manifest()]
         lines += [("artifact", release.name), ("manifest", release.manifest)]
         lines.append(("active", "no" if release.corrupt else "yes"))
-        if txn is not None and txn.state in _KNOWN:
+        if txn is not None and txn.state in KNOWN:
             lines.append(("previous-manifest", txn.previous))
         if self.reverted:
             lines.append(("reverted", self.reverted))
         lines += [("epoch", str(self.epoch)), ("controller", self.controller or NOTHING)]
-        if txn is not None and txn.state in _LIVE:
+        if txn is not None and txn.state in LIVE:
             lines.append(("commit-nonce", self.commit_nonce))
             if txn.state == "probation":
                 lines.append(("deadline-left", f"{txn.deadline_at - self.now():.0f}"))
@@ -266,7 +210,7 @@ class SimulatedDevice:
 
     def _told_manifest(self) -> str:
         txn = self.txn
-        if txn is not None and txn.state in _KNOWN:
+        if txn is not None and txn.state in KNOWN:
             if self.lie is Lie.TARGET:
                 return txn.manifest
             if self.lie is Lie.OLD:
@@ -274,7 +218,7 @@ class SimulatedDevice:
         return self.active
 
     def _told_state(self, txn: Txn) -> str:
-        lies = self.lie is Lie.STATE and txn.state in _LIVE
+        lies = self.lie is Lie.STATE and txn.state in LIVE
         return "committed" if lies else txn.state
 
     def _tell(self, verb: Verb, params: dict[str, str], serial: int) -> Answer:
@@ -324,11 +268,11 @@ class SimulatedDevice:
             return refusal
         txn = self.txn
         if txn is not None and txn.id == params["txn"]:
-            if txn.state in _KNOWN or txn.state == "rolled-back":
+            if txn.state in KNOWN or txn.state == "rolled-back":
                 return Rc.OK, self.state_fields()
-            if txn.state not in _OPEN:
+            if txn.state not in OPEN:
                 return refuse(Rc.WRONG_STATE, "wrong_state")
-        elif txn is not None and txn.state in _LIVE:
+        elif txn is not None and txn.state in LIVE:
             return refuse(Rc.WRONG_STATE, "wrong_state")
         else:
             self.txn = Txn(params["txn"])
@@ -336,48 +280,27 @@ class SimulatedDevice:
 
     def _runs(self, manifest: str) -> bool:
         proven = not self.releases[self.active].corrupt
-        settled = self.txn is None or self.txn.state not in _LIVE | {"rollback-failed"}
+        settled = self.txn is None or self.txn.state not in LIVE | {"rollback-failed"}
         return settled and proven and self.active == manifest
 
     def offers(self, txn_id: str) -> str:
         """The nonce with which that transaction can be made permanent now, or nothing."""
         own = self._own(txn_id)
-        return self.commit_nonce if own is not None and own.state in _LIVE else ""
+        return self.commit_nonce if own is not None and own.state in LIVE else ""
 
     def take(self, txn_id: str, name: str, data: bytes, offset: int) -> bool:
         """Bytes of a frame came in; False when they do not fit where it stands."""
         txn = self._own(txn_id)
-        if txn is None or txn.state not in _OPEN:
+        if txn is None or txn.state not in OPEN:
             return False  # a delivery from before it was activated goes on after a stop
-        held = txn.frames.setdefault(name, bytearray())
-        if offset == 0:
-            held.clear()
-        if len(held) != offset:
-            return False
-        held += data
-        return True
+        return txn.take(name, data, offset)
 
     def verify(self, txn_id: str) -> Answer | None:
         """Signature and hashes; an answer is a refusal."""
         txn = self._own(txn_id)
-        if txn is None or txn.state not in _OPEN:
+        if txn is None or txn.state not in OPEN:
             return refuse(Rc.WRONG_STATE, "wrong_state")
-        manifest = bytes(txn.frames.get("manifest", b""))
-        if self.rooted and (refusal := _judge_ticket(txn, manifest)):
-            txn.state = "aborted"
-            return refusal
-        signature = bytes(txn.frames.get("manifest.sig", b""))
-        if signature != sign(manifest):
-            txn.state = "aborted"
-            return refuse(Rc.DENIED, "denied")
-        for line in manifest.decode().splitlines():
-            digest, name = line.split("  ")
-            if hashlib.sha256(bytes(txn.frames.get(name, b""))).hexdigest() != digest:
-                txn.state = "aborted"
-                return refuse(Rc.DENIED, "denied")
-        txn.manifest = hashlib.sha256(manifest).hexdigest()
-        txn.state = "verified"
-        return None
+        return txn.verify(rooted=self.rooted)
 
     def install(self, txn_id: str) -> Answer | None:
         """Puts the payload beside what runs; an answer is a refusal."""
@@ -394,15 +317,14 @@ class SimulatedDevice:
     def cancel(self, txn_id: str) -> None:
         """No go came: removes what was staged."""
         txn = self._own(txn_id)
-        if txn is not None and txn.state in _OPEN:
-            txn.state = "aborted"
-            txn.frames.clear()
+        if txn is not None and txn.state in OPEN:
+            txn.abort()
 
     def activate(self, txn_id: str, deadline_s: float) -> Answer:
         """Arms the dead-man, then switches."""
         self.pass_time()
         txn = self._own(txn_id)
-        if txn is not None and txn.state in _KNOWN:
+        if txn is not None and txn.state in KNOWN:
             return Rc.OK, self.state_fields()
         if txn is None or txn.state != "installed":
             return refuse(Rc.WRONG_STATE, "wrong_state")
@@ -445,7 +367,7 @@ class SimulatedDevice:
         txn = self._own(params["txn"])
         if txn is not None and txn.state == "committed":
             return Rc.OK, []
-        if txn is None or txn.state not in _LIVE:
+        if txn is None or txn.state not in LIVE:
             return refuse(Rc.WRONG_STATE, "wrong_state")
         if params["nonce"] != self.commit_nonce or not self._nonce_asked:
             return refuse(Rc.NOT_NOW, "stale_nonce")
@@ -461,9 +383,8 @@ class SimulatedDevice:
             return refuse(Rc.WRONG_STATE, "nothing_to_roll_back")
         if txn.state == "rolled-back":
             return Rc.OK, []
-        if txn.state in _OPEN:
-            txn.state = "aborted"
-            txn.frames.clear()
+        if txn.state in OPEN:
+            txn.abort()
             return Rc.OK, []
         if self.releases[txn.manifest].rollback_fails:
             txn.state = "rollback-failed"
@@ -471,29 +392,3 @@ class SimulatedDevice:
         self.active = txn.previous
         txn.state = "rolled-back"
         return Rc.OK, []
-
-
-def sign(data: bytes) -> bytes:
-    """The simulated signature of a manifest or ticket; good enough to be got wrong."""
-    return b"signed:" + hashlib.sha256(data).hexdigest().encode()
-
-
-def ticket_for(manifest: bytes) -> bytes:
-    """The simulated ticket: it names the manifest, and says nothing else."""
-    return b"manifest-sha256 " + hashlib.sha256(manifest).hexdigest().encode() + b"\n"
-
-
-def _judge_ticket(txn: Txn, manifest: bytes) -> Answer | None:
-    ticket = bytes(txn.frames.get("ticket", b""))
-    if not ticket:
-        return refuse(Rc.DENIED, "no_ticket")
-    if bytes(txn.frames.get("ticket.sig", b"")) != sign(ticket):
-        return refuse(Rc.DENIED, "ticket_signatures")
-    if ticket != ticket_for(manifest):
-        return refuse(Rc.DENIED, "ticket_manifest")
-    return None
-
-
-def refuse(rc: int, reason: str) -> Answer:
-    """A refusal with its reason."""
-    return rc, [("reason", reason)]

@@ -41,7 +41,8 @@ from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.testing.control_rules import control_rules
-from orchestrator.testing.device import NOTHING, SimulatedDevice
+from orchestrator.testing.device import SimulatedDevice
+from orchestrator.testing.release import NOTHING
 from orchestrator.testing.seen import (
     COUNTED,
     FLYING,

@@ -14,7 +14,7 @@ from orchestrator.plan.resolved import (
     ResolvedPlan,
     ResolvedWave,
 )
-from orchestrator.testing.device import sign
+from orchestrator.testing.transaction import sign
 
 PAYLOAD_BYTES = 256
 

@@ -15,10 +15,11 @@ from orchestrator.rollout.actions import Action
 from orchestrator.rollout.events import DeviceReported, Event, GateSampled
 from orchestrator.rollout.machine import Rollout
 from orchestrator.testing.clock import EPOCH_S, VirtualClock
-from orchestrator.testing.device import BOOT_S, NOTHING, Lie, Release, SimulatedDevice
+from orchestrator.testing.device import BOOT_S, SimulatedDevice
 from orchestrator.testing.evidence_rules import Taken
 from orchestrator.testing.faults import Fault, FaultKind, FaultSource
 from orchestrator.testing.plans import SimulatedArtifact
+from orchestrator.testing.release import NOTHING, Lie, Release
 from orchestrator.testing.scenario import LIES, RELEASE_KINDS, Scenario
 from orchestrator.testing.world import SimulatedProber, old_release
 

@@ -28,8 +28,9 @@ from orchestrator.device.protocol import (
 from orchestrator.device.reason import Reason
 from orchestrator.engine.ports import Dialogue
 from orchestrator.errors import DeviceError
-from orchestrator.testing.device import Answer, SimulatedDevice, refuse
+from orchestrator.testing.device import SimulatedDevice
 from orchestrator.testing.faults import FaultKind, FaultSource
+from orchestrator.testing.transaction import Answer, refuse
 
 _RAW = frozenset({"step", "check", "have"})
 

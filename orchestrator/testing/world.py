@@ -14,8 +14,9 @@ from orchestrator.plan.digest import to_json
 from orchestrator.plan.resolved import Probe, ResolvedPlan
 from orchestrator.rollout.events import Value
 from orchestrator.testing.clock import VirtualClock
-from orchestrator.testing.device import Release, SimulatedDevice
+from orchestrator.testing.device import SimulatedDevice
 from orchestrator.testing.plans import SimulatedArtifact
+from orchestrator.testing.release import Release
 from orchestrator.testing.store import MemoryStore
 from orchestrator.testing.transport import SimulatedTransport
 

@@ -13,7 +13,7 @@ import asyncssh
 
 from orchestrator.device.reason import Reason
 from orchestrator.rollout.states import DeviceState
-from orchestrator.testing.device import Lie
+from orchestrator.testing.release import Lie
 from tests.integration import hostile_links as links
 from tests.integration import hostile_replies as replies
 from tests.integration.served import Way

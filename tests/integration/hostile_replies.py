@@ -9,7 +9,7 @@ from typing import Any
 import asyncssh
 
 from orchestrator.device.protocol import Verb
-from orchestrator.testing.device import Line, refuse
+from orchestrator.testing.transaction import Line, refuse
 from tests.integration.served import Talk, Way
 
 DELIVERY = frozenset({Verb.DELIVER})

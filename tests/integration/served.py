@@ -17,7 +17,9 @@ from typing import Any, Self, cast
 import asyncssh
 
 from orchestrator.device.protocol import Rc, Request, Verb, encode
-from orchestrator.testing.device import Answer, Lie, Line, SimulatedDevice, refuse
+from orchestrator.testing.device import SimulatedDevice
+from orchestrator.testing.release import Lie
+from orchestrator.testing.transaction import Answer, Line, refuse
 
 LOOPBACK = "127.0.0.1"
 RAW = frozenset({"step", "check", "have"})

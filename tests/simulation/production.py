@@ -20,8 +20,9 @@ from orchestrator.plan.resolved import Probe, ResolvedPlan
 from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked
 from orchestrator.rollout.machine import Rollout
 from orchestrator.testing.clock import VirtualClock
-from orchestrator.testing.device import Release, SimulatedDevice
+from orchestrator.testing.device import SimulatedDevice
 from orchestrator.testing.plans import SimulatedArtifact
+from orchestrator.testing.release import Release
 from orchestrator.testing.store import MemoryStore
 from orchestrator.testing.transport import SimulatedTransport
 from orchestrator.testing.world import old_release

@@ -16,8 +16,8 @@ from orchestrator.plan.resolved import Gate, OnConflict, Probe, ProbeKind, Resol
 from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.events import Ask, OperatorAsked
 from orchestrator.testing.clock import VirtualClock, run_virtual
-from orchestrator.testing.device import Release
 from orchestrator.testing.plans import SimulatedArtifact, device_ids, make_plan
+from orchestrator.testing.release import Release
 from orchestrator.testing.store import MemoryStore
 from orchestrator.testing.transport import Faults, SimulatedTransport
 from orchestrator.testing.world import SimulatedDevice, World, old_release

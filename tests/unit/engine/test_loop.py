@@ -26,9 +26,9 @@ from orchestrator.rollout.events import Ask, GateSampled, OperatorAsked, Tick
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.states import DeviceState, RolloutState
 from orchestrator.testing.clock import EPOCH_S, VirtualClock, run_virtual
-from orchestrator.testing.device import Release
 from orchestrator.testing.hand import Hand
 from orchestrator.testing.plans import SimulatedArtifact, device_ids, make_plan, split
+from orchestrator.testing.release import Release
 from orchestrator.testing.store import MemoryStore
 from orchestrator.testing.transport import Faults, SimulatedTransport
 from orchestrator.testing.world import ROLLOUT_ID, World, make_fleet

@@ -11,8 +11,8 @@ from orchestrator.errors import DeviceError, LeaseError
 from orchestrator.plan.resolved import ResolvedWave
 from orchestrator.rollout.actions import DeviceAction, Work
 from orchestrator.testing.clock import VirtualClock, run_virtual
-from orchestrator.testing.device import Release
 from orchestrator.testing.plans import SimulatedArtifact, device_ids, make_plan
+from orchestrator.testing.release import Release
 from orchestrator.testing.transport import Faults, SimulatedTransport
 from orchestrator.testing.world import good_release, make_fleet, old_release
 

@@ -3,8 +3,9 @@
 import pytest
 
 from orchestrator.device.protocol import Rc, Request, Verb
-from orchestrator.testing.device import SimulatedDevice, sign, ticket_for
+from orchestrator.testing.device import SimulatedDevice
 from orchestrator.testing.plans import SimulatedArtifact
+from orchestrator.testing.transaction import sign, ticket_for
 from orchestrator.testing.world import good_release, old_release
 
 NEW = SimulatedArtifact.of("new")

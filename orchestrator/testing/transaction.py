@@ -1,0 +1,93 @@
+"""One transaction of a simulated device: what came in, and whether it is what somebody signed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from orchestrator.device.protocol import Rc
+from orchestrator.testing.release import NOTHING
+
+Line = tuple[str, str]
+Answer = tuple[int, list[Line]]
+
+OPEN = frozenset({"staging", "verified", "installed"})
+LIVE = frozenset({"probation", "confirmed"})
+KNOWN = LIVE | {"committed"}
+
+
+@dataclass(slots=True)
+class Txn:
+    """One transaction as the device recorded it."""
+
+    id: str
+    state: str = "staging"
+    frames: dict[str, bytearray] = field(default_factory=dict)
+    manifest: str = ""
+    deadline_at: float = 0.0
+    previous: str = NOTHING
+
+    def take(self, name: str, data: bytes, offset: int) -> bool:
+        """Bytes of a frame came in; False when they do not fit where it stands."""
+        held = self.frames.setdefault(name, bytearray())
+        if offset == 0:
+            held.clear()
+        if len(held) != offset:
+            return False
+        held += data
+        return True
+
+    def verify(self, *, rooted: bool) -> Answer | None:
+        """Ticket, signature and hashes; an answer is a refusal, and its end."""
+        refusal = self._judge(rooted=rooted)
+        if refusal is not None:
+            self.state = "aborted"
+            return refusal
+        self.manifest = hashlib.sha256(self._frame("manifest")).hexdigest()
+        self.state = "verified"
+        return None
+
+    def abort(self) -> None:
+        """Removes what was staged."""
+        self.state = "aborted"
+        self.frames.clear()
+
+    def _judge(self, *, rooted: bool) -> Answer | None:
+        manifest = self._frame("manifest")
+        if rooted and (refusal := self._judge_ticket(manifest)):
+            return refusal
+        if self._frame("manifest.sig") != sign(manifest):
+            return refuse(Rc.DENIED, "denied")
+        for line in manifest.decode().splitlines():
+            digest, name = line.split("  ")
+            if hashlib.sha256(self._frame(name)).hexdigest() != digest:
+                return refuse(Rc.DENIED, "denied")
+        return None
+
+    def _judge_ticket(self, manifest: bytes) -> Answer | None:
+        ticket = self._frame("ticket")
+        if not ticket:
+            return refuse(Rc.DENIED, "no_ticket")
+        if self._frame("ticket.sig") != sign(ticket):
+            return refuse(Rc.DENIED, "ticket_signatures")
+        if ticket != ticket_for(manifest):
+            return refuse(Rc.DENIED, "ticket_manifest")
+        return None
+
+    def _frame(self, name: str) -> bytes:
+        return bytes(self.frames.get(name, b""))
+
+
+def sign(data: bytes) -> bytes:
+    """The simulated signature of a manifest or ticket; good enough to be got wrong."""
+    return b"signed:" + hashlib.sha256(data).hexdigest().encode()
+
+
+def ticket_for(manifest: bytes) -> bytes:
+    """The simulated ticket: it names the manifest, and says nothing else."""
+    return b"manifest-sha256 " + hashlib.sha256(manifest).hexdigest().encode() + b"\n"
+
+
+def refuse(rc: int, reason: str) -> Answer:
+    """A refusal with its reason."""
+    return rc, [("reason", reason)]
