@@ -12,7 +12,8 @@ from orchestrator.testing.notifier_contract import NotifierCase, NotifierContrac
 from orchestrator.testing.outbox_contract import OutboxCase, OutboxContract
 from orchestrator.testing.refusal import refused
 from orchestrator.testing.small_contracts import ClockContract, ProberCase, ProberContract
-from orchestrator.testing.store_contract import StoreCase, StoreContract
+from orchestrator.testing.store_cases import StoreCase
+from orchestrator.testing.store_contract import StoreContract
 from orchestrator.testing.transport_contract import TransportCase, TransportContract
 
 __all__ = [
