@@ -84,6 +84,7 @@ class Books:
         self.accepted: dict[str, int] = {}
         self.running = True
         self.returning = False
+        self.touched = False  # an operator changed the rules: some bounds no longer hold
         self.done: set[str] = set()  # waves
         self.follow_until = math.inf  # deferred devices follow; infinite until they do
 

@@ -23,8 +23,8 @@ from orchestrator.render.board import Board
 from orchestrator.rollout.actions import Work
 from orchestrator.rollout.events import Ask
 from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
+from orchestrator.testing.counters import check_counters
 from orchestrator.testing.hand import Hand
-from orchestrator.testing.invariants import check_counters
 from orchestrator.testing.plans import device_ids, make_plan
 
 A, B, C, D, E, F = device_ids(6)

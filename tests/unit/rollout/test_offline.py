@@ -28,8 +28,8 @@ from orchestrator.rollout.events import Ask
 from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
 from orchestrator.rollout.story import tell
 from orchestrator.rollout.why import why
+from orchestrator.testing.counters import check_counters
 from orchestrator.testing.hand import Hand
-from orchestrator.testing.invariants import check_counters
 from orchestrator.testing.plans import device_ids, make_plan
 
 A, B, C, D = device_ids(4)

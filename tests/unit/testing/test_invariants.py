@@ -94,16 +94,16 @@ def test_activation_that_nobody_intended():
     story = Story()
 
     with pytest.raises(InvariantBroken, match="intent before effect"):
-        story.checker.activated(story.devices[A], "T")
+        story.checker.truth.activated(story.devices[A], "T")
 
 
 def test_second_activation_that_nobody_asked_for():
     story = Story()
     story.move(A, *WAY[1:4])
-    story.checker.activated(story.devices[A], "T1")
+    story.checker.truth.activated(story.devices[A], "T1")
 
     with pytest.raises(InvariantBroken, match="twice"):
-        story.checker.activated(story.devices[A], "T2")
+        story.checker.truth.activated(story.devices[A], "T2")
 
 
 def test_end_that_the_truth_denies():
@@ -111,10 +111,10 @@ def test_end_that_the_truth_denies():
     rows = {name: {"state": "pending"} for name in (A, B, C)}
 
     with pytest.raises(InvariantBroken, match="exit 0"):
-        story.checker.finish(0, rows=rows)
+        story.checker.truth.finish(0, rows=rows)
     story.devices[A].active = good_release().manifest
     with pytest.raises(InvariantBroken, match="on the new version"):
-        story.checker.finish(5, rows=rows)
+        story.checker.truth.finish(5, rows=rows)
 
 
 def test_stored_state_that_the_journal_denies():
@@ -122,7 +122,7 @@ def test_stored_state_that_the_journal_denies():
     rows = {name: {"state": "queued"} for name in (A, B, C)}
 
     with pytest.raises(InvariantBroken, match="I5"):
-        story.checker.finish(4, rows=rows)
+        story.checker.truth.finish(4, rows=rows)
 
 
 def judged(*states, **choices):
