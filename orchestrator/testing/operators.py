@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.device.reason import FailureClass
@@ -108,14 +108,17 @@ class Operators:
         ask = asks[int(self._share("ask", *place) * len(asks))]
         self.ask(ask, accept_failures=halted or self._share("accept", *place) < HALF)
 
-    async def regret(self, plan: ResolvedPlan) -> None:
-        """Wants a rollout back that is over: all of it, a wave or some devices."""
+    async def regret(self, plan: ResolvedPlan) -> Mapping[str, object]:
+        """Wants a rollout back that is over: all of it, a wave or some devices; tells which."""
         place = self._world.rollout_id
         await self._world.clock.sleep(self._share("regret", place) * 1000)
         kind = int(self._share("scope", place) * 3)
         wave = plan.waves[int(self._share("wave", place) * len(plan.waves))].name
         some = tuple(one for one in plan.devices if self._share("some", place, one) < HALF)
-        self.ask(Ask.ROLLBACK, **({}, {"wave": wave}, {"devices": some})[kind])
+        choices: Sequence[Mapping[str, object]] = ({}, {"wave": wave}, {"devices": some})
+        wanted = choices[kind]
+        self.ask(Ask.ROLLBACK, joins="", **wanted)
+        return wanted
 
     def answer(self, asked: JournalEntry) -> None:
         """People hear that an approval is wanted, and say something in their time."""

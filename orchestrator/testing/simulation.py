@@ -31,6 +31,7 @@ from orchestrator.testing.clock import EPOCH_S, VirtualClock, VirtualLoop, run_v
 from orchestrator.testing.drawn_controls import labels_of
 from orchestrator.testing.engines import Engines
 from orchestrator.testing.evidence_rules import Evidence
+from orchestrator.testing.exit_rules import ExitCodes
 from orchestrator.testing.faults import Fault, FaultKind, FaultSource
 from orchestrator.testing.invariants import Checker
 from orchestrator.testing.operators import Operators
@@ -221,7 +222,8 @@ class _Simulation:
         self.operators.turn_to(approvals, self.digest)
         books, now = self.checker.books, self.clock.now
         evidence = Evidence(books, self.fleet, self.prober.taken, now=now, liars=self.liars)
-        self.checker.rules += (approvals, evidence, self.freezes, HeldBack(held))
+        self.exits = ExitCodes(self.checker.truth)
+        self.checker.rules += (self.exits, approvals, evidence, self.freezes, HeldBack(held))
         self.checker.rules.append(Required(books, others))
 
     def _held(self, number: int) -> frozenset[str]:
@@ -262,8 +264,9 @@ class _Simulation:
             ended = await self._until_terminal()
             if Fault(FaultKind.REGRET, number + 1) in self.planned:
                 self.checker.books.touched = True
-                await self.operators.regret(plan)
+                wanted = await self.operators.regret(plan)
                 ended = await self._until_terminal()
+                self.exits.check_rollback(ended.rollout.exit_code_of(Ask.ROLLBACK), **wanted)
             await self._check(number, ended)
             ends.append(ended)
             journal += self.world.store.journal(self.world.rollout_id)
@@ -294,7 +297,8 @@ class _Simulation:
         await self.engines.check_old()
         stored = await self.world.store.load(self.world.rollout_id)
         assert stored is not None
-        self.checker.truth.finish(ended.exit_code, rows=stored.devices)
+        self.checker.truth.finish(rows=stored.devices)
+        self.exits.check(ended.exit_code)
         if Fault(FaultKind.BRICKS, number + 1) in self.planned and not self._crashed:
             self.checker.truth.check_blast_radius()
 
@@ -309,6 +313,8 @@ class _Simulation:
         while True:
             self._expect_progress()
             ended = await self.engines.run_one(self._while_idle)
+            if ended is not None:
+                self.exits.check(ended.exit_code)
             if ended is None:
                 await self.clock.sleep(self.random.choice((0.0, 1.0, 30.0, 500.0)))
             elif ended.rollout.is_terminal:

@@ -19,6 +19,7 @@ from orchestrator.rollout import (
     joining,
     ledger,
     moves,
+    outcome,
     pacing,
     passage,
     proof,
@@ -114,6 +115,9 @@ BROKEN_CONTROLS = {
     "devices held back": ("second", "held", turn, "held_by_others", lambda *_: None),
     "requirements": ("requires", "requires", turn, "require", lambda _led: None),
     "successes that a wave needs": ("waves", "R8", record, "required_successes", lambda *_: 0),
+    "exit code of what was taken back": ("waves", "exit 4", outcome, "runs_new", lambda _led: True),
+    "exit code of what still runs": ("waves", "exit 5", outcome, "runs_new", lambda _led: False),
+    "exit code of unknown devices": ("waves", "exit", outcome, "needs_human", lambda _led: False),
 }  # fmt: skip
 
 

@@ -4,42 +4,11 @@ from fractions import Fraction
 
 import pytest
 
-from orchestrator.plan.resolved import ResolvedWave
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.testing.clock import EPOCH_S
-from orchestrator.testing.device import SimulatedDevice
 from orchestrator.testing.evidence_rules import Evidence
-from orchestrator.testing.invariants import Checker
-from orchestrator.testing.plans import device_ids, make_plan
 from orchestrator.testing.seen import InvariantBroken
-from orchestrator.testing.world import good_release, old_release
-
-A, B, C = device_ids(3)
-WAY = ("pending", "transferring", "staged", "activating", "verifying", "committing", "succeeded")
-
-
-class Story:
-    """Tells a checker made-up lines."""
-
-    def __init__(self, **choices):
-        wave = ResolvedWave("all", "all", (A, B, C), **choices)
-        self.devices = {
-            name: SimulatedDevice(
-                name, now=lambda: EPOCH_S, installed=old_release(), releases=(good_release(),)
-            )
-            for name in (A, B, C)
-        }
-        self.checker = Checker(make_plan([wave]), self.devices)
-        self.seq = 0
-
-    def line(self, kind, device="", **data):
-        self.seq += 1
-        self.checker.see([JournalEntry(self.seq, 0.0, kind, "all", device, data)])
-
-    def move(self, device, *states):
-        for state in states:
-            before = self.checker.seen[device].state
-            self.line("device_state", device, **{"from": before, "to": state})
+from tests.unit.testing.story import WAY, A, B, C, Story
 
 
 def test_second_unproven_device_breaks_the_bound():
@@ -106,23 +75,12 @@ def test_second_activation_that_nobody_asked_for():
         story.checker.truth.activated(story.devices[A], "T2")
 
 
-def test_end_that_the_truth_denies():
-    story = Story()
-    rows = {name: {"state": "pending"} for name in (A, B, C)}
-
-    with pytest.raises(InvariantBroken, match="exit 0"):
-        story.checker.truth.finish(0, rows=rows)
-    story.devices[A].active = good_release().manifest
-    with pytest.raises(InvariantBroken, match="on the new version"):
-        story.checker.truth.finish(5, rows=rows)
-
-
 def test_stored_state_that_the_journal_denies():
     story = Story()
     rows = {name: {"state": "queued"} for name in (A, B, C)}
 
     with pytest.raises(InvariantBroken, match="I5"):
-        story.checker.truth.finish(4, rows=rows)
+        story.checker.truth.finish(rows=rows)
 
 
 def judged(*states, **choices):
