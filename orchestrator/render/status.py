@@ -12,6 +12,7 @@ from orchestrator.render.summary import summary
 from orchestrator.render.table import Cell, Column, Row, table
 from orchestrator.render.text import Look, Style, escape, number, wrap
 from orchestrator.render.words import ROLLOUT_STYLES, state_words
+from orchestrator.rollout.runs import Runs
 from orchestrator.rollout.story import Trouble, WaveStory
 
 FORMAT_VERSION = "1.0"
@@ -120,6 +121,7 @@ def _rollout(facts: Facts) -> dict[str, object]:
             "unchanged": story.unchanged,
             "at_work": story.at_work,
             "untouched": story.untouched,
+            "ran_already": story.runs.get(Runs.ALREADY, 0),
             "on_new": story.on_new,
             "excluded": story.excluded,
         },

@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.render.names import fold_line
@@ -25,7 +23,8 @@ from orchestrator.render.words import (
     state_words,
     wave_words,
 )
-from orchestrator.rollout.states import COUNTED, DeviceState, RolloutState, WaveState
+from orchestrator.rollout.runs import Runs
+from orchestrator.rollout.states import COUNTED, RolloutState, WaveState
 from orchestrator.rollout.story import Story, Trouble, WaveStory
 
 CAUSES_MAX = 5
@@ -43,13 +42,11 @@ _PURPOSES: Mapping[str, str] = {
     "events": "everything that happened, in order",
 }
 _NOT_STARTED = frozenset({WaveState.PENDING, WaveState.SKIPPED_EMPTY})
-_UNKNOWN = frozenset({DeviceState.LOST, DeviceState.ROLLBACK_FAILED, DeviceState.UNCERTAIN})
 NAMES_CELLS_MAX = 60
 _EXIT_WORDS: Mapping[int, str] = {
     ExitCode.DONE: "done",
     ExitCode.PARTIAL: "done, with exceptions within tolerance",
-    ExitCode.HALTED: "halted",
-    ExitCode.ROLLED_BACK: "halted and rolled back: no device of the rollout runs the new version",
+    ExitCode.REFUSED: "refused: nothing was changed on any device",
     ExitCode.NEEDS_HUMAN: "needs a human: a rollback failed or a device's state is unknown",
     ExitCode.WAITING: "waiting",
     ExitCode.INTERRUPTED: "interrupted; the rollout is saved",
@@ -99,7 +96,7 @@ def summary(facts: Facts, look: Look, *, exit_code: int = 0, here: str = "") -> 
     story = facts.story
     lines = _head(facts, look)
     if exit_code:
-        words = f"exit code {exit_code}: {_EXIT_WORDS.get(exit_code, 'see the journal')}"
+        words = f"exit code {exit_code}: {_exit_words(exit_code, story)}"
         lines += wrap(words, look.width, first="  ", indent="    ")
     if facts.plan.commit is not None:
         words = f"from commit {commit_words(facts.plan.commit)}"
@@ -111,6 +108,16 @@ def summary(facts: Facts, look: Look, *, exit_code: int = 0, here: str = "") -> 
         lines += ["", *_causes(causes, look)]
     lines += ["", *_untouched(facts, look), *_left_out(facts.plan, look)]
     return [*lines, *_next(facts, look, here)]
+
+
+def _exit_words(code: int, story: Story) -> str:
+    if code == ExitCode.HALTED:
+        return state_words(story.state)  # halted, aborted, superseded, or not all rolled back
+    if code == ExitCode.ROLLED_BACK:
+        ended = "halted and rolled back" if story.back_on else "halted"
+        verb = "is known to run" if Runs.UNSEEN in story.runs else "runs"
+        return f"{ended}: no device of the rollout {verb} the new version"
+    return _EXIT_WORDS.get(code, "see the journal")
 
 
 def grouped_causes(story: Story) -> list[Cause]:
@@ -212,25 +219,38 @@ def _untouched(facts: Facts, look: Look) -> list[str]:
         text = f"{number(run)} of {plural(story.devices, 'device')} run the new version."
         return [look.paint(text, Style.GOOD)]
     parts = [f"{_were(story.untouched)} never touched"] if story.untouched else []
-    for name, count in _returned(facts).items():
-        parts.append(f"{_are(count)} back on {name}")
-    unproven = _count(t for t in story.troubles if t.reason is Reason.UNPROVEN)
-    if unproven:
-        parts.append(f"{_are(unproven)} back, but not proven well there")
-    unknown = _count(t for t in story.troubles if t.state in _UNKNOWN) - unproven
-    if unknown:
-        parts.append(f"{_are(unknown)} in an unknown state")
-    noun, it = "device", "the new version"
-    if story.unchanged:  # nothing was done to them, and they run it all the same
-        parts.append(f"{plural(story.unchanged, 'device')} ran the new version already")
-        noun, it = "other device", "it"
-    new = plural(story.on_new, noun) if story.on_new else f"no {noun}"
-    parts.append(f"{new} {'runs' if story.on_new <= 1 else 'run'} {it}")
+    if count := story.runs.get(Runs.SPARED, 0):
+        parts.append(f"{plural(count, 'device')} failed before anything was changed there")
+    for name, count in story.back_on.items():
+        before = escape(name, limit=60) if name else "what ran before"
+        parts.append(f"{_are(count)} back on {before}")
+    for runs, words in _RUNS.items():
+        if count := story.runs.get(runs, 0):
+            parts.append(f"{_are(count)} {words}")
+    if count := story.runs.get(Runs.ALREADY, 0):  # nothing was done to them, and they run it
+        parts.append(f"{plural(count, 'device')} ran the new version already")
+    parts.append(_on_new(story))
     return wrap("; ".join(parts) + ".", look.width)
 
 
-def _count(troubles: Iterable[Trouble]) -> int:
-    return sum(len(trouble.devices) for trouble in troubles)
+_RUNS: Mapping[Runs, str] = {
+    Runs.UNPROVEN: "back, but not proven well there",
+    Runs.OTHER: "on another version by now",
+    Runs.UNKNOWN: "in an unknown state",
+    Runs.CHANGING: "being changed",
+}
+
+
+def _on_new(story: Story) -> str:
+    """How many run the new version, besides those that were told of before."""
+    count = story.runs.get(Runs.NEW, 0)
+    told = Runs.ALREADY in story.runs
+    noun = "other device" if told or Runs.UNKNOWN in story.runs else "device"
+    it = "it" if told else "the new version"
+    if count:
+        return f"{plural(count, noun)} {'runs' if count == 1 else 'run'} {it}"
+    verb = "is known to run" if Runs.UNSEEN in story.runs else "runs"
+    return f"no {noun} {verb} {it}"
 
 
 def _left_out(plan: ResolvedPlan, look: Look) -> list[str]:
@@ -252,17 +272,6 @@ def _were(count: int) -> str:
 
 def _are(count: int) -> str:
     return f"{plural(count, 'device')} {'is' if count == 1 else 'are'}"
-
-
-def _returned(facts: Facts) -> Counter[str]:
-    """Artifacts that rolled back devices run again, as the plan knew them."""
-    found: Counter[str] = Counter()
-    for trouble in facts.story.troubles:
-        if trouble.state is DeviceState.ROLLED_BACK:
-            for device in trouble.devices:
-                current = facts.plan.devices[device].current
-                found[escape(current, limit=60) if current else "what ran before"] += 1
-    return found
 
 
 def _next(facts: Facts, look: Look, here: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from orchestrator.errors import ExitCode
 from orchestrator.rollout.events import Ask
 from orchestrator.rollout.ledger import Ledger
+from orchestrator.rollout.runs import Runs, runs
 from orchestrator.rollout.states import DeviceState, RolloutState
 
 _UNKNOWN = (DeviceState.ROLLBACK_FAILED, DeviceState.LOST)
@@ -19,8 +20,8 @@ def needs_human(led: Ledger) -> bool:
 
 
 def runs_new(led: Ledger) -> bool:
-    """Whether any device may run the new version because of this rollout."""
-    return any(rec.moved for rec in led.devices.values())
+    """Whether any device may run the new version: because of this rollout, or as it did before."""
+    return any(rec.moved or runs(led, rec) is Runs.ALREADY for rec in led.devices.values())
 
 
 def exit_code(led: Ledger, asked: Ask | None = None) -> ExitCode:

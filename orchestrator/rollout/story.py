@@ -5,6 +5,7 @@ Renderers turn a `Story` into text or JSON; nothing here formats.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,13 +15,13 @@ from orchestrator.errors import ExitCode
 from orchestrator.rollout import approving, gating, moves, retreat, slots, turn
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.machine import Rollout
-from orchestrator.rollout.outcome import exit_code, runs_new
+from orchestrator.rollout.outcome import exit_code
 from orchestrator.rollout.record import DeviceRecord, WaveRecord
+from orchestrator.rollout.runs import Runs, runs
 from orchestrator.rollout.states import (
     AT_WORK,
     PASSING,
     TERMINAL_ROLLOUT,
-    WAITING,
     DeviceState,
     Halt,
     Pause,
@@ -29,7 +30,6 @@ from orchestrator.rollout.states import (
 )
 
 _STOPS_NOTHING = frozenset({Pause.APPROVAL.value})
-_UNTOUCHED = WAITING | {DeviceState.CANCELLED, DeviceState.DEFERRED, DeviceState.SKIPPED}
 _TROUBLED = frozenset({
     DeviceState.FAILED, DeviceState.ROLLED_BACK, DeviceState.ROLLBACK_FAILED, DeviceState.LOST,
     DeviceState.SKIPPED, DeviceState.DEFERRED, DeviceState.UNCERTAIN, DeviceState.ROLLING_BACK,
@@ -95,7 +95,9 @@ class Story:
 
     Attributes:
         wave: name of the present wave.
-        untouched: devices on which nothing was activated.
+        runs: devices by what they run; they add up to all.
+        back_on: devices that run again what they did before, by the name of that artifact as the
+            plan knew it; "" where it knew none.
         on_new: devices that run, or may run, the new version because of this rollout.
         held_up: other rollouts, plans and freezes that it waits for, each in words.
         waits_for: what it waits for when nothing is at work (`soak`, `gate`, `deferred`, `window`, ...).
@@ -113,7 +115,8 @@ class Story:
     succeeded: int
     unchanged: int
     at_work: int
-    untouched: int
+    runs: Mapping[Runs, int]
+    back_on: Mapping[str, int]
     on_new: int
     excluded: int
     deferred: Deferred
@@ -124,6 +127,11 @@ class Story:
     started_at: float
     at: float
 
+    @property
+    def untouched(self) -> int:
+        """Devices on which nothing was activated, that neither failed nor ran the version before."""
+        return self.runs.get(Runs.UNTOUCHED, 0) + self.runs.get(Runs.UNSEEN, 0)
+
 
 def tell(rollout: Rollout) -> Story:
     """The story so far.
@@ -132,6 +140,8 @@ def tell(rollout: Rollout) -> Story:
     """
     led = rollout.ledger
     total = {state: sum(wave.counts[state] for wave in led.waves) for state in DeviceState}
+    found = {device: runs(led, rec) for device, rec in led.devices.items()}
+    back = (led.plan.devices[device].current for device, what in found.items() if what is Runs.BACK)
     return Story(
         rollout_id=led.rollout_id,
         plan=led.plan.name,
@@ -144,7 +154,8 @@ def tell(rollout: Rollout) -> Story:
         succeeded=total[DeviceState.SUCCEEDED],
         unchanged=total[DeviceState.UNCHANGED],
         at_work=sum(total[state] for state in AT_WORK),
-        untouched=sum(_is_untouched(rec) for rec in led.devices.values()),
+        runs=Counter(found.values()),
+        back_on=Counter(name or "" for name in back),
         on_new=sum(rec.moved for rec in led.devices.values()),
         excluded=len(led.plan.skipped),
         deferred=_deferred(led),
@@ -185,10 +196,6 @@ def _soak_until(led: Ledger, wave: WaveRecord) -> float | None:
     if wave.soak_until is None or wave.state is not WaveState.SOAKING:
         return None
     return wave.soak_until + gating.soak_gap_s(led, wave)
-
-
-def _is_untouched(rec: DeviceRecord) -> bool:
-    return rec.state in _UNTOUCHED and not rec.moved and not rec.touched
 
 
 def _stops(led: Ledger) -> tuple[Stop, ...]:
@@ -269,7 +276,7 @@ def _next_commands(led: Ledger) -> tuple[str, ...]:
     run = led.rollout_id
     if led.state is RolloutState.HALTED:
         commands = [f"rollout status {run}", f"rollout resume {run} --accept-failures"]
-        if runs_new(led):
+        if any(retreat.can_return(rec) for rec in led.devices.values()):
             commands.append(f"rollout rollback {run}")
         return (*commands, f"rollout abort {run}")
     if approving.waited_for(led) is not None and _STOPS_NOTHING.issuperset(led.causes):

@@ -19,7 +19,7 @@ def test_a_rollout_without_an_engine_says_how_to_go_on(facts) -> None:
     shown = text(facts, Look(100))
 
     assert "no engine drives it: `rollout resume r-1` goes on" in shown
-    assert "24 devices were never touched; no device runs the new version." in shown
+    assert "24 devices were never touched; no device is known to run the new version." in shown
 
 
 def test_a_driven_rollout_says_by_whom(facts) -> None:

@@ -2,6 +2,8 @@ import pytest
 
 from orchestrator.render.summary import grouped_causes, summary
 from orchestrator.render.text import Look, cells
+from orchestrator.rollout.runs import Runs
+from orchestrator.rollout.states import RolloutState
 from tests.unit.render.told import facts_of
 
 
@@ -117,6 +119,17 @@ def test_devices_that_ran_it_already_are_not_said_to_run_something_else(plan, jo
     assert "1 device ran the new version already; no other device runs it." in lines
 
 
+def test_a_device_in_an_unknown_state_is_not_said_to_run_the_new_version_as_well(
+    plan, journal
+) -> None:
+    journal.device("gw-001", "canary", "activating", "rolling_back", reason="activate_failed")
+    journal.device("gw-001", "canary", "rollback_failed", reason="rollback_failed")
+
+    lines = " ".join(lines_of(plan, journal, 6, Look(120)))
+
+    assert "1 device is in an unknown state; no other device runs the new version." in lines
+
+
 def test_a_wave_that_was_aborted_at_work_was_started_and_later_ones_were_not(plan, journal) -> None:
     journal.add("wave_started", wave="canary")
     journal.device("gw-001", "canary", "transferring", "unchanged")
@@ -148,3 +161,31 @@ def test_a_success_counts_the_devices_that_ran_it_already(plan_of, journal) -> N
     lines = lines_of(plan_of(["a", "b"], (1, 1)), journal, 0, Look(80))
 
     assert "2 of 2 devices run the new version." in lines
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "words"),
+    [
+        ("halted", 4, "halted"),
+        ("aborted", 4, "aborted"),
+        ("halted", 5, "halted: no device of the rollout runs the new version"),
+        ("expired", 1, "refused: nothing was changed on any device"),
+    ],
+)
+def test_the_exit_code_is_told_in_words_of_what_became_of_it(
+    plan, journal, state, code, words
+) -> None:
+    lines = lines_of(plan, journal, code, Look(100), state=RolloutState(state))
+
+    assert f"  exit code {code}: {words}" in lines
+
+
+def test_exit_code_5_claims_no_more_than_is_known(plan, journal) -> None:
+    runs = {Runs.UNSEEN: 2}
+
+    lines = lines_of(plan, journal, 5, Look(100), state=RolloutState.HALTED, runs=runs)
+
+    assert (
+        "  exit code 5: halted: no device of the rollout is known to run the new version" in lines
+    )
+    assert "2 devices were never touched; no device is known to run the new version." in lines

@@ -13,11 +13,20 @@ from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.render.board import Board, DeviceLine
 from orchestrator.render.standing import Facts
 from orchestrator.rollout.events import JournalEntry
+from orchestrator.rollout.runs import Runs
 from orchestrator.rollout.states import COUNTED, PAST_RETURN, PROVEN, DeviceState, Halt, Pause
 from orchestrator.rollout.story import Deferred, Stop, Story, Trouble, WaveStory
 
 _TROUBLED = COUNTED | {DeviceState.DEFERRED, DeviceState.ROLLING_BACK, DeviceState.UNCERTAIN}
 _MOVED = PAST_RETURN | PROVEN
+_RUNS = {
+    **dict.fromkeys(PROVEN, Runs.NEW),
+    DeviceState.UNCHANGED: Runs.ALREADY,
+    DeviceState.ROLLED_BACK: Runs.BACK,
+    DeviceState.FAILED: Runs.SPARED,
+    DeviceState.LOST: Runs.UNKNOWN,
+    DeviceState.UNCERTAIN: Runs.UNKNOWN,
+}
 
 
 def facts_of(plan: ResolvedPlan, journal: Sequence[JournalEntry], **told: object) -> Facts:
@@ -31,9 +40,10 @@ def facts_of(plan: ResolvedPlan, journal: Sequence[JournalEntry], **told: object
             touched.add(line.name)
         if line is not None and line.reason:
             firsts.setdefault((line.name, line.reason), entry.at)
-    states = Counter(line.state for line in board.devices.values())
+    lines = tuple(board.devices.values())
+    states = Counter(line.state for line in lines)
     groups: dict[tuple[DeviceState, str, str], list[DeviceLine]] = {}
-    for line in board.devices.values():
+    for line in lines:
         if line.state in _TROUBLED:
             groups.setdefault((line.state, line.reason, line.detail), []).append(line)
     stops = [entry.data for entry in journal if entry.type in ("halted", "paused")]
@@ -61,7 +71,12 @@ def facts_of(plan: ResolvedPlan, journal: Sequence[JournalEntry], **told: object
         succeeded=states[DeviceState.SUCCEEDED],
         unchanged=states[DeviceState.UNCHANGED],
         at_work=len(board.at_work),
-        untouched=board.total - len(touched),
+        runs=Counter(_runs(line.state, line.reason, line.name in touched) for line in lines),
+        back_on=Counter(
+            plan.devices[line.name].current or ""
+            for line in lines
+            if line.state is DeviceState.ROLLED_BACK
+        ),
         on_new=board.proven,
         excluded=len(plan.skipped),
         deferred=Deferred(0, states[DeviceState.DEFERRED], None, None),
@@ -73,6 +88,12 @@ def facts_of(plan: ResolvedPlan, journal: Sequence[JournalEntry], **told: object
         at=board.now,
     )
     return Facts(plan, "e1" * 32, replace(story, **told), "", board.now)
+
+
+def _runs(state: DeviceState, reason: str, touched: bool) -> Runs:
+    if state is DeviceState.ROLLBACK_FAILED:
+        return Runs.UNPROVEN if reason == Reason.UNPROVEN else Runs.UNKNOWN
+    return _RUNS.get(state, Runs.CHANGING if touched else Runs.UNTOUCHED)
 
 
 def _cause(text: str) -> Halt | Pause:

@@ -1,5 +1,7 @@
 """Exit codes: every state of a rollout with every kind of device (docs/reference/exit-codes.md)."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.errors import ExitCode
@@ -67,6 +69,25 @@ def test_pause_of_any_cause_is_never_taken_for_an_end(cause, moved):
     led.state, led.causes = RolloutState.PAUSED, {cause.value: ""}
 
     assert exit_code(led) is ExitCode.WAITING
+
+
+@pytest.mark.parametrize("state", [R.HALTED, R.ROLLED_BACK, R.SUPERSEDED])
+def test_a_device_that_ran_the_version_before_runs_it_still(state):
+    led = books()
+    led.state = state
+    led.move(led.devices[B], DeviceState.UNCHANGED)
+
+    assert exit_code(led) is ExitCode.HALTED
+
+
+def test_a_device_that_was_seen_with_the_version_runs_it_though_its_turn_never_came():
+    plan = make_plan([ResolvedWave("rest", "rest", (A, B))])
+    target = replace(plan.devices[B], current_manifest=plan.artifact.manifest_sha256)
+    led = Hand(replace(plan, devices={**plan.devices, B: target})).rollout.ledger
+    led.state = RolloutState.HALTED
+    led.move(led.devices[B], DeviceState.CANCELLED)
+
+    assert exit_code(led) is ExitCode.HALTED
 
 
 def test_rollback_that_was_asked_for_and_is_proven_is_done_for_who_asked():
