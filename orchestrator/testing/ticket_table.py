@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -21,10 +22,12 @@ from orchestrator.testing.tickets import (
 )
 from orchestrator.trust.judge import Delivery, DeviceView, Floors
 from orchestrator.trust.keys import KeyKind, SigningKey
+from orchestrator.trust.signature import sign_manifest
 from orchestrator.trust.signing import sign_bytes
 
 _SERIAL = 42
-_MANIFEST = "4f" * 32
+_MANIFEST = b"4f" * 32 + b"  version\n"
+_DIGEST = hashlib.sha256(_MANIFEST).hexdigest()
 _ISSUED_S = NOW_S - 3_600
 _EXPIRES_S = NOW_S + 6 * DAY_S
 _FIRST_S = NOW_S - 1_800
@@ -39,7 +42,7 @@ security-version 7
 device-type raspberrypi4
 device-type raspberrypi5
 artifact app-2.3.1
-manifest-sha256 {_MANIFEST}
+manifest-sha256 {_DIGEST}
 open 5 {_FIRST_S}
 open 25 {_SECOND_S}
 """.encode()
@@ -58,7 +61,7 @@ def _device_in(first: int, end: int) -> str:
 
 
 _DEVICE = DeviceView(_device_in(0, 5), "raspberrypi4", NOW_S, Floors(_ISSUED_S - DAY_S, 7, _SERIAL))
-_DELIVERY = Delivery(_MANIFEST, "app-2.3.1")
+_DELIVERY = Delivery(_DIGEST, "app-2.3.1")
 
 
 @functools.cache
@@ -89,6 +92,8 @@ class _Table:
             ticket=ticket,
             signatures=signed(ticket, *signers),
             device=_DEVICE,
+            manifest=_MANIFEST,
+            manifest_signature=sign_manifest(_MANIFEST, self.keys.build),
             delivery=_DELIVERY,
             answer=answer,
             kinds=frozenset((KeyKind.ECDSA_P256,)),
@@ -192,8 +197,8 @@ class _Table:
             ("N28 opening without a time", TICKET + b"open 50\n"),
             ("N29 opening with more", TICKET + f"open 50 {_SECOND_S} 1\n".encode()),
             ("N30 the same percentage twice", TICKET.replace(b"open 25", b"open 5")),
-            ("N31 digest in capitals", TICKET.replace(b"4f" * 32, b"4F" * 32)),
-            ("N32 digest too short", TICKET.replace(b"4f" * 32, b"4f" * 31)),
+            ("N31 digest in capitals", TICKET.replace(_DIGEST.encode(), _DIGEST.upper().encode())),
+            ("N32 digest too short", TICKET.replace(_DIGEST.encode(), _DIGEST[:-2].encode())),
             ("N33 name of 129 characters", TICKET.replace(b"app-2.3.1", b"a" * 129)),
             ("N34 fleet of 64 characters", TICKET.replace(b"acme-prod", b"a" * 64)),
             ("N35 more than 512 lines", TICKET + b"open 1 1\n" * 600),
@@ -241,9 +246,12 @@ class _Table:
             ("N64 security version before serial", replace(_DEVICE, floors=Floors(0, 8, 43)), Answer.SECURITY_VERSION),
         ):  # fmt: skip
             yield replace(case(name, answer), device=device)
+        other = b"00" * 32 + b"  version\n"
         yield replace(
             case("N65 other manifest", Answer.MANIFEST),
-            delivery=replace(_DELIVERY, manifest_sha256="00" * 32),
+            manifest=other,
+            manifest_signature=sign_manifest(other, self.keys.build),
+            delivery=replace(_DELIVERY, manifest_sha256=hashlib.sha256(other).hexdigest()),
         )
         yield replace(
             case("N66 other name in the header", Answer.ARTIFACT),

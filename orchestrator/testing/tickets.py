@@ -58,13 +58,18 @@ def answer_of(code: str) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class TicketCase:
-    """A ticket that comes to a device; `kinds` are those of the keys that it must verify with."""
+    """A ticket that comes to a device; `kinds` are those of the keys that it must verify with.
+
+    `delivery` is about `manifest`, which a build key of the root signed.
+    """
 
     name: str
     root: bytes
     ticket: bytes
     signatures: bytes
     device: DeviceView
+    manifest: bytes
+    manifest_signature: bytes
     delivery: Delivery
     answer: Answer
     kinds: frozenset[KeyKind]

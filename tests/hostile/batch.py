@@ -1,0 +1,200 @@
+"""One process of a device's shell that judges many cases, so that a case costs milliseconds.
+
+`TrustBatch` runs the functions of `trust.sh`, `CoreBatch` the verifying part of the root core of
+`helper.sh`: each program as it is, but for its last lines, which take the arguments of one call.
+In their place stands a loop that takes one case after the other, each in a subshell of its own.
+Programs may be given that were spoilt on purpose: they run without rights, and not for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from tests.device.kit import HELPER, TRUST, Shell, busybox_path
+
+TIME_LIMIT_S = 20.0
+LOST = "lost"  # the shell ended or hung; only a spoilt one does
+SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+SHELLS = ("dash", "busybox", "bash")
+
+# The floors are told behind the answers: what a refusal changes is as much a bug as a wrong answer.
+TRUST_LOOP = r"""
+date() { echo "$CLOCK"; }
+told() { for f in serial time-floor security-floor; do W=0; floor "$f"; printf ' %s' "$W"; done; }
+while read -r CASE CLOCK CALLS; do
+  ETC=$CASE/etc VAR=$CASE/var FLOORS=$CASE/var/floors said=''
+  for call in $CALLS; do
+    out=$(IFS=, && set -- $call && unset IFS && { trap '[ -z "$SCRATCH" ] || rm -rf "$SCRATCH"' EXIT; "$@" 2>/dev/null </dev/null; })
+    rc=$? why=ok
+    case $out in *'reason '*) why=${out##*reason } && why=${why%%"$NL"*} ;; esac
+    said="$said $rc/$why"
+    [ $rc -eq 0 ] || break
+  done
+  left=$(find "$CASE" -name '*.trust' 2>/dev/null)
+  printf '%s%s%s%s\n' "$said" "$(told 2>/dev/null)" "$(cksum 2>/dev/null <"$FLOORS/root.txt")" "$left"
+done
+"""
+
+CORE_LOOP = r"""
+ROOT='' ELEVATE='' REQUEST='' LOCKED='' OUT='' HELD='' HOLDER='' SAID='' header=none spool=''
+SELF=/nonexistent BOOT=none U=0
+save() { :; }
+drop() { :; }
+build_tree() { printf '%s' "$TYPE $NAME $MANIFEST" >"$T/told"; }
+judge() {
+  P_component=main P_txn=01TEST00000000000000000000
+  C=main V=$VAR/component/main NOW=staging STATE=staging CUR=none NEW="$P_txn - - -" verb=prepare
+  spool=$VAR/spool/main/$P_txn
+  if [ -f "$CASE/stream" ]; then
+    mkdir -p "$spool/data/0000"
+    REQUEST=deliver
+    # the pipe that names the error: a refusal of the protocol ends the subshell
+    receive_frames <"$CASE/stream" && { whole "$sums" $sizes || fail 65 denied 'a frame differs'; }
+    REQUEST=''
+  fi
+  do_verify && echo reason ok
+}
+while read -r CASE ETC LIB P_frames; do
+  ROLLOUT_ROOT=${ETC%/etc/rollout} VAR=$CASE/var RUN=$CASE
+  export ROLLOUT_ROOT
+  out=$(judge 2>/dev/null </dev/null)
+  rc=$? why=none
+  case $out in *'reason '*) why=${out##*reason } && why=${why%%"$NL"*} ;; esac
+  echo "$rc/$why"
+done
+"""
+
+
+def shell_named(name: str, place: Path) -> Shell | None:
+    """The shell with the tools of its device, when it is installed; busybox has its own."""
+    if shutil.which(name) is None:
+        return None
+    if name == "busybox":
+        return Shell(name, ("busybox", "ash"), busybox_path(place / "busybox"))
+    return Shell(name, (name,), SYSTEM_PATH)
+
+
+class Place:
+    """A directory that a shell without rights may write to; gone at the end."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="hostile-"))
+        self.path.chmod(0o711)
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def own(path: Path) -> None:
+    """Gives a tree to the user that shells run as."""
+    if os.geteuid() != 0:
+        return
+    nobody = pwd.getpwnam("nobody")
+    for folder, _, files in os.walk(path):
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        for name in files:
+            os.chown(Path(folder, name), nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
+
+
+class _Batch:
+    """A shell that reads a line for each case and answers with one."""
+
+    def __init__(self, shell: Shell, place: Path, program: str) -> None:
+        self._file = place / f"batch-{shell.name}.sh"
+        self._file.write_text(program)
+        self._file.chmod(0o644)
+        self._argv = [*shell.argv, str(self._file)]
+        self._path = shell.path
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def ask(self, line: str) -> str:
+        """The answer, or `LOST`."""
+        process = self._process or self._start()
+        assert process.stdin
+        assert process.stdout
+        try:
+            process.stdin.write(line.encode() + b"\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            self.stop()
+            return LOST
+        ready, _, _ = select.select([process.stdout], [], [], TIME_LIMIT_S)
+        answer = process.stdout.readline() if ready else b""
+        if not answer.endswith(b"\n"):
+            self.stop()
+            return LOST
+        return answer.decode("ascii", errors="replace").strip()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        ids = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+        self._process = subprocess.Popen(
+            self._argv,
+            env={"PATH": self._path, "LC_ALL": "C"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+            **(ids if os.geteuid() == 0 else {}),  # type: ignore[call-overload]
+        )
+        return self._process
+
+    def stop(self) -> None:
+        """Ends the shell and whatever it started."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            assert stream
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+
+
+class TrustBatch(_Batch):
+    """`trust.sh`: the answers of calls such as `verify DIR`, and the floors after them."""
+
+    def __init__(self, shell: Shell, place: Path, trust: str | None = None) -> None:
+        text = TRUST.read_text() if trust is None else trust
+        functions, main, _ = text.rpartition("\ncase ${1-}.$# in")
+        assert main
+        super().__init__(shell, place, functions + TRUST_LOOP)
+
+
+class CoreBatch(_Batch):
+    """`do_verify` of the root core, with what it calls; and the reading of frames before it."""
+
+    def __init__(self, shell: Shell, place: Path, helper: str | None = None) -> None:
+        text = HELPER.read_text() if helper is None else helper
+        functions, main, _ = text.rpartition("\nROOT='' ELEVATE='' REQUEST=''")
+        assert main
+        super().__init__(shell, place, functions + CORE_LOOP)
+
+
+def write_tree(place: Path, files: Mapping[str, bytes]) -> None:
+    """The files below a directory, which is made."""
+    place.mkdir(parents=True)
+    for name, data in files.items():
+        file = place / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
