@@ -8,19 +8,12 @@ Laws:
 
 from __future__ import annotations
 
-from orchestrator.errors import Diagnostic, Severity
+from orchestrator.errors import Diagnostic, Where
 from orchestrator.inventory.graph import Graph, Group, Variables
-from orchestrator.inventory.names import (
-    ALL,
-    UNGROUPED,
-    group_name_problem,
-    host_name_problem,
-)
-from orchestrator.inventory.ranges import HOSTS_MAX, RangeError, expand, split_port
+from orchestrator.inventory.members import Members
 from orchestrator.source import Document, MappingNode, Node, ScalarNode, did_you_mean, shown
 
 _SECTIONS = ("hosts", "vars", "children")
-PRIORITY_VARIABLE = "ansible_group_priority"
 
 
 class FileReader:
@@ -28,7 +21,7 @@ class FileReader:
 
     def __init__(self, document: Document, graph: Graph) -> None:
         self._document = document
-        self._graph = graph
+        self._members = Members(graph, self._error)
         self.diagnostics: list[Diagnostic] = []
 
     def read(self) -> None:
@@ -61,14 +54,9 @@ class FileReader:
         return False
 
     def _group(self, key: ScalarNode, value: Node) -> Group | None:
-        problem = group_name_problem(key.text)
-        if problem:
-            hint = "use letters, digits, `_`, `-` and `.`"
-            self._error(key, "I110", f"`{shown(key.text)}`: {problem}", hint)
+        group = self._members.group(key.text, key.where)
+        if group is None:
             return None
-        group = self._graph.group(key.text, key.where)
-        if not group.where.line:
-            group.where = key.where
         if _is_nothing(value):
             return group
         if not isinstance(value, MappingNode):
@@ -82,21 +70,21 @@ class FileReader:
     def _section(self, group: Group, section: ScalarNode, content: Node) -> None:
         match section.text:
             case "hosts":
-                for key, value in self._members(section, content):
+                for key, value in self._entries(section, content):
                     self._hosts(group, key, value)
             case "children":
-                for key, value in self._members(section, content):
+                for key, value in self._entries(section, content):
                     self._child(group, key, value)
             case "vars":
                 group.variables.update(self._variables(content, f"`vars` of `{group.name}`"))
-                self._priority(group)
+                self._members.settle_priority(group)
             case unknown:
                 message = f"unknown key `{shown(unknown)}` in group `{group.name}`"
                 message += did_you_mean(unknown, _SECTIONS)
                 hint = "a group takes `hosts`, `vars` and `children`"
                 self._error(section, "I105", message, hint)
 
-    def _members(self, section: ScalarNode, content: Node) -> list[tuple[ScalarNode, Node]]:
+    def _entries(self, section: ScalarNode, content: Node) -> list[tuple[ScalarNode, Node]]:
         """Entries of `hosts` or `children`; one name may stand there as text."""
         if _is_nothing(content):
             return []
@@ -110,38 +98,15 @@ class FileReader:
         return []
 
     def _child(self, parent: Group, key: ScalarNode, value: Node) -> None:
-        if key.text in (ALL, UNGROUPED):
-            message = f"`{key.text}` is never a child; it is there by itself"
-            self._error(key, "I110", message, "name the groups you mean")
+        if not self._members.may_be_child(parent, key.text, key.where):
             return
         child = self._group(key, value)
-        if child is not None and parent.name != UNGROUPED:
+        if child is not None:
             parent.children.setdefault(child.name, key.where)
-        elif child is not None:
-            self._error(key, "I110", f"`{UNGROUPED}` has no children", "move the group out of it")
 
     def _hosts(self, group: Group, key: ScalarNode, value: Node) -> None:
-        if len(self._graph.hosts) >= HOSTS_MAX:
-            return  # already reported
-        try:
-            pattern, port = split_port(key.text)
-            names = expand(pattern)
-            if len(self._graph.hosts) + len(names) > HOSTS_MAX:
-                raise RangeError(f"`{key.text}` makes more than {HOSTS_MAX} hosts")
-        except RangeError as error:
-            self._error(key, "I108", str(error), error.hint)
-            return
-        problem = next(filter(None, map(host_name_problem, names)), "")
-        if problem:
-            hint = "use letters, digits, `.`, `-`, `_`, `@`, `+`, or an IPv6 address"
-            self._error(key, "I106", f"`{shown(key.text)}`: {problem}", hint)
-            return
         variables = {} if _is_nothing(value) else self._variables(value, f"host `{key.text}`")
-        where = key.where
-        for name in names:
-            host = self._graph.add_host(name, group, where, port)
-            if variables:
-                host.variables.update(variables)
+        self._members.hosts(group, key.text, key.where, variables)
 
     def _variables(self, content: Node, owner: str) -> Variables:
         if _is_nothing(content):
@@ -152,22 +117,8 @@ class FileReader:
             return {}
         return {entry.key.text: entry for entry in content.entries}
 
-    def _priority(self, group: Group) -> None:
-        entry = group.variables.pop(PRIORITY_VARIABLE, None)
-        if entry is None:
-            return
-        value = entry.value
-        text = value.text if isinstance(value, ScalarNode) else ""
-        if not text.lstrip("-").isascii() or not text.lstrip("-").isdecimal():
-            message = f"`{PRIORITY_VARIABLE}` is {value.kind}; it is a whole number"
-            self._error(value, "I125", message)
-            return
-        group.priority = int(text[:9])
-
-    def _error(self, node: Node, code: str, message: str, hint: str = "") -> None:
-        self.diagnostics.append(
-            self._document.diagnostic(node, code, message, hint, Severity.ERROR)
-        )
+    def _error(self, where: Node | Where, code: str, message: str, hint: str = "") -> None:
+        self.diagnostics.append(self._document.diagnostic(where, code, message, hint))
 
 
 def _is_nothing(node: Node) -> bool:
