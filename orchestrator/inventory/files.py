@@ -4,7 +4,7 @@ Laws:
 1. Only regular files, opened once; what was parsed is what the digest covers.
 2. A link may not lead out of the project: the directory of the source, or the git work tree
    around it.
-3. What is not read yet (INI, scripts, vault, plug-ins) is named, never skipped.
+3. What is not read yet (scripts, vault, plug-ins) is named, never skipped.
 4. The environment and the current directory choose nothing but where relative paths begin.
 """
 
@@ -47,6 +47,15 @@ class Source:
         return tuple(name.strip() for name in self.text.split(",") if name.strip())
 
 
+@dataclass(frozen=True, slots=True)
+class InventoryFile:
+    """One file of groups and hosts, as it was read."""
+
+    name: str  # as people know it
+    data: bytes
+    is_ini: bool  # otherwise YAML
+
+
 class _RefusedError(Exception):
     """A file that may not be read; the text says why."""
 
@@ -84,15 +93,15 @@ class Reader:
             return None
         return Source(text, path, base)
 
-    def inventory_files(self, source: Source) -> Iterator[tuple[str, bytes]]:
-        """Name and bytes of each inventory file of a source, in Ansible's order."""
+    def inventory_files(self, source: Source) -> Iterator[InventoryFile]:
+        """Each inventory file of a source, in Ansible's order."""
         if source.path is None or source.base is None:
             return
         paths = _walk(source.path) if source.path.is_dir() else iter([source.path])
         for path in paths:
             data = self.read(path, source.base)
             if data is not None and self._is_readable_kind(path, data):
-                yield self.shown(path), data
+                yield InventoryFile(self.shown(path), data, _is_ini(path, data))
 
     def read(self, path: Path, base: Path) -> bytes | None:
         """The bytes of a file, None with a finding where it may or can not be read."""
@@ -239,15 +248,18 @@ def _foreign_kind(path: Path, data: bytes) -> str:
     suffix = path.suffix
     if data.startswith(b"#!") or (suffix not in YAML_SUFFIXES and os.access(path, os.X_OK)):
         return "an inventory script"
-    if suffix in YAML_SUFFIXES:
-        return ""
-    if suffix == ".toml":
-        return "a TOML inventory"
-    return "an inventory in INI form" if suffix == ".ini" or _looks_like_ini(data) else ""
+    return "a TOML inventory" if suffix == ".toml" else ""
+
+
+def _is_ini(path: Path, data: bytes) -> bool:
+    """As Ansible chooses: by the extension, and without one YAML if the text is YAML."""
+    if path.suffix in YAML_SUFFIXES:
+        return False
+    return path.suffix != "" or _looks_like_ini(data)
 
 
 def _looks_like_ini(data: bytes) -> bool:
-    """Whether a file without a YAML extension begins as INI: a section, or a bare host line."""
+    """Whether a file without an extension begins as INI: a section, or a bare host line."""
     for line in data.split(b"\n", 200)[:200]:
         text = line.strip()
         if not text or text.startswith((b"#", b";")):

@@ -18,6 +18,7 @@ from orchestrator.inventory.files import (
     variable_files,
 )
 from orchestrator.inventory.graph import Graph, Variables
+from orchestrator.inventory.ini import read_ini
 from orchestrator.inventory.model import Inventory, InventoryFiles, failure
 from orchestrator.inventory.names import UNGROUPED, host_name_problem
 from orchestrator.inventory.parse import FileReader
@@ -39,7 +40,7 @@ _REFUSED = "the inventory has errors"
 def load_inventory(sources: Sequence[str], *, cwd: Path) -> Inventory:
     """Reads inventory sources; a later one wins over an earlier one.
 
-    A source is a YAML or JSON file in Ansible's form, a directory of such files, or a list of
+    A source is a YAML, JSON or INI file in Ansible's form, a directory of such files, or a list of
     names with a comma (`gw1,gw2,`). group_vars/ and host_vars/ beside a source are read.
     Cost: 10 000 devices take about a second, 100 000 about ten.
 
@@ -101,8 +102,11 @@ class _Loader:
     def _read_source(self, source: Source) -> None:
         if source.path is None:
             self._read_names(source)
-        for name, data in self._reader.inventory_files(source):
-            document = load_yaml(data, file=name, policy=INVENTORY_POLICY)
+        for file in self._reader.inventory_files(source):
+            if file.is_ini:
+                self._found.extend(read_ini(file.data, file.name, self._graph).result())
+                continue
+            document = load_yaml(file.data, file=file.name, policy=INVENTORY_POLICY)
             reader = FileReader(document, self._graph)
             reader.read()
             found = [*document.diagnostics, *reader.diagnostics]

@@ -19,7 +19,8 @@ PRIORITY_VARIABLE = "ansible_group_priority"
 class Report(Protocol):
     """Takes one error: place, code, message, hint."""
 
-    def __call__(self, where: Where, code: str, message: str, hint: str = "") -> None: ...
+    def __call__(self, where: Where, code: str, message: str, hint: str = "") -> None:
+        """Notes it; the reading goes on."""
 
 
 class Members:

@@ -11,6 +11,7 @@ from orchestrator.errors import Diagnostic, PlanError, Severity, Where
 from orchestrator.inventory import pattern as patterns
 from orchestrator.inventory.connection import Trouble, address_of
 from orchestrator.inventory.graph import Graph, Host, Variables
+from orchestrator.inventory.limit import limit_terms
 from orchestrator.inventory.names import ALL
 from orchestrator.inventory.variables import VariableTable
 from orchestrator.source import MappingNode, ScalarNode
@@ -78,7 +79,8 @@ class Inventory:
         """
         names = patterns.match(self._graph, pattern)
         if limit is not None:
-            allowed = set(patterns.match(self._graph, limit, what="limit"))
+            terms = limit_terms(limit, cwd=self._cwd)
+            allowed = set(patterns.match_terms(self._graph, terms))
             names = [name for name in names if name in allowed]
         return tuple(names)
 

@@ -3,7 +3,8 @@
 Laws:
 1. Unions first, in the order written; then every `&`, then every `!`. With only `&` and `!`
    the union is `all`.
-2. Globs match names of groups and of hosts; a plain term that is a host's name is that host.
+2. Globs and regular expressions (`~gw.*1`, from the beginning of a name) match names of groups
+   and of hosts; a plain term that is a host's name is that host.
 3. A trailing `[n]` or `[n:m]` picks from what stands before it, both ends included.
 4. A term that matches no group and no host is an error, in `!` too: a typing error there
    would update devices that were to be left alone.
@@ -18,7 +19,7 @@ from collections.abc import Iterable
 from orchestrator.errors import PlanError
 from orchestrator.inventory.graph import Graph
 from orchestrator.inventory.names import ALL
-from orchestrator.plan.host_pattern import split_pattern
+from orchestrator.plan.host_pattern import name_expression, split_pattern
 from orchestrator.source import did_you_mean, shown
 
 _SUBSCRIPT = re.compile(r"(.+)\[(-?[0-9]{1,9})\]")
@@ -37,7 +38,16 @@ def match(graph: Graph, pattern: str, *, what: str = "pattern") -> list[str]:
     Raises:
         PlanError: an empty, unknown or malformed term.
     """
-    terms = split_pattern(pattern, what)
+    return match_terms(graph, split_pattern(pattern, what))
+
+
+def match_terms(graph: Graph, terms: Iterable[str]) -> list[str]:
+    """As `match`, of the terms of a pattern.
+
+    Raises:
+        PlanError: an unknown or malformed term.
+    """
+    terms = list(terms)
     chosen: dict[str, None] = {}
     unions = [term for term in terms if term[0] not in "&!"]
     for term in unions or [ALL]:
@@ -56,6 +66,8 @@ def match(graph: Graph, pattern: str, *, what: str = "pattern") -> list[str]:
 def _term(graph: Graph, term: str) -> list[str]:
     if term in graph.hosts:
         return [term]
+    if term.startswith("~"):
+        return _matching(graph, term, name_expression(term[1:]))
     slice_ = _SLICE.fullmatch(term)
     if slice_:
         return _slice(_named(graph, slice_[1]), term, int(slice_[2]), slice_[3])
@@ -94,9 +106,12 @@ def _named(graph: Graph, term: str) -> list[str]:
         if term in graph.hosts:
             return [term]
         raise _unknown(graph, term, "no group and no host is called")
-    accepts = re.compile(fnmatch.translate(term)).match
-    groups = [name for name in graph.groups if accepts(name)]
-    hosts = [name for name in graph.hosts if accepts(name)]
+    return _matching(graph, term, re.compile(fnmatch.translate(term)))
+
+
+def _matching(graph: Graph, term: str, expression: re.Pattern[str]) -> list[str]:
+    groups = [name for name in graph.groups if expression.match(name)]
+    hosts = [name for name in graph.hosts if expression.match(name)]
     if not groups and not hosts:
         raise _unknown(graph, term, "no group and no host matches")
     found: dict[str, None] = {}

@@ -67,9 +67,6 @@ def test_source_that_is_not_there_is_refused(
 @pytest.mark.parametrize(
     ("name", "text", "part"),
     [
-        ("hosts", "[web]\nw1\n", "INI"),
-        ("hosts", "w1 ansible_host=1\n", "INI"),
-        ("hosts.ini", "w1\n", "INI"),
         ("hosts.toml", "[all]\n", "TOML"),
         ("hosts", "#!/bin/sh\necho {}\n", "script"),
         ("hosts.yml", "#!/usr/bin/python3\n", "script"),

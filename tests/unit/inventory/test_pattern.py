@@ -100,7 +100,7 @@ def test_limit_cuts_down_and_keeps_the_order_of_the_pattern(
         ("gateways:&production,lone", "I203"),
         ("gateways[9]", "I204"), ("gateways[-5]", "I204"), ("gateways[7:9]", "I204"),
         ("gateways[2:1]", "I204"), ("gateways[0-1]", "I204"), ("!!held", "I204"),
-        ("~gw.*", "I205"), ("gateways:!~gw", "I205"),
+        ("~(gw+)+", "I205"), ("gateways:!~(", "I205"),
         ("@retry.txt", "I206"),
     ],
 )  # fmt: skip

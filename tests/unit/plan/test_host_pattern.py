@@ -44,7 +44,15 @@ def test_pattern_is_split_into_terms(pattern: str, terms: list[str]) -> None:
         ("&!a", "I204"),
         ("gw[0-9]", "I204"),
         ("!gw[0-9]", "I204"),
-        ("~web.*", "I205"),
+        ("~", "I205"),
+        ("~we[b", "I205"),
+        ("~" + "a" * 201, "I205"),
+        ("~(a+)+$", "I205"),
+        ("~(a|a)*$", "I205"),
+        ("~(a*){2,}", "I205"),
+        ("~.*a.*b.*c.*d.*e", "I205"),
+        (r"~(a*)\1", "I205"),
+        ("~(?P<x>a*)(?P=x)", "I205"),
         ("@failed", "I206"),
     ],
 )
@@ -66,3 +74,10 @@ def test_malformed_patterns_of_a_plan_are_found_without_an_inventory() -> None:
 
 def test_pattern_with_variables_is_judged_once_they_are_in_place() -> None:
     assert not check_plan(PLAN.format(hosts="'{{ a }}:&'", own="b").encode(), file="p.yml")
+
+
+@pytest.mark.parametrize(
+    "pattern", ["~web.*", r"~gw-\d+\.lan$", "~(web|db)[0-9]+", "~[*+]{2}x", "!~web", r"~a\)+b"]
+)
+def test_regular_expression_with_an_end_is_a_pattern(pattern: str) -> None:
+    assert split_pattern(pattern) == [pattern]

@@ -1,0 +1,45 @@
+"""Every case means to us what it means to Ansible, whose answers are recorded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import PlanError
+from orchestrator.inventory import load_inventory
+from tests.ansible_cases import Case, all_cases
+from tests.ansible_oracle import recorded, write_files
+
+CASES = all_cases()
+RECORDED = recorded()
+
+
+def our_answer(case: Case, directory: Path) -> dict[str, Any]:
+    """In the recording's shape; a refusal has the code of the first error."""
+    write_files(case, directory)
+    try:
+        inventory = load_inventory(case.sources, cwd=directory)
+        if case.pattern:
+            return {"hosts": list(inventory.match(case.pattern, limit=case.limit or None))}
+        return {"listing": json.loads(json.dumps(inventory.to_ansible_list()))}
+    except PlanError as error:
+        return {"refused": True, "code": error.code}
+
+
+def test_every_case_was_asked() -> None:
+    assert [case.name for case in CASES if case.digest not in RECORDED] == []
+    assert len(RECORDED) >= 300
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_case_means_what_it_means_to_ansible(case: Case, tmp_path: Path) -> None:
+    ours, theirs = our_answer(case, tmp_path), RECORDED[case.digest]
+
+    if case.refused:
+        assert "refused" not in theirs, "a deliberate refusal differs from Ansible"
+        assert ours == {"refused": True, "code": case.refused}
+    else:
+        assert {key: ours[key] for key in ours if key != "code"} == theirs
