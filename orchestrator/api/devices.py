@@ -12,6 +12,7 @@ from orchestrator.api.stores import open_state
 from orchestrator.api.values import DeviceAnswer, Settings, Source
 from orchestrator.device.protocol import PROTOCOL, Reply, Request, Verb
 from orchestrator.device.reason import Reason
+from orchestrator.device.witness import parameters
 from orchestrator.errors import DeviceError, PlanError
 
 if TYPE_CHECKING:
@@ -89,10 +90,17 @@ async def device_adopt(
 async def owner_of(store: SqlStore) -> dict[str, str]:
     """Who changes devices outside of a rollout: our controller, under its newest epoch.
 
+    Devices are told where the journal of the newest rollout stands.
+
     Raises:
         StoreError: the store failed.
     """
-    return {"controller": store.controller_id(), "epoch": str(await store.last_epoch())}
+    owner = {"controller": store.controller_id(), "epoch": str(await store.last_epoch())}
+    for newest in await store.rollouts(limit=1):
+        head = await store.head(newest.rollout_id)
+        if head is not None:
+            owner |= parameters(head.rollout_id, head.seq, head.hash)
+    return owner
 
 
 def _facts(device: Device, reply: Reply) -> DeviceAnswer:

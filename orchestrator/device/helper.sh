@@ -17,7 +17,7 @@
 # pathname expansion is off but for a few marked places; records are split into words on purpose.
 # shellcheck disable=SC1007,SC2015,SC2030,SC2031,SC2046,SC2059,SC2086
 
-VERSION=1.2.0
+VERSION=1.3.0
 set -fu
 LC_ALL=C
 export LC_ALL
@@ -76,7 +76,7 @@ frame_limit() { # NAME: W is how long such a frame may be
 
 args() { # KEY=VALUE...: sets P_KEY, each checked against its own grammar
   P_txn='' P_controller='' P_component=main P_epoch='' P_nonce='' P_checks='' P_timeout=30
-  P_name='' P_frames='' P_wait=60 P_deadline=600 P_size='' P_sha='' P_offset=0 P_unless='' seen=' '
+  P_name='' P_frames='' P_wait=60 P_deadline=600 P_size='' P_sha='' P_offset=0 P_unless='' P_audit='' P_seq='' seen=' '
   for pair; do
     key=${pair%%=*} v=${pair#*=}
     case $seen in *" $key "*) return 1 ;; esac
@@ -87,8 +87,9 @@ args() { # KEY=VALUE...: sets P_KEY, each checked against its own grammar
       controller | component) case $v in '' | *[!a-z0-9-]*) return 1 ;; esac ;;
       wait | deadline | timeout) num "$v" && [ ${#v} -le 7 ] || return 1 ;;
       epoch | size | offset | frames) num "$v" || return 1 ;;
-      nonce | audit | seq) case $v in *[!A-Za-z0-9._-]*) return 1 ;; esac ;;
-      sha | unless) case $v in *[!0-9a-f]*) return 1 ;; esac && [ ${#v} -eq 64 ] || return 1 ;;
+      nonce) case $v in *[!A-Za-z0-9._-]*) return 1 ;; esac ;;
+      seq) case $v in *[!A-Za-z0-9.-]* | .*) return 1 ;; ?*.?*) num "${v##*.}" || return 1 ;; *) return 1 ;; esac ;;
+      sha | unless | audit) case $v in *[!0-9a-f]*) return 1 ;; esac && [ ${#v} -eq 64 ] || return 1 ;;
       name) frame_name "$v" || return 1 ;;
       checks) case $v in *[!A-Za-z0-9._:+/@,-]*) return 1 ;; esac ;;
     esac
@@ -96,7 +97,8 @@ args() { # KEY=VALUE...: sets P_KEY, each checked against its own grammar
       txn) P_txn=$v ;; controller) P_controller=$v ;; component) P_component=$v ;;
       epoch) P_epoch=$v ;; size) P_size=$v ;; offset) P_offset=$v ;; frames) P_frames=$v ;;
       wait) P_wait=$v ;; deadline) P_deadline=$v ;; timeout) P_timeout=$v ;; nonce) P_nonce=$v ;;
-      sha) P_sha=$v ;; unless) P_unless=$v ;; name) P_name=$v ;; checks) P_checks=$v ;; audit | seq) ;;
+      sha) P_sha=$v ;; unless) P_unless=$v ;; name) P_name=$v ;; checks) P_checks=$v ;;
+      audit) P_audit=$v ;; seq) P_seq=$v ;;
       *) return 1 ;;
     esac
   done
@@ -857,6 +859,29 @@ call() { # VERB: asks the core; ANSWER are its lines, RC its exit code
   fi
   RC=$?
   case $RC in 0 | 64 | 65 | 69 | 74 | 75 | 76 | 77 | 78) ;; *) ANSWER="reason io${NL}detail the%20core%20ended%20with%20$RC" RC=74 ;; esac
+  [ $RC -ne 0 ] || witness
+}
+
+# Whoever keeps the journal cannot cut its end off unseen, as devices know what was in it. Nothing on the
+# device is decided by this, and nothing waits for it: a full disk only leaves it as it was.
+witness() { # keeps where the journal stood that this change is in: of each of 64 rollouts the highest number
+  [ -n "$P_audit" ] && [ -n "$P_seq" ] || return 0
+  heads=$VAR/spool/.audit run="$P_controller ${P_seq%.*}" known=1
+  list="$run ${P_seq##*.} $P_audit$NL"
+  while read -r by id at sum; do
+    if [ "$by $id" != "$run" ]; then
+      [ $((known = known + 1)) -gt 64 ] || list="$list$by $id $at $sum$NL"
+    elif num "$at" && [ "$at" -ge "${P_seq##*.}" ]; then
+      return 0
+    fi
+  done 2>/dev/null <"$heads"
+  [ -d "${heads%/*}" ] || mkdir -p "${heads%/*}" 2>/dev/null
+  printf %s "$list" 2>/dev/null >"$heads.$$" && mv -f "$heads.$$" "$heads" 2>/dev/null || rm -f "$heads.$$"
+}
+
+witnessed() { # COUNT: says the newest of what it keeps of journals
+  known=0
+  while read -r line && [ $((known = known + 1)) -le "$1" ]; do say audit "$line"; done 2>/dev/null <"$VAR/spool/.audit"
 }
 
 answer() { # repeats what the core said, and where the transaction stands now
@@ -970,11 +995,12 @@ facts() {
   done
   old_provides
   while IFS= read -r line; do say provides "$line"; done <"$OLD"
+  witnessed 1
 }
 
 status() {
   fields nonce
-  [ -n "$P_txn" ] || return 0
+  [ -n "$P_txn" ] || { witnessed 64; return 0; }
   state_of "$P_txn"
   say txn-state "$W"
   spool=$VAR/spool/$P_component/$P_txn

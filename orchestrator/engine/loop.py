@@ -17,6 +17,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from orchestrator.device import witness
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Frame
 from orchestrator.engine.clock import ContinuedClock
@@ -151,6 +152,7 @@ class Engine:
         self._looked_at = float("-inf")
         self._around = Surroundings()
         self._clock: Clock = ports.clock
+        self._journal: Mapping[str, str] = {}  # where it stands, for devices to know
 
     def stop(self) -> None:
         """Starts nothing new and finishes what is in flight (first Ctrl-C)."""
@@ -193,6 +195,7 @@ class Engine:
             ports.token,
             self._clock,
             self._observer.progressed,
+            lambda: self._journal,
         )
         executor = LocalExecutor(
             orders,
@@ -266,7 +269,10 @@ class Engine:
 
     async def _commit(self, lease: Lease, rollout: Rollout, changes: Changes) -> None:
         if changes.journal or changes.devices:
-            await self._ports.store.commit(lease, [changes])
+            last = await self._ports.store.commit(lease, [changes])
+            if changes.journal:
+                seq = changes.journal[-1].seq
+                self._journal = witness.parameters(lease.rollout_id, seq, last)
             self._observer.committed(rollout, changes.journal)
 
     async def _gather(self, rollout: Rollout, executor: Executor) -> list[Event]:

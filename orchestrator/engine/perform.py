@@ -2,7 +2,8 @@
 
 Laws:
 1. Trouble with a device is data: every `DeviceError` becomes an `Outcome`. Anything else is a bug.
-2. A mutating request carries transaction, controller, component and epoch (R14).
+2. A mutating request carries transaction, controller, component and epoch (R14), and where the
+   journal stood: devices are its witnesses.
 3. A proof uses a connection opened after the activation; a way back is read over another one.
 4. A device that refuses our epoch for a newer one of our own controller stops this engine.
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.device.model import Device, DeviceId
@@ -50,7 +51,8 @@ Follow = Callable[[DeviceReported], Awaitable[DeviceAction | None]]
 class Orders:
     """What all requests of one engine run have in common.
 
-    `token` draws the nonces that devices echo; `frames` gives the artifact's files.
+    `token` draws the nonces that devices echo; `frames` gives the artifact's files; `journal` gives what a
+    request says of the journal, which has the step that wants it.
     """
 
     plan: ResolvedPlan
@@ -60,6 +62,7 @@ class Orders:
     token: Callable[[], str]
     clock: Clock
     on_bytes: Callable[[DeviceId, int], None] = lambda _device, _sent: None
+    journal: Callable[[], Mapping[str, str]] = dict
 
 
 class Conversation:
@@ -390,7 +393,7 @@ class Conversation:
             "component": self._orders.plan.component,
             "epoch": str(self._orders.epoch),
         }
-        return Request(verb, common | params)
+        return Request(verb, {**common, **params, **self._orders.journal()})
 
     def _report(
         self,

@@ -215,8 +215,11 @@ class Store(Protocol):
         """The last committed state."""
         ...
 
-    async def commit(self, lease: Lease, batch: Sequence[Changes]) -> None:
+    async def commit(self, lease: Lease, batch: Sequence[Changes]) -> str:
         """Writes changes in one transaction that also checks the lease's epoch.
+
+        Gives the hash of the last entry of the journal (`rollout.chain`); empty where none was
+        written.
 
         Raises:
             LeaseError: a newer epoch exists: this engine must stop at once.

@@ -23,7 +23,7 @@ from orchestrator.source import Node
 GATES_MAX = 100
 GATE_NAME_CHARS_MAX = 100
 SAMPLES_MAX = 10_000
-CHECKS_CHARS_MAX = 800  # of a request of 1024 bytes to a device, with room for what else it says
+CHECKS_CHARS_MAX = 650  # of a request of 1024 bytes to a device, with room for what else it says
 _ELSEWHERE = {
     "value": "`value` alone belongs to `prometheus` and `stats`; here it is `result.value`",
     "successes": "devices are counted by `stats` gates",

@@ -34,7 +34,7 @@ def create(connection: Connection, rollout_id: str, plan_json: bytes, changes: C
         transactions.create(connection, rollout_id, plan_json, changes)
 
 
-def commit(connection: Connection, lease: Lease, batch: Sequence[Changes]) -> None:
+def commit(connection: Connection, lease: Lease, batch: Sequence[Changes]) -> str:
     """`transactions.commit`, unless the journal has its last entry, under this epoch.
 
     Only the holder of an epoch writes under it, and a `seq` stands once in a journal.
@@ -48,12 +48,13 @@ def commit(connection: Connection, lease: Lease, batch: Sequence[Changes]) -> No
     transactions.require(connection, lease)
     entries = [entry for changes in batch for entry in changes.journal]
     if entries:
-        query = select(journal.c.epoch).where(
+        query = select(journal.c.epoch, journal.c.hash).where(
             journal.c.rollout_id == lease.rollout_id, journal.c.seq == entries[-1].seq
         )
-        if connection.scalar(query) == lease.epoch:
-            return
-    transactions.commit(connection, lease, batch)
+        found = connection.execute(query).one_or_none()
+        if found is not None and found.epoch == lease.epoch:
+            return str(found.hash)
+    return transactions.commit(connection, lease, batch)
 
 
 def ask(connection: Connection, rollout_id: str, columns: Mapping[str, Cell]) -> int:

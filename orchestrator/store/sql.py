@@ -155,8 +155,10 @@ class SqlStore:
         """
         return await self._writer.read(lambda c: transactions.load(c, rollout_id))
 
-    async def commit(self, lease: Lease, batch: Sequence[Changes]) -> None:
+    async def commit(self, lease: Lease, batch: Sequence[Changes]) -> str:
         """Writes changes in one transaction that also checks the lease's epoch.
+
+        Gives the hash of the last entry of the journal; empty where none was written.
 
         Raises:
             LeaseError: the lease was given back or a newer epoch exists.
@@ -165,14 +167,15 @@ class SqlStore:
                 not known: then the engine must stop, and the next one loads what is there.
         """
 
-        def commit(connection: sqlalchemy.Connection) -> None:
+        def commit(connection: sqlalchemy.Connection) -> str:
             for changes in batch:
                 for other, _request in changes.asks:
                     self._database.tell(connection, other)
-            transactions.commit(connection, lease, batch)
+            return transactions.commit(connection, lease, batch)
 
-        await self._writer.write(commit, in_doubt=lambda c: doubt.commit(c, lease, batch))
+        last = await self._writer.write(commit, in_doubt=lambda c: doubt.commit(c, lease, batch))
         self._wrote(lease.rollout_id, batch)
+        return last
 
     async def around(self, rollout_id: str, *, plans: Collection[str], now: float) -> Surroundings:
         """What is around a rollout; read anew only when it can have changed.

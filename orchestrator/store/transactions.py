@@ -198,8 +198,8 @@ def device_rows(connection: Connection, rollout_id: str) -> dict[DeviceId, Row]:
     return {DeviceId(name): json.loads(found[name]) for name in sorted(found)}
 
 
-def commit(connection: Connection, lease: Lease, batch: Sequence[Changes]) -> None:
-    """Writes snapshot and journal together.
+def commit(connection: Connection, lease: Lease, batch: Sequence[Changes]) -> str:
+    """Writes snapshot and journal together; gives the last entry's hash, if there is one.
 
     Raises:
         LeaseError: the lease is no longer held.
@@ -211,7 +211,7 @@ def commit(connection: Connection, lease: Lease, batch: Sequence[Changes]) -> No
         one_at_a_time(connection)
     require(connection, lease)
     if not batch:
-        return
+        return ""
     if claims:
         beyond.require_free(connection, lease.rollout_id)
     entries = [entry for changes in batch for entry in changes.journal]
@@ -234,6 +234,7 @@ def commit(connection: Connection, lease: Lease, batch: Sequence[Changes]) -> No
     for changes in batch:
         for other, request in changes.asks:
             ask(connection, other, records.request_columns(request))
+    return str(cells[-1][-1]) if cells else ""
 
 
 def acquire(

@@ -67,6 +67,7 @@ class SimulatedDevice:
         self.activations: dict[str, int] = {}
         self.mutations: list[tuple[float, int, str, str]] = []
         self.commits: list[tuple[float, int]] = []
+        self.witnessed: dict[tuple[str, str], tuple[int, str]] = {}  # newest last
         self.examined: list[Examined] = []
         self.offline: list[tuple[float, float]] = []
         self.reboots_at: list[float] = []  # a heap: the device goes down at these times
@@ -175,12 +176,25 @@ class SimulatedDevice:
             return refuse(Rc.FENCED, "fenced")
         self.controller, self.epoch = params["controller"], epoch
         self.mutations.append((self.now(), epoch, verb.value, params.get("txn", "")))
+        self._witness(params)
         return None
+
+    def _witness(self, params: dict[str, str]) -> None:
+        rollout_id, _, seq = params.get("seq", "").rpartition(".")
+        key = (params["controller"], rollout_id)
+        if seq and int(seq) > self.witnessed.get(key, (-1, ""))[0]:
+            self.witnessed.pop(key, None)
+            self.witnessed[key] = int(seq), params["audit"]
+
+    def _known(self) -> list[Line]:
+        """Where journals stood, the newest first."""
+        found = [(*key, str(seq), last) for key, (seq, last) in self.witnessed.items()]
+        return [("audit", " ".join(words)) for words in reversed(found)]
 
     def state_fields(self, nonce: str = "") -> list[Line]:
         """The fields of state."""
         txn = self.txn
-        lines = [("protocol", "rollout-agent/1"), ("helper", "1.2.0")]
+        lines = [("protocol", "rollout-agent/1"), ("helper", "1.3.0")]
         if nonce:
             lines.append(("nonce", "other" if self.lie is Lie.NONCE else nonce))
         lines += [
@@ -225,7 +239,9 @@ class SimulatedDevice:
         if verb in (Verb.HELLO, *_CHECKING) and serial > self._activated_serial:
             self._nonce_asked = True
         lines = self.state_fields(params.get("nonce", ""))
-        if verb is Verb.STATUS:
+        if verb is Verb.STATUS and "txn" not in params:
+            lines += self._known()
+        elif verb is Verb.STATUS:
             txn = self.txn
             known = txn is not None and txn.id == params.get("txn")
             lines.append(("txn-state", self._told_state(txn) if txn and known else NOTHING))
@@ -242,6 +258,7 @@ class SimulatedDevice:
         if verb is Verb.FACTS:
             suffix = "+keeps-previous" if self.keeps_previous else ""
             lines += [("module", f"directory{suffix}"), ("health-check", "service")]
+            lines += self._known()[:1]
         return Rc.OK, lines
 
     def _check(self, _name: str) -> str:

@@ -71,10 +71,10 @@ class FreezingStore:
         await self._freezer.pass_by()
         return await self._store.load(rollout_id)
 
-    async def commit(self, lease: Lease, batch: Sequence[Changes]) -> None:
+    async def commit(self, lease: Lease, batch: Sequence[Changes]) -> str:
         """As the store, once the frost is over."""
         await self._freezer.pass_by()
-        await self._store.commit(lease, batch)
+        return await self._store.commit(lease, batch)
 
     async def around(self, rollout_id: str, *, plans: Collection[str], now: float) -> Surroundings:
         """As the store, once the frost is over."""

@@ -139,15 +139,16 @@ class _CheckedStore(MemoryStore):
         self._run.committed(changes.journal)
         await self._run.pause()
 
-    async def commit(self, lease: Lease, batch: Sequence[Changes]) -> None:
+    async def commit(self, lease: Lease, batch: Sequence[Changes]) -> str:
         await self._run.pause()
         if self._run.source.strikes(FaultKind.STORE_FAILS, self._run.scenario.store_rate):
             message = "the disk is full"
             raise StoreError(message)
-        await super().commit(lease, batch)
+        last = await super().commit(lease, batch)
         for changes in batch:
             self._run.committed(changes.journal)
         await self._run.pause()
+        return last
 
 
 class _Simulation:

@@ -47,9 +47,8 @@ class _Kept:
     devices: dict[DeviceId, str] = dataclasses.field(default_factory=dict)
     rows: dict[DeviceId, Row] = dataclasses.field(default_factory=dict)
     journal: list[JournalEntry] = dataclasses.field(default_factory=list)
-    epochs: list[int] = dataclasses.field(
-        default_factory=list
-    )  # under which each entry was written
+    origin: str = ""
+    chained: list[tuple[Written, str]] = dataclasses.field(default_factory=list)
     requests: list[OperatorAsked] = dataclasses.field(default_factory=list)
 
 
@@ -75,7 +74,7 @@ class MemoryStore:
         if rollout_id in self._rollouts:
             message = f"rollout `{rollout_id}` exists"
             raise StoreError(message)
-        kept = _Kept(plan_json, json.loads(plan_json))
+        kept = _Kept(plan_json, json.loads(plan_json), origin=self._origin(rollout_id, plan_json))
         self._follow(kept, [changes])
         self._write(kept, changes, epoch=0)
         self._rollouts[rollout_id] = kept
@@ -91,8 +90,8 @@ class MemoryStore:
         }
         return Stored(rollout_id, kept.plan_json, json.loads(kept.rollout), rows, len(kept.journal))
 
-    async def commit(self, lease: Lease, batch: Sequence[Changes]) -> None:
-        """Writes changes, all or nothing.
+    async def commit(self, lease: Lease, batch: Sequence[Changes]) -> str:
+        """Writes changes, all or nothing; gives the hash of the journal's last entry, if there is one.
 
         Raises:
             LeaseError: the lease was taken over or given back.
@@ -113,6 +112,7 @@ class MemoryStore:
             self._write(kept, changes, epoch=lease.epoch)
             for other, request in changes.asks:
                 self.ask(other, request)
+        return kept.chained[-1][1] if any(changes.journal for changes in batch) else ""
 
     def _follow(self, kept: _Kept, batch: Sequence[Changes]) -> None:
         entries = (entry for changes in batch for entry in changes.journal)
@@ -127,7 +127,19 @@ class MemoryStore:
         for device, row in changes.devices.items():
             kept.devices[device], kept.rows[device] = json.dumps(row, allow_nan=False), row
         kept.journal.extend(changes.journal)
-        kept.epochs.extend(epoch for _entry in changes.journal)
+        previous = kept.chained[-1][1] if kept.chained else kept.origin
+        for entry in changes.journal:
+            data = json.dumps(entry.data, separators=(",", ":"))
+            at = float(entry.at)
+            written = Written(entry.seq, at, entry.type, entry.wave, entry.device, data, epoch)
+            previous = chain.link(previous, written)
+            kept.chained.append((written, previous))
+
+    def _origin(self, rollout_id: str, plan_json: bytes) -> str:
+        last = next(reversed(self._rollouts.values()), None)
+        previous = chain.beginning(CONTROLLER) if last is None else last.origin
+        plan = hashlib.sha256(plan_json).hexdigest()
+        return chain.origin(previous, len(self._rollouts) + 1, rollout_id, plan)
 
     async def around(self, rollout_id: str, *, plans: Collection[str], now: float) -> Surroundings:
         """What is around a rollout."""
@@ -275,42 +287,21 @@ class MemoryStore:
 
     async def head(self, rollout_id: str) -> Head | None:
         """Where the journal of a rollout ends; None where there is no such rollout."""
-        if rollout_id not in self._rollouts:
+        kept = self._rollouts.get(rollout_id)
+        if kept is None:
             return None
-        origins = self._origins()
-        hashes = [origins[rollout_id], *(one for _written, one in self._chained(rollout_id))]
-        last_origin = list(origins.values())[-1]
-        return Head(rollout_id, len(hashes) - 1, hashes[-1], len(origins), last_origin)
+        last_hash = kept.chained[-1][1] if kept.chained else kept.origin
+        newest = next(reversed(self._rollouts.values()))
+        return Head(rollout_id, len(kept.chained), last_hash, len(self._rollouts), newest.origin)
 
     async def audit(self, seals: Sequence[Seal]) -> Audit:
         """Compares heads that somebody vouches for with the journals; nothing else can be wrong."""
         auditor = Auditor(CONTROLLER, seals)
-        for number, (rollout_id, origin) in enumerate(self._origins().items(), 1):
-            kept = self._rollouts[rollout_id]
-            plan = hashlib.sha256(kept.plan_json).hexdigest()
-            row = Kept(rollout_id, number, origin, plan, len(kept.journal))
-            auditor.take(row, self._chained(rollout_id))
-        return auditor.end(0)
-
-    def _origins(self) -> dict[str, str]:
-        """Made when they are asked for: simulations never ask."""
-        origins: dict[str, str] = {}
-        origin = chain.beginning(CONTROLLER)
         for number, (rollout_id, kept) in enumerate(self._rollouts.items(), 1):
             plan = hashlib.sha256(kept.plan_json).hexdigest()
-            origin = origins[rollout_id] = chain.origin(origin, number, rollout_id, plan)
-        return origins
-
-    def _chained(self, rollout_id: str) -> list[tuple[Written, str]]:
-        kept, previous = self._rollouts[rollout_id], self._origins()[rollout_id]
-        chained = []
-        for entry, epoch in zip(kept.journal, kept.epochs, strict=True):
-            data = json.dumps(entry.data, separators=(",", ":"))
-            at = float(entry.at)
-            written = Written(entry.seq, at, entry.type, entry.wave, entry.device, data, epoch)
-            previous = chain.link(previous, written)
-            chained.append((written, previous))
-        return chained
+            row = Kept(rollout_id, number, kept.origin, plan, len(kept.journal))
+            auditor.take(row, kept.chained)
+        return auditor.end(0)
 
     # --- for tests ---------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ from orchestrator.testing.faults import FaultKind, FaultSource
 from orchestrator.testing.transaction import Answer, refuse
 
 _RAW = frozenset({"step", "check", "have"})
+_COMMON = frozenset({"txn", "controller", "component", "epoch", "seq", "audit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ class SimulatedSession:
         await self._way(FaultKind.LOSE_REQUEST)
         if not word:
             return self._reply((rc, lines))
-        common = {key: request.params[key] for key in ("txn", "controller", "component", "epoch")}
+        common = {key: value for key, value in request.params.items() if key in _COMMON}
         follow = Request(Verb(word), common | {"nonce": nonce})
         answer = device.answer(follow, self._serial)
         await self._way(FaultKind.LOSE_REPLY)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from orchestrator.device.model import Device
 from orchestrator.device.protocol import Frame, Rc, Reply, Request, Verb
 from orchestrator.device.reason import Reason
+from orchestrator.device.witness import Known, known_of, parameters
 from orchestrator.engine.ports import Dialogue, Session, Transport
 from orchestrator.errors import DeviceError
 from orchestrator.testing.refusal import refused
@@ -176,6 +177,22 @@ class TransportContract:
             status = await self._ask(case, Request(Verb.STATUS, {"txn": TXN}))
             assert committed.rc == Rc.OK, committed
             assert status.fields["txn-state"] == "committed"
+
+    async def test_device_keeps_where_the_journal_stood(self) -> None:
+        """The highest number of a rollout; the newest rollout first."""
+        async with self.make() as case:
+            for rollout_id, seq, digit in (("r-1", 7, "a"), ("r-2", 1, "b"), ("r-1", 6, "c")):
+                told = parameters(rollout_id, seq, digit * 64)
+                await self._ask(case, mutation(Verb.GC, seq=told["seq"], audit=told["audit"]))
+
+            found = known_of(await self._ask(case, Request(Verb.STATUS)))
+            newest = known_of(await self._ask(case, Request(Verb.FACTS)))
+
+            assert found == (
+                Known("contract", "r-2", 1, "b" * 64),
+                Known("contract", "r-1", 7, "a" * 64),
+            )
+            assert newest == found[:1]
 
     async def _ask(self, case: TransportCase, request: Request) -> Reply:
         session = await case.session()

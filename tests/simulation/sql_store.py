@@ -52,9 +52,9 @@ class SqlStore:
         with self.connection.begin():
             return transactions.load(self.connection, rollout_id)
 
-    async def commit(self, lease: Lease, batch: Sequence[Changes]) -> None:
+    async def commit(self, lease: Lease, batch: Sequence[Changes]) -> str:
         with self.connection.begin():
-            transactions.commit(self.connection, lease, batch)
+            return transactions.commit(self.connection, lease, batch)
 
     async def around(self, rollout_id: str, *, plans: Collection[str], now: float) -> Surroundings:
         with self.connection.begin():

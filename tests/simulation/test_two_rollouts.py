@@ -52,7 +52,7 @@ class WatchedStore(MemoryStore):
 
     async def commit(self, lease, batch):
         await asyncio.sleep(LATENCY_S)
-        await super().commit(lease, batch)
+        last = await super().commit(lease, batch)
         for entry in (entry for changes in batch for entry in changes.journal):
             if entry.type != "device_state":
                 continue
@@ -62,6 +62,7 @@ class WatchedStore(MemoryStore):
                 if other != lease.rollout_id and entry.device in mine & theirs:
                     self.broken.append((lease.rollout_id, other, entry.device))
             self.see_holds(lease.rollout_id, entry)
+        return last
 
     def see_holds(self, rollout_id, entry):
         to, artifact = entry.data["to"], self.artifacts[rollout_id]

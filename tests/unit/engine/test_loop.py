@@ -66,6 +66,27 @@ def test_good_release_reaches_24_devices():
     assert all(device.activations == {TARGET: 1} for device in world.devices.values())
 
 
+def test_devices_know_where_the_journal_stood():
+    """What they hold is in the journal, and nothing was asked of them that it had not yet."""
+
+    async def work():
+        world = make_world(4)
+        await world.run()
+        journal = [hash_ for _written, hash_ in world.store._rollouts[ROLLOUT_ID].chained]
+        return world, journal
+
+    world, journal = run_virtual(work())
+
+    for name, device in world.devices.items():
+        ((controller, rollout_id), (seq, hash_)) = device.witnessed.popitem()
+        assert (controller, rollout_id) == ("ctl", ROLLOUT_ID)
+        assert journal[seq - 1] == hash_
+        states = [
+            one.data["to"] for one in world.store.journal(ROLLOUT_ID)[:seq] if one.device == name
+        ]
+        assert states[-1] == "verifying", states
+
+
 def test_bad_release_ends_with_the_canary():
     async def work():
         world = make_world(healthy=False)

@@ -114,7 +114,7 @@ def test_checks_that_do_not_fit_one_request_are_refused(findings: Check) -> None
 
     messages = [found.message for found in findings(f"waves: [1, rest]\ngates: [{gates}]\n")]
 
-    assert "the checks of a device have more than 800 characters" in messages
+    assert "the checks of a device have more than 650 characters" in messages
 
 
 def test_device_name_in_a_check_makes_a_probe_for_each_device(
