@@ -85,6 +85,7 @@ from orchestrator.api.values import (
     Why,
 )
 from orchestrator.api.watching import watch
+from orchestrator.api.witnesses import Witnesses
 
 __all__ = [
     "ArtifactShown",
@@ -119,6 +120,7 @@ __all__ = [
     "Unreadable",
     "Validated",
     "Why",
+    "Witnesses",
     "apply",
     "approval_sign",
     "approval_statement",

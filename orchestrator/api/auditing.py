@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.sealing import places, seal
 from orchestrator.api.stores import no_rollouts, open_state, state_exists
-from orchestrator.api.values import Settings
+from orchestrator.api.values import Settings, Source
+from orchestrator.api.witnesses import Witnesses, ask_witnesses
 from orchestrator.errors import TrustError
 from orchestrator.rollout.audit import Audit, Fault, Finding
 
@@ -19,23 +20,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What an audit came to, with which checkpoints; `signers` are the keys that would count."""
+    """What an audit came to, with which checkpoints; `signers` are the keys that would count.
+
+    `witnesses` are the devices that were asked as well; None where none were to be.
+    """
 
     audit: Audit
     checkpoints: Path
     signers: tuple[str, ...]
+    witnesses: Witnesses | None = None
 
 
-async def audit_verify(settings: Settings, checkpoints: Path | None) -> Audited:
-    """Makes the chain of all journals again and compares it with the checkpoints.
+async def audit_verify(
+    settings: Settings, checkpoints: Path | None, fleet: Source | None = None
+) -> Audited:
+    """Makes the chain of all journals again and compares it with what vouches for them.
 
     Args:
         settings: the operator's configuration.
         checkpoints: a file of them; None: those that are written here.
+        fleet: devices that are asked as well; None: none are.
 
     Raises:
         StoreError: there is no store, or it failed.
         TrustError: the checkpoints or the lists of who may sign them cannot be read.
+        PlanError: the inventory is wrong.
     """
     if not state_exists(settings):
         raise no_rollouts()
@@ -45,10 +54,14 @@ async def audit_verify(settings: Settings, checkpoints: Path | None) -> Audited:
         # before the journals: what is written meanwhile is no finding
         data, gone = _read(settings, file, named=checkpoints is not None)
         seals, unfit = judge.judge(data)
+        asked = None
+        if fleet is not None:
+            asked = await ask_witnesses(settings, fleet, store.controller_id())
+            seals += asked.seals
         audit = await store.audit(seals)
     findings = (*audit.findings, *unfit, *gone)
     signers = tuple(f"{one.principal} {one.fingerprint}" for one in judge.allowed)
-    return Audited(replace(audit, findings=findings), file, signers)
+    return Audited(replace(audit, findings=findings), file, signers, asked)
 
 
 async def audit_checkpoint(settings: Settings) -> tuple[int, Path]:

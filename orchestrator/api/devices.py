@@ -38,7 +38,7 @@ async def device_facts(
     Raises:
         PlanError: inventory or pattern are wrong.
     """
-    return await _ask_all(settings, pattern, source, on_answer, _facts)
+    return await ask_all(settings, pattern, source, on_answer, answer_of)
 
 
 async def device_check(
@@ -51,11 +51,11 @@ async def device_check(
     """
 
     def checked(device: Device, reply: Reply) -> DeviceAnswer:
-        found = _facts(device, reply)
+        found = answer_of(device, reply)
         facts = {key: found.facts[key] for key in _CHECK_SHOWS if key in found.facts}
         return DeviceAnswer(found.device, found.ok, found.reason, found.detail, facts)
 
-    return await _ask_all(settings, pattern, source, on_answer, checked)
+    return await ask_all(settings, pattern, source, on_answer, checked)
 
 
 async def device_adopt(
@@ -84,7 +84,7 @@ async def device_adopt(
         return DeviceAnswer(device.id, True, Reason.OK, "", {"controller": owner["controller"]})
 
     request = Request(Verb.ADOPT, {**owner, "component": component})
-    return await _ask_all(settings, pattern, source, on_answer, adopted, request)
+    return await ask_all(settings, pattern, source, on_answer, adopted, request)
 
 
 async def owner_of(store: SqlStore) -> dict[str, str]:
@@ -103,7 +103,8 @@ async def owner_of(store: SqlStore) -> dict[str, str]:
     return owner
 
 
-def _facts(device: Device, reply: Reply) -> DeviceAnswer:
+def answer_of(device: Device, reply: Reply) -> DeviceAnswer:
+    """Everything that a reply says, or why it says nothing."""
     fields = reply.fields
     if reply.rc != 0:
         return DeviceAnswer(device.id, False, reply.reason, reply.detail)
@@ -121,7 +122,7 @@ def _facts(device: Device, reply: Reply) -> DeviceAnswer:
     return DeviceAnswer(device.id, True, Reason.OK, "", facts)
 
 
-async def _ask_all(
+async def ask_all(
     settings: Settings,
     pattern: str,
     source: Source,
@@ -129,6 +130,11 @@ async def _ask_all(
     read: Callable[[Device, Reply], DeviceAnswer],
     request: Request = _FACTS,
 ) -> tuple[DeviceAnswer, ...]:
+    """Asks devices one thing, and reads each answer.
+
+    Raises:
+        PlanError: inventory or pattern are wrong.
+    """
     devices = load_inventory(settings, source).select(pattern, limit=source.limit)
     async with open_transport(settings) as transport:
 

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
-from orchestrator.cli.options import Common, Format, FormatOption, command
+from orchestrator.cli.options import Common, Format, FormatOption, SourceOptions, command
 from orchestrator.cli.running import wait_for
-from orchestrator.cli.session import start
+from orchestrator.cli.session import source_of, start
 from orchestrator.cli.streams import put, say
-from orchestrator.errors import ExitCode
-from orchestrator.render.audit import audit_document, audit_text
+from orchestrator.errors import ExitCode, PlanError
+from orchestrator.render.audit import FleetFacts, audit_document, audit_text
 from orchestrator.render.documents import dump
 from orchestrator.render.text import plural
 
@@ -26,16 +26,21 @@ app = typer.Typer(help="Verify that the journals are what was written.", no_args
     examples="""
 rollout audit verify
 rollout audit verify --checkpoints /media/witness/checkpoints
+rollout audit verify --with-fleet -i inventory/
 rollout audit verify --format json
 """,
 )
 def verify(
     *,
     common: Common,
+    source: SourceOptions,
     checkpoints: Annotated[
         Path | None,
         typer.Option("--checkpoints", metavar="FILE", help="A copy of them that was kept apart."),
     ] = None,
+    with_fleet: Annotated[
+        bool, typer.Option("--with-fleet", help="Ask the devices too what they know.")
+    ] = False,
     format: FormatOption = Format.TEXT,  # noqa: A002
 ) -> int:
     """Make the chain of all journals again, and compare it with the signed checkpoints.
@@ -43,11 +48,39 @@ def verify(
     The exit code is 0 where they hold and 1 where they do not; the first entry of a rollout that
     does not fit is named. Without a checkpoint it cannot be seen whether the end of a journal was
     cut off: keep copies of them where nobody who can write into the store can change them.
+
+    Devices keep where the journal stood when they were changed. With `--with-fleet` they are asked,
+    those of `-i` and `-l`; where one could not be asked, and nothing else is wrong, the code is 3.
     """
-    found = wait_for(api.audit_verify(start(common).settings, checkpoints))
-    what = (found.audit, str(found.checkpoints), found.signers)
+    fleet = _fleet(source, wanted=with_fleet)
+    found = wait_for(api.audit_verify(start(common).settings, checkpoints, fleet))
+    asked = _asked(found.witnesses)
+    what = (found.audit, str(found.checkpoints), found.signers, asked)
     put(dump(audit_document(*what)) if format is Format.JSON else audit_text(*what))
-    return ExitCode.REFUSED if found.audit.findings else ExitCode.DONE
+    if found.audit.findings:
+        return ExitCode.REFUSED
+    return ExitCode.PARTIAL if asked is not None and asked.unasked else ExitCode.DONE
+
+
+def _fleet(source: SourceOptions, *, wanted: bool) -> api.Source | None:
+    """The devices to ask.
+
+    Raises:
+        PlanError: devices are named, and none are to be asked.
+    """
+    if wanted:
+        return source_of(source)
+    if source.inventory or source.limit:
+        message = "devices are named, and none would be asked"
+        raise PlanError(message, hint="ask them with `--with-fleet`")
+    return None
+
+
+def _asked(witnesses: api.Witnesses | None) -> FleetFacts | None:
+    if witnesses is None:
+        return None
+    unasked = tuple((one.device, str(one.reason), one.detail) for one in witnesses.unasked)
+    return FleetFacts(witnesses.asked_count, witnesses.blank_count, unasked)
 
 
 @command(

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from orchestrator.render.text import escape, plural
-from orchestrator.render.words import instant
+from orchestrator.render.words import instant, reason_words
 from orchestrator.rollout.audit import Audit, Finding
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
+UNASKED_MAX = 20  # devices that the text names; the document has all
 
 
-def audit_document(audit: Audit, checkpoints: str, signers: Sequence[str]) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class FleetFacts:
+    """Devices that were asked; of `unasked` each name, reason and detail, which is untrusted text.
+
+    `blank_count` are those that know nothing of these journals.
+    """
+
+    asked_count: int
+    blank_count: int
+    unasked: tuple[tuple[str, str, str], ...]
+
+
+def audit_document(
+    audit: Audit, checkpoints: str, signers: Sequence[str], fleet: FleetFacts | None = None
+) -> dict[str, object]:
     """An audit as data (schemas/audit.v1.json)."""
     return {
         "format_version": FORMAT_VERSION,
@@ -25,6 +41,7 @@ def audit_document(audit: Audit, checkpoints: str, signers: Sequence[str]) -> di
             "newest_at": audit.last_sealed_at,
             "signers": list(signers),
         },
+        "devices": None if fleet is None else _fleet_document(audit, fleet),
         "entries_after_checkpoints": audit.unsealed_count,
         "findings": [
             {
@@ -40,7 +57,21 @@ def audit_document(audit: Audit, checkpoints: str, signers: Sequence[str]) -> di
     }
 
 
-def audit_text(audit: Audit, checkpoints: str, signers: Sequence[str]) -> str:
+def _fleet_document(audit: Audit, fleet: FleetFacts) -> dict[str, object]:
+    return {
+        "asked": fleet.asked_count,
+        "know_nothing": fleet.blank_count,
+        "good": audit.witness_count,
+        "not_asked": [
+            {"device": device, "reason": reason, "detail": detail}
+            for device, reason, detail in fleet.unasked
+        ],
+    }
+
+
+def audit_text(
+    audit: Audit, checkpoints: str, signers: Sequence[str], fleet: FleetFacts | None = None
+) -> str:
     """An audit for people: the verdict, what vouches for it, and each finding."""
     count = (
         f"{plural(audit.rollout_count, 'rollout')}, {plural(audit.entry_count, 'entry', 'entries')}"
@@ -49,10 +80,28 @@ def audit_text(audit: Audit, checkpoints: str, signers: Sequence[str]) -> str:
         lines = [f"the journals do not hold: {plural(len(audit.findings), 'finding')} ({count})"]
         lines += [_finding(one) for one in audit.findings]
     else:
-        lines = [f"the journals hold: {count}"]
+        short = ", as far as devices could be asked" if fleet and fleet.unasked else ""
+        lines = [f"the journals hold{short}: {count}"]
+    if fleet is not None:
+        lines += _asked(audit, fleet)
     lines += _vouched(audit, escape(checkpoints))
     lines += [f"  signatures count by {escape(one)}" for one in signers]
     return "\n".join(lines) + "\n"
+
+
+def _asked(audit: Audit, fleet: FleetFacts) -> list[str]:
+    """Who was asked, who was not, and what came of it."""
+    answered = fleet.asked_count - len(fleet.unasked)
+    found = plural(audit.witness_count, "head")
+    line = f"{answered} of {plural(fleet.asked_count, 'device')} answered, {found} of theirs found again"
+    if fleet.blank_count:
+        line += f"; {fleet.blank_count} of them have nothing of these journals"
+    lines = [line]
+    for device, reason, detail in fleet.unasked[:UNASKED_MAX]:
+        lines.append(f"  not asked: {escape(device)}: {reason_words(reason, detail)}")
+    if (more := len(fleet.unasked) - UNASKED_MAX) > 0:
+        lines.append(f"  not asked: {more} more")
+    return lines
 
 
 def _vouched(audit: Audit, file: str) -> list[str]:

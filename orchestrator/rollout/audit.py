@@ -4,7 +4,9 @@ Laws:
 1. Nothing stored is believed: each hash is made again from the columns, each origin from the plan.
 2. The first entry of a rollout that does not fit is named; what follows it cannot be judged.
 3. A chain shows neither that its end was cut off nor that all of it was written anew. Seals do:
-   heads that were signed, or handed to somebody else, while they were the newest.
+   heads that were signed, or handed to devices, while they were the newest.
+4. Nobody who vouches is believed alone: whose head does not fit is named, and so is who knows what
+   stands there.
 
 Source: design "device-and-trust" B.1, audit log; "threats-and-reliability" A, attack 13.
 """
@@ -42,24 +44,32 @@ class Head:
         rollout_id: which rollout.
         seq: the number of its last entry.
         hash: that entry's; the rollout's origin where it has none.
-        rollout_count: how many rollouts the store has.
-        last_origin: the origin of the newest of them.
+        rollout_count: how many rollouts the store has; 0 where nobody said.
+        last_origin: the origin of the newest of them; empty where nobody said.
     """
 
     rollout_id: str
     seq: int
     hash: str
-    rollout_count: int
-    last_origin: str
+    rollout_count: int = 0
+    last_origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """A head that somebody vouches for, since then (UTC seconds); `by` says who."""
+    """A head that somebody vouches for; `by` says who.
+
+    `made_at` are the UTC seconds of a signed checkpoint; None where devices were told of the head.
+    """
 
     head: Head
-    made_at: float
+    made_at: float | None
     by: str
+
+    @property
+    def is_signed(self) -> bool:
+        """It is a checkpoint."""
+        return self.made_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +91,17 @@ class Audit:
     Attributes:
         rollout_count: rollouts of the store.
         entry_count: entries of all journals that were judged.
-        seal_count: heads that are vouched for, and were found again.
+        seal_count: checkpoints that were found again.
+        witness_count: heads of devices that were found again.
         unsealed_count: entries after the last of these in their journals.
-        last_sealed_at: when the newest of them was made.
+        last_sealed_at: when the newest checkpoint of them was made.
         findings: what is wrong, in the order of the rollouts.
     """
 
     rollout_count: int = 0
     entry_count: int = 0
     seal_count: int = 0
+    witness_count: int = 0
     unsealed_count: int = 0
     last_sealed_at: float | None = None
     findings: tuple[Finding, ...] = ()
@@ -124,15 +136,18 @@ class Auditor:
     _unsealed_count: int = 0
     _good: list[Seal] = field(default_factory=list)
     _known: set[str] = field(default_factory=set)
+    _seals_of: dict[str, list[Seal]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Sorts the seals: fleets have many."""
+        for seal in sorted(self.seals, key=lambda seal: seal.head.seq):
+            self._seals_of.setdefault(seal.head.rollout_id, []).append(seal)
 
     def take(self, kept: Kept, entries: Iterable[tuple[Written, str]]) -> None:
         """Judges one rollout and its journal: entries in order, each with its stored hash."""
         self._known.add(kept.rollout_id)
         self._judge_place(kept)
-        seals = sorted(
-            (seal for seal in self.seals if seal.head.rollout_id == kept.rollout_id),
-            key=lambda seal: seal.head.seq,
-        )
+        seals = self._seals_of.get(kept.rollout_id, [])
         wanted = {seal.head.seq for seal in seals}
         heads = {0: kept.origin}
         last, broken = _follow(kept, entries, wanted, heads)
@@ -146,17 +161,27 @@ class Auditor:
 
     def end(self, orphan_count: int) -> Audit:
         """The verdict; `orphan_count` are rows of journals whose rollout is not there."""
+        for rollout_id, seals in self._seals_of.items():
+            if rollout_id not in self._known:
+                by = f"{seals[0].by}{_more(len(seals) - 1)}"
+                message = f"{by} knew this rollout, and it is not there"
+                missing = Finding(Fault.ROLLOUT_MISSING, message, rollout_id, at=seals[0].made_at)
+                self._findings.append(missing)
         for seal in self.seals:
-            self._judge_rollouts(seal)
+            if seal.head.rollout_id in self._known:
+                self._judge_rollouts(seal)
         if orphan_count:
             message = f"{orphan_count} entries belong to no rollout"
             self._findings.append(Finding(Fault.ORPHANS, message))
         return Audit(
             rollout_count=len(self._known),
             entry_count=self._entry_count,
-            seal_count=len(self._good),
+            seal_count=sum(seal.is_signed for seal in self._good),
+            witness_count=sum(not seal.is_signed for seal in self._good),
             unsealed_count=self._unsealed_count,
-            last_sealed_at=max((seal.made_at for seal in self._good), default=None),
+            last_sealed_at=max(
+                (seal.made_at for seal in self._good if seal.made_at is not None), default=None
+            ),
             findings=tuple(dict.fromkeys(self._findings)),
         )
 
@@ -174,11 +199,14 @@ class Auditor:
             self._findings.append(Finding(Fault.ROLLOUT_CHANGED, message, kept.rollout_id))
 
     def _judge_end(self, kept: Kept, last: int, seals: Sequence[Seal]) -> Finding | None:
-        promised = [(kept.last_seq, "the rollout's own row"), *_promises(seals)]
-        seq, source = max(promised, key=lambda promise: promise[0])
-        if seq > last:
+        beyond = [seal for seal in seals if seal.head.seq > last]
+        row = [(kept.last_seq, "the rollout's own row")] if kept.last_seq > last else []
+        if row or beyond:
+            knew = [*row, *((seal.head.seq, seal.by) for seal in beyond)]
+            seq, source = max(knew, key=lambda promise: promise[0])
             message = (
-                f"the journal ends at {last}, and {source} knows of {seq}: its end was cut off"
+                f"the journal ends at {last}, and {source}{_more(len(knew) - 1)} "
+                f"knows of {seq}: its end was cut off"
             )
             return Finding(Fault.CUT, message, kept.rollout_id, last + 1)
         if kept.last_seq < last:
@@ -191,32 +219,39 @@ class Auditor:
     def _judge_seals(
         self, kept: Kept, last: int, seals: Sequence[Seal], heads: dict[int, str]
     ) -> int:
-        """The number of the last entry that a seal vouches for."""
-        good = 0
+        """The number of the last entry that a seal vouches for.
+
+        One lying device hides nothing: heads that do not fit are one finding only as long as
+        none between them fits.
+        """
+        good, unfit = 0, list[Seal]()
         for seal in seals:
             if seal.head.seq > last:
                 break  # the journal's end, or its first broken entry, has been named
             if heads[seal.head.seq] != seal.head.hash:
-                message = (
-                    f"something in {good + 1} to {seal.head.seq} was written anew, "
-                    f"with hashes that fit: {seal.by} knew another one"
-                )
-                self._findings.append(
-                    Finding(Fault.REWRITTEN, message, kept.rollout_id, seal.head.seq, seal.made_at)
-                )
-                break
-            good = seal.head.seq
+                unfit.append(seal)
+                continue
+            self._rewritten(kept, good, unfit, f"; {seal.by} knows what is here")
+            good, unfit = seal.head.seq, []
             self._good.append(seal)
+        self._rewritten(kept, good, unfit, "")
         return good
+
+    def _rewritten(self, kept: Kept, good: int, unfit: Sequence[Seal], but: str) -> None:
+        if not unfit:
+            return
+        seq = unfit[0].head.seq
+        message = (
+            f"something in {good + 1} to {seq} was written anew, with hashes that fit: "
+            f"{unfit[0].by}{_more(len(unfit) - 1)} knew another one{but}"
+        )
+        self._findings.append(
+            Finding(Fault.REWRITTEN, message, kept.rollout_id, seq, unfit[0].made_at)
+        )
 
     def _judge_rollouts(self, seal: Seal) -> None:
         head, count = seal.head, self._last_number
-        if head.rollout_id not in self._known:
-            message = f"{seal.by} knew this rollout, and it is not there"
-            self._findings.append(
-                Finding(Fault.ROLLOUT_MISSING, message, head.rollout_id, at=seal.made_at)
-            )
-        elif head.rollout_count > count:
+        if head.rollout_count > count:
             message = f"the last rollout is number {count}; {seal.by} knew of {head.rollout_count}"
             self._findings.append(Finding(Fault.ROLLOUT_MISSING, message, at=seal.made_at))
         elif self._origins.get(head.rollout_count) not in (None, head.last_origin):
@@ -227,8 +262,8 @@ class Auditor:
             self._findings.append(Finding(Fault.ROLLOUT_CHANGED, message, at=seal.made_at))
 
 
-def _promises(seals: Sequence[Seal]) -> list[tuple[int, str]]:
-    return [(seal.head.seq, seal.by) for seal in seals]
+def _more(count: int) -> str:
+    return f" (and {count} more)" if count else ""
 
 
 def _follow(

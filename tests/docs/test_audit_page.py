@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.errors import ExitCode
 from orchestrator.rollout.audit import Fault
 from tests.docs.test_commands_page import waiting_rollout
 
@@ -34,7 +35,10 @@ def shell(tmp_path: Path) -> Shell:
         f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m orchestrator "$@"\n'
     )
     (bin_ / "rollout").chmod(0o755)
-    (tmp_path / "config.toml").write_text(f'people = ["{getpass.getuser()}=ops"]\n')
+    fleet = "all: {hosts: {web1: {ansible_host: 127.0.0.1, ansible_port: 1}}}\n"
+    (tmp_path / "fleet.yml").write_text(fleet)
+    settings = f'people = ["{getpass.getuser()}=ops"]\ninventory = ["fleet.yml"]\n'
+    (tmp_path / "config.toml").write_text(settings)
     waiting_rollout(project)
     environment = {
         **os.environ, "HOME": str(tmp_path), "NO_COLOR": "1",
@@ -53,9 +57,12 @@ def shell(tmp_path: Path) -> Shell:
 
 
 def test_commands_of_the_page_do_what_it_says(shell: Shell, tmp_path: Path) -> None:
-    verified, followed, copied, judged, signed = (shell(block) for block in BLOCKS)
+    verified, followed, copied, judged, signed, asked = (shell(block) for block in BLOCKS)
 
     assert [one.returncode for one in (verified, followed, copied, judged, signed)] == [0] * 5
+    assert asked.returncode == ExitCode.PARTIAL  # nobody is there
+    assert asked.stdout.startswith("the journals hold, as far as devices could be asked: 1 rollout")
+    assert "  not asked: web1: " in asked.stdout
     assert verified.stdout.startswith("the journals hold: 1 rollout")
     checkpoints = (tmp_path / "project/.rollout/checkpoints").read_text()
     assert re.findall(r"^hash (.*)$", checkpoints, re.MULTILINE) == [followed.stdout.split()[1]]

@@ -1,9 +1,11 @@
 """Commands that talk to devices and to the store, in this process, on a small real lab."""
 
+import contextlib
 import json
 import os
 import pty
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -125,6 +127,37 @@ def test_devices_of_another_controller_are_left_out_until_they_are_adopted(appli
     assert "rollout device adopt" in " ".join(refused[2].split())
     assert (unasked[0], adopted[0], seen[0], back[0]) == (1, 0, 0, 0)
     assert len(adopted[1].splitlines()) == 3
+
+
+def test_devices_show_that_the_end_of_a_journal_was_cut_off(applied, fleet, capsys) -> None:
+    """Attack 13: whoever holds the store, and the key of its checkpoints, holds no device's memory."""
+    assert run(capsys, "state backup cut.db")[0] == 0
+    with contextlib.closing(sqlite3.connect(fleet / "cut.db")) as store, store:
+        here = f"rollout_id = '{applied['good']}'"
+        (last,) = store.execute(f"SELECT max(seq) FROM journal WHERE {here}").fetchone()
+        store.execute(f"DELETE FROM journal WHERE {here} AND seq > {last - 12}")
+        store.execute(f"UPDATE rollouts SET last_seq = {last - 12} WHERE id = '{applied['good']}'")
+    ghost = "all: {hosts: {ghost: {ansible_host: 127.0.0.1, ansible_port: 1}}}"
+    (fleet / "ghost.yml").write_text(ghost)
+
+    whole = run(capsys, "audit verify --with-fleet")
+    chain = run(capsys, "audit verify --state cut.db")
+    cut = run(capsys, "audit verify --state cut.db --with-fleet --format json")
+    partly = run(capsys, "audit verify --with-fleet -i .rollout/lab/inventory.yml -i ghost.yml")
+
+    assert (whole[0], chain[0], cut[0], partly[0]) == (0, 0, 1, ExitCode.PARTIAL)
+    assert "3 of 3 devices answered" in whole[1]
+    found = json.loads(cut[1])
+    check("audit", found)
+    (finding,) = found["findings"]
+    assert (finding["code"], finding["rollout"], finding["seq"]) == (
+        "J103",
+        applied["good"],
+        last - 11,
+    )
+    assert "device `lab-" in finding["message"]
+    assert partly[1].startswith("the journals hold, as far as devices could be asked: ")
+    assert "  not asked: ghost: " in partly[1]
 
 
 def test_status_of_both_rollouts(applied, capsys) -> None:

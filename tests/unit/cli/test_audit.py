@@ -117,3 +117,29 @@ def test_text_of_an_attacker_reaches_the_terminal_escaped(state, capsys):
 def test_checkpoints_that_are_not_there_are_an_error(state, capsys):
     assert invoke(["audit", "verify", "--checkpoints", "none"]) == 1
     assert "cannot read `none`: no such file" in capsys.readouterr().err
+
+
+def test_devices_are_named_only_to_be_asked(state, capsys):
+    assert invoke(["audit", "verify", "-l", "gateways"]) == 1
+    assert "hint: ask them with `--with-fleet`" in capsys.readouterr().err
+
+
+def test_device_that_cannot_be_asked_is_named_and_ends_with_3(state, capsys):
+    """Nobody answered: that is not fine, and no finding either."""
+    Path("fleet.yml").write_text(
+        "all: {hosts: {ghost: {ansible_host: 127.0.0.1, ansible_port: 1}}}"
+    )
+    words = ("--with-fleet", "-i", "fleet.yml")
+
+    code, out = verify(capsys, *words)
+    same, data = verify(capsys, *words, "--format", "json")
+    found = json.loads(data)
+
+    assert code == same == 3
+    first, second, third = out.splitlines()[:3]
+    assert first == "the journals hold, as far as devices could be asked: 1 rollout, 3 entries"
+    assert second == "0 of 1 device answered, 0 heads of theirs found again"
+    assert third.startswith("  not asked: ghost: ")
+    jsonschema.validate(found, SCHEMA)
+    assert (found["holds"], found["devices"]["asked"], found["devices"]["good"]) == (True, 1, 0)
+    assert [one["device"] for one in found["devices"]["not_asked"]] == ["ghost"]
