@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 def state_exists(settings: Settings) -> bool:
     """Whether anything was ever stored; reading commands create no file."""
-    return "://" in settings.state or Path(settings.state).exists()
+    if "://" in settings.state:
+        return True
+    try:
+        return Path(settings.state).exists()
+    except OSError:  # in a directory that we may not look into: opening it says so
+        return True
 
 
 @asynccontextmanager

@@ -150,9 +150,16 @@ def find_project(directory: Path) -> tuple[Path, Path | None]:
     for place in (directory, *directory.parents):
         if (place / PROJECT_FILE).is_file():
             return place, place / PROJECT_FILE
-        if (place / STATE_DEFAULT).is_file() or (place / ".git").exists():
+        if _may_be_there(place / STATE_DEFAULT) or (place / ".git").exists():
             return place, None
     return directory, None
+
+
+def _may_be_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # its directory is closed to us, as another user's is; opening it says so
+        return True
 
 
 def _user_file(environment: Mapping[str, str]) -> Path | None:
@@ -161,7 +168,7 @@ def _user_file(environment: Mapping[str, str]) -> Path | None:
     import platformdirs
 
     path = Path(platformdirs.user_config_dir("rollout")) / "config.toml"
-    return path if path.is_file() else None
+    return path if _may_be_there(path) else None  # it may forbid something: never left out
 
 
 def _from_flags(flags: Flags) -> dict[str, Value]:

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import ExitCode, StoreError, Where
 from orchestrator.store.connect import database_of
+from orchestrator.store.reading import connect_reading, has_log, is_read_only
 from orchestrator.store.sqlite import Sqlite
-from orchestrator.store.trouble import store_error
+from orchestrator.store.trouble import BUSY_TIMEOUT_S, store_error
 
 if TYPE_CHECKING:
     from orchestrator.store.postgres import Postgres
@@ -69,7 +70,7 @@ def dump_command(place: str, target: Path) -> tuple[str, ...]:
 def _copy_sqlite(source: Path, target: Path) -> None:
     try:
         with (
-            contextlib.closing(sqlite3.connect(source)) as original,
+            contextlib.closing(_opened(source)) as original,
             contextlib.closing(sqlite3.connect(target)) as copy,
         ):
             original.backup(copy)
@@ -80,6 +81,12 @@ def _copy_sqlite(source: Path, target: Path) -> None:
     if found != ("ok",):
         message = f"state store `{source}` is damaged: {found[0]}"
         raise StoreError(message, hint="docs/reference/state.md, `A lost or damaged store`")
+
+
+def _opened(source: Path) -> sqlite3.Connection:
+    if not is_read_only(source):
+        return sqlite3.connect(source)
+    return connect_reading(source, BUSY_TIMEOUT_S, with_log=has_log(source))
 
 
 def _dump(database: Postgres, beside: Path, target: Path) -> None:

@@ -6,7 +6,8 @@ Laws:
 2. WAL with `synchronous=FULL`: a commit that returned survives a power cut.
 3. A file that exists is opened by SQLite alone: closing any other descriptor of it would drop the
    locks of this process, and another process would then take the log away under our feet.
-4. A writing transaction takes the write lock when it begins (BEGIN IMMEDIATE), so that what it
+4. A file that this user may only read is opened for reading (`store.reading`), and left as it is.
+5. A writing transaction takes the write lock when it begins (BEGIN IMMEDIATE), so that what it
    read stays true until it commits; a reading one sees one state and waits for nobody.
 """
 
@@ -25,6 +26,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from orchestrator.errors import StoreError, Where
+from orchestrator.store.reading import connect_reading, has_log, is_read_only, refuse_changed
 from orchestrator.store.trouble import BUSY_TIMEOUT_S, store_error
 
 READING = "rollout_reading"  # execution option: begin without the write lock
@@ -56,7 +58,11 @@ class Sqlite:
 
     path: Path
     repeat_s: float = 0.0  # a file has no connection to lose, and SQLite itself waits for locks
-    migrates_when_opened: bool = True
+
+    @property
+    def migrates_when_opened(self) -> bool:
+        """Whoever may write it; for others it waits."""
+        return not is_read_only(self.path)
 
     @property
     def place(self) -> str:
@@ -70,6 +76,8 @@ class Sqlite:
             StoreError: the file or its directory cannot be made.
             sqlalchemy.exc.DBAPIError: SQLite refuses the file.
         """
+        if is_read_only(self.path):
+            return _connect_reading(self.path)
         _make_file(self.path)
         engine = sqlalchemy.create_engine(
             sqlalchemy.URL.create("sqlite+pysqlite", database=str(self.path)),
@@ -110,6 +118,21 @@ class Sqlite:
         return store_error(error, self.place)
 
 
+def _connect_reading(path: Path) -> sqlalchemy.Connection:
+    with_log = has_log(path)
+    engine = sqlalchemy.create_engine(
+        "sqlite+pysqlite://",
+        poolclass=NullPool,
+        creator=lambda: connect_reading(path, BUSY_TIMEOUT_S, with_log=with_log),
+    )
+    event.listen(engine, "connect", _configure_reading)
+    event.listen(engine, "begin", _begin)
+    if not with_log:
+        for moment in ("begin", "commit"):
+            event.listen(engine, moment, lambda _connection: refuse_changed(path))
+    return engine.connect()
+
+
 def _make_file(path: Path) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -130,6 +153,10 @@ def _configure(connection: sqlite3.Connection, _record: object) -> None:
     cursor.execute("PRAGMA synchronous = FULL")
     _use_wal(cursor)
     cursor.close()
+
+
+def _configure_reading(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
 
 
 def _use_wal(cursor: sqlite3.Cursor) -> None:
