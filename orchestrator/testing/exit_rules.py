@@ -38,6 +38,7 @@ class ExitCodes:
         self._done = ""  # the state it ended in
         self._halted = False
         self._accepted = False
+        self._refused = False  # the last wish for a rollback
 
     def see(self, entry: JournalEntry) -> None:
         """Takes in what stops and ends a rollout."""
@@ -53,6 +54,8 @@ class ExitCodes:
                 self._halted, self._done = False, ""
             case "operator" if entry.data["ask"] == "abort" and entry.data["done"]:
                 self._halted = False
+            case "operator" if entry.data["ask"] == "rollback":
+                self._refused = entry.data["answer"] == "refused"
             case _:
                 pass
 
@@ -73,7 +76,7 @@ class ExitCodes:
         Raises:
             InvariantBroken: it is 0, and one of them does not run what it ran before.
         """
-        if code is not ExitCode.DONE or self._done != "rolled_back":
+        if code is not ExitCode.DONE or self._done != "rolled_back" or self._refused:
             return
         truth = self._truth
         stays = [
