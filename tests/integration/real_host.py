@@ -175,10 +175,13 @@ class RealHost:
         """Every process of the host ends at once; what it wrote stays."""
         if self._process is None:
             return
-        for pid in self._children():
+        first = self._children()
+        for pid in first:
             os.kill(pid, signal.SIGKILL)
-        if self._process.returncode is None:
+        if not first and self._process.returncode is None:
             self._process.kill()
+        # `unshare` ends after the first process, and that one after all others: until then their
+        # sshd still has its port, and whoever waits for the next boot would take it for the new one
         await self._process.wait()
         self._process = None
 
@@ -192,14 +195,19 @@ class RealHost:
             while True:
                 if self._process.returncode is not None:
                     raise AssertionError((self.directory / "log").read_text())
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                except OSError:
-                    await asyncio.sleep(0.02)
-                    continue
-                writer.close()
-                await writer.wait_closed()
-                return
+                if await self.answers():
+                    return
+                await asyncio.sleep(0.02)
+
+    async def answers(self) -> bool:
+        """Whether somebody takes connections on its port."""
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        writer.close()
+        await writer.wait_closed()
+        return True
 
     def _first_pid(self) -> int:
         (first,) = self._children()

@@ -183,9 +183,11 @@ async def test_unconfirmed_release_goes_back_when_power_is_lost(tmp_path: Path) 
         before = await at.ask(HELLO)
 
         await at.host.power_cut()
+        silent = not await at.host.answers()
         await at.host.boot()
         after = await at.ask(HELLO)
 
+        assert silent
         assert before.fields["artifact"] == "r2"
         assert after.fields["artifact"] == "r1"
         assert after.fields["boot-id"] != before.fields["boot-id"]
