@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 from typing import Protocol
@@ -56,6 +56,20 @@ def control_rules(books: Books) -> tuple[Rule, ...]:
     if schedule.deadline_s or any(wave.deadline_s for wave in plan.waves):
         rules.append(Deadlines(books))
     return tuple(rules)
+
+
+def waits_in(books: Books) -> Callable[[str, JournalEntry], bool]:
+    """Tells whether a device may have to wait when another one is begun with, and so is passed."""
+    hours, slots = Hours(books), LabelSlots(books)
+
+    def waits(device: str, entry: JournalEntry) -> bool:
+        return (
+            bool(books.plan.requires)
+            or hours.shuts_out(device, entry.at)
+            or slots.shuts_out(device, without=entry.device)
+        )
+
+    return waits
 
 
 def _needs_slot(entry: JournalEntry) -> bool:
@@ -162,24 +176,33 @@ class Hours:
                 is_open = any(_left_s(window, zone, at) for window in schedule.windows)
                 expect(is_open, "R12: taken back outside of all windows", entry)
 
+    def shuts_out(self, device: str, at: float) -> bool:
+        """Whether it is no time to begin with the device."""
+        needs_s = self._change_s + self._plan.timeouts.transfer_s
+        return not self._ahead and not self._is_open(device, at, needs_s)
+
     def _expect_hours(self, entry: JournalEntry, needs_s: float, *, windows: bool) -> None:
         schedule, at = self._plan.schedule, entry.at
         early = schedule.start_at is not None and at < schedule.start_at
         expect(not early, "R12: begun before `start_at`", entry)
         expect(not _frozen(self._plan, at), "R12: begun in a freeze", entry)
-        if not windows or not schedule.windows:
-            return
+        fits = not windows or self._is_open(entry.device, at, needs_s)
+        expect(fits, "R12: begun outside of all windows", entry)
+
+    def _is_open(self, device: str, at: float, needs_s: float) -> bool:
+        schedule = self._plan.schedule
+        if not schedule.windows:
+            return True
         next_freeze_s = min(
             (freeze.from_at - at for freeze in schedule.freezes if freeze.from_at > at),
             default=math.inf,
         )
-        zone = self._zone_of(entry.device)
-        fits = any(
+        zone = self._zone_of(device)
+        return any(
             left_s > 0 and (not window.must_finish or min(left_s, next_freeze_s) >= needs_s)
             for window in schedule.windows
             for left_s in [_left_s(window, zone, at)]
         )
-        expect(fits, "R12: begun outside of all windows", entry)
 
     def _zone_of(self, device: str) -> str:
         return self._books.labels[DeviceId(device)].get("timezone", "UTC")
@@ -255,24 +278,32 @@ class LabelSlots:
 
     def see(self, entry: JournalEntry) -> None:
         """Counts who takes up slots beside the device that is started."""
-        if not is_start(entry) and not _leaves_block(entry):
-            return
+        if is_start(entry) or _leaves_block(entry):
+            for what, taken, limit in self._taken_by(entry.device, without=""):
+                message = f"max_parallel_per: {taken} of {what}, {limit} allowed"
+                expect(taken <= limit, message, entry)
+
+    def shuts_out(self, device: str, *, without: str) -> bool:
+        """Whether no slot is free for the device, had the other one not begun."""
+        return any(taken >= limit for _, taken, limit in self._taken_by(device, without=without))
+
+    def _taken_by(self, device: str, *, without: str) -> Iterator[tuple[str, int, int]]:
+        """What of each label's value of the device is taken, and how many may be."""
         books = self._books
-        one = books.seen[entry.device]
+        one = books.seen[device]
         states = set(WORKING) | {"lost"}
         beside_down = not (one.deferrals or books.follows)
         for label, limit in books.plan.max_parallel_per.items():
-            value = books.labels[DeviceId(entry.device)].get(label)
+            value = books.labels[DeviceId(device)].get(label)
             if value is None:
                 continue
             taken = sum(
                 seen.state in states
                 or (beside_down and seen.state == "deferred" and seen.reason in _DOWN)
                 for name, seen in books.seen.items()
-                if books.labels[DeviceId(name)].get(label) == value
+                if name != without and books.labels[DeviceId(name)].get(label) == value
             )
-            message = f"max_parallel_per: {taken} of {label} `{value}`, {limit} allowed"
-            expect(taken <= limit, message, entry)
+            yield f"{label} `{value}`", taken, limit
 
 
 class Deadlines:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from orchestrator.device.model import DeviceId
-from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedPlan, Stage
+from orchestrator.plan.resolved import Direction, Gate, Probe, ProbeKind, ResolvedPlan, Stage
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.testing.device import SimulatedDevice
 from orchestrator.testing.seen import GOOD, STARTABLE, Books, expect, is_start
@@ -145,9 +145,14 @@ class Evidence:
         for one in recent:
             if one.at < since:
                 break
-            if one.well:
+            if one.well or _minds_only_less(gate):
                 return
         expect(holds=False, message=f"R9: gate `{gate.name}` was never well", entry=entry)
+
+
+def _minds_only_less(gate: Gate) -> bool:
+    """Whether what is bad here does it no harm: values are too large then, never too small."""
+    return gate.compare is not None and gate.compare.direction is Direction.DECREASE
 
 
 def _deciding(plan: ResolvedPlan, wave: str, stage: Stage) -> Iterator[Gate]:

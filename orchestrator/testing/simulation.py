@@ -28,6 +28,7 @@ from orchestrator.testing.beyond_rules import (
     proven_in,
 )
 from orchestrator.testing.clock import EPOCH_S, VirtualClock, VirtualLoop, run_virtual
+from orchestrator.testing.control_rules import waits_in
 from orchestrator.testing.drawn_controls import labels_of
 from orchestrator.testing.engines import Engines
 from orchestrator.testing.evidence_rules import Evidence
@@ -35,7 +36,9 @@ from orchestrator.testing.exit_rules import ExitCodes
 from orchestrator.testing.faults import Fault, FaultKind, FaultSource
 from orchestrator.testing.invariants import Checker
 from orchestrator.testing.operators import Operators
+from orchestrator.testing.order_rules import WaveOrder
 from orchestrator.testing.people import AUTHOR, Approvals
+from orchestrator.testing.plan_rules import check_waves
 from orchestrator.testing.scenario import FROST_S_MAX, LIES, Scenario, draw
 from orchestrator.testing.seen import InvariantBroken
 from orchestrator.testing.store import MemoryStore
@@ -225,7 +228,8 @@ class _Simulation:
         evidence = Evidence(books, self.fleet, self.prober.taken, now=now, liars=self.liars)
         self.exits = ExitCodes(self.checker.truth)
         self.checker.rules += (self.exits, approvals, evidence, self.freezes, HeldBack(held))
-        self.checker.rules.append(Required(books, others))
+        order = WaveOrder(books, waits_in(books))
+        self.checker.rules += (Required(books, others), order)
 
     def _held(self, number: int) -> frozenset[str]:
         """Devices that the first rollout keeps the second one from."""
@@ -259,6 +263,7 @@ class _Simulation:
         for number, plan in enumerate(self.scenario.plans):
             self.world.begin(f"r-{number + 1}", plan)
             self._watch(number)
+            self._check_plan(number)
             self.began_at = self.journalled_at = self.clock.now()
             self.began_engines, self.waits = self.engines.count, 0
             await self._create(plan)
@@ -283,6 +288,13 @@ class _Simulation:
             self.faults,
             tuple(self.source.struck),
         )
+
+    def _check_plan(self, number: int) -> None:
+        """R1 to R5, before anything begins."""
+        joiners = self.scenario.joiners if not number else ()
+        devices = [device for device in self.scenario.devices if device not in joiners]
+        text, plan = self.scenario.texts[number], self.scenario.plans[number]
+        check_waves(text, plan, devices, self.checker.books.labels, claims={})
 
     async def _create(self, plan: ResolvedPlan) -> None:
         """Somebody applies the plan; often the first engine does so itself."""

@@ -5,11 +5,13 @@ A checker that sees nothing proves nothing; a failure that cannot be read helps 
 
 import re
 import shlex
+from collections import deque
 
 import pytest
 
 from orchestrator.engine import loop
 from orchestrator.engine.ports import Lease
+from orchestrator.plan import filling, resolve_waves
 from orchestrator.rollout import (
     approving,
     brakes,
@@ -27,6 +29,7 @@ from orchestrator.rollout import (
     recovery,
     retreat,
     returned,
+    slots,
     turn,
 )
 from orchestrator.rollout.placement import Place
@@ -37,6 +40,28 @@ from orchestrator.testing.scenario import draw
 from orchestrator.testing.shrink import explained, shrink
 from orchestrator.testing.simulation import SimulationFailed, simulate
 from orchestrator.testing.store import MemoryStore
+
+
+def hurried_settle(led, wave):
+    """The next wave begins while this one is still to be watched and judged."""
+    if led.current + 1 < len(led.waves):
+        led.current += 1
+    else:
+        SETTLE(led, wave)
+
+
+def last_in_order(led, wave):
+    """The last device of the next wave takes a place, not the first."""
+    for donor in led.waves[wave.index + 1 :]:
+        donor.members.reverse()
+    try:
+        return BACKFILL(led, wave)
+    finally:
+        for donor in led.waves[wave.index + 1 :]:
+            donor.members.reverse()
+
+
+SETTLE, BACKFILL = passage._settle, slots._backfill
 
 
 def blind_replay(led, event):
@@ -115,6 +140,19 @@ BROKEN_CONTROLS = {
     "devices held back": ("second", "held", turn, "held_by_others", lambda *_: None),
     "requirements": ("requires", "requires", turn, "require", lambda _led: None),
     "successes that a wave needs": ("waves", "R8", record, "required_successes", lambda *_: 0),
+    "order of waves": ("waves", "waves", passage, "_settle", hurried_settle),
+    "order within a wave": (
+        "waves", "R3", passage, "deque", lambda members: deque(reversed(tuple(members))),
+    ),
+    "who takes a place": ("backfill", "R7", slots, "_backfill", last_in_order),
+    "places to take": ("backfill", "R7", resolve_waves, "_backfill_limit", lambda *_: 9),
+    "order of a plan": ("waves", "R2", resolve_waves, "in_order", lambda some, *_: tuple(some)),
+    "spread": ("spread", "R2", resolve_waves, "spread", lambda some, *_: tuple(some)),
+    "cover": ("cover", "R2", filling._Filler, "_cover", lambda *_: ((), False)),
+    "size of a share": (
+        "waves", "R2", filling, "size_count",
+        lambda size, left, base, **_: min(left, 1 + int(getattr(size, "share", 1) * base)),
+    ),
     "exit code of what was taken back": ("waves", "exit 4", outcome, "runs_new", lambda _led: True),
     "exit code of what still runs": ("waves", "exit 5", outcome, "runs_new", lambda _led: False),
     "exit code of unknown devices": ("waves", "exit", outcome, "needs_human", lambda _led: False),
