@@ -68,6 +68,7 @@ class Reason(StrEnum):
     HELD = "held"
     UNCHANGED = "unchanged"
     ROLLOUT_HALTED = "rollout_halted"
+    TAKEN_BACK = "taken_back"  # a person took the rollout back
     WINDOW = "window"  # staged ahead, waits for its maintenance window
 
 
@@ -111,7 +112,7 @@ CLASS_OF: Mapping[Reason, FailureClass] = {
         ),
         FailureClass.CHECK: (Reason.CHECK, Reason.NO_DATA, Reason.NONCE, Reason.REGRESSED),
         FailureClass.ROLLBACK: (Reason.ROLLBACK, Reason.UNPROVEN, Reason.NOTHING_TO_ROLL_BACK),
-        FailureClass.HALT: (Reason.CANCELLED, Reason.ROLLOUT_HALTED),
+        FailureClass.HALT: (Reason.CANCELLED, Reason.ROLLOUT_HALTED, Reason.TAKEN_BACK),
     }.items()
     for reason in reasons
 }  # fmt: skip

@@ -131,6 +131,7 @@ _REASONS: Mapping[str, str] = {
     Reason.HELD: "held",
     Reason.UNCHANGED: "already runs this artifact",
     Reason.ROLLOUT_HALTED: "rollout halted",
+    Reason.TAKEN_BACK: "taken back on request",
 }
 
 

@@ -229,6 +229,18 @@ def roll_back(
     led.want(rec, Work.ROLL_BACK, 2 * times.connect_s + times.install_s)
 
 
+def take_back(led: Ledger, rec: DeviceRecord) -> None:
+    """Takes a device back with others, whatever became of it: the rollout is taken back.
+
+    Where a person wants that it is no failure of the release, unless it was one before (R6).
+    """
+    asked = bool(led.scope.get("asked"))
+    if asked and not rec.ends_as:
+        rec.excused = True
+    by_person = asked and rec.excused
+    roll_back(led, rec, Reason.TAKEN_BACK if by_person else Reason.ROLLOUT_HALTED)
+
+
 def doubt(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str = "") -> None:
     """The outcome is unknown: ask the device where it stands, until it is lost."""
     times = led.plan.timeouts

@@ -87,7 +87,7 @@ def settle_place(led: Ledger, rec: DeviceRecord, status: DeviceStatus) -> None:
 def _runs_target(led: Ledger, rec: DeviceRecord, place: Place, status: DeviceStatus) -> None:
     rec.moved = True
     if rec.ends_as or (led.state is RolloutState.ROLLING_BACK and led.drained):
-        moves.roll_back(led, rec, Reason.ROLLOUT_HALTED)
+        moves.take_back(led, rec)
         return
     if not rec.proven or status.boot_id != rec.boot:  # a proof is of the last boot (I4)
         moves.verify(led, rec)

@@ -80,11 +80,12 @@ def begin(
     led.drain_until = led.now + led.plan.timeouts.drain_s
     led.set_timer(DRAIN_TIMER, led.drain_until)
     name = "" if wave is None else led.waves[wave].name
+    reason = Reason.ROLLOUT_HALTED if who is None else Reason.CANCELLED
     led.note("rollback_started", wave=name, data={"who": who or "plan", "devices": list(devices)})
     for record in led.waves:
         is_open = record.state not in DONE_WAVE and record.state is not WaveState.PENDING
         if is_open or led.follow_until is not None:
-            brakes.cancel_unmoved(led, record, Reason.ROLLOUT_HALTED)
+            brakes.cancel_unmoved(led, record, reason)
 
 
 def begin_by_plan(led: Ledger) -> None:
@@ -125,7 +126,7 @@ def advance(led: Ledger) -> None:
             return
         if _may_return(rec):
             rec.ends_as = ""
-            moves.roll_back(led, rec, Reason.ROLLOUT_HALTED)
+            moves.take_back(led, rec)
     if led.back_queue or _flying(led):
         return
     if _unmade(led):  # it was proven after the drain
@@ -238,6 +239,7 @@ def leave(led: Ledger) -> None:
         rec for rec in led.devices.values() if rec.state is DeviceState.CONFIRMED and rec.moved
     ]
     for rec in sorted(waiting, key=lambda rec: -rec.started):
-        moves.roll_back(led, rec, Reason.CANCELLED)
+        rec.excused = True  # nothing was wrong with it
+        moves.roll_back(led, rec, Reason.TAKEN_BACK)
     if not waiting:
         led.state = RolloutState.SUPERSEDED if led.superseded else RolloutState.ABORTED

@@ -209,7 +209,7 @@ class Hours:
 
 
 def _goes_back(entry: JournalEntry) -> bool:
-    by_rollback = entry.data.get("reason") == "rollout_halted"
+    by_rollback = entry.data.get("reason") in ("rollout_halted", "taken_back")
     begun = entry.data["from"] in WORKING  # it is on its way already, and goes on
     return by_rollback and entry.data["to"] == "rolling_back" and not begun
 

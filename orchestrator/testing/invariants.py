@@ -183,7 +183,7 @@ class Checker:
             seen.proven = True
         elif state == "verifying":
             seen.proven = False
-        if entry.data.get("reason") == "no_data":
+        if entry.data.get("reason") in ("no_data", "taken_back"):
             seen.excused = True
         if entry.data.get("reason") == "reverted" and not seen.returning:
             seen.excused = self._was_away(entry)

@@ -19,6 +19,7 @@ from orchestrator.plan.resolved import (
     RollbackScope,
     Stage,
 )
+from orchestrator.rollout import held
 from orchestrator.rollout.actions import Work
 from orchestrator.rollout.events import Ask, DeviceReported, EngineStopping, Outcome
 from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
@@ -470,6 +471,61 @@ def test_rollback_of_one_wave_leaves_earlier_waves_and_says_so():
 
     assert rollout.states() == ["succeeded", "rolled_back"]
     assert rollout.rollout.exit_code is ExitCode.HALTED
+
+
+def test_healthy_devices_that_a_person_takes_back_are_not_told_as_bad():
+    rollout = hand(wave("all", A, B, C, D, max_failures=1))
+    rollout.succeed(A)
+    rollout.fail(B)
+    rollout.ask(Ask.PAUSE)
+
+    rollout.ask(Ask.ROLLBACK)
+    rollout.go_back(A)
+
+    led = rollout.rollout.ledger
+    assert {name: (rec.reason, held.holds(rollout.rows[name])) for name, rec in led.devices.items()} == {
+        A: (Reason.TAKEN_BACK, False),
+        B: (Reason.CHECK, True),
+        C: (Reason.CANCELLED, False),
+        D: (Reason.CANCELLED, False),
+    }  # fmt: skip
+    assert led.waves[0].counted == 1
+
+
+def test_a_way_back_whose_answer_was_lost_is_still_by_that_person():
+    rollout = hand(wave("all", A, B))
+    rollout.succeed(A)
+    rollout.ask(Ask.ROLLBACK)
+    rollout.report(A, Reason.CONNECTION_LOST)
+    rollout.report(A, status=rollout.status(A, "committed"))
+
+    rollout.go_back(A)
+
+    assert rollout.rollout.ledger.devices[A].reason is Reason.TAKEN_BACK
+    assert not held.holds(rollout.rows[A])
+
+
+def test_devices_that_an_abort_takes_back_uncommitted_are_not_held():
+    rollout = hand(wave("all", A, B), late=True)
+    rollout.activate(A)
+    rollout.prove(A)
+    rollout.report(A)
+
+    rollout.ask(Ask.ABORT)
+    rollout.go_back(A)
+
+    assert rollout.state(A) is DeviceState.ROLLED_BACK
+    assert not held.holds(rollout.rows[A])
+
+
+def test_healthy_devices_that_the_plan_takes_back_say_that_the_rollout_halted():
+    rollout = hand(wave("all", A, B), on_failure=OnFailure.ROLLBACK)
+    rollout.succeed(A)
+    rollout.fail(B)
+
+    rollout.go_back(A)
+
+    assert rollout.rollout.ledger.devices[A].reason is Reason.ROLLOUT_HALTED
 
 
 def test_device_that_cannot_go_back_needs_a_human():
