@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestrator.device.reason import CLASS_OF, FailureClass
 from orchestrator.errors import ExitCode
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.render.names import fold_line
@@ -29,7 +30,7 @@ from orchestrator.rollout.story import Story, Trouble, WaveStory
 
 CAUSES_MAX = 5
 _PURPOSES: Mapping[str, str] = {
-    "device check": "look at one of them",
+    "device check": "look at one that failed",
     "resume": "go on",
     "retry": "try the failed devices again",
     "rollback": "take the updated devices back",
@@ -43,6 +44,7 @@ _PURPOSES: Mapping[str, str] = {
 }
 _NOT_STARTED = frozenset({WaveState.PENDING, WaveState.SKIPPED_EMPTY})
 NAMES_CELLS_MAX = 60
+_WITH_OTHERS = frozenset(r for r, of in CLASS_OF.items() if of is FailureClass.HALT)
 _EXIT_WORDS: Mapping[int, str] = {
     ExitCode.DONE: "done",
     ExitCode.PARTIAL: "done, with exceptions within tolerance",
@@ -121,7 +123,7 @@ def _exit_words(code: int, story: Story) -> str:
 
 
 def grouped_causes(story: Story) -> list[Cause]:
-    """Trouble grouped by reason and words, the most frequent first."""
+    """Trouble grouped by reason and words, the most frequent first; behind it what only followed."""
     groups: dict[tuple[str, str], list[Trouble]] = {}
     for trouble in story.troubles:
         groups.setdefault((trouble.reason, trouble.detail), []).append(trouble)
@@ -134,7 +136,11 @@ def grouped_causes(story: Story) -> list[Cause]:
         )
         for (reason, detail), troubles in groups.items()
     ]
-    return sorted(causes, key=lambda cause: (-len(cause.devices), cause.first_s or 0.0))
+    return sorted(causes, key=_weight)
+
+
+def _weight(cause: Cause) -> tuple[bool, int, float]:
+    return (cause.reason in _WITH_OTHERS, -len(cause.devices), cause.first_s or 0.0)
 
 
 def _first_s(troubles: Sequence[Trouble], started_at: float) -> float | None:
@@ -277,9 +283,9 @@ def _are(count: int) -> str:
 def _next(facts: Facts, look: Look, here: str) -> list[str]:
     story = facts.story
     found = commands(facts)
-    device = next((t.devices[0] for t in story.troubles if t.state in COUNTED), None)
-    if device is not None:
-        found.insert(0, f"rollout device check {_shell(device)}")
+    failed = [t for t in story.troubles if t.state in COUNTED and t.reason not in _WITH_OTHERS]
+    if failed:
+        found.insert(0, f"rollout device check {_shell(failed[0].devices[0])}")
     if here != "status":
         found.append(f"rollout status {story.rollout_id}")
     found.append(f"rollout events {story.rollout_id} --format text")

@@ -189,3 +189,19 @@ def test_exit_code_5_claims_no_more_than_is_known(plan, journal) -> None:
         "  exit code 5: halted: no device of the rollout is known to run the new version" in lines
     )
     assert "2 devices were never touched; no device is known to run the new version." in lines
+
+
+@pytest.mark.parametrize("with_others", ["rollout_halted", "taken_back"])
+def test_the_device_to_look_at_is_one_that_failed_itself(plan, journal, with_others) -> None:
+    for name in ("gw-002", "gw-003"):
+        journal.device(
+            name, "early", "succeeded", "rolling_back", "rolled_back", reason=with_others
+        )
+    taken_back = lines_of(plan, journal, 5, Look(80))
+    journal.device("gw-005", "early", "activating", "rolled_back", reason="check_failed")
+
+    lines = lines_of(plan, journal, 5, Look(80))
+
+    assert not any("device check" in line for line in taken_back)
+    assert " gw-005: " in lines[lines.index("Why (2 causes)") + 1]
+    assert any("rollout device check gw-005" in line for line in lines)
