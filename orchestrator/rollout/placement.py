@@ -79,7 +79,8 @@ def settle_place(led: Ledger, rec: DeviceRecord, status: DeviceStatus) -> None:
             reason = rec.reason if rec.ends_as else Reason.REVERTED
             returned.gone_back(led, rec, status, reason)
         case Place.STUCK:
-            moves.finish(led, rec, DeviceState.ROLLBACK_FAILED, Reason.ROLLBACK)
+            in_place = returned.in_place(led, status)
+            moves.finish(led, rec, DeviceState.ROLLBACK_FAILED, Reason.ROLLBACK, in_place)
         case Place.MISMATCH | Place.AT_TARGET:
             moves.roll_back(led, rec, Reason.READ_BACK)
 

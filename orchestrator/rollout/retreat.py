@@ -53,7 +53,13 @@ def went_back(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
         _cannot_return(led, rec, status, detail)
     else:
         failed = reason if reason is not Reason.OK else Reason.READ_BACK
-        moves.finish(led, rec, DeviceState.ROLLBACK_FAILED, failed, detail)
+        told = _story_of(rec.detail, detail, returned.in_place(led, status))
+        moves.finish(led, rec, DeviceState.ROLLBACK_FAILED, failed, told)
+
+
+def _story_of(why: str, said: str, in_place: str) -> str:
+    """Why it should go back, why it could not, and what was read back then; nothing twice."""
+    return "; ".join(part for part in (why, "" if said in why else said, in_place) if part)
 
 
 def _cannot_return(led: Ledger, rec: DeviceRecord, status: DeviceStatus, said: str) -> None:

@@ -38,6 +38,15 @@ def is_back(led: Ledger, rec: DeviceRecord, status: DeviceStatus) -> bool:
     return status.manifest != led.plan.artifact.manifest_sha256
 
 
+def in_place(led: Ledger, status: DeviceStatus) -> str:
+    """What a device that could not go back has in place, in words."""
+    if status.active == "no":
+        return "read back: the new version is not in place"
+    if status.active == "yes" and status.manifest == led.plan.artifact.manifest_sha256:
+        return "read back: the new version is in place"
+    return "nothing tells what is in place now"
+
+
 def gone_back(
     led: Ledger, rec: DeviceRecord, status: DeviceStatus, reason: Reason, detail: str = ""
 ) -> None:

@@ -543,6 +543,27 @@ def test_device_that_cannot_go_back_needs_a_human():
     assert rollout.rollout.exit_code is ExitCode.NEEDS_HUMAN
 
 
+@pytest.mark.parametrize(
+    ("active", "in_place"),
+    [
+        ("no", "read back: the new version is not in place"),
+        ("yes", "read back: the new version is in place"),
+        ("unknown", "nothing tells what is in place now"),
+    ],
+)
+def test_device_that_cannot_go_back_tells_why_and_what_is_in_place(active, in_place):
+    rollout = hand(wave("all", A))
+    rollout.ready(A)
+    rollout.report(A, Reason.ROLLBACK, detail="install ended with 7; script does not go back")
+
+    target = rollout.plan.artifact.manifest_sha256
+    stuck = rollout.status(A, "rollback-failed", manifest=target, active=active)
+    rollout.report(A, Reason.ROLLBACK, status=stuck, detail="script does not go back")
+
+    detail = rollout.rollout.ledger.devices[A].detail
+    assert detail == f"install ended with 7; script does not go back; {in_place}"
+
+
 def test_way_back_counts_only_when_read_back():
     rollout = hand(wave("all", A))
     rollout.activate(A)
