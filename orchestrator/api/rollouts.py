@@ -391,7 +391,8 @@ async def why(settings: Settings, rollout: str | None, device: str) -> Why:
             message = f"rollout `{rollout_id}` knows no device `{device}`"
             raise StoreError(message, hint="`rollout events` names the devices of a rollout")
         lines = [entry for entry in await entries_of(store, rollout_id) if entry.device == device]
-        return Why(rollout_id, story, tuple(lines), now)
+        status = await status_with(store, found, digest_of_stored(stored))
+        return Why(status, story, tuple(lines))
 
 
 async def rollouts(settings: Settings) -> tuple[Status | Unreadable, ...]:

@@ -257,16 +257,6 @@ class Nobody:
 
 
 @dataclass(frozen=True, slots=True)
-class Why:
-    """A device's story with its journal lines, oldest first; `now` is UTC seconds."""
-
-    rollout_id: str
-    story: DeviceStory
-    journal: Sequence[JournalEntry]
-    now: float
-
-
-@dataclass(frozen=True, slots=True)
 class Status:
     """A stored rollout at `now` (UTC seconds); `engine` owns a live lease, or is empty.
 
@@ -290,6 +280,15 @@ class Status:
             for device, own in self.returnable.items()
             if wave in (None, own) and (not devices or device in devices)
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """A device's story with its journal lines, oldest first, and the status of its rollout."""
+
+    status: Status
+    story: DeviceStory
+    journal: Sequence[JournalEntry]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from orchestrator.cli.streams import write_result
 from orchestrator.errors import ExitCode
 from orchestrator.render import status as render
 from orchestrator.render.documents import dump
-from orchestrator.render.standing import Facts
+from orchestrator.render.standing import Facts, go_on
 from orchestrator.render.why import WhyFacts
 from orchestrator.render.why import document as why_document
 from orchestrator.render.why import text as why_text
@@ -58,7 +58,7 @@ def status(
     session = start(common)
     if why is not None:
         told = wait_for(api.why(session.settings, rollout, why))
-        of_device = WhyFacts(told.rollout_id, told.story, told.journal, told.now)
+        of_device = _why_facts(told)
         as_json = format is Format.JSON
         text = dump(why_document(of_device)) if as_json else why_text(of_device, session.out)
         write_result(text, output.output)
@@ -77,6 +77,13 @@ def status(
         text = dump(render.document(facts)) if as_json else render.text(facts, session.out)
     write_result(text, output.output)
     return ExitCode.DONE if whole else ExitCode.PARTIAL
+
+
+def _why_facts(told: api.Why) -> WhyFacts:
+    status = told.status
+    return WhyFacts(
+        status.rollout_id, told.story, told.journal, status.now, status.engine, go_on(status.story)
+    )
 
 
 def _shown(found: api.Status | api.Unreadable) -> Facts | render.Unread:

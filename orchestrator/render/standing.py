@@ -18,6 +18,8 @@ from orchestrator.rollout.story import Story
 
 _AT_REST = TERMINAL_ROLLOUT | {RolloutState.HALTED, RolloutState.PAUSED}
 _APPROVAL = "approval"
+_ONCE = {_APPROVAL: "once approved, ", "freeze": "once that is over, "}
+_REST_OF_IT = "rollout reconcile --once"  # also of one that is halted or paused
 _COME_BY_THEMSELVES = frozenset({"start", "window", "deferred"})
 
 
@@ -63,12 +65,22 @@ def commands(facts: Facts) -> list[str]:
     run, story = facts.story.rollout_id, facts.story
     looks = (f"rollout status {run}", f"rollout events {run}")
     found = [command for command in story.next_commands if command not in looks]
-    if facts.engine or story.state in _AT_REST:
+    if facts.engine:
         return found
-    resume = f"rollout resume {run}"
+    if story.state in _AT_REST:
+        return [_REST_OF_IT, *found] if _is_left_at_work(facts) else found
+    resume = go_on(story)
     if _APPROVAL in story.waits_for:  # it wants both, in this order
         return [found[0], resume, *found[1:]]
     return [resume]
+
+
+def go_on(story: Story) -> str:
+    """The command with which somebody drives it on; empty for one that is over."""
+    if story.state in TERMINAL_ROLLOUT:
+        return ""
+    resume = f"rollout resume {story.rollout_id}"
+    return next((one for one in story.next_commands if one.startswith(resume)), resume)
 
 
 def next_words(facts: Facts) -> str:
@@ -80,7 +92,7 @@ def next_words(facts: Facts) -> str:
 
 def foot(facts: Facts, look: Look) -> list[str]:
     """The same for the bottom of a live view."""
-    at_ease = facts.engine or facts.story.state in _AT_REST
+    at_ease = facts.engine or (facts.story.state in _AT_REST and not _is_left_at_work(facts))
     said = [
         (standing(facts), Style.PLAIN if at_ease else Style.WARN),
         (next_words(facts), Style.DIM),
@@ -114,10 +126,21 @@ def _driver(facts: Facts) -> str:
     story = facts.story
     if facts.engine:
         return f"driven by {escape(facts.engine)}"
-    if story.state in _AT_REST:
+    if _is_left_at_work(facts):
+        count = plural(story.at_work, "device")
+        return (
+            f"no engine drives it, with {count} at work: `{_REST_OF_IT}` sees to the rest of that"
+        )
+    if story.state in TERMINAL_ROLLOUT or story.state is RolloutState.HALTED:
         return ""
-    once = "once approved, " if _APPROVAL in story.waits_for else ""
-    return f"no engine drives it: {once}`rollout resume {story.rollout_id}` goes on"
+    once = next((words for what, words in _ONCE.items() if what in story.waits_for), "")
+    return f"no engine drives it: {once}`{go_on(story)}` goes on"
+
+
+def _is_left_at_work(facts: Facts) -> bool:
+    """Whether devices are at work in a rollout that rests otherwise, and nobody looks after them."""
+    stopped = facts.story.state in _AT_REST - TERMINAL_ROLLOUT
+    return stopped and not facts.engine and facts.story.at_work > 0
 
 
 def _deferred(story: Story) -> str:

@@ -32,6 +32,7 @@ CAUSES_MAX = 5
 _PURPOSES: Mapping[str, str] = {
     "device check": "look at one that failed",
     "resume": "go on",
+    "reconcile": "see to the devices at work",
     "retry": "try the failed devices again",
     "rollback": "take the updated devices back",
     "abort": "end it here",

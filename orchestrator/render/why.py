@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from orchestrator.render.text import Look, escape, wrap
 from orchestrator.render.words import DEVICE_WORDS, reason_words, state_words
 from orchestrator.rollout.events import JournalEntry
+from orchestrator.rollout.states import AT_WORK, WAITING
 from orchestrator.rollout.why import DeviceStory, Wait
 from orchestrator.units import format_duration
 
@@ -16,7 +17,7 @@ FORMAT_VERSION = "1.0"
 LINES_MAX = 12  # newest journal lines shown; `rollout events` has all
 
 _WAITS: Mapping[str, str] = {
-    "rollout_stopped": "the rollout is stopped",
+    "rollout_stopped": "the rollout is stopped:",
     "start": "the rollout has not begun",
     "freeze": "frozen:",
     "rollout": "another rollout goes first:",
@@ -39,21 +40,31 @@ _WAITS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class WhyFacts:
-    """A device's story with its journal lines, oldest first; `now` is UTC seconds."""
+    """A device's story with its journal lines, oldest first; `now` is UTC seconds.
+
+    `engine` names who drives the rollout, empty for nobody; `go_on` is the command with which
+    somebody does, empty where it is over.
+    """
 
     rollout_id: str
     story: DeviceStory
     journal: Sequence[JournalEntry]
     now: float
+    engine: str
+    go_on: str
 
 
 def text(facts: WhyFacts, look: Look) -> str:
     """The story for people."""
     story = facts.story
     lines = wrap(_head(facts), look.width, first="", indent="  ")
+    waits = bool(story.waits) or story.state in AT_WORK | WAITING
+    if waits and facts.go_on and not facts.engine:
+        nobody = f"no engine drives the rollout: none of this goes on before `{facts.go_on}`"
+        lines += wrap(nobody, look.width, first="  ", indent="    ")
     for wait in story.waits:
         lines += wrap(_wait(wait, facts.now), look.width, first="  waits: ", indent="    ")
-    if not story.waits and story.wave:
+    if not waits and story.wave:
         lines.append("  waits for nothing")
     shown = facts.journal[-LINES_MAX:]
     if shown:
@@ -116,6 +127,7 @@ def document(facts: WhyFacts) -> dict[str, object]:
         "format_version": FORMAT_VERSION,
         "kind": "why",
         "rollout": facts.rollout_id,
+        "engine": facts.engine,
         "device": story.device,
         "wave": story.wave,
         "state": story.state.value,

@@ -116,6 +116,47 @@ def test_approval_comes_before_the_engine_that_goes_on(soaking) -> None:
     assert commands(driven(facts, **asked)) == ["rollout approve r-7f3a", "rollout abort r-7f3a"]
 
 
+@pytest.mark.parametrize(
+    ("waits", "typed", "said"),
+    [
+        (("operator",), (), "`rollout resume r-7f3a` goes on"),
+        (
+            ("operator",),
+            ("rollout resume r-7f3a --accept-failures",),
+            "`rollout resume r-7f3a --accept-failures` goes on",
+        ),
+        (("freeze",), (), "once that is over, `rollout resume r-7f3a` goes on"),
+        (("approval",), (), "once approved, `rollout resume r-7f3a` goes on"),
+    ],
+)
+def test_a_paused_rollout_that_nobody_drives_says_so(soaking, waits, typed, said) -> None:
+    _, facts = soaking
+    paused = {"state": RolloutState.PAUSED, "waits_for": waits, "next_commands": typed}
+
+    assert standing(alone(facts, at_work=0, **paused)).endswith(f"no engine drives it: {said}")
+    assert "no engine" not in standing(driven(facts, at_work=0, **paused))
+
+
+@pytest.mark.parametrize("state", [RolloutState.PAUSED, RolloutState.HALTED])
+def test_devices_at_work_that_nobody_looks_after_are_told(soaking, state) -> None:
+    _, facts = soaking
+    left_alone = alone(facts, state=state, at_work=2, waits_for=("operator",))
+
+    assert standing(left_alone).endswith(
+        "no engine drives it, with 2 devices at work: `rollout reconcile --once` sees to the rest"
+        " of that"
+    )
+    assert commands(left_alone)[0] == "rollout reconcile --once"
+
+
+def test_a_halted_rollout_at_rest_wants_no_engine(soaking) -> None:
+    _, facts = soaking
+
+    said = standing(alone(facts, state=RolloutState.HALTED, at_work=0, waits_for=("operator",)))
+
+    assert said == "waits for operator"
+
+
 def test_deferred_devices_are_told_with_their_times(soaking) -> None:
     _, facts = soaking
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -11,6 +12,7 @@ from orchestrator.rollout.states import DeviceState
 from orchestrator.rollout.why import DeviceStory, Wait
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "schemas/why.v1.json").read_text())
+ENGINE, GO_ON = "ann@ops:812", "rollout resume r-1"
 STORY = DeviceStory(
     "lab-03", "canary", DeviceState.RETRY_WAIT, Reason.UNREACHABLE, "no \x1b[31mroute", 100.0, 2,
     False, (Wait("retry", "unreachable", 160.0), Wait("hours", "Europe/Berlin", None)),
@@ -28,7 +30,7 @@ def entries(count):
 
 
 def test_the_story_says_state_reason_waits_and_history():
-    shown = text(WhyFacts("r-1", STORY, entries(1), 100.0), Look(width=100))
+    shown = text(WhyFacts("r-1", STORY, entries(1), 100.0, ENGINE, GO_ON), Look(width=100))
 
     assert shown.splitlines() == [
         "lab-03: will retry (not reachable: no \\x1b[31mroute) since 1970-01-01 00:01:40Z, in wave canary of",
@@ -42,20 +44,49 @@ def test_the_story_says_state_reason_waits_and_history():
 
 
 def test_a_long_history_is_cut_with_the_command_that_shows_all():
-    shown = text(WhyFacts("r-1", STORY, entries(LINES_MAX + 3), 100.0), Look(width=100))
+    shown = text(
+        WhyFacts("r-1", STORY, entries(LINES_MAX + 3), 100.0, ENGINE, GO_ON), Look(width=100)
+    )
 
     assert shown.count("->") == LINES_MAX
     assert "3 older lines: rollout events r-1" in shown
 
 
 def test_a_narrow_terminal_is_kept():
-    shown = text(WhyFacts("r-1", STORY, entries(2), 100.0), Look(width=60))
+    shown = text(WhyFacts("r-1", STORY, entries(2), 100.0, ENGINE, GO_ON), Look(width=60))
 
     assert max(len(line) for line in shown.splitlines()) <= 60
 
 
 def test_the_document_fits_its_schema():
-    found = document(WhyFacts("r-1", STORY, entries(2), 100.0))
+    found = document(WhyFacts("r-1", STORY, entries(2), 100.0, ENGINE, GO_ON))
 
     jsonschema.validate(found, SCHEMA)
     assert found["waits"][0] == {"what": "retry", "detail": "unreachable", "until": 160.0}
+
+
+def test_waits_that_nobody_makes_are_said_to_be_so():
+    shown = text(WhyFacts("r-1", STORY, (), 100.0, "", GO_ON), Look(width=120))
+
+    assert (
+        "\n  no engine drives the rollout: none of this goes on before `rollout resume r-1`\n"
+        in shown
+    )
+
+
+def test_a_device_at_work_that_nobody_drives_does_not_wait_for_nothing():
+    story = replace(STORY, state=DeviceState.ACTIVATING, waits=())
+
+    shown = text(WhyFacts("r-1", story, (), 100.0, "", GO_ON), Look(width=120))
+
+    assert "waits for nothing" not in shown
+    assert "no engine drives the rollout" in shown
+
+
+def test_a_rollout_that_is_over_wants_no_engine():
+    story = replace(STORY, state=DeviceState.CANCELLED, waits=())
+
+    shown = text(WhyFacts("r-1", story, (), 100.0, "", ""), Look(width=120))
+
+    assert "no engine" not in shown
+    assert "waits for nothing" in shown
