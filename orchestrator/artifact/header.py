@@ -27,7 +27,7 @@ from orchestrator.artifact.fields import (
     check_text,
     show,
 )
-from orchestrator.artifact.model import HEADER_BYTES_MAX, ScriptPolicy
+from orchestrator.artifact.model import HEADER_MEMBER_BYTES_MAX, ScriptPolicy
 from orchestrator.artifact.strict_json import parse_object
 from orchestrator.artifact.tar import TarReader
 
@@ -94,7 +94,7 @@ def parse_header(data: bytes, *, policy: ScriptPolicy) -> Header:
     """The header in its unpacked tar file.
 
     Args:
-        data: the tar file, at most `HEADER_BYTES_MAX`.
+        data: the tar file, of bounded size.
         policy: which state scripts may be in it.
 
     Raises:
@@ -124,7 +124,7 @@ def _split(data: bytes, policy: ScriptPolicy) -> _Parts:
     order = [INFO_NAME, TYPE_INFO_NAME, META_DATA_NAME]
     while member := tar.next_member():
         name = member.name
-        content = tar.read_all(HEADER_BYTES_MAX)
+        content = tar.read_all(HEADER_MEMBER_BYTES_MAX)
         if name in parts or name in scripts:
             message = f"the header has `{name}` more than once"
             raise ArtifactError(Rule.MEMBER_DUPLICATE, message)
@@ -164,14 +164,15 @@ def _parse_info(data: bytes) -> _Info:
     _check_keys(provides, _PROVIDES_KEYS, "artifact_provides")
     depends = as_object(info.get("artifact_depends"), "`artifact_depends`")
     _check_keys(depends, _DEPENDS_KEYS, "artifact_depends")
-    group = provides.get("artifact_group")
     device_types = depends.pop("device_type", None)
     if not isinstance(device_types, list) or not device_types:
         message = f"`{INFO_NAME}` names no device type"
         raise ArtifactError(Rule.DEVICE_TYPE, message, hint="add at least one device type")
     return _Info(
         name=check_text(provides.get("artifact_name"), "artifact name"),
-        group=None if group is None else check_text(group, "artifact group"),
+        group=check_text(provides["artifact_group"], "artifact group")
+        if "artifact_group" in provides
+        else None,
         device_types=tuple(check_device_type(item) for item in device_types),
         depends={key: as_texts(value, f"`{key}`") for key, value in depends.items()},
         payload_type=_parse_payloads(info.get("payloads")),

@@ -22,7 +22,7 @@ from orchestrator.artifact.model import (
     VERSION_NAME,
 )
 
-SIGNATURE_BYTES_MAX = 16 * 1024
+SIGNATURE_BYTES_MAX = 8 * 1024  # as much as devices take
 _LINE = re.compile(rb"([0-9a-f]{64})  ([\x21-\x7e]{1,100})")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.,][A-Za-z0-9_.,-]{0,89}")
 

@@ -27,6 +27,7 @@ SEAL_PREFIX = "sha256:"  # of a comment that says the checksum of the packed pay
 CHUNK_BYTES = 32 * 1024  # one SSH packet; what a transport writes at once
 MANIFEST_BYTES_MAX = 1024 * 1024
 HEADER_BYTES_MAX = 1024 * 1024  # decompressed; the header is a few JSON objects
+HEADER_MEMBER_BYTES_MAX = 256 * 1024  # as much as devices take
 TEXT_BYTES_MAX = 256  # Mender 4.1.1 and later: names and device types
 PAYLOAD_FILES_MAX = 250  # a delivery has at most 256 frames (docs/reference/device-protocol.md)
 PAYLOAD_BYTES_MAX = 8 * 1024**3 - 1  # the largest size that plain tar can say

@@ -2,7 +2,8 @@
 
 Laws:
 1. UTF-8 without a byte order mark, an object at the top, at most `DEPTH_MAX` deep.
-2. No key twice, no NaN or Infinity (nor `1e999`), no lone surrogates.
+2. No key twice, no NaN or Infinity, no NUL and no lone surrogates in texts.
+3. Numbers have at most 64 characters and exponents of at most two digits: all readers hold them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from orchestrator.artifact.errors import ArtifactError, Rule
 
 DEPTH_MAX = 32  # a type-info has depth 3; more is an attack on recursive parsers
+NUMBER_CHARACTERS_MAX = 64
+_NUMBER = re.compile(r"[-0-9.]+(?:[eE][-+]?[0-9]{1,2})?")
 # Matches to the end where a string is not closed: failing there would make the work quadratic.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
@@ -33,8 +36,13 @@ def parse_object(data: bytes, what: str) -> dict[str, object]:
         raise ArtifactError(Rule.HEADER_JSON, message)
     try:
         value = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
+            data.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_float=_float,
+            parse_int=_int,
         )
+        _check_texts(value)
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         message = f"`{what}` is not strict JSON: {ascii(str(error))[1:-1]}"
@@ -52,6 +60,7 @@ def format_object(value: Mapping[str, object], what: str) -> bytes:
         ArtifactError: it holds something that is no JSON.
     """
     try:
+        _check_texts(dict(value))
         text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return text.encode("utf-8")
     except (TypeError, ValueError, RecursionError) as error:
@@ -78,6 +87,32 @@ def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
         message = f"key {twice!a} stands twice"
         raise ValueError(message)
     return found
+
+
+def _check_texts(value: object) -> None:
+    if isinstance(value, str) and "\0" in value:
+        message = "a text has a NUL"
+        raise ValueError(message)
+    if isinstance(value, dict):
+        _check_texts([*value, *value.values()])
+    elif isinstance(value, list):
+        for item in value:
+            _check_texts(item)
+
+
+def _float(text: str) -> float:
+    return float(_number(text))
+
+
+def _int(text: str) -> int:
+    return int(_number(text))
+
+
+def _number(text: str) -> str:
+    if len(text) > NUMBER_CHARACTERS_MAX or not _NUMBER.fullmatch(text):
+        message = f"a number has more than {NUMBER_CHARACTERS_MAX} characters, or a large exponent"
+        raise ValueError(message)
+    return text
 
 
 def _no_constant(name: str) -> object:

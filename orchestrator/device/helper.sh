@@ -57,10 +57,18 @@ frame_name() { # NAME: is it one that a delivery may hold
   case $1 in
     version | ticket | ticket.sig | manifest | manifest.sig | header.tar | header.tar.gz | header.tar.xz) ;;
     root | root.sig) ;;
-    data/0000/*[!A-Za-z0-9_.,-]* | data/0000/ | data/0000/. | data/0000/..) return 1 ;;
-    data/0000/*) [ ${#1} -le 110 ] ;;
+    data/0000/*[!A-Za-z0-9_.,-]* | data/0000/ | data/0000/. | data/0000/-* | *..*) return 1 ;;
+    data/0000/*) [ ${#1} -le 100 ] ;;
     *) return 1 ;;
   esac
+}
+
+one_stream() { # FILE SIZE: is it one stream as programs write it, which unpacks to so many bytes
+  case $1 in *.gz) ;; *) return 0 ;; esac # gzip unpacks several in a row, and what is left out behind them
+  set -- "$2" $(od -An -v -N10 -tu1 "$1") $(tail -c 4 "$1" | od -An -v -tu1)
+  [ $# -eq 15 ] && [ "$1" -eq $((${12} + ${13} * 256 + ${14} * 65536 + ${15} * 16777216)) ] || return 1
+  case $5 in 0 | 8) ;; *) return 1 ;; esac # fields but the name
+  case ${10}.${11} in [024].[0-9] | [024].1[0-3] | [024].19 | [024].255) ;; *) return 1 ;; esac
 }
 
 frame_limit() { # NAME: W is how long such a frame may be
@@ -284,15 +292,61 @@ core_lock() { # waits a little for the lock that all cores share
 
 inhibited() { [ -e "$ETC/inhibit" ] || [ -e "$RUN/inhibit" ]; } # the owner of the device says: not now
 
-# Reads header-info (its bytes up to `border`) and type-info as strict JSON (RFC 8259), from hex bytes,
-# so that no awk's idea of characters matters. Writes a line `PATH KIND VALUE` for each value to
-# the file `out`, percent-encoded, list items as `#N`, paths beginning with h or t. Then judges
-# both against the device and the provides of what runs now: prints `ok TYPE NAME GROUP`,
-# `denied WHY` or `incompatible WHY`. Mender Artifact v3, "header-info" and "type-info".
+# Reads an unpacked header, a tar file, from hex bytes, so that no tar's and no awk's idea of anything
+# matters: plain files in ustar or GNU form and in their order, with nothing beside or behind them, pax
+# records only where they change nothing. Its files are strict JSON (RFC 8259). Writes a line `PATH KIND VALUE`
+# for each value of header-info and type-info to the file `out`, percent-encoded, list items as `#N`,
+# paths beginning with h or t. Then judges both against the device and the provides of what runs
+# now: prints `denied WHY`, `incompatible WHY`, or `ok TYPE NAME GROUP` and first block and size of
+# each file. The controller takes the same headers. Mender Artifact v3, "header-info" and "type-info".
 # shellcheck disable=SC2016
 JUDGE='
 function say(x) { if (!said) print x; said = 1; exit 0 }
-function bad() { say("denied header-info or type-info is not strict JSON") }
+function bad() { say("denied a file of the header is not strict JSON") }
+function odd() { say("denied the members of the header are not as they should be") }
+function not_text() { say("denied a text in the header is malformed") }
+function not_field() { say("denied the header has a field that it must not have") }
+
+function field(from, size,  s) { for (size += from; from < size; from++) s = s tar[k[from]]; return s }
+function octal(from, size,  s, v) {
+  s = field(from, size)
+  if (s !~ /^ *[0-7]+[ \001]*$/) odd()
+  for (gsub(/[ \001]/, "", s); s != ""; s = substr(s, 2)) v = v * 8 + substr(s, 1, 1)
+  return v + 0
+}
+function zeros(from, end) { for (; from < end; from++) if (k[from] != "00") odd() }
+function block(  i, total, kind, name) { # k is a block that is no content
+  for (i = 0; i < 512; i++) total += byte[k[i]]
+  if (!total && !pax) { if (++ends > 21) odd(); return }
+  for (i = 148; i < 156; i++) total += 32 - byte[k[i]]
+  if (ends || field(148, 8) !~ /^[0-7][0-7][0-7][0-7][0-7][0-7]\001 $/ || octal(148, 6) != total) odd()
+  if (field(257, 8) != "ustar\00100" && field(257, 8) != "ustar  \001") odd()
+  zeros(500, 512)
+  left = octal(124, 12); pad = (512 - left % 512) % 512; kind = field(156, 1)
+  if (kind == "x" && !pax && left <= 4096) { pax = 1; into = "x"; return }
+  name = field(0, 100); i = index(name, "\001")
+  if (i) { zeros(i, 100); name = substr(name, 1, i - 1) }
+  if ((kind != "0" && kind != "\001") || octal(100, 8) % 4096 > 511) odd()
+  zeros(157, 257); zeros(345, 500); records(name)
+  if (name ~ /^scripts\/[!-~]+$/) say("incompatible artifacts with state scripts are not supported")
+  if (left > 262144 || name != order[++files]) odd()
+  into = substr("htm", files, 1); at = at " " pos / 512 " " left
+  from[into] = n + 0; to[into] = n + left
+}
+function records(name,  i, p, size, s, key) { # of pax, before the member of that name
+  for (i = 0; i < records_size; i += size) {
+    for (s = ""; (p = tar[x[i + length(s)]]) ~ /^[0-9]$/ && length(s) < 5; ) s = s p
+    size = s + 0; p = i + length(s)
+    if (s !~ /^[1-9]/ || i + size > records_size || x[p] != "20" || x[i + size - 1] != "0a") odd()
+    for (s = ""; ++p < i + size - 1; s = s tar[x[p]]) if (x[p] == "00") odd()
+    p = index(s, "="); key = substr(s, 1, p - 1); s = substr(s, p + 1)
+    if (key !~ /^[A-Za-z0-9_.]+$/ || (key in record)) odd()
+    record[key] = s
+    if (key == "path" ? s != name : key == "size" ? s != left "" : key !~ /^([acm]time|[ug]name|[ug]id|comment)$/) odd()
+  }
+  pax = records_size = 0; split("", record)
+}
+
 function blank() { while (b[p] == "20" || b[p] == "0a" || b[p] == "09" || b[p] == "0d") p++ }
 function safe(h, key) { return !(h in c) || (key && (h == "2f" || h == "3d")) ? "%" toupper(h) : c[h] }
 function point(u, key) {
@@ -301,18 +355,30 @@ function point(u, key) {
   if (u < 65536) return sprintf("%%%02X", 224 + int(u / 4096)) sprintf("%%%02X%%%02X", 128 + int(u / 64) % 64, 128 + u % 64)
   return sprintf("%%%02X%%%02X", 240 + int(u / 262144), 128 + int(u / 4096) % 64) sprintf("%%%02X%%%02X", 128 + int(u / 64) % 64, 128 + u % 64)
 }
+function utf8(  v, more, low, high, s) { # the character of several bytes whose first stands before p
+  v = byte[b[p - 1]]; s = "%" toupper(b[p - 1])
+  if (v < 194 || v > 244) bad()
+  low = v == 224 ? 160 : v == 240 ? 144 : 128; high = v == 237 ? 159 : v == 244 ? 143 : 191
+  for (more = v < 224 ? 1 : v < 240 ? 2 : 3; more; more--) {
+    if (p >= last || byte[b[p]] < low || byte[b[p]] > high) bad()
+    s = s "%" toupper(b[p++]); low = 128; high = 191
+  }
+  return s
+}
 function four(  i, u) {
   for (i = 0; i < 4; i++) { if (!(b[p] in hex)) bad(); u = u * 16 + hex[b[p++]] }
   return u
 }
-function text(key,  s, h, u, low) {
+function text(key,  s, part, h, u, low) {
   for (p++; p < last; ) {
+    if (length(part) > 300) { s = s part; part = "" } # byte by byte, a long text takes minutes
     h = b[p++]
-    if (h == "22") return s
+    if (h == "22") return s part
     if (h < "20" "") bad()
-    if (h != "5c") { s = s safe(h, key); continue }
+    if (h > "7f" "") { part = part utf8(); continue }
+    if (h != "5c") { part = part safe(h, key); continue }
     h = b[p++]
-    if (h in esc) { s = s safe(esc[h], key); continue }
+    if (h in esc) { part = part safe(esc[h], key); continue }
     if (h != "75") bad()
     u = four()
     if (u >= 55296 && u < 56320) {
@@ -321,15 +387,15 @@ function text(key,  s, h, u, low) {
       if (low < 56320 || low > 57343) bad()
       u = 65536 + (u - 55296) * 1024 + low - 56320
     } else if (u == 0 || (u >= 56320 && u < 57344)) bad()
-    s = s point(u, key)
+    part = part point(u, key)
   }
   bad()
 }
 function value(path, depth,  i, k, s, h) {
-  if (depth > 16) bad()
   blank(); h = b[p]
   if (h == "22") { emit(path, "s", text(0)); return }
   if (h == "7b" || h == "5b") {
+    if (depth > 31) bad()
     emit(path, h == "7b" ? "o" : "a", ""); p++; blank()
     if (b[p] == (h == "7b" ? "7d" : "5d")) { p++; return }
     for (i = 0; ; i++) {
@@ -346,54 +412,90 @@ function value(path, depth,  i, k, s, h) {
       if (s != "2c") bad()
     }
   }
-  for (s = ""; p < last && (b[p] in c) && b[p] != "2c" && b[p] != "5d" && b[p] != "7d"; p++) s = s c[b[p]]
-  if (s !~ /^(true|false|null|-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][-+]?[0-9]+)?)$/) bad()
+  for (s = ""; length(s) < 65 && p < last && (b[p] in c) && b[p] != "2c" && b[p] != "5d" && b[p] != "7d"; p++) s = s c[b[p]]
+  if (s !~ /^(true|false|null|-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][-+]?[0-9][0-9]?)?)$/ || length(s) > 64) bad()
   emit(path, "n", s)
 }
-function whole(name, from, to) {
-  p = from; last = to; b[to] = ""
+function whole(name,  x) { # the bytes from from[name] to to[name] are one object
+  p = from[name]; last = to[name]; x = b[last]; b[last] = ""
   value(name, 0); blank()
-  if (p != to) bad()
+  if (p != last) bad()
+  b[last] = x
+}
+
+function word(v,  s) { # a text that can be shown, of at most 256 bytes
+  s = v; gsub(/%../, "x", s)
+  if (s == "" || length(s) > 256 || v ~ /%[01]|%7F|^%20|%20$|%C2%[89]|%E2%80%8|%E2%80%A[89A-F]|%E2%81%6|%EF%BB%BF/) not_text()
+  return v
+}
+function type_name(v,  s) { # of a device: a plain text, compared to the letter
+  s = v; gsub(/%20/, "x", s)
+  if (length(s) > 256 || v ~ /^%20|%20$/ || s !~ /^[A-Za-z0-9][A-Za-z0-9_.:+@-]*$/) not_text()
+  return v
 }
 function wants(key, v) {
   need[key] = 1
   if (key == "device_type" ? v == device : (key in have) && have[key] == v) met[key] = 1
 }
-function emit(path, kind, v,  part) {
+function emit(path, kind, v,  part, n) {
+  n = split(path, part, "/")
+  if (n == 1 && kind != "o") bad()
+  if (part[1] == "m") return
   print path, kind, v > out
-  split(path, part, "/")
-  if (path == "t") top = kind
-  else if (path == "t/type" && kind == "s") { ttype = v; typed = 1 }
-  else if (path ~ /^t.artifact_depends.[^\/]+(.#[0-9]+)?$/ && kind == "s") wants(part[3], v)
-  else if (path ~ /^t/) return
-  else if (path == "h/payloads/#0/type" && kind == "s") type = v
-  else if (path == "h/artifact_provides/artifact_name" && kind == "s") name = v
-  else if (path == "h/artifact_provides/artifact_group" && kind == "s") group = v
-  else if (path ~ /^h.artifact_depends.(device_type|artifact_name|artifact_group).#[0-9]+$/ && kind == "s") wants(part[3], v)
+  if (part[1] == "t") { type_info(part, n, kind, v); return }
+  if (path == "h/payloads/#0/type" && kind == "s") type = v
+  else if (path == "h/artifact_provides/artifact_name" && kind == "s") name = word(v)
+  else if (path == "h/artifact_provides/artifact_group" && kind == "s") group = word(v)
+  else if (path ~ /^h.artifact_depends.device_type.#[0-9]+$/ && kind == "s") wants(part[3], type_name(v))
+  else if (path ~ /^h.artifact_depends.artifact_(name|group).#[0-9]+$/ && kind == "s") wants(part[3], word(v))
   else if (path ~ /^h(.payloads.#0|.artifact_provides|.artifact_depends)?$/ && kind == "o") return
   else if (path ~ /^h.(payloads|artifact_depends.(device_type|artifact_name|artifact_group))$/ && kind == "a") return
-  else say("denied header-info has a field that it must not have")
+  else not_field()
+}
+function type_info(part, n, kind, v,  own) { # may have more fields, but none that a reader could take for ours
+  own = tolower(part[2]); gsub(/%c5%bf/, "s", own) # which is a long s
+  if (n < 2 || !(own in ours)) return
+  if (part[2] != own) not_field()
+  if (own == "type") { if (n == 2 && kind == "s") { ttype = v; typed = 1 } return }
+  if (n == 2) { if (kind != ours[own] && kind v != "nnull") not_field(); return }
+  if (own == "clears_artifact_provides") { if (kind != "s" || n > 3) not_field(); word(v); return }
+  if (n == 3 && (word(part[3]) ~ /^(artifact_name|artifact_group|device_type)$/ || (own == "artifact_provides" && part[3] ~ /%3D/))) not_field()
+  if (own == "artifact_provides") { if (kind != "s" || n > 3) not_field(); if (v != "") word(v); return }
+  if (kind == "s" && n < 5) wants(part[3], word(v))
+  else if (kind != "a" || n > 3) not_field()
 }
 BEGIN {
   for (i = 33; i < 127; i++) if (i != 37 && i != 35) c[sprintf("%02x", i)] = sprintf("%c", i)
+  for (i = 0; i < 256; i++) { byte[sprintf("%02x", i)] = i; tar[sprintf("%02x", i)] = i < 32 || i > 126 ? "\002" : sprintf("%c", i) }
+  tar["00"] = "\001"
   for (i = 0; i < 10; i++) hex[sprintf("%02x", 48 + i)] = i
   for (i = 10; i < 16; i++) hex[sprintf("%02x", 55 + i)] = hex[sprintf("%02x", 87 + i)] = i
   esc["22"] = "22"; esc["5c"] = "5c"; esc["2f"] = "2f"; esc["62"] = "08"; esc["66"] = "0c"
   esc["6e"] = "0a"; esc["72"] = "0d"; esc["74"] = "09"
+  split("header-info headers/0000/type-info headers/0000/meta-data", order, " ")
+  ours["type"] = "s"; ours["artifact_depends"] = ours["artifact_provides"] = "o"; ours["clears_artifact_provides"] = "a"
 }
 provides { i = index($0, "="); have[substr($0, 1, i - 1)] = substr($0, i + 1); next }
-{ for (i = 1; i <= NF; i++) b[n++] = $i "" }
+{
+  if (NF != 16) odd()
+  for (i = 1; i <= 16; i++) {
+    pos++
+    if (left) { left--; if (into == "x") x[records_size++] = $i ""; else b[n++] = $i "" }
+    else if (pad) { pad--; if ($i != "00") odd() }
+    else { k[held++] = $i ""; if (held == 512) { held = 0; block() } }
+  }
+}
 END {
   if (said) exit 0
-  x = b[border + 0]; whole("h", 0, border + 0); b[border + 0] = x; whole("t", border + 0, n + 0)
+  if (ends < 2 || held || files < 2) odd()
+  whole("h"); whole("t"); if (to["m"] > from["m"]) whole("m")
   if (type !~ /^[A-Za-z0-9][A-Za-z0-9_.-]*$/ || length(type) > 64) say("denied the payload type is malformed")
-  if (top != "o" || !typed || (ttype != type && !(ttype == "" && type == "rootfs-image"))) say("denied type-info names another payload type")
-  if (name == "" || length(name) > 768 || name ~ /%([01]|7F)/) say("denied the artifact name is malformed")
-  if (length(group) > 768 || group ~ /%([01]|7F)/) say("denied the artifact group is malformed")
+  if (!typed || (ttype != type && !(ttype == "" && type == "rootfs-image"))) say("denied type-info names another payload type")
+  if (name == "") not_text()
   if (!("device_type" in need)) say("denied header-info names no device type")
   if (!("device_type" in met)) say("incompatible the artifact is for another device type than " device)
   for (key in need) if (!(key in met)) say("incompatible the artifact depends on another " key)
-  say("ok " type " " name " " (group == "" ? "-" : group))
+  say("ok " type " " name " " (group == "" ? "-" : group) at)
 }
 '
 
@@ -521,7 +623,7 @@ do_verify() { # in this order: kinds and sizes, ticket and signature, checksums,
   spool=$VAR/spool/$C/$TXN in=$T/in
   [ -d "$spool" ] || die 78 wrong_state "nothing is staged"
   [ ! -e "$T" ] || rm -rf "$T" # from an attempt that was cut off
-  mkdir -p "$T/h" "$T/tree/header" "$T/tree/tmp" && cp -RP "$spool" "$in" ||
+  mkdir -p "$T/tree/header" "$T/tree/tmp" && cp -RP "$spool" "$in" ||
     { fits 0 && refuse 74 io "the spool cannot be copied" || refuse 74 low_space "too little free space"; }
   check_kinds; trust verify "$in"; check_sums; check_header; trust open "$in" "$NAME"
   build_tree || refuse 74 io "the module's tree cannot be written"
@@ -561,7 +663,8 @@ trust() { # WORDS...: trust.sh has to say yes; its no ends the transaction, unle
 
 check_sums() { # Mender Artifact v3, "manifest": each line is one file, each file one line
   lines= list=$NL header=
-  while IFS= read -r line || [ -n "$line" ]; do
+  [ $count -le 254 ] || deny "there are more files than a delivery may have"
+  while IFS= read -r line; do
     sum=${line%%  *} name=${line#*  } count=$((count - 1))
     case $sum in *[!0-9a-f]*) sum= ;; esac
     case $name in manifest*) sum= ;; header.*) [ -z "$header" ] || sum= && header=$name ;; esac
@@ -580,40 +683,31 @@ check_sums() { # Mender Artifact v3, "manifest": each line is one file, each fil
 }
 
 check_header() { # only here an archive is opened: its bytes are signed
-  case $header in *.gz) gzip -dc ;; *.xz) xz -dc ;; *) dd bs=65536 ;; esac <"$in/$header" 2>/dev/null |
-    dd bs=65536 count=16 iflag=fullblock of="$T/header" 2>/dev/null
-  rows=$(tar -tvf "$T/header" 2>/dev/null) || deny "the header cannot be read"
-  names= border=
-  while read -r mode _ size _ _ name; do # a sparse member is small in the archive and huge on disk
-    case $name in scripts/*) refuse 69 incompatible "artifacts with state scripts are not supported" ;; esac
-    case $mode in -*) num "$size" && [ "$size" -le 262144 ] || name= ;; *) name= ;; esac
-    names="$names $name" border=${border:-$size}
-  done <<ROWS
-$rows
-ROWS
-  case $names in ' header-info headers/0000/type-info' | ' header-info headers/0000/type-info headers/0000/meta-data') ;;
-    *) deny "the members of the header are not as they should be" ;; esac
-  tar -xof "$T/header" -C "$T/h" 2>/dev/null || deny "the header cannot be unpacked"
+  case $header in *.gz) set -- gzip -dc ;; *.xz) set -- xz -dc ;; *) set -- cat ;; esac
+  { XZ_OPT=-M80MiB "$@" && : >"$T/whole"; } <"$in/$header" 2>/dev/null | dd bs=65536 count=17 iflag=fullblock of="$T/header" 2>/dev/null
+  W=$(wc -c <"$T/header") && [ -e "$T/whole" ] && [ "$W" -le 1048576 ] && one_stream "$in/$header" "$W" ||
+    deny "the header cannot be unpacked"
   old_provides
   read -r DEVICE 2>/dev/null <"$ETC/device_type" || refuse 69 incompatible "the device has no type"
   enc "$DEVICE"
-  W=$(cd "$T/h" && od -An -v -tx1 header-info headers/0000/type-info |
-    awk -v "device=$W" -v "border=$border" -v "out=$T/json" "$JUDGE" provides=1 "$OLD" provides=0 -)
+  W=$(od -An -v -tx1 "$T/header" | awk -v "device=$W" -v "out=$T/json" "$JUDGE" provides=1 "$OLD" provides=0 -)
   case $W in 'ok '*) ;; incompatible*) refuse 69 incompatible "${W#* }" ;; *) deny "${W#* }" ;; esac
   set -- $W
   TYPE=$2 NAME=$3 GROUP=${4#-} module=$LIB/modules/$2
   [ -f "$module" ] && [ -x "$module" ] || refuse 69 incompatible "the device has no update module $TYPE"
+  shift 4 && parts=$*
 }
 
 build_tree() { # the file API of Mender's update modules, version 3
   cd "$T/tree" && mv "$in/data/0000" files && : >header/meta-data && : >current_artifact_group || return 1
-  set -- "$T/h/headers/0000/meta-data"
-  [ -f "$1" ] || shift
-  mv "$T/h/header-info" "$T/h/headers/0000/type-info" "$@" header/ || return 1
+  set -- $parts
+  part header-info "$1" "$2" && part type-info "$3" "$4" && { [ $# -lt 6 ] || part meta-data "$5" "$6"; } || return 1
   echo 3 >version && echo "$DEVICE" >current_device_type && printf %s "$TYPE" >header/payload_type || return 1
   dec "$GROUP" && printf %s "$W" >header/artifact_group && dec "$NAME" && printf %s "$W" >header/artifact_name || return 1
   word 2 $CUR && dec "$W" && printf '%s\n' "$W" >current_artifact_name && cd /
 }
+
+part() { dd bs=512 skip="$2" if="$T/header" 2>/dev/null | head -c "$3" >"header/$1"; } # FILE BLOCK SIZE
 
 do_install() { # puts the payload beside what runs
   due verified || return 0
@@ -630,7 +724,7 @@ do_install() { # puts the payload beside what runs
   save
 }
 
-tidy() { rm -rf "$T/h" "$T/header" "$T/in/$header" "$spool"; }
+tidy() { rm -rf "$T/header" "$T/whole" "$T/in/$header" "$spool"; }
 
 do_prepare() { # what a delivery needs between its last frame and its go
   do_verify; echo 'step verify 0 ok'; do_install; tidy

@@ -74,12 +74,12 @@ def test_each_awk_reads_json_alike(device: Device, text: bytes):
 
 def test_names_of_all_characters_arrive_as_they_are(device: Device):
     name = 'r1 %41/..=\\"\u00e4\u20ac\U0001f600'
-    release = directory(name, provides={"app/x=y": "1 2", "b": name})
+    release = directory(name, provides={"app/x~y": "1 2", "b": name})
 
     device.release(1, release)
 
     assert device.fields()["artifact"] == name
-    assert "app/x=y=1 2" in device.ask("facts").all("provides")
+    assert "app/x~y=1 2" in device.ask("facts").all("provides")
     tree = next(device.root.glob("var/lib/rollout/component/main/txn/*/tree"))
     assert (tree / "header/artifact_name").read_text() == name
 
@@ -122,13 +122,21 @@ def test_header_info_of_another_form_is_refused(one: Device, info: bytes):
 
 
 @pytest.mark.parametrize(
-    "types", [("other",), ("la",), ("labs",), ("LAB",), ("l.b", "*", ".*", "lab "), ("lab\n",)]
+    "types", [("other",), ("la",), ("labs",), ("LAB",), ("l.b", "lab.", "a" * 256)]
 )
 def test_another_device_type_is_incompatible(one: Device, types: tuple[str, ...]):
     reply = send(one, directory("r1", device_types=types))
 
     assert (reply.rc, reply.fields["reason"]) == (69, "incompatible")
     assert reply.fields["state"] == "aborted"
+
+
+@pytest.mark.parametrize(
+    "types",
+    [("lab", "*"), (".*",), ("lab ",), ("lab\n",), ("",), ("a" * 257,), ("lab", "l\u00e4b")],
+)
+def test_what_is_no_device_type_is_refused(one: Device, types: tuple[str, ...]):
+    assert send(one, directory("r1", device_types=types)).fields["reason"] == "denied"
 
 
 def test_one_of_several_device_types_is_enough(one: Device):

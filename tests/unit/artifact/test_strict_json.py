@@ -9,19 +9,20 @@ from hypothesis import strategies as st
 from orchestrator.artifact import ArtifactError, Rule
 from orchestrator.artifact.strict_json import DEPTH_MAX, format_object, parse_object
 
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=8,
 )
 
 
-@given(st.dictionaries(st.text(), VALUES))
+@given(st.dictionaries(TEXTS, VALUES))
 def test_what_is_formatted_is_parsed_back(value):
     assert parse_object(format_object(value, "x"), "x") == value
 
 
-@given(st.text())
+@given(TEXTS)
 def test_brackets_in_strings_do_not_count_as_depth(text):
     value = {"a": "[{" * 40 + text}
 
@@ -49,6 +50,10 @@ def test_depth_is_limited():
         b'{"a":Infinity}',
         b"{'a':1}",
         b'{"a"',
+        b'{"a":"\\u0000"}',
+        b'{"a":[{"\\u0000":1}]}',
+        b'{"a":1e100}',
+        b'{"a":' + b"1" * 65 + b"}",
     ],
 )
 def test_what_is_not_strict_is_refused(data):
@@ -56,3 +61,12 @@ def test_what_is_not_strict_is_refused(data):
         parse_object(data, "x")
 
     assert caught.value.rule is Rule.HEADER_JSON
+
+
+def test_text_with_a_nul_is_not_written():
+    with pytest.raises(ArtifactError):
+        format_object({"a": ["\0"]}, "x")
+
+
+def test_numbers_of_two_digit_exponents_are_taken():
+    assert parse_object(b'{"a":-1.5e+99,"b":' + b"1" * 64 + b"}", "x")["a"] == -1.5e99

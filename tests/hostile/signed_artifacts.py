@@ -1,0 +1,136 @@
+"""What of the list of bad artifacts is a matter of keys and signatures, or of a delivery's frames."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+
+from cryptography.hazmat.primitives.asymmetric import utils
+
+from tests.device.kit import Key
+from tests.hostile.artifacts import (
+    OUTER,
+    TWICE,
+    Case,
+    Frames,
+    both,
+    frames_of,
+    headers,
+    listed,
+    signed,
+)
+from tests.unit.artifact.crafting import Craft
+
+GIANT = "4 GiB take long to hash: test_no_byte_of_a_giant_payload_goes_unseen, at night"
+FLEET = "an artifact names no fleet: test_an_artifact_of_another_fleet_needs_a_ticket_of_this_one"
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256
+NAMES = {
+    "A18-frame": "../version",
+    "A19-frame": "/version",
+    "A31-frame": "extra",
+    "A32-frame": "ver\nsion",
+    "A33-frame": "\x1b[2Jversion",
+    "A34-frame": "--checkpoint-action=x",
+    "A61-frame": "header-augment.tar.gz",
+}
+
+
+def all_cases(key: Key) -> list[Case]:
+    """The whole list."""
+    return [*listed(key), *headers(key), *by_key(key), *by_frame(key), *others(key)]
+
+
+def by_key(key: Key) -> list[Case]:
+    """A42 to A48: who signed, and in which form."""
+    craft = Craft()
+    manifest = dict(craft.members())["manifest"]
+    der, rsa = Key("der"), Key("rsa")
+    cases = [
+        both("A42", craft),
+        both("A44", signed(craft, Key("ec"))),
+        both("A45-raw", signed(craft, key), good=True),
+        both("A45-der", signed(craft, der), good=True, keys={"k": der.public_pem}),
+        both("A45-rsa", signed(craft, rsa), good=True, keys={"k": rsa.public_pem}),
+        both("A45-second", signed(craft, der), good=True, keys={"a": key.public_pem, "b": der.public_pem}),
+        both("A45-wrapped", replace(craft, signature=base64.encodebytes(rsa_bytes(rsa, manifest))), good=True, keys={"k": rsa.public_pem}),
+    ]  # fmt: skip
+    for name, weak in (
+        ("A46", Key("rsa", bits=1024)),
+        ("A46-2048", Key("rsa", bits=2048)),
+        ("A48", Key("p384")),
+    ):
+        cases.append(both(name, signed(craft, weak), keys={"k": weak.public_pem}))
+    cases += [
+        both("A46-beside-good", signed(craft, key), keys={"a": key.public_pem, "b": weak.public_pem}),
+        both("A46-broken", signed(craft, key), keys={"a": key.public_pem, "b": b"nonsense\n"}),
+        both("A46-private", signed(craft, key), keys={"a": key.public_pem.replace(b"PUBLIC", b"PRIVATE")}),
+    ]  # fmt: skip
+    r, s = (int.from_bytes(half, "big") for half in halves(key, manifest))
+    for name, pair in (
+        ("r0", (0, s)), ("s0", (r, 0)), ("rn", (ORDER, s)), ("sn", (r, ORDER)), ("00", (0, 0)),
+        ("r-and-n", (r + ORDER if r + ORDER < 2**256 else r - 1, s)), ("swapped", (s, r)),
+    ):  # fmt: skip
+        raw = b"".join(number.to_bytes(32, "big") for number in pair)
+        cases.append(both(f"A47-{name}", unsigned_as(craft, raw)))
+        encoded = utils.encode_dss_signature(*pair)
+        cases.append(both(f"A47-{name}-der", unsigned_as(craft, encoded)))
+    whole = base64.b64decode(der.sign(manifest))
+    for name, raw in (
+        ("short", halves(key, manifest)[0]),
+        ("behind-der", whole + b"\0"),
+        ("long-length", whole[:1] + b"\x81" + whole[1:]),
+        ("cut", whole[:-1]),
+    ):
+        pem = {"a": key.public_pem, "b": der.public_pem}
+        cases.append(both(f"A45-{name}", unsigned_as(craft, raw), keys=pem))
+    return cases
+
+
+def rsa_bytes(key: Key, manifest: bytes) -> bytes:
+    return base64.b64decode(key.sign(manifest))
+
+
+def unsigned_as(craft: Craft, raw: bytes) -> Craft:
+    """With those bytes in place of a signature."""
+    return replace(craft, signature=base64.b64encode(raw))
+
+
+def halves(key: Key, manifest: bytes) -> tuple[bytes, bytes]:
+    raw = base64.b64decode(key.sign(manifest))
+    return raw[:32], raw[32:]
+
+
+def by_frame(key: Key) -> list[Case]:
+    """What can be wrong with the frames of a delivery; Python meets it as A18 to A35."""
+    good = frames_of(signed(Craft(), key))
+
+    def case(name: str, frames: Frames) -> Case:
+        return Case(name, None, frames, why=OUTER)
+
+    cases = [case(name, (*good, (frame, b"x"))) for name, frame in NAMES.items()]
+    cases += [
+        Case("A01", b"", why=TWICE.partition(",")[0]),
+        case("A01-frame", ()),
+        case("A27-frame", (*good[:2], good[1], *good[2:])),
+        case("A28-frame", (good[0], *good)),
+        case("A30-frame", (*good, ("data/0001/app", b"x"))),
+        case("A38-frame", (*good, ("data/0000/more", b"x"))),
+        case("A37-frame", good[:-1]),
+        case("A42-frame", tuple(frame for frame in good if frame[0] != "manifest.sig")),
+        case("A49-frame", tuple((n, d + bytes(2 << 20) * n.startswith("header")) for n, d in good)),
+    ]
+    cases.append(replace(case("A29-frame", good[::-1]), good=True))  # their order says nothing
+    return cases
+
+
+def others(key: Key) -> list[Case]:
+    scripts = Craft(scripts=["scripts/ArtifactCommit_Enter_00"])
+    return [
+        both("A00", signed(Craft(), key), good=True),
+        both("A00-xz", signed(Craft(suffix=".xz"), key), good=True),
+        both("A00-plain", signed(Craft(suffix=""), key), good=True),
+        both("A00-meta-data", signed(Craft(meta_data=b'{"a":[1,2,{"b":null}]}'), key), good=True),
+        both("A60", signed(scripts, key)),
+        Case("A54", why=GIANT),
+        Case("A62", why=FLEET),
+    ]

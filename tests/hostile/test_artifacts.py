@@ -1,0 +1,137 @@
+"""The list of bad artifacts, A01 to A62: both verifiers refuse each, and take what is good."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from orchestrator.artifact import ArtifactError, ReadOptions, ScriptPolicy, read_artifact
+from orchestrator.errors import TrustError
+from orchestrator.testing.ticket_table import ticket_cases
+from orchestrator.trust.keys import parse_public_key
+from orchestrator.trust.signature import verifying
+from tests.device.kit import Key, Shell
+from tests.hostile.artifacts import Case, frames_of, signed
+from tests.hostile.batch import CoreBatch
+from tests.hostile.conftest import THIRDS
+from tests.hostile.core import Core
+from tests.hostile.signed_artifacts import all_cases
+from tests.unit.artifact.crafting import END, Craft, header, member
+
+KEY = Key("ec")
+CASES = all_cases(KEY)
+IDS = {f"A{number:02}" for number in range(1, 63)}
+REFUSALS = {"denied", "incompatible", "usage"}
+
+
+def python_says(file: Path, keys: dict[str, bytes] | None = None) -> str:
+    """`ok`, or the code of the refusal."""
+    try:
+        known = [parse_public_key(pem) for pem in (keys or {"k": KEY.public_pem}).values()]
+        read_artifact(file, options=verifying(known, ReadOptions(scripts=ScriptPolicy.FORBID)))
+    except (ArtifactError, TrustError) as error:
+        return error.code
+    return "ok"
+
+
+def of_case(case: Case, place: Path) -> str:
+    assert case.artifact is not None
+    (place / "a.mender").write_bytes(case.artifact)
+    return python_says(place / "a.mender", dict(case.keys))
+
+
+def test_python_refuses_every_bad_artifact(tmp_path: Path):
+    mine = [case for case in CASES if case.artifact is not None]
+
+    said = {case.name: of_case(case, tmp_path) for case in mine}
+
+    assert not {case.name for case in mine if (said[case.name] == "ok") != case.good}
+
+
+@pytest.mark.parametrize("third", THIRDS)
+def test_a_device_refuses_every_bad_artifact(shell: Shell, place: Path, third: int):
+    mine = [case for case in CASES if case.frames is not None][third :: len(THIRDS)]
+
+    with CoreBatch(shell, place) as batch:
+        core = Core(batch, place, shell, KEY.public_pem)
+        said = {case.name: core.says(case.frames or (), case.keys) for case in mine}
+
+    reasons = {name: answer.partition("/")[2] for name, answer in said.items()}
+    good = {case.name for case in mine if case.good}
+    assert good == {name for name, reason in reasons.items() if reason == "ok"}
+    assert {reason for name, reason in reasons.items() if name not in good} <= REFUSALS
+
+
+def test_no_id_of_the_list_is_missing():
+    assert {case.id for case in CASES} & IDS == IDS
+
+
+def test_every_bad_artifact_is_for_both_or_says_why_not():
+    for case in CASES:
+        assert case.why or (case.artifact is not None and case.frames is not None), case.name
+
+
+def test_reasons_name_tests_that_exist():
+    here = Path(__file__).read_text()
+
+    for name in re.findall(r"test_\w+", " ".join(case.why for case in CASES)):
+        assert f"def {name}(" in here
+
+
+def test_an_artifact_of_another_fleet_needs_a_ticket_of_this_one(shell: Shell, place: Path):  # A62
+    foreign = next(case for case in ticket_cases() if case.name.startswith("T12"))
+    frames = frames_of(signed(Craft(), KEY))
+    ticket = (("ticket", foreign.ticket), ("ticket.sig", foreign.signatures))
+
+    with CoreBatch(shell, place) as batch:
+        core = Core(batch, place, shell, KEY.public_pem)
+
+        assert core.says(frames, root=foreign.root) == "65/no_ticket"
+        assert core.says((*frames, *ticket), root=foreign.root) == "65/ticket_fleet"
+
+
+@pytest.mark.night  # hashes 20 GiB
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("size", [2**31 + 1, 2**32 + 1])
+def test_no_byte_of_a_giant_payload_goes_unseen(place: Path, size: int):  # A54
+    craft = signed(Craft(suffix="", files=[], manifest=giant_manifest(size)), KEY)
+    shell = Shell("dash", ("dash",), "/usr/sbin:/usr/bin:/sbin:/bin")
+    with CoreBatch(shell, place) as batch:
+        core = Core(batch, place, shell, KEY.public_pem)
+        for last, taken in ((b"\1", True), (b"\2", False)):
+            artifact, payload = giant(craft, place, size, last)
+            parts = {name: data for name, data in craft.members() if "data" not in name}
+
+            assert (python_says(artifact) == "ok") is taken
+            assert core.finds(parts, {"data/0000/app": payload}) == (
+                "0/ok" if taken else "65/denied"
+            )
+
+
+def giant_manifest(size: int) -> bytes:
+    """Of one file, all zeros but for its last byte."""
+    digest = hashlib.sha256()
+    for _ in range(size >> 20):
+        digest.update(bytes(1 << 20))
+    digest.update(bytes(size % (1 << 20) - 1) + b"\1")
+    rest = Craft(suffix="", files=[]).members()[1][1]
+    return f"{digest.hexdigest()}  data/0000/app\n".encode() + rest
+
+
+def giant(craft: Craft, place: Path, size: int, last: bytes) -> tuple[Path, Path]:
+    """The artifact, and its payload as a file; holes take no place."""
+    artifact, payload = place / "giant.mender", place / "app"
+    inner = 512 + size + -size % 512 + len(END)
+    with artifact.open("wb") as file:
+        for name, data in craft.members()[:-1]:
+            file.write(member(name, data))
+        file.write(header("data/0000.tar", inner) + header("app", size))
+        file.seek(size - 1, 1)
+        file.write(last + bytes(-size % 512) + END + bytes(-inner % 512) + END)
+    with payload.open("wb") as file:
+        file.seek(size - 1)
+        file.write(last)
+    return artifact, payload
