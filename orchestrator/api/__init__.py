@@ -19,11 +19,13 @@ from orchestrator.api.artifacts import (
     key_show,
 )
 from orchestrator.api.asking import ask, join
+from orchestrator.api.attaching import release_attach
 from orchestrator.api.auditing import Audited, audit_checkpoint, audit_verify
 from orchestrator.api.commits import refuse_uncommitted
 from orchestrator.api.device_roots import device_root
 from orchestrator.api.devices import device_adopt, device_check, device_facts
 from orchestrator.api.enrolment import device_enroll, device_release
+from orchestrator.api.evidence import refuse_unevidenced
 from orchestrator.api.fleet import lab_break, lab_down, lab_status, lab_up
 from orchestrator.api.freezes import freeze, frozen, unfreeze
 from orchestrator.api.holds import device_unhold
@@ -56,7 +58,14 @@ from orchestrator.api.tickets import (
     release_sign,
     release_verify,
 )
-from orchestrator.api.trust_values import RootRequest, SignWith, TicketChecks, TicketRequest, Unlock
+from orchestrator.api.trust_values import (
+    AttachRequest,
+    RootRequest,
+    SignWith,
+    TicketChecks,
+    TicketRequest,
+    Unlock,
+)
 from orchestrator.api.values import (
     ArtifactShown,
     Asked,
@@ -91,6 +100,7 @@ __all__ = [
     "ArtifactShown",
     "AskRequest",
     "Asked",
+    "AttachRequest",
     "Audited",
     "BuildRequest",
     "DeviceAnswer",
@@ -160,6 +170,8 @@ __all__ = [
     "reconcile",
     "refuse_stale",
     "refuse_uncommitted",
+    "refuse_unevidenced",
+    "release_attach",
     "release_create",
     "release_inspect",
     "release_sign",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator import __version__
 from orchestrator.api.commits import commit_of
+from orchestrator.api.evidence import planned_evidence
 from orchestrator.api.gates import probes_of
 from orchestrator.api.hooks import refuse_hooks
 from orchestrator.api.joining import Inputs, find_elder
@@ -119,6 +120,8 @@ async def _written(
         inventory=inventories,
         choice_sha256=choice_sha256,
     )
+    evidence, unevidenced = planned_evidence(settings, resolved)
+    resolved = replace(resolved, evidence=evidence)
     _refuse_commands(settings, resolved)
     if elder is not None:
         running = _prepared(settings, elder.plan, saved=False, continues=elder.rollout_id)
@@ -127,7 +130,7 @@ async def _written(
         return replace(running, joiners=joined, unfit=unfit, uncommitted=uncommitted)
     findings = inventory.findings(device.id for device in devices)
     prepared = _prepared(settings, resolved, saved=False)
-    return replace(prepared, uncommitted=uncommitted, findings=findings)
+    return replace(prepared, uncommitted=uncommitted, unevidenced=unevidenced, findings=findings)
 
 
 def _committed(

@@ -14,6 +14,7 @@ from orchestrator.api.approvals import vouching
 from orchestrator.api.asking import take_over_from_the_dead
 from orchestrator.api.commits import refuse_uncommitted, refuse_unvouched
 from orchestrator.api.connections import open_transport
+from orchestrator.api.evidence import refuse_other_evidence, refuse_unevidenced
 from orchestrator.api.gates import probes_of
 from orchestrator.api.hooks import telling, telling_others
 from orchestrator.api.memory import settled_memory
@@ -94,7 +95,8 @@ async def apply(
     Raises:
         PlanError: who asks is no operator.
         StalePlanError: a saved plan no longer fits, and nothing is under way to continue.
-        TrustError: no signed commit holds the plan, and the configuration requires one.
+        TrustError: no signed commit holds the plan, and the configuration requires one; or what
+            speaks for the artifact, and a policy for that.
         ClaimedError: another rollout goes first on its devices, and the plan says `fail`.
         LeaseError: another engine drives the rollout.
         StoreError: the store failed.
@@ -105,6 +107,7 @@ async def apply(
     if prepared.saved:
         refuse_stale(settings, prepared)
     refuse_uncommitted(settings, prepared)
+    refuse_unevidenced(settings, prepared)
     from orchestrator.rollout.machine import Rollout
 
     rollout_id = f"r-{secrets.token_hex(4)}"
@@ -198,8 +201,10 @@ async def _run(
         plan = plan_of(stored)
         frames: tuple[Frame, ...] = ()
         if asked not in _WITHOUT_ARTIFACT:
-            if settings.require_signed_commit and not _has_begun(stored, plan):
+            judged = settings.require_signed_commit or settings.evidence_policy is not None
+            if judged and not _has_begun(stored, plan):
                 refuse_unvouched(settings, plan)
+                await asyncio.to_thread(refuse_other_evidence, settings, plan)
             source = await asyncio.to_thread(_open_artifact, settings, plan)
             stack.callback(source.close)
             frames = (*ticket_frames(artifact_path(settings, plan), plan), *_frames(source))

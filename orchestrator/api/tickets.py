@@ -36,7 +36,7 @@ def release_create(request: TicketRequest) -> TicketFacts:
 
     root = None if request.root is None else trusted_root(request.root)
     fleet = _fleet(request, root)
-    artifact = _artifact(request.artifact, root)
+    artifact = artifact_of(request.artifact, root)
     ticket = draft_ticket(request, artifact, fleet, int(time.time()))
     text = text_of(ticket)
     signatures = signatures_of(text, request.sign_with, _release_keys(root), _SIGNER_HINT)
@@ -89,7 +89,7 @@ def release_verify(path: Path, root: Path, checks: TicketChecks) -> TicketFacts:
         judge.check_expiry(ticket, at_s)
         checked.append("expiry")
         if checks.artifact is not None:
-            artifact = _artifact(checks.artifact, trusted)
+            artifact = artifact_of(checks.artifact, trusted)
             delivery = judge.Delivery(artifact.manifest_sha256, artifact.name)
             judge.check_delivery(ticket, delivery)
             checked.append("artifact")
@@ -142,7 +142,13 @@ def _device_id(text: str) -> str:
     return text
 
 
-def _artifact(path: Path, root: Root | None) -> Artifact:
+def artifact_of(path: Path, root: Root | None) -> Artifact:
+    """What is released: where a root is given, signed by one of its build keys.
+
+    Raises:
+        ArtifactError: it breaks a rule.
+        TrustError: it is not signed as the root wants.
+    """
     from orchestrator.artifact.reader import read_artifact
     from orchestrator.trust.root import Role
     from orchestrator.trust.signature import verify_artifact

@@ -52,6 +52,23 @@ class TicketRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachRequest:
+    """Papers to bind to an artifact; without any, those that are bound are signed once more."""
+
+    artifact: Path
+    sbom: Path | None = None
+    vex: tuple[Path, ...] = ()
+    provenance: tuple[Path, ...] = ()
+    root: Path | None = None
+    sign_with: tuple[SignWith, ...] = ()
+
+    @property
+    def has_papers(self) -> bool:
+        """Whether it brings any."""
+        return bool(self.sbom or self.vex or self.provenance)
+
+
+@dataclass(frozen=True, slots=True)
 class TicketChecks:
     """What a device would know: its id and type, what it is handed, and the time (now)."""
 

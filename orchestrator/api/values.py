@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from orchestrator.api.trust_values import Unlock
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import FailureClass, Reason
-from orchestrator.errors import Diagnostic, ExitCode, TrustError
+from orchestrator.errors import Diagnostic, ExitCode, OrchestratorError, TrustError
 from orchestrator.plan.resolved import ResolvedPlan, Skipped
 from orchestrator.rollout.events import Ask, JournalEntry, TakeBack
 
@@ -39,7 +39,8 @@ class Settings:
     fleet's, for devices that are enrolled. With
     `allowed_signers` (OpenSSH's file) approvals of the `fleet` count by their
     signature alone, except those of keys in `revoked_signers`. With
-    `require_signed_commit` rollouts start only from a commit that one of them signed.
+    `require_signed_commit` rollouts start only from a commit that one of them signed, with
+    `evidence_policy` (a file) only of artifacts whose evidence satisfies it.
     `audit_key` signs checkpoints of the journals, which `audit_checkpoints` keeps.
     Hooks: `allow_commands` are also those that may be told, `hook_secrets` say
     what webhooks are signed with (as `gate_tokens`), `mail_server` (`smtps://HOST:PORT`),
@@ -66,6 +67,7 @@ class Settings:
     require_signed_commit: bool = False
     audit_key: Path | None = None
     audit_checkpoints: Path | None = None
+    evidence_policy: Path | None = None
     hook_secrets: tuple[str, ...] = ()
     mail_server: str = ""
     mail_from: str = ""
@@ -187,7 +189,8 @@ class Prepared:
     applying joins it. `saved` tells that the plan came from a file of `preview --out`. `joiners`
     are devices that joined the fleet since, where the plan appends them to its last wave; `unfit`
     would, and cannot take part. `uncommitted` is why nothing of this may be started here, where
-    signed commits are required. `findings` are what is odd in the inventory, of other devices, too.
+    signed commits are required; `unevidenced` the same for its artifact, where a policy asks for
+    evidence. `findings` are what is odd in the inventory, of other devices, too.
     """
 
     resolved: ResolvedPlan
@@ -200,6 +203,7 @@ class Prepared:
     unfit: tuple[Skipped, ...] = ()
     uncommitted: TrustError | None = None
     findings: tuple[Diagnostic, ...] = ()
+    unevidenced: OrchestratorError | None = None
 
     @property
     def saved_file(self) -> bytes:

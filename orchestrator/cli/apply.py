@@ -60,6 +60,7 @@ def apply(
         if not prepared.preview.has_changes:
             return _nothing_to_do(session, prepared)
         api.refuse_uncommitted(session.settings, prepared)
+        api.refuse_unevidenced(session.settings, prepared)
         say_findings(session, prepared.findings)
         say_frozen(session)
         if not session.quiet:

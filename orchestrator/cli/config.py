@@ -48,6 +48,7 @@ KINDS: Mapping[str, type] = {
     "require_signed_commit": bool,
     "audit_key": str,
     "audit_checkpoints": str,
+    "evidence_policy": str,
     "hook_secrets": list,
     "mail_server": str,
     "mail_from": str,
@@ -55,12 +56,12 @@ KINDS: Mapping[str, type] = {
 }
 POWER_KEYS = frozenset({
     "allow_commands", "allow_gate_kinds", "allowed_signers", "audit_checkpoints", "audit_key",
-    "fleet", "gate_tokens", "hook_secrets", "mail_from", "mail_login", "mail_server", "people",
-    "require_signed_commit", "revoked_signers", "roles", "trust_root", "trusted_keys",
+    "evidence_policy", "fleet", "gate_tokens", "hook_secrets", "mail_from", "mail_login",
+    "mail_server", "people", "require_signed_commit", "revoked_signers", "roles", "trust_root", "trusted_keys",
 })  # fmt: skip
 _FILE_KEYS = frozenset({
     "state", "mail_login", "allowed_signers", "revoked_signers", "trust_root", "audit_key",
-    "audit_checkpoints",
+    "audit_checkpoints", "evidence_policy",
 })  # fmt: skip
 PATH_KEYS = frozenset({"inventory", "trusted_keys", "known_hosts", "identity_files"})
 COLORS = ("auto", "always", "never")
@@ -342,6 +343,7 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
         trust_root=path("trust_root"),
         allowed_signers=path("allowed_signers"),
         revoked_signers=path("revoked_signers"),
+        evidence_policy=path("evidence_policy"),
         require_signed_commit=values.get("require_signed_commit") is True,
         audit_key=path("audit_key"),
         audit_checkpoints=path("audit_checkpoints"),

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.evidence import say_unevidenced
 from orchestrator.cli.findings import say_findings
 from orchestrator.cli.joining import say_joiners
 from orchestrator.cli.options import Common, Format, FormatOption, Output, SourceOptions, command
@@ -78,6 +79,7 @@ def preview(
     if prepared.uncommitted is not None:
         why = prepared.uncommitted
         say(f"`rollout apply` would refuse this: {escape(why.message)} ({why.code})")
+    say_unevidenced(session, prepared)
     say_frozen(session)
     if options.out is not None and not session.quiet:
         say(f"saved {options.out} (sha256:{prepared.digest}); `rollout apply` runs exactly this")

@@ -1,4 +1,4 @@
-"""`rollout release create | sign | verify | inspect`."""
+"""`rollout release create | attach | sign | verify | inspect`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.evidence import say_attached
 from orchestrator.cli.options import Common, Format, FormatOption, command
 from orchestrator.cli.session import Session, start
 from orchestrator.cli.shown import show_result
 from orchestrator.cli.signing import KeyOption, KeysOption, Unlocking, signers
+from orchestrator.render.evidence import evidence_document, evidence_next, evidence_text
 from orchestrator.render.release import TicketFacts, ticket_document, ticket_next, ticket_text
 
 app = typer.Typer(help="Make, sign and verify release tickets.", no_args_is_help=True)
@@ -62,11 +64,39 @@ class TicketOptions:
     ] = None
 
 
+@dataclass(frozen=True, slots=True)
+class PaperOptions:
+    """What speaks for an artifact."""
+
+    sbom: Annotated[
+        Path | None,
+        typer.Option("--sbom", metavar="FILE", help="CycloneDX 1.5/1.6 or SPDX 2.3, as JSON."),
+    ] = None
+    vex: Annotated[
+        list[Path] | None,
+        typer.Option("--vex", metavar="FILE", help="OpenVEX or CycloneDX; may repeat."),
+    ] = None
+    provenance: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--provenance", metavar="FILE", help="SLSA provenance in a DSSE envelope; may repeat."
+        ),
+    ] = None
+
+    def request(
+        self, artifact: Path, root: Path | None, sign_with: tuple[api.SignWith, ...]
+    ) -> api.AttachRequest:
+        """These papers, to be bound to the artifact."""
+        vex, provenance = tuple(self.vex or ()), tuple(self.provenance or ())
+        return api.AttachRequest(artifact, self.sbom, vex, provenance, root, sign_with)
+
+
 @command(
     app,
     "create",
     examples="""
 rollout release create app-2.mender --root root-1.txt
+rollout release create app-2.mender --root root-1.txt --key ann.key --sbom app.cdx.json
 rollout release create app-2.mender --root root-1.txt --key ann.key --expires 14d
 rollout release create app-2.mender --root root-1.txt --open 5%@1h --open 100%@2026-12-01T08:00Z
 rollout release create app-2.mender --fleet acme-prod --serial 42 --security-version 7
@@ -77,6 +107,7 @@ def create(  # noqa: PLR0913  each is an option of the command line
     *,
     common: Common,
     options: TicketOptions,
+    papers: PaperOptions,
     unlocking: Unlocking,
     root: RootOption = None,
     key: KeysOption = None,
@@ -90,6 +121,7 @@ def create(  # noqa: PLR0913  each is an option of the command line
 
     Name, device types and manifest come out of the artifact. With --root the artifact must be
     signed by a build key of the root, and keys given with --key must be its release keys.
+    SBOM, VEX and provenance are bound to the artifact as by `rollout release attach`.
     """
     session = start(common)
     request = api.TicketRequest(
@@ -104,7 +136,42 @@ def create(  # noqa: PLR0913  each is an option of the command line
         out=out,
         sign_with=signers(session, key, unlocking),
     )
+    bound = papers.request(artifact, root, request.sign_with)
+    if bound.has_papers:
+        say_attached(session, api.release_attach(bound))
     return _show(session, api.release_create(request), format)
+
+
+@command(
+    app,
+    "attach",
+    examples="""
+rollout release attach app-2.mender --root root-1.txt --key ann.key --sbom app.cdx.json
+rollout release attach app-2.mender --key ann.key --sbom app.spdx.json --vex app.vex.json
+rollout release attach app-2.mender --root root-1.txt --key bob.key
+""",
+)
+def attach(  # noqa: PLR0913  each is an option of the command line
+    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="What they speak for.")],
+    *,
+    common: Common,
+    papers: PaperOptions,
+    unlocking: Unlocking,
+    root: RootOption = None,
+    key: KeysOption = None,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Bind SBOM, VEX and provenance to an artifact; without any, sign for those that are bound.
+
+    They are copied beside the artifact, and a signed statement there (NAME.evidence.json) names
+    their digests. New papers replace all that were bound, and every signature.
+    """
+    session = start(common)
+    request = papers.request(artifact, root, signers(session, key, unlocking))
+    facts = api.release_attach(request)
+    then = "" if session.quiet else evidence_next(facts)
+    document, text = evidence_document(facts), evidence_text(facts, session.out)
+    return show_result(format, document, text, then=then)
 
 
 @command(

@@ -39,6 +39,7 @@ from orchestrator.plan.controls import (
     RollbackOrder,
     RollbackScope,
 )
+from orchestrator.plan.evidence import PlannedDocument, PlannedEvidence, PlannedSnapshot
 from orchestrator.plan.gate import (
     Compare,
     CompareTest,
@@ -79,6 +80,9 @@ __all__ = [
     "PlannedArtifact",
     "PlannedCommit",
     "PlannedDevice",
+    "PlannedDocument",
+    "PlannedEvidence",
+    "PlannedSnapshot",
     "PlannedTicket",
     "Probe",
     "ProbeKind",
@@ -257,7 +261,7 @@ class ResolvedPlan:
     `surveyed` tells whether devices were asked (`preview`) or not (`--offline`). `inventory`
     names the sources as seen from the project, `choice_sha256` is of `--limit` and `-e` ("" for
     neither): with both a saved plan can be held against the inventory of today. `commit` is
-    there where the operator requires signed commits.
+    there where the operator requires signed commits, `evidence` where a policy for it was satisfied.
 
     `order`, `sticky` and `spread` say how the waves were filled; `approval` is needed before the
     rollout starts, a wave's own before that wave. `max_parallel_per` limits devices in flight by
@@ -302,4 +306,5 @@ class ResolvedPlan:
     inventory: tuple[str, ...] = ()
     choice_sha256: str = ""
     commit: PlannedCommit | None = None
+    evidence: PlannedEvidence | None = None
     warnings: tuple[str, ...] = ()

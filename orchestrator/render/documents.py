@@ -12,6 +12,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 
+from orchestrator.plan.digest import to_document
 from orchestrator.plan.preview import Preview, WavePreview
 from orchestrator.plan.resolved import Approval, Burst, Gate, Hook, PlannedArtifact, PlannedCommit
 from orchestrator.render.standing import Facts, commands
@@ -118,6 +119,7 @@ def preview_document(preview: Preview, digest: str) -> dict[str, object]:
             "seed": plan.seed,
         },
         "commit": commit_document(plan.commit),
+        "evidence": None if plan.evidence is None else to_document(plan.evidence),
         "inventory_sha256": plan.inventory_sha256,
         "made_at": plan.made_at,
         "tool_version": plan.tool_version,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from orchestrator.device.reason import Reason
 from orchestrator.plan.preview import Preview, WavePreview
 from orchestrator.plan.resolved import COMPONENT_DEFAULT, Order, PlannedTicket
+from orchestrator.render.evidence_lines import evidence_lines
 from orchestrator.render.gate_lines import gate_lines
 from orchestrator.render.limit_lines import labelled, limit_lines, percent
 from orchestrator.render.names import fold_line
@@ -83,6 +84,7 @@ def _head(preview: Preview, digest: str, look: Look) -> list[str]:
         look,
     )
     lines += labelled("Ticket", _ticket(artifact.ticket), look)
+    lines += evidence_lines(plan, look)
     lines += labelled("Now", _current(preview, look), look)
     lines += labelled("Order", _order(preview), look)
     transfer = f"{format_size(preview.transfer_bytes)} to {plural(preview.update_count, 'device')}"

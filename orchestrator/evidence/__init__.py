@@ -1,0 +1,1 @@
+"""What speaks for a release: SBOM, VEX and provenance, read strictly and judged by a policy; pure."""
