@@ -30,9 +30,11 @@ from orchestrator.api.fleet import lab_break, lab_down, lab_status, lab_up
 from orchestrator.api.freezes import freeze, frozen, unfreeze
 from orchestrator.api.holds import device_unhold
 from orchestrator.api.hooks import deliveries
+from orchestrator.api.inventories import hosts, inventory_graph, inventory_host, inventory_list
+from orchestrator.api.inventory_values import HostShown
 from orchestrator.api.joining import grown
 from orchestrator.api.plans import prepare, unproven
-from orchestrator.api.project import hosts, init, inventory_list, validate
+from orchestrator.api.project import init, validate
 from orchestrator.api.reconciling import reconcile
 from orchestrator.api.roles import Role, require_role
 from orchestrator.api.rollouts import apply, journal, rollouts, run, status, why
@@ -106,6 +108,7 @@ __all__ = [
     "DeviceAnswer",
     "EnrollRequest",
     "Finished",
+    "HostShown",
     "KeyShown",
     "LabRequest",
     "LabShown",
@@ -156,6 +159,8 @@ __all__ = [
     "grown",
     "hosts",
     "init",
+    "inventory_graph",
+    "inventory_host",
     "inventory_list",
     "join",
     "journal",

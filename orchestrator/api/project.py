@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orchestrator
-from orchestrator.api.values import Hosts, Listing, Settings, Source, Validated
+from orchestrator.api.values import Settings, Source, Validated
 from orchestrator.errors import Diagnostic, PlanError, Where
 
 if TYPE_CHECKING:
@@ -175,26 +175,6 @@ def load_inventory(settings: Settings, source: Source) -> Inventory:
         hint = "name one with `-i inventory.yml`, or `inventory = [...]` in rollout.toml"
         raise PlanError(message, hint=hint, code="I100")
     return load(sources, cwd=settings.root)
-
-
-def hosts(settings: Settings, pattern: str, source: Source) -> Hosts:
-    """Names of the devices of a pattern, in inventory order.
-
-    Raises:
-        PlanError: the inventory or the pattern is wrong.
-    """
-    inventory = load_inventory(settings, source)
-    return Hosts(inventory.match(pattern, limit=source.limit), inventory.findings())
-
-
-def inventory_list(settings: Settings, source: Source) -> Listing:
-    """The inventory in the shape of `ansible-inventory --list`.
-
-    Raises:
-        PlanError: the inventory is wrong.
-    """
-    inventory = load_inventory(settings, source)
-    return Listing(inventory.to_ansible_list(), inventory.findings())
 
 
 def schema_text(name: str) -> str:

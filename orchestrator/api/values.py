@@ -92,22 +92,6 @@ class Validated:
 
 
 @dataclass(frozen=True, slots=True)
-class Hosts:
-    """Names of a pattern, and what is odd in the whole inventory."""
-
-    names: tuple[str, ...]
-    findings: tuple[Diagnostic, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """An inventory in the shape of `ansible-inventory --list`, and what is odd in it."""
-
-    groups: Mapping[str, object]
-    findings: tuple[Diagnostic, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class StateMigrated:
     """A state store, and from which schema it came to which; `before` is empty for a new one."""
 

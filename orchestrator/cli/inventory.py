@@ -1,6 +1,8 @@
-"""`rollout inventory list`."""
+"""`rollout inventory list | graph | host | explain | check`."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 
@@ -9,12 +11,23 @@ from orchestrator.cli.findings import say_findings
 from orchestrator.cli.options import Common, Format, FormatOption, Output, SourceOptions, command
 from orchestrator.cli.session import source_of, start
 from orchestrator.cli.streams import write_result
-from orchestrator.errors import ExitCode
+from orchestrator.cli.validate import Form, show_findings
+from orchestrator.errors import ExitCode, PlanError
 from orchestrator.render.documents import dump
-from orchestrator.render.shown import inventory_text
+from orchestrator.render.inventory import (
+    HostFacts,
+    explained_text,
+    graph_text,
+    host_document,
+    host_text,
+    inventory_text,
+)
+from orchestrator.source import did_you_mean, shown
 
 app = typer.Typer(help="Show the inventory as it was read.", no_args_is_help=True)
 app.callback()(lambda: None)
+
+HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="A device of the inventory.")]
 
 
 @command(
@@ -38,8 +51,118 @@ def list_(
     """
     session = start(common)
     found = api.inventory_list(session.settings, source_of(source))
-    as_json = format is Format.JSON
-    text = dump(found.groups) if as_json else inventory_text(found.groups, session.out)
+    text = (
+        dump(found.groups) if format is Format.JSON else inventory_text(found.groups, session.out)
+    )
     write_result(text, output.output)
     say_findings(session, found.findings)
     return ExitCode.DONE
+
+
+@command(
+    app,
+    examples="""
+rollout inventory graph -i inventory/
+rollout inventory graph gateways
+""",
+)
+def graph(
+    group: Annotated[
+        str, typer.Argument(metavar="[GROUP]", help="Only this group and what is below it.")
+    ] = "all",
+    *,
+    common: Common,
+    source: SourceOptions,
+    output: Output,
+) -> int:
+    """Show which groups stand below which, with their devices."""
+    session = start(common)
+    tree = api.inventory_graph(session.settings, source_of(source), group)
+    write_result(graph_text(tree, session.out), output.output)
+    return ExitCode.DONE
+
+
+@command(
+    app,
+    examples="""
+rollout inventory host gw-ber-01 -i inventory/
+rollout inventory host gw-ber-01 --format json
+""",
+)
+def host(
+    name: HostArgument,
+    *,
+    common: Common,
+    source: SourceOptions,
+    output: Output,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Show groups and variables of a device, and where each value is written."""
+    session = start(common)
+    facts = _facts(api.inventory_host(session.settings, source_of(source), name))
+    text = dump(host_document(facts)) if format is Format.JSON else host_text(facts, session.out)
+    write_result(text, output.output)
+    return ExitCode.DONE
+
+
+@command(
+    app,
+    examples="""
+rollout inventory explain gw-ber-01 -i inventory/
+rollout inventory explain gw-ber-01 ansible_host
+""",
+)
+def explain(
+    name: HostArgument,
+    variable: Annotated[
+        str, typer.Argument(metavar="[VAR]", help="Only this variable.", show_default=False)
+    ] = "",
+    *,
+    common: Common,
+    source: SourceOptions,
+    output: Output,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Show every value that is written for a device, in which file, and which one counts."""
+    session = start(common)
+    facts = _facts(api.inventory_host(session.settings, source_of(source), name), variable)
+    text = (
+        dump(host_document(facts)) if format is Format.JSON else explained_text(facts, session.out)
+    )
+    write_result(text, output.output)
+    return ExitCode.DONE
+
+
+@command(
+    app,
+    examples="""
+rollout inventory check -i inventory/
+rollout inventory check -l 'all:!bench' --format concise
+""",
+)
+def check(
+    *,
+    common: Common,
+    source: SourceOptions,
+    output: Output,
+    format: Annotated[Form, typer.Option("--format", help="How findings are shown.")] = Form.TEXT,  # noqa: A002
+) -> int:
+    """Check every source, and that each device can be reached as written. No network is used.
+
+    Every problem is told at once, with its place. Ends with 1 when there are errors.
+    """
+    session = start(common)
+    found = api.validate((), session.settings, source_of(source))
+    return show_findings(session, found, format, output.output)
+
+
+def _facts(found: api.HostShown, only: str = "") -> HostFacts:
+    if not only:
+        return HostFacts(found.name, found.groups, found.variables)
+    chosen = [variable for variable in found.variables if variable.name == only]
+    if not chosen:
+        known = [variable.name for variable in found.variables]
+        message = f"`{found.name}` has no variable `{shown(only)}`{did_you_mean(only, known)}"
+        hint = f"`rollout inventory host {found.name}` shows them all"
+        raise PlanError(message, hint=hint, code="I201")
+    return HostFacts(found.name, found.groups, chosen)

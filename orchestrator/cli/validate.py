@@ -10,7 +10,7 @@ import typer
 
 from orchestrator import api
 from orchestrator.cli.options import Common, InventoryOptions, Output, SourceOptions, command
-from orchestrator.cli.session import source_of, start
+from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say, write_result
 from orchestrator.errors import ExitCode, Severity
 from orchestrator.render import diagnostics
@@ -58,7 +58,12 @@ def validate(
     source = named if inventory.inventory or inventory.limit else None
     default = [] if source else [Path("plans")]
     found = api.validate(paths or default, session.settings, source)
-    match format:
+    return show_findings(session, found, format, output.output)
+
+
+def show_findings(session: Session, found: api.Validated, form: Form, to: Path | None) -> int:
+    """Shows what was found in files; the exit code says whether any of it is an error."""
+    match form:
         case Form.JSON:
             text = dump(diagnostics.document(found.diagnostics, found.file_count))
         case Form.CONCISE:
@@ -67,6 +72,6 @@ def validate(
                 say(diagnostics.summary(found.diagnostics, found.file_count, session.err))
         case Form.TEXT:
             text = diagnostics.text(found.diagnostics, found.file_count, session.out)
-    write_result(text, output.output)
+    write_result(text, to)
     broken = any(each.severity is Severity.ERROR for each in found.diagnostics)
     return ExitCode.REFUSED if broken else ExitCode.DONE

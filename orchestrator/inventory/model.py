@@ -14,7 +14,7 @@ from orchestrator.inventory.graph import Graph, Host, Variables
 from orchestrator.inventory.limit import limit_terms
 from orchestrator.inventory.names import ALL
 from orchestrator.inventory.variables import VariableTable
-from orchestrator.source import MappingNode, ScalarNode
+from orchestrator.source import MappingNode, ScalarNode, to_plain
 
 LABELS_VARIABLE = "labels"
 _NOT_LABELS = ("ansible_", "rollout_")
@@ -33,6 +33,16 @@ class InventoryFiles:
 
     read: tuple[Path, ...] = ()
     places: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One value of a variable as it stands in a file; without the value where it is secret."""
+
+    step: str  # as `group web`, `group_vars/all`, `host`
+    where: Where
+    value: object
+    secret: bool
 
 
 class Inventory:
@@ -120,6 +130,29 @@ class Inventory:
     def variables(self, host: str) -> dict[str, object]:
         """All variables of a host as plain values; the collections in it are shared."""
         return self._table.plain(self._graph.hosts[host])
+
+    def groups_of(self, host: str) -> tuple[str, ...]:
+        """Names of the groups of a host, sorted, without `all`."""
+        return self._table.groups_of(self._graph.hosts[host])
+
+    def children_of(self, group: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The groups right below a group, and the hosts that stand in it by name."""
+        found = self._graph.groups[group]
+        return tuple(found.children), tuple(found.hosts)
+
+    def history(self, host: str) -> dict[str, tuple[Written, ...]]:
+        """For each variable of a host every value that is written for it, low to high.
+
+        The last one counts. Values of secret variables are left out.
+        """
+        history: dict[str, list[Written]] = {}
+        for layer in self._table.layers(self._graph.hosts[host]):
+            for name, entry in layer.variables.items():
+                secret = name in SECRET_VARIABLES
+                value = None if secret else to_plain(entry.value)
+                written = Written(layer.step, entry.key.where, value, secret)
+                history.setdefault(name, []).append(written)
+        return {name: tuple(history[name]) for name in sorted(history)}
 
     def origin(self, host: str, variable: str) -> Where | None:
         """Where the winning value of a variable was written, None if it has none."""

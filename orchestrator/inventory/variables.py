@@ -10,13 +10,21 @@ a later `-i` wins. A later value replaces an earlier one whole: mappings are not
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from orchestrator.inventory.graph import Graph, Host, Variables
 from orchestrator.inventory.names import ALL
 from orchestrator.source import Node, ScalarNode, to_plain
 
 VarsFiles = Mapping[str, Variables]  # group or host name -> variables, for one source
+
+
+class Layer(NamedTuple):
+    """Variables of one step and owner; `step` says in words where they are written."""
+
+    step: str
+    variables: Variables
 
 
 class VariableTable:
@@ -45,10 +53,15 @@ class VariableTable:
     def entries(self, host: Host) -> Variables:
         """The winning entry of each variable; its key has the place, its value the tree."""
         merged = dict(self._of_groups(self.groups_of(host)))
-        merged.update(host.variables)
-        for files in self._host_files:
-            merged.update(files.get(host.name, {}))
+        for layer in self._host_layers(host):
+            merged.update(layer.variables)
         return merged
+
+    def layers(self, host: Host) -> Iterator[Layer]:
+        """All that is written for a host, low to high; layers without variables are left out."""
+        for layer in (*self._group_layers(self.groups_of(host)), *self._host_layers(host)):
+            if layer.variables:
+                yield layer
 
     def plain(self, host: Host) -> dict[str, object]:
         """The variables as Python values. Shared parts are the same objects: do not change them."""
@@ -70,17 +83,26 @@ class VariableTable:
         return shared
 
     def _merge_groups(self, names: tuple[str, ...]) -> Variables:
+        merged: Variables = {}
+        for layer in self._group_layers(names):
+            merged.update(layer.variables)
+        return merged
+
+    def _group_layers(self, names: tuple[str, ...]) -> Iterator[Layer]:
         groups = [self._graph.groups[name] for name in names]
         groups.sort(key=lambda group: (group.depth, group.priority, group.name))
-        merged = dict(self._graph.groups[ALL].variables)
-        for group in groups:
-            merged.update(group.variables)
+        for group in (self._graph.groups[ALL], *groups):
+            yield Layer(f"group {group.name}", group.variables)
         for files in self._group_files:
-            merged.update(files.get(ALL, {}))
+            yield Layer(f"group_vars/{ALL}", files.get(ALL, {}))
         for files in self._group_files:
             for group in groups:
-                merged.update(files.get(group.name, {}))
-        return merged
+                yield Layer(f"group_vars/{group.name}", files.get(group.name, {}))
+
+    def _host_layers(self, host: Host) -> Iterator[Layer]:
+        yield Layer("host", host.variables)
+        for files in self._host_files:
+            yield Layer(f"host_vars/{host.name}", files.get(host.name, {}))
 
     def _value(self, node: Node) -> object:
         """The plain value; collections once per node, so that hosts of a group share them."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.render.names import fold_line
-from orchestrator.render.table import Cell, Column, Row, table
+from orchestrator.render.table import Column, Row, table
 from orchestrator.render.text import Look, Style, Symbol, cells, escape, pad
 from orchestrator.render.words import reason_words
 from orchestrator.units import format_size
@@ -126,31 +125,6 @@ def _pair(item: tuple[str, object]) -> str:
     key, value = item
     words = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return f"{escape(key)} = {escape(words)}"
-
-
-def inventory_text(listing: Mapping[str, object], look: Look) -> str:
-    """Groups and their devices, from the shape of `ansible-inventory --list`."""
-    rows: list[Row] = []
-    for name in sorted(key for key in listing if key != "_meta"):
-        group = listing[name]
-        hosts = group.get("hosts", []) if isinstance(group, Mapping) else []
-        children = group.get("children", []) if isinstance(group, Mapping) else []
-        members = [str(host) for host in hosts]
-        rows.append(
-            [
-                Cell(escape(name, limit=40), Style.BOLD),
-                str(len(members)) if members else "",
-                ", ".join(escape(str(child), limit=40) for child in children),
-                fold_line(members, look.width, look) if members else "",
-            ]
-        )
-    columns = (
-        Column("group"),
-        Column("devices", right=True),
-        Column("children", flex=True, drop=1),
-        Column("members", flex=True),
-    )
-    return "\n".join(table(columns, rows, look)) + "\n"
 
 
 @dataclass(frozen=True, slots=True)

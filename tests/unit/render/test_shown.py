@@ -32,20 +32,6 @@ def test_facts_line_up_and_are_escaped() -> None:
     ]
 
 
-def test_an_inventory_lists_groups_with_their_members() -> None:
-    listing = {
-        "_meta": {"hostvars": {}},
-        "all": {"children": ["ungrouped", "web"]},
-        "web": {"hosts": ["w1", "w2", "w3"]},
-    }
-
-    assert shown.inventory_text(listing, Look(60)).splitlines() == [
-        "group  devices  children        members",
-        "all             ungrouped, web",
-        "web          3                  w{1..3}",
-    ]
-
-
 def test_a_lab_is_a_table() -> None:
     lines = shown.lab_text([("lab-01", "healthy", "app-1"), ("lab-02", "off", "")], Look())
 

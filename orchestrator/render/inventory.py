@@ -1,0 +1,196 @@
+"""Inventories for people and programs: groups, the tree of groups, all that is written for a device."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from orchestrator.errors import Where
+from orchestrator.render.names import fold_line
+from orchestrator.render.table import Cell, Column, Row, table
+from orchestrator.render.text import Look, Style, escape, plural
+
+FORMAT_VERSION = "1.0"
+_NAME_CELLS = 40
+_HIDDEN = "(hidden)"
+
+
+class Group(Protocol):
+    """A group with the groups below it and the hosts that stand in it by name."""
+
+    @property
+    def name(self) -> str:
+        """Of the group."""
+
+    @property
+    def children(self) -> Sequence[Group]:
+        """In the order of the files."""
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """In the order of the files."""
+
+
+class Value(Protocol):
+    """A value as it is written somewhere."""
+
+    @property
+    def step(self) -> str:
+        """Which step of the order it belongs to."""
+
+    @property
+    def where(self) -> Where:
+        """Place of the variable's name."""
+
+    @property
+    def value(self) -> object:
+        """Plain; None where it is secret."""
+
+    @property
+    def secret(self) -> bool:
+        """Whether it must not be shown."""
+
+
+class Variable(Protocol):
+    """A variable with every value written for a device, low to high."""
+
+    @property
+    def name(self) -> str:
+        """Of the variable."""
+
+    @property
+    def values(self) -> Sequence[Value]:
+        """At least one; the last counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """A device with its groups and variables; all of it is untrusted text."""
+
+    name: str
+    groups: Sequence[str]
+    variables: Sequence[Variable]
+
+
+def inventory_text(listing: Mapping[str, object], look: Look) -> str:
+    """Groups and their devices, from the shape of `ansible-inventory --list`."""
+    rows: list[Row] = []
+    for name in sorted(key for key in listing if key != "_meta"):
+        group = listing[name]
+        hosts = group.get("hosts", []) if isinstance(group, Mapping) else []
+        children = group.get("children", []) if isinstance(group, Mapping) else []
+        members = [str(host) for host in hosts]
+        rows.append(
+            [
+                Cell(escape(name, limit=40), Style.BOLD),
+                str(len(members)) if members else "",
+                ", ".join(escape(str(child), limit=40) for child in children),
+                fold_line(members, look.width, look) if members else "",
+            ]
+        )
+    columns = (
+        Column("group"),
+        Column("devices", right=True),
+        Column("children", flex=True, drop=1),
+        Column("members", flex=True),
+    )
+    return "\n".join(table(columns, rows, look)) + "\n"
+
+
+def graph_text(group: Group, look: Look) -> str:
+    """The tree of groups with the devices of each, folded; a `@` marks groups as Ansible does."""
+    return "".join(f"{line}\n" for line in _graph_lines(group, look, depth=0))
+
+
+def _graph_lines(group: Group, look: Look, depth: int) -> list[str]:
+    indent = "  " * depth
+    title = look.paint(f"@{escape(group.name, limit=_NAME_CELLS)}", Style.BOLD)
+    count = look.paint(plural(len(group.hosts), "device"), Style.DIM)
+    lines = [f"{indent}{title}  {count}" if group.hosts else f"{indent}{title}"]
+    for child in group.children:
+        lines += _graph_lines(child, look, depth + 1)
+    if group.hosts:
+        room = look.width - len(indent) - 2
+        lines.append(f"{indent}  {fold_line(list(group.hosts), room, look)}")
+    return lines
+
+
+def host_document(host: HostFacts) -> dict[str, object]:
+    """A device with every value written for it; the last of a variable counts."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "host": host.name,
+        "groups": list(host.groups),
+        "variables": [
+            {"name": variable.name, "values": [_value(value) for value in variable.values]}
+            for variable in host.variables
+        ],
+    }
+
+
+def _value(value: Value) -> dict[str, object]:
+    where = value.where
+    document: dict[str, object] = {
+        "step": value.step, "file": where.file, "line": where.line, "column": where.column,
+        "secret": value.secret,
+    }  # fmt: skip
+    return document if value.secret else document | {"value": value.value}
+
+
+def host_text(host: HostFacts, look: Look) -> str:
+    """Groups and variables of a device, each variable with the place that counts."""
+    rows: list[Row] = [
+        [
+            Cell(escape(variable.name, limit=_NAME_CELLS), Style.BOLD),
+            _shown(variable.values[-1]),
+            _place(variable.values[-1].where),
+        ]
+        for variable in host.variables
+    ]
+    columns = (
+        Column("variable"),
+        Column("value", flex=True),
+        Column("written in", flex=True, drop=1),
+    )
+    return _head(host) + "".join(f"{line}\n" for line in table(columns, rows, look))
+
+
+def explained_text(host: HostFacts, look: Look) -> str:
+    """Every value written for each variable: the one that counts first, then what it overrides."""
+    lines = []
+    for variable in host.variables:
+        lines.append(look.paint(escape(variable.name, limit=_NAME_CELLS), Style.BOLD))
+        rows: list[Row] = []
+        for rank, value in enumerate(reversed(variable.values)):
+            counts = rank == 0
+            style = Style.PLAIN if counts else Style.DIM
+            rows.append(
+                [
+                    Cell("counts" if counts else "overridden", Style.GOOD if counts else Style.DIM),
+                    Cell(_shown(value), style),
+                    Cell(escape(value.step, limit=_NAME_CELLS), style),
+                    Cell(_place(value.where), style),
+                ]
+            )
+        columns = (
+            Column(""), Column("value", flex=True), Column("written for"), Column("in", flex=True),
+        )  # fmt: skip
+        lines += table(columns, rows, look, indent="  ")[1:]
+    return _head(host) + "".join(f"{line}\n" for line in lines)
+
+
+def _head(host: HostFacts) -> str:
+    groups = ", ".join(escape(name, limit=_NAME_CELLS) for name in host.groups)
+    return f"{escape(host.name)} in {groups}\n\n"
+
+
+def _shown(value: Value) -> str:
+    if value.secret:
+        return _HIDDEN
+    return escape(json.dumps(value.value, ensure_ascii=False))
+
+
+def _place(where: Where) -> str:
+    return escape(f"{where.file}:{where.line}" if where.line else where.file)

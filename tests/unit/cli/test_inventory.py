@@ -1,0 +1,115 @@
+"""`rollout inventory`: the tree, one device, every value written for it, and what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from orchestrator.errors import ExitCode
+from tests.in_process import empty_project, run
+
+SCHEMA = Path(__file__).parents[3] / "schemas" / "host.v1.json"
+FILES = {
+    "hosts.ini": "lone\n[web]\nweb[1:9] site=berlin\n[edge:children]\nweb\ndb\n[db]\n"
+    'db1 ansible_password=hunter2\n[web:vars]\nansible_user=a\nrack="\\x1b[2J"\n',
+    "group_vars/all.yml": "ansible_user: b\n",
+    "host_vars/web1.yml": "ansible_user: c\nlabels: {a: b}\n",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    empty_project(tmp_path, monkeypatch)
+    for name, text in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def test_graph_shows_which_groups_stand_below_which(project, capsys) -> None:
+    _, out, _ = run(capsys, "inventory graph -i hosts.ini")
+    code, below, _ = run(capsys, "inventory graph db -i hosts.ini")
+
+    assert out.splitlines() == [
+        "@all",
+        "  @ungrouped  1 device",
+        "    lone",
+        "  @edge",
+        "    @web  9 devices",
+        "      web{1..9}",
+        "    @db  1 device",
+        "      db1",
+    ]
+    assert (code, below) == (0, "@db  1 device\n  db1\n")
+
+
+def test_host_shows_the_value_that_counts_and_its_place(project, capsys) -> None:
+    _, out, _ = run(capsys, "inventory host web1 -i hosts.ini")
+
+    assert out.splitlines()[0] == "web1 in edge, web"
+    assert [line.split() for line in out.splitlines()[3:]] == [
+        ["ansible_user", '"c"', "host_vars/web1.yml:1"],
+        ["labels", '{"a":', '"b"}', "host_vars/web1.yml:2"],
+        ["rack", '"\\u001b[2J"', "hosts.ini:11"],
+        ["site", '"berlin"', "hosts.ini:3"],
+    ]
+
+
+def test_explain_shows_every_value_and_who_won(project, capsys) -> None:
+    _, out, _ = run(capsys, "inventory explain web1 ansible_user -i hosts.ini")
+
+    assert [line.split() for line in out.splitlines()[2:]] == [
+        ["ansible_user"],
+        ["counts", '"c"', "host_vars/web1", "host_vars/web1.yml:1"],
+        ["overridden", '"b"', "group_vars/all", "group_vars/all.yml:1"],
+        ["overridden", '"a"', "group", "web", "hosts.ini:10"],
+    ]
+
+
+@pytest.mark.parametrize("verb", ["host", "explain"])
+def test_secrets_are_named_and_not_shown(project, capsys, verb: str) -> None:
+    _, text, _ = run(capsys, f"inventory {verb} db1 -i hosts.ini")
+    _, data, _ = run(capsys, f"inventory {verb} db1 -i hosts.ini --format json")
+
+    assert "hunter2" not in text + data
+    assert "(hidden)" in text
+    document = json.loads(data)
+    jsonschema.validate(document, json.loads(SCHEMA.read_text()))
+    assert document["variables"][0]["name"] == "ansible_password"
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("graph wbe", "`web`"),
+        ("host wbe1", "`web1`"),
+        ("explain web1 ansible_usr", "`ansible_user`"),
+    ],
+)
+def test_misspelt_names_are_refused_with_what_was_meant(
+    project, capsys, words: str, meant: str
+) -> None:
+    code, out, err = run(capsys, f"inventory {words} -i hosts.ini")
+
+    assert (code, out) == (ExitCode.REFUSED, "")
+    assert f"did you mean {meant}" in err
+
+
+def test_check_tells_every_problem_of_every_source(project, capsys) -> None:
+    (project / "bad.ini").write_text("w1 a\n[b c]\nw2 ansible_port=99999\n")
+    (project / "worse.yml").write_text("web: {host: {w3: }}\n")
+
+    clean, _, _ = run(capsys, "inventory check -i hosts.ini")
+    code, out, _ = run(capsys, "inventory check -i bad.ini -i worse.yml --format concise")
+
+    assert (clean, code) == (0, ExitCode.REFUSED)
+    errors = [line.split()[0] for line in out.splitlines() if "I120" not in line]
+    assert errors == [
+        "bad.ini:1:4",
+        "bad.ini:2:1",
+        "worse.yml:1:7",
+    ]
