@@ -16,7 +16,8 @@ from hashlib import sha256
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One inventory; with a pattern, the question is which hosts that is.
+    """One inventory; with a pattern, the question is which hosts that is, or what `variable` of
+    that one host comes to.
 
     `refused` is the code of our error where Ansible goes on and we deliberately do not.
     """
@@ -26,12 +27,14 @@ class Case:
     sources: tuple[str, ...] = ("hosts",)
     pattern: str = ""
     limit: str = ""
+    variable: str = ""
     refused: str = ""
 
     @property
     def digest(self) -> str:
         """Of all that the answer depends on."""
-        text = json.dumps([self.files, self.sources, self.pattern, self.limit])
+        asked = [self.files, self.sources, self.pattern, self.limit]
+        text = json.dumps([*asked, self.variable] if self.variable else asked)
         return sha256(text.encode()).hexdigest()[:16]
 
 
@@ -39,6 +42,7 @@ def all_cases() -> list[Case]:
     """Every case; names are unique."""
     parts = (
         literals(), ini(), yaml(), ranges(), places(), trees(), sources(), patterns(), limits(),
+        templates(),
     )  # fmt: skip
     return list(itertools.chain(*parts))
 
@@ -285,3 +289,51 @@ def limits() -> Iterator[Case]:
     ):  # fmt: skip
         files = {"hosts": FLEET, "few": "web3\nc1\nweb1\n"}
         yield Case(f"limit {pattern} {limit}", files, pattern=pattern, limit=limit)
+
+
+TEMPLATES = (
+    "{{ inventory_hostname }}.lan",
+    "{{ inventory_hostname_short }}.lan",
+    "{{ site }}",
+    "{{ site | upper }}-{{ number }}",
+    "{{ missing | default('x') }}",
+    "{{ port }}",
+    "{{ keys }}",
+    "{{ keys[0] }}",
+    "{{ map.a }}",
+    "{{ map['a'] }}",
+    "{{ chained }}",
+    "{{ groups['web'][0] }}",
+    "{{ groups.web | join(',') }}",
+    "{{ group_names | join(',') }}",
+    "{{ hostvars['db.example'].site }}",
+    "{{ hostvars['db.example']['chained'] }}",
+    "{{ enabled | ternary('yes', 'no') }}",
+    "{{ site | replace('b', 'c') }}",
+    "a {{ number }} b",
+    "{{ 'a' }}b",
+)
+TEMPLATE_FLEET = """\
+web:
+  hosts:
+    web1.example: {v: %s}
+    web2.example:
+all:
+  hosts:
+    db.example: {site: potsdam}
+  vars:
+    site: berlin
+    number: 7
+    port: 2222
+    enabled: true
+    keys: [a, b]
+    map: {a: x}
+    chained: "{{ site }}/{{ inventory_hostname }}"
+"""
+
+
+def templates() -> Iterator[Case]:
+    """What a variable with a template comes to for one host."""
+    for text in TEMPLATES:
+        files = {"hosts.yml": TEMPLATE_FLEET % json.dumps(text)}
+        yield Case(f"template {text}", files, ("hosts.yml",), "web1.example", variable="v")

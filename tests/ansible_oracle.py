@@ -38,7 +38,10 @@ def ask(case: Case, programs: Path) -> dict[str, Any]:
         directory = Path(name)
         write_files(case, directory)
         options = [word for source in case.sources for word in ("-i", source)]
-        if case.pattern:
+        if case.variable:
+            words = ["-m", "debug", "-a", f"var={case.variable}", "-o"]
+            command = ["ansible", *options, *words, case.pattern]
+        elif case.pattern:
             # `--limit=` and `--`: patterns begin with what looks like an option
             limit = [f"--limit={case.limit}"] if case.limit else []
             command = ["ansible", *options, *limit, "--list-hosts", "--", case.pattern]
@@ -47,6 +50,8 @@ def ask(case: Case, programs: Path) -> dict[str, Any]:
         done = _run([str(programs / command[0]), *command[1:]], directory)
     if done.returncode != 0:
         return _REFUSED
+    if case.variable:
+        return {"value": json.loads(done.stdout.partition("=> ")[2])[case.variable]}
     if case.pattern:
         return {"hosts": [line.strip() for line in done.stdout.splitlines()[1:]]}
     return {"listing": _plain(json.loads(done.stdout))}

@@ -28,11 +28,16 @@ _HOST_KEY_TYPES = frozenset({
 _HOST_KEYS_MAX = 8
 _ARGS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
 _CHECKING = ("ansible_ssh_host_key_checking", "ansible_host_key_checking")
+CONNECTION_VARIABLES = frozenset({
+    "ansible_host", "ansible_ssh_host", "ansible_port", "ansible_ssh_port", "ansible_user",
+    "ansible_ssh_user", "ansible_private_key_file", "ansible_ssh_private_key_file",
+    "ansible_become", "ansible_become_method", "ansible_connection", HOST_KEYS_VARIABLE,
+    *_ARGS, *_CHECKING,
+})  # fmt: skip
 _CONNECTIONS = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh", "ansible.builtin.ssh"})
 _TRUE = ("true", "yes", "on", "1")
 _BECOME = ("sudo", "doas")  # Ansible's default first
 _PORT_MAX = 65535
-_TEMPLATE = "{{"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ def address_of(
 
     Args:
         name: of the device in the inventory; its address if no variable gives one.
-        variables: merged, as plain values.
+        variables: merged, as plain values; those of `CONNECTION_VARIABLES` are rendered.
         cwd: where relative key files begin.
     """
     troubles: list[Trouble] = []
@@ -209,10 +214,6 @@ class _Reader:
             value = self._variables.get(name)
             if value is None:
                 continue
-            if isinstance(value, str) and _TEMPLATE in value:
-                hint = "write the value out per host"
-                self._note(name, "I117", "templates in connection variables are not read yet", hint)
-                return name, None
             return name, value
         return names[-1], None
 

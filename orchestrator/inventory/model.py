@@ -9,15 +9,16 @@ from pathlib import Path
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.errors import Diagnostic, PlanError, Severity, Where
 from orchestrator.inventory import pattern as patterns
-from orchestrator.inventory.connection import Trouble, address_of
+from orchestrator.inventory.connection import CONNECTION_VARIABLES, Trouble, address_of
 from orchestrator.inventory.graph import Graph, Host, Variables
+from orchestrator.inventory.labels import labels_of
 from orchestrator.inventory.limit import limit_terms
 from orchestrator.inventory.names import ALL
+from orchestrator.inventory.templates import HostTemplates
 from orchestrator.inventory.variables import VariableTable
-from orchestrator.source import MappingNode, ScalarNode, to_plain
+from orchestrator.plan.template import TemplateError
+from orchestrator.source import to_plain
 
-LABELS_VARIABLE = "labels"
-_NOT_LABELS = ("ansible_", "rollout_")
 SECRET_VARIABLES = frozenset({  # never handed to plans; rollouts use keys, not passwords
     "ansible_password", "ansible_ssh_pass", "ansible_ssh_password", "ansible_become_password",
     "ansible_become_pass", "ansible_sudo_pass", "ansible_su_pass", "ansible_ssh_passphrase",
@@ -64,6 +65,8 @@ class Inventory:
         self._digest = digest
         self._cwd = cwd
         self._warnings: tuple[Diagnostic, ...] = tuple(warnings)
+        self._members_of_groups: dict[str, list[str]] | None = None
+        self._named_by_templates: dict[str, HostTemplates] = {}
 
     @property
     def digest(self) -> str:
@@ -184,18 +187,43 @@ class Inventory:
     def _device(self, host: Host, found: _Troubles) -> Device | None:
         entries = self._table.entries(host)
         values = self._table.plain(host)
-        address, troubles = address_of(host.name, values, cwd=self._cwd)
-        labels, label_troubles = _labels(entries)
-        for trouble in (*troubles, *label_troubles):
+        templates = self._templates(host, entries, values)
+        rendered, unrendered = _connection(templates)
+        address, troubles = address_of(host.name, rendered, cwd=self._cwd)
+        labels, label_troubles = labels_of(templates)
+        for trouble in (*unrendered, *troubles, *label_troubles):
             entry = entries.get(trouble.variable)
             where = entry.key.where if entry is not None else host.where
             found.setdefault((where, trouble), []).append(host.name)
-        if address is None or label_troubles:
+        if address is None or unrendered or label_troubles:
             return None
         for name in SECRET_VARIABLES & values.keys():
             del values[name]
+        usable = templates.usable(values)
+        return Device(DeviceId(host.name), address, labels, usable, templates.groups)
+
+    def _templates(
+        self, host: Host, entries: Variables, values: dict[str, object]
+    ) -> HostTemplates:
         groups = self._table.groups_of(host)
-        return Device(DeviceId(host.name), address, labels, values, groups)
+        return HostTemplates(host.name, entries, values, groups, self._members, self._templates_of)
+
+    def _members(self) -> dict[str, list[str]]:
+        if self._members_of_groups is None:
+            self._members_of_groups = {
+                name: self._graph.members(name) for name in self._graph.groups
+            }
+        return self._members_of_groups
+
+    def _templates_of(self, name: str) -> HostTemplates | None:
+        host = self._graph.hosts.get(name)
+        if host is None:
+            return None
+        known = self._named_by_templates.get(name)
+        if known is None:
+            entries, values = self._table.entries(host), self._table.plain(host)
+            known = self._named_by_templates[name] = self._templates(host, entries, values)
+        return known
 
 
 def _findings(troubles: _Troubles, severity: Severity) -> Iterator[Diagnostic]:
@@ -216,42 +244,13 @@ def failure(findings: Sequence[Diagnostic], what: str) -> PlanError:
     return PlanError(message, hint=first.hint, where=where, code=first.code, diagnostics=findings)
 
 
-def _labels(entries: Variables) -> tuple[dict[str, str], list[Trouble]]:
-    """Labels of a device: its scalar variables, and above them the mapping `labels`."""
-    labels = {}
-    troubles: list[Trouble] = []
-    for name, entry in entries.items():
-        value = entry.value
-        if isinstance(value, ScalarNode) and not name.startswith(_NOT_LABELS):
-            text = label_text(value)
-            if text is not None:
-                labels[name] = text
-    own = entries.get(LABELS_VARIABLE)
-    if own is None:
-        return labels, troubles
-    labels.pop(LABELS_VARIABLE, None)
-    if not isinstance(own.value, MappingNode):
-        message = f"`{LABELS_VARIABLE}` is {own.value.kind}; it is a mapping of names to texts"
-        troubles.append(Trouble(LABELS_VARIABLE, "I119", message))
-        return labels, troubles
-    for key, node in own.value.entries:
-        text = label_text(node) if isinstance(node, ScalarNode) else None
-        if text is None:
-            message = f"label `{key.text}` is {node.kind}; a label is text"
-            troubles.append(Trouble(LABELS_VARIABLE, "I119", message))
-        else:
-            labels[key.text] = text
-    return labels, troubles
-
-
-def label_text(node: ScalarNode) -> str | None:
-    """A value as a label: numbers as they were written (`1.10`), booleans as true or false."""
-    match node.value:
-        case None:
-            return None
-        case bool():
-            return "true" if node.value else "false"
-        case str():
-            return node.value
-        case _:
-            return node.text
+def _connection(templates: HostTemplates) -> tuple[dict[str, object], list[Trouble]]:
+    """Variables of the connection, rendered, and those that cannot be."""
+    rendered: dict[str, object] = {}
+    troubles = []
+    for name in CONNECTION_VARIABLES & templates.values.keys():
+        try:
+            rendered[name] = templates.value(name)
+        except TemplateError as error:
+            troubles.append(Trouble(name, "I117", f"`{name}`: {error.message}", error.hint))
+    return rendered, sorted(troubles, key=lambda trouble: trouble.variable)

@@ -3,6 +3,7 @@
 from orchestrator.source.addresses import is_ipv6
 from orchestrator.source.load import Document, load_yaml
 from orchestrator.source.node import (
+    UNSAFE_TAG,
     Entry,
     MappingNode,
     Node,
@@ -19,6 +20,7 @@ from orchestrator.source.text import SourceText, excerpt, shown
 __all__ = [
     "INVENTORY_POLICY",
     "PLAN_POLICY",
+    "UNSAFE_TAG",
     "Document",
     "Entry",
     "MappingNode",

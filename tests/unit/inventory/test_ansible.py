@@ -22,6 +22,8 @@ def our_answer(case: Case, directory: Path) -> dict[str, Any]:
     write_files(case, directory)
     try:
         inventory = load_inventory(case.sources, cwd=directory)
+        if case.variable:
+            return {"value": inventory.select(case.pattern)[0].variables[case.variable]}
         if case.pattern:
             return {"hosts": list(inventory.match(case.pattern, limit=case.limit or None))}
         return {"listing": json.loads(json.dumps(inventory.to_ansible_list()))}

@@ -120,13 +120,6 @@ def test_values_of_the_wrong_kind_are_refused() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "name", ["ansible_host", "ansible_port", "ansible_user", "ansible_ssh_common_args"]
-)
-def test_templates_are_refused_for_now(name: str) -> None:
-    assert troubles(**{name: "{{ inventory_hostname }}.lan"}) == [(name, "I117")]
-
-
 @pytest.mark.parametrize("name", ["ansible_host_key_checking", "ansible_ssh_host_key_checking"])
 @pytest.mark.parametrize("value", [False, "no", "False", 0])
 def test_host_key_checking_cannot_be_turned_off(name: str, value: object) -> None:
