@@ -4,6 +4,7 @@ Adapters and heavy libraries are imported where they are needed, so that command
 nothing stay fast; `tests/unit/cli` watches that. Nothing here prints.
 """
 
+from orchestrator.api.admin_values import ADMIN_PARALLEL_COUNT, EnrollRequest, ReleaseRequest
 from orchestrator.api.approvals import (
     approval_sign,
     approval_statement,
@@ -74,7 +75,6 @@ from orchestrator.api.values import (
     AskRequest,
     BuildRequest,
     DeviceAnswer,
-    EnrollRequest,
     Finished,
     KeyShown,
     LabRequest,
@@ -84,7 +84,6 @@ from orchestrator.api.values import (
     PlanRequest,
     Prepared,
     Reconciled,
-    ReleaseRequest,
     Run,
     Settings,
     Source,
@@ -99,6 +98,7 @@ from orchestrator.api.watching import watch
 from orchestrator.api.witnesses import Witnesses
 
 __all__ = [
+    "ADMIN_PARALLEL_COUNT",
     "ArtifactShown",
     "AskRequest",
     "Asked",

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.api.admin_values import EnrollRequest, ReleaseRequest
 from orchestrator.api.connections import OnAnswer, each, open_transport, ssh_settings
+from orchestrator.api.pins import Pins, PinsError, read_fingerprints
 from orchestrator.api.project import load_inventory, read_file
 from orchestrator.api.roles import Role, require_role
 from orchestrator.api.signed_files import read_root_file
-from orchestrator.api.values import DeviceAnswer, EnrollRequest, ReleaseRequest, Settings
+from orchestrator.api.values import DeviceAnswer, Settings
 from orchestrator.device.model import HELPER_USER
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError, PlanError
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from orchestrator.trust.root import Root
 
 FILE_BYTES_MAX = 1024 * 1024  # a key or a health check is a page of text
-_PARALLEL_COUNT = 10  # enrolling is rare and each device is shown
 
 
 async def device_enroll(
@@ -31,7 +32,9 @@ async def device_enroll(
 ) -> tuple[DeviceAnswer, ...]:
     """Enrols devices, or (with `look_only`) says what that would change.
 
-    Each answer's facts are the changes, then what the inventory needs to know of the device.
+    Each answer's facts are the changes, then what the inventory needs to know of the device. Its
+    reason is UNCHANGED for a device that was enrolled like this before and was left alone, so what
+    was interrupted goes on when it is repeated.
 
     Raises:
         PlanError: inventory, pattern or a file are wrong; no device was contacted.
@@ -53,18 +56,24 @@ async def device_enroll(
         message = f"a fingerprint is of one device, not of {len(devices)}"
         raise PlanError(message, hint="enrol devices one by one", code="D110")
     types = {device.id: _device_type(device, request) for device in devices}
+    told = read_fingerprints(request.fingerprints) if request.fingerprints else {}
+    pins = Pins.read(request.pins) if request.pins and not request.look_only else None
     async with open_transport(settings) as transport:
 
         async def one(device: Device) -> DeviceAnswer:
-            address = await _identified(transport, device, request)
+            address = await _identified(transport, device, request, told.get(device.id))
             wanted = await _wanted(settings, device, types[device.id], keys, checks)
             user = _helper_user(device, request.login)
             wanted = replace(wanted, login_user=user, root=root)
             admin = _admin(transport, address, request)
             plan = await (admin.plan_enrol(wanted) if request.look_only else admin.enrol(wanted))
-            return _enrolled(device, plan, user)
+            reached_as = device.address.user if device.address.become else user
+            if pins is not None:
+                pins.keep(device.id, reached_as, plan.host_keys)
+            return _enrolled(device, plan, reached_as)
 
-        return await each(devices, _guarded(one), on_answer, parallel_count=_PARALLEL_COUNT)
+        parallel_count = request.parallel_count
+        return await each(devices, _guarded(one), on_answer, parallel_count=parallel_count)
 
 
 async def device_release(
@@ -86,9 +95,11 @@ async def device_release(
             address = replace(device.address, user=request.login or device.address.user)
             admin = _admin(transport, address, request)
             plan = await (admin.plan_release() if request.look_only else admin.release())
-            return DeviceAnswer(device.id, True, Reason.OK, _counted(plan), _changes(plan))
+            detail = _counted(plan) if plan.differs else "was not enrolled"
+            return DeviceAnswer(device.id, True, _reason(plan), detail, _changes(plan))
 
-        return await each(devices, _guarded(one), on_answer, parallel_count=_PARALLEL_COUNT)
+        parallel_count = request.parallel_count
+        return await each(devices, _guarded(one), on_answer, parallel_count=parallel_count)
 
 
 def _guarded(
@@ -102,22 +113,30 @@ def _guarded(
         except DeviceError as error:
             hint = f" ({error.hint})" if error.hint else ""
             return DeviceAnswer(device.id, False, error.reason, f"{error.message}{hint}")
+        except PinsError as error:
+            return DeviceAnswer(device.id, False, Reason.IO, str(error))
 
     return guarded
 
 
-async def _identified(transport: SshTransport, device: Device, request: EnrollRequest) -> Address:
-    """The administrator's way to a device whose host key is known to be right."""
+async def _identified(
+    transport: SshTransport, device: Device, request: EnrollRequest, told: str | None
+) -> Address:
+    """The administrator's way to a device whose host key is known to be right.
+
+    What is pinned already goes before `told`, the fingerprint from a list of many.
+    """
     from orchestrator.ssh.first_contact import identify
 
     address = replace(device.address, user=request.login or device.address.user)
     if address.host_keys and request.fingerprint is None:
         return address
+    fingerprint = request.fingerprint or told
 
     def confirm(_algorithm: str, fingerprint: str) -> bool:
         return request.accept_host_key(device.id, fingerprint)
 
-    line = await identify(transport, address, fingerprint=request.fingerprint, confirm=confirm)
+    line = await identify(transport, address, fingerprint=fingerprint, confirm=confirm)
     return replace(address, host_keys=(line,))
 
 
@@ -206,10 +225,14 @@ def _needs_ed25519(root: Root) -> bool:
     return any(others(role) < root.threshold(role) for role in (Role.ROOT, Role.RELEASE))
 
 
-def _enrolled(device: Device, plan: EnrolPlan, user: str) -> DeviceAnswer:
-    reached_as = device.address.user if device.address.become else user
+def _enrolled(device: Device, plan: EnrolPlan, reached_as: str) -> DeviceAnswer:
     known = {"ansible_user": reached_as, "rollout_host_keys": ", ".join(plan.host_keys)}
-    return DeviceAnswer(device.id, True, Reason.OK, _counted(plan), {**_changes(plan), **known})
+    detail = _counted(plan) if plan.differs else "enrolled already"
+    return DeviceAnswer(device.id, True, _reason(plan), detail, {**_changes(plan), **known})
+
+
+def _reason(plan: EnrolPlan) -> Reason:
+    return Reason.OK if plan.differs else Reason.UNCHANGED
 
 
 def _counted(plan: EnrolPlan) -> str:

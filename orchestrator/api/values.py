@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -388,47 +388,6 @@ class DeviceAnswer:
     reason: str = Reason.OK
     detail: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
-
-
-def _refuse(_device: str, _fingerprint: str) -> bool:
-    return False
-
-
-@dataclass(frozen=True, slots=True)
-class EnrollRequest:
-    """Devices to enrol, and what to place on them.
-
-    `accept_host_key(device, fingerprint)` asks a person; it is called only for a device whose
-    key is neither pinned nor given as `fingerprint`. `login` is the administrator's account
-    (the inventory's user unless given), which becomes root by `become`. `trust_root` is the
-    fleet's root (the settings' unless given), its signatures beside it. With `look_only` nothing
-    is changed.
-    """
-
-    pattern: str
-    source: Source
-    keys: tuple[Path, ...]
-    device_type: str | None = None
-    checks: tuple[Path, ...] = ()
-    trust_root: Path | None = None
-    fingerprint: str | None = None
-    login: str | None = None
-    become: str | None = None
-    become_password: str | None = field(default=None, repr=False)
-    look_only: bool = False
-    accept_host_key: Callable[[str, str], bool] = _refuse
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseRequest:
-    """Devices to release from enrolment; `login` and `become` as for enrolling."""
-
-    pattern: str
-    source: Source
-    login: str | None = None
-    become: str | None = None
-    become_password: str | None = field(default=None, repr=False)
-    look_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,10 +150,13 @@ class Admin:
     async def enrol(self, wanted: Enrolment) -> EnrolPlan:
         """Enrols, or brings an enrolled device up to date; gives what was changed.
 
+        One that is as wanted is only looked at.
+
         Raises:
-            DeviceError: the device cannot be reached, or a step failed (repeat it then).
+            DeviceError: the device cannot be reached; INCOMPATIBLE, it lacks something and was not
+                changed; INTERRUPTED, it may be changed in part (repeat it then).
         """
-        return self._done(await self._run(enrol_input(wanted, apply=True)))
+        return await self._changed(await self.plan_enrol(wanted), enrol_input(wanted, apply=True))
 
     async def plan_release(self) -> EnrolPlan:
         """What releasing would remove; read-only.
@@ -167,15 +170,24 @@ class Admin:
         """Removes what enrolment wrote; what releases installed stays.
 
         Raises:
-            DeviceError: the device cannot be reached, or a step failed.
+            DeviceError: as `enrol`.
         """
-        return self._done(await self._run(b"run apply release\n"))
+        return await self._changed(await self.plan_release(), b"run apply release\n")
 
-    def _done(self, plan: EnrolPlan) -> EnrolPlan:
-        if plan.problems:
-            message = f"the device was not changed as wanted: {plan.problems[0]}"
-            raise DeviceError(message, reason=Reason.IO, hint="repeat it when that is solved")
-        return plan
+    async def _changed(self, planned: EnrolPlan, content: bytes) -> EnrolPlan:
+        if planned.problems:
+            message = f"the device was not changed: {planned.problems[0]}"
+            hint = "repeat it when that is solved"
+            raise DeviceError(message, reason=Reason.INCOMPATIBLE, hint=hint)
+        if not planned.differs:
+            return planned
+        try:
+            done = await self._run(content)
+        except DeviceError as error:  # a moment ago it could be reached: what it did is not known
+            raise _in_part(error.message) from error
+        if done.problems:
+            raise _in_part(done.problems[0])
+        return done
 
     async def _run(self, content: bytes) -> EnrolPlan:
         command, before = become_root(self._become, self._password)
@@ -192,6 +204,11 @@ class Admin:
                 ) from error
             raise
         return read_plan(reply, proven)
+
+
+def _in_part(why: str) -> DeviceError:
+    message = f"the device may be changed in part: {why}"
+    return DeviceError(message, reason=Reason.INTERRUPTED, hint="repeat it when that is solved")
 
 
 def enrol_input(wanted: Enrolment, *, apply: bool) -> bytes:

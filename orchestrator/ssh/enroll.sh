@@ -484,7 +484,10 @@ ${RECORDED%"$NL"}"
 }
 
 release() {
-  [ -f "$RECORD" ] || stop the device is not enrolled
+  if [ ! -f "$RECORD" ]; then # it is written last
+    [ ! -e "$LIB" ] && [ ! -e "$ETC" ] || stop "the device was enrolled in part: enrol it again, then release it"
+    finish 0
+  fi
   state=$(SSH_ORIGINAL_COMMAND=hello /bin/sh "$LIB/helper.sh" 2>/dev/null | grep '^state ')
   case $state in 'state probation') stop a release is on probation: commit it or roll it back first ;; esac
   remove_login_key

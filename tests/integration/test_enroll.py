@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from orchestrator.api.admin_values import EnrollRequest, ReleaseRequest
+from orchestrator.api.enrolment import device_enroll, device_release
+from orchestrator.api.values import Settings, Source
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Request, Verb
 from orchestrator.device.reason import Reason
@@ -20,6 +24,7 @@ from tests.device.tickets import FLEET, Root, Signer, build_key, ticketed
 from tests.integration.desk import FACTS, HELLO, Desk, desk
 from tests.integration.lab_kit import Progress, changing, frames
 from tests.integration.real_host import OPERATOR, why_not
+from tests.integration.sshd import free_port
 
 pytestmark = [
     pytest.mark.integration,
@@ -414,3 +419,55 @@ async def test_root_with_keys_that_the_device_cannot_check_is_not_placed(tmp_pat
 
         assert "needs Ed25519" in without.problems[0]
         assert with_usign.problems == ()
+
+
+async def test_enrolling_many_goes_on_where_it_stopped_and_is_undone(tmp_path: Path) -> None:
+    """One host is there from the start, the other is not; then an enrolment is cut in the middle."""
+    async with desk(tmp_path) as at:
+        before = at.host.written()
+        (tmp_path / "release.pem").write_bytes(at.signing.public_pem)
+        (tmp_path / "factory.txt").write_text(f"edge-1 {at.host.host_key.get_fingerprint()}\n")
+        (tmp_path / "hosts.json").write_text(_two_devices(at))
+        settings = Settings(root=tmp_path, state=str(tmp_path / "state.db"))
+        inventory = (str(tmp_path / "hosts.json"),)
+        request = EnrollRequest(
+            "all", Source(inventory), (tmp_path / "release.pem",),
+            login=OPERATOR, become="sudo", fingerprints=tmp_path / "factory.txt",
+            pins=tmp_path / "pins.yml",
+        )  # fmt: skip
+        pinned = replace(
+            request,
+            source=Source((*inventory, str(tmp_path / "pins.yml"))),
+            fingerprints=None,
+        )
+        release = ReleaseRequest("all", pinned.source, login=OPERATOR, become="sudo")
+
+        first = await device_enroll(settings, request, lambda _answer: None)
+        again = await device_enroll(settings, pinned, lambda _answer: None)
+        at.host.path("/etc/rollout/enrolled").unlink()  # as if it had been cut before its end
+        in_part = await device_release(settings, release, lambda _answer: None)
+        whole = await device_enroll(settings, pinned, lambda _answer: None)
+        released = await device_release(settings, release, lambda _answer: None)
+        twice = await device_release(settings, release, lambda _answer: None)
+        after = at.host.written()
+
+        told = [(one.ok, one.reason) for one in (*first, *again)]
+        assert told[0::2] == [(True, Reason.OK), (True, Reason.UNCHANGED)]
+        assert set(told[1::2]) == {(False, Reason.UNREACHABLE)}
+        assert (in_part[0].ok, in_part[0].reason) == (False, Reason.INCOMPATIBLE)
+        assert "enrolled in part" in in_part[0].detail
+        assert [one[0].reason for one in (whole, released)] == [Reason.OK, Reason.OK]
+        assert (twice[0].reason, twice[0].detail) == (Reason.UNCHANGED, "was not enrolled")
+        left = set(_without_sudo_time(after)) - set(_without_sudo_time(before))
+        assert left <= _ACCOUNT_FILES
+
+
+def _two_devices(at: Desk) -> str:
+    ports = {"edge-1": at.host.port, "edge-2": free_port()}
+    shared = {
+        "ansible_host": "127.0.0.1",
+        "ansible_ssh_private_key_file": str(at.host.directory / "operator"),
+        "device_type": "edge",
+    }
+    hosts = {name: {"ansible_port": port} for name, port in ports.items()}
+    return json.dumps({"all": {"hosts": hosts, "vars": shared}})

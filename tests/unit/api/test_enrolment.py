@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.api.admin_values import EnrollRequest
 from orchestrator.api.enrolment import _helper_user, _placed_root, device_enroll
 from orchestrator.api.plans import _reached
-from orchestrator.api.values import EnrollRequest, Settings, Source
+from orchestrator.api.values import Settings, Source
 from orchestrator.device.model import Address, Device, DeviceId
 from orchestrator.errors import PlanError, TrustError
 from orchestrator.testing.tickets import FLEET, CaseKeys, root_text, signed

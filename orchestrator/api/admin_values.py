@@ -1,0 +1,57 @@
+"""What an administrator asks for: devices to enrol and to release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.api.values import Source
+
+ADMIN_PARALLEL_COUNT = 10  # devices that an administrator's account works on at one time
+
+
+def _refuse(_device: str, _fingerprint: str) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollRequest:
+    """Devices to enrol, and what to place on them.
+
+    `accept_host_key(device, fingerprint)` asks a person; it is called only for a device whose
+    key is neither pinned nor given as `fingerprint`, nor in the file `fingerprints`. `login` is
+    the administrator's account (the inventory's user unless given), which becomes root by
+    `become`. `trust_root` is the fleet's root (the settings' unless given), its signatures beside
+    it. Devices that were enrolled are pinned in the inventory file `pins`. With `look_only`
+    nothing is changed.
+    """
+
+    pattern: str
+    source: Source
+    keys: tuple[Path, ...]
+    device_type: str | None = None
+    checks: tuple[Path, ...] = ()
+    trust_root: Path | None = None
+    fingerprint: str | None = None
+    login: str | None = None
+    become: str | None = None
+    become_password: str | None = field(default=None, repr=False)
+    look_only: bool = False
+    accept_host_key: Callable[[str, str], bool] = _refuse
+    fingerprints: Path | None = None
+    pins: Path | None = None
+    parallel_count: int = ADMIN_PARALLEL_COUNT
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRequest:
+    """Devices to release from enrolment; `login` and `become` as for enrolling."""
+
+    pattern: str
+    source: Source
+    login: str | None = None
+    become: str | None = None
+    become_password: str | None = field(default=None, repr=False)
+    look_only: bool = False
+    parallel_count: int = ADMIN_PARALLEL_COUNT
