@@ -20,7 +20,8 @@ from orchestrator.errors import DeviceError, PlanError
 
 if TYPE_CHECKING:
     from orchestrator.device.model import Address, Device
-    from orchestrator.ssh.enroll import Admin, Enrolment, EnrolPlan, PlacedRoot
+    from orchestrator.ssh.enroll import Admin, EnrolPlan
+    from orchestrator.ssh.placed import Enrolment, PlacedRoot
     from orchestrator.ssh.transport import SshTransport
     from orchestrator.trust.root import Root
 
@@ -147,8 +148,8 @@ async def _wanted(
     keys: Mapping[str, bytes],
     checks: Mapping[str, bytes],
 ) -> Enrolment:
-    from orchestrator.ssh.enroll import Enrolment
     from orchestrator.ssh.identity import KeyRing, public_line
+    from orchestrator.ssh.placed import Enrolment
 
     ring = KeyRing(ssh_settings(settings))
     try:
@@ -207,7 +208,7 @@ def _placed_root(path: Path | None) -> PlacedRoot | None:
     """The root of a file, signed by its own root keys; the signatures stand beside it."""
     if path is None:
         return None
-    from orchestrator.ssh.enroll import PlacedRoot
+    from orchestrator.ssh.placed import PlacedRoot
 
     found = read_root_file(path)
     root = found.root

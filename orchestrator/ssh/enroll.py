@@ -14,8 +14,7 @@ import base64
 import hashlib
 import re
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from importlib import resources
 
@@ -25,12 +24,12 @@ from orchestrator.device.model import Address
 from orchestrator.device.protocol import Rc, Reply
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
+from orchestrator.ssh.placed import Enrolment, files_of
 from orchestrator.ssh.transport import SshTransport
 
 ENROL_S = 120.0
 LINE_CHARS = 76
 _VALUE = re.compile(r"[A-Za-z0-9._:@+-]{1,200}")
-_FILE_NAME = re.compile(r"(?:(?:modules|keys|health\.d)/)?[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 
 class Become(StrEnum):
@@ -39,45 +38,6 @@ class Become(StrEnum):
     NONE = "none"
     SUDO = "sudo"
     DOAS = "doas"
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedRoot:
-    """A trust root to place, and what `enroll.sh` must know of it without reading it.
-
-    With `needs_ed25519` a threshold cannot be reached without such keys.
-    """
-
-    text: bytes
-    fleet: str
-    version: int
-    needs_ed25519: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """What a device gets.
-
-    `login_key` is the public key (`ssh-ed25519 AAAA...`) that will reach the helper;
-    `signing_keys` and `checks` are files by name. `login_user` is made when it does not exist.
-    Without a `root` the device keeps the one it has; with one the signing keys count no more.
-    """
-
-    device_type: str
-    device_id: str
-    login_key: str
-    signing_keys: Mapping[str, bytes]
-    checks: Mapping[str, bytes] = field(default_factory=dict)
-    login_user: str = "rollout"
-    root: PlacedRoot | None = None
-
-    def __post_init__(self) -> None:
-        if not self.signing_keys and self.root is None:
-            raise DeviceError(
-                "a device needs a key to verify releases with",
-                reason=Reason.USAGE,
-                hint="name the public key that your releases are signed with",
-            )
 
 
 class Action(StrEnum):
@@ -241,29 +201,6 @@ def enrol_input(wanted: Enrolment, *, apply: bool) -> bytes:
         lines.append(_file_lines(name, mode, body, apply=apply))
     lines.append(b"run apply enrol\n" if apply else b"run look enrol\n")
     return b"".join(lines)
-
-
-def files_of(wanted: Enrolment) -> dict[str, tuple[int, bytes]]:
-    """Files that enrolment places, by their name in `enroll.sh`, with mode and content."""
-    package = resources.files("orchestrator.device")
-    programs = ("helper.sh", "trust.sh", "checks.sh")
-    found = {name: (0o755, package.joinpath(name).read_bytes()) for name in programs}
-    for entry in package.joinpath("modules").iterdir():
-        if entry.is_file() and _FILE_NAME.fullmatch(entry.name) and "." not in entry.name:
-            found[f"modules/{entry.name}"] = (0o755, entry.read_bytes())
-    for name, body in wanted.signing_keys.items():
-        file = name if name.endswith(".pem") else f"{name}.pem"
-        found[f"keys/{file}"] = (0o644, body)
-    if wanted.root is not None:
-        found["root.txt"] = (0o644, wanted.root.text)
-    for name, body in wanted.checks.items():
-        mode = 0o644 if name.endswith(".check") else 0o755  # a definition, or a program
-        found[f"health.d/{name}"] = (mode, body)
-    for name in found:
-        if not _FILE_NAME.fullmatch(name):
-            message = f"file name `{name}` has characters that it may not have"
-            raise DeviceError(message, reason=Reason.USAGE, hint="use letters, digits and . _ -")
-    return found
 
 
 def read_plan(reply: Reply, *host_keys: str) -> EnrolPlan:

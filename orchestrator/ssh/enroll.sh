@@ -74,7 +74,8 @@ receive_setting() { # KEY VALUE
 
 receive_file() { # NAME MODE SHA256 LINES
   case $1 in
-    helper.sh | trust.sh | checks.sh | root.txt | modules/* | keys/*.pem | health.d/*) ;;
+    helper.sh | trust.sh | checks.sh | core | root.txt | modules/* | keys/*.pem | health.d/*) ;;
+    launch/* | elevate/* | boot/*) ;; # kinds of one file: the device takes the one that fits
     *) stop "the file $1 has no place" ;;
   esac
   case ${1#*/} in *[!A-Za-z0-9._-]* | [.-]* | '') stop "the file name $1 is not allowed" ;; esac
@@ -140,6 +141,14 @@ own_file() { # PATH MODE SHA256, content on stdin: a file of root
   [ "$MODE" = apply ] || return 0
   cat >"$1.new" && chmod "$2" "$1.new" && chown 0:0 "$1.new" && mv -f "$1.new" "$1" ||
     stop "$1 cannot be written"
+}
+
+own_kind() { # NAME PATH MODE: a file of several kinds
+  sum=$NL$FILES
+  sum=${sum#*"$NL$1 644 "}
+  source=/dev/null
+  [ "$MODE" != apply ] || source=$TMP/${1%/*}.d/${1##*/}
+  own_file "$2" "$3" "${sum%%"$NL"*}" <"$source"
 }
 
 own_text() { # PATH MODE TEXT
@@ -274,17 +283,13 @@ remove_login_key() {
 
 # --- the step to root, for the core alone ---
 
-elevation() { # E is the word before the core, EF its file, ET the file's text
-  E='' EF='' ET=''
+elevation() { # E is the kind of the step, EF its file
+  E=root EF=''
   [ "$S_user" != root ] || return 0
   if command -v sudo >/dev/null && [ -d /etc/sudoers.d ]; then
-    E="sudo -n $LIB/core" EF=/etc/sudoers.d/rollout
-    ET="# Written by \`rollout device enroll\`.
-Defaults:$S_user !requiretty
-$S_user ALL=(root) NOPASSWD: $LIB/core"
+    E=sudo EF=/etc/sudoers.d/rollout
   elif command -v doas >/dev/null && [ -d /etc/doas.d ]; then
-    E="doas -n $LIB/core" EF=/etc/doas.d/rollout.conf
-    ET="permit nopass $S_user as root cmd $LIB/core"
+    E=doas EF=/etc/doas.d/rollout.conf
   else
     problem there is neither sudo with /etc/sudoers.d nor doas with /etc/doas.d: log in as root instead
   fi
@@ -292,11 +297,10 @@ $S_user ALL=(root) NOPASSWD: $LIB/core"
 
 want_elevation() {
   [ -n "$EF" ] || return 0
-  if [ "$MODE" = apply ] && [ "${EF##*/}" = rollout ]; then
-    printf '%s\n' "$ET" >"$TMP/sudoers" && visudo -cqf "$TMP/sudoers" >/dev/null 2>&1 ||
-      stop visudo does not accept what would be written
+  if [ "$MODE" = apply ] && [ $E = sudo ]; then
+    visudo -cqf "$TMP/elevate.d/sudo" >/dev/null 2>&1 || stop visudo does not accept what would be written
   fi
-  own_text "$EF" 440 "$ET"
+  own_kind "elevate/$E" "$EF" 440
 }
 
 # --- the trust root ---
@@ -330,63 +334,26 @@ want_root() { # it replaces none of another fleet, and no later one; without a w
 
 # --- the boot hook ---
 
-hook() { # H is the kind of the hook, HF its file, HT the file's text, HM the file's mode
-  run="/bin/sh $LIB/helper.sh boot" HM=755
+hook() { # H is what /etc/rollout/deadman says, HK the kind of the hook, HF its file, HM the file's mode
+  H=init HM=755 HF=/etc/init.d/rollout-boot
   if [ -d /run/systemd/system ]; then
-    H=systemd HF=/etc/systemd/system/rollout-boot.service HM=644
-    HT="[Unit]
-Description=Takes back a release that was not confirmed before the reboot
-After=local-fs.target
-Before=ssh.service sshd.service
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-KillMode=process
-ExecStart=$run
-
-[Install]
-WantedBy=multi-user.target"
+    H=systemd HK=systemd HF=/etc/systemd/system/rollout-boot.service HM=644
   elif [ -f /etc/rc.common ]; then
-    H=init HF=/etc/init.d/rollout-boot
-    HT="#!/bin/sh /etc/rc.common
-START=15
-start() {
-  $run
-}"
+    HK=procd
   elif [ -x /sbin/openrc-run ]; then
-    H=init HF=/etc/init.d/rollout-boot
-    HT="#!/sbin/openrc-run
-depend() {
-  need localmount
-}
-start() {
-  $run
-}"
+    HK=openrc
   elif [ -d /etc/init.d ]; then
-    H=init HF=/etc/init.d/rollout-boot
+    HK=init
     command -v update-rc.d >/dev/null || HF=/etc/init.d/S15rollout-boot
-    HT="#!/bin/sh
-### BEGIN INIT INFO
-# Provides:          rollout-boot
-# Required-Start:    \$local_fs
-# Required-Stop:
-# Default-Start:     2 3 4 5
-# Default-Stop:
-# Short-Description: Takes back a release that was not confirmed before the reboot
-### END INIT INFO
-case \"\${1-start}\" in start) $run ;; esac"
   elif [ -d /etc/cron.d ]; then
-    H=cron HF=/etc/cron.d/rollout-boot HM=644 HT="@reboot root $run"
+    H=cron HK=cron HF=/etc/cron.d/rollout-boot HM=644
   else
-    H=process HF='' HT=''
-    problem "there is no systemd, init or cron to run the boot hook"
+    problem there is no systemd, init or cron to run the boot hook
   fi
 }
 
 want_hook() {
-  [ -n "$HF" ] || return 0
-  own_text "$HF" "$HM" "$HT"
+  own_kind "boot/$HK" "$HF" "$HM"
   RECORDED="${RECORDED}hook $H$NL"
   [ "$MODE" = apply ] && [ "$action" != same ] || return 0
   case $H in
@@ -420,9 +387,6 @@ forget_hook() { # after its file is gone
 
 # --- tasks ---
 
-CLEAN="#!/bin/sh
-exec env -i PATH=$PATH LC_ALL=C"
-
 enrol() {
   for tool in openssl sha256sum awk od dd tar gzip id ls; do
     command -v $tool >/dev/null || problem "the device has no $tool"
@@ -436,10 +400,7 @@ enrol() {
   [ "$MODE" != apply ] || [ -n "$TMP" ] || TMP=$(mktemp -d) || stop there is no room for temporary files
   for dir in "$LIB" "$LIB/modules" "$ETC" "$ETC/keys" "$ETC/health.d" "$VAR"; do own_dir "$dir" 755 root; done
   own_dir "$VAR/spool" 700 "$S_user"
-  # The request comes from sshd, or from the arguments where sudo or doas started it: never both.
-  own_text "$LIB/launch" 755 "$CLEAN SSH_ORIGINAL_COMMAND=\"\${SSH_ORIGINAL_COMMAND-\$*}\" \\
-  /bin/sh $LIB/helper.sh${E:+ --elevate \"$E\"}"
-  own_text "$LIB/core" 755 "$CLEAN /bin/sh $LIB/helper.sh core \"\$@\""
+  own_kind "launch/$E" "$LIB/launch" 755
   want_files
   own_text "$ETC/device_type" 644 "$S_type"
   own_text "$ETC/device_id" 644 "$S_id"
@@ -456,7 +417,11 @@ enrol() {
 want_files() {
   while read -r name mode sum; do
     [ -n "$name" ] || continue
-    case $name in root.txt | keys/* | health.d/*) place=$ETC/$name ;; *) place=$LIB/$name ;; esac
+    case $name in
+      launch/* | elevate/* | boot/*) continue ;;
+      root.txt | keys/* | health.d/*) place=$ETC/$name ;;
+      *) place=$LIB/$name ;;
+    esac
     source=/dev/null
     [ "$MODE" != apply ] || source=$TMP/${name%/*}.d/${name##*/}
     own_file "$place" "$mode" "$sum" <"$source"

@@ -10,7 +10,8 @@ import asyncssh
 
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Reply, Request, Verb
-from orchestrator.ssh.enroll import Admin, Become, Enrolment
+from orchestrator.ssh.enroll import Admin, Become
+from orchestrator.ssh.placed import Enrolment
 from orchestrator.ssh.transport import SshTransport
 from tests.device.kit import Key
 from tests.integration.lab_kit import Progress, changing, frames

@@ -17,8 +17,9 @@ from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Request, Verb
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
-from orchestrator.ssh.enroll import Action, Admin, Become, PlacedRoot
+from orchestrator.ssh.enroll import Action, Admin, Become
 from orchestrator.ssh.first_contact import identify
+from orchestrator.ssh.placed import PlacedRoot
 from tests.device.kit import Key, directory
 from tests.device.tickets import FLEET, Root, Signer, build_key, ticketed
 from tests.integration.desk import FACTS, HELLO, Desk, desk

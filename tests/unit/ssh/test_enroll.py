@@ -12,16 +12,8 @@ import pytest
 from orchestrator.device.protocol import Reply, ReplyReader
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
-from orchestrator.ssh.enroll import (
-    Action,
-    Become,
-    Change,
-    Enrolment,
-    PlacedRoot,
-    become_root,
-    enrol_input,
-    read_plan,
-)
+from orchestrator.ssh.enroll import Action, Become, Change, become_root, enrol_input, read_plan
+from orchestrator.ssh.placed import Enrolment, PlacedRoot
 
 KEY = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
 PEM = b"-----BEGIN PUBLIC KEY-----\n"
@@ -64,7 +56,8 @@ def test_a_root_is_announced_before_it_is_sent() -> None:
     assert b"set root-fleet acme-prod\nset root-version 3\nset root-needs openssl\n" in text
     assert f"file root.txt 644 {hashlib.sha256(ROOT.text).hexdigest()} 0\n".encode() in text
     assert b"set root-needs ed25519\n" in needing
-    assert b"root" not in enrol_input(wanted(), apply=False)
+    assert b"set root-" not in enrol_input(wanted(), apply=False)
+    assert b"file root.txt" not in enrol_input(wanted(), apply=False)
 
 
 def test_a_device_with_a_root_needs_no_signing_key() -> None:
@@ -157,6 +150,7 @@ SHELLS = [("dash",), ("bash",), ("busybox", "ash")]
         b"file keys/..pem 644 00 0\nrun look enrol\n",
         b"file modules/a/b 755 00 0\nrun look enrol\n",
         b"file modules/a 4755 00 0\nrun look enrol\n",
+        b"file boot/../x 644 00 0\nrun look enrol\n",
         b"file etc/root.txt 644 00 0\nrun look enrol\n",
         b"set root-fleet a;b\nrun look enrol\n",
         b"reboot\n",
