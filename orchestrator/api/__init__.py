@@ -4,7 +4,13 @@ Adapters and heavy libraries are imported where they are needed, so that command
 nothing stay fast; `tests/unit/cli` watches that. Nothing here prints.
 """
 
-from orchestrator.api.admin_values import ADMIN_PARALLEL_COUNT, EnrollRequest, ReleaseRequest
+from orchestrator.api.admin_values import (
+    ADMIN_PARALLEL_COUNT,
+    BundleRequest,
+    EnrollRequest,
+    PinRequest,
+    ReleaseRequest,
+)
 from orchestrator.api.approvals import (
     approval_sign,
     approval_statement,
@@ -22,6 +28,7 @@ from orchestrator.api.artifacts import (
 from orchestrator.api.asking import ask, join
 from orchestrator.api.attaching import release_attach
 from orchestrator.api.auditing import Audited, audit_checkpoint, audit_verify
+from orchestrator.api.bundles import device_bundle, device_pin
 from orchestrator.api.commits import refuse_uncommitted
 from orchestrator.api.device_roots import device_root
 from orchestrator.api.devices import device_adopt, device_check, device_facts
@@ -105,6 +112,7 @@ __all__ = [
     "AttachRequest",
     "Audited",
     "BuildRequest",
+    "BundleRequest",
     "DeviceAnswer",
     "EnrollRequest",
     "Finished",
@@ -114,6 +122,7 @@ __all__ = [
     "LabShown",
     "Observer",
     "Onlooker",
+    "PinRequest",
     "PlanRequest",
     "Prepared",
     "Reconciled",
@@ -148,9 +157,11 @@ __all__ = [
     "audit_verify",
     "deliveries",
     "device_adopt",
+    "device_bundle",
     "device_check",
     "device_enroll",
     "device_facts",
+    "device_pin",
     "device_release",
     "device_root",
     "device_unhold",

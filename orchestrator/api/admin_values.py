@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.api.values import Source
+from orchestrator.device.model import HELPER_USER
 
 ADMIN_PARALLEL_COUNT = 10  # devices that an administrator's account works on at one time
 
@@ -55,3 +56,37 @@ class ReleaseRequest:
     become_password: str | None = field(default=None, repr=False)
     look_only: bool = False
     parallel_count: int = ADMIN_PARALLEL_COUNT
+
+
+@dataclass(frozen=True, slots=True)
+class BundleRequest:
+    """A bundle for images, to write into the directory `out`.
+
+    Without `device_id` a device goes by its host's name; without `login_key` (a public key) it is
+    the key that enrolling would use. `become` is sudo or doas, `boot` the kind of the boot hook.
+    """
+
+    out: Path
+    device_type: str
+    keys: tuple[Path, ...] = ()
+    trust_root: Path | None = None
+    checks: tuple[Path, ...] = ()
+    device_id: str | None = None
+    login_key: Path | None = None
+    user: str = HELPER_USER
+    become: str = "sudo"
+    boot: str = "systemd"
+    revision: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PinRequest:
+    """Devices with the helper whose host keys are to be proven and kept; as for enrolling."""
+
+    pattern: str
+    source: Source
+    fingerprint: str | None = None
+    fingerprints: Path | None = None
+    pins: Path | None = None
+    parallel_count: int = ADMIN_PARALLEL_COUNT
+    accept_host_key: Callable[[str, str], bool] = _refuse

@@ -1,4 +1,4 @@
-"""`rollout device adopt | root | check | facts | unhold`; the others are in `enrolling`."""
+"""`rollout device adopt | root | check | facts | unhold`; the others are in `enrolling` and `bundling`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
-from orchestrator.cli import enrolling
+from orchestrator.cli import bundling, enrolling
 from orchestrator.cli.confirm import confirm_devices
 from orchestrator.cli.device_answers import PatternArgument, YesOption, ask_all
 from orchestrator.cli.options import Common, Format, FormatOption, SourceOptions, command
@@ -19,6 +19,7 @@ from orchestrator.errors import ExitCode
 
 app = typer.Typer(help="Enrol, release, check and look at devices.", no_args_is_help=True)
 app.add_typer(enrolling.app)
+app.add_typer(bundling.app)
 
 
 @command(

@@ -391,15 +391,21 @@ bucket() { # SERIAL DEVICE-ID: W is the device's place from 0 to 99
   W=$(printf %s "$1 $2" | sha256sum) && W=${W%"${W#????????}"} && W=$((0x$W % 100))
 }
 
+identity() { # W is what the inventory calls this device; an image that fits many says: by its host's name
+  read -r W 2>/dev/null <"$ETC/device_id" || W=
+  [ "$W" != @hostname ] || read -r W 2>/dev/null </proc/sys/kernel/hostname || W=
+  [ -n "$W" ]
+}
+
 open() { # DIR NAME
   newest_root
   [ -n "$ROOT" ] || return 0
   load_ticket "$1"
   [ "$T_ARTIFACT" = "$2" ] || no 65 ticket_artifact the ticket is for the artifact "$T_ARTIFACT"
   [ -n "$OPENS" ] || return 0
-  read -r id 2>/dev/null <"$ETC/device_id" && [ -n "$id" ] || no 77 not_open_yet the device has no id
   now
-  bucket "$T_SERIAL" "$id"
+  identity || no 77 not_open_yet the device has no id
+  bucket "$T_SERIAL" "$W"
   set -- $OPENS
   while [ $# -gt 1 ]; do
     [ "$W" -ge "$1" ] || break
@@ -454,6 +460,7 @@ show() {
   newest_root
   [ -z "$ROOT" ] || printf 'root %s\nfleet %s\n' "$VERSION" "$FLEET"
   for file in security-floor serial; do (floor $file >/dev/null && echo "$file $W"); done
+  ! identity || case $W in *[!A-Za-z0-9._@+-]*) ;; *) echo "device-id $W" ;; esac
 }
 
 tools() {

@@ -191,16 +191,24 @@ def enrol_input(wanted: Enrolment, *, apply: bool) -> bytes:
         settings["root-needs"] = "ed25519" if wanted.root.needs_ed25519 else "openssl"
     lines = []
     for key, value in settings.items():
-        if key != "key-blob" and not _VALUE.fullmatch(value):
-            message = f"{key} `{value}` has characters that it may not have"
-            raise DeviceError(
-                message, reason=Reason.USAGE, hint="use letters, digits and . _ : @ + -"
-            )
+        if key != "key-blob":
+            checked_value(key, value)
         lines.append(f"set {key} {value}\n".encode("ascii"))
     for name, (mode, body) in sorted(files_of(wanted).items()):
         lines.append(_file_lines(name, mode, body, apply=apply))
     lines.append(b"run apply enrol\n" if apply else b"run look enrol\n")
     return b"".join(lines)
+
+
+def checked_value(key: str, value: str) -> None:
+    """Holds a value against what may stand in files of a device.
+
+    Raises:
+        DeviceError: USAGE, it has other characters.
+    """
+    if not _VALUE.fullmatch(value):
+        message = f"{key} `{value}` has characters that it may not have"
+        raise DeviceError(message, reason=Reason.USAGE, hint="use letters, digits and . _ : @ + -")
 
 
 def read_plan(reply: Reply, *host_keys: str) -> EnrolPlan:

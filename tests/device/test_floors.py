@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import time
 
@@ -262,6 +263,17 @@ def test_a_device_without_an_id_has_no_turn(one_rooted: Device, people: People, 
     ticket = Ticket(MANIFEST, opens=((100, 0),)).text
 
     assert judge(one_rooted, ticket, signed(ticket, people.release)) == (77, "not_open_yet")
+
+
+def test_an_image_for_many_goes_by_the_hosts_own_name(one_rooted: Device, people: People):
+    (one_rooted.root / "etc/rollout/device_id").write_text("@hostname\n")
+    place = bucket(42, socket.gethostname())
+    opened = Ticket(MANIFEST, opens=((place + 1, 0),)).text
+    late = Ticket(MANIFEST, opens=((place + 1, 4_000_000_000),), expires=5_000_000_000).text
+
+    assert judge(one_rooted, opened, signed(opened, people.release)) == (0, "ok")
+    assert judge(one_rooted, late, signed(late, people.release)) == (77, "not_open_yet")
+    assert one_rooted.ask("hello").fields["device-id"] == socket.gethostname()
 
 
 def test_a_delivery_that_comes_too_early_can_come_again(one_rooted: Device, people: People):

@@ -17,6 +17,7 @@ RUN_BY = {
     "docs/reference/commands.md": "tests/docs/test_commands_page.py",
     "docs/how-to/audit.md": "tests/docs/test_audit_page.py",
     "docs/first-host.md": "tests/integration/test_first_host.py",
+    "docs/how-to/enroll.md": "tests/integration/test_enroll_page.py",
     "docs/how-to/watch.md": "tests/integration/test_watch.py",
     "docs/how-to/release.md": "tests/docs/test_release_page.py",
     "docs/how-to/evidence.md": "tests/docs/test_evidence_page.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +18,10 @@ from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Request, Verb
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
+from orchestrator.ssh.bundle import Placed, install_script, tar_of, tree_of
 from orchestrator.ssh.enroll import Action, Admin, Become
 from orchestrator.ssh.first_contact import identify
-from orchestrator.ssh.placed import PlacedRoot
+from orchestrator.ssh.placed import Boot, Elevation, PlacedRoot
 from tests.device.kit import Key, directory
 from tests.device.tickets import FLEET, Root, Signer, build_key, ticketed
 from tests.integration.desk import FACTS, HELLO, Desk, desk
@@ -472,3 +474,59 @@ def _two_devices(at: Desk) -> str:
     }
     hosts = {name: {"ansible_port": port} for name, port in ports.items()}
     return json.dumps({"all": {"hosts": hosts, "vars": shared}})
+
+
+async def test_bundle_places_what_enrolment_places(tmp_path: Path) -> None:
+    """File by file: mode, owner and content; only what enables the hook is update-rc.d's."""
+    async with desk(tmp_path) as at:
+        before = set(at.host.written())
+        wanted = at.wanted(root=to_place(a_root(at, (Signer(),))))
+        tree = tree_of(wanted, Elevation.SUDO, Boot.INIT)
+        await at.admin.enrol(wanted)
+        enrolled = _stands(at, tree)
+        new = {name for name in set(at.host.written()) - before if not name.endswith("-")}
+        await at.admin.release()
+
+        _unpacked(at, tree)
+        unpacked = _stands(at, tree)
+        again = await at.admin.plan_enrol(wanted)
+        released = await at.admin.release()
+
+        links = {one.path for one in tree if one.target}
+        placed = {one.path for one in tree} - links
+        assert {name for name in new if "rc" not in name.split("/")[2]} - placed <= _ODD
+        assert {path: enrolled[path] for path in placed} == {
+            path: unpacked[path] for path in placed
+        }
+        assert [str(one) for one in again.changes if one.action is not Action.SAME] == []
+        assert released.problems == ()
+        assert "rollout:" not in at.host.path("/etc/passwd").read_text()
+
+
+_ODD = {"/etc/subuid", "/etc/subgid", "/var/lib/rollout/home"}
+
+
+def _stands(at: Desk, tree: Sequence[Placed]) -> dict[str, tuple[int, str, bytes]]:
+    """Mode, owner and content of what stands on the host where the tree has something."""
+    passwd = at.host.path("/etc/passwd").read_text()
+    own = next(line for line in passwd.splitlines() if line.startswith("rollout:")).split(":")[2]
+    found = {}
+    for one in tree:
+        path = at.host.path(one.path)
+        if one.target or not path.exists():
+            continue
+        stat = path.stat()
+        owner = {0: "root", int(own): "rollout"}.get(stat.st_uid, "other")
+        content = path.read_bytes() if path.is_file() else b""
+        found[one.path] = (stat.st_mode & 0o7777, owner, content)
+    return found
+
+
+def _unpacked(at: Desk, tree: Sequence[Placed]) -> None:
+    """Installs the bundle as an image build does, in the host's own root."""
+    shared = at.host.directory / "bundle"
+    shared.mkdir(exist_ok=True)
+    (shared / "rollout-device.tar").write_bytes(tar_of(tree))
+    (shared / "install.sh").write_bytes(install_script())
+    done = at.host.run("sh", str(shared / "install.sh"), "/")
+    assert (done.returncode, done.stderr) == (0, "")

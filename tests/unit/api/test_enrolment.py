@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.api.admin_values import EnrollRequest
-from orchestrator.api.enrolment import _helper_user, _placed_root, device_enroll
+from orchestrator.api.enrolment import _helper_user, device_enroll
+from orchestrator.api.placing import placed_root
 from orchestrator.api.plans import _reached
 from orchestrator.api.values import Settings, Source
 from orchestrator.device.model import Address, Device, DeviceId
@@ -57,12 +58,12 @@ def placed(tmp_path: Path, text: bytes, signatures: bytes | None) -> Path:
 def test_a_root_is_placed_as_it_was_signed(tmp_path: Path, keys: CaseKeys) -> None:
     text = root_text(keys)
 
-    root = _placed_root(placed(tmp_path, text, signed(text, *keys.root[:2])))
+    root = placed_root(placed(tmp_path, text, signed(text, *keys.root[:2])))
 
     assert root is not None
     assert (root.text, root.fleet, root.version) == (text, FLEET, 3)
     assert not root.needs_ed25519
-    assert _placed_root(None) is None
+    assert placed_root(None) is None
 
 
 def test_a_root_that_its_own_keys_did_not_sign_is_not_placed(
@@ -71,12 +72,12 @@ def test_a_root_that_its_own_keys_did_not_sign_is_not_placed(
     text = root_text(keys)
 
     with pytest.raises(TrustError) as few:
-        _placed_root(placed(tmp_path, text, signed(text, keys.root[0])))
+        placed_root(placed(tmp_path, text, signed(text, keys.root[0])))
     with pytest.raises(TrustError) as spoilt:
-        _placed_root(placed(tmp_path, text[:-1], signed(text, *keys.root[:2])))
+        placed_root(placed(tmp_path, text[:-1], signed(text, *keys.root[:2])))
     (tmp_path / "root.txt.sig").unlink()
     with pytest.raises(PlanError, match=r"root\.txt\.sig"):
-        _placed_root(placed(tmp_path, text, None))
+        placed_root(placed(tmp_path, text, None))
 
     assert (few.value.code, spoilt.value.code) == ("T152", "T170")
 
@@ -88,7 +89,7 @@ def test_a_root_needs_ed25519_where_no_other_keys_reach_its_threshold(
     release = (keys.ed25519, keys.release[0])
     text = root_text(keys, release=release, threshold_release=need)
 
-    root = _placed_root(placed(tmp_path, text, signed(text, *keys.root[:2])))
+    root = placed_root(placed(tmp_path, text, signed(text, *keys.root[:2])))
 
     assert root is not None
     assert root.needs_ed25519 is wanted

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import api
-from orchestrator.cli.enrolling import worst
+from orchestrator.cli.device_answers import worst
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
 from tests.in_process import empty_project, run

@@ -1,0 +1,174 @@
+"""Bundles for images: the same bytes each time, in forms that other programs read."""
+
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from orchestrator.device.reason import Reason
+from orchestrator.errors import DeviceError
+from orchestrator.ssh.bundle import Placed, deb_of, install_script, tar_of, tree_of, version_of
+from orchestrator.ssh.placed import Boot, Elevation, Enrolment
+
+KEY = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+WANTED = Enrolment(
+    device_type="edge", device_id="edge-1", login_key=KEY,
+    signing_keys={"release": b"-----BEGIN PUBLIC KEY-----\n"}, checks={"app": b"#!/bin/sh\n"},
+)  # fmt: skip
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+def tree(way: Elevation = Elevation.SUDO, boot: Boot = Boot.SYSTEMD) -> tuple[Placed, ...]:
+    return tree_of(WANTED, way, boot)
+
+
+def names(data: bytes) -> dict[str, tarfile.TarInfo]:
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        return {member.name: member for member in tar}
+
+
+def test_same_wish_gives_the_same_bytes_of_root_and_of_no_time() -> None:
+    first, again = tar_of(tree()), tar_of(tree())
+    members = names(first).values()
+
+    assert first == again
+    assert deb_of(tree(), Elevation.SUDO, revision=1) == deb_of(tree(), Elevation.SUDO, revision=1)
+    assert {(one.uid, one.gid, one.uname, one.mtime) for one in members} == {(0, 0, "root", 0)}
+
+
+@pytest.mark.parametrize(
+    ("boot", "hook", "link"),
+    [
+        (
+            Boot.SYSTEMD,
+            "./etc/systemd/system/rollout-boot.service",
+            "./etc/systemd/system/multi-user.target.wants/rollout-boot.service",
+        ),
+        (Boot.PROCD, "./etc/init.d/rollout-boot", "./etc/rc.d/S15rollout-boot"),
+        (Boot.OPENRC, "./etc/init.d/rollout-boot", "./etc/runlevels/default/rollout-boot"),
+        (Boot.INIT, "./etc/init.d/rollout-boot", "./etc/rc3.d/S01rollout-boot"),
+        (Boot.CRON, "./etc/cron.d/rollout-boot", ""),
+    ],
+)
+def test_boot_hook_is_enabled_by_what_is_in_the_tree(boot: Boot, hook: str, link: str) -> None:
+    found = names(tar_of(tree(boot=boot)))
+
+    assert found[hook].isfile()
+    assert [name for name, one in found.items() if one.issym()] == [] or link in found
+    assert not link or found[link].linkname.endswith(hook.removeprefix("./etc/"))
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        replace(WANTED, login_user="root"),
+        replace(WANTED, device_type="edge; reboot"),
+        replace(WANTED, device_id="a\nb"),
+        replace(WANTED, login_user="a b"),
+    ],
+)
+def test_values_that_could_mean_more_are_refused(wanted: Enrolment) -> None:
+    with pytest.raises(DeviceError) as caught:
+        tree_of(wanted, Elevation.SUDO, Boot.CRON)
+
+    assert caught.value.reason == Reason.USAGE
+
+
+def test_step_to_root_is_the_one_that_was_chosen() -> None:
+    found = {one.path: one for one in tree(Elevation.DOAS)}
+
+    assert (found["/etc/doas.d/rollout.conf"].mode, "/etc/sudoers.d/rollout" in found) == (
+        0o440,
+        False,
+    )
+    assert b'--elevate "doas -n' in (found["/usr/lib/rollout/launch"].content or b"")
+
+
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="dpkg-deb is not installed")
+def test_package_is_one_that_dpkg_reads(tmp_path: Path) -> None:
+    package = tmp_path / "p.deb"
+    package.write_bytes(deb_of(tree(Elevation.DOAS), Elevation.DOAS, revision=3))
+
+    told = subprocess.run(
+        ["dpkg-deb", "--field", package, "Package", "Version", "Architecture", "Depends"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    subprocess.run(["dpkg-deb", "--raw-extract", package, tmp_path / "out"], check=True)
+    script = tmp_path / "out/DEBIAN/postinst"
+
+    assert "Package: rollout-device\n" in told
+    assert f"Version: {version_of(tree(), 3)}\n" in told
+    assert "Depends: openssl, opendoas, openssh-server | dropbear\n" in told
+    assert script.read_bytes() == install_script()
+    assert script.stat().st_mode & 0o777 == 0o755
+    for one in tree(Elevation.DOAS):
+        unpacked = tmp_path / f"out{one.path}"
+        if one.content is not None:
+            assert unpacked.read_bytes() == one.content
+            assert unpacked.stat().st_mode & 0o7777 == one.mode
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """The accounts of an image, the end of a file missing in one."""
+    etc = tmp_path / "image/etc"
+    etc.mkdir(parents=True)
+    (etc / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\nsshd:x:999:65534::/run/sshd:/x\n")
+    (etc / "group").write_text("root:x:0:\nrender:x:998:")
+    (etc / "shadow").write_text("root:*:1::::::\n")
+    (tmp_path / "rollout-device.tar").write_bytes(tar_of(tree()))
+    (tmp_path / "install.sh").write_bytes(install_script())
+    return tmp_path / "image"
+
+
+def install(image: Path, *shell: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*(shell or ("sh",)), image.parent / "install.sh", image],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@needs_root
+@pytest.mark.parametrize("shell", [("dash",), ("bash",), ("busybox", "ash")], ids=" ".join)
+def test_script_makes_the_account_in_an_image_once(image: Path, shell: tuple[str, ...]) -> None:
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"{shell[0]} is not installed")
+
+    first = install(image, *shell)
+    after = {name: (image / "etc" / name).read_text() for name in ("passwd", "group", "shadow")}
+    again = install(image, *shell)
+
+    assert (first.returncode, first.stderr, again.returncode) == (0, "", 0)
+    assert after["passwd"].splitlines()[2:] == ["rollout:x:997:997::/var/lib/rollout/home:/bin/sh"]
+    assert after["group"].splitlines()[1:] == ["render:x:998:", "rollout:x:997:"]
+    assert after["shadow"].splitlines()[1:] == ["rollout:*:::::::"]
+    assert {name: (image / "etc" / name).read_text() for name in after} == after
+    keys = image / "var/lib/rollout/home/.ssh/authorized_keys"
+    assert (keys.stat().st_uid, (image / "var/lib/rollout/spool").stat().st_gid) == (997, 997)
+    assert (image / "var/lib/rollout").stat().st_uid == 0
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("passwd", "rollout:x:1000:1000:R:/home/rollout:/bin/bash\n"),
+        ("group", "\nrollout:x:1000:\n"),
+    ],
+)
+def test_account_of_somebody_else_is_left_alone(image: Path, file: str, line: str) -> None:
+    path = image / "etc" / file
+    path.write_text(path.read_text() + line)
+    before = path.read_text()
+
+    done = install(image)
+
+    assert done.returncode == 1
+    assert "--user" in done.stderr
+    assert path.read_text() == before
