@@ -28,6 +28,7 @@ from orchestrator.api.artifacts import (
 from orchestrator.api.asking import ask, join
 from orchestrator.api.attaching import release_attach
 from orchestrator.api.auditing import Audited, audit_checkpoint, audit_verify
+from orchestrator.api.authorities import Vouching, ca_init, ca_sign_host, ca_sign_user
 from orchestrator.api.bundles import device_bundle, device_pin
 from orchestrator.api.commits import refuse_uncommitted
 from orchestrator.api.device_roots import device_root
@@ -141,6 +142,7 @@ __all__ = [
     "Unlock",
     "Unreadable",
     "Validated",
+    "Vouching",
     "Why",
     "Witnesses",
     "apply",
@@ -155,6 +157,9 @@ __all__ = [
     "ask",
     "audit_checkpoint",
     "audit_verify",
+    "ca_init",
+    "ca_sign_host",
+    "ca_sign_user",
     "deliveries",
     "device_adopt",
     "device_bundle",

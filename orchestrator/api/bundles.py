@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.api.admin_values import BundleRequest, PinRequest
+from orchestrator.api.authorities import user_authority
 from orchestrator.api.connections import OnAnswer, each, open_transport
 from orchestrator.api.devices import CONNECT_S, REPLY_S
 from orchestrator.api.enrolment import guarded
@@ -50,6 +51,7 @@ async def device_bundle(settings: Settings, request: BundleRequest) -> tuple[Pat
         checks=health_checks(request.checks),
         login_user=request.user,
         root=root,
+        user_ca=user_authority(settings.user_ca),
     )
     way = Elevation(request.become)
     tree = bundle.tree_of(wanted, way, Boot(request.boot))
@@ -90,7 +92,12 @@ async def device_pin(
     async with open_transport(settings) as transport:
 
         async def one(device: Device) -> DeviceAnswer:
-            expected = Expected(request.fingerprint, told.get(device.id), request.accept_host_key)
+            expected = Expected(
+                request.fingerprint,
+                told.get(device.id),
+                request.accept_host_key,
+                settings.host_ca is not None,
+            )
             address = await identified(transport, device.id, device.address, expected)
             said = await _hello(transport, replace(device, address=address))
             if problem := _other_device(device, said):

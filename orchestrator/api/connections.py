@@ -21,8 +21,16 @@ if TYPE_CHECKING:
 OnAnswer = Callable[[DeviceAnswer], None]
 
 
-def ssh_settings(settings: Settings) -> SshSettings:
-    """SSH limits, keys and known hosts: what the settings name, else what OpenSSH would use."""
+def ssh_settings(settings: Settings, purpose: str = "") -> SshSettings:
+    """SSH limits, keys and known hosts: what the settings name, else what OpenSSH would use.
+
+    `purpose` stands in the certificates that are made, and so in the devices' logs.
+
+    Raises:
+        PlanError: the file of host authorities cannot be read.
+        TrustError: an authority cannot be used.
+    """
+    from orchestrator.api.authorities import host_authorities, short_lived
     from orchestrator.ssh.profile import settings_of_user
 
     found = settings_of_user(Path.home(), getpass.getuser(), os.environ.get("SSH_AUTH_SOCK"))
@@ -31,15 +39,21 @@ def ssh_settings(settings: Settings) -> SshSettings:
         known_hosts=settings.known_hosts or found.known_hosts,
         default_keys=settings.identity_files or found.default_keys,
         handshake_count_max=settings.connections_max,
+        host_authorities=host_authorities(settings.host_ca),
+        short_lived=short_lived(settings.user_ca, purpose),
     )
 
 
 @asynccontextmanager
-async def open_transport(settings: Settings) -> AsyncIterator[SshTransport]:
-    """A transport that is closed at the end."""
+async def open_transport(settings: Settings, purpose: str = "") -> AsyncIterator[SshTransport]:
+    """A transport that is closed at the end; `purpose` as of `ssh_settings`.
+
+    Raises:
+        PlanError, TrustError: as `ssh_settings`.
+    """
     from orchestrator.ssh.transport import SshTransport
 
-    transport = SshTransport(ssh_settings(settings))
+    transport = SshTransport(ssh_settings(settings, purpose))
     try:
         yield transport
     finally:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.api.admin_values import EnrollRequest, ReleaseRequest
+from orchestrator.api.authorities import user_authority
 from orchestrator.api.connections import OnAnswer, each, open_transport
 from orchestrator.api.pins import Pins, PinsError, read_fingerprints
 from orchestrator.api.placing import (
@@ -49,7 +50,7 @@ async def device_enroll(
     from orchestrator.ssh.placed import Enrolment
 
     keys, root = verified_by(request.keys, request.trust_root or settings.trust_root)
-    checks = health_checks(request.checks)
+    checks, authority = health_checks(request.checks), user_authority(settings.user_ca)
     devices = load_inventory(settings, request.source).select(
         request.pattern, limit=request.source.limit
     )
@@ -62,7 +63,12 @@ async def device_enroll(
     async with open_transport(settings) as transport:
 
         async def one(device: Device) -> DeviceAnswer:
-            expected = Expected(request.fingerprint, told.get(device.id), request.accept_host_key)
+            expected = Expected(
+                request.fingerprint,
+                told.get(device.id),
+                request.accept_host_key,
+                settings.host_ca is not None,
+            )
             address = replace(device.address, user=request.login or device.address.user)
             address = await identified(transport, device.id, address, expected)
             user = _helper_user(device, request.login)
@@ -74,13 +80,15 @@ async def device_enroll(
                 checks=checks,
                 login_user=user,
                 root=root,
+                user_ca=authority,
             )
-            admin = _admin(transport, address, request)
+            admin = _admin(transport, device, address, request)
             plan = await (admin.plan_enrol(wanted) if request.look_only else admin.enrol(wanted))
             reached_as = device.address.user if device.address.become else user
             if pins is not None:
                 pins.keep(device.id, reached_as, plan.host_keys)
-            return _enrolled(device, plan, reached_as)
+            answer = _enrolled(device, plan, reached_as)
+            return _without_certificates(answer, plan) if authority else answer
 
         parallel_count = request.parallel_count
         return await each(devices, guarded(one), on_answer, parallel_count=parallel_count)
@@ -103,7 +111,7 @@ async def device_release(
 
         async def one(device: Device) -> DeviceAnswer:
             address = replace(device.address, user=request.login or device.address.user)
-            admin = _admin(transport, address, request)
+            admin = _admin(transport, device, address, request)
             plan = await (admin.plan_release() if request.look_only else admin.release())
             detail = _counted(plan) if plan.differs else "was not enrolled"
             return DeviceAnswer(device.id, True, _reason(plan), detail, _changes(plan))
@@ -130,13 +138,22 @@ def guarded(
 
 
 def _admin(
-    transport: SshTransport, address: Address, request: EnrollRequest | ReleaseRequest
+    transport: SshTransport,
+    device: Device,
+    address: Address,
+    request: EnrollRequest | ReleaseRequest,
 ) -> Admin:
     from orchestrator.ssh.enroll import Admin, Become
 
     method = request.become or address.become
     become = Become(method) if method else Become.NONE
-    return Admin(transport, address, become=become, password=request.become_password)
+    return Admin(
+        transport,
+        address,
+        become=become,
+        password=request.become_password,
+        identity=device.id,
+    )
 
 
 def _helper_user(device: Device, login: str | None) -> str:
@@ -159,6 +176,14 @@ def _enrolled(device: Device, plan: EnrolPlan, reached_as: str) -> DeviceAnswer:
     known = {"ansible_user": reached_as, "rollout_host_keys": ", ".join(plan.host_keys)}
     detail = _counted(plan) if plan.differs else "enrolled already"
     return DeviceAnswer(device.id, True, _reason(plan), detail, {**_changes(plan), **known})
+
+
+def _without_certificates(answer: DeviceAnswer, plan: EnrolPlan) -> DeviceAnswer:
+    """Says so where the login key had to stay the way in."""
+    if any(change.subject == "authority" for change in plan.changes):
+        return answer
+    why = "its SSH server knows no certificates, so the login key counts"
+    return replace(answer, detail=f"{answer.detail}; {why}")
 
 
 def _reason(plan: EnrolPlan) -> Reason:

@@ -27,12 +27,14 @@ class Expected:
     """How a host key is known to be right that is not pinned.
 
     `fingerprint` was given for this device alone and goes before a pin; `told` is from a list of
-    many; without both `accept(device, fingerprint)` asks a person.
+    many. Without both a certificate has to show it where hosts are `certified`, else
+    `accept(device, fingerprint)` asks a person.
     """
 
     fingerprint: str | None
     told: str | None
     accept: Callable[[str, str], bool]
+    certified: bool = False
 
 
 async def identified(
@@ -45,13 +47,15 @@ async def identified(
     """
     from orchestrator.ssh.first_contact import identify
 
-    if address.host_keys and expected.fingerprint is None:
+    fingerprint = expected.fingerprint or expected.told
+    if expected.fingerprint is None and (
+        address.host_keys or (expected.certified and not fingerprint)
+    ):
         return address
 
     def confirm(_algorithm: str, fingerprint: str) -> bool:
         return expected.accept(device, fingerprint)
 
-    fingerprint = expected.fingerprint or expected.told
     line = await identify(transport, address, fingerprint=fingerprint, confirm=confirm)
     return replace(address, host_keys=(line,))
 
@@ -64,7 +68,7 @@ async def login_key(settings: Settings, key_file: str | None) -> str:
     """
     from orchestrator.ssh.identity import KeyRing, public_line
 
-    ring = KeyRing(ssh_settings(settings))
+    ring = KeyRing(replace(ssh_settings(settings), short_lived=None))
     try:
         return public_line((await ring.keys(key_file))[0])
     finally:

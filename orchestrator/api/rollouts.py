@@ -209,7 +209,7 @@ async def _run(
             stack.callback(source.close)
             frames = (*ticket_frames(artifact_path(settings, plan), plan), *_frames(source))
         await take_over_from_the_dead(store, rollout_id)
-        transport = await stack.enter_async_context(open_transport(settings))
+        transport = await stack.enter_async_context(open_transport(settings, rollout_id))
         history = await entries_of(store, rollout_id)
         known = len(history) > len(_first_entries(history))
         teller = await stack.enter_async_context(telling(settings, store, plan, rollout_id))

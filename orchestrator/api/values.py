@@ -45,6 +45,8 @@ class Settings:
     Hooks: `allow_commands` are also those that may be told, `hook_secrets` say
     what webhooks are signed with (as `gate_tokens`), `mail_server` (`smtps://HOST:PORT`),
     `mail_from` and `mail_login` (a file) how letters go out.
+    Certificates: `host_ca` (a file of public keys) vouches for devices that have no pin; `user_ca`
+    (a private key, its public one beside it) makes what the engine logs in with.
     """
 
     root: Path
@@ -72,6 +74,8 @@ class Settings:
     mail_server: str = ""
     mail_from: str = ""
     mail_login: Path | None = None
+    host_ca: Path | None = None
+    user_ca: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

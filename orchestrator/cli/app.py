@@ -59,6 +59,7 @@ COMMANDS: dict[str, Command] = {
     "rollback": Command("rollback", "Take devices back to what they ran before."),
     "freeze": Command("freeze", "Pause every rollout of the state store."),
     "unfreeze": Command("unfreeze", "Let the rollouts go on that were frozen."),
+    "ca": Command("ca", "Vouch for devices and logins by OpenSSH certificates."),
     "device": Command("device", "Enrol, release, check and look at devices."),
     "inventory": Command("inventory", "Show the inventory as it was read."),
     "hosts": Command("hosts", "List the devices of a pattern."),

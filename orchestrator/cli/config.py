@@ -53,15 +53,18 @@ KINDS: Mapping[str, type] = {
     "mail_server": str,
     "mail_from": str,
     "mail_login": str,
+    "host_ca": str,
+    "user_ca": str,
 }
 POWER_KEYS = frozenset({
     "allow_commands", "allow_gate_kinds", "allowed_signers", "audit_checkpoints", "audit_key",
-    "evidence_policy", "fleet", "gate_tokens", "hook_secrets", "mail_from", "mail_login",
-    "mail_server", "people", "require_signed_commit", "revoked_signers", "roles", "trust_root", "trusted_keys",
+    "evidence_policy", "fleet", "gate_tokens", "hook_secrets", "host_ca", "mail_from", "mail_login",
+    "mail_server", "people", "require_signed_commit", "revoked_signers", "roles", "trust_root",
+    "trusted_keys", "user_ca",
 })  # fmt: skip
 _FILE_KEYS = frozenset({
     "state", "mail_login", "allowed_signers", "revoked_signers", "trust_root", "audit_key",
-    "audit_checkpoints", "evidence_policy",
+    "audit_checkpoints", "evidence_policy", "host_ca", "user_ca",
 })  # fmt: skip
 PATH_KEYS = frozenset({"inventory", "trusted_keys", "known_hosts", "identity_files"})
 COLORS = ("auto", "always", "never")
@@ -339,6 +342,8 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
         mail_server=str(values.get("mail_server", "")),
         mail_from=str(values.get("mail_from", "")),
         mail_login=path("mail_login"),
+        host_ca=path("host_ca"),
+        user_ca=path("user_ca"),
         fleet=str(values.get("fleet", "")),
         trust_root=path("trust_root"),
         allowed_signers=path("allowed_signers"),

@@ -18,6 +18,7 @@ from importlib import resources
 
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
+from orchestrator.ssh.authority import PRINCIPAL
 from orchestrator.ssh.enroll import checked_value, public_key_words
 from orchestrator.ssh.placed import (
     ETC,
@@ -114,8 +115,11 @@ def tree_of(wanted: Enrolment, way: Elevation, boot: Boot) -> tuple[Placed, ...]
         Placed(_STEPS[way], _SUDOERS, files[f"elevate/{way}"][1]),
         Placed(hook.path, hook.mode, files[f"boot/{boot}"][1]),
     ]
-    algorithm, blob = public_key_words(wanted.login_key)
-    line = f'restrict,command="{LIB}/launch" {algorithm} {blob} rollout\n'
+    door = "restrict"
+    if wanted.user_ca is not None:
+        door = f'restrict,cert-authority,principals="{PRINCIPAL}"'
+    algorithm, blob = public_key_words(wanted.user_ca or wanted.login_key)
+    line = f'{door},command="{LIB}/launch" {algorithm} {blob} rollout\n'
     own = [f"{LIB}", f"{LIB}/modules", f"{ETC}", f"{ETC}/keys", f"{ETC}/health.d", VAR]
     spool = Placed(f"{VAR}/spool", _PRIVATE_DIRECTORY)
     record = _record(wanted.login_user, [*own, spool.path], placed, hook.marker)

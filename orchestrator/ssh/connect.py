@@ -22,6 +22,7 @@ from orchestrator.ssh.failures import EXPECTED, connect_failure
 from orchestrator.ssh.identity import HostTrust, KeyRing
 from orchestrator.ssh.limits import Handshakes
 from orchestrator.ssh.profile import KEX_ALGS, SshSettings, client_options, quiet_library
+from orchestrator.ssh.vouched import vouching
 
 
 class Connector:
@@ -32,7 +33,7 @@ class Connector:
         self._settings = settings
         self._options = client_options(settings)
         self._keys = KeyRing(settings)
-        self._trust = HostTrust(settings.known_hosts)
+        self._trust = HostTrust(settings.known_hosts, settings.host_authorities)
         self._handshakes = Handshakes(
             count_max=settings.handshake_count_max,
             per_gateway_max=settings.gateway_handshake_count_max,
@@ -42,10 +43,13 @@ class Connector:
         self._gateway_locks: dict[tuple[Hop, ...], asyncio.Lock] = {}
         self._distrusted: dict[Address, DeviceError] = {}
 
-    async def connect(self, address: Address, *, deadline_s: float) -> asyncssh.SSHClientConnection:
+    async def connect(
+        self, address: Address, *, deadline_s: float, identity: str = ""
+    ) -> asyncssh.SSHClientConnection:
         """A connection to the address.
 
-        `deadline_s` counts from the moment a handshake slot is free.
+        `deadline_s` counts from the moment a handshake slot is free. `identity` is the id of the
+        device that answers there, which a certificate has to name.
 
         Raises:
             DeviceError: UNREACHABLE, TIMEOUT, CONNECTION_LOST, HOST_KEY or AUTHENTICATION.
@@ -57,7 +61,7 @@ class Connector:
             try:
                 async with asyncio.timeout(deadline_s):
                     tunnel = await self._gateway(address.jumps, address.key_file)
-                    return await self._trusted_handshake(address, tunnel, who)
+                    return await self._trusted_handshake(address, tunnel, who, identity)
             except TimeoutError as error:
                 raise connect_failure(error, who) from error
 
@@ -100,11 +104,15 @@ class Connector:
             raise DeviceError(earlier.message, reason=Reason.HOST_KEY, hint=earlier.hint)
 
     async def _trusted_handshake(
-        self, address: Address, tunnel: asyncssh.SSHClientConnection | None, who: str
+        self,
+        address: Address,
+        tunnel: asyncssh.SSHClientConnection | None,
+        who: str,
+        identity: str = "",
     ) -> asyncssh.SSHClientConnection:
         self._refuse_distrusted(address)
         try:
-            return await self._handshake(address, tunnel)
+            return await self._handshake(address, tunnel, identity)
         except EXPECTED as error:
             failure = connect_failure(error, who)
             if failure.reason == Reason.HOST_KEY:
@@ -112,9 +120,10 @@ class Connector:
             raise failure from error
 
     async def _handshake(
-        self, address: Address, tunnel: asyncssh.SSHClientConnection | None
+        self, address: Address, tunnel: asyncssh.SSHClientConnection | None, identity: str
     ) -> asyncssh.SSHClientConnection:
-        trusted = self._trust.of(address)
+        trusted = self._trust.of(address, identity)
+        vouched = vouching(trusted, identity or address.host) if trusted[1] else {}
         keys = await self._keys.keys(address.key_file)
         limit_s = self._settings.connect_s + self._settings.login_s
         async with asyncio.timeout(limit_s):
@@ -127,6 +136,7 @@ class Connector:
                 username=address.user,
                 client_keys=list(keys),  # a tuple would mean (key, certificate)
                 known_hosts=trusted,
+                **vouched,
             )
 
     async def _gateway(

@@ -83,7 +83,7 @@ class Admin:
     """An administrator's way to one device.
 
     `address` is an ordinary login with its pinned host keys (see `identify` for a first
-    contact); `become` makes it root, `password` is for sudo when it asks.
+    contact); `become` makes it root, `password` is for sudo when it asks. `identity` is the device's id.
     """
 
     def __init__(
@@ -93,11 +93,13 @@ class Admin:
         *,
         become: Become = Become.NONE,
         password: str | None = None,
+        identity: str = "",
     ) -> None:
         self._transport = transport
         self._address = address
         self._become = become
         self._password = password
+        self._identity = identity
 
     async def plan_enrol(self, wanted: Enrolment) -> EnrolPlan:
         """What enrolling would change; read-only.
@@ -153,7 +155,11 @@ class Admin:
         command, before = become_root(self._become, self._password)
         try:
             reply, proven = await self._transport.run_admin(
-                self._address, command, before + content, deadline_s=ENROL_S
+                self._address,
+                command,
+                before + content,
+                deadline_s=ENROL_S,
+                identity=self._identity,
             )
         except DeviceError as error:
             if error.reason == Reason.PROTOCOL and self._become is not Become.NONE:
@@ -186,12 +192,15 @@ def enrol_input(wanted: Enrolment, *, apply: bool) -> bytes:
         "key-blob": blob,
         "key-comment": "rollout",
     }
+    if wanted.user_ca is not None:
+        algorithm, blob = public_key_words(wanted.user_ca)
+        settings |= {"ca-algorithm": algorithm, "ca-blob": blob}
     if wanted.root is not None:
         settings |= {"root-fleet": wanted.root.fleet, "root-version": str(wanted.root.version)}
         settings["root-needs"] = "ed25519" if wanted.root.needs_ed25519 else "openssl"
     lines = []
     for key, value in settings.items():
-        if key != "key-blob":
+        if not key.endswith("-blob"):  # base64
             checked_value(key, value)
         lines.append(f"set {key} {value}\n".encode("ascii"))
     for name, (mode, body) in sorted(files_of(wanted).items()):

@@ -17,7 +17,7 @@ NL='
 '
 LIB=/usr/lib/rollout ETC=/etc/rollout VAR=/var/lib/rollout RECORD=/etc/rollout/enrolled
 OUT='' PROBLEMS=0 FILES='' TMP='' RECORDED=''
-S_user='' S_type='' S_id='' S_algorithm='' S_blob='' S_comment=rollout
+S_user='' S_type='' S_id='' S_algorithm='' S_blob='' S_comment=rollout S_ca='' S_ca_blob=''
 S_fleet='' S_version='' S_needs=''
 trap '[ -z "$TMP" ] || rm -rf "$TMP"' EXIT
 
@@ -61,12 +61,13 @@ receive() {
 
 receive_setting() { # KEY VALUE
   case $1 in
-    key-blob) fits "$2" /= || stop the key is malformed ;;
+    key-blob | ca-blob) fits "$2" /= || stop the key is malformed ;;
     *) fits "$2" '' || stop "$1" has characters that it may not have ;;
   esac
   case $1 in
     user) S_user=$2 ;; device-type) S_type=$2 ;; device-id) S_id=$2 ;;
     key-algorithm) S_algorithm=$2 ;; key-blob) S_blob=$2 ;; key-comment) S_comment=$2 ;;
+    ca-algorithm) S_ca=$2 ;; ca-blob) S_ca_blob=$2 ;;
     root-fleet) S_fleet=$2 ;; root-version) S_version=$2 ;; root-needs) S_needs=$2 ;;
     *) stop "the setting $1 is unknown" ;;
   esac
@@ -246,17 +247,21 @@ without_ours() { # prints the lines of the file that are not ours
 want_login_key() {
   key_file
   restrictions
-  wish="$R,command=\"$LIB/launch\" $S_algorithm $S_blob $S_comment"
+  wish="$R,command=\"$LIB/launch\" $S_algorithm $S_blob $S_comment" door=line
+  if [ -n "$S_ca_blob" ] && [ -x /usr/sbin/sshd ]; then # Dropbear knows no certificates: there the key stays
+    door=authority
+    wish="restrict,cert-authority,principals=\"rollout\",command=\"$LIB/launch\" $S_ca $S_ca_blob $S_comment"
+  fi
   RECORDED="${RECORDED}login $K$NL"
   if [ ! -d "${K%/*}" ] || { recorded made && [ "$R" = "${K%/*}" ]; }; then
     RECORDED="${RECORDED}made ${K%/*}$NL"
   fi
   if [ -f "$K" ] && [ "$(grep -cF 'command="/usr/lib/rollout/launch"' "$K")" = 1 ] && grep -qxF "$wish" "$K"; then
-    say same line "$K" && return 0
+    say same $door "$K" && return 0
   fi
   action=change
   [ -f "$K" ] && grep -qF 'command="/usr/lib/rollout/launch"' "$K" || action=create
-  say $action line "$K"
+  say $action $door "$K"
   [ "$MODE" = apply ] || return 0
   [ -d "$HOME_DIR" ] || { mkdir -p "$HOME_DIR" && chmod 755 "$HOME_DIR" && chown "$S_user" "$HOME_DIR"; }
   [ -d "${K%/*}" ] || { mkdir -p "${K%/*}" && chmod 700 "${K%/*}" && chown "$S_user" "${K%/*}"; } ||

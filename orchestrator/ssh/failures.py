@@ -13,6 +13,7 @@ import asyncssh
 
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
+from orchestrator.ssh.vouched import CertificateRefusedError
 
 TEXT_MAX = 200  # characters of a foreign error text that we keep
 EXPECTED = (
@@ -35,6 +36,10 @@ def connect_failure(error: BaseException, who: str) -> DeviceError:
     """The error of an attempt to connect to `who`."""
     if isinstance(error, DeviceError):
         return error
+    if isinstance(error, CertificateRefusedError):
+        return _host_key(who, _text(error))
+    if isinstance(error, asyncssh.HostKeyNotVerifiable) and "CA key" in str(error):
+        return _host_key(who, "its certificate is of an authority that is not ours")
     if isinstance(error, asyncssh.HostKeyNotVerifiable):
         return _host_key(who, "its host key is not the pinned one")
     if isinstance(error, asyncssh.KeyExchangeFailed) and "host key" in str(error):

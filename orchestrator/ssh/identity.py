@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,18 +17,25 @@ import asyncssh
 from orchestrator.device.model import Address
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
+from orchestrator.ssh.authority import CERTIFICATE_SUFFIX, PRINCIPAL
 from orchestrator.ssh.profile import SshSettings
+from orchestrator.trust.certificate import CertificateError, check_user, read_certificate
 
 HostKeys = tuple[Sequence[asyncssh.SSHKey], Sequence[asyncssh.SSHKey], Sequence[asyncssh.SSHKey]]
-ClientKeys = Sequence[asyncssh.SSHKey | asyncssh.SSHKeyPair]
+Certified = tuple[asyncssh.SSHKey, asyncssh.SSHCertificate]
+ClientKeys = Sequence[asyncssh.SSHKey | asyncssh.SSHKeyPair | Certified]
 
 
 class KeyRing:
-    """Keys to log in with: of a file the inventory names, else the agent's, else the defaults."""
+    """Keys to log in with: of a file the inventory names, else the agent's, else the defaults.
+
+    A certificate goes before them: the short-lived one, and those that lie beside a key as OpenSSH
+    has them (`KEY-cert.pub`). A device that knows no certificates takes the next key.
+    """
 
     def __init__(self, settings: SshSettings) -> None:
         self._settings = settings
-        self._files: dict[str, asyncssh.SSHKey] = {}
+        self._files: dict[str, tuple[asyncssh.SSHKey | Certified, ...]] = {}
         self._agent: asyncssh.SSHAgentClient | None = None
         self._common: ClientKeys | None = None
         self._lock = asyncio.Lock()
@@ -38,12 +46,14 @@ class KeyRing:
         Raises:
             DeviceError: AUTHENTICATION, the file cannot be used or there is no key at all.
         """
+        short = self._settings.short_lived
+        first = () if short is None else (short.pair(time.time()),)
         if key_file is not None:
-            return (self._read(key_file),)
+            return (*first, *self._read(key_file))
         async with self._lock:
             if self._common is None:
                 self._common = await self._find_common()
-        return self._common
+        return (*first, *self._common)
 
     def close(self) -> None:
         """Closes the agent's socket."""
@@ -59,8 +69,9 @@ class KeyRing:
                     return tuple(found)
             except (OSError, ValueError):
                 pass  # an agent that is gone is the same as none; the message below names both
-        keys = [self._read(str(path)) for path in self._settings.default_keys if path.is_file()]
-        if not keys:
+        files = [str(path) for path in self._settings.default_keys if path.is_file()]
+        keys = [key for path in files for key in self._read(path)]
+        if not keys and self._settings.short_lived is None:
             raise DeviceError(
                 "there is no key to log in with",
                 reason=Reason.AUTHENTICATION,
@@ -68,7 +79,7 @@ class KeyRing:
             )
         return tuple(keys)
 
-    def _read(self, path: str) -> asyncssh.SSHKey:
+    def _read(self, path: str) -> tuple[asyncssh.SSHKey | Certified, ...]:
         if (known := self._files.get(path)) is not None:
             return known
         try:
@@ -79,12 +90,37 @@ class KeyRing:
                 hint = "add it to your agent and leave the file out of the inventory"
             message = f"private key `{path}` cannot be read: {error}"
             raise DeviceError(message, reason=Reason.AUTHENTICATION, hint=hint) from error
-        self._files[path] = key
-        return key
+        certificate = _certificate_beside(Path(path).expanduser())
+        self._files[path] = (key,) if certificate is None else ((key, certificate), key)
+        return self._files[path]
 
 
-def public_line(key: asyncssh.SSHKey | asyncssh.SSHKeyPair) -> str:
+def _certificate_beside(key: Path) -> asyncssh.SSHCertificate | None:
+    """The certificate of a key that lets it reach helpers; others are none of ours.
+
+    Raises:
+        DeviceError: AUTHENTICATION, it is one of ours and is over, or allows too much.
+    """
+    path = key.with_name(key.name + CERTIFICATE_SUFFIX)
+    if not path.is_file():
+        return None
+    try:
+        found = asyncssh.read_certificate(path)
+        certificate = read_certificate(found.public_data)
+        if PRINCIPAL not in certificate.principals:
+            return None
+        check_user(certificate, PRINCIPAL, time.time())
+    except (OSError, asyncssh.KeyImportError, CertificateError) as error:
+        message = f"`{path}` cannot be used: {error}"
+        hint = "get another one, or take it away to log in with the key alone"
+        raise DeviceError(message, reason=Reason.AUTHENTICATION, hint=hint) from error
+    return found
+
+
+def public_line(key: asyncssh.SSHKey | asyncssh.SSHKeyPair | Certified) -> str:
     """The public half as it stands in authorized_keys: type and base64, without a comment."""
+    if isinstance(key, tuple):
+        key = key[0]
     if isinstance(key, asyncssh.SSHKey):
         return " ".join(key.export_public_key().decode("ascii").split()[:2])
     blob = base64.b64encode(key.public_data).decode("ascii")
@@ -94,16 +130,20 @@ def public_line(key: asyncssh.SSHKey | asyncssh.SSHKeyPair) -> str:
 class HostTrust:
     """Host keys a connection must prove: pinned in the inventory, else in known_hosts files.
 
-    There is no answer that means "any key".
+    A device that has no pin may prove itself by a certificate of one of the `authorities`, which
+    come from the operator. There is no answer that means "any key".
     """
 
-    def __init__(self, known_hosts: Sequence[Path]) -> None:
+    def __init__(self, known_hosts: Sequence[Path], authorities: Sequence[str] = ()) -> None:
         self._paths = known_hosts
+        self._authorities = tuple(asyncssh.import_public_key(line) for line in authorities)
         self._known: asyncssh.SSHKnownHosts | None = None
         self._pinned: dict[tuple[str, ...], HostKeys] = {}
 
-    def of(self, address: Address) -> HostKeys:
+    def of(self, address: Address, identity: str = "") -> HostKeys:
         """Trusted keys, trusted authorities and revoked keys of an address.
+
+        `identity` is the device's id; jump hosts have none, and no authority of ours.
 
         Raises:
             DeviceError: HOST_KEY, nothing is known of this host: it is not contacted.
@@ -112,6 +152,8 @@ class HostTrust:
             return self._parse(address.host_keys)
         port = address.port if address.port != asyncssh.DEFAULT_PORT else None
         matched = self._files().match(address.host, "", port)
+        if identity and self._authorities:
+            return (), self._authorities, matched[2]
         if not matched[0] and not matched[1]:
             raise DeviceError(
                 f"no host key is known for `{address.host}` port {address.port}",

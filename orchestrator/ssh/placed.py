@@ -64,7 +64,9 @@ class Enrolment:
 
     `login_key` is the public key (`ssh-ed25519 AAAA...`) that will reach the helper;
     `signing_keys` and `checks` are files by name. `login_user` is made when it does not exist.
-    Without a `root` the device keeps the one it has; with one the signing keys count no more.
+    Without a `root` the device keeps the one it has; with one the signing keys count no more. With a
+    `user_ca` (a public key too) whoever it vouches for reaches the helper, and the login key counts
+    only where the SSH server knows no certificates.
     """
 
     device_type: str
@@ -74,6 +76,7 @@ class Enrolment:
     checks: Mapping[str, bytes] = field(default_factory=dict)
     login_user: str = HELPER_USER
     root: PlacedRoot | None = None
+    user_ca: str | None = None
 
     def __post_init__(self) -> None:
         if not self.signing_keys and self.root is None:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import asyncssh
 
+from orchestrator.ssh.authority import ShortLived
+
 KEX_ALGS = ("mlkem768x25519-sha256", "curve25519-sha256", "curve25519-sha256@libssh.org")
 # The last one is for Dropbear, which has no GCM.
 ENCRYPTION_ALGS = ("aes256-gcm@openssh.com", "aes128-gcm@openssh.com", "aes256-ctr")
@@ -32,6 +34,8 @@ class SshSettings:
 
     `handshake_count_max` bounds connections being made at one time, not sessions;
     `gateway_handshake_count_max` those through one jump host (sshd's MaxStartups drops more).
+    `host_authorities` are public keys whose certificates name devices that have no pin;
+    `short_lived` is offered before the keys.
     """
 
     connect_s: float = 5.0
@@ -45,6 +49,8 @@ class SshSettings:
     default_keys: tuple[Path, ...] = ()
     agent_socket: str | None = None
     user: str = "root"  # on jump hosts that name none
+    host_authorities: tuple[str, ...] = ()
+    short_lived: ShortLived | None = None
 
 
 def settings_of_user(home: Path, user: str, agent_socket: str | None) -> SshSettings:

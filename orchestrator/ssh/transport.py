@@ -148,20 +148,32 @@ class SshTransport:
 
     async def open(self, device: Device, *, deadline_s: float) -> SshSession:
         """Connects, proves the host key and logs in; see `ports.Transport`."""
-        connection = await self._connector.connect(device.address, deadline_s=deadline_s)
+        connection = await self._connector.connect(
+            device.address, deadline_s=deadline_s, identity=device.id
+        )
         self._open.add(connection)
         prefix = become_prefix(device.address)
         return SshSession(connection, idle_s=self._settings.idle_s, prefix=prefix)
 
     async def run_admin(
-        self, address: Address, command: str, content: bytes, *, deadline_s: float
+        self,
+        address: Address,
+        command: str,
+        content: bytes,
+        *,
+        deadline_s: float,
+        identity: str = "",
     ) -> tuple[Reply, str]:
         """One command of an administrator's account, and the host key that was proven.
+
+        `identity` is the device's id.
 
         Raises:
             DeviceError: as `open` and `Session.ask`.
         """
-        connection = await self._connector.connect(address, deadline_s=deadline_s)
+        connection = await self._connector.connect(
+            address, deadline_s=deadline_s, identity=identity
+        )
         host_key = connection.get_server_host_key()
         assert host_key is not None, "a connection without a host key"
         proven = public_line(host_key)

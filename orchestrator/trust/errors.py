@@ -70,6 +70,8 @@ class TrustRule(StrEnum):
     COMMIT_FOREIGN = "T186"
     SIGNERS_PLACE = "T187"
     GIT_OBJECT = "T188"
+    # certificates
+    AUTHORITY = "T190"
 
 
 def refuse(rule: TrustRule, message: str, *, hint: str = "", file: object = None) -> TrustError:

@@ -10,17 +10,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import asyncssh
 import pytest
 
+from tests.in_process import empty_project, run
 from tests.integration.project import ROLLOUT
 from tests.integration.real_host import RealHost, why_not
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.root,
-    pytest.mark.skipif(bool(why_not()), reason=f"no host of its own: {why_not()}"),
-    pytest.mark.skipif(shutil.which("dpkg") is None, reason="dpkg is not installed"),
-]
+pytestmark = pytest.mark.integration
 PAGE = Path(__file__).parents[2] / "docs/how-to/enroll.md"
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
 PLAN = """\
@@ -70,8 +67,11 @@ class Desk:
         return done.stdout
 
 
+@pytest.mark.root
+@pytest.mark.skipif(bool(why_not()), reason=f"no host of its own: {why_not()}")
+@pytest.mark.skipif(shutil.which("dpkg") is None, reason="dpkg is not installed")
 async def test_device_of_an_image_is_pinned_then_updated(tmp_path: Path) -> None:
-    made, pinned = BLOCKS
+    made, pinned, *_ = BLOCKS
     async with RealHost() as host:
         desk = Desk(host, tmp_path)
         await desk.shell(
@@ -99,3 +99,23 @@ async def test_device_of_an_image_is_pinned_then_updated(tmp_path: Path) -> None
         assert not {name for name in touched if name.startswith(("/etc", "/usr"))}
         assert host.path("/opt/app/version.txt").read_text() == "1\n"
         assert "rollout:" in host.path("/etc/passwd").read_text()
+
+
+@pytest.mark.parametrize(("number", "key"), [(2, "ssh_host_ed25519_key"), (3, "login")])
+def test_certificates_are_made_as_the_page_says(
+    number: int,
+    key: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    empty_project(tmp_path, monkeypatch)
+    asyncssh.generate_private_key("ssh-ed25519").write_public_key(tmp_path / f"{key}.pub")
+
+    for line in BLOCKS[number].splitlines():
+        assert run(capsys, line.removeprefix("rollout "))[0] == 0
+    text = (tmp_path / f"{key}-cert.pub").read_text()
+
+    assert text.startswith("ssh-ed25519-cert-v01@openssh.com ")
+    assert run(capsys, BLOCKS[number].splitlines()[0].removeprefix("rollout "))[0] == 1
+    assert run(capsys, f"ca sign-host gw {key}.pub --ca none")[0] == 1

@@ -172,3 +172,15 @@ def test_account_of_somebody_else_is_left_alone(image: Path, file: str, line: st
     assert done.returncode == 1
     assert "--user" in done.stderr
     assert path.read_text() == before
+
+
+def test_authority_takes_the_place_of_the_login_key() -> None:
+    authority = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+    found = tree_of(replace(WANTED, user_ca=authority), Elevation.SUDO, Boot.CRON)
+    (line,) = [one.content for one in found if one.path.endswith("/authorized_keys")]
+
+    options, words = (line or b"").decode().split(" ssh-ed25519 ")
+    assert options == (
+        'restrict,cert-authority,principals="rollout",command="/usr/lib/rollout/launch"'
+    )
+    assert words.split()[0] == authority.split()[1]

@@ -1,0 +1,130 @@
+"""`rollout ca init | sign-host | sign-user`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator import api
+from orchestrator.cli.options import Common, command, seconds
+from orchestrator.cli.session import Session, start
+from orchestrator.cli.signing import PassphraseFileOption, new_passphrase, unlock_of
+from orchestrator.cli.streams import write_result
+from orchestrator.errors import ExitCode
+from orchestrator.render.text import escape
+
+app = typer.Typer(
+    help="Vouch for devices and logins by OpenSSH certificates.", no_args_is_help=True
+)
+
+OutOption = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="FILE", help="The certificate's file.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """Which authority vouches, and how it is unlocked."""
+
+    ca: Annotated[Path, typer.Option("--ca", metavar="KEY", help="The authority's private key.")]
+    passphrase_file: PassphraseFileOption = None
+    out: OutOption = None
+
+
+@command(
+    app,
+    "init",
+    examples="""
+rollout ca init host-ca
+rollout ca init user-ca --encrypt
+""",
+)
+def init(
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="The private key; PATH.pub gets the public one.")
+    ],
+    *,
+    common: Common,
+    encrypt: Annotated[
+        bool, typer.Option("--encrypt", help="Protect it with a passphrase, which is asked for.")
+    ] = False,
+    passphrase_file: Annotated[
+        Path | None,
+        typer.Option("--passphrase-file", metavar="FILE", help="Its first line protects the key."),
+    ] = None,
+) -> int:
+    """Make an authority: an Ed25519 key in OpenSSH's form. Existing files are never replaced."""
+    session = start(common)
+    passphrase = None
+    if encrypt or passphrase_file is not None:
+        passphrase = new_passphrase(session, path, passphrase_file)
+    write_result(f"{escape(api.ca_init(path, passphrase))}\n", None)
+    return ExitCode.DONE
+
+
+@command(
+    app,
+    "sign-host",
+    examples="""
+rollout ca sign-host gw-001 ssh_host_ed25519_key.pub --ca host-ca --valid 52w
+""",
+)
+def sign_host(
+    device: Annotated[str, typer.Argument(metavar="DEVICE", help="Its name in the inventory.")],
+    host_key: Annotated[Path, typer.Argument(metavar="PUB", help="The host's public key.")],
+    *,
+    common: Common,
+    signing: Signing,
+    valid: Annotated[
+        str, typer.Option("--valid", metavar="DURATION", help="How long it is good for.")
+    ] = "52w",
+) -> int:
+    """Make a host certificate with the device's name as its one principal."""
+    session = start(common)
+    path = api.ca_sign_host(_vouching(session, signing, valid), host_key, device)
+    write_result(f"{escape(str(path))}\n", None)
+    return ExitCode.DONE
+
+
+@command(
+    app,
+    "sign-user",
+    examples="""
+rollout ca sign-user ~/.ssh/id_ed25519.pub --ca user-ca --valid 8h
+rollout ca sign-user ci.pub --ca user-ca --id r-7f3a --source 192.0.2.7/32
+""",
+)
+def sign_user(
+    public_key: Annotated[Path, typer.Argument(metavar="PUB", help="The key that logs in.")],
+    *,
+    common: Common,
+    signing: Signing,
+    valid: Annotated[
+        str, typer.Option("--valid", metavar="DURATION", help="How long it is good for.")
+    ] = "1h",
+    key_id: Annotated[
+        str | None, typer.Option("--id", metavar="TEXT", help="Stands in the devices' logs.")
+    ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option("--source", metavar="NETWORK", help="Good from there only; may repeat."),
+    ] = None,
+) -> int:
+    """Make a certificate that reaches the helpers and nothing else: no terminal, no forwarding."""
+    session = start(common)
+    vouching = _vouching(session, signing, valid)
+    path = api.ca_sign_user(vouching, public_key, key_id, tuple(source or ()))
+    write_result(f"{escape(str(path))}\n", None)
+    return ExitCode.DONE
+
+
+def _vouching(session: Session, signing: Signing, valid: str) -> api.Vouching:
+    valid_s = int(seconds(valid, "--valid"))
+    if valid_s <= 0:
+        message = "a certificate is good for more than no time"
+        raise typer.BadParameter(message, param_hint="--valid")
+    unlock = unlock_of(session, signing.passphrase_file)
+    return api.Vouching(signing.ca, unlock, valid_s, signing.out)
