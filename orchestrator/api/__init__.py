@@ -27,6 +27,7 @@ from orchestrator.api.artifacts import (
 )
 from orchestrator.api.asking import ask, join
 from orchestrator.api.attaching import release_attach
+from orchestrator.api.attesting import device_attest
 from orchestrator.api.auditing import Audited, audit_checkpoint, audit_verify
 from orchestrator.api.authorities import Vouching, ca_init, ca_sign_host, ca_sign_user
 from orchestrator.api.bundles import device_bundle, device_pin
@@ -162,6 +163,7 @@ __all__ = [
     "ca_sign_user",
     "deliveries",
     "device_adopt",
+    "device_attest",
     "device_bundle",
     "device_check",
     "device_enroll",

@@ -1,4 +1,4 @@
-"""`rollout device adopt | root | check | facts | unhold`; the others are in `enrolling` and `bundling`."""
+"""`rollout device adopt | root | check | facts | unhold | attest`; the others are in `enrolling` and `bundling`."""
 
 from __future__ import annotations
 
@@ -157,3 +157,36 @@ def unhold(
     for name in devices:
         say(f"{name}: {'free again' if name in freed else 'was not held'}")
     return ExitCode.DONE
+
+
+@command(
+    app,
+    "attest",
+    examples="""
+rollout device attest all
+rollout device attest gateways --out evidence/
+""",
+)
+def attest(
+    pattern: PatternArgument,
+    *,
+    common: Common,
+    source: SourceOptions,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Keep reports and signatures there."),
+    ] = None,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Ask devices what they run, signed with their host keys: evidence to show to others.
+
+    A device without ssh-keygen cannot sign; its report is none.
+    """
+    session = start(common)
+    chosen = source_of(source)
+    return ask_all(
+        session,
+        format,
+        lambda on: api.device_attest(session.settings, pattern, chosen, out, on),
+        with_facts=True,
+    )

@@ -290,6 +290,11 @@ core_lock() { # waits a little for the lock that all cores share
   trap '[ -z "$LOCKED" ] || : >"$LOCKED"' EXIT
 }
 
+report() { # what runs here, by what readback said in W, signed with the host's keys where that is possible
+  case $STATE in probation | confirmed | rollback-failed) set -- $NEW ;; *) set -- $CUR ;; esac
+  "$LIB/report.sh" "$P_nonce" "$C" "$STATE" "${2-none}" "${3-none}" "$W" "$BOOT"
+}
+
 inhibited() { [ -e "$ETC/inhibit" ] || [ -e "$RUN/inhibit" ]; } # the owner of the device says: not now
 
 # Reads an unpacked header, a tar file, from hex bytes, so that no tar's and no awk's idea of anything
@@ -899,6 +904,7 @@ core() { # VERB KEY=VALUE...: the only way in, in a process or subshell of its o
   verb=$1 && shift
   args "$@" && case $verb in
     readback) load "$P_component" && readback && echo "$W" && exit ;;
+    report) [ -n "$P_nonce" ] && load "$P_component" && readback && report && exit ;;
     begin | verify | install | prepare | activate | confirm | commit | rollback | abort) [ -n "$P_txn" ] ;;
     adopt | gc | root) ;;
     *) false ;;
@@ -1155,6 +1161,17 @@ health() {
   done
 }
 
+attest() { # says what root says of itself, as it was signed; this part cannot make it
+  [ -n "$P_nonce" ] || fail 64 usage "nonce= is missing"
+  call report
+  [ $RC -eq 0 ] || end_failed
+  while read -r key rest; do
+    case $key in report | signature | unsigned) say "$key" "$rest" ;; esac
+  done <<TEXT
+$ANSWER
+TEXT
+}
+
 take() { # BYTES: exactly so many of stdin, no more: the next frame follows (head -c would not do)
   [ "$1" -gt 0 ] || return 0
   [ "$1" -gt 2097152 ] || { dd "bs=$1" count=1 iflag=fullblock 2>/dev/null && return || return 1; }
@@ -1331,7 +1348,7 @@ request() { # the one line that came over SSH
   [ -n "$verb" ] && args "$@" || fail 64 usage "the request does not fit the grammar"
   case $verb in
     hello) fields nonce ;;
-    facts | status | health | prove | stage | deliver | root) $verb ;;
+    facts | status | health | prove | stage | deliver | root | attest) $verb ;;
     verify | install | activate | confirm | commit | rollback | abort | adopt | gc)
       call "$verb"
       [ $RC -eq 0 ] || end_failed

@@ -61,6 +61,7 @@ class Verb(StrEnum):
     ADOPT = "adopt"
     GC = "gc"
     ROOT = "root"
+    ATTEST = "attest"
 
 
 class Rc:

@@ -40,6 +40,11 @@ class SshSession:
         self._prefix = prefix
         self._own_error: BaseException | None = None
 
+    @property
+    def host_key(self) -> str:
+        """The host key that was proven, as `ssh-ed25519 AAAA...`."""
+        return _proven(self._connection)
+
     async def ask(self, request: Request, *, deadline_s: float) -> Reply:
         """Sends a request without body; see `ports.Session`."""
         return await self._exchange(self._prefix + request.line, _end_of_body, deadline_s)
@@ -174,9 +179,7 @@ class SshTransport:
         connection = await self._connector.connect(
             address, deadline_s=deadline_s, identity=identity
         )
-        host_key = connection.get_server_host_key()
-        assert host_key is not None, "a connection without a host key"
-        proven = public_line(host_key)
+        proven = _proven(connection)
         session = SshSession(connection, idle_s=self._settings.idle_s)
         try:
             return await session.run(command, content, deadline_s=deadline_s), proven
@@ -205,6 +208,12 @@ def become_prefix(address: Address) -> str:
     if address.become is None or address.user == HELPER_USER:
         return ""
     return f"{address.become} -n -u {HELPER_USER} {LAUNCHER} "
+
+
+def _proven(connection: asyncssh.SSHClientConnection) -> str:
+    host_key = connection.get_server_host_key()
+    assert host_key is not None, "a connection without a host key"
+    return public_line(host_key)
 
 
 async def _end_of_body(exchange: Exchange, _limit: asyncio.Timeout) -> None:

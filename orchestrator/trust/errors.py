@@ -72,6 +72,7 @@ class TrustRule(StrEnum):
     GIT_OBJECT = "T188"
     # certificates
     AUTHORITY = "T190"
+    REPORT = "T191"
 
 
 def refuse(rule: TrustRule, message: str, *, hint: str = "", file: object = None) -> TrustError:

@@ -30,6 +30,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "orchestrator" / "device"
 HELPER = PACKAGE / "helper.sh"
 CHECKS = PACKAGE / "checks.sh"
 TRUST = PACKAGE / "trust.sh"
+REPORT = PACKAGE / "report.sh"
 MODULES = PACKAGE / "modules"
 VERSION = b'{"format":"mender","version":3}'
 TIME_LIMIT_S = 60
@@ -245,7 +246,7 @@ class Device:
         modules = root / "usr/lib/rollout/modules"
         modules.mkdir(parents=True)
         shutil.copy(HELPER, modules.parent / "helper.sh")
-        for program in (*MODULES.iterdir(), CHECKS, TRUST):
+        for program in (*MODULES.iterdir(), CHECKS, TRUST, REPORT):
             body = program.read_text().split("\n", 1)[1]
             wrapper = shutil.which(shell.argv[0])
             words = " ".join((str(wrapper), *shell.argv[1:]))

@@ -8,11 +8,11 @@ import subprocess
 
 import pytest
 
-from tests.device.kit import HELPER, MODULES, TRUST
+from tests.device.kit import HELPER, MODULES, REPORT, TRUST
 
 CORE_LINES_MAX = 400
 VERIFIER_LINES_MAX = 500  # of which the program for awk is a third
-PROGRAMS = (HELPER, TRUST, *sorted(MODULES.iterdir()))
+PROGRAMS = (HELPER, TRUST, REPORT, *sorted(MODULES.iterdir()))
 BEGIN, END = "# --- core begin ---", "# --- core end ---"
 
 

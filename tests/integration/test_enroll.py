@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
+import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ import asyncssh
 import pytest
 
 from orchestrator.api.admin_values import EnrollRequest, ReleaseRequest
+from orchestrator.api.attesting import device_attest
 from orchestrator.api.enrolment import device_enroll, device_release
 from orchestrator.api.values import Settings, Source
 from orchestrator.device.model import Device, DeviceId
@@ -530,3 +533,57 @@ def _unpacked(at: Desk, tree: Sequence[Placed]) -> None:
     (shared / "install.sh").write_bytes(install_script())
     done = at.host.run("sh", str(shared / "install.sh"), "/")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+async def test_device_signs_what_it_runs_with_its_host_key(tmp_path: Path) -> None:
+    """And ssh-keygen, which knows nothing of us, agrees; a device without it has no evidence."""
+    async with desk(tmp_path) as at:
+        await at.admin.enrol(at.wanted())
+        await at.deliver(1, directory("r1", device_types=["edge"]).frames(at.signing))
+        nonce = (await at.ask(HELLO)).fields["commit-nonce"]
+        await at.ask(changing(Verb.COMMIT, 1, nonce=nonce))
+        own = at.host.path("/etc/ssh/ssh_host_ed25519_key")
+        own.write_bytes(at.host.host_key.export_private_key("openssh"))
+        own.chmod(0o600)
+        at.host.run("rm", "-f", "/etc/ssh/ssh_host_ed25519_key.pub")
+        at.host.run("rm", "-f", "/etc/ssh/ssh_host_ecdsa_key")
+        settings = Settings(root=tmp_path, state="")
+        source = Source((_enrolled_inventory(at, tmp_path),))
+        out = tmp_path / "evidence"
+
+        (good,) = await device_attest(settings, "edge-1", source, out, lambda _answer: None)
+        assert good.ok, good
+        (tmp_path / "known").write_text(f"edge-1 {at.host.host_key_line}\n")
+        words = ("-f", str(tmp_path / "known"), "-I", "edge-1", "-n", "device-report")
+        judged = await asyncio.to_thread(
+            subprocess.run,
+            ["ssh-keygen", "-Y", "verify", *words, "-s", out / "edge-1.report.sig"],
+            input=(out / "edge-1.report").read_bytes(), capture_output=True, check=False,
+        )  # fmt: skip
+        other = asyncssh.generate_private_key("ssh-ed25519")
+        own.write_bytes(other.export_private_key("openssh"))
+        (foreign,) = await device_attest(settings, "edge-1", source, None, lambda _answer: None)
+        forged = at.host.run("su", "rollout", "-c", "/usr/lib/rollout/report.sh n main s a m yes b")
+        own.unlink()
+        (unsigned,) = await device_attest(settings, "edge-1", source, None, lambda _answer: None)
+
+        assert (good.facts["artifact"], good.facts["active"]) == ("r1", "yes")
+        assert good.facts["signed-by"] == at.host.host_key_line
+        assert judged.returncode == 0, judged.stderr
+        assert (foreign.ok, foreign.reason) == (False, Reason.DENIED)
+        assert (unsigned.ok, unsigned.reason) == (False, Reason.NO_DATA)
+        assert "no_host_key" in unsigned.detail
+        assert "signature" not in forged.stdout
+
+
+def _enrolled_inventory(at: Desk, place: Path) -> str:
+    """The host as it is reached once it is enrolled."""
+    host = {
+        "ansible_host": "127.0.0.1",
+        "ansible_port": at.host.port,
+        "ansible_ssh_private_key_file": str(at.login_file),
+        "rollout_host_keys": at.host.host_key_line,
+    }
+    path = place / "enrolled.json"
+    path.write_text(json.dumps({"all": {"hosts": {"edge-1": host}}}))
+    return str(path)

@@ -1,0 +1,37 @@
+#!/bin/sh
+# What a device says of itself, signed with its host's keys. The root core asks, nobody else can:
+#
+#   report.sh NONCE COMPONENT STATE ARTIFACT MANIFEST ACTIVE BOOT-ID
+#
+# Prints `report BASE64`, then `signature BASE64` for each key that signed (SSHSIG, namespace
+# `device-report`), or `unsigned WHY`. Contract: docs/reference/device-protocol.md.
+# shellcheck disable=SC2015
+set -fu
+LC_ALL=C
+export LC_ALL
+[ $# -eq 7 ] || exit 64
+ROOT=${ROLLOUT_ROOT-}
+
+read -r id 2>/dev/null <"$ROOT/etc/rollout/device_id" || id=unknown
+[ "$id" != @hostname ] || read -r id 2>/dev/null </proc/sys/kernel/hostname || id=unknown
+text="device-report 1
+device $id
+nonce $1
+time $(date +%s)
+component $2
+state $3
+artifact $4
+manifest $5
+active $6
+boot-id $7"
+encoded=$(printf '%s\n' "$text" | openssl base64 -A) && [ -n "$encoded" ] || exit 74
+echo "report $encoded"
+if [ -z "$(command -v ssh-keygen)" ]; then echo "unsigned no_ssh_keygen" && exit 0; fi
+signed=
+for kind in ed25519 ecdsa; do
+  key=$ROOT/etc/ssh/ssh_host_${kind}_key
+  [ -f "$key" ] || continue
+  signature=$(printf '%s\n' "$text" | ssh-keygen -q -Y sign -n device-report -f "$key" 2>/dev/null) || continue
+  signature=$(printf '%s\n' "$signature" | openssl base64 -A) && echo "signature $signature" && signed=yes
+done
+[ -n "$signed" ] || echo "unsigned no_host_key"
