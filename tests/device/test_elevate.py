@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.device.witness import Known, known_of, parameters
 from tests.device.kit import Device, Key, Shell, directory, frame_bytes, sha, single_file, txn
 from tests.device.tickets import People, Root, Signer, signed, ticketed
 
@@ -125,3 +126,11 @@ def test_the_core_alone_verifies_what_lies_in_the_spool(one: Device):
         assert one.hook("core", verb, *good).returncode == 78
     assert one.hook("core", "prepare", *good).returncode == 65
     assert not (one.root / "opt").exists()
+
+
+def test_where_journals_stood_is_no_work_of_the_core(split: SplitDevice):
+    assert split.do("gc", 1, **parameters("r-1", 5, "a" * 64)).rc == 0
+    assert split.do("gc", 1, epoch=0, **parameters("r-1", 6, "b" * 64)).rc == 76
+
+    assert known_of(split.ask("status")) == (Known("lab", "r-1", 5, "a" * 64),)
+    assert split.calls == ["gc", "gc"]
