@@ -23,6 +23,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 GOLDEN = Path(__file__).parent / "golden"
 FRESH_FROM = "ROLLOUT_FRESH_FROM"  # the workers of pytest-xdist inherit what was drawn
+FIGURE = "figure: "
 BLOCK = 25  # seeds of one test
 FIRST_FRESH = 1_000_000  # fixed seeds are below
 
@@ -67,6 +68,10 @@ def pytest_terminal_summary(
             f"simulation: {config.getoption('--seeds')} fixed seeds, and {count} fresh ones"
             f" (again with --fresh-from {first})"
         )
+    for report in reports:  # what a test measured, and says so in a line of its own
+        for line in getattr(report, "capstdout", "").splitlines():
+            if line.startswith(FIGURE):
+                terminalreporter.write_line(line.removeprefix(FIGURE))
 
 
 @pytest.fixture

@@ -677,6 +677,7 @@ check_sums() { # Mender Artifact v3, "manifest": each line is one file, each fil
     [ ${#sum} -eq 64 ] && frame_name "$name" || deny "the manifest has a malformed or double line"
     list=$list$name$NL lines=$lines$line$NL
   done <"$in/manifest"
+  [ -z "$line" ] || deny "the last line of the manifest has no end"
   [ -n "$header" ] || deny "the manifest lists no header"
   # the checksum of {"format":"mender","version":3}
   case $NL$lines in *"${NL}96bcd965947569404798bcbdb614f103db5a004eb6e364cfc162c146890ea35b  version$NL"*) ;;

@@ -113,7 +113,7 @@ class _Batch:
     """A shell that reads a line for each case and answers with one."""
 
     def __init__(self, shell: Shell, place: Path, program: str) -> None:
-        self._file = place / f"batch-{shell.name}.sh"
+        self._file = place / f"{type(self).__name__}-{shell.name}.sh"
         self._file.write_text(program)
         self._file.chmod(0o644)
         self._argv = [*shell.argv, str(self._file)]

@@ -224,6 +224,7 @@ LISTED = {
     "A41": (lambda: Craft(edit_manifest=other_line), Rule.MANIFEST_DUPLICATE),
     "A41-empty": (lambda: Craft(manifest=b""), Rule.MANIFEST_FORM),
     "A41-no-lf": (lambda: Craft(edit_manifest=lambda m: m[:-1]), Rule.MANIFEST_FORM),
+    "A41-rest": (lambda: Craft(edit_manifest=lambda m: m + b"rest"), Rule.MANIFEST_FORM),
     "A43": (lambda: Craft(signature=b""), Rule.SIGNATURE_FORM),
     "A43-lf": (lambda: Craft(signature=b"\n\n"), Rule.SIGNATURE_FORM),
     "A43-noise": (lambda: Craft(signature=b"QUJD "), Rule.SIGNATURE_FORM),

@@ -1,0 +1,224 @@
+"""Drawn cases: good tickets, roots and artifacts, spoilt by a few changes before and after signing.
+
+A case is what it was drawn from (`Drawn`), so that leaving changes out gives a smaller one. Keys are
+the same in every process; signatures are not, so a failure also keeps the bytes (`Bytes`).
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from orchestrator.testing.ticket_table import TICKET
+from orchestrator.testing.tickets import NOW_S, CaseKeys, root_text, signed
+from orchestrator.trust.keys import TICKET_KINDS, SigningKey, verification_key
+from orchestrator.trust.signature import sign_manifest
+from tests.hostile.mutate import BYTE_WAYS, TEXT_WAYS, WAYS, Change, draw
+from tests.unit.artifact.crafting import (
+    PACKERS,
+    VERSION,
+    compact,
+    header,
+    padded,
+    pax,
+    seal,
+    sha256,
+)
+
+TICKETS, ROOTS, ARTIFACTS = "ticket", "root", "artifact"
+MANIFEST = b"00" * 32 + b"  version\n"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One case; `numbers` are choices that are no changes of bytes."""
+
+    kind: str
+    changes: tuple[Change, ...]
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """All that both verifiers are given."""
+
+    kind: str
+    parts: Mapping[str, bytes]
+    numbers: Mapping[str, int]
+
+
+@functools.cache
+def keys() -> CaseKeys:
+    """Of the drawn fleet."""
+
+    def key(number: int) -> SigningKey:
+        private = ec.derive_private_key(1_000_003 * (number + 1), ec.SECP256R1())
+        return SigningKey(verification_key(private.public_key(), None, TICKET_KINDS), private)
+
+    return CaseKeys(
+        root=tuple(key(n) for n in range(4)),
+        release=tuple(key(n) for n in range(4, 7)),
+        build=key(7),
+        stranger=key(8),
+        rsa=key(9),
+        ed25519=key(10),
+    )
+
+
+def draw_case(seed: int) -> Drawn:
+    """The case of a seed."""
+    rng = random.Random(seed)
+    kind = rng.choice((TICKETS, TICKETS, ROOTS, ARTIFACTS, ARTIFACTS, ARTIFACTS))
+    parts: tuple[tuple[str, tuple[str, ...]], ...] = {
+        TICKETS: (("ticket", TEXT_WAYS),) * 5 + (("ticket.sig", TEXT_WAYS), ("root.txt", TEXT_WAYS)),
+        ROOTS: (("root", TEXT_WAYS),) * 5 + (("root.sig", TEXT_WAYS),),
+        ARTIFACTS: (
+            ("info", tuple(WAYS)), ("type", tuple(WAYS)), ("meta", tuple(WAYS)), ("block", BYTE_WAYS),
+            ("tar", BYTE_WAYS), ("packed", BYTE_WAYS), ("manifest", TEXT_WAYS), ("sig", BYTE_WAYS),
+            ("info", ("json", "field")), ("type", ("json", "field")), ("block", ("byte", "flip")),
+        ),
+    }[kind]  # fmt: skip
+    count = rng.choice((0, 1, 1, 1, 1, 2, 2, 3))
+    changes = tuple(draw(rng, *rng.choice(parts)) for _ in range(count))
+    return Drawn(kind, changes, tuple(rng.randrange(1 << 16) for _ in range(8)))
+
+
+def make(drawn: Drawn) -> Bytes:
+    """Its bytes."""
+    return {TICKETS: _ticket, ROOTS: _root, ARTIFACTS: _artifact}[drawn.kind](drawn)
+
+
+def changed(drawn: Drawn, part: str, data: bytes) -> bytes:
+    """The part, with its changes."""
+    for change in drawn.changes:
+        if change.part == part:
+            data = change.apply(data)
+    return data
+
+
+def _ticket(drawn: Drawn) -> Bytes:
+    a, b, c, d, e, f, g, _ = drawn.numbers
+    text = changed(drawn, "ticket", _fresh_ticket(d))
+    release = keys().release
+    by = ((release[0], release[1]), (release[1], release[2], keys().stranger), (release[2],))[
+        (0, 0, 0, 0, 1, 2)[a % 6]
+    ]
+    parts = {
+        "root.txt": changed(drawn, "root.txt", root_text(keys())),
+        "ticket": text,
+        "ticket.sig": changed(drawn, "ticket.sig", signed(text, *by)),
+        "manifest": MANIFEST,
+        "manifest.sig": base64.b64encode(sign_manifest(MANIFEST, keys().build)),
+    }
+    steps = (0, 0, 0, -1, 1)
+    numbers = {
+        "device": b,
+        "now": NOW_S + (0, 0, 0, -4000, 6 * 86_400, 6 * 86_400 - 1, 90_000)[c % 7],
+        "time-floor": (0, NOW_S, NOW_S + 6 * 86_400 + steps[e % 5])[(0, 0, 1, 2)[e % 4]],
+        "security-floor": 7 + steps[f % 5],
+        "serial": 42 + steps[g % 5],
+    }
+    return Bytes(TICKETS, parts, numbers)
+
+
+def _fresh_ticket(choice: int) -> bytes:
+    """A good ticket for `MANIFEST`, of one form or another."""
+    digest = sha256(MANIFEST).encode()
+    lines = [
+        b"manifest-sha256 " + digest if line.startswith(b"manifest") else line
+        for line in TICKET.split(b"\n")
+    ]
+    text = b"\n".join(lines)
+    if choice % 3:
+        text = text[: text.index(b"open")] + (b"", b"open 100 1\n")[choice % 3 - 1]
+    return text
+
+
+def _root(drawn: Drawn) -> Bytes:
+    a, *_ = drawn.numbers
+    root = keys().root
+    text = changed(drawn, "root", root_text(keys(), version=4, root=root[1:]))
+    by = (root[1:3], root, (root[1], root[3]), (root[0], root[1]))[(0, 0, 0, 1, 2, 3)[a % 6]]
+    parts = {
+        "root.txt": root_text(keys()),
+        "root": text,
+        "root.sig": changed(drawn, "root.sig", signed(text, *by)),
+    }
+    return Bytes(ROOTS, parts, {})
+
+
+def _artifact(drawn: Drawn) -> Bytes:
+    a, b, c, d, *_ = drawn.numbers
+    suffix = (".gz", ".gz", "", ".xz")[a % 4]
+    packed = changed(drawn, "packed", PACKERS[suffix](_header_tar(drawn, b, c)))
+    payload = b"hello\n"
+    lines = [("data/0000/app", payload), (f"header.tar{suffix}", packed), ("version", VERSION)]
+    manifest = "".join(f"{sha256(data)}  {name}\n" for name, data in lines).encode()
+    manifest = changed(drawn, "manifest", manifest)
+    signature = changed(drawn, "sig", _signature(manifest, d))
+    parts = {"version": VERSION, "manifest": manifest, "manifest.sig": base64.b64encode(signature)}
+    parts |= {f"header.tar{suffix}": packed, "data/0000/app": payload}
+    return Bytes(ARTIFACTS, parts, {})
+
+
+def _signature(manifest: bytes, choice: int) -> bytes:
+    if choice % 8:
+        return sign_manifest(manifest, keys().build)
+    return base64.b64decode(signed(manifest, keys().build).split()[2])  # DER
+
+
+def _header_tar(drawn: Drawn, choice: int, more: int) -> bytes:
+    info = {
+        "payloads": [{"type": "single-file"}],
+        "artifact_provides": {"artifact_name": "rel-1"}
+        | ({"artifact_group": "g"} if more % 3 == 0 else {}),
+        "artifact_depends": {"device_type": ["dt"]},
+    }
+    kind: dict[str, object] = {"type": "single-file"}
+    if choice % 2:
+        kind |= {
+            "artifact_provides": {"a.b": "1"},
+            "clears_artifact_provides": ["a.*"],
+            "new": {"x": [1]},
+        }
+    files = [
+        ("header-info", changed(drawn, "info", compact(info))),
+        ("headers/0000/type-info", changed(drawn, "type", compact(kind))),
+    ]
+    if choice % 3 == 0:
+        files.append(
+            ("headers/0000/meta-data", changed(drawn, "meta", b'{"m":[1.5,true,null,"x"]}'))
+        )
+    parts = []
+    for number, (name, data) in enumerate(files):
+        if number == more % 5:
+            parts.append(
+                pax(
+                    (
+                        {"mtime": "1.5"},
+                        {"path": name},
+                        {"path": "x"},
+                        {"size": str(len(data)), "uname": "\u00e9"},
+                    )[more // 5 % 4]
+                )
+            )
+        block = bytearray(header(name, len(data), magic=(b"ustar\x0000", b"ustar  \0")[more % 2]))
+        if number == choice % len(files):
+            spoilt = bytearray(changed(drawn, "block", bytes(block)).ljust(512, b"\0")[:512])
+            block = bytearray(seal(spoilt)) if choice % 4 else spoilt
+        parts.append(bytes(block) + padded(data))
+    end = bytes(512 * (2, 2, 2, 20, 1, 22)[more // 7 % 6])
+    return changed(drawn, "tar", b"".join(parts) + end)
+
+
+def smaller(drawn: Drawn) -> list[Drawn]:
+    """The case without one of its changes, for each."""
+    count = len(drawn.changes)
+    return [
+        replace(drawn, changes=drawn.changes[:at] + drawn.changes[at + 1 :]) for at in range(count)
+    ]

@@ -1,0 +1,237 @@
+"""Both verifiers on drawn cases: `python -m tests.hostile.fuzz --seed N`, or `--case FILE`.
+
+They must say the same: for tickets and roots the same reason, for artifacts whether it is taken,
+refused, or good and not for this device. What differs is made smaller and kept in a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from orchestrator.artifact import ArtifactError, ReadOptions, Rule, ScriptPolicy, read_artifact
+from orchestrator.errors import TrustError
+from orchestrator.testing.tickets import Answer, RotationCase, TicketCase, answer_of
+from orchestrator.trust.judge import Delivery, DeviceView, Floors, check_rotation, check_ticket
+from orchestrator.trust.keys import KeyKind
+from orchestrator.trust.root import parse_root
+from orchestrator.trust.signature import verifying
+from tests.hostile.batch import SHELLS, CoreBatch, Place, TrustBatch, shell_named
+from tests.hostile.core import MODULES, Core
+from tests.hostile.drawn import (
+    ARTIFACTS,
+    MANIFEST,
+    ROOTS,
+    Bytes,
+    Drawn,
+    draw_case,
+    keys,
+    make,
+    smaller,
+)
+from tests.hostile.tickets import root_case, ticket_case, verdict
+from tests.unit.artifact.crafting import member, sha256, tar
+
+# The controller alone can tell: see `LEFT_OUT` and `UNICODE` in tests/hostile/artifacts.py.
+CONTROLLER_ALONE = {Rule.STREAM_TRAILING, Rule.TEXT}
+
+
+def python_says(case: Bytes, place: Path) -> str:
+    """What the controller answers, in the words of a device."""
+    if case.kind == ARTIFACTS:
+        return _artifact(case, place)
+    try:
+        root = parse_root(case.parts["root.txt"])
+    except TrustError:
+        return "root_syntax"
+    try:
+        if case.kind == ROOTS:
+            check_rotation(root, case.parts["root"], case.parts["root.sig"])
+        else:
+            known = _ticket_case(case, Answer.ALLOW)
+            check_ticket(known.ticket, known.signatures, root, known.device, known.delivery)
+    except TrustError as error:
+        answer = answer_of(error.code)
+        return (
+            root_case(_root_case(case, answer))
+            if case.kind == ROOTS
+            else ticket_case(_ticket_case(case, answer))
+        ).wanted
+    return "ok"
+
+
+def _ticket_case(case: Bytes, answer: Answer) -> TicketCase:
+    number = case.numbers
+    floors = Floors(number["time-floor"], number["security-floor"], number["serial"])
+    return TicketCase(
+        name="drawn",
+        root=case.parts["root.txt"],
+        ticket=case.parts["ticket"],
+        signatures=case.parts["ticket.sig"],
+        device=DeviceView(f"gw-{number['device']}", "raspberrypi4", number["now"], floors),
+        manifest=MANIFEST,
+        manifest_signature=base64.b64decode(case.parts["manifest.sig"]),
+        delivery=Delivery(sha256(MANIFEST), "app-2.3.1"),
+        answer=answer,
+        kinds=frozenset((KeyKind.ECDSA_P256,)),
+    )
+
+
+def _root_case(case: Bytes, answer: Answer) -> RotationCase:
+    parts = case.parts
+    return RotationCase("drawn", parts["root.txt"], parts["root"], parts["root.sig"], answer)
+
+
+def _artifact(case: Bytes, place: Path) -> str:
+    payload = [(name, data) for name, data in case.parts.items() if name.startswith("data/")]
+    outer = [(name, data) for name, data in case.parts.items() if not name.startswith("data/")]
+    suffix = outer[-1][0].removeprefix("header.tar")
+    content = tar(*(member(name.removeprefix("data/0000/"), data) for name, data in payload))
+    outer.append((f"data/0000.tar{suffix}", _pack(suffix, content)))
+    file = place / "drawn.mender"
+    file.write_bytes(tar(*(member(name, data) for name, data in outer)))
+    options = verifying([keys().build.verification], ReadOptions(scripts=ScriptPolicy.FORBID))
+    try:
+        found = read_artifact(file, options=options)
+    except (ArtifactError, TrustError) as error:
+        return str(error.code)
+    fits = (
+        "dt" in found.device_types
+        and not any(found.depends.values())
+        and found.payload.type in MODULES
+    )
+    return "ok" if fits else "incompatible"
+
+
+def _pack(suffix: str, data: bytes) -> bytes:
+    from tests.unit.artifact.crafting import PACKERS
+
+    return PACKERS[suffix](data)
+
+
+class Judges:
+    """Python, and one shell of a device."""
+
+    def __init__(self, name: str, place: Path, stack: ExitStack) -> None:
+        shell = shell_named(name, place)
+        assert shell is not None, name
+        self.name = name
+        self._place = place
+        place.joinpath("trust").mkdir()
+        self._trust = stack.enter_context(TrustBatch(shell, place))
+        batch = stack.enter_context(CoreBatch(shell, place))
+        self._core = Core(batch, place, shell, keys().build.verification.pem)
+
+    def device_says(self, case: Bytes) -> str:
+        """What the shell answers."""
+        if case.kind == ARTIFACTS:
+            return self._core.finds(case.parts, {}).partition("/")[2]
+        answer = Answer.ALLOW
+        known = (
+            root_case(_root_case(case, answer))
+            if case.kind == ROOTS
+            else ticket_case(_ticket_case(case, answer))
+        )
+        return verdict(known.answer(self._trust, self._place / "trust"))
+
+    def differ(self, case: Bytes) -> str:
+        """What each says where they differ, or nothing."""
+        here, there = python_says(case, self._place), self.device_says(case)
+        if here == there or (case.kind == ARTIFACTS and _agree(here, there)):
+            return ""
+        return f"python {here}, {self.name} {there}"
+
+
+def _agree(here: str, there: str) -> bool:
+    """A refusal is a refusal; what only the controller can tell is not the device's fault."""
+    if here in CONTROLLER_ALONE:
+        return there in ("ok", "incompatible", "denied")
+    return here not in ("ok", "incompatible") and there in ("denied", "incompatible")
+
+
+def told(drawn: Drawn, judges: Judges, difference: str) -> str:
+    """The smallest case with a difference, and how to see it again."""
+    shrinking = True
+    while shrinking:
+        shrinking = False
+        for candidate in smaller(drawn):
+            if found := judges.differ(make(candidate)):
+                drawn, difference, shrinking = candidate, found, True
+                break
+    case = make(drawn)
+    with tempfile.NamedTemporaryFile("w", suffix=".json", prefix="fuzz-", delete=False) as file:
+        parts = {name: base64.b64encode(data).decode() for name, data in case.parts.items()}
+        json.dump({"kind": case.kind, "parts": parts, "numbers": dict(case.numbers)}, file)
+    changes = "\n  ".join(map(str, drawn.changes)) or "no change"
+    return (
+        f"{difference}\n  {changes}\n  {drawn.numbers}\n"
+        f"again: python -m tests.hostile.fuzz --shell {judges.name} --case {file.name}"
+    )
+
+
+def read_case(file: Path) -> Bytes:
+    """A case that was kept."""
+    kept = json.loads(file.read_text())
+    parts = {name: base64.b64decode(text) for name, text in kept["parts"].items()}
+    return Bytes(kept["kind"], parts, kept["numbers"])
+
+
+def run(
+    first: int, until: Callable[[int], bool], shells: tuple[str, ...] = SHELLS
+) -> tuple[list[str], str]:
+    """Cases from seed `first` on, the shells in turn, until it is enough; differences, and a summary."""
+    found: list[str] = []
+    count: Counter[str] = Counter()
+    start = time.monotonic()
+    with Place() as place, ExitStack() as stack:
+        judges = []
+        for name in shells:
+            (place / name).mkdir(mode=0o711)
+            judges.append(Judges(name, place / name, stack))
+        seed = first
+        while until(seed - first):
+            drawn = draw_case(seed)
+            judge = judges[seed % len(judges)]
+            case = make(drawn)
+            if difference := judge.differ(case):
+                found.append(f"seed {seed}: {told(drawn, judge, difference)}")
+            count[drawn.kind] += 1
+            seed += 1
+    took_s = time.monotonic() - start
+    kinds = ", ".join(f"{number} {kind}s" for kind, number in sorted(count.items()))
+    return found, (
+        f"{sum(count.values())} cases from seed {first} ({kinds}),"
+        f" {sum(count.values()) / took_s:.1f} cases/s, {len(found)} differences"
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Repeats a seed or a kept case, or runs many; 0 when both verifiers agree."""
+    parser = argparse.ArgumentParser(prog="python -m tests.hostile.fuzz", description=__doc__)
+    parser.add_argument("--seed", type=int, default=0, help="the first seed")
+    parser.add_argument("--count", type=int, default=1, help="so many cases")
+    parser.add_argument("--shell", choices=SHELLS, help="this one alone")
+    parser.add_argument("--case", type=Path, help="a case that was kept")
+    chosen = parser.parse_args(arguments)
+    shells = (chosen.shell,) if chosen.shell else SHELLS
+    if chosen.case:
+        with Place() as place, ExitStack() as stack:
+            case = read_case(chosen.case)
+            found = [Judges(shells[0], place, stack).differ(case)]
+            print(found[0] or "they agree")
+            return 1 if found[0] else 0
+    found, summary = run(chosen.seed, lambda done: done < chosen.count, shells)
+    print(*found, summary, sep="\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
