@@ -128,11 +128,16 @@ class Truth:
                 yield device
 
     def on_new(self) -> list[str]:
-        """Honest devices that really run the new version, and ran something else before."""
+        """Honest devices that really run the new version."""
+        return [device.name for device in self.honest() if device.active == self.target]
+
+    def known_on_new(self) -> list[str]:
+        """Those of them that were brought there, or have been asked."""
         return [
-            device.name
-            for device in self.honest()
-            if device.active == self.target != self.before[device.name]
+            name
+            for name in self.on_new()
+            if self.before[DeviceId(name)] != self.target
+            or self.books.seen[name].state == "unchanged"
         ]
 
     def finish(self, *, rows: Mapping[DeviceId, Mapping[str, object]]) -> None:
