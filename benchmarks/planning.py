@@ -1,4 +1,6 @@
-"""Planning of a large fleet: CPU from the text of a plan to its preview, spread and cover included.
+"""Planning of a large fleet: CPU from the text of a plan to its preview.
+
+With spread, cover and the `open` lines of a ticket.
 
 `python benchmarks/planning.py` prints `plan_100k_cpu_s=`; `make bench` prints it as well.
 """
@@ -11,11 +13,17 @@ from orchestrator.device.model import Address, Device, DeviceId
 from orchestrator.plan.parse import parse_plan
 from orchestrator.plan.preview import preview
 from orchestrator.plan.resolve import resolve_plan
-from orchestrator.plan.resolved import PlannedArtifact
+from orchestrator.plan.resolved import (
+    PlannedArtifact,
+    PlannedOpening,
+    PlannedTicket,
+    PlannedTrust,
+)
 from orchestrator.plan.survey import Surveyed
 
 DEVICES_COUNT = 100_000
 CPU_S_MAX = 5.0
+OPENINGS = (PlannedOpening(5, 0.0), PlannedOpening(25, 86_400.0), PlannedOpening(100, 259_200.0))
 PLAN = b"""\
 schema: 1
 name: bench
@@ -40,7 +48,10 @@ def plan_100k_cpu_s() -> float:
         RuntimeError: the plan is not what it should be.
     """
     devices = [_device(number) for number in range(DEVICES_COUNT)]
-    answer = Surveyed(reachable=True, device_type="box", artifact="old", manifest="2" * 64)
+    trust = PlannedTrust(2, "acme", 7, 41, ("ecdsa-p256", "rsa"))
+    answer = Surveyed(
+        reachable=True, device_type="box", artifact="old", manifest="2" * 64, trust=trust
+    )
     survey = {device.id: answer for device in devices}
     claims = {"lab": [device.id for device in devices[:100]]}
     before_s = time.process_time()
@@ -80,6 +91,7 @@ def _artifact() -> PlannedArtifact:
         device_types=("box",),
         size_bytes=1,
         transfer_bytes=1,
+        ticket=PlannedTicket("0" * 64, "1" * 64, "acme", 42, 1e9, OPENINGS),
     )
 
 

@@ -67,7 +67,7 @@ def planned_ticket(files: TicketFiles | None, artifact: Artifact) -> PlannedTick
     """
     if files is None:
         return None
-    from orchestrator.plan.resolved import PlannedTicket
+    from orchestrator.plan.resolved import PlannedOpening, PlannedTicket
     from orchestrator.trust.judge import Delivery, check_delivery
     from orchestrator.trust.signature_file import parse_signatures
     from orchestrator.trust.ticket import parse_ticket
@@ -82,6 +82,9 @@ def planned_ticket(files: TicketFiles | None, artifact: Artifact) -> PlannedTick
         fleet=ticket.fleet,
         serial=ticket.serial,
         expires_at=float(ticket.expires_s),
+        openings=tuple(
+            PlannedOpening(line.percent, float(line.not_before_s)) for line in ticket.openings
+        ),
     )
 
 

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     TICKET_MANIFEST = "ticket_manifest"
     TICKET_ARTIFACT = "ticket_artifact"
     NOT_OPEN_YET = "not_open_yet"  # its turn by the ticket's `open` lines has not come
+    NEVER_OPEN = "never_open"  # no `open` line of the ticket ever lets it in
     NO_ROOT = "no_root"  # a first root is placed at enrolment only
     ROOT_SYNTAX = "root_syntax"  # of the new root, or of the device's own
     ROOT_FLEET = "root_fleet"
@@ -103,7 +104,7 @@ CLASS_OF: Mapping[Reason, FailureClass] = {
         FailureClass.DEVICE: (
             Reason.PROTOCOL, Reason.NOT_ENROLLED, Reason.OLD_HELPER, Reason.USAGE,
             Reason.INCOMPATIBLE, Reason.FENCED, Reason.BUSY, Reason.INHIBITED, Reason.WRONG_STATE,
-            Reason.HELD, Reason.NOT_OPEN_YET,
+            Reason.HELD, Reason.NOT_OPEN_YET, Reason.NEVER_OPEN,
         ),
         FailureClass.TRANSFER: (Reason.LOW_SPACE, Reason.IO, Reason.INTERRUPTED),
         FailureClass.INSTALL: (

@@ -13,6 +13,7 @@ from orchestrator.device.protocol import Reply
 
 TICKET_FRAMES = ("ticket", "ticket.sig")  # before `manifest` in a delivery
 ROOT_FRAMES = ("root", "root.sig")  # the two of the verb `root`
+_OPENSSL = "openssl"
 # as tickets and roots have them
 NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")
 FLEET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,62}")
@@ -31,6 +32,12 @@ class DeviceTrust:
     security_floor: int | None
     serial: int | None
     verifiers: frozenset[str] = frozenset()
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of keys whose signatures it can check, sorted."""
+        found = {"ecdsa-p256", "rsa"} if _OPENSSL in self.verifiers else set()
+        return tuple(sorted(found | ({"ed25519"} if self.verifiers - {_OPENSSL} else set())))
 
 
 def trust_of(reply: Reply) -> DeviceTrust | None:

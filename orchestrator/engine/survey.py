@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Reply, Request, Verb, helper_fits
 from orchestrator.device.reason import Reason
-from orchestrator.device.trust import trust_of
+from orchestrator.device.trust import DeviceTrust, trust_of
 from orchestrator.engine.perform import REPLY_S, first_device_error
 from orchestrator.engine.ports import Transport
 from orchestrator.engine.replies import outcome_of
 from orchestrator.errors import DeviceError
 from orchestrator.plan.parse_check import CHECK_NAME
-from orchestrator.plan.resolved import COMPONENT_DEFAULT
+from orchestrator.plan.resolved import COMPONENT_DEFAULT, PlannedTrust
 from orchestrator.plan.survey import Surveyed
 
 KEEPS_PREVIOUS = "+keeps-previous"
@@ -102,7 +102,19 @@ def surveyed(reply: Reply, payload_type: str) -> Surveyed:
         keeps_previous=keeping in modules,
         checks=_shared(frozenset(filter(CHECK_NAME.fullmatch, reply.all("health-check")))),
         controller=fields.get("controller", ""),
-        fleet=None if trust is None else trust.fleet or "",
+        trust=None if trust is None else _planned(trust),
+    )
+
+
+@functools.lru_cache
+def _planned(trust: DeviceTrust) -> PlannedTrust:
+    """One object for all devices that say the same."""
+    return PlannedTrust(
+        root_version=trust.root_version,
+        fleet=trust.fleet,
+        security_floor=trust.security_floor,
+        serial=trust.serial,
+        kinds=trust.kinds,
     )
 
 

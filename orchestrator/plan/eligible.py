@@ -63,15 +63,19 @@ def _without_ticket(
     device: DeviceId, answer: Surveyed, artifact: PlannedArtifact
 ) -> Skipped | None:
     """A device with a trust root takes nothing but what has a ticket of its fleet."""
-    if answer.fleet is None or answer.manifest == artifact.manifest_sha256:
+    if answer.trust is None or answer.manifest == artifact.manifest_sha256:
         return None
     ticket = artifact.ticket
     if ticket is None:
         detail = "it has a trust root, and no ticket lies beside the artifact"
         return Skipped(device, Reason.NO_TICKET, detail)
-    if answer.fleet not in ("", ticket.fleet):
-        detail = f"its trust root is of fleet `{answer.fleet}`, the ticket of `{ticket.fleet}`"
+    if answer.trust.fleet not in (None, ticket.fleet):
+        detail = (
+            f"its trust root is of fleet `{answer.trust.fleet}`, the ticket of `{ticket.fleet}`"
+        )
         return Skipped(device, Reason.TICKET_FLEET, detail)
+    if ticket.opens_at(device) is None:
+        return Skipped(device, Reason.NEVER_OPEN, "no `open` line of the ticket lets it in")
     return None
 
 
@@ -95,4 +99,5 @@ def planned_device(
         current=answer.artifact,
         current_manifest=answer.manifest,
         keeps_previous=answer.keeps_previous,
+        trust=answer.trust,
     )

@@ -73,7 +73,7 @@ def joiners(running: ResolvedPlan, fresh: ResolvedPlan) -> Mapping[DeviceId, Joi
     new = [device for device in fresh.devices if device not in running.devices]
     return {
         device: Joiner(fresh.devices[device], _probes(fresh, device))
-        for device in in_order(new, running.seed, running.order)
+        for device in in_order(new, running.seed, running.order, running.artifact.ticket)
     }
 
 

@@ -2,7 +2,7 @@
 
 Laws:
 1. The order depends on seed, names and labels alone (and on the inventory's order where the plan
-   says so), on every machine.
+   says so, and on the serial of a ticket with `open` lines), on every machine.
 2. Spread is exact: positions are compared as whole numbers, never as floats.
 """
 
@@ -11,8 +11,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 
+from orchestrator.device.bucket import bucket
 from orchestrator.device.model import DeviceId
 from orchestrator.plan.controls import Order
+from orchestrator.plan.tickets import PlannedTicket
 
 ORDER_DOMAIN = "rollout-order/v1"
 # Positions (2r+1)/(2n) of strata below 2**31 devices differ by more than 2**-64, or not at all.
@@ -27,15 +29,28 @@ def order_key(seed: str, name: str) -> bytes:
 
 
 def in_order(
-    devices: Iterable[DeviceId], seed: str, order: Order = Order.HASH
+    devices: Iterable[DeviceId],
+    seed: str,
+    order: Order = Order.HASH,
+    ticket: PlannedTicket | None = None,
 ) -> tuple[DeviceId, ...]:
-    """Devices in one of the orders of R3. Cost: one hash per device, 100 000 in 0.2 s.
+    """Devices in one of the orders of R3. Cost: a hash or two per device, 100 000 in 0.4 s.
 
     Args:
         devices: in the inventory's order.
         seed: of the hash; other orders do not read it.
         order: how to order them.
+        ticket: where its `open` lines bind devices, they go by its buckets first: what the plan
+            starts first is then what devices let begin first.
     """
+    ordered = _by(order, devices, seed)
+    if ticket is None or not ticket.openings:
+        return ordered
+    serial = ticket.serial
+    return tuple(sorted(ordered, key=lambda device: bucket(serial, device)))  # sorting is stable
+
+
+def _by(order: Order, devices: Iterable[DeviceId], seed: str) -> tuple[DeviceId, ...]:
     match order:
         case Order.HASH:
             return _by_hash(devices, seed)

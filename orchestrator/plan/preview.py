@@ -7,7 +7,7 @@ R17 (until when devices can go back), "Honest statistics" (what a wave can prove
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from orchestrator.device.model import DeviceId
@@ -26,9 +26,13 @@ from orchestrator.plan.resolved import (
     ResolvedWave,
     Stage,
 )
+from orchestrator.plan.schedule import ZONE_OF_DEVICE
 from orchestrator.plan.statistics import upper_bound
+from orchestrator.plan.ticket_fit import WaveOpening, wave_openings
 from orchestrator.plan.ticks import rarely_asked
 from orchestrator.plan.untried import untried_waves
+
+UTC_ZONE = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,8 @@ class WavePreview:
     `upper_bound`: failure rate excluded with 95 % confidence when no device of it fails.
     `current`: artifact names with their number of devices, most first; None where the device was
     not asked or did not answer, "" where it has nothing of ours.
-    `earliest_end_s`: seconds after the start before which this wave cannot end, from soaks, gates
-    and rate alone. `final_count`: devices that cannot go back once the wave has passed, which is
+    `earliest_end_s`: seconds after the start before which this wave cannot end, from soaks, gates,
+    rate and the `open` lines of the ticket alone; `openings` are these lines. `final_count`: devices that cannot go back once the wave has passed, which is
     after `earliest_end_s` (R17). `notes` say why it has these devices and so many.
     """
 
@@ -81,6 +85,7 @@ class WavePreview:
     approval: Approval | None
     deadline_s: float | None
     deadline_action: DeadlineAction
+    openings: tuple[WaveOpening, ...]
 
     @property
     def devices_count(self) -> int:
@@ -95,7 +100,8 @@ class Preview:
     `budget_count`: failures that the whole rollout may have, None without a limit. `needs_s`:
     what changing one device may take by its timeouts, which windows with `must_finish` must hold.
     `starts_at`: UTC seconds when the first device may start, seen from when the plan was made; None
-    where it may at once.
+    where it may at once. `zone`: the one in which the plan's windows are, UTC where they have none
+    or several.
     """
 
     plan: ResolvedPlan
@@ -112,6 +118,7 @@ class Preview:
     starts_at: float | None
     budget_count: int | None
     target_set_sha256: str
+    zone: str
     warnings: tuple[str, ...]
 
     @property
@@ -128,11 +135,13 @@ def preview(plan: ResolvedPlan, *, tick_s: float | None = None) -> Preview:
         tick_s: how often an engine comes while the rollout waits; None where nobody said.
     """
     waves: list[WavePreview] = []
-    cumulative_count, earliest_end_s = 0, 0.0
+    starts_at = _starts_at(plan)
+    begin = _Begin(0, 0.0, plan.made_at if starts_at is None else starts_at)
+    too_late: list[str] = []
     for wave in plan.waves:
-        cumulative_count += len(wave.devices)
-        facts = _wave(plan, wave, cumulative_count, earliest_end_s)
-        earliest_end_s = facts.earliest_end_s
+        too_late += _expired(plan, wave, begin)
+        facts = _wave(plan, wave, begin)
+        begin = replace(begin, devices_count=facts.cumulative_count, after_s=facts.earliest_end_s)
         waves.append(facts)
     unchanged_count = sum(wave.unchanged_count for wave in waves)
     update_count = len(plan.devices) - unchanged_count
@@ -145,14 +154,40 @@ def preview(plan: ResolvedPlan, *, tick_s: float | None = None) -> Preview:
         unknown_count=sum(wave.unknown_count for wave in waves),
         skipped=tuple(Counter(each.reason for each in plan.skipped).most_common()),
         transfer_bytes=update_count * plan.artifact.transfer_bytes,
-        earliest_end_s=earliest_end_s,
+        earliest_end_s=begin.after_s,
         confirm_s=plan.timeouts.confirm_s,
         needs_s=device_needs_s(plan.timeouts, plan.schedule),
-        starts_at=_starts_at(plan),
+        starts_at=starts_at,
         budget_count=allowed_in_all(plan.budget, len(plan.devices)),
         target_set_sha256=target_set_digest(plan),
-        warnings=plan.warnings + untried_waves(plan) + rarely_asked(plan, tick_s),
+        zone=_zone(plan),
+        warnings=(*plan.warnings, *untried_waves(plan), *rarely_asked(plan, tick_s), *too_late),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """What comes before a wave: devices, and the least time after the rollout's start."""
+
+    devices_count: int
+    after_s: float
+    rollout_at: float
+
+    @property
+    def at(self) -> float:
+        return self.rollout_at + self.after_s
+
+
+def _expired(plan: ResolvedPlan, wave: ResolvedWave, begin: _Begin) -> tuple[str, ...]:
+    ticket = plan.artifact.ticket
+    if ticket is None or begin.at < ticket.expires_at:
+        return ()
+    return (f"the ticket expires before wave `{wave.name}` can begin",)
+
+
+def _zone(plan: ResolvedPlan) -> str:
+    zones = {window.timezone for window in plan.schedule.windows}
+    return zones.pop() if len(zones) == 1 and ZONE_OF_DEVICE not in zones else UTC_ZONE
 
 
 def _starts_at(plan: ResolvedPlan) -> float | None:
@@ -185,9 +220,8 @@ def worst_case(
     return min(base_count, reached_count)
 
 
-def _wave(
-    plan: ResolvedPlan, wave: ResolvedWave, cumulative_count: int, start_s: float
-) -> WavePreview:
+def _wave(plan: ResolvedPlan, wave: ResolvedWave, begin: _Begin) -> WavePreview:
+    cumulative_count = begin.devices_count + len(wave.devices)
     members = [plan.devices[device] for device in wave.devices]
     target = plan.artifact.manifest_sha256
     unchanged_count = sum(device.current_manifest == target for device in members)
@@ -201,6 +235,9 @@ def _wave(
         plan.rate, cumulative_count - len(members)
     )
     gates = tuple(gate for gate in plan.gates if not gate.waves or wave.name in gate.waves)
+    openings = wave_openings(plan, wave, begin.at)
+    last_at = max((one.opens_at for one in openings if one.opens_at is not None), default=0.0)
+    started_s = max(begin.after_s, last_at - begin.rollout_at)
     return WavePreview(
         name=wave.name,
         size_text=wave.size_text,
@@ -216,7 +253,7 @@ def _wave(
         max_parallel=wave.max_parallel,
         upper_bound=upper_bound(base_count),
         soak_s=wave.soak_s,
-        earliest_end_s=start_s + paced_s + wave.soak_s + _gates_s(gates),
+        earliest_end_s=started_s + paced_s + wave.soak_s + _gates_s(gates),
         gates=tuple(GatePreview(gate.name, gate.stage, gate.dry_run) for gate in gates),
         current=tuple(current.most_common()),
         final_count=sum(not device.keeps_previous for device in members),
@@ -229,6 +266,7 @@ def _wave(
         approval=wave.approval,
         deadline_s=wave.deadline_s,
         deadline_action=wave.deadline_action,
+        openings=openings,
     )
 
 

@@ -20,7 +20,7 @@ from orchestrator.plan.missing_checks import missing_checks
 from orchestrator.plan.model import GateText, Plan, Text
 from orchestrator.plan.powered import check_power
 from orchestrator.plan.render_text import plan_variables, refused, rendered, resolved_probes
-from orchestrator.plan.resolve_waves import Findings, resolve_waves
+from orchestrator.plan.resolve_waves import Findings, Ranks, resolve_waves
 from orchestrator.plan.resolved import Gate, PlannedArtifact, ResolvedPlan, Skipped
 from orchestrator.plan.survey import Surveyed
 
@@ -68,7 +68,8 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
     seed = _seed(plan, variables, release, problems)
     gates = _gates(plan, variables, eligible, problems)
     names = frozenset(device.id for device in devices)
-    waves, warnings = resolve_waves(plan, eligible, claims, seed, Findings(problems, names))
+    ranks = Ranks(seed, artifact.ticket)
+    waves, warnings = resolve_waves(plan, eligible, claims, ranks, Findings(problems, names))
     warnings += check_fleet(plan, eligible, problems)
     warnings += missing_checks(gates, eligible, survey or {})
     problems += check_power(plan, gates, waves, eligible)

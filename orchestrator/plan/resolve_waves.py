@@ -16,7 +16,7 @@ from orchestrator.plan.filling import Filled, WaveSpec, fill_waves
 from orchestrator.plan.language import DEFAULT_UNREACHABLE_PERCENT
 from orchestrator.plan.model import Limits, Plan, Wave
 from orchestrator.plan.order import in_order, spread
-from orchestrator.plan.resolved import Covered, DeadlineAction, ResolvedWave
+from orchestrator.plan.resolved import Covered, DeadlineAction, PlannedTicket, ResolvedWave
 
 MAX_PARALLEL_DEFAULT = 50
 NAMES_MAX = 5  # names in a message; more are counted
@@ -32,11 +32,19 @@ class Findings:
     selected: frozenset[DeviceId]
 
 
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """What decides who goes first: the seed, and the ticket whose `open` lines devices obey (R3)."""
+
+    seed: str
+    ticket: PlannedTicket | None = None
+
+
 def resolve_waves(
     plan: Plan,
     eligible: Mapping[DeviceId, Device],
     claims: Mapping[str, Sequence[DeviceId]],
-    seed: str,
+    ranks: Ranks,
     findings: Findings,
 ) -> tuple[tuple[ResolvedWave, ...], list[str]]:
     """All waves that have devices, and warnings; problems are noted.
@@ -45,7 +53,7 @@ def resolve_waves(
         plan: the checked plan.
         eligible: devices that take part, in the inventory's order.
         claims: what the own hosts of waves select, by name of the wave.
-        seed: of the order.
+        ranks: what the order is made of.
         findings: told what refuses the plan.
     """
     _check_claims(plan, claims, findings)
@@ -56,11 +64,11 @@ def resolve_waves(
         return tuple(labels.get(key, "") for key in keys)
 
     def arrange(devices: Sequence[DeviceId]) -> Sequence[DeviceId]:
-        return spread(devices, stratum, seed) if keys else devices
+        return spread(devices, stratum, ranks.seed) if keys else devices
 
     filling = fill_waves(
         [_spec(plan, wave, claims, eligible) for wave in plan.waves],
-        in_order(eligible, seed, plan.order.by),
+        in_order(eligible, ranks.seed, plan.order.by, ranks.ticket),
         lambda device: eligible[device].labels,
         arrange,
     )

@@ -53,6 +53,7 @@ from orchestrator.plan.gate import (
     StatName,
 )
 from orchestrator.plan.schedule import DeadlineAction, Freeze, Schedule, Window
+from orchestrator.plan.tickets import PlannedOpening, PlannedTicket, PlannedTrust
 
 __all__ = [
     "OFFLINE_FOR_S_DEFAULT",
@@ -82,8 +83,10 @@ __all__ = [
     "PlannedDevice",
     "PlannedDocument",
     "PlannedEvidence",
+    "PlannedOpening",
     "PlannedSnapshot",
     "PlannedTicket",
+    "PlannedTrust",
     "Probe",
     "ProbeKind",
     "Rate",
@@ -189,6 +192,7 @@ class PlannedDevice:
 
     `keeps_previous` tells whether its update module can still go back after commit (R17).
     `timezone` is the inventory's, for windows in the zone of the device; "" where none is given.
+    `trust` is there where it has a trust root, and was asked.
     """
 
     address: Address
@@ -197,6 +201,12 @@ class PlannedDevice:
     current_manifest: str | None = None
     keeps_previous: bool = True
     timezone: str = ""
+    trust: PlannedTrust | None = None
+
+    @property
+    def may_ask_for_ticket(self) -> bool:
+        """Whether a ticket binds it: it has a trust root, or nobody knows whether it has one."""
+        return self.trust is not None or self.current is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,20 +216,6 @@ class Skipped:
     device: DeviceId
     reason: Reason
     detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedTicket:
-    """The release ticket beside the artifact, identified by the digests of its two files.
-
-    The rest is for people to read: devices judge the ticket themselves.
-    """
-
-    sha256: str
-    signatures_sha256: str
-    fleet: str
-    serial: int
-    expires_at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.device.reason import Reason
+from orchestrator.plan.tickets import PlannedTrust
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +15,8 @@ class Surveyed:
     `artifact` and `manifest` are what it runs now ("" where it runs nothing of ours);
     `has_module` whether it has the update module for the planned artifact, and `keeps_previous`
     whether that one can go back after commit. `checks` are the health checks it has by name.
-    `controller` is the one that it serves, "" while it serves none; `fleet` the one of its trust
-    root, None where it has no root, "" where it cannot say it.
+    `controller` is the one that it serves, "" while it serves none; `trust` what it holds releases
+    against, None where it has no trust root.
     `reason` is not OK where there is no such answer; `detail` is untrusted text.
     """
 
@@ -28,6 +29,6 @@ class Surveyed:
     keeps_previous: bool = True
     checks: frozenset[str] = frozenset()
     controller: str = ""
-    fleet: str | None = None
+    trust: PlannedTrust | None = None
     reason: Reason = Reason.OK
     detail: str = ""

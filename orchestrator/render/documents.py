@@ -14,7 +14,15 @@ from collections.abc import Mapping
 
 from orchestrator.plan.digest import to_document
 from orchestrator.plan.preview import Preview, WavePreview
-from orchestrator.plan.resolved import Approval, Burst, Gate, Hook, PlannedArtifact, PlannedCommit
+from orchestrator.plan.resolved import (
+    Approval,
+    Burst,
+    Gate,
+    Hook,
+    PlannedArtifact,
+    PlannedCommit,
+    PlannedTicket,
+)
 from orchestrator.render.standing import Facts, commands
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.notices import Delivery
@@ -175,6 +183,7 @@ def preview_document(preview: Preview, digest: str) -> dict[str, object]:
             "respect_freezes": plan.rollback.respect_freezes,
             "max_parallel": plan.rollback.max_parallel,
         },
+        "time_zone": preview.zone,
         "transfer_bytes": preview.transfer_bytes,
         "earliest_end_s": preview.earliest_end_s,
         "confirm_s": preview.confirm_s,
@@ -193,8 +202,13 @@ def _artifact(artifact: PlannedArtifact) -> dict[str, object]:
         "size_bytes": artifact.size_bytes,
         "transfer_bytes": artifact.transfer_bytes,
         "signed_by": artifact.signed_by,
-        "ticket": None if artifact.ticket is None else dataclasses.asdict(artifact.ticket),
+        "ticket": None if artifact.ticket is None else _ticket(artifact.ticket),
     }
+
+
+def _ticket(ticket: PlannedTicket) -> dict[str, object]:
+    lines = [dataclasses.asdict(line) for line in ticket.openings]
+    return {**dataclasses.asdict(ticket), "openings": lines}
 
 
 def _schedule(preview: Preview) -> dict[str, object]:
@@ -265,6 +279,16 @@ def _wave(preview: Preview, wave: WavePreview) -> dict[str, object]:
         "approval": _approval(wave.approval),
         "deadline_s": wave.deadline_s,
         "deadline_action": str(wave.deadline_action),
+        "openings": [
+            {
+                "percent": each.percent,
+                "opens_at": each.opens_at,
+                "stops": each.stops,
+                "device_count": len(each.devices),
+                "devices": list(each.devices),
+            }
+            for each in wave.openings
+        ],
         "devices": [
             {"device": device, "current": planned[device].current, "target": target}
             for device in wave.devices

@@ -46,7 +46,9 @@ def limit_lines(preview: Preview, look: Look) -> list[str]:
         "Dead-man", f"a device not confirmed within {dead_man} goes back by itself", look
     )
     if preview.earliest_end_s:
-        what = "soak, gates and rate" if plan.rate else "soak and gates"
+        ticket = any(wave.openings for wave in preview.waves)
+        parts = ["soak", "gates", *["rate"] * bool(plan.rate), *["the ticket's lines"] * ticket]
+        what = f"{', '.join(parts[:-1])} and {parts[-1]}"
         took = format_duration(preview.earliest_end_s)
         lines += labelled("Takes", f"at least {took} of {what}", look)
     return lines

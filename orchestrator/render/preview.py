@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from orchestrator.device.reason import Reason
 from orchestrator.plan.preview import Preview, WavePreview
-from orchestrator.plan.resolved import COMPONENT_DEFAULT, Order, PlannedTicket
+from orchestrator.plan.resolved import COMPONENT_DEFAULT, Order
 from orchestrator.render.evidence_lines import evidence_lines
 from orchestrator.render.gate_lines import gate_lines
 from orchestrator.render.limit_lines import labelled, limit_lines, percent
@@ -14,7 +14,8 @@ from orchestrator.render.names import fold_line
 from orchestrator.render.schedule_lines import approval_words, schedule_lines
 from orchestrator.render.table import Cell, Column, table
 from orchestrator.render.text import Look, Style, Symbol, cells, escape, number, pad, plural, wrap
-from orchestrator.render.words import commit_words, instant, reason_words
+from orchestrator.render.ticket_lines import opening_words, ticket_words
+from orchestrator.render.words import commit_words, reason_words
 from orchestrator.units import format_duration, format_size
 
 DIGEST_CHARS = 12
@@ -83,7 +84,7 @@ def _head(preview: Preview, digest: str, look: Look) -> list[str]:
         f"{escape(artifact.payload_type, limit=40)} for {types}{part}",
         look,
     )
-    lines += labelled("Ticket", _ticket(artifact.ticket), look)
+    lines += labelled("Ticket", ticket_words(artifact.ticket, preview.zone), look)
     lines += evidence_lines(plan, look)
     lines += labelled("Now", _current(preview, look), look)
     lines += labelled("Order", _order(preview), look)
@@ -91,17 +92,9 @@ def _head(preview: Preview, digest: str, look: Look) -> list[str]:
     return lines + labelled("Transfer", transfer, look)
 
 
-def _ticket(ticket: PlannedTicket | None) -> str:
-    """What releases it; a fleet without a trust root says here that nothing does."""
-    if ticket is None:
-        return "none: devices take the artifact by its signature alone"
-    fleet, until = escape(ticket.fleet), instant(ticket.expires_at)
-    return f"serial {ticket.serial} of fleet {fleet}, good until {until}; devices judge it"
-
-
 def _order(preview: Preview) -> str:
     """Why devices stand where they stand."""
-    plan = preview.plan
+    plan, ticket = preview.plan, preview.plan.artifact.ticket
     words = {
         Order.HASH: f"by hash of {escape(plan.seed)}",
         Order.INVENTORY: "as in the inventory",
@@ -109,7 +102,9 @@ def _order(preview: Preview) -> str:
         Order.SORTED: "by name",
         Order.REVERSE_SORTED: "by name, from the end",
     }[plan.order]
-    if plan.sticky and plan.order is Order.HASH:
+    if ticket is not None and ticket.openings:
+        words = f"by the ticket's buckets, then {words}"
+    elif plan.sticky and plan.order is Order.HASH:
         words += ", the same in every release"
     if plan.spread:
         words += f", spread over {' and '.join(escape(label) for label in plan.spread)}"
@@ -169,7 +164,7 @@ def _members(preview: Preview, look: Look, *, all_names: bool) -> list[str]:
         else:
             lines.append(first + fold_line(wave.devices, room, look))
         terms = _terms(wave, is_last=wave is preview.waves[-1])
-        for note in (*wave.notes, *terms):
+        for note in (*wave.notes, *terms, *opening_words(wave, preview.zone)):
             mark = f"{' ' * cells(first)}{look.sign(Symbol.DOT)} "
             lines += wrap(
                 escape(note, limit=800), look.width, first=mark, indent=" " * (cells(first) + 2)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from orchestrator.device.reason import Reason
 from orchestrator.plan.resolved import PlannedCommit
+from orchestrator.plan.zones import load_zone
 from orchestrator.render.text import Style, Symbol, escape, number
 from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.states import AT_WORK, PROVEN, DeviceState, RolloutState, WaveState
@@ -106,6 +107,7 @@ _REASONS: Mapping[str, str] = {
     Reason.TICKET_MANIFEST: "ticket is for another manifest",
     Reason.TICKET_ARTIFACT: "ticket is for another artifact",
     Reason.NOT_OPEN_YET: "not its turn yet by the ticket",
+    Reason.NEVER_OPEN: "never let in by the ticket",
     Reason.NO_ROOT: "has no trust root",
     Reason.ROOT_SYNTAX: "trust root is malformed",
     Reason.ROOT_FLEET: "trust root is of another fleet",
@@ -146,9 +148,10 @@ def state_words(state: str) -> str:
     return escape(state.replace("_", " "), limit=40)
 
 
-def instant(at: float) -> str:
-    """UTC seconds to the minute."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+def instant(at: float, zone: str = "UTC") -> str:
+    """UTC seconds to the minute, at the wall of an installed zone (`Europe/Berlin`)."""
+    where = UTC if zone == "UTC" else load_zone(zone)
+    return f"{datetime.fromtimestamp(at, where):%Y-%m-%d %H:%M} {zone}"
 
 
 def frozen_words(freeze: FleetFreeze) -> str:

@@ -5,6 +5,7 @@ from orchestrator.device.protocol import Reply
 from orchestrator.device.reason import Reason
 from orchestrator.engine.survey import survey, surveyed
 from orchestrator.errors import DeviceError
+from orchestrator.plan.resolved import PlannedTrust
 from orchestrator.testing.clock import VirtualClock, run_virtual
 from orchestrator.testing.plans import device_ids
 from orchestrator.testing.transport import SimulatedTransport
@@ -135,15 +136,25 @@ def test_only_names_that_a_plan_could_write_are_kept_of_checks():
     assert found.checks == {"svc"}
 
 
+ROOTED = (("root", "2"), ("fleet", "acme"), ("security-floor", "7"), ("serial", "41"))
+
+
 @pytest.mark.parametrize(
-    ("lines", "fleet"),
+    ("lines", "trust"),
     [
         ((), None),
-        ((("root", "2"), ("fleet", "acme")), "acme"),
-        ((("root", "0"), ("fleet", "broken/")), ""),
+        (ROOTED, PlannedTrust(2, "acme", 7, 41)),
+        (
+            (*ROOTED, ("verify", "openssl,openssl-ed25519")),
+            PlannedTrust(2, "acme", 7, 41, ("ecdsa-p256", "ed25519", "rsa")),
+        ),
+        ((*ROOTED, ("verify", "usign")), PlannedTrust(2, "acme", 7, 41, ("ed25519",))),
+        ((*ROOTED, ("verify", "openssl")), PlannedTrust(2, "acme", 7, 41, ("ecdsa-p256", "rsa"))),
+        ((*ROOTED, ("verify", "none")), PlannedTrust(2, "acme", 7, 41)),
+        ((("root", "0"), ("fleet", "broken/")), PlannedTrust(None, None, None, None)),
     ],
 )
-def test_fleet_of_the_trust_root_is_known(lines, fleet):
+def test_what_a_device_holds_releases_against_is_known(lines, trust):
     reply = Reply(0, (("helper", "1.2.0"), ("state", "none"), *lines))
 
-    assert surveyed(reply, "directory").fleet == fleet
+    assert surveyed(reply, "directory").trust == trust

@@ -7,7 +7,12 @@ import pytest
 from orchestrator.device.model import Address, Device, DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.plan.eligible import eligible_devices
-from orchestrator.plan.resolved import PlannedArtifact, PlannedTicket
+from orchestrator.plan.resolved import (
+    PlannedArtifact,
+    PlannedOpening,
+    PlannedTicket,
+    PlannedTrust,
+)
 from orchestrator.plan.survey import Surveyed
 
 
@@ -33,7 +38,8 @@ def test_device_with_a_root_takes_part_with_a_ticket_of_its_fleet(
 ) -> None:
     ticket = ticket_of and PlannedTicket("0" * 64, "1" * 64, ticket_of, 1, 2.0)
     manifest = artifact.manifest_sha256 if runs else ""
-    answer = Surveyed(reachable=True, device_type="pi4", manifest=manifest, fleet=root_of)
+    trust = None if root_of is None else PlannedTrust(1, root_of or None, 0, 0)
+    answer = Surveyed(reachable=True, device_type="pi4", manifest=manifest, trust=trust)
     device = Device(DeviceId("gw-0"), Address("192.0.2.1"))
 
     eligible, skipped = eligible_devices(
@@ -42,3 +48,25 @@ def test_device_with_a_root_takes_part_with_a_ticket_of_its_fleet(
 
     assert [each.reason for each in skipped] == ([] if reason is None else [reason])
     assert bool(eligible) is (reason is None)
+
+
+@pytest.mark.parametrize(
+    ("percent", "trust", "reason"),
+    [
+        (100, PlannedTrust(1, "acme", 0, 0), None),
+        (1, PlannedTrust(1, "acme", 0, 0), Reason.NEVER_OPEN),
+        (1, None, None),  # it has no root, and asks for no ticket
+    ],
+)
+def test_device_that_no_line_of_the_ticket_lets_in_is_left_out(
+    artifact: PlannedArtifact, percent: int, trust: PlannedTrust | None, reason: Reason | None
+) -> None:
+    device = Device(DeviceId("gw-0"), Address("192.0.2.1"))  # its bucket for serial 1 is 54
+    ticket = PlannedTicket("0" * 64, "1" * 64, "acme", 1, 2.0, (PlannedOpening(percent, 0.0),))
+    answer = Surveyed(reachable=True, device_type="pi4", trust=trust)
+
+    _, skipped = eligible_devices(
+        [device], replace(artifact, ticket=ticket), {device.id: answer}, {}
+    )
+
+    assert [each.reason for each in skipped] == ([] if reason is None else [reason])

@@ -20,6 +20,7 @@ from orchestrator.plan.resolved import (
     Freeze,
     Hook,
     HookEvent,
+    PlannedOpening,
     PlannedTicket,
     Rate,
     RateIncrease,
@@ -144,13 +145,22 @@ def test_preview_fits_its_schema(plan) -> None:
 
 
 def test_preview_of_a_release_with_a_ticket_fits_its_schema(plan, plan_with) -> None:
-    ticket = PlannedTicket("0" * 64, "1" * 64, "acme-prod", 42, 1_764_417_600.0)
-    released = plan_with(artifact=replace(plan.artifact, ticket=ticket))
+    lines = (PlannedOpening(50, 1_764_000_000.0),)
+    ticket = PlannedTicket("0" * 64, "1" * 64, "acme-prod", 42, 1_764_417_600.0, lines)
+    unasked = {name: replace(device, current=None) for name, device in plan.devices.items()}
+    released = plan_with(artifact=replace(plan.artifact, ticket=ticket), devices=unasked)
 
     document = preview_document(preview(released), DIGEST)
 
     check("preview", document)
-    assert document["artifact"]["ticket"]["serial"] == 42
+    assert document["artifact"]["ticket"]["openings"] == [
+        {"percent": 50, "opens_at": 1_764_000_000.0}
+    ]
+    found = [each for wave in document["waves"] for each in wave["openings"]]
+    assert {(each["percent"], each["opens_at"]) for each in found} == {
+        (50, 1_764_000_000.0), (None, None),
+    }  # fmt: skip
+    assert sum(each["device_count"] for each in found) == len(plan.devices)
 
 
 def test_status_fits_its_schema(plan) -> None:

@@ -20,6 +20,7 @@ from orchestrator.plan.resolved import (
     OnConflict,
     OnFailure,
     Order,
+    PlannedOpening,
     PlannedTicket,
     Probe,
     ProbeKind,
@@ -33,6 +34,7 @@ from orchestrator.plan.resolved import (
 )
 from orchestrator.render.preview import text
 from orchestrator.render.text import Look, cells
+from orchestrator.render.words import instant
 
 DIGEST = "e1" * 32
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -86,6 +88,28 @@ def test_a_ticket_is_shown_with_its_end(plan, plan_with) -> None:
     assert "Ticket     none: devices take the artifact by its signature alone" in text(
         preview(plan), DIGEST, Look(200)
     )
+
+
+def test_it_says_which_line_of_the_ticket_stops_which_wave(plan, plan_with) -> None:
+    lines = (PlannedOpening(20, plan.made_at + 3600), PlannedOpening(60, plan.made_at + 86_400))
+    ticket = PlannedTicket("0" * 64, "1" * 64, "acme", 1, plan.made_at + 1e6, lines)
+    unasked = {name: replace(device, current=None) for name, device in plan.devices.items()}
+    window = Window(DAYS, "02:00", 86_400.0, "Asia/Tokyo")
+    released = plan_with(
+        artifact=replace(plan.artifact, ticket=ticket),
+        devices=unasked,
+        schedule=Schedule(windows=(window,)),
+    )
+
+    shown = text(preview(released), DIGEST, Look(300))
+
+    first = instant(plan.made_at + 3600, "Asia/Tokyo")
+    assert f"judge it, and let 20 % from {first}, 60 % from" in shown
+    assert "Order      by the ticket's buckets, then by hash of" in shown
+    assert "the ticket (`open 60`) lets its one device begin at" in shown
+    assert "Asia/Tokyo, not before" in shown
+    assert "no line of the ticket ever lets" in shown
+    assert "of soak, gates and the ticket's lines" in shown
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""The release ticket of a plan, and when it lets which device in.
+
+Devices judge the ticket by themselves; what is worked out here says beforehand what they will say.
+
+Laws:
+1. A device's bucket is the one that it computes itself (`device.bucket`).
+2. A line lets in the buckets below its percentage from its time on. Lines rise in both, so the
+   first line that has a bucket is the one that opens it.
+
+Source: design "device and trust", B.3; docs/reference/release.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.device.bucket import bucket
+from orchestrator.device.model import DeviceId
+
+AT_ONCE = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedOpening:
+    """From `opens_at` (UTC seconds) on, the first `percent` of 100 buckets may begin."""
+
+    percent: int
+    opens_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTicket:
+    """The release ticket beside the artifact, identified by the digests of its two files.
+
+    The rest is what devices read in it: for people, and to plan so that both agree.
+    """
+
+    sha256: str
+    signatures_sha256: str
+    fleet: str
+    serial: int
+    expires_at: float
+    openings: tuple[PlannedOpening, ...] = ()
+
+    def opening_of(self, device: DeviceId) -> PlannedOpening | None:
+        """The line that lets the device in, None where none does; asked where there are lines."""
+        own = bucket(self.serial, device)
+        return next((line for line in self.openings if own < line.percent), None)
+
+    def opens_at(self, device: DeviceId) -> float | None:
+        """When the device may begin in UTC seconds, or None for never."""
+        if not self.openings:
+            return AT_ONCE
+        line = self.opening_of(device)
+        return None if line is None else line.opens_at
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTrust:
+    """What a device with a trust root holds a release against, as it said when it was asked.
+
+    None is what it could not say, as with a broken root. `kinds`: of keys whose signatures it can
+    check, sorted.
+    """
+
+    root_version: int | None
+    fleet: str | None
+    security_floor: int | None
+    serial: int | None
+    kinds: tuple[str, ...] = ()

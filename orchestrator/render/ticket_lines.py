@@ -1,0 +1,46 @@
+"""What a release ticket lets happen when, for people: which of its lines stops which wave."""
+
+from __future__ import annotations
+
+from orchestrator.plan.preview import WavePreview
+from orchestrator.plan.resolved import PlannedTicket
+from orchestrator.plan.ticket_fit import WaveOpening
+from orchestrator.render.text import escape, number, plural
+from orchestrator.render.words import instant
+
+NAMES_MAX = 5
+
+
+def ticket_words(ticket: PlannedTicket | None, zone: str) -> str:
+    """What releases an artifact; a fleet without a trust root reads here that nothing does."""
+    if ticket is None:
+        return "none: devices take the artifact by its signature alone"
+    fleet, until = escape(ticket.fleet), instant(ticket.expires_at, zone)
+    words = f"serial {ticket.serial} of fleet {fleet}, good until {until}; devices judge it"
+    if not ticket.openings:
+        return words
+    opens = (f"{each.percent} % from {instant(each.opens_at, zone)}" for each in ticket.openings)
+    return f"{words}, and let {', '.join(opens)} begin"
+
+
+def opening_words(wave: WavePreview, zone: str) -> list[str]:
+    """Where the lines of the ticket stop a wave, for how many devices, and until when."""
+    return [_stops(wave, opening, zone) for opening in wave.openings if opening.stops]
+
+
+def _stops(wave: WavePreview, opening: WaveOpening, zone: str) -> str:
+    count = len(opening.devices)
+    if opening.opens_at is None:
+        names = ", ".join(opening.devices[:NAMES_MAX])
+        more = f" and {number(count - NAMES_MAX)} more" if count > NAMES_MAX else ""
+        which = plural(count, "device")
+        return (
+            f"no line of the ticket ever lets {which} in, if they have a trust root: {names}{more}"
+        )
+    which = f"{number(count)} of its {plural(wave.devices_count, 'device')}"
+    if count == wave.devices_count:
+        which = "its one device" if count == 1 else f"its {plural(count, 'device')}"
+    line = f"`open {opening.percent}`"
+    return (
+        f"the ticket ({line}) lets {which} begin at {instant(opening.opens_at, zone)}, not before"
+    )
