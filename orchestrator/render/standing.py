@@ -20,7 +20,7 @@ _AT_REST = TERMINAL_ROLLOUT | {RolloutState.HALTED, RolloutState.PAUSED}
 _APPROVAL = "approval"
 _ONCE = {_APPROVAL: "once approved, ", "freeze": "once that is over, "}
 _REST_OF_IT = "rollout reconcile --once"  # also of one that is halted or paused
-_COME_BY_THEMSELVES = frozenset({"start", "window", "deferred"})
+_COME_BY_THEMSELVES = frozenset({"start", "window", "ticket", "deferred"})
 
 
 @dataclass(frozen=True, slots=True)

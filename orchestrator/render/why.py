@@ -25,6 +25,7 @@ _WAITS: Mapping[str, str] = {
     "wave": "its wave has not begun: wave",
     "preflight": "the gates before its wave have not passed",
     "hours": "it may not be changed at this hour",
+    "ticket": "the release ticket does not let it begin yet",
     "slots": "no slot is free:",
     "parallel": "its wave is at its limit:",
     "ahead": "others go first:",

@@ -6,7 +6,7 @@ Source: design "rollout-rules", table "States of a device", and R7, R13.
 from __future__ import annotations
 
 from orchestrator.device.reason import CONNECT_REASONS, TRUST_REASONS, Reason
-from orchestrator.rollout import moves, samples
+from orchestrator.rollout import moves, opening, samples
 from orchestrator.rollout.events import DeviceReported
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.placement import Place, place_of, settle_place
@@ -82,6 +82,8 @@ def delivered(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
         settle_place(led, rec, status)  # an earlier try went further than we knew
     elif reason is Reason.CANCELLED:
         _start_over(led, rec, detail)
+    elif reason is Reason.NOT_OPEN_YET:
+        _not_open(led, rec, event)
     elif reason in _LEFT_OUT:
         moves.finish(led, rec, DeviceState.SKIPPED, reason, detail)
     else:
@@ -98,6 +100,16 @@ def _stand_ready(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
     rec.deferred_at = None
     led.move(rec, DeviceState.STAGED)
     led.wave_of(rec).staged.append(rec.id)
+
+
+def _not_open(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
+    detail, at = event.outcome.detail, opening.opening_of(led, rec.id)
+    if at is None:
+        moves.finish(led, rec, DeviceState.SKIPPED, Reason.NEVER_OPEN, detail)
+    elif at > led.now:
+        moves.enqueue(led, rec, Reason.NOT_OPEN_YET, detail, last=True)
+    else:  # its clock is behind: what it says now is all that is known
+        _fail_or_retry(led, rec, event)
 
 
 def _start_over(led: Ledger, rec: DeviceRecord, detail: str) -> None:

@@ -45,6 +45,7 @@ FREEZE_TIMER = "/freeze"
 DEADLINE_TIMER = "/deadline"
 FOLLOW_TIMER = "/follow"
 APPROVAL_TIMER = "/approval"
+OPENING_TIMER = "/open/"
 
 
 class Moment(Enum):

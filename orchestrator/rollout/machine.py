@@ -28,6 +28,7 @@ from orchestrator.rollout import (
     comparing,
     forward,
     gating,
+    opening,
     passage,
     proof,
     recovery,
@@ -51,7 +52,7 @@ from orchestrator.rollout.events import (
     Tick,
     Value,
 )
-from orchestrator.rollout.ledger import GATE_TIMER, ZONE_TIMER, Ledger
+from orchestrator.rollout.ledger import GATE_TIMER, OPENING_TIMER, ZONE_TIMER, Ledger
 from orchestrator.rollout.outcome import exit_code
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import (
@@ -211,6 +212,8 @@ class Rollout:
                 gating.gate_woke(led, int(key.removeprefix(GATE_TIMER)))
             elif key.startswith(ZONE_TIMER):
                 led.slots.freed[slots.HOURS, key.removeprefix(ZONE_TIMER)] = None
+            elif key.startswith(OPENING_TIMER):
+                led.slots.freed[opening.TICKET_LABEL, key.removeprefix(OPENING_TIMER)] = None
             elif (rec := led.devices.get(key)) is not None:  # type: ignore[call-overload]  # a key
                 rec.due_at = None
                 recovery.device_woke(led, rec)

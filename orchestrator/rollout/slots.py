@@ -5,9 +5,9 @@ Laws:
    grants nothing unless the rollout is running.
 2. Past the point of no return and unproven: at most the bound of R16. Before it: at most twice
    that, so that a bad release wastes few transfers. At work in all: at most `max_parallel`.
-3. A device that has to wait for a slot of its label, its hours, or another plan, lets others pass. It is
-   looked at again when a slot becomes free or its hours come, so that one event costs constant
-   time.
+3. A device that has to wait for a slot of its label, its hours, a line of the ticket, or another plan,
+   lets others pass. It is looked at again when a slot becomes free or its time comes, so that one
+   event costs constant time.
 4. A device that was never reached is replaced by the next one in order, as often as the wave
    allows (R7).
 
@@ -17,11 +17,12 @@ Source: design "rollout-rules" R6, R7, R12, R16 and "Further behaviour the field
 from __future__ import annotations
 
 from bisect import insort
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from orchestrator.device.model import DeviceId
-from orchestrator.device.reason import Reason
-from orchestrator.rollout import brakes, moves, pacing, turn
+from orchestrator.device.reason import CONNECT_REASONS, Reason
+from orchestrator.rollout import brakes, moves, opening, pacing, turn
 from orchestrator.rollout.hours import Closed
 from orchestrator.rollout.ledger import RATE_TIMER, ZONE_TIMER, Ledger
 from orchestrator.rollout.pacing import Slot
@@ -30,7 +31,8 @@ from orchestrator.rollout.states import DeviceState, Pause, RolloutState, WaveSt
 
 AHEAD_FACTOR = 2
 HOURS = ""  # stands where a label does in the key of devices that wait for their hours
-_OUTSIDE = frozenset({HOURS, turn.REQUIRES_SLOT[0]})  # nothing of the rollout ends such a wait
+# nothing of the rollout ends such a wait
+_OUTSIDE = frozenset({HOURS, turn.REQUIRES_SLOT[0], opening.TICKET_LABEL})
 _STARTABLE = frozenset({DeviceState.PENDING, DeviceState.QUEUED})
 _GOING = frozenset({DeviceState.STAGED, DeviceState.BLOCKED})
 _OPEN = frozenset({WaveState.RUNNING, WaveState.WAITING})
@@ -49,6 +51,7 @@ def fill(led: Ledger) -> bool:
         _unpark(led, wave, freed)
         _activate(led, wave)
         left_out |= _start(led, wave)
+    opening.look(led)
     if not follow and waves:
         _look_at_waiting(led, waves[0])
     return left_out
@@ -61,7 +64,7 @@ def _look_at_waiting(led: Ledger, wave: WaveRecord) -> None:
 
 
 def waits(led: Ledger) -> bool:
-    """Whether all that is left waits for its hours, other plans, or devices that are away.
+    """Whether all that is left waits for its hours, a ticket, other plans, or devices that are away.
 
     What waits for a slot beside them gets none before: nobody is at work who could free it.
     """
@@ -84,6 +87,7 @@ def waits_for(led: Ledger) -> tuple[str, ...]:
     return (
         ("deferred",) * away
         + ("window",) * (HOURS in parked)
+        + (opening.TICKET,) * (opening.TICKET_LABEL in parked)
         + (turn.REQUIRES,) * (turn.REQUIRES_SLOT[0] in parked)
     )
 
@@ -154,6 +158,9 @@ def _parked(led: Ledger, wave: WaveRecord, rec: DeviceRecord) -> bool:
     if (lack := led.unmet.get(rec.id)) is not None:
         wave.parked.setdefault(turn.REQUIRES_SLOT, []).append(rec.id)
         turn.wait_for(led, turn.REQUIRES, lack)
+        return True
+    if (at := opening.shut_until(led, rec)) is not None:
+        opening.park(led, wave, rec, at)
         return True
     return _parked_for_slot(led, wave, rec)
 
@@ -257,10 +264,19 @@ def check_unreachable(led: Ledger, wave: WaveRecord) -> None:
         if wave.backfilled >= wave.plan.backfill_limit or not _backfill(led, wave):
             break
     if wave.unreachable > wave.allowed_unreachable:
-        count = wave.unreachable
-        devices = "device" if count == 1 else "devices"
-        detail = f"{count} {devices} not reached, {wave.allowed_unreachable} allowed"
-        brakes.pause(led, Pause.UNREACHABLE, detail)
+        brakes.pause(led, Pause.UNREACHABLE, _not_started(led, wave))
+
+
+def _not_started(led: Ledger, wave: WaveRecord) -> str:
+    """How many devices are missing; where some answered and refused for now, that and why."""
+    deferred = (led.devices[device] for device in wave.members)
+    reasons = Counter(rec.reason for rec in deferred if rec.state is DeviceState.DEFERRED)
+    devices = "device" if wave.unreachable == 1 else "devices"
+    missing, allowed = f"{wave.unreachable} {devices}", f"{wave.allowed_unreachable} allowed"
+    if CONNECT_REASONS | {Reason.AUTHENTICATION} >= reasons.keys():
+        return f"{missing} not reached, {allowed}"
+    shown = ", ".join(f"{count} {reason.value}" for reason, count in reasons.most_common())
+    return f"{missing} not started, {allowed} ({shown})"
 
 
 def _backfill(led: Ledger, wave: WaveRecord) -> bool:

@@ -100,7 +100,7 @@ class Story:
             plan knew it; "" where it knew none.
         on_new: devices that run, or may run, the new version because of this rollout.
         held_up: other rollouts, plans and freezes that it waits for, each in words.
-        waits_for: what it waits for when nothing is at work (`soak`, `gate`, `deferred`, `window`, ...).
+        waits_for: what it waits for when nothing is at work (`soak`, `gate`, `deferred`, `window`, `ticket`, ...).
         next_commands: what an operator may do now, as `rollout` commands.
     """
 

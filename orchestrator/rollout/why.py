@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.plan.requires import Running, unmet
-from orchestrator.rollout import approving, moves, pacing, slots, turn
+from orchestrator.rollout import approving, moves, opening, pacing, slots, turn
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.record import DeviceRecord, WaveRecord
@@ -161,6 +161,8 @@ def _of_wave(led: Ledger, rec: DeviceRecord, now: float) -> Iterator[Wait]:
         yield Wait("preflight", wave.name)
     if (closed := led.hours.start(rec.id, now)) is not None:
         yield Wait("hours", closed.zone, closed.until_at)
+    if (at := opening.shut_until(led, rec)) is not None:
+        yield Wait(opening.TICKET, "", at)
     yield from _of_those_at_work(led, rec)
     is_full = led.at_work_beside(wave) >= wave.plan.max_parallel
     if not is_full and wave.ahead >= slots.AHEAD_FACTOR * wave.bound:

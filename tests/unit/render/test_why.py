@@ -6,7 +6,7 @@ import jsonschema
 
 from orchestrator.device.reason import Reason
 from orchestrator.render.text import Look
-from orchestrator.render.why import LINES_MAX, WhyFacts, document, text
+from orchestrator.render.why import _WAITS, LINES_MAX, WhyFacts, document, text
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.states import DeviceState
 from orchestrator.rollout.why import DeviceStory, Wait
@@ -90,3 +90,10 @@ def test_a_rollout_that_is_over_wants_no_engine():
 
     assert "no engine" not in shown
     assert "waits for nothing" in shown
+
+
+def test_reasons_and_waits_in_the_schema_are_those_that_there_are():
+    properties = SCHEMA["properties"]
+
+    assert properties["reason"]["enum"] == [reason.value for reason in Reason]
+    assert properties["waits"]["items"]["properties"]["what"]["enum"] == list(_WAITS)
