@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.frames import frame_of
 from orchestrator.api.signed_files import read_with_signatures
-from orchestrator.api.ticket_drafts import TICKET_SUFFIX
+from orchestrator.api.ticket_drafts import path_beside
 from orchestrator.errors import StalePlanError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def ticket_beside(artifact: Path) -> TicketFiles | None:
     Raises:
         PlanError: there is a ticket, and a file of the two cannot be read.
     """
-    path = artifact.with_name(artifact.name.removesuffix(".mender") + TICKET_SUFFIX)
+    path = path_beside(artifact)
     return TicketFiles(*read_with_signatures(path)) if path.exists() else None
 
 

@@ -48,7 +48,7 @@ def draft_ticket(request: TicketRequest, artifact: Artifact, fleet: str, now_s: 
     """
     from orchestrator.trust.ticket import Ticket
 
-    earlier = earlier_tickets(ticket_path(request, artifact).parent, fleet)
+    earlier = earlier_tickets(ticket_path(request).parent, fleet)
     serial = earlier.serial + 1 if request.serial is None else request.serial
     security = request.security_version
     ticket = Ticket(
@@ -69,17 +69,22 @@ def draft_ticket(request: TicketRequest, artifact: Artifact, fleet: str, now_s: 
     return ticket
 
 
-def ticket_path(request: TicketRequest, artifact: Artifact) -> Path:
-    """Where the ticket goes: NAME.ticket where nothing else was asked for.
+def ticket_path(request: TicketRequest) -> Path:
+    """Where the ticket goes: beside the artifact where nothing else was asked for.
 
     Raises:
         TrustError: its name is not that of a ticket, so that no later one would find it.
     """
-    path = request.out or Path(f"{artifact.name}{TICKET_SUFFIX}")
+    path = request.out or path_beside(request.artifact)
     if path.suffix != TICKET_SUFFIX:
         message = f"`{path}` is not named like a ticket"
         raise _refuse(message, f"tickets are `NAME{TICKET_SUFFIX}`: the next one looks for them")
     return path
+
+
+def path_beside(artifact: Path) -> Path:
+    """Where plans look for the ticket of an artifact: `app.ticket` beside `app.mender`."""
+    return artifact.with_name(artifact.name.removesuffix(".mender") + TICKET_SUFFIX)
 
 
 def text_of(ticket: Ticket) -> bytes:

@@ -40,7 +40,7 @@ def release_create(request: TicketRequest) -> TicketFacts:
     ticket = draft_ticket(request, artifact, fleet, int(time.time()))
     text = text_of(ticket)
     signatures = signatures_of(text, request.sign_with, _release_keys(root), _SIGNER_HINT)
-    file = write_signed(ticket_path(request, artifact), text, signatures)
+    file = write_signed(ticket_path(request), text, signatures)
     return _facts(file, ticket, root, request.root)
 
 

@@ -36,7 +36,8 @@ class TicketRequest:
 
     `fleet` is that of `root` where it is empty. `serial` and `security_version` follow those of
     the tickets of the fleet in the directory of `out` where they are None. `expires` is a time or
-    a duration, `openings` are `PERCENT@TIME`.
+    a duration, `openings` are `PERCENT@TIME`. `out` is beside the artifact, where plans look for
+    it, when it is None.
     """
 
     artifact: Path

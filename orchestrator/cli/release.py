@@ -113,7 +113,9 @@ def create(  # noqa: PLR0913  each is an option of the command line
     key: KeysOption = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="TICKET", help="Write here; NAME.ticket if unset."),
+        typer.Option(
+            "--out", "-o", metavar="TICKET", help="Write here; beside the artifact if unset."
+        ),
     ] = None,
     format: FormatOption = Format.TEXT,  # noqa: A002
 ) -> int:

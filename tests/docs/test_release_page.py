@@ -49,4 +49,4 @@ def test_release_is_made_and_signed_as_the_page_says(tmp_path: Path) -> None:
     assert "serial 1" in said[2]
     assert "verified     signatures, device type, expiry, artifact" in said[3]
     assert "verified     as devices judge it that hold version 1" in rotated
-    assert len((tmp_path / "tickets/app-2.3.1.ticket.sig").read_text().splitlines()) == 2
+    assert len((tmp_path / "app-2.3.1.ticket.sig").read_text().splitlines()) == 2
