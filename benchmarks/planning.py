@@ -91,7 +91,7 @@ def _artifact() -> PlannedArtifact:
         device_types=("box",),
         size_bytes=1,
         transfer_bytes=1,
-        ticket=PlannedTicket("0" * 64, "1" * 64, "acme", 42, 1e9, OPENINGS),
+        ticket=PlannedTicket("0" * 64, "1" * 64, "acme", 42, 1e9, 7, ("box",), OPENINGS),
     )
 
 

@@ -7,19 +7,23 @@ of ticket and signatures; another ticket for the same artifact is another plan.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.api.frames import frame_of
-from orchestrator.api.signed_files import read_with_signatures
+from orchestrator.api.signed_files import read_root_file, read_with_signatures
 from orchestrator.api.ticket_drafts import path_beside
 from orchestrator.errors import StalePlanError
 
 if TYPE_CHECKING:
     from orchestrator.artifact.model import Artifact
     from orchestrator.device.protocol import Frame
-    from orchestrator.plan.resolved import PlannedTicket, ResolvedPlan
+    from orchestrator.plan.resolved import PlannedTicket, ResolvedPlan, TicketProof
+    from orchestrator.trust.signature_file import Signature
+    from orchestrator.trust.ticket import Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +62,20 @@ def ticket_beside(artifact: Path) -> TicketFiles | None:
     return TicketFiles(*read_with_signatures(path)) if path.exists() else None
 
 
-def planned_ticket(files: TicketFiles | None, artifact: Artifact) -> PlannedTicket | None:
+def planned_ticket(
+    files: TicketFiles | None, artifact: Artifact, trust_root: Path | None = None
+) -> PlannedTicket | None:
     """The ticket for a plan with this artifact.
+
+    Args:
+        files: what lies beside the artifact.
+        artifact: what is delivered with it.
+        trust_root: the operator's own root, to say beforehand which signatures devices count.
 
     Raises:
         TrustError: it is no ticket, the other file holds no signatures, or it is about another
-            artifact: no device would take it.
+            artifact: no device would take it. The root is none.
+        PlanError: the root cannot be read.
     """
     if files is None:
         return None
@@ -73,7 +85,7 @@ def planned_ticket(files: TicketFiles | None, artifact: Artifact) -> PlannedTick
     from orchestrator.trust.ticket import parse_ticket
 
     ticket = parse_ticket(files.text)
-    parse_signatures(files.signatures)
+    signatures = parse_signatures(files.signatures)
     check_delivery(ticket, Delivery(artifact.manifest_sha256, artifact.name))
     text_sha256, signatures_sha256 = files.digests
     return PlannedTicket(
@@ -82,10 +94,28 @@ def planned_ticket(files: TicketFiles | None, artifact: Artifact) -> PlannedTick
         fleet=ticket.fleet,
         serial=ticket.serial,
         expires_at=float(ticket.expires_s),
+        security_version=ticket.security_version,
+        device_types=ticket.device_types,
         openings=tuple(
             PlannedOpening(line.percent, float(line.not_before_s)) for line in ticket.openings
         ),
+        proof=None if trust_root is None else _proof(files.text, signatures, ticket, trust_root),
     )
+
+
+def _proof(
+    text: bytes, signatures: Sequence[Signature], ticket: Ticket, trust_root: Path
+) -> TicketProof | None:
+    """The signatures that holders of this root count; None where it is of another fleet."""
+    from orchestrator.plan.resolved import TicketProof
+    from orchestrator.trust.root import Role
+    from orchestrator.trust.signature_file import signed_by
+
+    root = read_root_file(trust_root).root
+    if root.fleet != ticket.fleet:
+        return None
+    kinds = Counter(str(key.kind) for key in signed_by(text, signatures, root.of(Role.RELEASE)))
+    return TicketProof(root.version, root.threshold_release, dict(sorted(kinds.items())))
 
 
 def refuse_other_ticket(files: TicketFiles | None, resolved: ResolvedPlan) -> None:

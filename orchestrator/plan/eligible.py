@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.reason import Reason
+from orchestrator.plan.refusals import refusal
 from orchestrator.plan.resolved import PlannedArtifact, PlannedDevice, Skipped
 from orchestrator.plan.schedule import Schedule
 from orchestrator.plan.survey import Surveyed
@@ -25,13 +26,17 @@ def eligible_devices(
     artifact: PlannedArtifact,
     survey: Mapping[DeviceId, Surveyed],
     held: Mapping[DeviceId, str],
+    now: float,
 ) -> tuple[dict[DeviceId, Device], tuple[Skipped, ...]]:
-    """Devices that take part, and those left out with their reasons; `held` says why, too."""
+    """Devices that take part, and those left out with their reasons; `held` says why, too.
+
+    `now` (UTC seconds) is held against the end of a ticket.
+    """
     eligible: dict[DeviceId, Device] = {}
     skipped = []
     for device in devices:
         answer = survey.get(device.id)
-        why = None if answer is None else _left_out(device.id, answer, artifact)
+        why = None if answer is None else _left_out(device.id, answer, artifact, now)
         if device.id in held:
             why = Skipped(device.id, Reason.HELD, held[device.id])
         if why is None:
@@ -41,7 +46,9 @@ def eligible_devices(
     return eligible, tuple(skipped)
 
 
-def _left_out(device: DeviceId, answer: Surveyed, artifact: PlannedArtifact) -> Skipped | None:
+def _left_out(
+    device: DeviceId, answer: Surveyed, artifact: PlannedArtifact, now: float
+) -> Skipped | None:
     if answer.reason in _LEFT_OUT:
         return Skipped(device, answer.reason, answer.detail)
     if answer.reachable and not answer.enrolled:
@@ -56,27 +63,20 @@ def _left_out(device: DeviceId, answer: Surveyed, artifact: PlannedArtifact) -> 
     if not answer.has_module:
         detail = f"it has no update module `{artifact.payload_type}`, which the artifact is for"
         return Skipped(device, Reason.INCOMPATIBLE, detail)
-    return _without_ticket(device, answer, artifact)
+    return _without_ticket(device, answer, artifact, now)
 
 
 def _without_ticket(
-    device: DeviceId, answer: Surveyed, artifact: PlannedArtifact
+    device: DeviceId, answer: Surveyed, artifact: PlannedArtifact, now: float
 ) -> Skipped | None:
-    """A device with a trust root takes nothing but what has a ticket of its fleet."""
+    """A device with a trust root takes nothing but what has a ticket that it accepts."""
     if answer.trust is None or answer.manifest == artifact.manifest_sha256:
         return None
     ticket = artifact.ticket
     if ticket is None:
         detail = "it has a trust root, and no ticket lies beside the artifact"
         return Skipped(device, Reason.NO_TICKET, detail)
-    if answer.trust.fleet not in (None, ticket.fleet):
-        detail = (
-            f"its trust root is of fleet `{answer.trust.fleet}`, the ticket of `{ticket.fleet}`"
-        )
-        return Skipped(device, Reason.TICKET_FLEET, detail)
-    if ticket.opens_at(device) is None:
-        return Skipped(device, Reason.NEVER_OPEN, "no `open` line of the ticket lets it in")
-    return None
+    return refusal(device, answer.device_type, answer.trust, ticket, now)
 
 
 def answered(answer: Surveyed) -> bool:

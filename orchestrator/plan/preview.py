@@ -30,6 +30,7 @@ from orchestrator.plan.schedule import ZONE_OF_DEVICE
 from orchestrator.plan.statistics import upper_bound
 from orchestrator.plan.ticket_fit import WaveOpening, wave_openings
 from orchestrator.plan.ticks import rarely_asked
+from orchestrator.plan.trust_groups import TrustGroup, root_warnings, trust_groups
 from orchestrator.plan.untried import untried_waves
 
 UTC_ZONE = "UTC"
@@ -100,7 +101,7 @@ class Preview:
     `budget_count`: failures that the whole rollout may have, None without a limit. `needs_s`:
     what changing one device may take by its timeouts, which windows with `must_finish` must hold.
     `starts_at`: UTC seconds when the first device may start, seen from when the plan was made; None
-    where it may at once. `zone`: the one in which the plan's windows are, UTC where they have none
+    where it may at once. `trust`: what devices hold releases against, most devices first. `zone`: the one in which the plan's windows are, UTC where they have none
     or several.
     """
 
@@ -119,6 +120,7 @@ class Preview:
     budget_count: int | None
     target_set_sha256: str
     zone: str
+    trust: tuple[TrustGroup, ...]
     warnings: tuple[str, ...]
 
     @property
@@ -143,6 +145,7 @@ def preview(plan: ResolvedPlan, *, tick_s: float | None = None) -> Preview:
         facts = _wave(plan, wave, begin)
         begin = replace(begin, devices_count=facts.cumulative_count, after_s=facts.earliest_end_s)
         waves.append(facts)
+    trust = trust_groups(plan)
     unchanged_count = sum(wave.unchanged_count for wave in waves)
     update_count = len(plan.devices) - unchanged_count
     return Preview(
@@ -161,7 +164,14 @@ def preview(plan: ResolvedPlan, *, tick_s: float | None = None) -> Preview:
         budget_count=allowed_in_all(plan.budget, len(plan.devices)),
         target_set_sha256=target_set_digest(plan),
         zone=_zone(plan),
-        warnings=(*plan.warnings, *untried_waves(plan), *rarely_asked(plan, tick_s), *too_late),
+        trust=trust,
+        warnings=(
+            *plan.warnings,
+            *untried_waves(plan),
+            *rarely_asked(plan, tick_s),
+            *root_warnings(plan, trust),
+            *too_late,
+        ),
     )
 
 

@@ -53,13 +53,13 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
         set_vars: variables from the command line (`-e`).
         plan_sha256: digest of the plan file's bytes.
         inventory_sha256: digest of everything the inventory was read from.
-        now: UTC seconds, only recorded.
+        now: UTC seconds, recorded; a ticket that is over releases nothing.
         tool_version: version of this program, only recorded.
 
     Raises:
         PlanError: no device is eligible, or a variable is missing; has every finding.
     """
-    eligible, skipped = eligible_devices(devices, artifact, survey or {}, held or {})
+    eligible, skipped = eligible_devices(devices, artifact, survey or {}, held or {}, now)
     if not eligible:
         raise _nobody(plan, skipped)
     problems: list[Diagnostic] = []

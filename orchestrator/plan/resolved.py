@@ -53,7 +53,7 @@ from orchestrator.plan.gate import (
     StatName,
 )
 from orchestrator.plan.schedule import DeadlineAction, Freeze, Schedule, Window
-from orchestrator.plan.tickets import PlannedOpening, PlannedTicket, PlannedTrust
+from orchestrator.plan.tickets import PlannedOpening, PlannedTicket, PlannedTrust, TicketProof
 
 __all__ = [
     "OFFLINE_FOR_S_DEFAULT",
@@ -103,6 +103,7 @@ __all__ = [
     "Skipped",
     "Stage",
     "StatName",
+    "TicketProof",
     "Timeouts",
     "Window",
 ]  # fmt: skip

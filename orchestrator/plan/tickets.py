@@ -12,6 +12,7 @@ Source: design "device and trust", B.3; docs/reference/release.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.device.bucket import bucket
@@ -29,10 +30,23 @@ class PlannedOpening:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketProof:
+    """Release keys of the operator's own trust root that signed a ticket, by their kind.
+
+    `needed_count` are the signatures that this version of the root asks for.
+    """
+
+    root_version: int
+    needed_count: int
+    signed: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedTicket:
     """The release ticket beside the artifact, identified by the digests of its two files.
 
-    The rest is what devices read in it: for people, and to plan so that both agree.
+    The rest is what devices read in it: for people, and to plan so that both agree. `proof` is
+    there where the operator has a trust root of its fleet.
     """
 
     sha256: str
@@ -40,7 +54,10 @@ class PlannedTicket:
     fleet: str
     serial: int
     expires_at: float
+    security_version: int
+    device_types: tuple[str, ...]
     openings: tuple[PlannedOpening, ...] = ()
+    proof: TicketProof | None = None
 
     def opening_of(self, device: DeviceId) -> PlannedOpening | None:
         """The line that lets the device in, None where none does; asked where there are lines."""

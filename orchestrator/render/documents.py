@@ -23,6 +23,7 @@ from orchestrator.plan.resolved import (
     PlannedCommit,
     PlannedTicket,
 )
+from orchestrator.plan.trust_groups import TrustGroup
 from orchestrator.render.standing import Facts, commands
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.notices import Delivery
@@ -183,6 +184,7 @@ def preview_document(preview: Preview, digest: str) -> dict[str, object]:
             "respect_freezes": plan.rollback.respect_freezes,
             "max_parallel": plan.rollback.max_parallel,
         },
+        "trust": [_trust(group) for group in preview.trust],
         "time_zone": preview.zone,
         "transfer_bytes": preview.transfer_bytes,
         "earliest_end_s": preview.earliest_end_s,
@@ -206,9 +208,16 @@ def _artifact(artifact: PlannedArtifact) -> dict[str, object]:
     }
 
 
+def _trust(group: TrustGroup) -> dict[str, object]:
+    trust = group.trust
+    said = None if trust is None else {**dataclasses.asdict(trust), "kinds": list(trust.kinds)}
+    return {"root": said, "device_count": len(group.devices), "devices": list(group.devices)}
+
+
 def _ticket(ticket: PlannedTicket) -> dict[str, object]:
     lines = [dataclasses.asdict(line) for line in ticket.openings]
-    return {**dataclasses.asdict(ticket), "openings": lines}
+    types = list(ticket.device_types)
+    return {**dataclasses.asdict(ticket), "openings": lines, "device_types": types}
 
 
 def _schedule(preview: Preview) -> dict[str, object]:

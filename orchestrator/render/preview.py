@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.device.reason import Reason
+from orchestrator.device.reason import TRUST_REASONS, Reason
 from orchestrator.plan.preview import Preview, WavePreview
 from orchestrator.plan.resolved import COMPONENT_DEFAULT, Order
 from orchestrator.render.evidence_lines import evidence_lines
@@ -14,14 +14,15 @@ from orchestrator.render.names import fold_line
 from orchestrator.render.schedule_lines import approval_words, schedule_lines
 from orchestrator.render.table import Cell, Column, table
 from orchestrator.render.text import Look, Style, Symbol, cells, escape, number, pad, plural, wrap
-from orchestrator.render.ticket_lines import opening_words, ticket_words
+from orchestrator.render.ticket_lines import opening_words, ticket_words, trust_words
 from orchestrator.render.words import commit_words, reason_words
 from orchestrator.units import format_duration, format_size
 
 DIGEST_CHARS = 12
 CURRENT_MAX = 5
 WARNINGS_MAX = 20
-HELD_MAX = 5
+EXPLAINED_MAX = 5
+_EXPLAINED = (TRUST_REASONS - {Reason.HOST_KEY, Reason.DENIED, Reason.NO_TICKET}) | {Reason.HELD}
 _COLUMNS = (
     Column("wave", flex=True),
     Column("devices", right=True),
@@ -86,6 +87,8 @@ def _head(preview: Preview, digest: str, look: Look) -> list[str]:
     )
     lines += labelled("Ticket", ticket_words(artifact.ticket, preview.zone), look)
     lines += evidence_lines(plan, look)
+    if trust := trust_words(preview.trust):
+        lines += labelled("Trust", trust, look)
     lines += labelled("Now", _current(preview, look), look)
     lines += labelled("Order", _order(preview), look)
     transfer = f"{format_size(preview.transfer_bytes)} to {plural(preview.update_count, 'device')}"
@@ -217,15 +220,15 @@ def _skipped(preview: Preview, look: Look, *, all_names: bool) -> list[str]:
             )
         else:
             lines.append(first + fold_line(names, max(16, look.width - cells(first)), look))
-        if reason == Reason.HELD:
-            lines += _held(preview, look, all_names=all_names)
+        if reason in _EXPLAINED:
+            lines += _explained(preview, reason, look, all_names=all_names)
     return lines
 
 
-def _held(preview: Preview, look: Look, *, all_names: bool) -> list[str]:
-    """Since when and why; `rollout device unhold` ends it."""
-    held = [each for each in preview.plan.skipped if each.reason is Reason.HELD]
-    shown = held if all_names else held[:HELD_MAX]
+def _explained(preview: Preview, reason: Reason, look: Look, *, all_names: bool) -> list[str]:
+    """What each device has against it: since when it is held, or which floor it is below."""
+    held = [each for each in preview.plan.skipped if each.reason is reason]
+    shown = held if all_names else held[:EXPLAINED_MAX]
     lines = []
     for each in shown:
         text = f"{escape(each.device)}: {escape(each.detail)}"

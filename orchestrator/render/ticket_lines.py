@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from orchestrator.plan.preview import WavePreview
-from orchestrator.plan.resolved import PlannedTicket
+from orchestrator.plan.resolved import PlannedTicket, PlannedTrust
 from orchestrator.plan.ticket_fit import WaveOpening
+from orchestrator.plan.trust_groups import TrustGroup
 from orchestrator.render.text import escape, number, plural
 from orchestrator.render.words import instant
 
 NAMES_MAX = 5
+GROUPS_MAX = 5  # the JSON form has all
 
 
 def ticket_words(ticket: PlannedTicket | None, zone: str) -> str:
@@ -21,6 +25,27 @@ def ticket_words(ticket: PlannedTicket | None, zone: str) -> str:
         return words
     opens = (f"{each.percent} % from {instant(each.opens_at, zone)}" for each in ticket.openings)
     return f"{words}, and let {', '.join(opens)} begin"
+
+
+def trust_words(groups: Sequence[TrustGroup]) -> str:
+    """What devices hold the release against; "" where none of them has a trust root."""
+    if all(group.trust is None for group in groups):
+        return ""
+    parts = [f"{_held(group.trust)} ({number(len(group.devices))})" for group in groups]
+    more = len(parts) - GROUPS_MAX
+    return "; ".join(parts[:GROUPS_MAX]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _held(trust: PlannedTrust | None) -> str:
+    if trust is None:
+        return "no trust root: any signed artifact"
+    version, floor, serial = (
+        "unknown" if value is None else number(value)
+        for value in (trust.root_version, trust.security_floor, trust.serial)
+    )
+    fleet = "" if trust.fleet is None else f" of {escape(trust.fleet)}"
+    kinds = ", ".join(trust.kinds) or "no"
+    return f"root {version}{fleet}, floor {floor}, serial {serial}, {kinds} keys"
 
 
 def opening_words(wave: WavePreview, zone: str) -> list[str]:

@@ -19,10 +19,11 @@ from orchestrator.artifact.model import Artifact
 from orchestrator.artifact.reader import read_artifact
 from orchestrator.device.trust import TICKET_FRAMES
 from orchestrator.errors import PlanError, StalePlanError, TrustError
-from orchestrator.plan.resolved import ResolvedPlan, ResolvedWave
+from orchestrator.plan.resolved import ResolvedPlan, ResolvedWave, TicketProof
 from orchestrator.testing.plans import device_ids, make_plan
 from orchestrator.testing.tickets import signed
-from orchestrator.trust.keys import SigningKey, generate_key
+from orchestrator.trust.keys import KeyKind, SigningKey, generate_key
+from orchestrator.trust.root import Role, RoleKey, Root, write_root
 from orchestrator.trust.ticket import Ticket, write_ticket
 
 
@@ -185,3 +186,33 @@ async def test_preparing_a_plan_takes_the_ticket_and_saves_its_digest(
     assert artifact.transfer_bytes == bare.resolved.artifact.transfer_bytes + size
     assert artifact.ticket.sha256.encode() in prepared.plan_json
     assert prepared.digest != bare.digest
+
+
+def test_signatures_are_counted_by_kind_where_the_operator_has_the_root(
+    bench: Bench, tmp_path: Path
+) -> None:
+    others = [generate_key(KeyKind.ED25519), generate_key()]
+    build = generate_key()
+    root_key = generate_key()
+    keys = [(Role.BUILD, build), (Role.ROOT, root_key), (Role.RELEASE, bench.key)]
+    keys += [(Role.RELEASE, key) for key in others]
+    text = write_root(
+        Root(
+            "acme-prod", 3, 1, 1, 2, 1,
+            tuple(sorted((RoleKey(role, key.verification) for role, key in keys), key=lambda k: k.value)),
+        )
+    )  # fmt: skip
+    (tmp_path / "root.txt").write_bytes(text)
+    (tmp_path / "root.txt.sig").write_bytes(signed(text, root_key))
+    bench.issue()
+    ticket = bench.ticket.read_bytes()
+    bench.signatures.write_bytes(signed(ticket, bench.key, others[0], generate_key()))
+
+    found = planned_ticket(ticket_beside(bench.path), bench.artifact, tmp_path / "root.txt")
+
+    assert found is not None
+    assert found.proof == TicketProof(3, 2, {"ecdsa-p256": 1, "ed25519": 1})
+    bench.issue(fleet="other")
+    found = planned_ticket(ticket_beside(bench.path), bench.artifact, tmp_path / "root.txt")
+    assert found is not None
+    assert found.proof is None

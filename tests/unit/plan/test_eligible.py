@@ -36,14 +36,14 @@ def test_device_with_a_root_takes_part_with_a_ticket_of_its_fleet(
     runs: str,
     reason: Reason | None,
 ) -> None:
-    ticket = ticket_of and PlannedTicket("0" * 64, "1" * 64, ticket_of, 1, 2.0)
+    ticket = ticket_of and PlannedTicket("0" * 64, "1" * 64, ticket_of, 1, 2.0, 7, ("pi4",))
     manifest = artifact.manifest_sha256 if runs else ""
     trust = None if root_of is None else PlannedTrust(1, root_of or None, 0, 0)
     answer = Surveyed(reachable=True, device_type="pi4", manifest=manifest, trust=trust)
     device = Device(DeviceId("gw-0"), Address("192.0.2.1"))
 
     eligible, skipped = eligible_devices(
-        [device], replace(artifact, ticket=ticket or None), {device.id: answer}, {}
+        [device], replace(artifact, ticket=ticket or None), {device.id: answer}, {}, 1.0
     )
 
     assert [each.reason for each in skipped] == ([] if reason is None else [reason])
@@ -62,11 +62,13 @@ def test_device_that_no_line_of_the_ticket_lets_in_is_left_out(
     artifact: PlannedArtifact, percent: int, trust: PlannedTrust | None, reason: Reason | None
 ) -> None:
     device = Device(DeviceId("gw-0"), Address("192.0.2.1"))  # its bucket for serial 1 is 54
-    ticket = PlannedTicket("0" * 64, "1" * 64, "acme", 1, 2.0, (PlannedOpening(percent, 0.0),))
+    ticket = PlannedTicket(
+        "0" * 64, "1" * 64, "acme", 1, 2.0, 7, ("pi4",), (PlannedOpening(percent, 0.0),)
+    )
     answer = Surveyed(reachable=True, device_type="pi4", trust=trust)
 
     _, skipped = eligible_devices(
-        [device], replace(artifact, ticket=ticket), {device.id: answer}, {}
+        [device], replace(artifact, ticket=ticket), {device.id: answer}, {}, 1.0
     )
 
     assert [each.reason for each in skipped] == ([] if reason is None else [reason])

@@ -45,7 +45,9 @@ def planning(artifact: PlannedArtifact) -> Planning:
         survey: Mapping[DeviceId, Surveyed] | None = None,
     ) -> ResolvedPlan:
         openings = tuple(PlannedOpening(percent, NOW + after_s) for percent, after_s in lines)
-        ticket = PlannedTicket("0" * 64, "1" * 64, "acme", 1, NOW + expires_s, openings)
+        ticket = PlannedTicket(
+            "0" * 64, "1" * 64, "acme", 1, NOW + expires_s, 7, ("pi4",), openings
+        )
         return resolve_plan(
             plan,
             devices=[

@@ -25,7 +25,7 @@ def lines(draw: st.DrawFn) -> list[tuple[int, int]]:
 
 def planned(serial: int, opens: list[tuple[int, int]]) -> PlannedTicket:
     openings = tuple(PlannedOpening(percent, float(at)) for percent, at in opens)
-    return PlannedTicket("0" * 64, "1" * 64, "acme", serial, 1e9, openings)
+    return PlannedTicket("0" * 64, "1" * 64, "acme", serial, 1e9, 7, ("pi4",), openings)
 
 
 def released(serial: int, opens: list[tuple[int, int]]) -> Ticket:

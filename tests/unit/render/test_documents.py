@@ -22,10 +22,12 @@ from orchestrator.plan.resolved import (
     HookEvent,
     PlannedOpening,
     PlannedTicket,
+    PlannedTrust,
     Rate,
     RateIncrease,
     Requirement,
     Schedule,
+    TicketProof,
     Window,
 )
 from orchestrator.render import diagnostics, shown, status
@@ -146,7 +148,7 @@ def test_preview_fits_its_schema(plan) -> None:
 
 def test_preview_of_a_release_with_a_ticket_fits_its_schema(plan, plan_with) -> None:
     lines = (PlannedOpening(50, 1_764_000_000.0),)
-    ticket = PlannedTicket("0" * 64, "1" * 64, "acme-prod", 42, 1_764_417_600.0, lines)
+    ticket = PlannedTicket("0" * 64, "1" * 64, "acme-prod", 42, 1_764_417_600.0, 7, ("pi4",), lines)
     unasked = {name: replace(device, current=None) for name, device in plan.devices.items()}
     released = plan_with(artifact=replace(plan.artifact, ticket=ticket), devices=unasked)
 
@@ -161,6 +163,28 @@ def test_preview_of_a_release_with_a_ticket_fits_its_schema(plan, plan_with) -> 
         (50, 1_764_000_000.0), (None, None),
     }  # fmt: skip
     assert sum(each["device_count"] for each in found) == len(plan.devices)
+
+
+def test_preview_of_devices_with_trust_roots_fits_its_schema(plan, plan_with) -> None:
+    name, *_ = plan.devices
+    trust = PlannedTrust(2, "acme", 7, 41, ("ecdsa-p256",))
+    proof = TicketProof(2, 1, {"ecdsa-p256": 1})
+    ticket = PlannedTicket("0" * 64, "1" * 64, "acme", 42, 1e10, 7, ("pi4",), proof=proof)
+    devices = {**plan.devices, name: replace(plan.devices[name], trust=trust)}
+    rooted = plan_with(artifact=replace(plan.artifact, ticket=ticket), devices=devices)
+
+    document = preview_document(preview(rooted), DIGEST)
+
+    check("preview", document)
+    group = next(each for each in document["trust"] if each["root"])
+    assert group == {
+        "root": {
+            "root_version": 2, "fleet": "acme", "security_floor": 7, "serial": 41,
+            "kinds": ["ecdsa-p256"],
+        },
+        "device_count": 1,
+        "devices": [name],
+    }  # fmt: skip
 
 
 def test_status_fits_its_schema(plan) -> None:

@@ -3,6 +3,8 @@ from fractions import Fraction
 
 import pytest
 
+from orchestrator.device.model import DeviceId
+from orchestrator.device.reason import Reason
 from orchestrator.plan.preview import preview
 from orchestrator.plan.resolved import (
     Approval,
@@ -22,6 +24,7 @@ from orchestrator.plan.resolved import (
     Order,
     PlannedOpening,
     PlannedTicket,
+    PlannedTrust,
     Probe,
     ProbeKind,
     Rate,
@@ -30,6 +33,7 @@ from orchestrator.plan.resolved import (
     Rollback,
     RollbackOrder,
     Schedule,
+    Skipped,
     Window,
 )
 from orchestrator.render.preview import text
@@ -79,7 +83,7 @@ def test_without_keys_the_signature_is_left_to_the_devices(plan, plan_with) -> N
 
 
 def test_a_ticket_is_shown_with_its_end(plan, plan_with) -> None:
-    ticket = PlannedTicket("0" * 64, "1" * 64, "acme-prod", 42, 1_764_417_600.0)
+    ticket = PlannedTicket("0" * 64, "1" * 64, "acme-prod", 42, 1_764_417_600.0, 7, ("pi4",))
     released = plan_with(artifact=replace(plan.artifact, ticket=ticket))
 
     assert "serial 42 of fleet acme-prod, good until 2025-11-29 12:00 UTC" in text(
@@ -92,7 +96,7 @@ def test_a_ticket_is_shown_with_its_end(plan, plan_with) -> None:
 
 def test_it_says_which_line_of_the_ticket_stops_which_wave(plan, plan_with) -> None:
     lines = (PlannedOpening(20, plan.made_at + 3600), PlannedOpening(60, plan.made_at + 86_400))
-    ticket = PlannedTicket("0" * 64, "1" * 64, "acme", 1, plan.made_at + 1e6, lines)
+    ticket = PlannedTicket("0" * 64, "1" * 64, "acme", 1, plan.made_at + 1e6, 7, ("pi4",), lines)
     unasked = {name: replace(device, current=None) for name, device in plan.devices.items()}
     window = Window(DAYS, "02:00", 86_400.0, "Asia/Tokyo")
     released = plan_with(
@@ -110,6 +114,25 @@ def test_it_says_which_line_of_the_ticket_stops_which_wave(plan, plan_with) -> N
     assert "Asia/Tokyo, not before" in shown
     assert "no line of the ticket ever lets" in shown
     assert "of soak, gates and the ticket's lines" in shown
+
+
+def test_it_says_what_devices_hold_a_release_against_and_who_will_refuse(plan, plan_with) -> None:
+    first, second, *_ = plan.devices
+    trust = PlannedTrust(2, "acme", 7, 41, ("ecdsa-p256", "rsa"))
+    devices = {
+        **plan.devices,
+        first: replace(plan.devices[first], trust=trust),
+        second: replace(plan.devices[second], trust=PlannedTrust(None, None, None, None)),
+    }
+    skipped = (Skipped(DeviceId("gw-x"), Reason.TICKET_SECURITY, "its security floor is 9"),)
+
+    shown = text(preview(plan_with(devices=devices, skipped=skipped)), DIGEST, Look(300))
+
+    assert "Trust      no trust root: any signed artifact (" in shown
+    assert "root 2 of acme, floor 7, serial 41, ecdsa-p256, rsa keys (1)" in shown
+    assert "root unknown, floor unknown, serial unknown, no keys (1)" in shown
+    assert "1 below the security floor: gw-x\n    gw-x: its security floor is 9" in shown
+    assert "Trust" not in text(preview(plan), DIGEST, Look(300))
 
 
 @pytest.mark.parametrize(

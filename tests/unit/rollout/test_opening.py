@@ -38,7 +38,7 @@ def hand(*, known=(A, B, C), lines=LINES, waves=((A, B, C),), **choices):
     ]
     plan = make_plan(planned, retries=Retries(count=0), **choices)
     openings = tuple(PlannedOpening(percent, at) for percent, at in lines)
-    ticket = PlannedTicket("0" * 64, "1" * 64, "acme", SERIAL, 1e9, openings)
+    ticket = PlannedTicket("0" * 64, "1" * 64, "acme", SERIAL, 1e9, 7, ("pi4",), openings)
     devices = {
         name: dataclasses.replace(one, trust=TRUST, current="old") if name in known else one
         for name, one in plan.devices.items()
