@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.artifact.reader import read_artifact
+from orchestrator.errors import ExitCode
 from orchestrator.trust.keys import load_public_key
 from tests.device.tickets import DAY_S, FLEET, Root, Signer, Ticket, signed
 from tests.integration.project import GATES, Project
@@ -87,7 +88,7 @@ def test_fleet_with_a_root_takes_releases_with_tickets_alone(fleet: RootedFleet)
 
 
 def test_reasons_of_devices_reach_the_operator(fleet: RootedFleet) -> None:
-    """And the rollout halts at the first device that refuses."""
+    """A preview says them; without one the rollout halts at the first device that refuses."""
     project = fleet.project
     plan = project.directory_release("1.0")
     fleet.issue("1.0", serial=7)
@@ -95,8 +96,11 @@ def test_reasons_of_devices_reach_the_operator(fleet: RootedFleet) -> None:
     older = project.directory_release("2.0")
     fleet.issue("2.0", serial=6)
 
-    refused = project.apply(older, code=None)
+    foreseen = project.apply(older, code=None)
+    project.run("preview", older, "-i", project.inventory, "--offline", "--out", "saved.plan")
+    refused = project.run("apply", "saved.plan", "--yes", code=None)
 
+    assert "it has seen serial 7, the ticket's is 6" in foreseen.stdout + foreseen.stderr
     assert refused.returncode != 0
     assert "a newer ticket was there" in refused.stdout + refused.stderr
     assert "ticket_serial" in json.dumps(project.events())
@@ -124,8 +128,10 @@ def test_devices_whose_turn_has_not_come_wait_and_hurt_nobody(fleet: RootedFleet
     fleet.issue("1.0", serial=1, opens=((100, int(time.time()) + DAY_S),), expires=2**33)
 
     early = project.apply(plan, code=None)
+    told = project.run("status", code=None)
 
-    assert "not its turn yet by the ticket" in early.stdout + early.stderr
+    assert early.returncode == ExitCode.WAITING
+    assert f"the release ticket: it lets {DEVICES} devices begin at" in told.stdout
     assert fleet.runs() == {"none"}
 
 
