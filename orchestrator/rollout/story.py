@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
-from orchestrator.rollout import approving, gating, moves, retreat, slots, turn
+from orchestrator.rollout import approving, gating, moves, opening, retreat, slots, turn
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.outcome import exit_code
@@ -261,8 +261,9 @@ def _waits_for(led: Ledger) -> tuple[str, ...]:
 
 
 def _of_wave(led: Ledger, wave: WaveRecord) -> str:
-    if turn.REQUIRES in led.waiting and not wave.at_work:
-        return turn.REQUIRES
+    for what in (turn.REQUIRES, opening.TICKET):
+        if what in led.waiting and not wave.at_work:
+            return what
     if any(record.at_work for record in led.waves):
         return "devices"
     if wave.state is WaveState.SOAKING:

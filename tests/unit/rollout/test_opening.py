@@ -17,6 +17,7 @@ from orchestrator.plan.resolved import (
 )
 from orchestrator.rollout import story
 from orchestrator.rollout.actions import Work
+from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.states import DeviceState, Pause, RolloutState, WaveState
 from orchestrator.rollout.why import why
 from orchestrator.testing.hand import Hand
@@ -94,6 +95,17 @@ def test_a_new_engine_waits_on():
 
     assert still == ({}, True, HOUR)
     assert rollout.wanted() == {B: Work.DELIVER, C: Work.DELIVER}
+
+
+def test_without_an_engine_it_says_the_same():
+    rollout = hand()
+    rollout.succeed(A)
+
+    stored = Rollout.restore(rollout.plan, "r-hand", rollout.rollout_row, rollout.rows)
+    told = story.tell(stored)
+
+    assert told.waits_for == ("ticket",)
+    assert told.held_up == story.tell(rollout.rollout).held_up
 
 
 def test_an_engine_that_comes_after_the_line_has_nothing_to_wait_for():
