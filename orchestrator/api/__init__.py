@@ -46,7 +46,7 @@ from orchestrator.api.joining import grown
 from orchestrator.api.plans import prepare, unproven
 from orchestrator.api.project import init, validate
 from orchestrator.api.reconciling import reconcile
-from orchestrator.api.roles import Role, require_role
+from orchestrator.api.roles import require_role
 from orchestrator.api.rollouts import apply, journal, rollouts, run, status, why
 from orchestrator.api.roots import (
     root_add,
@@ -129,7 +129,6 @@ __all__ = [
     "Prepared",
     "Reconciled",
     "ReleaseRequest",
-    "Role",
     "RootRequest",
     "Run",
     "Settings",

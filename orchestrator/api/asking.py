@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from orchestrator.api.approvals import approvals_are_signed, vouch, vouching
 from orchestrator.api.owners import is_gone, person, this_process
 from orchestrator.api.people import roles_of
-from orchestrator.api.roles import ROLE_OF_ASK, Role, require_role
+from orchestrator.api.roles import ROLES_OF, require_role
 from orchestrator.api.sealing import seal
 from orchestrator.api.stored import (
     digest_of_stored,
@@ -74,9 +74,9 @@ async def ask(settings: Settings, request: AskRequest) -> Asked:
         PlanError: the state of the rollout, or who asks, does not allow it.
         StoreError: there is no such rollout.
     """
-    role = ROLE_OF_ASK.get(request.ask)
-    if role is not None and not (role is Role.APPROVER and approvals_are_signed(settings)):
-        require_role(settings, role)  # of a signed approval the signer needs it: `vouch`
+    by_signature = request.ask is Ask.APPROVE and approvals_are_signed(settings)
+    if request.ask.value in ROLES_OF and not by_signature:  # the signer needs the role: `vouch`
+        require_role(settings, request.ask.value)
     if not state_exists(settings):
         raise no_rollouts()
     async with open_state(settings) as store:
@@ -103,7 +103,7 @@ async def join(settings: Settings, rollout_id: str, joiners: Mapping[DeviceId, J
         PlanError: it takes nobody any more; says why.
         StoreError: there is no such rollout.
     """
-    require_role(settings, ROLE_OF_ASK[Ask.JOIN])
+    require_role(settings, "join")
     async with open_state(settings) as store:
         found = await _find(settings, store, rollout_id)
         free = await _free(store, rollout_id, joiners)

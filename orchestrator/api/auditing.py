@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.api.roles import require_role
 from orchestrator.api.sealing import places, seal
 from orchestrator.api.stores import no_rollouts, open_state, state_exists
 from orchestrator.api.values import Settings, Source
@@ -68,9 +69,11 @@ async def audit_checkpoint(settings: Settings) -> tuple[int, Path]:
     """Signs the ends of journals that have no checkpoint here; gives how many, and the file.
 
     Raises:
+        PlanError: who asks is neither auditor nor operator.
         StoreError: there is no store, or it failed.
         TrustError: the key, the file or the lists of who may sign cannot be used.
     """
+    require_role(settings, "audit checkpoint")
     if not state_exists(settings):
         raise no_rollouts()
     file = places(settings).checkpoints

@@ -14,7 +14,7 @@ from orchestrator.api.enrolment import guarded
 from orchestrator.api.pins import Pins, read_fingerprints
 from orchestrator.api.placing import Expected, health_checks, identified, login_key, verified_by
 from orchestrator.api.project import load_inventory, read_file
-from orchestrator.api.roles import Role, require_role
+from orchestrator.api.roles import require_role
 from orchestrator.api.values import DeviceAnswer, Settings
 from orchestrator.device.protocol import Reply, Request, Verb
 from orchestrator.device.reason import Reason
@@ -81,7 +81,7 @@ async def device_pin(
     Raises:
         PlanError: inventory, pattern or a file are wrong; no device was contacted.
     """
-    require_role(settings, Role.OPERATOR)
+    require_role(settings, "device pin")
     source = request.source
     devices = load_inventory(settings, source).select(request.pattern, limit=source.limit)
     if request.fingerprint is not None and len(devices) != 1:

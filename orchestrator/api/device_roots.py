@@ -13,6 +13,7 @@ from orchestrator.api.connections import OnAnswer, each, open_transport
 from orchestrator.api.devices import CONNECT_S, REPLY_S, owner_of
 from orchestrator.api.frames import frame_of
 from orchestrator.api.project import load_inventory
+from orchestrator.api.roles import require_role
 from orchestrator.api.signed_files import RootFile, read_root_file
 from orchestrator.api.stores import open_state
 from orchestrator.api.values import DeviceAnswer, Settings, Source
@@ -32,10 +33,11 @@ async def device_root(
     """Gives devices the roots that follow theirs; those that they have already are left out.
 
     Raises:
-        PlanError: inventory or pattern are wrong, or a file cannot be read.
+        PlanError: inventory or pattern are wrong, a file cannot be read, or who asks is no operator.
         TrustError: a file is no root, or its own keys did not sign it.
         StoreError: the state store cannot be opened.
     """
+    require_role(settings, "device root")
     ordered = sorted(map(read_root_file, roots), key=lambda file: file.root.version)
     devices = load_inventory(settings, source).select(pattern, limit=source.limit)
     async with open_state(settings) as store:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.connections import OnAnswer, each, open_transport
 from orchestrator.api.project import load_inventory
-from orchestrator.api.roles import Role, require_role
+from orchestrator.api.roles import require_role
 from orchestrator.api.stores import open_state
 from orchestrator.api.values import DeviceAnswer, Settings, Source
 from orchestrator.device.protocol import PROTOCOL, Reply, Request, Verb
@@ -74,7 +74,7 @@ async def device_adopt(
 
     if problem := component_problem(component):
         raise PlanError(problem[0], hint=problem[1], code="P110")
-    require_role(settings, Role.OPERATOR)
+    require_role(settings, "device adopt")
     async with open_state(settings) as store:
         owner = await owner_of(store)
 

@@ -18,7 +18,7 @@ from orchestrator.api.placing import (
     verified_by,
 )
 from orchestrator.api.project import load_inventory
-from orchestrator.api.roles import Role, require_role
+from orchestrator.api.roles import require_role
 from orchestrator.api.values import DeviceAnswer, Settings
 from orchestrator.device.model import HELPER_USER
 from orchestrator.device.reason import Reason
@@ -46,7 +46,7 @@ async def device_enroll(
         TrustError: a key cannot be used, or the root is not signed by its own keys.
     """
     if not request.look_only:
-        require_role(settings, Role.OPERATOR)
+        require_role(settings, "device enroll")
     from orchestrator.ssh.placed import Enrolment
 
     keys, root = verified_by(request.keys, request.trust_root or settings.trust_root)
@@ -103,7 +103,7 @@ async def device_release(
         PlanError: inventory or pattern are wrong.
     """
     if not request.look_only:
-        require_role(settings, Role.OPERATOR)
+        require_role(settings, "device release")
     devices = load_inventory(settings, request.source).select(
         request.pattern, limit=request.source.limit
     )

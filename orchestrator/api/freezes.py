@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from orchestrator.api.moments import MOMENT_HINT, moment
 from orchestrator.api.owners import person
-from orchestrator.api.roles import Role, require_role
+from orchestrator.api.roles import require_role
 from orchestrator.api.stores import open_state, state_exists
 from orchestrator.api.values import Settings
 from orchestrator.errors import PlanError
@@ -44,7 +44,7 @@ async def unfreeze(settings: Settings, *, reason: str = "") -> FleetFreeze | Non
         PlanError: who asks is no operator.
         StoreError: the store failed.
     """
-    require_role(settings, Role.OPERATOR)
+    require_role(settings, "unfreeze")
     found = await frozen(settings)
     if found is not None:
         async with open_state(settings) as store:

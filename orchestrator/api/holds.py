@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection
 
 from orchestrator.api.owners import person
-from orchestrator.api.roles import Role, require_role
+from orchestrator.api.roles import require_role
 from orchestrator.api.stores import no_rollouts, open_state, state_exists
 from orchestrator.api.values import Settings
 
@@ -20,7 +20,7 @@ async def device_unhold(
         PlanError: who asks is no operator.
         StoreError: there is no store, or it failed.
     """
-    require_role(settings, Role.OPERATOR)
+    require_role(settings, "device unhold")
     if not state_exists(settings):
         raise no_rollouts()
     async with open_state(settings) as store:

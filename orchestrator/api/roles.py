@@ -2,7 +2,7 @@
 
 Laws:
 1. Stopping is free: pausing, halting, aborting, rolling back, denying, freezing and looking need no
-   role, ever.
+   role, ever. To take all of the store elsewhere is more than looking.
 2. A role that names nobody is nobody's.
 3. A person is a login name, as surely as the accounts are kept; where approvals or commits are
    signed, it is the principal of the key.
@@ -10,13 +10,13 @@ Laws:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from orchestrator.api.owners import person
 from orchestrator.api.values import Settings
 from orchestrator.errors import PlanError
 from orchestrator.rollout.approving import person_of
-from orchestrator.rollout.events import Ask
 
 
 class Role(StrEnum):
@@ -24,41 +24,55 @@ class Role(StrEnum):
 
     AUTHOR = "author"  # sign commits that rollouts start from
     APPROVER = "approver"  # approve plans and waves
-    RELEASER = "releaser"  # sign releases, which devices judge by keys
+    RELEASER = "releaser"  # make and sign tickets, which devices judge by keys
     OPERATOR = "operator"  # start rollouts, bring them on, enrol devices
-    AUDITOR = "auditor"  # look, as everybody may
+    AUDITOR = "auditor"  # sign what the journals are, and take them elsewhere
 
 
-ROLE_OF_ASK = {
-    Ask.RESUME: Role.OPERATOR,
-    Ask.PROMOTE: Role.OPERATOR,
-    Ask.RETRY: Role.OPERATOR,
-    Ask.JOIN: Role.OPERATOR,
-    Ask.APPROVE: Role.APPROVER,
+# By what is done; a person needs one of the roles. What is not here needs none.
+ROLES_OF: Mapping[str, tuple[Role, ...]] = {
+    "apply": (Role.OPERATOR,),
+    "resume": (Role.OPERATOR,),
+    "promote": (Role.OPERATOR,),
+    "retry": (Role.OPERATOR,),
+    "join": (Role.OPERATOR,),  # `apply` and `resume` take in devices of a fleet that has grown
+    "unfreeze": (Role.OPERATOR,),
+    "device enroll": (Role.OPERATOR,),
+    "device pin": (Role.OPERATOR,),
+    "device release": (Role.OPERATOR,),
+    "device adopt": (Role.OPERATOR,),
+    "device root": (Role.OPERATOR,),
+    "device unhold": (Role.OPERATOR,),
+    "approve": (Role.APPROVER,),
+    "release create": (Role.RELEASER,),
+    "release sign": (Role.RELEASER,),
+    "audit checkpoint": (Role.AUDITOR, Role.OPERATOR),
+    "state export": (Role.AUDITOR, Role.OPERATOR),
 }
 
 
-def has_role(settings: Settings, who: str, role: Role) -> bool:
-    """Whether a person has a role, or needs none."""
+def has_role(settings: Settings, who: str, *roles: Role) -> bool:
+    """Whether a person has one of the roles, or needs none."""
     if not settings.roles:
         return True
     names = dict(entry.split("=", 1) for entry in settings.roles)
-    return role in names and who in names[role].split(",")
+    return any(role in names and who in names[role].split(",") for role in roles)
 
 
-def require_role(settings: Settings, role: Role) -> None:
-    """Refuses what this user has not the role for.
+def require_role(settings: Settings, what: str) -> None:
+    """Refuses what this user has no role for; `what` is a key of `ROLES_OF`.
 
     Raises:
-        PlanError: names the role.
+        PlanError: names the roles.
     """
-    who = person_of(person())
-    if not has_role(settings, who, role):
-        raise without_role(who, role)
+    who, roles = person_of(person()), ROLES_OF[what]
+    if not has_role(settings, who, *roles):
+        raise without_role(who, *roles)
 
 
-def without_role(who: str, role: Role) -> PlanError:
-    """The error of a person who has not a role."""
-    message = f"`{who}` has not the role `{role}`, which this needs"
+def without_role(who: str, *roles: Role) -> PlanError:
+    """The error of a person who has none of the roles."""
+    named = " or ".join(f"`{role}`" for role in roles)
+    message = f"`{who}` has not the role {named}, which this needs"
     hint = "`[roles]` of the operator's own configuration says who has it; stopping and rolling back need none"
     return PlanError(message, hint=hint, code="S220")

@@ -21,7 +21,7 @@ from orchestrator.api.memory import settled_memory
 from orchestrator.api.owners import person, this_process
 from orchestrator.api.plan_artifacts import artifact_path
 from orchestrator.api.plan_tickets import ticket_frames
-from orchestrator.api.roles import Role, require_role
+from orchestrator.api.roles import require_role
 from orchestrator.api.saved import refuse_repeated, refuse_stale
 from orchestrator.api.sealing import Sealer
 from orchestrator.api.stored import (
@@ -101,7 +101,7 @@ async def apply(
         LeaseError: another engine drives the rollout.
         StoreError: the store failed.
     """
-    require_role(settings, Role.OPERATOR)
+    require_role(settings, "apply")
     if prepared.continues is not None:
         return await run(settings, prepared.continues, observer=observer, drain=drain, stay=stay)
     if prepared.saved:

@@ -51,7 +51,7 @@ def apply(
     Where only approvals, windows or freezes are left it ends with 7, unless told to wait.
     """
     session = start(common)
-    api.require_role(session.settings, api.Role.OPERATOR)  # before devices or people are asked
+    api.require_role(session.settings, "apply")  # before devices or people are asked
     request = api.PlanRequest(plan, source_of(source))
     prepared = wait_for(api.prepare(session.settings, request, survey_line(session)))
     if prepared.continues is None:

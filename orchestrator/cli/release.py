@@ -126,6 +126,7 @@ def create(  # noqa: PLR0913  each is an option of the command line
     SBOM, VEX and provenance are bound to the artifact as by `rollout release attach`.
     """
     session = start(common)
+    api.require_role(session.settings, "release create")  # before anybody types a passphrase
     request = api.TicketRequest(
         artifact=artifact,
         expires=options.expires,
@@ -200,6 +201,7 @@ def sign(
     in any order; with --root a key that would not count is refused.
     """
     session = start(common)
+    api.require_role(session.settings, "release sign")
     (signer,) = signers(session, (key,), unlocking)
     return _show(session, api.release_sign(ticket, signer, root=root), format)
 

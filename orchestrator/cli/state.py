@@ -62,6 +62,7 @@ def export(
         message = "a rollout or --all, not both"
         raise typer.BadParameter(message, param_hint="--all")
     settings = start(common).settings
+    api.require_role(settings, "state export")
     lines = api.state_export_all(settings) if all else api.state_export(settings, rollout)
     wait_for(_write(lines, output.output))
     return ExitCode.DONE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 import time
 from pathlib import Path
 
@@ -11,14 +12,17 @@ import pytest
 
 from orchestrator import api
 from orchestrator.api import asking, roles
+from orchestrator.api.roles import ROLES_OF
 from orchestrator.api.stores import open_state
 from orchestrator.api.values import Nobody
+from orchestrator.cli.app import invoke
 from orchestrator.errors import ExitCode, OrchestratorError
 from orchestrator.rollout.events import Ask
 from orchestrator.rollout.machine import Rollout
 from tests.unit.api.test_commits import PLAN, Place
 
 SOURCE = api.Source()
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -66,6 +70,63 @@ async def test_what_starts_brings_on_or_lets_go_needs_the_operator(place: Place)
     enrol = api.EnrollRequest("all", SOURCE, ())
     await refused(api.device_enroll(place.settings, enrol, silent))
     await refused(api.device_release(place.settings, api.ReleaseRequest("all", SOURCE), silent))
+    await refused(api.device_root(place.settings, "all", SOURCE, [], silent))
+    await refused(api.audit_checkpoint(place.settings))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("apply", "site.yml"),
+        ("release", "create", "site.mender", "--fleet", "acme"),
+        ("release", "sign", "site.ticket", "--key", "ann.key"),
+        ("audit", "checkpoint"),
+        ("state", "export", "--all"),
+    ],
+    ids=" ".join,
+)
+def test_commands_refuse_before_they_read_anything(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(roles, "person", lambda: "ann@desk")
+    mine = tmp_path / "mine.toml"
+    mine.write_text('[roles]\noperator = ["bob"]\nauditor = ["bob"]\nreleaser = ["bob"]\n')
+
+    code = invoke(["-C", str(tmp_path), "--config", str(mine), *words])
+
+    assert code == ExitCode.REFUSED
+    assert "error[S220]: `ann` has not the role `" in capsys.readouterr().err
+
+
+async def test_one_of_several_roles_is_enough(place: Place) -> None:
+    await stored(place)
+    auditor = dataclasses.replace(place.settings, roles=("auditor=ann",))
+
+    made, _file = await api.audit_checkpoint(auditor)
+
+    assert made == 1
+
+
+def test_every_role_of_the_table_is_asked_for_where_it_is_used() -> None:
+    """By `require_role(settings, "apply")`; requests of operators by their own names."""
+    source = "".join(
+        path.read_text(encoding="utf-8")
+        for package in ("api", "cli")
+        for path in (ROOT / "orchestrator" / package).glob("*.py")
+    )
+    by_name = set(re.findall(r'require_role\([a-z.]+, "([a-z ]+)"\)', source))
+
+    assert by_name | {ask.value for ask in Ask if ask.value in ROLES_OF} == set(ROLES_OF)
+
+
+def test_the_page_has_the_table_of_roles() -> None:
+    page = (ROOT / "docs/reference/commands.md").read_text(encoding="utf-8")
+    table = page.partition("| what | needs one of |\n|---|---|\n")[2].partition("\n\n")[0]
+
+    assert table.splitlines() == [
+        f"| `{what}` | {', '.join(f'`{role}`' for role in needed)} |"
+        for what, needed in ROLES_OF.items()
+    ]
 
 
 async def test_operator_may(place: Place, monkeypatch) -> None:
