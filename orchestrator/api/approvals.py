@@ -25,11 +25,13 @@ from orchestrator.api.stored import digest_of_stored, load_stored, plan_of, rest
 from orchestrator.api.stores import no_rollouts, open_state, rollout_id_of, state_exists
 from orchestrator.api.values import Settings
 from orchestrator.errors import OrchestratorError, PlanError, TrustError
+from orchestrator.rollout.approving import person_of
 from orchestrator.rollout.events import Ask, OperatorAsked, Signed
 
 if TYPE_CHECKING:
     from orchestrator.trust.statement import Statement
 
+_SIGNED = frozenset({Ask.APPROVE, Ask.BREAK_GLASS})
 SIGN_S = 300.0  # for typing a passphrase, or touching a token
 _FLEET_HINT = 'name the fleet in your own configuration: `fleet = "acme-prod"`'
 
@@ -46,8 +48,11 @@ def vouching(settings: Settings) -> Callable[[OperatorAsked], OperatorAsked]:
 
 def vouch(settings: Settings, request: OperatorAsked, *, now: float) -> OperatorAsked:
     """A request with what its signature says, or with why it does not count."""
-    if request.ask is not Ask.APPROVE or not approvals_are_signed(settings):
+    if request.ask not in _SIGNED:
         return request
+    breaks = request.ask is Ask.BREAK_GLASS
+    if not approvals_are_signed(settings):
+        return _without_signature(settings, request) if breaks else request
     if not request.signature:
         return replace(request, problem="approvals of this fleet count by their signature alone")
     from orchestrator.trust.statement import namespace_of, read_statement
@@ -56,19 +61,23 @@ def vouch(settings: Settings, request: OperatorAsked, *, now: float) -> Operator
         fleet = _fleet(settings)
         statement = read_statement(request.statement.encode())
         if statement.fleet != fleet:
-            problem = f"the approval is for the fleet `{statement.fleet}`, not for `{fleet}`"
-            return replace(request, problem=problem)
+            raise TrustError(f"it is signed for the fleet `{statement.fleet}`, not for `{fleet}`")
         signer, key = _signer(
             settings, request.statement, request.signature, namespace_of(fleet), now
         )
-        if not has_role(settings, signer, Role.APPROVER):
-            raise without_role(signer, Role.APPROVER)
-        roles = roles_of(settings, signer)
+        if bool(statement.reason) is not breaks:
+            message = "an approval and breaking the glass are signed in words of their own"
+            raise TrustError(message)
+        role = Role.BREAK_GLASS if breaks else Role.APPROVER
+        if not has_role(settings, signer, role):
+            raise without_role(signer, role)
+        roles = () if breaks else roles_of(settings, signer)
     except OrchestratorError as error:
         return replace(request, problem=error.message)
     return replace(
         request,
         who=f"{signer}@{request.who.rpartition('@')[2]}",
+        why=statement.reason or request.why,
         wave=statement.wave,
         digest=statement.plan_sha256,
         roles=roles,
@@ -76,6 +85,14 @@ def vouch(settings: Settings, request: OperatorAsked, *, now: float) -> Operator
             key, statement.plan_sha256, statement.targets_sha256, statement.wave, statement.made_at
         ),
     )
+
+
+def _without_signature(settings: Settings, request: OperatorAsked) -> OperatorAsked:
+    """Breaking the glass by a login name, as far as that has the role here too."""
+    who = person_of(request.who)
+    if has_role(settings, who, Role.BREAK_GLASS):
+        return request
+    return replace(request, problem=without_role(who, Role.BREAK_GLASS).message)
 
 
 def _signer(
@@ -96,9 +113,11 @@ def _signer(
 
 
 async def approval_statement(
-    settings: Settings, rollout: str | None, wave: str | None
+    settings: Settings, rollout: str | None, wave: str | None, reason: str = ""
 ) -> Statement:
     """What is to be signed to approve what a rollout waits for, or the wave that is named.
+
+    With a reason it is what breaks the glass instead.
 
     Raises:
         PlanError: nothing waits for an approval, or the configuration names no fleet.
@@ -119,7 +138,7 @@ async def approval_statement(
         message = f"rollout `{stored.rollout_id}`: nothing waits for an approval"
         raise PlanError(message, code="S207")
     digest = digest_of_stored(stored)
-    return Statement(fleet, digest, target_set_digest(found.plan), name, int(time.time()))
+    return Statement(fleet, digest, target_set_digest(found.plan), name, int(time.time()), reason)
 
 
 def approval_sign(settings: Settings, text: str, key: Path) -> str:

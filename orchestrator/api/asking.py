@@ -48,9 +48,12 @@ if TYPE_CHECKING:
 ANSWER_S = 5.0  # an engine looks several times a second; one that is busy needs longer
 LOOK_S = 0.05
 NAMES_MAX = 5  # devices that a message names; the rest is a number
-_WITHOUT_DEVICES = frozenset({Ask.PAUSE, Ask.HALT, Ask.APPROVE, Ask.DENY, Ask.JOIN})
+_WITHOUT_DEVICES = frozenset(
+    {Ask.PAUSE, Ask.HALT, Ask.APPROVE, Ask.DENY, Ask.BREAK_GLASS, Ask.JOIN}
+)
 _DRIVES_ON = frozenset({Ask.RESUME, Ask.ABORT, Ask.ROLLBACK})  # also what is so already
-_APPROVALS = frozenset({Ask.APPROVE, Ask.DENY})
+_APPROVALS = frozenset({Ask.APPROVE, Ask.DENY, Ask.BREAK_GLASS})
+_SIGNED = frozenset({Ask.APPROVE, Ask.BREAK_GLASS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,10 @@ async def ask(settings: Settings, request: AskRequest) -> Asked:
         PlanError: the state of the rollout, or who asks, does not allow it.
         StoreError: there is no such rollout.
     """
-    by_signature = request.ask is Ask.APPROVE and approvals_are_signed(settings)
-    if request.ask.value in ROLES_OF and not by_signature:  # the signer needs the role: `vouch`
-        require_role(settings, request.ask.value)
+    by_signature = request.ask in _SIGNED and approvals_are_signed(settings)
+    what = request.ask.value.replace("_", "-")
+    if what in ROLES_OF and not by_signature:  # the signer needs the role: `vouch`
+        require_role(settings, what)
     if not state_exists(settings):
         raise no_rollouts()
     async with open_state(settings) as store:
@@ -142,7 +146,8 @@ async def _find(settings: Settings, store: SqlStore, rollout_id: str) -> _Found:
 def _event(settings: Settings, found: _Found, request: AskRequest) -> OperatorAsked:
     who = person()
     approves = request.ask in _APPROVALS
-    by_name = approves and (request.ask is Ask.DENY or not approvals_are_signed(settings))
+    by_signature = request.ask in _SIGNED and approvals_are_signed(settings)
+    by_name = approves and request.ask is not Ask.BREAK_GLASS and not by_signature
     digest = digest_of_stored(found.stored) if approves else ""
     if request.digest and not digest.startswith(request.digest):
         digest = request.digest  # of another plan, which is refused

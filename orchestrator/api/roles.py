@@ -3,7 +3,7 @@
 Laws:
 1. Stopping is free: pausing, halting, aborting, rolling back, denying, freezing and looking need no
    role, ever. To take all of the store elsewhere is more than looking.
-2. A role that names nobody is nobody's.
+2. A role that names nobody is nobody's, and to break the glass is everywhere nobody's who is not named.
 3. A person is a login name, as surely as the accounts are kept; where approvals or commits are
    signed, it is the principal of the key.
 """
@@ -26,6 +26,7 @@ class Role(StrEnum):
     APPROVER = "approver"  # approve plans and waves
     RELEASER = "releaser"  # make and sign tickets, which devices judge by keys
     OPERATOR = "operator"  # start rollouts, bring them on, enrol devices
+    BREAK_GLASS = "break-glass"  # go on without missing approvals; nobody has it unless named
     AUDITOR = "auditor"  # sign what the journals are, and take them elsewhere
 
 
@@ -44,6 +45,7 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "device root": (Role.OPERATOR,),
     "device unhold": (Role.OPERATOR,),
     "approve": (Role.APPROVER,),
+    "break-glass": (Role.BREAK_GLASS,),
     "release create": (Role.RELEASER,),
     "release sign": (Role.RELEASER,),
     "audit checkpoint": (Role.AUDITOR, Role.OPERATOR),
@@ -54,7 +56,7 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
 def has_role(settings: Settings, who: str, *roles: Role) -> bool:
     """Whether a person has one of the roles, or needs none."""
     if not settings.roles:
-        return True
+        return Role.BREAK_GLASS not in roles
     names = dict(entry.split("=", 1) for entry in settings.roles)
     return any(role in names and who in names[role].split(",") for role in roles)
 

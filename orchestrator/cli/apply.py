@@ -18,7 +18,7 @@ from orchestrator.cli.options import Common, EventsOption, SourceOptions, WaitOp
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say
-from orchestrator.cli.survey import say_frozen, survey_line
+from orchestrator.cli.survey import say_frozen, say_glass, survey_line
 from orchestrator.errors import ExitCode
 from orchestrator.render.preview import body as preview_body
 
@@ -67,6 +67,7 @@ def apply(
             say(f"{preview_body(prepared.preview, prepared.digest, session.err)}\n")
         confirm_devices(session, "Apply", prepared.preview.update_count, yes=yes)
     else:
+        say_glass(session, prepared)
         take_in(session, prepared, yes=yes)
     return watch(session, _work(session, prepared, staying(wait)), events=events)
 

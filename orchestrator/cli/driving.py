@@ -176,6 +176,7 @@ _DONE = {
     Ask.ROLLBACK: "rolls back",
     Ask.APPROVE: "approved",
     Ask.DENY: "denied",
+    Ask.BREAK_GLASS: "the glass is broken: it goes on without approvals for 15 minutes",
 }
 
 

@@ -16,7 +16,7 @@ from orchestrator.cli.options import Common, Format, FormatOption, Output, Sourc
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say, write_file, write_result
-from orchestrator.cli.survey import say_frozen, survey_line
+from orchestrator.cli.survey import say_frozen, say_glass, survey_line
 from orchestrator.errors import ExitCode, OrchestratorError
 from orchestrator.render.documents import dump, preview_document
 from orchestrator.render.preview import text as preview_text
@@ -81,6 +81,7 @@ def preview(
         say(f"`rollout apply` would refuse this: {escape(why.message)} ({why.code})")
     say_unevidenced(session, prepared)
     say_frozen(session)
+    say_glass(session, prepared)
     if options.out is not None and not session.quiet:
         say(f"saved {options.out} (sha256:{prepared.digest}); `rollout apply` runs exactly this")
     changes = options.detailed_exitcode and prepared.preview.has_changes

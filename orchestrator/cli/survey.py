@@ -9,7 +9,7 @@ from orchestrator import api
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session
 from orchestrator.cli.streams import say
-from orchestrator.render.words import frozen_words
+from orchestrator.render.words import frozen_words, glass_words
 
 
 def survey_line(session: Session) -> Callable[[int, int], None]:
@@ -31,3 +31,12 @@ def say_frozen(session: Session) -> None:
     found = wait_for(api.frozen(session.settings))
     if found is not None:
         say(frozen_words(found))
+
+
+def say_glass(session: Session, prepared: api.Prepared) -> None:
+    """Says that the glass was broken for the rollout that goes on with this plan."""
+    if prepared.continues is None:
+        return
+    glass = wait_for(api.status(session.settings, prepared.continues)).story.glass
+    if glass is not None:
+        say(f"rollout {prepared.continues}: {glass_words(glass)}")

@@ -24,7 +24,7 @@ from orchestrator.engine.ports import Clock, Delivery, Notifier, Outbox, Told
 from orchestrator.errors import StoreError
 from orchestrator.notify.notifiers import shown
 from orchestrator.outward.failure import OutwardError
-from orchestrator.plan.resolved import Hook, ResolvedPlan
+from orchestrator.plan.resolved import Hook, HookEvent, ResolvedPlan
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.notices import Notice, Reader
 
@@ -215,7 +215,8 @@ class _Line:
 
     def offer(self, notice: Notice) -> None:
         """Takes a notice that this hook wants and was not told."""
-        if notice.event not in self.hook.events or self.of(notice).delivered:
+        wanted = (*self.hook.events, HookEvent.BREAK_GLASS)  # whoever listens hears of that
+        if notice.event not in wanted or self.of(notice).delivered:
             return
         self.due.append(notice.seq)
         if not self.queue.full():

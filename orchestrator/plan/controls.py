@@ -82,6 +82,7 @@ class HookEvent(StrEnum):
     STARTED = "started"
     WAVE_PASSED = "wave_passed"
     AWAITING_APPROVAL = "awaiting_approval"
+    BREAK_GLASS = "break_glass"  # every hook is told, whichever events it names
     PAUSED = "paused"
     INCONCLUSIVE = "inconclusive"
     HALTED = "halted"

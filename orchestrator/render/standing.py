@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.render.text import Look, Style, escape, plural, wrap
-from orchestrator.render.words import frozen_words, state_words
+from orchestrator.render.words import frozen_words, glass_words, state_words
 from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
 from orchestrator.rollout.story import Story
@@ -117,6 +117,8 @@ def _told(facts: Facts) -> list[str]:
     main = (f"waits for {waits}" if waits else "", _driver(facts))
     told = ["; ".join(part for part in main if part), _deferred(story)]
     told += [f"waits for {escape(held_up)}" for held_up in story.held_up]
+    if story.glass is not None:
+        told.append(glass_words(story.glass))
     if facts.frozen is not None and story.state not in TERMINAL_ROLLOUT:
         told.append(frozen_words(facts.frozen))
     return [text for text in told if text]

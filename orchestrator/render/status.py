@@ -112,6 +112,7 @@ def _rollout(facts: Facts) -> dict[str, object]:
             "until": story.deferred.until_at,
         },
         "waits_for": list(story.waits_for),
+        "break_glass": None if story.glass is None else dataclasses.asdict(story.glass),
         "held_up": list(story.held_up),
         "frozen": None if facts.frozen is None else dataclasses.asdict(facts.frozen),
         "exit_code": int(story.exit_code),

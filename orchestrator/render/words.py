@@ -10,6 +10,7 @@ from orchestrator.plan.resolved import PlannedCommit
 from orchestrator.plan.zones import load_zone
 from orchestrator.render.text import Style, Symbol, escape, number
 from orchestrator.rollout.around import FleetFreeze
+from orchestrator.rollout.ledger import Glass
 from orchestrator.rollout.states import AT_WORK, PROVEN, DeviceState, RolloutState, WaveState
 from orchestrator.units import format_duration
 
@@ -159,6 +160,12 @@ def frozen_words(freeze: FleetFreeze) -> str:
     until = "" if freeze.until_at is None else f" until {instant(freeze.until_at)}"
     by = escape(freeze.who, limit=60)
     return f"all rollouts are frozen{until} by {by}: {escape(freeze.reason)}"
+
+
+def glass_words(glass: Glass) -> str:
+    """That the glass was broken: by whom, until when, and why."""
+    by, until = escape(glass.who, limit=60), instant(glass.until_at)
+    return f"glass broken by {by}, good without approvals until {until}: {escape(glass.why)}"
 
 
 def clock(seconds: float) -> str:

@@ -60,9 +60,22 @@ def givers(led: Ledger, name: str) -> tuple[str, ...]:
 
 
 def is_given(led: Ledger, name: str) -> bool:
-    """Whether as many approved it as must."""
+    """Whether as many approved it as must, or a broken glass stands for those that are missing."""
+    return not is_missing(led, name) or led.broken_glass is not None
+
+
+def is_missing(led: Ledger, name: str) -> bool:
+    """Whether fewer people approved it than must."""
     policy = policy_of(led, name)
-    return policy is None or len(givers(led, name)) >= policy.required
+    return policy is not None and len(givers(led, name)) < policy.required
+
+
+def pass_over(led: Ledger, name: str) -> None:
+    """Journals an approval that nobody gave, where a broken glass stands for it."""
+    glass = led.broken_glass
+    if glass is not None and is_missing(led, name):
+        data = {"what": "used", "who": glass.who, "why": glass.why, "detail": progress(led, name)}
+        led.note("break_glass", wave=name, data=dict(data))
 
 
 def ask_for(led: Ledger, wave: WaveRecord) -> None:
@@ -111,7 +124,11 @@ def progress(led: Ledger, name: str, *, more: int = 0) -> str:
 
 def look(led: Ledger) -> None:
     """Goes on when enough have approved; ends the wait when its time is over."""
+    if led.state is RolloutState.SCHEDULED and not is_given(led, START):
+        ask_for_start(led)  # the broken glass that let it through is over, and it has not begun
+        return
     if led.state is RolloutState.AWAITING_APPROVAL and is_given(led, START):
+        pass_over(led, START)
         _stop_asking(led)
         led.state = RolloutState.SCHEDULED
         return
@@ -181,13 +198,13 @@ def _of_what_is_asked(led: Ledger, event: OperatorAsked, name: str, *, denies: b
     said = progress(led, name, more=1)
     problem = (
         _of_the_author(led, event, name)
-        or _of_other_devices(led, event)
+        or of_other_devices(led, event)
         or _of_the_signature(led, event, name)
     )
     return problem or done(lambda: _give(led, event, name), said)
 
 
-def _of_other_devices(led: Ledger, event: OperatorAsked) -> Answer | None:
+def of_other_devices(led: Ledger, event: OperatorAsked) -> Answer | None:
     """An approval that was under way while devices joined: nobody has looked at those."""
     seen = event.targets if event.signed is None else event.signed.targets_sha256
     if not seen or seen == target_set_digest(led.plan):

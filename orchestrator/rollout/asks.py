@@ -20,6 +20,7 @@ from orchestrator.rollout import (
     approving,
     brakes,
     gating,
+    glass,
     joining,
     moves,
     promoting,
@@ -341,6 +342,7 @@ _JUDGES: dict[Ask, Callable[[Ledger, OperatorAsked], Answer]] = {
     Ask.ROLLBACK: _roll_back,
     Ask.APPROVE: _approve,
     Ask.DENY: _deny,
+    Ask.BREAK_GLASS: glass.judge,
     Ask.JOIN: joining.judge,
     Ask.SUPERSEDE: _supersede,
 }

@@ -25,7 +25,9 @@ from orchestrator.rollout.ledger import (
     DRAIN_TIMER,
     FOLLOW_TIMER,
     GATE_TIMER,
+    GLASS_TIMER,
     SOAK_TIMER,
+    Glass,
     Ledger,
 )
 from orchestrator.rollout.record import DeviceRecord, GateRecord, WaveRecord
@@ -84,6 +86,7 @@ def rollout_row(led: Ledger) -> Row:
         "plan_digest": led.plan_digest,
         "approvals": [dict(approval) for approval in led.approvals],
         "asked_at": led.asked_at,
+        "glass": None if led.glass is None else dataclasses.asdict(led.glass),
         "soaks_ended": led.soaks_ended,
         "scope": led.scope,
         "waiting": dict(led.waiting),
@@ -155,6 +158,14 @@ def restore(
             setattr(led, name, rollout[name])
     approvals = cast("list[Mapping[str, object]]", rollout.get("approvals", []))
     led.approvals = [dict(approval) for approval in approvals]
+    if (glass := cast("Mapping[str, object] | None", rollout.get("glass"))) is not None:
+        led.glass = Glass(
+            str(glass["who"]),
+            str(glass["why"]),
+            cast("float", glass["at"]),
+            cast("float", glass["until_at"]),
+        )
+        led.set_timer(GLASS_TIMER, led.glass.until_at)
     led.scope = dict(cast("Mapping[str, object]", rollout["scope"]))
     led.waiting = dict(cast("Mapping[str, str]", rollout.get("waiting", {})))
     led.superseding = list(cast("list[str]", rollout.get("superseding", [])))

@@ -146,6 +146,7 @@ class Ask(StrEnum):
     ROLLBACK = "rollback"
     APPROVE = "approve"
     DENY = "deny"
+    BREAK_GLASS = "break_glass"  # go on without the approvals that are missing
     JOIN = "join"  # devices that joined the fleet after the plan was made
     SUPERSEDE = "supersede"  # asked by a newer rollout
 
@@ -183,7 +184,7 @@ class OperatorAsked:
 
     `accept_failures` goes with RESUME of a halted rollout; `devices` (empty: all that fit) with
     RETRY and ROLLBACK; `wave` with ROLLBACK (None: all), PROMOTE (None: the present one), APPROVE
-    and DENY (None: what is waited for); `only` with RETRY; `take_back` with ABORT; `full` with
+    and DENY (None: what is waited for); BREAK_GLASS is as APPROVE, and `why` is its reason; `only` with RETRY; `take_back` with ABORT; `full` with
     PROMOTE: later soaks too. APPROVE and DENY are for the plan of that `digest`, by a person who
     has these `roles`, who saw the devices of the digest `targets` in their waves; where approvals are signed, the `statement` and its `signature` come with
     it, and who reads them sets `signed`, or the `problem` for which they do not count. JOIN names
@@ -228,7 +229,7 @@ class JournalEntry:
 
     Types: rollout_started, engine_started, wave_started, device_state, gate_result, budget,
     waiting, superseding, paused, resumed, halted, soak_started, wave_done, catching_up,
-    rollback_started, operator, approval, devices_joined, warning, rollout_done. `seq` is gapless per rollout and
+    rollback_started, operator, approval, break_glass, devices_joined, warning, rollout_done. `seq` is gapless per rollout and
     starts at 1.
     """
 

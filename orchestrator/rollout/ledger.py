@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from orchestrator.device.model import DeviceId
@@ -46,6 +47,7 @@ DEADLINE_TIMER = "/deadline"
 FOLLOW_TIMER = "/follow"
 APPROVAL_TIMER = "/approval"
 OPENING_TIMER = "/open/"
+GLASS_TIMER = "/glass"
 
 
 class Moment(Enum):
@@ -54,6 +56,16 @@ class Moment(Enum):
     BEFORE = auto()  # it is started: health checks of stage `preflight`
     UPDATED = auto()  # it was activated: gates of stage `device`
     SOAKED = auto()  # its wave soaked: its other health checks, and nothing that is asked elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Glass:
+    """Who went on without missing approvals, why, and until when that holds (UTC seconds)."""
+
+    who: str
+    why: str
+    at: float
+    until_at: float
 
 
 class Ledger:
@@ -80,6 +92,7 @@ class Ledger:
         self.follow_until: float | None = None  # deferred devices follow; set after the last wave
         self.accepted: int | None = None  # failures of the whole rollout that were acknowledged
         self.approvals: list[dict[str, object]] = []  # given: wave ("": the rollout), who, at
+        self.glass: Glass | None = None  # the last that was broken, over or not
         self.asked_at: float | None = None  # since when the present approval is waited for
         self.soaks_ended = False  # an operator ended all soaks to come
         self.failed_at: list[float] = []  # newest failures, for bursts
@@ -98,6 +111,11 @@ class Ledger:
         self._heap: list[tuple[float, str]] = []
         self._device_gates: dict[tuple[int, Moment], tuple[int, ...]] = {}
         self._add_waves()
+
+    @property
+    def broken_glass(self) -> Glass | None:
+        """The broken glass that still stands for missing approvals."""
+        return self.glass if self.glass is not None and self.now < self.glass.until_at else None
 
     def _stay_forward(self) -> None:
         """What concerns a rollback: there is none."""

@@ -191,6 +191,7 @@ _EVENTS: Mapping[str, Callable[[JournalEntry], HookEvent | None]] = {
     "rollout_started": lambda _: HookEvent.STARTED,
     "wave_done": _where("state", WaveState.PASSED.value, HookEvent.WAVE_PASSED),
     "approval": _where("what", "asked", HookEvent.AWAITING_APPROVAL),
+    "break_glass": _where("what", "broken", HookEvent.BREAK_GLASS),
     "paused": _pause,
     "resumed": lambda entry: None if entry.data.get("left") else HookEvent.RESUMED,
     "halted": lambda _: HookEvent.HALTED,

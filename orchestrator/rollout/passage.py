@@ -196,6 +196,7 @@ def _begin(led: Ledger, wave: WaveRecord) -> None:
     if not approving.is_given(led, wave.name):
         approving.ask_for(led, wave)
         return
+    approving.pass_over(led, wave.name)
     gating.enter_wave(led)
     if wave.total == 0:
         wave.state = WaveState.SKIPPED_EMPTY

@@ -13,7 +13,7 @@ from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
 from orchestrator.rollout import approving, gating, moves, opening, retreat, slots, turn
-from orchestrator.rollout.ledger import Ledger
+from orchestrator.rollout.ledger import Glass, Ledger
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.outcome import exit_code
 from orchestrator.rollout.record import DeviceRecord, WaveRecord
@@ -99,6 +99,7 @@ class Story:
         back_on: devices that run again what they did before, by the name of that artifact as the
             plan knew it; "" where it knew none.
         on_new: devices that run, or may run, the new version because of this rollout.
+        glass: the last that was broken to go on without approvals, over or not.
         held_up: other rollouts, plans and freezes that it waits for, each in words.
         waits_for: what it waits for when nothing is at work (`soak`, `gate`, `deferred`, `window`, `ticket`, ...).
         next_commands: what an operator may do now, as `rollout` commands.
@@ -126,6 +127,7 @@ class Story:
     next_commands: tuple[str, ...]
     started_at: float
     at: float
+    glass: Glass | None = None
 
     @property
     def untouched(self) -> int:
@@ -159,6 +161,7 @@ def tell(rollout: Rollout) -> Story:
         on_new=sum(rec.moved for rec in led.devices.values()),
         excluded=len(led.plan.skipped),
         deferred=_deferred(led),
+        glass=led.glass,
         held_up=tuple(led.waiting.values()),
         waits_for=_waits_for(led),
         exit_code=exit_code(led),

@@ -7,6 +7,12 @@
     wave "broad"
     made 1763812800
 
+Who breaks the glass signs the same with another first line, and a last one that says why:
+
+    rollout-break-glass 1
+    ...
+    reason "the fleet is under attack"
+
 Laws:
 1. The first line says what the text is; the namespace of the signature says it again. No signature
    made for anything else counts as an approval.
@@ -32,6 +38,8 @@ _FORM = re.compile(
     rb"plan-sha256 ([0-9a-f]{64})\ntargets-sha256 ([0-9a-f]{64})\n"
     rb"wave (start|\"[ -~]+\")\nmade (0|[1-9][0-9]{0,14})\n"
 )
+_HEAD, _GLASS_HEAD = "rollout-approval 1\n", "rollout-break-glass 1\n"
+_REASON = re.compile(rb"reason (\"[ -~]+\")\n\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,7 @@ class Statement:
         targets_sha256: digest of which devices stand in which wave.
         wave: which wave may begin; `START` for the rollout itself.
         made_at: when it was made, in whole seconds UTC.
+        reason: why the glass is broken; empty for an approval.
     """
 
     fleet: str
@@ -51,13 +60,16 @@ class Statement:
     targets_sha256: str
     wave: str
     made_at: int
+    reason: str = ""
 
     def text(self) -> str:
         """The bytes that are signed, as text."""
         wave = json.dumps(self.wave) if self.wave else "start"
+        reason = f"reason {json.dumps(self.reason)}\n" if self.reason else ""
         return (
-            f"rollout-approval 1\nfleet {self.fleet}\nplan-sha256 {self.plan_sha256}\n"
-            f"targets-sha256 {self.targets_sha256}\nwave {wave}\nmade {self.made_at}\n"
+            f"{_GLASS_HEAD if reason else _HEAD}"
+            f"fleet {self.fleet}\nplan-sha256 {self.plan_sha256}\n"
+            f"targets-sha256 {self.targets_sha256}\nwave {wave}\nmade {self.made_at}\n{reason}"
         )
 
 
@@ -72,15 +84,20 @@ def read_statement(data: bytes) -> Statement:
     Raises:
         TrustError: it is not one, or not written as one.
     """
-    match = _FORM.fullmatch(data) if len(data) <= BYTES_MAX else None
+    last = _REASON.search(data) if len(data) <= BYTES_MAX else None
+    body = data if last is None else data[: last.start()]
+    if last is not None and body.startswith(_GLASS_HEAD.encode()):
+        body = body.replace(_GLASS_HEAD.encode(), _HEAD.encode(), 1)
+    match = _FORM.fullmatch(body) if len(data) <= BYTES_MAX else None
     if match is None:
         raise _no_statement()
     fleet, plan, targets, wave, made = (part.decode("ascii") for part in match.groups())
     try:
         name = START if wave == "start" else json.loads(wave)
+        reason = "" if last is None else json.loads(last[1])
     except ValueError as error:
         raise _no_statement() from error
-    statement = Statement(fleet, plan, targets, name, int(made))
+    statement = Statement(fleet, plan, targets, name, int(made), reason)
     if statement.text().encode() != data:
         raise _no_statement()
     return statement

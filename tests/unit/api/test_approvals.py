@@ -222,3 +222,52 @@ async def test_signer_needs_the_role_of_an_approver(settings, keys, rollout) -> 
         await approve(some, keys, "ann")
 
     assert (await approve(some, keys, "bob")).answer == "done"
+
+
+WHY = "the fleet is under attack"
+
+
+async def break_glass(
+    settings: api.Settings,
+    keys: SshKeys,
+    who: str,
+    *,
+    reason: str = WHY,
+    ask: Ask = Ask.BREAK_GLASS,
+) -> api.Asked:
+    statement = (await api.approval_statement(settings, None, None, reason)).text()
+    signature = keys.sign(who, statement.encode(), NAMESPACE).decode()
+    request = api.AskRequest(None, ask, why="said", statement=statement, signature=signature)
+    return await api.ask(settings, request)
+
+
+async def test_glass_is_broken_by_a_signature_of_its_own(settings, keys, rollout) -> None:
+    some = dataclasses.replace(
+        settings, roles=("break-glass=ann@corp", "approver=ann@corp,bob@corp")
+    )
+
+    with pytest.raises(PlanError, match="`bob@corp` has not the role `break-glass`"):
+        await break_glass(some, keys, "bob")
+    with pytest.raises(PlanError, match="in words of their own"):
+        await break_glass(some, keys, "ann", reason="")
+    with pytest.raises(PlanError, match="in words of their own"):
+        await break_glass(some, keys, "ann", ask=Ask.APPROVE)
+    with pytest.raises(PlanError, match="by their signature alone"):
+        await api.ask(some, api.AskRequest(None, Ask.BREAK_GLASS, why=WHY))
+    answer = (await break_glass(some, keys, "ann")).answer
+
+    assert answer == "done"
+    assert await state(some) is RolloutState.SCHEDULED
+    glass = (await api.status(some, None)).story.glass
+    assert glass is not None
+    assert (glass.who, glass.why) == ("ann@corp", WHY)
+
+
+@pytest.mark.parametrize("roles", [(), ("approver=ann@corp",)])
+async def test_nobody_breaks_the_glass_who_is_not_named_for_it(
+    settings, keys, rollout, roles
+) -> None:
+    with pytest.raises(PlanError, match="has not the role `break-glass`"):
+        await break_glass(dataclasses.replace(settings, roles=roles), keys, "ann")
+
+    assert await state(settings) is RolloutState.AWAITING_APPROVAL

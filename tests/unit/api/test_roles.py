@@ -12,12 +12,13 @@ import pytest
 
 from orchestrator import api
 from orchestrator.api import asking, roles
+from orchestrator.api.approvals import vouch
 from orchestrator.api.roles import ROLES_OF
 from orchestrator.api.stores import open_state
 from orchestrator.api.values import Nobody
 from orchestrator.cli.app import invoke
 from orchestrator.errors import ExitCode, OrchestratorError
-from orchestrator.rollout.events import Ask
+from orchestrator.rollout.events import Ask, OperatorAsked
 from orchestrator.rollout.machine import Rollout
 from tests.unit.api.test_commits import PLAN, Place
 
@@ -116,7 +117,7 @@ def test_every_role_of_the_table_is_asked_for_where_it_is_used() -> None:
     )
     by_name = set(re.findall(r'require_role\([a-z.]+, "([a-z ]+)"\)', source))
 
-    assert by_name | {ask.value for ask in Ask if ask.value in ROLES_OF} == set(ROLES_OF)
+    assert by_name | ({ask.value.replace("_", "-") for ask in Ask} & set(ROLES_OF)) == set(ROLES_OF)
 
 
 def test_the_page_has_the_table_of_roles() -> None:
@@ -165,6 +166,25 @@ async def test_approver_may_approve(place: Place) -> None:
     assert (await api.ask(approver, api.AskRequest("r-1", Ask.APPROVE))).answer == "done"
 
 
+async def test_glass_is_broken_by_who_is_named_for_it_alone(place: Place) -> None:
+    await stored(place, "approval: {required: 1}\n")
+    request = api.AskRequest("r-1", Ask.BREAK_GLASS, why="a flood")
+
+    await refused(api.ask(place.settings, request))
+    await refused(api.ask(dataclasses.replace(place.settings, roles=()), request))
+    named = dataclasses.replace(place.settings, roles=("break-glass=ann",))
+    assert (await api.ask(named, request)).answer == "done"
+    assert (await api.status(named, "r-1")).story.glass is not None
+
+
+async def test_engine_judges_by_its_own_roles_who_breaks_the_glass(place: Place) -> None:
+    asked = OperatorAsked(0.0, Ask.BREAK_GLASS, "ann@desk", "a flood")
+    named = dataclasses.replace(place.settings, roles=("break-glass=ann",))
+
+    assert vouch(named, asked, now=0.0).problem == ""
+    assert "has not the role `break-glass`" in vouch(place.settings, asked, now=0.0).problem
+
+
 async def test_commit_is_signed_by_an_author(place: Place) -> None:
     place.commit()
     signed = dataclasses.replace(
@@ -181,5 +201,7 @@ async def test_commit_is_signed_by_an_author(place: Place) -> None:
 def test_without_roles_everybody_may_all(place: Place) -> None:
     open_to_all = dataclasses.replace(place.settings, roles=())
 
-    assert all(roles.has_role(open_to_all, "eve", role) for role in roles.Role)
+    free = [role for role in roles.Role if role is not roles.Role.BREAK_GLASS]
+    assert all(roles.has_role(open_to_all, "eve", role) for role in free)
+    assert not roles.has_role(open_to_all, "eve", roles.Role.BREAK_GLASS)
     assert not roles.has_role(place.settings, "", roles.Role.APPROVER)

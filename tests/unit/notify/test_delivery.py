@@ -98,6 +98,20 @@ def test_each_hook_is_told_of_its_events_in_order():
     run_virtual(work())
 
 
+def test_broken_glass_is_told_to_every_hook_whatever_it_listens_to():
+    story = [("rollout_started", {}), *[("break_glass", {"what": w}) for w in ("broken", "used")]]
+
+    async def work():
+        world = World(PAGER, story=story)
+        await world.stored()
+        await world.told_by_a_new_process()
+
+        assert world.events(PAGER) == ["break_glass"]
+        assert await world.store.outbox.untold() == []
+
+    run_virtual(work())
+
+
 def test_entries_are_told_as_they_are_committed():
     async def work():
         world = World()

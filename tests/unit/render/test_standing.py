@@ -19,6 +19,7 @@ from orchestrator.render.standing import (
 )
 from orchestrator.render.text import Look, cells
 from orchestrator.rollout.around import FleetFreeze
+from orchestrator.rollout.ledger import Glass
 from orchestrator.rollout.states import RolloutState
 from orchestrator.rollout.story import Deferred
 from tests.unit.render.told import facts_of
@@ -164,6 +165,18 @@ def test_deferred_devices_are_told_with_their_times(soaking) -> None:
 
     assert "2 devices deferred: asked again at 2026-11-18 " in said
     assert "given up at " in said
+
+
+def test_broken_glass_is_told_by_whom_until_when_and_why(soaking) -> None:
+    _, facts = soaking
+    glass = Glass("ann\x1b", "a flood\x1b[2J", 0.0, 900.0)
+
+    said = standing(driven(facts, glass=glass))
+
+    words = "good without approvals until 1970-01-01 00:15 UTC: a flood"
+    assert "glass broken by ann" in said
+    assert words in said
+    assert said.isprintable()
 
 
 def test_other_rollouts_and_freezes_that_hold_it_up_are_told(soaking) -> None:

@@ -39,9 +39,23 @@ def test_every_name_of_a_wave_comes_back(wave):
     assert statement.text().isascii()
 
 
+GLASS = TEXT.replace("rollout-approval", "rollout-break-glass") + 'reason "under attack"\n'
+
+
+@given(reason=st.text(min_size=1, max_size=80), wave=st.text(max_size=20))
+def test_who_breaks_the_glass_signs_a_text_of_its_own_with_the_reason(reason, wave):
+    statement = Statement("f", "a" * 64, "b" * 64, wave, 1, reason)
+
+    assert read_statement(statement.text().encode()) == statement
+    assert statement.text().startswith("rollout-break-glass 1\n")
+    assert read_statement(GLASS.encode()).reason == "under attack"
+
+
 @pytest.mark.parametrize(
     "other",
     [
+        GLASS.replace("break-glass", "approval"), GLASS.partition("reason")[0], GLASS[:-1],
+        GLASS + 'reason "twice"\n', GLASS.replace('"under attack"', '""'), TEXT[:-1] + GLASS[-24:],
         "", TEXT[:-1], TEXT + "\n", TEXT.replace("\n", "\r\n"), TEXT.replace("fleet a", "fleet  a"),
         TEXT.replace("1763812800", "01763812800"), TEXT.replace("aaaa", "AAAA"),
         TEXT.replace('"broad"', "broad"), TEXT.replace('"broad"', '"br\\u006fad"'),
