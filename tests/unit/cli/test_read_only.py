@@ -114,7 +114,7 @@ def seen(project: Path) -> list[tuple[str, bytes]]:
 
 READS = (
     "status", "status r-hand --format json", "status --all", "events r-hand", "state export r-hand",
-    "hosts all -i hosts.yml", "inventory list -i hosts.yml", "validate app.yml",
+    "audit verify", "hosts all -i hosts.yml", "inventory list -i hosts.yml", "validate app.yml",
     "artifact inspect app.mender", "version", "preview app.yml -i hosts.yml --offline",
 )  # fmt: skip
 
@@ -125,6 +125,7 @@ def test_commands_that_read_work_in_a_project_that_cannot_be_written(ran) -> Non
     assert [err for code, _, err in answers if "internal" in err or code == ExitCode.USAGE] == []
     assert "r-hand" in answers[0][1]
     assert "rollout_started" in answers[3][1]
+    assert answers[5][1].startswith("the journals hold: 1 rollout")
     assert "2 to update" in answers[-1][1]
     assert refused == ExitCode.USAGE
     assert "cannot be opened for writing" in why
