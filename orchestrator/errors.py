@@ -7,6 +7,7 @@ never downgraded), `DeviceError` (one device; becomes an `Outcome` at the edge o
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -152,3 +153,22 @@ class LeaseError(StoreError):
     """Another engine holds (or has taken) the lease of this rollout."""
 
     exit_code = ExitCode.LOCKED
+
+
+_SYSTEM_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+}
+
+
+def is_full(error: OSError) -> bool:
+    """Whether there is no room left on the disk, for anybody or for this user."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def system_reason(error: OSError) -> str:
+    """Why the system refused, in the same few words everywhere."""
+    if error.errno in _SYSTEM_REASONS:
+        return _SYSTEM_REASONS[error.errno]
+    return (error.strerror or str(error)).lower()

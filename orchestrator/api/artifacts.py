@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.trust_values import Unlock
 from orchestrator.api.values import ArtifactShown, BuildRequest, KeyShown
-from orchestrator.errors import PlanError
+from orchestrator.errors import PlanError, TrustError
 
 if TYPE_CHECKING:
     from orchestrator.artifact.model import Artifact
@@ -52,7 +52,11 @@ def key_generate(
         raise PlanError(message, hint="keys are never replaced; choose another name", code="T101")
     key = generate_key(kinds[kind])
     save_private_key(key, path, passphrase=passphrase)
-    save_public_key(key.verification, public)
+    try:
+        save_public_key(key.verification, public)
+    except TrustError:
+        path.unlink(missing_ok=True)  # made just now; half a pair is of no use
+        raise
     return _shown(key.verification, path, public)
 
 
@@ -62,7 +66,6 @@ def key_show(path: Path) -> KeyShown:
     Raises:
         TrustError: it is no key that we use.
     """
-    from orchestrator.errors import TrustError
     from orchestrator.trust.errors import TrustRule
     from orchestrator.trust.keys import TICKET_KINDS, load_private_key, load_public_key
 

@@ -23,7 +23,7 @@ from orchestrator.api.project import load_inventory
 from orchestrator.api.roles import Role, has_role, without_role
 from orchestrator.api.signers import signers
 from orchestrator.api.values import Prepared, Settings, Source
-from orchestrator.errors import TrustError
+from orchestrator.errors import TrustError, system_reason
 
 if TYPE_CHECKING:
     from orchestrator.inventory.model import Inventory
@@ -207,7 +207,7 @@ def _wrong(files: Files, root: Path, place: Path) -> str:
         # pathlib would write a link in another form than git has it
         data = os.fsencode(os.readlink(place)) if link else place.read_bytes()  # noqa: PTH115
     except OSError as error:
-        return f"cannot be read: {(error.strerror or str(error)).lower()}"
+        return f"cannot be read: {system_reason(error)}"
     same = (entry.mode == LINK) is link and object_name("blob", data, len(entry.name)) == entry.name
     return "" if same else "was changed"
 

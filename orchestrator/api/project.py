@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orchestrator
 from orchestrator.api.values import Settings, Source, Validated
-from orchestrator.errors import Diagnostic, PlanError, Where
+from orchestrator.errors import Diagnostic, PlanError, Where, system_reason
 
 if TYPE_CHECKING:
     from orchestrator.inventory.model import Inventory
@@ -57,7 +60,7 @@ def init(directory: Path) -> tuple[Path, ...]:
     """Writes a project that passes its own validation; gives the files written.
 
     Raises:
-        PlanError: one of its files exists; nothing was written.
+        PlanError: one of its files exists, or nothing can be written there; nothing was written.
     """
     files = {
         "rollout.toml": _EXAMPLE_CONFIGURATION,
@@ -67,16 +70,47 @@ def init(directory: Path) -> tuple[Path, ...]:
         "plans/plan.v1.json": schema_text("plan.v1.json"),
     }
     targets = {directory / name: text for name, text in files.items()}
-    taken = [path for path in targets if path.exists() or path.is_symlink()]
+    if os.path.lexists(directory) and not directory.is_dir():
+        message = f"`{directory}` is a file, and no directory to write a project into"
+        raise PlanError(message, hint="name another, or move it away", code="S111")
+    taken = [path for path in targets if os.path.lexists(path)]
     if taken:
         names = ", ".join(f"`{path}`" for path in taken)
         message = f"{names} would be overwritten"
         raise PlanError(message, hint="choose another directory, or move them away", code="S110")
-    for path, text in targets.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    (directory / "releases").mkdir(exist_ok=True)
+    made: list[Path] = []
+    try:
+        for folder in (directory / "inventory", directory / "plans", directory / "releases"):
+            _make_directory(folder, made)
+        for path, text in targets.items():
+            made.append(path)
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        _remove(made)
+        message = f"cannot write a project into `{directory}`: {system_reason(error)}"
+        hint = "name a directory that can be written; nothing is left there"
+        raise PlanError(message, hint=hint, code="S111") from error
     return tuple(targets)
+
+
+def _make_directory(path: Path, made: list[Path]) -> None:
+    """Makes a directory with its parents, and notes which were made."""
+    missing = [up for up in (path, *path.parents) if not up.exists()]
+    for each in reversed(missing):
+        each.mkdir()
+        made.append(each)
+    if not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+
+
+def _remove(made: Sequence[Path]) -> None:
+    """Removes what was made, newest first."""
+    for path in reversed(made):
+        with contextlib.suppress(OSError):
+            if path.is_dir():
+                path.rmdir()
+            else:
+                path.unlink(missing_ok=True)
 
 
 def validate(
@@ -153,7 +187,7 @@ def read_file(path: Path, limit_bytes: int = PLAN_BYTES_MAX) -> bytes:
         with path.open("rb") as file:
             data = file.read(limit_bytes + 1)
     except OSError as error:
-        message = f"`{path}` cannot be read: {(error.strerror or str(error)).lower()}"
+        message = f"`{path}` cannot be read: {system_reason(error)}"
         raise PlanError(message, where=where, code="P003") from error
     if len(data) > limit_bytes:
         message = f"`{path}` is larger than {limit_bytes // 2**20} MiB"
@@ -191,7 +225,7 @@ def _plans_of(path: Path) -> list[Path]:
     try:
         found = sorted(file for file in path.iterdir() if file.suffix in PLAN_SUFFIXES)
     except OSError as error:
-        message = f"directory `{path}` cannot be read: {(error.strerror or str(error)).lower()}"
+        message = f"directory `{path}` cannot be read: {system_reason(error)}"
         raise PlanError(message, where=Where(str(path)), code="P003") from error
     if not found:
         message = f"directory `{path}` holds no plan"

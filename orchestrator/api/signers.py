@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.api.values import Settings
-from orchestrator.errors import TrustError
+from orchestrator.errors import TrustError, system_reason
 
 if TYPE_CHECKING:
     from orchestrator.trust.allowed import AllowedSigner
@@ -45,5 +45,5 @@ def bytes_of(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
-        message = f"cannot read `{path}`: {error.strerror}"
+        message = f"cannot read `{path}`: {system_reason(error)}"
         raise TrustError(message, code="T133") from error

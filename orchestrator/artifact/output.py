@@ -15,7 +15,7 @@ from typing import BinaryIO, Protocol
 from orchestrator.artifact.errors import ArtifactError, Rule
 from orchestrator.artifact.model import PAYLOAD_BYTES_MAX, SEAL_PREFIX, Artifact, Compression
 from orchestrator.artifact.reader import read_artifact
-from orchestrator.errors import Where
+from orchestrator.errors import Where, system_reason
 
 TAR_END = bytes(2 * tarfile.BLOCKSIZE)
 MEMBER_MODE = 0o600  # as mender-artifact
@@ -46,11 +46,11 @@ def publish(path: Path, write: Callable[[BinaryIO], None], *, overwrite: bool) -
         artifact = _read_back(temporary, path)
         if not overwrite:
             path.touch(exist_ok=False)  # takes the name; a hard link would not work everywhere
-        temporary.replace(path)
+        _rename(temporary, path, taken=not overwrite)
     except FileExistsError as error:
         raise _exists(path) from error
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = system_reason(error)
         message = f"cannot write `{path}`: {reason}"
         raise ArtifactError(Rule.WRITE_INPUT, message, where=Where(str(path))) from error
     finally:
@@ -137,6 +137,15 @@ def new_packer(compression: Compression) -> Packer:
     if compression is Compression.XZ:
         return lzma.LZMACompressor(lzma.FORMAT_XZ, preset=_XZ_PRESET)
     return _Plain()
+
+
+def _rename(temporary: Path, path: Path, *, taken: bool) -> None:
+    try:
+        temporary.replace(path)
+    except OSError:
+        if taken:  # by the empty file of ours
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _read_back(temporary: Path, path: Path) -> Artifact:

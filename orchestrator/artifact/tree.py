@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.artifact.errors import ArtifactError, Rule
-from orchestrator.errors import Where
+from orchestrator.errors import Where, system_reason
 
 _READ_BYTES = 128 * 1024
 _SPECIAL_BITS = 0o7000
@@ -67,7 +67,7 @@ def file_chunks(path: Path) -> Iterator[bytes]:
 
 def unreadable(path: Path, error: OSError) -> ArtifactError:
     """The error for an input that the system does not let us read."""
-    reason = (error.strerror or str(error)).lower()
+    reason = system_reason(error)
     message = f"cannot read `{path}`: {reason}"
     return ArtifactError(Rule.WRITE_INPUT, message, where=Where(str(path)))
 

@@ -4,8 +4,9 @@ Laws:
 1. `rollout --help` imports no command: their names and summaries stand in `COMMANDS`
    (`tests/unit/cli` compares them with the commands' own).
 2. Results go to stdout, everything else to stderr.
-3. Every error of ours becomes its message, hint and exit code; anything else is a bug of ours,
-   says so, and ends with `ExitCode.USAGE`.
+3. Every error of ours becomes its message, hint and exit code, and so does what the system
+   refuses (a full disk, a file that may not be read); anything else is a bug of ours, says so, and
+   ends with `ExitCode.USAGE`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Annotated, NamedTuple, TextIO
 import typer
 
 from orchestrator.cli.options import Common, spread
-from orchestrator.errors import ExitCode, OrchestratorError
+from orchestrator.errors import ExitCode, OrchestratorError, system_reason
 
 PROGRAM = "rollout"
 COMPLETE_VARIABLE = "_ROLLOUT_COMPLETE"
@@ -173,10 +174,20 @@ def _prepare_completion() -> set[str]:
 
 def _ours(error: Exception) -> OrchestratorError | None:
     """The error of ours in it: itself, or the first of a task group that holds nothing else."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return _of_system(error)
     if not isinstance(error, ExceptionGroup):
         return error if isinstance(error, OrchestratorError) else None
     found = [_ours(each) for each in error.exceptions]
     return found[0] if all(found) else None
+
+
+def _of_system(error: OSError) -> OrchestratorError:
+    """What the system refused: nobody's bug, though no command had words of its own for it."""
+    place = f"`{error.filename}`: " if error.filename is not None else ""
+    found = OrchestratorError(f"{place}{system_reason(error)}")
+    found.__cause__ = error
+    return found
 
 
 def _report(error: OrchestratorError) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from orchestrator.api import Settings
-from orchestrator.errors import OrchestratorError, Where
+from orchestrator.errors import OrchestratorError, Where, system_reason
 from orchestrator.units import parse_duration
 
 PROJECT_FILE = "rollout.toml"
@@ -236,7 +236,7 @@ def _read(path: Path) -> str:
             raise OrchestratorError(message, where=Where(str(path)), code="C103")
         return data.decode("utf-8")
     except OSError as error:
-        message = f"cannot read configuration `{path}`: {error.strerror}"
+        message = f"cannot read configuration `{path}`: {system_reason(error)}"
         raise OrchestratorError(message, where=Where(str(path)), code="C103") from error
     except UnicodeDecodeError as error:
         message = f"configuration `{path}` is not UTF-8"

@@ -17,7 +17,7 @@ from orchestrator.cli.session import Session
 from orchestrator.cli.shown_status import facts_of
 from orchestrator.cli.streams import put, say
 from orchestrator.cli.watching import EventsWriter, LiveView, PlainView, Watchers
-from orchestrator.errors import ExitCode, OrchestratorError
+from orchestrator.errors import ExitCode, OrchestratorError, system_reason
 from orchestrator.render.standing import left
 from orchestrator.render.summary import summary
 from orchestrator.render.text import escape
@@ -188,7 +188,7 @@ def _opened(events: str | None) -> Iterator[TextIO | None]:
     try:
         stream = Path(events).open("w", encoding="utf-8")  # noqa: SIM115  closed below
     except OSError as error:
-        message = f"cannot write events to `{events}`: {error.strerror}"
+        message = f"cannot write events to `{events}`: {system_reason(error)}"
         raise OrchestratorError(message) from error
     with stream:
         yield stream

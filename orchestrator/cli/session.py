@@ -11,7 +11,7 @@ from orchestrator.api import Settings, Source
 from orchestrator.cli import config
 from orchestrator.cli.options import Common, SourceOptions, key_values
 from orchestrator.cli.streams import look_of
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, system_reason
 from orchestrator.render.text import Look
 
 
@@ -62,7 +62,7 @@ def _change_directory(directory: Path) -> None:
     try:
         os.chdir(directory)
     except OSError as error:
-        message = f"cannot change to directory `{directory}`: {error.strerror}"
+        message = f"cannot change to directory `{directory}`: {system_reason(error)}"
         raise OrchestratorError(message) from error
 
 

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, system_reason
 from orchestrator.render.text import WIDTH_MIN, Look, colour_wanted, unicode_wanted
 
 WIDTH_DEFAULT = 100  # where there is no terminal to ask: logs, files
@@ -119,4 +119,4 @@ def show(stream: TextIO, text: str) -> None:
 
 
 def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+    return system_reason(error)

@@ -13,6 +13,7 @@ from orchestrator.api import Onlooker, Run, Status
 from orchestrator.cli.session import Session
 from orchestrator.cli.shown_status import facts_of
 from orchestrator.cli.streams import mute, say, show
+from orchestrator.errors import system_reason
 from orchestrator.render.board import Board
 from orchestrator.render.documents import event_line, events_head, standing_line
 from orchestrator.render.lines import Lines
@@ -193,7 +194,7 @@ class EventsWriter:
         except OSError as error:
             mute(self._stream)
             self._stream = None
-            say(f"warning: events can no longer be written: {error.strerror}")
+            say(f"warning: events can no longer be written: {system_reason(error)}")
 
 
 class Watchers:

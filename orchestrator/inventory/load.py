@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from orchestrator.errors import Diagnostic, PlanError, Severity, Where
+from orchestrator.errors import Diagnostic, PlanError, Severity, Where, system_reason
 from orchestrator.inventory.connection import HOST_KEYS_VARIABLE, normalised_host_keys
 from orchestrator.inventory.files import (
     YAML_SUFFIXES,
@@ -58,7 +58,7 @@ def load_inventory(sources: Sequence[str], *, cwd: Path) -> Inventory:
         try:
             return _Loader(cwd.absolute()).load(sources)
         except OSError as error:  # files are handled one by one; this is a directory
-            reason = (error.strerror or str(error)).lower()
+            reason = system_reason(error)
             message = f"`{shown(str(error.filename))}` cannot be read: {reason}"
             raise PlanError(message, hint="check its permissions", code="I102") from error
 

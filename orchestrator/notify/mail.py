@@ -20,6 +20,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from orchestrator.errors import system_reason
 from orchestrator.notify.letter import letter, plain
 from orchestrator.outward.failure import OutwardError
 from orchestrator.plan.resolved import Hook
@@ -129,7 +130,7 @@ class MailNotifier:
             with path.open("rb") as file:
                 lines = file.read(LOGIN_BYTES_MAX).decode("utf-8", "replace").splitlines()
         except OSError as error:
-            message = f"`mail_login` file `{path}` cannot be read: {error.strerror}"
+            message = f"`mail_login` file `{path}` cannot be read: {system_reason(error)}"
             raise OutwardError(message) from error
         if len(lines) != 2 or not all(lines):  # noqa: PLR2004  name and password
             message = f"`mail_login` file `{path}` has a user's name and a password, one line each"

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from orchestrator.errors import system_reason
 from orchestrator.outward.failure import OutwardError
 from orchestrator.outward.http import Origin, Token, checked_url, origin
 
@@ -70,5 +71,5 @@ class Tokens:
             with Path(name).open("rb") as file:
                 return file.read(TOKEN_BYTES_MAX).decode("ascii", errors="replace")
         except OSError as error:
-            message = f"the token file `{name}` cannot be read: {error.strerror}"
+            message = f"the token file `{name}` cannot be read: {system_reason(error)}"
             raise OutwardError(message) from error

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.device.protocol import Frame
 from orchestrator.device.reason import Reason
-from orchestrator.errors import DeviceError
+from orchestrator.errors import DeviceError, system_reason
 
 PIECE_BYTES = 32 * 1024  # the largest SSH packet that every server takes
 Piece = tuple[bytes, int]  # what to write, and how much of it is payload
@@ -72,5 +72,5 @@ def _chunks(frame: Frame) -> Iterator[bytes]:
     try:
         yield from frame.chunks(frame.offset)
     except OSError as error:  # ours, and not to be taken for the network's
-        message = f"source of `{frame.name}` cannot be read: {error.strerror}"
+        message = f"source of `{frame.name}` cannot be read: {system_reason(error)}"
         raise DeviceError(message, reason=Reason.IO) from error

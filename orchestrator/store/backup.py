@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import ExitCode, StoreError, Where
+from orchestrator.errors import ExitCode, StoreError, Where, system_reason
 from orchestrator.store.connect import database_of
 from orchestrator.store.reading import connect_reading, has_log, is_read_only
 from orchestrator.store.sqlite import Sqlite
@@ -53,7 +53,7 @@ def back_up(url_or_path: str, target: Path) -> None:
             _dump(database, beside, target)
         _publish(beside, target)
     except OSError as error:
-        message = f"cannot write `{target}`: {(error.strerror or str(error)).lower()}"
+        message = f"cannot write `{target}`: {system_reason(error)}"
         raise StoreError(message, where=Where(str(target))) from error
     finally:
         with contextlib.suppress(OSError):

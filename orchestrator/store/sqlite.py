@@ -25,9 +25,9 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from orchestrator.errors import StoreError, Where
+from orchestrator.errors import StoreError, Where, is_full, system_reason
 from orchestrator.store.reading import connect_reading, has_log, is_read_only, refuse_changed
-from orchestrator.store.trouble import BUSY_TIMEOUT_S, store_error
+from orchestrator.store.trouble import BUSY_TIMEOUT_S, FULL_HINT, store_error
 
 READING = "rollout_reading"  # execution option: begin without the write lock
 _SQLITE_PREFIX = "sqlite:///"
@@ -140,9 +140,12 @@ def _make_file(path: Path) -> None:
     except OSError as error:
         if os.access(path, os.R_OK | os.W_OK):
             return
-        why = os.strerror(errno.EACCES) if os.access(path, os.F_OK) else error.strerror
+        denied = OSError(errno.EACCES, os.strerror(errno.EACCES))
+        why = system_reason(denied if os.access(path, os.F_OK) else error)
         message = f"state store `{path}` cannot be opened: {why}"
         hint = "check owner and permissions of the file and of its directory"
+        if is_full(error):
+            hint = FULL_HINT
         raise StoreError(message, hint=hint, where=Where(str(path))) from error
 
 

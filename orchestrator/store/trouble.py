@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from orchestrator.errors import StoreError, Where
+from orchestrator.errors import StoreError, Where, is_full, system_reason
 
 BUSY_TIMEOUT_S = 10.0  # a commit takes milliseconds; longer waits mean a stuck process
 
@@ -20,6 +22,7 @@ class Trouble:
     hint: str
 
 
+FULL_HINT = "free some space and run the command again; nothing was written"
 _LOCKED = Trouble(
     f"another process has kept the database locked for {BUSY_TIMEOUT_S:.0f} s",
     "look for a stopped `rollout` or `sqlite3` process that has the file open",
@@ -37,9 +40,7 @@ _DAMAGED = Trouble(
 
 # By primary result code (sqlite.org, "Result and Error Codes"): extended codes add upper bits.
 _TROUBLES = {
-    sqlite3.SQLITE_FULL: Trouble(
-        "the disk is full", "free some space and run the command again; nothing was written"
-    ),
+    sqlite3.SQLITE_FULL: Trouble("the disk is full", FULL_HINT),
     sqlite3.SQLITE_BUSY: _LOCKED,
     sqlite3.SQLITE_LOCKED: _LOCKED,
     sqlite3.SQLITE_READONLY: _DENIED,
@@ -54,6 +55,9 @@ _TROUBLES = {
     ),
 }
 _PRIMARY_CODE_MASK = 0xFF
+# What SQLite says as well where there is no room for its log, or where a quota is used up.
+_PERHAPS_FULL = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+_PROBE_BYTES = 64 * 1024  # its log begins with less
 
 
 def store_error(error: DBAPIError | sqlite3.Error, place: str) -> StoreError:
@@ -61,8 +65,24 @@ def store_error(error: DBAPIError | sqlite3.Error, place: str) -> StoreError:
     cause = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(cause, "sqlite_errorcode", None)
     trouble = None if code is None else _TROUBLES.get(code & _PRIMARY_CODE_MASK)
+    if code is not None and code & _PRIMARY_CODE_MASK in _PERHAPS_FULL:
+        why = _no_room(Path(place).parent)
+        trouble = Trouble(why, FULL_HINT) if why else trouble
     if trouble is None:
         trouble = Trouble(f"the database refused: {cause}", "")
     return StoreError(
         f"state store `{place}`: {trouble.message}", hint=trouble.hint, where=Where(place)
     )
+
+
+def _no_room(directory: Path) -> str:
+    """Why nothing more can be written there, found by trying; "" where it can, or is not known."""
+    try:
+        descriptor = os.open(directory, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, bytes(_PROBE_BYTES))
+        finally:
+            os.close(descriptor)  # it never had a name
+    except OSError as error:
+        return system_reason(error) if is_full(error) else ""
+    return ""

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator.errors import system_reason
 from orchestrator.trust.errors import TrustRule, refuse
 
 _SHARED_MODE = 0o644
@@ -31,7 +32,11 @@ def write_new(path: Path, data: bytes, *, mode: int = _SHARED_MODE) -> None:
     """
     with _system_errors(path, "write"), _beside(path, data, mode) as written:
         path.touch(exist_ok=False)  # takes the name; a hard link would not work everywhere
-        written.replace(path)
+        try:
+            written.replace(path)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = _SHARED_MODE) -> None:
@@ -70,6 +75,6 @@ def _system_errors(path: Path, doing: str) -> Iterator[None]:
         hint = "nothing is replaced here; choose another name"
         raise refuse(TrustRule.FILE_EXISTS, message, hint=hint, file=path) from error
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = system_reason(error)
         message = f"cannot {doing} `{path}`: {reason}"
         raise refuse(TrustRule.FILE_UNREADABLE, message, file=path) from error

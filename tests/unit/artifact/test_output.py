@@ -1,5 +1,6 @@
 """Files that appear complete, or not at all."""
 
+import errno
 import lzma
 import tarfile
 import zlib
@@ -69,10 +70,9 @@ def test_what_our_reader_refuses_never_appears(tmp_path):
 def test_failure_of_the_writer_leaves_nothing(tmp_path):
     def write(file):
         file.write(GOOD)
-        message = "disk gone"
-        raise OSError(28, message)
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(ArtifactError, match="disk gone") as caught:
+    with pytest.raises(ArtifactError, match="the disk is full") as caught:
         publish(tmp_path / "a.mender", write, overwrite=True)
 
     assert caught.value.rule is Rule.WRITE_INPUT

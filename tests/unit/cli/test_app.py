@@ -272,3 +272,14 @@ def test_wrong_usage_never_reads_as_changes(capsys) -> None:
     assert invoke(["preview", "--detailed-exitcode"]) == ExitCode.REFUSED
     assert invoke(["preview", "p.yml", "--detailed-exitcode", "--bogus"]) == ExitCode.REFUSED
     assert "No such option" in capsys.readouterr().err
+
+
+def test_what_the_system_refuses_is_no_bug_of_ours(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    code = invoke(["preview", "x" * 300])
+
+    said = capsys.readouterr().err
+    assert code == ExitCode.USAGE
+    assert "internal error" not in said
+    assert "file name too long" in " ".join(said.split())

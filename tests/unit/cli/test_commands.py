@@ -282,6 +282,21 @@ def test_init_writes_a_project_that_validates(fleet, capsys) -> None:
     assert "overwritten" in err
 
 
+@pytest.mark.parametrize("place", ["hosts.yml", "hosts.yml/below", "/proc/none", "taken"])
+def test_init_where_nothing_can_be_written_says_so_and_leaves_nothing(fleet, capsys, place) -> None:
+    (fleet / "taken").mkdir()
+    (fleet / "taken/releases").touch()
+    before = sorted(fleet.rglob("*"))
+
+    code, out, err = run(capsys, f"init {place}")
+
+    assert code == ExitCode.REFUSED
+    assert out == ""
+    assert f"`{place}`" in err
+    assert "S111" in err
+    assert sorted(fleet.rglob("*")) == before
+
+
 def test_key_values_want_an_equals_sign(fleet, capsys) -> None:
     code, _, err = run(capsys, "preview app.yml -i hosts.yml --offline -e broken")
 

@@ -171,5 +171,5 @@ def test_store_that_is_closed_to_us_is_said(ran, closed: str) -> None:
     ((code, _, err),) = ran("status", closed=closed)
 
     assert code == ExitCode.USAGE
-    assert "cannot be opened: Permission denied" in err
+    assert "cannot be opened: permission denied" in err
     assert "check owner and permissions" in err

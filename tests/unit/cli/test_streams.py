@@ -115,7 +115,7 @@ def test_a_full_disk_is_said(monkeypatch) -> None:
     with Path("/dev/full").open("w") as full:
         monkeypatch.setattr("sys.stdout", full)
 
-        with pytest.raises(OrchestratorError, match="cannot write the result: no space left"):
+        with pytest.raises(OrchestratorError, match="cannot write the result: the disk is full"):
             put("one\n")
 
 

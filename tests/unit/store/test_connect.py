@@ -143,5 +143,5 @@ async def test_file_that_may_not_be_written_is_refused_with_a_hint(tmp_path):
     )
     said = (await process.communicate())[0].decode()
 
-    assert "cannot be opened: Permission denied" in said
+    assert "cannot be opened: permission denied" in said
     assert "check owner and permissions" in said
