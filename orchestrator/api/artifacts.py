@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.trust_values import Unlock
 from orchestrator.api.values import ArtifactShown, BuildRequest, KeyShown
-from orchestrator.errors import PlanError, TrustError
+from orchestrator.errors import PlanError, TrustError, Where
 
 if TYPE_CHECKING:
     from orchestrator.artifact.model import Artifact
@@ -85,13 +85,14 @@ def artifact_build(request: BuildRequest) -> ArtifactShown:
     """Builds an artifact, signed when a key is given.
 
     Raises:
-        ArtifactError: an input cannot be used, or the output exists.
+        ArtifactError: an input cannot be used or holds a private key, or the output exists.
         TrustError: the key cannot be used.
     """
     from orchestrator.artifact.model import Compression
     from orchestrator.artifact.spec import ArtifactSpec, SoftwareVersion
     from orchestrator.artifact.writer import write_artifact
 
+    _check_inputs(request)
     key = None if request.sign_key is None else _signing_key(request.sign_key, request.unlock)
     spec = ArtifactSpec(
         name=request.name,
@@ -105,6 +106,25 @@ def artifact_build(request: BuildRequest) -> ArtifactShown:
     )
     artifact = write_artifact(spec, request.out, sign=_sign(key))
     return show_artifact(request.out, artifact, key.verification if key else None)
+
+
+def _check_inputs(request: BuildRequest) -> None:
+    from orchestrator.artifact.errors import ArtifactError, Rule
+    from orchestrator.artifact.secrets import refuse_private_keys
+
+    source = request.source
+    if source is not None and source.is_dir():
+        if request.out.resolve().is_relative_to(source.resolve()):
+            message = f"`{request.out}` lies in the tree `{source}` that it is made of"
+            hint = "write it somewhere else; it would pack itself"
+            raise ArtifactError(Rule.WRITE_TREE, message, hint=hint, where=Where(str(request.out)))
+        if request.kind != "directory":
+            message = f"`{source}` is a directory"
+            hint = "name a file, or use `rollout artifact build directory`"
+            raise ArtifactError(Rule.WRITE_INPUT, message, hint=hint, where=Where(str(source)))
+    if not request.private_keys:
+        named = (source, request.rollback_script, *request.files)
+        refuse_private_keys(path for path in named if path is not None)
 
 
 def artifact_sign(

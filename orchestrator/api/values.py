@@ -121,6 +121,7 @@ class BuildRequest:
 
     `source` is the directory, the file or the install script; `dest` the place on the device;
     `module` the payload type and `files` its files for kind module (extra files for script).
+    Files that hold private keys are refused unless `private_keys` says that they are meant.
     """
 
     kind: str
@@ -132,6 +133,7 @@ class BuildRequest:
     files: tuple[Path, ...] = ()
     dest: str = ""
     rollback_script: Path | None = None
+    private_keys: bool = False
     version: str | None = None
     compression: str = "gzip"
     sign_key: Path | None = None

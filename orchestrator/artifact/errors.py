@@ -54,6 +54,7 @@ class Rule(StrEnum):
     WRITE_TREE = "A173"
     WRITE_DESTINATION = "A174"
     WRITE_SIGNED = "A175"
+    WRITE_PRIVATE_KEY = "A176"
     NOT_FOUND = "A180"
     AMBIGUOUS = "A181"
 

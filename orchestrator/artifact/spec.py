@@ -26,6 +26,11 @@ _OWN_DIRS = (
     "/var/lib/rollout",
 )  # device-layout
 _RESERVED_FILES = ("dest_dir", "filename", "permissions")
+_NEEDED_FILES = {
+    "directory": ("dest_dir", "update.tar"),
+    "single-file": _RESERVED_FILES,
+    "script": ("install",),
+}  # what a device would refuse, said here
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,17 @@ def single_file_payload(
 
 
 def module_payload(payload_type: str, sources: tuple[Path, ...]) -> PayloadSpec:
-    """A payload of any type, with files under their own names, for the update module of that type."""
+    """A payload of any type, with files under their own names, for the update module of that type.
+
+    Raises:
+        ArtifactError: files are missing that one of our own modules needs.
+    """
+    names = [source.name for source in sources]
+    missing = [name for name in _NEEDED_FILES.get(payload_type, ()) if name not in names]
+    if missing:
+        message = f"a payload of type `{payload_type}` needs the file `{missing[0]}`"
+        hint = f"`rollout artifact build {payload_type}` makes all that it needs"
+        raise ArtifactError(Rule.WRITE_DESTINATION, message, hint=hint)
     return PayloadSpec(payload_type, tuple(path_file(source) for source in sources))
 
 

@@ -15,6 +15,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from orchestrator.artifact.errors import ArtifactError, Rule
 from orchestrator.errors import Where, system_reason
@@ -55,14 +56,32 @@ def file_chunks(path: Path) -> Iterator[bytes]:
     """The content of a regular file, in pieces.
 
     Raises:
-        ArtifactError: it cannot be read.
+        ArtifactError: it is none, or cannot be read.
     """
-    try:
-        with path.open("rb") as file:
+    with open_input(path) as file:
+        try:
             while piece := file.read(_READ_BYTES):
                 yield piece
+        except OSError as error:
+            raise unreadable(path, error) from error
+
+
+def open_input(path: Path) -> BinaryIO:
+    """A regular file, open for reading; a pipe or a device would have no end.
+
+    Raises:
+        ArtifactError: it is none, or cannot be read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise unreadable(path, error) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        message = f"`{path}` is no regular file"
+        hint = "a directory, a pipe or a device is not packed; name a file"
+        raise ArtifactError(Rule.WRITE_INPUT, message, hint=hint, where=Where(str(path)))
+    return os.fdopen(descriptor, "rb")
 
 
 def unreadable(path: Path, error: OSError) -> ArtifactError:

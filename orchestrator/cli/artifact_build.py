@@ -58,6 +58,9 @@ class BuildOptions:
         list[str] | None,
         typer.Option("--provides", metavar="KEY=VALUE", help="The device has this afterwards."),
     ] = None
+    allow_private_keys: Annotated[
+        bool, typer.Option("--allow-private-keys", help="Pack files that hold private keys, too.")
+    ] = False
 
 
 @command(
@@ -170,6 +173,7 @@ def _build(
         unlock=unlock_of(session, build.passphrase_file),
         depends=key_values(build.depends, "--depends"),
         provides=key_values(build.provides, "--provides"),
+        private_keys=build.allow_private_keys,
         **special,  # type: ignore[arg-type]  # fields of the request, named by the callers above
     )
     show(session, api.artifact_build(request), form)

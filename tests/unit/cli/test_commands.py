@@ -407,3 +407,51 @@ def test_validate_names_every_problem_of_plans_and_inventory(fleet, capsys) -> N
     assert shown["file_count"] == 2
     assert run(capsys, "validate -i hosts.yml -l all:!bad:!win")[0] == 0
     assert run(capsys, "validate -i hosts.yml -l nobody")[0] == ExitCode.REFUSED
+
+
+BUILD = "-n app-2 -t lab -o out.mender"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("single-file pipe --dest /opt/x", "A171"),
+        ("single-file /dev/zero --dest /opt/x", "A171"),
+        ("single-file tree --dest /opt/x", "A171"),
+        ("script tree/run --rollback pipe", "A171"),
+        ("module deb --file pipe", "A171"),
+        ("directory tree --dest /opt/x -o tree/below.mender", "A173"),
+        ("module directory", "A174"),
+        ("module single-file --file tree/run", "A174"),
+        ("module script --file tree/run", "A174"),
+        ("script release.key", "A176"),
+        ("script tree/run --file release.key", "A176"),
+        ("single-file release.key --dest /etc/app.key", "A176"),
+        ("module deb --file release.key", "A176"),
+        ("directory secret --dest /opt/x", "A176"),
+    ],
+)
+def test_what_should_not_be_packed_is_refused(fleet, capsys, words: str, code: str) -> None:
+    os.mkfifo("pipe")
+    Path("secret/tls").mkdir(parents=True)
+    Path("secret/tls/app.pem").write_bytes(b"# ours\n" + Path("release.key").read_bytes())
+
+    kind, _, rest = words.partition(" ")
+    ended, out, err = run(capsys, f"artifact build {kind} {BUILD} {rest}")
+
+    assert (ended, out) == (ExitCode.REFUSED, "")
+    assert code in err
+    assert not Path("out.mender").exists()
+
+
+def test_private_keys_that_are_meant_are_packed(fleet, capsys) -> None:
+    line = f"artifact build single-file release.key --dest /etc/app.key {BUILD}"
+
+    assert run(capsys, f"{line} --allow-private-keys")[0] == 0
+
+
+def test_public_keys_and_texts_about_keys_are_no_secrets(fleet, capsys) -> None:
+    Path("about.txt").write_text("a key begins with -----BEGIN PRIVATE KEY----- as you know\n")
+    line = f"artifact build script tree/run --file release.key.pub --file about.txt {BUILD}"
+
+    assert run(capsys, line)[0] == 0
