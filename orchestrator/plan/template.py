@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.plan.template_paths import missing_part
+
 if TYPE_CHECKING:
     from jinja2 import Environment, Template, nodes
 
@@ -92,17 +94,23 @@ def render(text: str, variables: Mapping[str, object]) -> str:
     try:
         return _checked_output(_compiled(text).generate(known), text)
     except JinjaError as error:
-        message = (error.message or "the template cannot be rendered").rstrip(".")
-        hint = "set it under `vars:`, in the inventory, or with `-e name=value`"
-        raise TemplateError(
-            message.replace("'", "`"),
-            offset=_first(text),
-            hint=hint if "undefined" in message else "",
-        ) from error
+        message, hint = _why(error, text, known, variables)
+        raise TemplateError(message, offset=_first(text), hint=hint) from error
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         if isinstance(error, TemplateError):
             raise TemplateError(error.message, offset=_first(text), hint=error.hint) from error
         raise TemplateError("a filter got a value it cannot use", offset=_first(text)) from error
+
+
+def _why(
+    error: Exception, text: str, known: Mapping[str, object], variables: Mapping[str, object]
+) -> tuple[str, str]:
+    """Message and hint for what could not be rendered."""
+    from jinja2 import UndefinedError
+
+    if not isinstance(error, UndefinedError):
+        return (str(error) or "the template cannot be rendered").rstrip("."), ""
+    return missing_part(_environment().parse(text), known, variables)
 
 
 def plain(value: object) -> Plain:
@@ -270,13 +278,26 @@ def _environment() -> Environment:
 def _filters() -> dict[str, Callable[..., object]]:
     return {
         "default": _default,
-        "join": _join,
-        "lower": lambda value: _text(value).lower(),
-        "replace": _replace,
-        "ternary": _ternary,
-        "trim": lambda value: _text(value).strip(),
-        "upper": lambda value: _text(value).upper(),
+        "join": _of_there(_join),
+        "lower": _of_there(lambda value: _text(value).lower()),
+        "replace": _of_there(_replace),
+        "ternary": _of_there(_ternary),
+        "trim": _of_there(lambda value: _text(value).strip()),
+        "upper": _of_there(lambda value: _text(value).upper()),
     }
+
+
+def _of_there(apply: Callable[..., object]) -> Callable[..., object]:
+    """The filter; what is undefined is told as that, not as a value of the wrong kind."""
+    from jinja2 import Undefined
+
+    def applied(*values: object) -> object:
+        for value in values:
+            if isinstance(value, Undefined):
+                str(value)  # raises: undefined values are strict here
+        return apply(*values)
+
+    return applied
 
 
 def _default(value: object, fallback: object) -> object:

@@ -152,6 +152,79 @@ def test_missing_variable_is_named_with_what_to_do() -> None:
     assert "`-e name=value`" in caught.value.hint
 
 
+PARTS = {
+    "l": [1, 2, 3],
+    "empty": [],
+    "n": 0,
+    "site": {"zone": "a", "name": "b"},
+    "t": "text",
+    "i": 7,
+    "deep": {"x": {"y": [{"k": 1}]}},
+    "many": {f"k{index}": index for index in range(20)},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{{ l[5] }}", "`l[5]` is not there: `l` is a list of 3, `l[0]` to `l[2]`"),
+        ("{{ l[i] }}", "`l[7]` is not there: `l` is a list of 3, `l[0]` to `l[2]`"),
+        (
+            "{{ l.first }}",
+            "`l.first` is not there: `l` is a list of 3; its parts have numbers, as `l[0]`",
+        ),
+        ("{{ empty[0] }}", "`empty[0]` is not there: `empty` is an empty list"),
+        ("{{ l[n].x }}", "`l[n].x` is not there: `l[n]` is a number and has no parts"),
+        ("{{ site[empty[0]] }}", "`empty[0]` is not there: `empty` is an empty list"),
+        (
+            "{{ site.zon }}",
+            "`site.zon` is not there: `site` is a mapping of `zone`, `name`; did you mean `zone`?",
+        ),
+        ("{{ site[0] }}", "`site[0]` is not there: `site` is a mapping of `zone`, `name`"),
+        ("{{ t.x }}", "`t.x` is not there: `t` is a text and has no parts"),
+        ("{{ i[0] }}", "`i[0]` is not there: `i` is a number and has no parts"),
+        (
+            "{{ deep.x.y[0].j }}",
+            "`deep.x.y[0].j` is not there: `deep.x.y[0]` is a mapping of `k`",
+        ),
+        ("{{ deep.x.z[0] }}", "`deep.x.z` is not there: `deep.x` is a mapping of `y`"),
+        (
+            "{{ site.q | default(1) }}{{ l[9] | upper }}",
+            "`l[9]` is not there: `l` is a list of 3, `l[0]` to `l[2]`",
+        ),
+        (
+            "{{ t | default(l[4]) | replace(l[3], t) }}",
+            "`l[4]` is not there: `l` is a list of 3, `l[0]` to `l[2]`",
+        ),
+        ("{{ (t | upper).x.y }}", "a part of what a filter made is not there"),
+        (
+            "{{ site['zone'].x }}",
+            "`site.zone.x` is not there: `site.zone` is a text and has no parts",
+        ),
+        (
+            "{{ q | default(1) }}{{ l[9] }}",
+            "`l[9]` is not there: `l` is a list of 3, `l[0]` to `l[2]`",
+        ),
+        ("{{ l[q] }}", "`q` is undefined"),
+        ("{{ l[(t | upper)] }}", "a part of what a filter made is not there"),
+        ("{{ (t | upper).x }}", "a part of what a filter made is not there"),
+        ("{{ sitee.zone }}", "`sitee` is undefined; did you mean `site`?"),
+        ("{{ nothing | join(',') }}", "`nothing` is undefined"),
+    ],
+)
+def test_part_that_is_not_there_is_told_with_what_is(text: str, message: str) -> None:
+    with pytest.raises(TemplateError) as caught:
+        render(text, PARTS)
+
+    assert caught.value.message == message
+    assert "`vars:`" in caught.value.hint or "filters make texts" in caught.value.hint
+
+
+def test_large_mapping_is_not_told_as_a_whole() -> None:
+    with pytest.raises(TemplateError, match=r"`k0`, .*`k7` and 12 more$"):
+        render("{{ many.x }}", PARTS)
+
+
 def test_names_are_those_a_template_reads() -> None:
     checked = check_template("{{ site }}-{{ zone.deep.port | default(n) }}")
 
