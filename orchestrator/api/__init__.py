@@ -38,7 +38,7 @@ from orchestrator.api.enrolment import device_enroll, device_release
 from orchestrator.api.evidence import refuse_unevidenced
 from orchestrator.api.fleet import lab_break, lab_down, lab_status, lab_up
 from orchestrator.api.freezes import freeze, frozen, unfreeze
-from orchestrator.api.holds import device_unhold
+from orchestrator.api.holds import device_unhold, pattern_devices
 from orchestrator.api.hooks import deliveries
 from orchestrator.api.inventories import hosts, inventory_graph, inventory_host, inventory_list
 from orchestrator.api.inventory_values import HostShown
@@ -188,6 +188,7 @@ __all__ = [
     "lab_status",
     "lab_up",
     "passphrase",
+    "pattern_devices",
     "prepare",
     "reconcile",
     "refuse_stale",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,14 @@ from orchestrator import api
 from orchestrator.cli import bundling, enrolling
 from orchestrator.cli.confirm import confirm_devices
 from orchestrator.cli.device_answers import PatternArgument, YesOption, ask_all
-from orchestrator.cli.options import Common, Format, FormatOption, SourceOptions, command
+from orchestrator.cli.options import (
+    Common,
+    Format,
+    FormatOption,
+    InventoryOptions,
+    SourceOptions,
+    command,
+)
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import source_of, start
 from orchestrator.cli.streams import say
@@ -140,23 +148,41 @@ def facts(
     "unhold",
     examples="""
 rollout device unhold gw-044 --reason 'modem replaced'
+rollout device unhold 'gateways:&berlin' -i inventory/ --reason 'power is back'
 """,
 )
 def unhold(
-    devices: Annotated[list[str], typer.Argument(metavar="DEVICE...", help="Names of devices.")],
+    patterns: Annotated[
+        list[str], typer.Argument(metavar="PATTERN...", help="Names of devices, or host patterns.")
+    ],
     *,
     common: Common,
+    inventory: InventoryOptions,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it may go again.")],
 ) -> int:
     """Let devices take part again that failed, were taken back or could not go back.
 
-    Rollouts leave them out until then, or until a new artifact; see `held` in a preview.
+    Rollouts leave them out until then, or until a new artifact; see `held` in a preview. The name
+    of a device needs no inventory; a pattern is looked up there.
     """
     session = start(common)
+    source = source_of(SourceOptions(inventory.inventory, inventory.limit))
+    found = {each: api.pattern_devices(session.settings, each, source) for each in patterns}
+    devices = [name for names in found.values() for name in names]
     freed = wait_for(api.device_unhold(session.settings, devices, reason=reason))
-    for name in devices:
-        say(f"{name}: {'free again' if name in freed else 'was not held'}")
+    for each, names in found.items():
+        of_each = [name for name in names if name in freed]
+        for name in of_each:
+            say(f"{name}: free again")
+        if not of_each:
+            say(f"{each}: {_none_held(names)}")
     return ExitCode.DONE
+
+
+def _none_held(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return "was not held"
+    return f"none of {len(names)} devices was held" if names else "no device matches"
 
 
 @command(
