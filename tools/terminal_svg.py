@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 r"""Runs a command on a terminal of its own and keeps a picture of what it printed.
 
-    tools/terminal_svg.py docs/demo.svg --width 90 --last 17 --last 22 -- \
+    tools/terminal_svg.py docs/demo.svg --width 90 --last 19 --last 21 -- \
         rollout apply app-1.0.yml --yes --then rollout apply app-1.1.yml --yes
 
 The picture is made from the real output, live view included: what was taken back is not shown.
