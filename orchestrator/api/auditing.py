@@ -11,7 +11,7 @@ from orchestrator.api.sealing import places, seal
 from orchestrator.api.stores import no_rollouts, open_state, state_exists
 from orchestrator.api.values import Settings, Source
 from orchestrator.api.witnesses import Witnesses, ask_witnesses
-from orchestrator.errors import TrustError
+from orchestrator.errors import TrustError, system_reason
 from orchestrator.rollout.audit import Audit, Fault, Finding
 
 if TYPE_CHECKING:
@@ -133,5 +133,5 @@ def _bytes_of(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        message = f"cannot read `{file}`: {error.strerror}"
+        message = f"cannot read `{file}`: {system_reason(error)}"
         raise TrustError(message, code="T133") from error

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from orchestrator.errors import Diagnostic, Where
+from orchestrator.errors import Diagnostic, Where, system_reason
 from orchestrator.source import INVENTORY_POLICY
 
 YAML_SUFFIXES = (".yml", ".yaml", ".json")
@@ -112,8 +112,9 @@ class Reader:
             self._error(name, error.code, str(error), error.hint)
             return None
         except (OSError, RuntimeError) as error:  # RuntimeError: a circle of links, until 3.12
-            reason = getattr(error, "strerror", None) or "too many levels of symbolic links"
-            self._error(name, "I102", f"the file cannot be read: {reason.lower()}")
+            loop = "too many levels of symbolic links"
+            reason = system_reason(error) if isinstance(error, OSError) else loop
+            self._error(name, "I102", f"the file cannot be read: {reason}")
             return None
         self.paths.append(path)
         self._absorb(os.path.relpath(path, base), data)

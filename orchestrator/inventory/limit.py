@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.errors import PlanError, Where
+from orchestrator.errors import PlanError, Where, system_reason
 from orchestrator.plan.host_pattern import split_pattern
 from orchestrator.source import shown
 
@@ -45,8 +45,7 @@ def _terms_of_file(name: str, cwd: Path) -> list[str]:
             data = file.read(_BYTES_MAX + 1)
         text = data.decode("utf-8")
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        message = f"the limit's file `{shown_name}` cannot be read: {reason}"
+        message = f"the limit's file `{shown_name}` cannot be read: {system_reason(error)}"
         raise PlanError(
             message, hint="behind `@` stands the path of a file", code="I206"
         ) from error

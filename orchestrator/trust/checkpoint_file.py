@@ -19,7 +19,7 @@ from pathlib import Path
 
 import asyncssh
 
-from orchestrator.errors import TrustError, Where
+from orchestrator.errors import TrustError, Where, system_reason
 from orchestrator.trust.allowed import AllowedSigner, read_allowed_signers
 from orchestrator.trust.checkpoint import Checkpoint, namespace_of
 
@@ -141,5 +141,5 @@ def _system_errors(path: Path, doing: str) -> Iterator[None]:
     except TrustError:
         raise
     except OSError as error:
-        message = f"cannot {doing} `{path}`: {(error.strerror or str(error)).lower()}"
+        message = f"cannot {doing} `{path}`: {system_reason(error)}"
         raise TrustError(message, where=Where(str(path)), code="J120") from error

@@ -15,13 +15,23 @@ _SHARED_MODE = 0o644
 
 
 def read_start(path: Path, size_bytes: int) -> bytes:
-    """The first bytes of a file, at most `size_bytes`.
+    """The first bytes of a file, at most `size_bytes`; of a pipe what its writer gives.
 
     Raises:
         TrustError: it cannot be read.
     """
-    with _system_errors(path, "read"), path.open("rb") as file:
+    with (
+        _system_errors(path, "read"),
+        open(path, "rb", opener=_without_waiting) as file,
+    ):
         return file.read(size_bytes)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens a named pipe that has no writer as an empty file, instead of waiting for ever."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)  # a pipe that has one is read to its end
+    return descriptor
 
 
 def write_new(path: Path, data: bytes, *, mode: int = _SHARED_MODE) -> None:

@@ -58,3 +58,16 @@ def test_reading_stops_at_the_limit(tmp_path):
     (tmp_path / "f").write_bytes(b"x" * 100)
 
     assert read_start(tmp_path / "f", 10) == b"x" * 10
+
+
+def test_pipe_is_read_to_its_end_and_never_waited_for(tmp_path):
+    named = tmp_path / "pipe"
+    os.mkfifo(named)
+    reader, writer = os.pipe()
+    os.write(writer, b"a key")
+    os.close(writer)
+
+    found = [read_start(path, 100) for path in (named, f"/dev/fd/{reader}")]
+
+    os.close(reader)
+    assert found == [b"", b"a key"]
