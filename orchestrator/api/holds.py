@@ -11,6 +11,7 @@ from orchestrator.api.project import load_inventory
 from orchestrator.api.roles import require_role
 from orchestrator.api.stores import no_rollouts, open_state, state_exists
 from orchestrator.api.values import Settings, Source
+from orchestrator.errors import PlanError
 
 _NAME = re.compile(r"[^&!:,*?\[\]]+")  # a pattern that can be the name of one device
 
@@ -18,15 +19,18 @@ _NAME = re.compile(r"[^&!:,*?\[\]]+")  # a pattern that can be the name of one d
 def pattern_devices(settings: Settings, pattern: str, source: Source) -> tuple[str, ...]:
     """Devices that a pattern selects in the inventory, or the one device whose name it is.
 
-    A name needs no inventory: it may have lost the device that rollouts left out.
+    A name needs no inventory that loads: it may have lost the device that rollouts left out.
 
     Raises:
         PlanError: the inventory or the pattern is wrong.
     """
     may_be_name = _NAME.fullmatch(pattern) is not None
-    if may_be_name and not (source.inventory or settings.inventory):
-        return (pattern,)
-    inventory = load_inventory(settings, source)
+    try:
+        inventory = load_inventory(settings, source)
+    except PlanError:
+        if may_be_name:
+            return (pattern,)
+        raise
     if may_be_name and pattern not in inventory.group_names:
         return (pattern,)
     return inventory.match(pattern, limit=source.limit)

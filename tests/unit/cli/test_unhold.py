@@ -66,6 +66,7 @@ def freed(tmp_path: Path, monkeypatch, capsys) -> Freed:
         ),
         ("gateways:&lab -i hosts.yml", ["gateways:&lab: no device matches"]),
         ("gone -i hosts.yml", ["gone: was not held"]),
+        ("gw-1 -i missing.yml", ["gw-1: free again"]),
     ],
 )
 def test_devices_are_let_go_by_name_and_pattern(freed: Freed, words: str, said) -> None:
