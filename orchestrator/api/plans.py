@@ -28,6 +28,7 @@ from orchestrator.errors import PlanError, TrustError, Where
 if TYPE_CHECKING:
     from orchestrator.device.model import Device
     from orchestrator.inventory.model import Inventory
+    from orchestrator.plan.model import Plan
     from orchestrator.plan.resolved import PlannedCommit, ResolvedPlan
 
 
@@ -63,12 +64,10 @@ async def _written(
     settings: Settings, request: PlanRequest, data: bytes, on_survey: OnSurvey
 ) -> Prepared:
     from orchestrator.plan.joiners import joiners
-    from orchestrator.plan.parse import parse_plan
-    from orchestrator.plan.render_text import check_variables, rendered_claims, rendered_hosts
+    from orchestrator.plan.render_text import rendered_claims, rendered_hosts
     from orchestrator.plan.resolve import resolve_plan
 
-    plan = parse_plan(data, file=str(request.plan))
-    check_variables(plan, request.source.extra_vars)
+    plan = _parsed(settings, request, data)
     inventory = load_inventory(settings, request.source)
     artifact = planned_artifact(settings, request, plan)
     plan_sha256 = hashlib.sha256(data).hexdigest()
@@ -131,6 +130,23 @@ async def _written(
     findings = inventory.findings(device.id for device in devices)
     prepared = _prepared(settings, resolved, saved=False)
     return replace(prepared, uncommitted=uncommitted, unevidenced=unevidenced, findings=findings)
+
+
+def _parsed(settings: Settings, request: PlanRequest, data: bytes) -> Plan:
+    """The plan; where it is refused, what is wrong with the inventory is told with it."""
+    from orchestrator.plan.parse import parse_plan
+    from orchestrator.plan.render_text import check_variables
+
+    try:
+        plan = parse_plan(data, file=str(request.plan))
+        check_variables(plan, request.source.extra_vars)
+    except PlanError as error:
+        try:
+            error.diagnostics += load_inventory(settings, request.source).findings()
+        except PlanError as of_inventory:
+            error.diagnostics += of_inventory.diagnostics
+        raise
+    return plan
 
 
 def _committed(

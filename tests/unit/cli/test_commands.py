@@ -395,6 +395,20 @@ def test_what_is_wrong_with_other_hosts_is_told_beside_the_result(fleet, capsys,
     assert "hosts.yml:5:11 I118 warning: host `win`" in err
 
 
+@pytest.mark.parametrize(
+    "hosts", [BAD_HOSTS, "web: {hsts: {a: }}\n" + BAD_HOSTS.replace("web", "w")]
+)
+def test_preview_tells_problems_of_plan_and_inventory_at_once(fleet, capsys, hosts: str) -> None:
+    (fleet / "hosts.yml").write_text(hosts)
+    (fleet / "app.yml").write_text(PLAN.replace("waves", "wavs"))
+
+    code, _, err = run(capsys, "preview app.yml -i hosts.yml --offline")
+
+    assert code == ExitCode.REFUSED
+    assert all(found in err for found in ("P107", "I112", "I118"))
+    assert ("I105" in err) is ("hsts" in hosts)
+
+
 def test_validate_names_every_problem_of_plans_and_inventory(fleet, capsys) -> None:
     (fleet / "hosts.yml").write_text(BAD_HOSTS)
     (fleet / "app.yml").write_text(PLAN.replace("waves", "wavs"))

@@ -79,8 +79,9 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
     asyncio.run(store())
     yield root
-    for directory in (root, root / ".rollout"):
-        directory.chmod(0o755)
+    root.chmod(0o755)
+    for path in root.rglob("*"):  # parents come first
+        path.chmod(0o755)
     shutil.rmtree(base)
 
 
