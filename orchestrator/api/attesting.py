@@ -15,7 +15,7 @@ from orchestrator.api.project import load_inventory
 from orchestrator.api.values import DeviceAnswer, Settings, Source
 from orchestrator.device.protocol import Reply, Request, Verb
 from orchestrator.device.reason import Reason
-from orchestrator.errors import DeviceError, PlanError, TrustError
+from orchestrator.errors import DeviceError, PlanError, TrustError, system_reason
 
 if TYPE_CHECKING:
     from orchestrator.device.model import Device
@@ -53,7 +53,7 @@ async def device_attest(
             except TrustError as error:
                 return DeviceAnswer(device.id, False, Reason.DENIED, error.message)
             except OSError as error:
-                detail = f"the report cannot be kept: {error.strerror}"
+                detail = f"the report cannot be kept: {system_reason(error)}"
                 return DeviceAnswer(device.id, False, Reason.IO, detail)
             facts = {key: report.values[key] for key in _SHOWN} | {"signed-by": report.signed_by}
             return DeviceAnswer(device.id, True, Reason.OK, "", facts)
@@ -102,7 +102,7 @@ def _make(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"`{out}` cannot be made: {error.strerror}"
+        message = f"`{out}` cannot be made: {system_reason(error)}"
         raise PlanError(message, hint="name another directory", code="D118") from error
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from orchestrator.api.owners import person
 from orchestrator.api.project import read_file
 from orchestrator.api.trust_values import Unlock
-from orchestrator.errors import PlanError, TrustError
+from orchestrator.errors import PlanError, TrustError, system_reason
 
 if TYPE_CHECKING:
     from orchestrator.ssh.authority import Authority, ShortLived
@@ -154,6 +154,6 @@ def _written(path: Path, data: bytes) -> Path:
     try:
         path.write_bytes(data)
     except OSError as error:
-        message = f"`{path}` cannot be written: {error.strerror}"
+        message = f"`{path}` cannot be written: {system_reason(error)}"
         raise PlanError(message, hint="name another file with `-o`", code="D118") from error
     return path

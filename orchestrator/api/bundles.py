@@ -18,7 +18,7 @@ from orchestrator.api.roles import require_role
 from orchestrator.api.values import DeviceAnswer, Settings
 from orchestrator.device.protocol import Reply, Request, Verb
 from orchestrator.device.reason import Reason
-from orchestrator.errors import DeviceError, PlanError
+from orchestrator.errors import DeviceError, PlanError, system_reason
 
 if TYPE_CHECKING:
     from orchestrator.device.model import Device
@@ -66,7 +66,7 @@ async def device_bundle(settings: Settings, request: BundleRequest) -> tuple[Pat
         for name, data in files.items():
             (request.out / name).write_bytes(data)
     except OSError as error:
-        message = f"the bundle cannot be written to `{request.out}`: {error.strerror}"
+        message = f"the bundle cannot be written to `{request.out}`: {system_reason(error)}"
         raise PlanError(message, hint="name another directory", code="D118") from error
     return tuple(request.out / name for name in files)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from orchestrator.api.project import read_file
-from orchestrator.errors import PlanError, Where
+from orchestrator.errors import PlanError, Where, system_reason
 
 FILE_BYTES_MAX = 64 * 1024 * 1024  # as of an inventory, which the file of pins is
 HEAD = "all:\n  hosts:\n"
@@ -97,5 +97,5 @@ class Pins:
                 beside.write_text(HEAD + "".join(f"{one}\n" for one in self._lines.values()))
                 beside.replace(self._path)
         except OSError as error:
-            message = f"enrolled, but `{self._path}` cannot be written: {error.strerror}"
+            message = f"enrolled, but `{self._path}` cannot be written: {system_reason(error)}"
             raise PinsError(message) from error

@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncssh
 
 from orchestrator.device.model import HELPER_USER
-from orchestrator.errors import TrustError
+from orchestrator.errors import TrustError, system_reason
 from orchestrator.ssh.placed import LIB
 from orchestrator.trust.certificate import AUTHORITIES
 from orchestrator.trust.errors import TrustRule
@@ -50,7 +50,7 @@ def make_authority(path: Path, passphrase: bytes | None) -> str:
             message, hint="keys are never replaced", code=TrustRule.AUTHORITY
         ) from error
     except OSError as error:
-        message = f"`{path}` cannot be written: {error.strerror}"
+        message = f"`{path}` cannot be written: {system_reason(error)}"
         raise TrustError(message, code=TrustRule.AUTHORITY) from error
     return key.export_public_key().decode("ascii").strip()
 
@@ -70,7 +70,7 @@ def load_authority(path: Path, passphrase: Callable[[], bytes | None]) -> Author
                 raise
             key = asyncssh.import_private_key(data, passphrase())
     except OSError as error:
-        message = f"the authority `{path}` cannot be read: {error.strerror}"
+        message = f"the authority `{path}` cannot be read: {system_reason(error)}"
         raise TrustError(message, code=TrustRule.AUTHORITY) from error
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
         message = f"the authority `{path}` cannot be used: {error}"
