@@ -61,11 +61,11 @@ function bytes(  i, s) { for (i = 0; i < size; i++) s = s oct(b[i]); return s }
 function wrapped(s,  t) { for (; s != ""; s = substr(s, 65)) t = t substr(s, 1, 64) "\\n"; return t }
 
 function want(hex,  i) { for (i = 1; i < length(hex); i += 2) must(p < size && b[p++] == code[substr(hex, i, 2)]) }
-function long(  v) { # a length of DER, in its shortest form
+function long(  v) { # a length of DER, in its shortest form; none of a key has one from 128 to 255
   v = b[p++]
   if (v < 128) return v
-  must(v == 129 || v == 130)
-  if (v == 129) { v = b[p++]; must(v > 127) } else { v = b[p++] * 256; v += b[p++]; must(v > 255) }
+  must(v == 130)
+  v = b[p++] * 256; v += b[p++]; must(v > 255)
   return v
 }
 function last_one(tag,  v) { want(tag); v = long(); must(p + v == size) }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
+from orchestrator.testing.key_table import key_cases
 from orchestrator.testing.tickets import (
     Answer,
     CaseKeys,
@@ -20,7 +21,7 @@ from orchestrator.trust.keys import SigningKey, generate_key
 def rotation_cases() -> tuple[RotationCase, ...]:
     """Every case; the same in one process."""
     keys = CaseKeys.make()
-    cases = (*_listed(keys), *_forms(keys), *_signatures(keys))
+    cases = (*_listed(keys), *_forms(keys), *_signatures(keys), *_at_limits(keys), *key_cases(keys))
     assert len({case.name for case in cases}) == len(cases), "names tell cases apart"
     return cases
 
@@ -89,9 +90,28 @@ def _forms(keys: CaseKeys) -> Iterator[RotationCase]:
         ("N125 key cut short", new.replace(build, build[:-5] + b"\n")),
         ("N126 no line feed at the end", new[:-1]),
         ("N127 CRLF", new.replace(b"\n", b"\r\n")),
+        ("N129 other line in place of a threshold", new.replace(b"threshold-build 1\n", b"threshold-root 1\n")),
         ("N128 more than 48 keys", head + b"".join(sorted([*lines, *_lines(keys, crowd)]))),
     ):  # fmt: skip
         yield _case(keys, name, Answer.SYNTAX, text)
+
+
+def _at_limits(keys: CaseKeys) -> Iterator[RotationCase]:
+    """Good roots whose values are as small or as large as they may be."""
+    new = _next(keys)
+    crowd = tuple(generate_key() for _ in range(44))
+    issued = new[new.index(b"issued") :].partition(b"\n")[0]
+    for name, text in (
+        ("N230 issued at 0", new.replace(issued, b"issued 0")),
+        ("N231 48 keys", root_text(keys, version=4, root=keys.root[1:], release=crowd)),
+        ("N232 threshold 16", root_text(keys, version=4, root=keys.root[1:], release=crowd[:16], threshold_release=16)),
+        ("N233 threshold 1", new.replace(b"threshold-root 2", b"threshold-root 1")),
+    ):  # fmt: skip
+        yield _case(keys, name, Answer.ALLOW, text)
+    first = _next(keys, 1)
+    second = root_text(keys, version=2, root=keys.root[1:])
+    by = signed(second, *keys.root[1:3])
+    yield RotationCase("N234 the second root", first, second, by, Answer.ALLOW)
 
 
 def _lines(keys: CaseKeys, crowd: tuple[SigningKey, ...]) -> list[bytes]:

@@ -70,7 +70,7 @@ def ticket_cases() -> tuple[TicketCase, ...]:
     table = _Table(CaseKeys.make())
     groups = (
         table.listed(), table.forms(), table.more_forms(), table.by_device(), table.by_kind(),
-        table.by_signature(),
+        table.by_signature(), table.at_limits(),
     )  # fmt: skip
     cases = tuple(case for group in groups for case in group)
     assert len({case.name for case in cases}) == len(cases), "names tell cases apart"
@@ -315,3 +315,62 @@ class _Table:
             ("N96 CRLF", (one + two).replace(b"\n", b"\r\n"), Answer.SYNTAX),
         ):  # fmt: skip
             yield replace(self.case(name, answer), signatures=signatures)
+
+    def at_limits(self) -> Iterator[TicketCase]:
+        """Good tickets whose values are as small or as large as they may be."""
+        case, keys = self.case, self.keys
+        unopened = TICKET[: TICKET.index(b"open")]
+        first = f"open 5 {_FIRST_S}\nopen 25 {_SECOND_S}\n".encode()
+        new = replace(_DEVICE, floors=Floors())
+        large = b"9" * 15
+        versions = b"security-version 7\n"
+        for name, ticket in (
+            ("N200 serial 0", unopened.replace(b"serial 42", b"serial 0")),
+            ("N201 largest serial", unopened.replace(b"serial 42", b"serial " + large)),
+            ("N202 issued at 0", TICKET.replace(f"issued {_ISSUED_S}".encode(), b"issued 0")),
+            ("N203 expires at the end of time", TICKET.replace(str(_EXPIRES_S).encode(), large)),
+            ("N204 security version 0", TICKET.replace(versions, b"security-version 0\n")),
+            ("N205 least security version 0", TICKET.replace(versions, versions + b"min-security-version 0\n")),
+            ("N206 good for a second", TICKET.replace(f"issued {_ISSUED_S}\nexpires {_EXPIRES_S}".encode(), f"issued {NOW_S}\nexpires {NOW_S + 1}".encode())),
+            ("N207 open for all", TICKET.replace(first, b"open 100 0\n")),
+            ("N208 openings at the same time", TICKET.replace(str(_SECOND_S).encode(), str(_FIRST_S).encode())),
+            ("N209 sixteen openings", TICKET.replace(first, "".join(f"open {number} {number}\n" for number in range(5, 21)).encode())),
+            ("N210 largest security version", TICKET.replace(versions, b"security-version " + large + b"\n")),
+        ):  # fmt: skip
+            yield replace(case(name, Answer.ALLOW, ticket), device=new)
+        one = TICKET.replace(first, b"open 1 0\n")
+        for name, id_of, answer in (
+            ("N211 the first of a hundred", _device_in(0, 1), Answer.ALLOW),
+            ("N212 the second of a hundred", _device_in(1, 2), Answer.NOT_OPEN),
+        ):
+            yield replace(case(name, answer, one), device=replace(new, device_id=id_of))
+        for number, size in enumerate((128, 127, 2, 1), start=213):
+            name = "a" * size
+            text = TICKET.replace(b"app-2.3.1", name.encode())
+            found = case(f"N{number} a name of {size}", Answer.ALLOW, text)
+            yield replace(found, delivery=replace(_DELIVERY, artifact=name))
+        fleet = "f" * 63
+        text = TICKET.replace(b"acme-prod", fleet.encode())
+        yield replace(
+            case("N217 fleet of 63 characters", Answer.ALLOW, text),
+            root=root_text(keys, fleet=fleet),
+        )
+        text = TICKET.replace(b"raspberrypi5\n", b"r" * 128 + b"\n")
+        yield replace(
+            case("N218 type of 128 characters", Answer.ALLOW, text),
+            device=replace(_DEVICE, device_type="r" * 128),
+        )
+        good = signed(TICKET, *keys.release[:2])
+        fill = (16_384 - len(good) - 140) // 8 * 3
+        for name, size, answer in (
+            ("N219 signatures of 16 KiB", fill, Answer.ALLOW),
+            ("N220 signatures of more", fill + 3, Answer.SYNTAX),
+        ):
+            filler = raw_line("0" * 64, bytes(fill)) + raw_line("0" * 64, bytes(size))
+            yield replace(case(name, answer), signatures=filler + good)
+        more = signature_line(TICKET, keys.stranger)
+        for name, count, answer in (
+            ("N221 thirty-two signatures", 30, Answer.ALLOW),
+            ("N222 thirty-three signatures", 31, Answer.SYNTAX),
+        ):
+            yield replace(case(name, answer), signatures=more * count + good)

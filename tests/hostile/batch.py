@@ -30,7 +30,7 @@ SHELLS = ("dash", "busybox", "bash")
 # The floors are told behind the answers: what a refusal changes is as much a bug as a wrong answer.
 TRUST_LOOP = r"""
 date() { echo "$CLOCK"; }
-told() { for f in serial time-floor security-floor; do W=0; floor "$f"; printf ' %s' "$W"; done; }
+told() { for f in serial time-floor security-floor; do (floor "$f" >/dev/null && printf ' %s' "$W") || printf ' ?'; done; }
 while read -r CASE CLOCK CALLS; do
   ETC=$CASE/etc VAR=$CASE/var FLOORS=$CASE/var/floors said=''
   for call in $CALLS; do
@@ -41,7 +41,7 @@ while read -r CASE CLOCK CALLS; do
     [ $rc -eq 0 ] || break
   done
   left=$(find "$CASE" -name '*.trust' 2>/dev/null)
-  printf '%s%s%s%s\n' "$said" "$(told 2>/dev/null)" "$(cksum 2>/dev/null <"$FLOORS/root.txt")" "$left"
+  printf '%s%s%s%s\n' "$said" "$(told 2>/dev/null)" "$(sha256sum 2>/dev/null <"$FLOORS/root.txt")" "$left"
 done
 """
 
@@ -50,7 +50,6 @@ ROOT='' ELEVATE='' REQUEST='' LOCKED='' OUT='' HELD='' HOLDER='' SAID='' header=
 SELF=/nonexistent BOOT=none U=0
 save() { :; }
 drop() { :; }
-build_tree() { printf '%s' "$TYPE $NAME $MANIFEST" >"$T/told"; }
 judge() {
   P_component=main P_txn=01TEST00000000000000000000
   C=main V=$VAR/component/main NOW=staging STATE=staging CUR=none NEW="$P_txn - - -" verb=prepare
@@ -62,15 +61,16 @@ judge() {
     receive_frames <"$CASE/stream" && { whole "$sums" $sizes || fail 65 denied 'a frame differs'; }
     REQUEST=''
   fi
-  do_verify && echo reason ok
+  do_verify && cd "$T" && set +f && sha256sum json tree/header/* tree/*_* && find . && echo "reason ok $TYPE $NAME $GROUP $MANIFEST"
 }
 while read -r CASE ETC LIB P_frames; do
   ROLLOUT_ROOT=${ETC%/etc/rollout} VAR=$CASE/var RUN=$CASE
   export ROLLOUT_ROOT
   out=$(judge 2>/dev/null </dev/null)
-  rc=$? why=none
+  rc=$? why=none sum=''
   case $out in *'reason '*) why=${out##*reason } && why=${why%%"$NL"*} ;; esac
-  echo "$rc/$why"
+  [ $rc -ne 0 ] || sum=$(printf %s "$out" | sort | sha256sum)
+  echo "$rc/$why" $sum
 done
 """
 
@@ -119,6 +119,7 @@ class _Batch:
         self._argv = [*shell.argv, str(self._file)]
         self._path = shell.path
         self._process: subprocess.Popen[bytes] | None = None
+        self.limit_s = TIME_LIMIT_S
 
     def __enter__(self) -> Self:
         return self
@@ -137,7 +138,7 @@ class _Batch:
         except BrokenPipeError:
             self.stop()
             return LOST
-        ready, _, _ = select.select([process.stdout], [], [], TIME_LIMIT_S)
+        ready, _, _ = select.select([process.stdout], [], [], self.limit_s)
         answer = process.stdout.readline() if ready else b""
         if not answer.endswith(b"\n"):
             self.stop()

@@ -34,6 +34,10 @@ class Core:
         self, frames: Frames, keys: Mapping[str, bytes] | None = None, root: bytes = b""
     ) -> str:
         """`0/ok`, or exit code and reason of the refusal."""
+        return self.tells(frames, keys, root).partition(" ")[0]
+
+    def tells(self, frames: Frames, keys: Mapping[str, bytes] | None, root: bytes) -> str:
+        """The same, and what was made of a release that is taken."""
         files = {"stream": stream(frames)} | ({"etc/rollout/root.txt": root} if root else {})
         return self._judge(self._case(files, keys), len(frames))
 
@@ -44,7 +48,7 @@ class Core:
         for name, file in moved.items():
             (case / spool / name).parent.mkdir(parents=True, exist_ok=True)
             file.rename(case / spool / name)
-        return self._judge(case, 0)
+        return self._judge(case, 0).partition(" ")[0]
 
     def _case(self, files: Mapping[str, bytes], keys: Mapping[str, bytes] | None) -> Path:
         case = self._place / "case"

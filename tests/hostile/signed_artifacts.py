@@ -31,13 +31,21 @@ NAMES = {
     "A32-frame": "ver\nsion",
     "A33-frame": "\x1b[2Jversion",
     "A34-frame": "--checkpoint-action=x",
+    "A34-dash-frame": "data/0000/-x",
+    "A18-dot-frame": "data/0000/.",
+    "A18-dots-frame": "data/0000/a..b",
+    "A18-folder-frame": "data/0000/",
+    "A31-root-frame": "root",
+    "A31-root-signature-frame": "root.sig",
+    "A31-header-frame": "header.tar.xz",
+    "A31-long-frame": "data/0000/" + "a" * 91,
     "A61-frame": "header-augment.tar.gz",
 }
 
 
 def all_cases(key: Key) -> list[Case]:
     """The whole list."""
-    return [*listed(key), *headers(key), *by_key(key), *by_frame(key), *others(key)]
+    return [*listed(key), *headers(key), *by_key(key), *by_frame(key), *packed(key), *others(key)]
 
 
 def by_key(key: Key) -> list[Case]:
@@ -123,6 +131,25 @@ def by_frame(key: Key) -> list[Case]:
     return cases
 
 
+def packed(key: Key) -> list[Case]:
+    """Headers of gzip as programs write them, and as none does."""
+    head = Craft().members()[-2][1]
+    cases = []
+    for name, flags, effort, system, good in (
+        ("name", 8, 2, 255, True), ("fast", 0, 4, 3, True), ("default", 0, 0, 0, True),
+        ("macos", 0, 0, 19, True), ("last", 0, 0, 13, True), ("ntfs", 0, 0, 11, True),
+        ("effort-1", 0, 1, 3, False), ("effort-3", 0, 3, 3, False), ("effort-5", 0, 5, 3, False),
+        ("system-14", 0, 0, 14, False), ("system-18", 0, 0, 18, False), ("system-20", 0, 0, 20, False),
+        ("system-254", 0, 0, 254, False), ("crc", 2, 0, 3, False), ("text", 1, 0, 3, False),
+        ("reserved", 32, 0, 3, False),
+    ):  # fmt: skip
+        more = b"header.tar\0" if flags == 8 else b""
+        data = head[:3] + bytes((flags,)) + head[4:8] + bytes((effort, system)) + more + head[10:]
+        case = both(f"A53-gzip-{name}", signed(Craft(header_packed=data), key), good=good)
+        cases.append(case)
+    return cases
+
+
 def others(key: Key) -> list[Case]:
     scripts = Craft(scripts=["scripts/ArtifactCommit_Enter_00"])
     return [
@@ -130,6 +157,9 @@ def others(key: Key) -> list[Case]:
         both("A00-xz", signed(Craft(suffix=".xz"), key), good=True),
         both("A00-plain", signed(Craft(suffix=""), key), good=True),
         both("A00-meta-data", signed(Craft(meta_data=b'{"a":[1,2,{"b":null}]}'), key), good=True),
+        both(
+            "A00-large", signed(Craft(meta_data=b'{"a":"' + b"x" * 150_000 + b'"}'), key), good=True
+        ),
         both("A60", signed(scripts, key)),
         Case("A54", why=GIANT),
         Case("A62", why=FLEET),

@@ -1,0 +1,154 @@
+"""Spoilt copies of the programs that verify on a device: one small change each, the same every time.
+
+No maintained library changes shell and awk text, so this does: it knows lines and a few patterns, and
+leaves it to the shell and to awk to say what is still a program. The parts that verify are changed,
+`SCOPES`; what only reports, or serves devices with other tools, is not.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tests.device.kit import HELPER, TRUST
+
+# Functions by program. Not here: `show` and `tools`, which only tell, the ways to check Ed25519
+# without openssl 3 (tests/device/test_tickets.py has such devices), and the retry on a full disk.
+SCOPES = {
+    "trust.sh": (
+        "TEXT", "no", "num", "parse", "made", "count", "keys_of", "manifest_signed", "placed_keys",
+        "floor", "raise", "now", "newest_root", "load_root", "real_keys", "load_ticket", "verify",
+        "ticket_holds", "bucket", "open", "installed", "committed", "root",
+    ),
+    "helper.sh": (
+        "num", "frame_name", "frame_limit", "one_stream", "JUDGE", "do_verify", "check_kinds",
+        "trust", "check_sums", "check_header", "part",
+    ),
+}  # fmt: skip
+PROGRAMS = {"trust.sh": TRUST, "helper.sh": HELPER}
+_ELSEWHERE = re.compile(r"usign|signify|tail -c 32|\|\| no 74 |\|\| no 77|verifiers$")
+_SHELL_TESTS = {"lt": "le", "le": "lt", "gt": "ge", "ge": "gt", "eq": "ne", "ne": "eq"}
+_AWK_TESTS = {
+    "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "~": "!~", "!~": "~",
+}  # fmt: skip
+
+Change = Callable[[re.Match[str]], str]
+_BOTH: tuple[tuple[str, str, Change], ...] = (
+    ("and", r"&&", lambda _: "||"),
+    ("or", r"\|\|", lambda _: "&&"),
+    ("number", r"(?<![\w$.{#\\\"'-])\d+(?![\w.\"'])", lambda m: str(int(m[0]) + 1)),
+)
+_SHELL: tuple[tuple[str, str, Change], ...] = (
+    ("compare", r"(?<= )-(lt|le|gt|ge|eq|ne)(?= )", lambda m: f"-{_SHELL_TESTS[m[1]]}"),
+    ("equal", r"(?<=[\w\"}]) (!?=) (?=[\"$\w])", lambda m: " = " if m[1] == "!=" else " != "),
+    ("negate", r"\[ (! )?", lambda m: "[ " if m[1] else "[ ! "),
+    ("skip", r"\s*\|\| (no|deny|refuse|return)\b[^}]*$", lambda _: ""),
+    ("succeed", r"return 1", lambda _: "return 0"),
+    ("empty", r"\"\$[\w{][^\"]*\"", lambda _: '""'),
+    ("unset", r"(?<==)\$\w+(?= |$)", lambda _: "''"),
+)
+_AWK: tuple[tuple[str, str, Change], ...] = (
+    ("compare", r"(?<= )(<=?|>=?|[!=]=|!?~)(?= )", lambda m: _AWK_TESTS[m[1]]),
+    ("must", r"\bmust\(", lambda _: "("),
+    ("refusal", r"\b(bad|odd|not_text|not_field)\(\)", lambda _: "0"),
+    ("negate", r"\bif \(!?", lambda m: "if (" if m[0].endswith("!") else "if (!"),
+)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A program with one change; `name` stays while the changed line does."""
+
+    program: str
+    line: int
+    function: str
+    change: str
+    was: str
+    now: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        """What was changed into what."""
+        return (
+            f"{self.program} {self.change}: {self.was.strip()} -> {self.now.strip() or '(nothing)'}"
+        )
+
+
+def mutants(program: str) -> Iterator[Mutant]:
+    """The changes of a program that are still programs, in the order of its lines."""
+    text = PROGRAMS[program].read_text()
+    lines = text.split("\n")
+    seen = set()
+    function = ""
+    for at, is_awk in _scope(lines, SCOPES[program]):
+        head = re.match(r"(?:function )?(\w+)\(", lines[at])
+        function = head[1] if head else function
+        for change, now in changes(lines[at], is_awk=is_awk):
+            if (at, now) in seen or now == lines[at]:
+                continue
+            seen.add((at, now))
+            new = "\n".join((*lines[:at], now, *lines[at + 1 :]))
+            mutant = Mutant(program, at + 1, function, change, lines[at], now, new)
+            if _is_program(mutant, is_awk=is_awk):
+                yield mutant
+
+
+def _scope(lines: list[str], names: tuple[str, ...]) -> Iterator[tuple[int, bool]]:
+    """Numbers of the lines that may be changed, and whether they are awk's."""
+    inside, is_awk = False, False
+    for at, line in enumerate(lines):
+        if found := re.match(r"([A-Z]+)='$|(\w+)\(\) \{", line):
+            inside = (found[1] or found[2]) in names
+            is_awk = bool(found[1])
+            if not inside or (is_awk and line.endswith("='")):
+                continue
+        if inside and line.strip() and not _ELSEWHERE.search(line) and line not in ("'", "}"):
+            yield at, is_awk
+        if (line in ("'", "}") and not (is_awk and line == "}")) or (
+            not is_awk and re.match(r"\w+\(\) \{.*\}( #.*)?$", line)
+        ):
+            inside = False
+
+
+def changes(line: str, *, is_awk: bool) -> Iterator[tuple[str, str]]:
+    """The kinds of changes of one line, and what it becomes."""
+    found = re.search(r"(?:^|\s)# ", line)
+    code, comment = (line[: found.start()], line[found.start() :]) if found else (line, "")
+    if not code.strip():
+        return
+    head = re.match(r"\w+\(\) \{ ?", code)
+    if not head and not code.startswith("function "):
+        yield "drop", ""
+    for change, pattern, new in (*_BOTH, *(_AWK if is_awk else _SHELL)):
+        for match in re.finditer(pattern, code):
+            changed = code[: match.start()] + new(match) + code[match.end() :]
+            yield change, changed + comment
+    if code.endswith("||"):
+        yield "skip", code[:-2] + "|| :" + " #"
+
+
+def _is_program(mutant: Mutant, *, is_awk: bool) -> bool:
+    done = subprocess.run(
+        ["dash", "-n"], input=mutant.text.encode(), capture_output=True, check=False
+    )
+    if done.returncode:
+        return False
+    if not is_awk:
+        return True
+    variable = "TEXT" if mutant.program == "trust.sh" else "JUDGE"
+    found = re.search(rf"^{variable}='\n(.*?)^'$", mutant.text, re.MULTILINE | re.DOTALL)
+    assert found
+    try:
+        done = subprocess.run(
+            ["awk", "-v", "out=/dev/null", found[1]],
+            input=b"",
+            capture_output=True,
+            check=False,
+            timeout=5,
+        )
+    except subprocess.TimeoutExpired:
+        return True  # it runs, and for too long
+    return done.returncode != 2
