@@ -34,11 +34,17 @@ _AWK_TESTS = {
     "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "~": "!~", "!~": "~",
 }  # fmt: skip
 
+# Not what only says that something failed, is a descriptor, or stands in a name or text.
+NUMBER = r"(?<![\w$.{#\\\"'/-])(?<!return )(?<!exit )\d+(?![\w.\"'>])"
+_EMPTY_LINES = frozenset(
+    (";;", "else", "then", "do", "LIST", "ROWS", "}")
+)  # say nothing by themselves
+
 Change = Callable[[re.Match[str]], str]
 _BOTH: tuple[tuple[str, str, Change], ...] = (
     ("and", r"&&", lambda _: "||"),
     ("or", r"\|\|", lambda _: "&&"),
-    ("number", r"(?<![\w$.{#\\\"'-])\d+(?![\w.\"'])", lambda m: str(int(m[0]) + 1)),
+    ("number", NUMBER, lambda m: "0" if m[0] == "1" else str(int(m[0]) + 1)),
 )
 _SHELL: tuple[tuple[str, str, Change], ...] = (
     ("compare", r"(?<= )-(lt|le|gt|ge|eq|ne)(?= )", lambda m: f"-{_SHELL_TESTS[m[1]]}"),
@@ -120,7 +126,7 @@ def changes(line: str, *, is_awk: bool) -> Iterator[tuple[str, str]]:
     if not code.strip():
         return
     head = re.match(r"\w+\(\) \{ ?", code)
-    if not head and not code.startswith("function "):
+    if not head and not code.startswith("function ") and code.strip() not in _EMPTY_LINES:
         yield "drop", ""
     for change, pattern, new in (*_BOTH, *(_AWK if is_awk else _SHELL)):
         for match in re.finditer(pattern, code):

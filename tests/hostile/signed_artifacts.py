@@ -16,10 +16,12 @@ from tests.hostile.artifacts import (
     both,
     frames_of,
     headers,
+    info,
+    kind,
     listed,
     signed,
 )
-from tests.unit.artifact.crafting import Craft
+from tests.unit.artifact.crafting import Craft, member
 
 GIANT = "4 GiB take long to hash: test_no_byte_of_a_giant_payload_goes_unseen, at night"
 FLEET = "an artifact names no fleet: test_an_artifact_of_another_fleet_needs_a_ticket_of_this_one"
@@ -124,6 +126,12 @@ def by_frame(key: Key) -> list[Case]:
         case("A30-frame", (*good, ("data/0001/app", b"x"))),
         case("A38-frame", (*good, ("data/0000/more", b"x"))),
         case("A37-frame", good[:-1]),
+        case("A36-long-frame", tuple((n, d + b" " * 1000 * (n == "version")) for n, d in good)),
+        case("A41-long-frame", tuple((n, d + b"x" * 262_144 * (n == "manifest")) for n, d in good)),
+        case(
+            "A43-long-frame", tuple((n, d + b"\n" * 8192 * (n == "manifest.sig")) for n, d in good)
+        ),
+        case("A62-long-frame", (*good, ("ticket", b"x" * 16_385), ("ticket.sig", b"x"))),
         case("A42-frame", tuple(frame for frame in good if frame[0] != "manifest.sig")),
         case("A49-frame", tuple((n, d + bytes(2 << 20) * n.startswith("header")) for n, d in good)),
     ]
@@ -148,6 +156,14 @@ def packed(key: Key) -> list[Case]:
         case = both(f"A53-gzip-{name}", signed(Craft(header_packed=data), key), good=good)
         cases.append(case)
     return cases
+
+
+def gnu() -> Craft:
+    """A header as GNU tar writes it."""
+    return Craft(header_members=[
+        member("header-info", info(), magic=b"ustar  \0"),
+        member("headers/0000/type-info", kind(), magic=b"ustar  \0"),
+    ])  # fmt: skip
 
 
 def others(key: Key) -> list[Case]:
