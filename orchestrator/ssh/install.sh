@@ -54,23 +54,31 @@ account() { # USER HOME: makes it, or finds the one of an earlier time; ID and G
   append "$R/etc/shadow" "$1:*:::::::" # no password fits `*`, and unlike `!` it does not count as locked
 }
 
+tarball=''
 case ${1-} in
   configure) R=${DPKG_ROOT-} ;;
   abort-* | triggered) exit 0 ;;
   *)
     R=${1-} R=${R%/}
     [ -d "$R/" ] || stop "there is no directory $R"
-    case $0 in */*) here=${0%/*} ;; *) here=. ;; esac
-    tar -xpf "$here/rollout-device.tar" -C "$R/" || stop the bundle cannot be unpacked
+    case $0 in */*) tarball=${0%/*}/rollout-device.tar ;; *) tarball=rollout-device.tar ;; esac
     ;;
 esac
+if [ -n "$tarball" ]; then
+  record=$(tar -xOf "$tarball" ./etc/rollout/enrolled) || stop the bundle cannot be read
+else
+  record=$(cat "$R/etc/rollout/enrolled") || stop the bundle is not unpacked
+fi
 USER_NAME=''
 while read -r key how who; do
   [ "$key $how" != "account created" ] || USER_NAME=$who
-done <"$R/etc/rollout/enrolled"
+done <<RECORD
+$record
+RECORD
 [ -n "$USER_NAME" ] || stop the bundle names no account
 home=/var/lib/rollout/home
-account "$USER_NAME" "$home"
+account "$USER_NAME" "$home" # before anything is unpacked: it may refuse
+[ -z "$tarball" ] || tar -xpf "$tarball" -C "$R/" || stop the bundle cannot be unpacked
 for path in "$home" "$home/.ssh" "$home/.ssh/authorized_keys" /var/lib/rollout/spool; do
   chown -h "$ID:$GROUP" "$R$path" || stop "$R$path cannot be given to $USER_NAME"
 done

@@ -172,6 +172,8 @@ def test_account_of_somebody_else_is_left_alone(image: Path, file: str, line: st
     assert done.returncode == 1
     assert "--user" in done.stderr
     assert path.read_text() == before
+    assert sorted(one.name for one in image.iterdir()) == ["etc"]
+    assert not (image / "etc/rollout").exists()
 
 
 def test_authority_takes_the_place_of_the_login_key() -> None:
