@@ -41,6 +41,7 @@ from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.rollout.around import Surroundings
 from orchestrator.rollout.changes import Changes
 from orchestrator.rollout.events import (
+    Ask,
     EngineStarted,
     EngineStopping,
     Event,
@@ -52,6 +53,7 @@ from orchestrator.rollout.events import (
 from orchestrator.rollout.machine import Rollout
 
 BATCH_EVENTS = 500  # a transaction of this size is far below any limit of the stores
+_STOPS = frozenset({Ask.PAUSE, Ask.HALT, Ask.ABORT, Ask.ROLLBACK, Ask.SUPERSEDE, Ask.DENY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +256,11 @@ class Engine:
         if not requests and rollout.is_terminal:
             return []
         await self._look_around()  # one that is over may be rolled back
-        return [EngineStarted(self._clock.now(), lease.epoch, self._around), *requests]
+        started = EngineStarted(self._clock.now(), lease.epoch, self._around)
+        if rollout.is_terminal or any(request.ask not in _STOPS for request in requests):
+            return [started, *requests]
+        rollout.attend()  # what only is to be stopped starts nothing before, not even in its books
+        return [*requests, started]
 
     def _is_over(self, rollout: Rollout) -> bool:
         if rollout.is_terminal:

@@ -126,7 +126,8 @@ class Lines:
         if self._engine_starts == 1:
             return ""  # the first one has nothing to take over
         epoch = escape(str(entry.data.get("epoch") or ""))
-        return f"an engine took over (epoch {epoch}); it asks devices where they stand"
+        asks = "; it asks devices where they stand" if self.board.at_work else ""
+        return f"an engine took over (epoch {epoch}){asks}"
 
     def _wave_started(self, entry: JournalEntry) -> str:
         wave = self.board.waves.get(entry.wave)

@@ -159,7 +159,8 @@ def _head(facts: Facts, look: Look) -> list[str]:
         word = "HALTED AND ROLLED BACK"
     if is_interrupted(facts):
         word, style, symbol = "INTERRUPTED", Style.WARN, Symbol.WARNING
-    where = "" if story.state in _ALL_WAVES else f" in {wave_words(story.wave)}"
+    nowhere = story.state in _ALL_WAVES or not story.begun
+    where = "" if nowhere else f" in {wave_words(story.wave)}"
     title = f"{look.sign(symbol)} {word}"
     artifact = escape(facts.plan.artifact.name, limit=60)
     took = span(max(0.0, story.at - story.started_at))
@@ -175,7 +176,7 @@ def _head(facts: Facts, look: Look) -> list[str]:
 
 def _waves(facts: Facts, look: Look) -> list[str]:
     story = facts.story
-    idle = _idle(story.waves, story.wave)
+    idle = _idle(story.waves, story.wave) if story.begun else list(story.waves)
     started = [wave for wave in story.waves if wave not in idle]
     width = max((cells(escape(wave.name)) for wave in started), default=0)
     lines = [_wave(wave, width, look, facts.now) for wave in started]

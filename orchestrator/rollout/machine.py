@@ -162,6 +162,7 @@ class Rollout:
             case GateSampled():
                 self._sampled(event)
             case EngineStarted():
+                led.attended = False
                 turn.looked(led, event.around)
                 recovery.engine_started(led, event)
                 gating.restart(led)

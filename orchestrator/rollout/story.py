@@ -94,6 +94,7 @@ class Story:
     """Where a rollout stands and why.
 
     Attributes:
+        begun: it was running once, whatever it is now.
         wave: name of the present wave.
         runs: devices by what they run; they add up to all.
         back_on: devices that run again what they did before, by the name of that artifact as the
@@ -108,6 +109,7 @@ class Story:
     rollout_id: str
     plan: str
     state: RolloutState
+    begun: bool
     wave: str
     stops: tuple[Stop, ...]
     waves: tuple[WaveStory, ...]
@@ -148,6 +150,7 @@ def tell(rollout: Rollout) -> Story:
         rollout_id=led.rollout_id,
         plan=led.plan.name,
         state=led.state,
+        begun=led.begun_at is not None,
         wave=led.waves[led.current].name,
         stops=_stops(led),
         waves=tell_waves(rollout),
@@ -162,7 +165,7 @@ def tell(rollout: Rollout) -> Story:
         excluded=len(led.plan.skipped),
         deferred=_deferred(led),
         glass=led.glass,
-        held_up=tuple(led.waiting.values()),
+        held_up=() if led.state in TERMINAL_ROLLOUT else tuple(led.waiting.values()),
         waits_for=_waits_for(led),
         exit_code=exit_code(led),
         next_commands=_next_commands(led),

@@ -129,6 +129,26 @@ def test_same_plan_on_an_updated_fleet_changes_nothing():
     assert (ended.exit_code, mutations) == (ExitCode.DONE, 0)
 
 
+@pytest.mark.parametrize("ask", [Ask.ABORT, Ask.HALT, Ask.PAUSE])
+def test_queued_rollout_that_is_to_be_stopped_never_begins(ask):
+    async def work():
+        world = make_world(4)
+        queued = Rollout.start(world.plan, ROLLOUT_ID, at=EPOCH_S)
+        await world.store.create(ROLLOUT_ID, world.plan_json, queued.collect())
+        world.store.ask(ROLLOUT_ID, OperatorAsked(EPOCH_S, ask, "ann"))
+        engine = asyncio.ensure_future(world.run())
+        await asyncio.sleep(5.0)
+        engine.cancel()
+        await asyncio.gather(engine, return_exceptions=True)
+        return world, world.store.journal(ROLLOUT_ID)
+
+    world, journal = run_virtual(work())
+
+    assert "wave_started" not in {entry.type for entry in journal}
+    assert {entry.data["to"] for entry in journal if entry.device} <= {"cancelled"}
+    assert not any(device.mutations for device in world.devices.values())
+
+
 def test_second_engine_of_another_owner_is_refused():
     async def work():
         world = make_world(4)

@@ -107,16 +107,27 @@ def test_approvals_and_answers_are_said(plan, journal) -> None:
     ]
 
 
-def test_what_operators_did_is_said(plan, journal) -> None:
+def test_an_engine_that_takes_over_asks_only_devices_that_are_at_work(plan, journal) -> None:
     journal.add("engine_started", epoch=1)
     journal.add("engine_started", epoch=2)
+    journal.device("gw-001", "canary", "transferring")
+    journal.add("engine_started", epoch=3)
+
+    lines = Lines(Board(plan, "r-1"), Look(80)).take(journal.entries)
+
+    assert [line.partition(" ")[2] for line in lines] == [
+        "an engine took over (epoch 2)",
+        "an engine took over (epoch 3); it asks devices where they stand",
+    ]
+
+
+def test_what_operators_did_is_said(plan, journal) -> None:
     journal.add("operator", ask="pause", who="anna@ops", why="noon")
     journal.add("paused", wave="canary", cause="operator", detail="anna@ops: noon")
     journal.add("resumed", who="anna@ops")
     journal.add("warning", device="gw-001", what="dark")
 
     assert Lines(Board(plan, "r-1"), Look(80)).take(journal.entries) == [
-        "00:00 an engine took over (epoch 2); it asks devices where they stand",
         "00:00 anna@ops asked: pause (noon)",
         "00:00 ! paused in wave canary: operator: anna@ops: noon",
         "00:00 resumed by anna@ops",

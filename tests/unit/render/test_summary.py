@@ -191,6 +191,19 @@ def test_exit_code_5_claims_no_more_than_is_known(plan, journal) -> None:
     assert "2 devices were never touched; no device is known to run the new version." in lines
 
 
+def test_a_rollout_that_never_began_stood_in_no_wave(plan, journal) -> None:
+    for wave in plan.waves:
+        for name in wave.devices:
+            journal.device(name, wave.name, "cancelled")
+        journal.add("wave_done", wave=wave.name, state="cancelled")
+    journal.add("rollout_done", state="aborted")
+
+    lines = lines_of(plan, journal, 4, Look(80), begun=False)
+
+    assert "ABORTED gateway-1.4.2 (r-7f3a) after " in lines[0]
+    assert "  · canary, early, rest: never started (24 devices)" in lines
+
+
 @pytest.mark.parametrize("with_others", ["rollout_halted", "taken_back"])
 def test_the_device_to_look_at_is_one_that_failed_itself(plan, journal, with_others) -> None:
     for name in ("gw-002", "gw-003"):

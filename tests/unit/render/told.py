@@ -51,6 +51,7 @@ def facts_of(plan: ResolvedPlan, journal: Sequence[JournalEntry], **told: object
         rollout_id="r-7f3a",
         plan=plan.name,
         state=board.state,
+        begun=True,
         wave=board.current or plan.waves[0].name,
         stops=tuple(Stop(_cause(str(s["cause"])), str(s["detail"])) for s in stops),
         waves=tuple(

@@ -3,6 +3,7 @@ from fractions import Fraction
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
 from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Skipped, Stage
+from orchestrator.rollout.around import Neighbour, Surroundings
 from orchestrator.rollout.events import Ask
 from orchestrator.rollout.states import DeviceState, Halt, RolloutState
 from orchestrator.rollout.story import tell, tell_waves
@@ -15,9 +16,9 @@ CHECK = Gate(
 )
 
 
-def hand(**choices):
+def hand(around=None, **choices):
     waves = [ResolvedWave("canary", "1", (A,), soak_s=10.0), ResolvedWave("rest", "rest", (B, C))]
-    return Hand(make_plan(waves, gates=(CHECK,), **choices))
+    return Hand(make_plan(waves, gates=(CHECK,), **choices), around=around)
 
 
 def test_story_of_a_halted_canary():
@@ -41,6 +42,18 @@ def test_story_of_a_halted_canary():
     assert (story.untouched, story.on_new, story.exit_code) == (2, 0, ExitCode.ROLLED_BACK)
     assert story.waits_for == ("operator",)
     assert "rollout resume r-hand --accept-failures" in story.next_commands
+
+
+def test_what_it_waited_for_is_no_longer_said_when_it_is_over():
+    other = Neighbour("r-other", "other", 500, begun=True, driven=False, shared=1, device=A)
+    rollout = hand(around=Surroundings(busy=(other,)))
+    before = tell(rollout.rollout)
+
+    rollout.ask(Ask.ABORT)
+
+    story = tell(rollout.rollout)
+    assert (before.begun, bool(before.held_up)) == (False, True)
+    assert (story.state, story.begun, story.held_up) == (RolloutState.ABORTED, False, ())
 
 
 def test_story_of_a_soak():
