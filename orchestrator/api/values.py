@@ -249,6 +249,9 @@ class Nobody:
     def tick(self, now: float) -> None:
         """Looks away."""
 
+    def stands(self, status: Status) -> None:
+        """Looks away."""
+
 
 @dataclass(frozen=True, slots=True)
 class Status:

@@ -38,6 +38,7 @@ async def watch(
     *,
     onlooker: Onlooker,
     timeout_s: float | None = None,
+    while_driven: bool = False,
 ) -> Status:
     """Follows a rollout until it is over; gives where it stands then.
 
@@ -46,6 +47,7 @@ async def watch(
         what: a rollout's id or its beginning, a plan (its newest rollout), or None for the newest.
         onlooker: told what happens.
         timeout_s: for how long it is followed; None: until it is over.
+        while_driven: only for as long as an engine drives it.
 
     Raises:
         StoreError: there is no such rollout, or the store failed.
@@ -58,6 +60,8 @@ async def watch(
         watched = _Watched(store, await _meant(store, what), onlooker)
         await watched.begin()
         while not watched.is_over and (now := time.monotonic()) < end_at:
+            if while_driven and not watched.is_driven:
+                break
             await asyncio.sleep(min(LOOK_S, end_at - now))
             await watched.look()
         return await watched.last()
@@ -80,6 +84,11 @@ class _Watched:
     def is_over(self) -> bool:
         """Whether it has ended, and all of that was told."""
         return not self._is_stale and self._now.story.state in TERMINAL_ROLLOUT
+
+    @property
+    def is_driven(self) -> bool:
+        """Whether an engine drives it."""
+        return bool(self._now.engine)
 
     async def begin(self) -> None:
         """Tells what has been so far."""

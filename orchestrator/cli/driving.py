@@ -111,14 +111,21 @@ def ask(
 ) -> int:
     """Records an operator's request and, where no engine runs the rollout, carries it out here.
 
+    What ends the rollout has the same exit code whoever carries it out: it is waited for.
+
     Raises:
         OrchestratorError: there is no such rollout, or its state does not allow this.
     """
     asked = wait_for(api.ask(session.settings, request))
     if asked.needs_engine:
         code = _drive_here(session, request, asked, events=events, stay=stay)
+    elif request.ask in _ENDS and asked.answer != "already":
+        say(_what_came_of_it(request, asked))
+        code = _see_its_end(session, request, asked, events=events, stay=stay)
     else:
-        _say_what_came_of_it(request, asked)
+        say(_what_came_of_it(request, asked))
+        if asked.next_commands:
+            say(f"next: {'  |  '.join(asked.next_commands)}")
         say_unsealed(asked.unsealed)
         code = int(ExitCode.DONE)
     if asked.halted and request.ask is Ask.RETRY:
@@ -150,8 +157,34 @@ def say_unsealed(why: str) -> None:
         say(f"warning: the journal has no checkpoint of its end: {escape(why)}")
 
 
-def _say_what_came_of_it(request: api.AskRequest, asked: api.Asked) -> None:
-    """One line of what is so now, and the commands that may follow."""
+def _see_its_end(
+    session: Session,
+    request: api.AskRequest,
+    asked: api.Asked,
+    *,
+    events: str | None,
+    stay: api.Stay,
+) -> int:
+    """Waits until the engine that drives the rollout has ended it; where it died, does so here."""
+    run = asked.rollout_id
+    try:
+        with _opened(events) as stream:
+            onlooker = api.Nobody() if stream is None else EventsWriter(stream, __version__)
+            now = wait_for(api.watch(session.settings, run, onlooker=onlooker, while_driven=True))
+    except typer.Exit:
+        say(f"left; {request.ask} of rollout {run} goes on")
+        raise
+    if now.story.state not in TERMINAL_ROLLOUT:
+        return _drive_here(session, request, asked, events=events, stay=stay)
+    code = now.story.exit_code
+    if request.ask is Ask.ROLLBACK and code in _BACK:
+        code = ExitCode.DONE  # what it was asked to take back is back and proven
+    _say_how_it_is(session, now, code, events)
+    return int(code)
+
+
+def _what_came_of_it(request: api.AskRequest, asked: api.Asked) -> str:
+    """One line of what is so now."""
     detail = f": {escape(asked.detail)}" if asked.detail else ""
     match asked.answer:
         case "done":
@@ -161,11 +194,11 @@ def _say_what_came_of_it(request: api.AskRequest, asked: api.Asked) -> None:
         case _:
             who = escape(asked.engine) or "the next engine"
             said = f"{request.ask} is recorded; {who} has not answered yet"
-    say(f"rollout {asked.rollout_id}: {said}")
-    if asked.next_commands:
-        say(f"next: {'  |  '.join(asked.next_commands)}")
+    return f"rollout {asked.rollout_id}: {said}"
 
 
+_ENDS = frozenset({Ask.ABORT, Ask.ROLLBACK})
+_BACK = frozenset({ExitCode.HALTED, ExitCode.ROLLED_BACK})
 _DONE = {
     Ask.PAUSE: "paused; devices in flight finish",
     Ask.RESUME: "goes on",

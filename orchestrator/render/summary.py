@@ -71,6 +71,7 @@ _HEADS: Mapping[RolloutState, tuple[str, Style, Symbol]] = {
     RolloutState.RUNNING: ("RUNNING", Style.ACCENT, Symbol.RUNNING),
 }
 
+_ENDED = frozenset({RolloutState.ABORTED, RolloutState.ROLLED_BACK, RolloutState.SUPERSEDED})
 _ALL_WAVES = frozenset({RolloutState.SUCCEEDED, RolloutState.CATCHING_UP})
 
 
@@ -115,7 +116,7 @@ def summary(facts: Facts, look: Look, *, exit_code: int = 0, here: str = "") -> 
 
 def _exit_words(code: int, story: Story) -> str:
     if code == ExitCode.HALTED:
-        return state_words(story.state)  # halted, aborted, superseded, or not all rolled back
+        return state_words(story.state) if story.state in _ENDED else "halted"
     if code == ExitCode.ROLLED_BACK:
         ended = "halted and rolled back" if story.back_on else "halted"
         verb = "is known to run" if Runs.UNSEEN in story.runs else "runs"

@@ -336,7 +336,7 @@ def test_pooler_in_transaction_mode_may_stand_between(team: Team, pooled: str) -
             until(engine, "soak_started")
             team.project.run("pause")
             until(engine, "paused")
-            team.project.run("abort")
+            team.project.run("abort", code=ExitCode.HALTED)
             engine.communicate(timeout=END_S)
         assert engine.returncode == ExitCode.HALTED
         assert gapless(team.project)[-1]["type"] == "rollout_done"

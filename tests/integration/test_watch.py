@@ -210,5 +210,5 @@ def test_commands_of_the_page_do_what_it_says(alone: Project) -> None:
         brief = alone.run("watch", "--timeout", "1s", "--events", "-", code=ExitCode.WAITING)
         last = json.loads(brief.stdout.splitlines()[-1])
         assert (last["type"], last["data"]["waits_for"]) == ("standing", ["soak"])
-        alone.run("abort")
+        alone.run("abort", code=ExitCode.HALTED)
         engine.end()

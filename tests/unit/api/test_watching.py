@@ -160,6 +160,17 @@ async def test_halted_rollout_is_watched_on_until_the_time_is_over(settings: api
     assert found.story.exit_code is ExitCode.ROLLED_BACK
 
 
+async def test_it_may_be_watched_only_while_somebody_drives_it(settings: api.Settings) -> None:
+    async with driven(settings) as engine:
+        task = watching(settings, looker := Looker(), while_driven=True)
+        await looker.until(lambda status: bool(status.engine))
+        await engine.go()
+
+        found = await task
+
+    assert (found.engine, found.story.state) == ("", RolloutState.RUNNING)
+
+
 async def test_what_is_over_is_told_at_once(settings: api.Settings) -> None:
     looker = Looker()
     async with driven(settings) as engine:

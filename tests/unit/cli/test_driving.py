@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from orchestrator.api import (
     Asked,
     AskRequest,
     Finished,
+    Nobody,
     Observer,
     Run,
     Settings,
@@ -20,8 +22,9 @@ from orchestrator.cli.driving import ask, watch
 from orchestrator.device.model import Address, DeviceId
 from orchestrator.errors import ExitCode, OrchestratorError, PlanError
 from orchestrator.plan.resolved import PlannedArtifact, PlannedDevice, ResolvedPlan, ResolvedWave
-from orchestrator.rollout.events import Ask, EngineStarted
+from orchestrator.rollout.events import Ask, EngineStarted, TakeBack
 from orchestrator.rollout.machine import Rollout
+from orchestrator.rollout.states import RolloutState
 from orchestrator.rollout.story import tell
 
 DEVICE = DeviceId("gw-1")
@@ -127,6 +130,67 @@ def test_what_still_has_to_follow_is_said_last(session, capsys, monkeypatch) -> 
 
     *_, last = capsys.readouterr().err.splitlines()
     assert last == f"the rollout stays halted until `{follows}`"
+
+
+@pytest.mark.parametrize(
+    ("request_made", "state", "code", "ends_with"),
+    [
+        (AskRequest("r-1", Ask.ABORT), RolloutState.ABORTED, ExitCode.HALTED, ExitCode.HALTED),
+        (
+            AskRequest("r-1", Ask.ABORT, take_back=TakeBack.ALL),
+            RolloutState.ROLLED_BACK,
+            ExitCode.ROLLED_BACK,
+            ExitCode.ROLLED_BACK,
+        ),
+        (
+            AskRequest("r-1", Ask.ROLLBACK),
+            RolloutState.ROLLED_BACK,
+            ExitCode.ROLLED_BACK,
+            ExitCode.DONE,
+        ),
+        (
+            AskRequest("r-1", Ask.ROLLBACK),
+            RolloutState.FAILED,
+            ExitCode.NEEDS_HUMAN,
+            ExitCode.NEEDS_HUMAN,
+        ),
+    ],
+)
+def test_what_ends_a_rollout_has_the_code_of_its_end_when_another_engine_ends_it(
+    session, capsys, monkeypatch, request_made, state, code, ends_with
+) -> None:
+    async def recorded(_settings: Settings, _request: AskRequest) -> Asked:
+        return Asked("r-1", "ann@elsewhere:1:1", needs_engine=False, answer="done")
+
+    async def watched(_settings: Settings, what: str, **choices: object) -> Status:
+        assert (what, choices["while_driven"]) == ("r-1", True)
+        status = (await Work()(Nobody(), asyncio.Event())).status
+        return replace(status, story=replace(status.story, state=state, exit_code=code))
+
+    monkeypatch.setattr("orchestrator.api.ask", recorded)
+    monkeypatch.setattr("orchestrator.api.watch", watched)
+
+    assert ask(session, request_made) == ends_with
+
+    assert "app-1 (r-1)" in capsys.readouterr().out
+
+
+def test_what_an_engine_did_not_live_to_end_is_ended_here(session, capsys, monkeypatch) -> None:
+    async def recorded(_settings: Settings, _request: AskRequest) -> Asked:
+        return Asked("r-1", "ann@elsewhere:1:1", needs_engine=False, answer="done")
+
+    async def watched(_settings: Settings, _what: str, **_choices: object) -> Status:
+        return (await Work()(Nobody(), asyncio.Event())).status
+
+    async def run(_settings: Settings, rollout_id: str, **choices: object) -> Finished:
+        assert (rollout_id, choices["asked"]) == ("r-1", Ask.ABORT)
+        return await Work(ExitCode.HALTED)(Nobody(), asyncio.Event())
+
+    monkeypatch.setattr("orchestrator.api.ask", recorded)
+    monkeypatch.setattr("orchestrator.api.watch", watched)
+    monkeypatch.setattr("orchestrator.api.run", run)
+
+    assert ask(session, AskRequest("r-1", Ask.ABORT)) == ExitCode.HALTED
 
 
 def test_status_of_all_says_which_rollout_cannot_be_read(monkeypatch, tmp_path, capsys) -> None:

@@ -10,6 +10,7 @@ from orchestrator.errors import ExitCode
 from orchestrator.rollout.events import Ask, TakeBack
 
 DONE = Asked("r-1", "eve@b:1:1", needs_engine=False, answer="done")
+SO_ALREADY = Asked("r-1", "eve@b:1:1", needs_engine=False, answer="already")
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def asked(monkeypatch, tmp_path) -> list[AskRequest]:
 
     async def ask(_settings: Settings, request: AskRequest) -> Asked:
         made.append(request)
-        return DONE
+        return SO_ALREADY
 
     monkeypatch.setattr("orchestrator.api.ask", ask)
     monkeypatch.chdir(tmp_path)
