@@ -41,8 +41,6 @@ def runs(led: Ledger, rec: DeviceRecord) -> Runs:
         return _stuck(rec)
     if rec.moved:
         return Runs.CHANGING if rec.state in AT_WORK - PROVEN else Runs.NEW
-    if rec.touched:
-        return Runs.BACK
     return _before(led, rec)
 
 
@@ -57,10 +55,12 @@ def _stuck(rec: DeviceRecord) -> Runs:
 
 
 def _before(led: Ledger, rec: DeviceRecord) -> Runs:
-    """Of a device on which nothing was activated; what it said itself is newer than the plan."""
+    """Of a device that was left as it was, or went back; what it said is newer than the plan."""
     seen = rec.previous or led.plan.devices[rec.id].current_manifest
     if rec.state is DeviceState.UNCHANGED or seen == led.plan.artifact.manifest_sha256:
         return Runs.ALREADY
+    if rec.touched:
+        return Runs.BACK
     if rec.state is DeviceState.FAILED:
         return Runs.SPARED
     return Runs.UNSEEN if seen is None else Runs.UNTOUCHED

@@ -77,6 +77,17 @@ def test_a_device_that_went_back_is_back_also_while_it_waits_for_another_try():
     assert tell(rollout.rollout).back_on == {"old": 1}
 
 
+def test_a_device_that_went_back_to_the_same_version_runs_it():
+    target = make_plan([]).artifact.manifest_sha256
+    rollout = hand(target)  # a script cannot tell that it ran already, and is run again
+    rollout.report(A, status=rollout.status(A, "none", manifest=target, active="unknown"))
+    rollout.activate(A)
+    rollout.report(A, Reason.READ_BACK, status=rollout.status(A, "probation", active="no"))
+    rollout.report(A, status=rollout.status(A, "rolled-back", manifest=target, active="unknown"))
+
+    assert of(rollout) is Runs.ALREADY
+
+
 @pytest.mark.parametrize(
     ("reason", "moved", "expected"),
     [
