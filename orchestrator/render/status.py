@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orchestrator.render.documents import commit_document
-from orchestrator.render.standing import Facts
+from orchestrator.render.standing import Facts, is_interrupted
 from orchestrator.render.summary import summary
 from orchestrator.render.table import Cell, Column, Row, table
 from orchestrator.render.text import Look, Style, escape, number, wrap
 from orchestrator.render.words import ROLLOUT_STYLES, state_words
 from orchestrator.rollout.runs import Runs
+from orchestrator.rollout.states import PROVEN
 from orchestrator.rollout.story import Trouble, WaveStory
 
 FORMAT_VERSION = "1.0"
@@ -44,6 +45,7 @@ def table_text(rollouts: Sequence[Facts | Unread], look: Look) -> str:
         Column("artifact", flex=True),
         Column("wave", flex=True, drop=2),
         Column("updated", right=True),
+        Column("unchanged", right=True, drop=1),
         Column("driven by", flex=True, drop=3),
     )
     lines = list(table(columns, rows, look))
@@ -55,19 +57,24 @@ def table_text(rollouts: Sequence[Facts | Unread], look: Look) -> str:
 
 def _row(facts: Facts) -> Row:
     story = facts.story
+    state = Cell(state_words(story.state), ROLLOUT_STYLES[story.state])
+    if is_interrupted(facts):
+        state = Cell("interrupted", Style.WARN)
+    updated = sum(wave.counts.get(state, 0) for wave in story.waves for state in PROVEN)
     return [
         story.rollout_id,
-        Cell(state_words(story.state), ROLLOUT_STYLES[story.state]),
+        state,
         escape(facts.plan.artifact.name, limit=40),
         escape(story.wave, limit=24),
-        f"{number(story.succeeded + story.unchanged)}/{number(story.devices)}",
+        f"{number(updated)}/{number(story.devices)}",
+        number(story.unchanged) if story.unchanged else "",
         escape(facts.engine, limit=40),
     ]
 
 
 def _unread_row(one: Unread) -> Row:
     unread = Cell(f"{state_words(one.state)}, not readable", Style.BAD)
-    return [one.rollout_id, unread, escape(one.plan_name, limit=40), "", "", ""]
+    return [one.rollout_id, unread, escape(one.plan_name, limit=40), "", "", "", ""]
 
 
 def document(facts: Facts) -> dict[str, object]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.plan.resolved import ResolvedWave
@@ -8,6 +10,7 @@ from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.story import tell
 from orchestrator.testing.hand import Hand
 from orchestrator.testing.plans import device_ids, make_plan
+from tests.unit.render.told import facts_of
 
 
 @pytest.fixture
@@ -23,8 +26,6 @@ def test_a_rollout_without_an_engine_says_how_to_go_on(facts) -> None:
 
 
 def test_a_driven_rollout_says_by_whom(facts) -> None:
-    from dataclasses import replace
-
     shown = text(replace(facts, engine="anna@ops \x1b[2J"), Look(100))
 
     assert r"driven by anna@ops \x1b[2J" in shown
@@ -44,6 +45,25 @@ def test_a_soaking_wave_says_how_long_it_takes() -> None:
     shown = text(Facts(hand.plan, "e1" * 32, story, "", 600.0), Look(100))
 
     assert "canary  1/1 updated, soaking, 20m left\n" in shown
+
+
+def test_the_list_counts_what_was_updated_apart_from_what_ran_it_already(plan, journal) -> None:
+    journal.device("gw-001", "canary", "transferring", "confirmed", "succeeded")
+    journal.device("gw-002", "early", "transferring", "unchanged")
+
+    head, row = table_text([facts_of(plan, journal.entries)], Look(100)).splitlines()
+
+    assert head.split()[-2:] == ["updated", "unchanged"]
+    assert row.split()[-2:] == ["1/24", "1"]
+
+
+@pytest.mark.parametrize(("engine", "word"), [("", "interrupted"), ("ann@ops", "running")])
+def test_the_list_says_which_rollouts_nobody_drives(plan, journal, engine, word) -> None:
+    facts = replace(facts_of(plan, journal.entries), engine=engine)
+
+    row = table_text([facts], Look(100)).splitlines()[1]
+
+    assert row.split()[1] == word
 
 
 def test_all_rollouts_fit_a_narrow_terminal(facts) -> None:
@@ -75,8 +95,6 @@ def test_no_rollouts_is_a_sentence() -> None:
 
 
 def test_a_stored_rollout_names_no_time_of_its_trouble_and_not_itself(facts) -> None:
-    from dataclasses import replace
-
     from orchestrator.device.reason import Reason
     from orchestrator.rollout.states import DeviceState
     from orchestrator.rollout.story import Trouble
