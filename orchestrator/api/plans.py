@@ -250,12 +250,12 @@ async def _under_way(
 def _prepared(
     settings: Settings, resolved: ResolvedPlan, *, saved: bool, continues: str | None = None
 ) -> Prepared:
-    from orchestrator.plan.digest import digest_of, to_json
+    from orchestrator.plan.digest import digest, to_json
     from orchestrator.plan.preview import preview
 
     plan_json = to_json(resolved)
     facts = preview(resolved, tick_s=settings.reconcile_every_s)
-    return Prepared(resolved, facts, plan_json, digest_of(plan_json), saved, continues)
+    return Prepared(resolved, facts, plan_json, digest(resolved), saved, continues)
 
 
 def _refuse_commands(settings: Settings, resolved: ResolvedPlan) -> None:

@@ -108,6 +108,7 @@ async def apply(
         refuse_stale(settings, prepared)
     refuse_uncommitted(settings, prepared)
     refuse_unevidenced(settings, prepared)
+    from orchestrator.plan.digest import digest_of
     from orchestrator.rollout.machine import Rollout
 
     rollout_id = f"r-{secrets.token_hex(4)}"
@@ -116,7 +117,7 @@ async def apply(
     ).collect()
     async with open_state(settings) as store:
         if prepared.saved:
-            refuse_repeated(await store.of_digest(prepared.digest))
+            refuse_repeated(await store.of_digest(digest_of(prepared.plan_json)))
             await refuse_moved(settings, prepared)
         # Two applies at the same moment: the store decides, and both drive (or watch) one rollout.
         alone = prepared.resolved.on_conflict is OnConflict.FAIL

@@ -136,7 +136,7 @@ def unreadable(stored: Stored, why: str) -> UnreadableError:
 
 
 def digest_of_stored(stored: Stored) -> str:
-    """The digest of its plan, as it was stored."""
+    """The digest that its plan is known and approved by; older rows have that of its bytes."""
     from orchestrator.plan.digest import digest_of
 
-    return digest_of(stored.plan_json)
+    return str(stored.rollout.get("plan_digest") or digest_of(stored.plan_json))

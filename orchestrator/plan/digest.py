@@ -7,7 +7,7 @@ Laws:
    know or with bytes that are not canonical is refused, for it would run something else than was
    approved.
 4. A plan of an older minor version is read: what it does not have takes its default, which means
-   what programs of that version did. Its digest stays that of its own bytes.
+   what programs of that version did. The digest that a rollout was begun with stands in its row.
 """
 
 from __future__ import annotations
@@ -43,12 +43,18 @@ def to_json(plan: ResolvedPlan) -> bytes:
 
 
 def digest(plan: ResolvedPlan) -> str:
-    """SHA-256 of the plan's canonical JSON, lower-case hex."""
-    return digest_of(to_json(plan))
+    """What a plan is known and approved by: SHA-256 of all that it decides, lower-case hex.
+
+    That is its canonical JSON but for `made_at`: who previews the same again gets the same.
+    Cost: as `to_json`.
+    """
+    document = to_document(plan)
+    del document["made_at"]
+    return hashlib.sha256(rfc8785.dumps({FORMAT_KEY: FORMAT_VERSION, **document})).hexdigest()
 
 
 def digest_of(plan_json: bytes) -> str:
-    """Digest of a plan that is JSON already."""
+    """Digest of these very bytes, `made_at` with them: finds edits, and the same plan twice."""
     return hashlib.sha256(plan_json).hexdigest()
 
 

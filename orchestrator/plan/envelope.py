@@ -2,8 +2,9 @@
 
 Laws:
 1. What is run is what was previewed: a file that was edited is refused, canonical or not.
-2. The plan inside has the bytes that are stored and approved, so its digest is the same everywhere.
-3. The digest finds edits and damage. It is no signature: who means to deceive can make it anew.
+2. The plan inside has the bytes that are stored and run.
+3. The digest of these bytes is of when the plan was made too, so a plan that is too old cannot be
+   made younger. It finds edits and damage. It is no signature: who means to deceive can make it anew.
 """
 
 from __future__ import annotations

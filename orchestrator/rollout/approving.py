@@ -219,6 +219,8 @@ def _of_the_signature(led: Ledger, event: OperatorAsked, name: str) -> Answer | 
         return None
     if signed.made_at > led.now + CLOCKS_APART_S:
         return refused("the signature was made in the future", "look at the clock of who signed")
+    if name == START and signed.made_at < led.plan.made_at - CLOCKS_APART_S:
+        return refused("the signature was made before the plan was", "sign it anew")
     policy = policy_of(led, name)
     kept_s = policy.expires_s if policy is not None and name == START else 0.0
     if kept_s is None or led.asked_at is None:

@@ -9,10 +9,12 @@ import pytest
 
 from orchestrator import api
 from orchestrator.api.saved import SAVED_PLAN_S, refuse_stale
+from orchestrator.api.stores import open_state
 from orchestrator.device.model import DeviceId
 from orchestrator.errors import PlanError, StalePlanError, TrustError
-from orchestrator.plan.digest import to_json
+from orchestrator.plan.digest import digest_of, to_json
 from orchestrator.plan.envelope import to_saved
+from orchestrator.rollout.machine import Rollout
 
 PLAN = """\
 schema: 1
@@ -63,10 +65,11 @@ class Place:
         request = api.PlanRequest(plan or self.plan, api.Source(), offline=True)
         return await api.prepare(settings, request)
 
-    async def saved(self) -> api.Prepared:
-        prepared = await self.prepare()
+    async def saved(self, *, age_s: float = 0.0) -> api.Prepared:
+        resolved = (await self.prepare()).resolved
         path = self.root / "saved.plan"
-        path.write_bytes(prepared.saved_file)
+        made = replace(resolved, made_at=resolved.made_at - age_s)
+        path.write_bytes(to_saved(to_json(made)))
         return await self.prepare(path)
 
 
@@ -105,6 +108,30 @@ async def test_plan_file_is_noted_as_seen_from_the_project(place: Place) -> None
     prepared = await place.prepare()
 
     assert prepared.resolved.plan_file == "site.yml"
+
+
+async def test_review_of_a_preview_carries_over_to_the_next_one_of_the_same(place: Place) -> None:
+    reviewed, again = await place.saved(age_s=3600.0), await place.prepare()
+    place.plan.write_text(PLAN.replace("[1, rest]", "[2, rest]"))
+    changed = await place.prepare()
+
+    assert again.resolved.made_at > reviewed.resolved.made_at
+    assert again.digest == reviewed.digest
+    assert again.plan_json != reviewed.plan_json
+    assert changed.digest != reviewed.digest
+
+
+async def test_same_plan_may_be_previewed_and_applied_anew_but_one_file_only_once(
+    place: Place,
+) -> None:
+    first, again = await place.saved(age_s=3600.0), await place.saved()
+    async with open_state(place.settings) as store:
+        rows = Rollout.start(first.resolved, "r-1", at=1.0, digest=first.digest).collect()
+        await store.create("r-1", first.plan_json, rows)
+        found = [await store.of_digest(digest_of(one.plan_json)) for one in (first, again)]
+
+    assert again.digest == first.digest
+    assert [one is not None for one in found] == [True, False]
 
 
 async def test_saved_plan_is_the_same_plan(place: Place) -> None:

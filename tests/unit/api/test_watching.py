@@ -16,13 +16,13 @@ from orchestrator import api
 from orchestrator.api.stores import open_state
 from orchestrator.engine.ports import Changes, Lease
 from orchestrator.errors import ExitCode, PlanError, StoreError
-from orchestrator.plan.digest import digest, to_json
+from orchestrator.plan.digest import to_json
 from orchestrator.plan.envelope import to_saved
 from orchestrator.plan.resolved import ResolvedWave
 from orchestrator.rollout.events import Ask, JournalEntry
 from orchestrator.rollout.states import RolloutState
 from orchestrator.store.sql import SqlStore
-from orchestrator.testing.hand import Hand
+from orchestrator.testing.hand import DIGEST, Hand
 from orchestrator.testing.plans import device_ids, make_plan
 
 A, B = device_ids(2)
@@ -181,7 +181,7 @@ async def test_what_is_over_is_told_at_once(settings: api.Settings) -> None:
 
     assert found.story.state is RolloutState.ABORTED
     assert looker.run is not None
-    assert looker.run.digest == digest(engine.hand.plan)
+    assert looker.run.digest == DIGEST
     assert len(looker.standings) == 1
 
 

@@ -10,6 +10,8 @@ import pytest
 from orchestrator.cli.app import invoke
 from orchestrator.engine.ports import Changes
 from orchestrator.errors import ExitCode
+from orchestrator.plan.digest import digest
+from orchestrator.plan.envelope import from_saved
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.store.schema import SCHEMA
 from orchestrator.store.sql import open_store
@@ -184,10 +186,10 @@ def test_preview_saves_a_plan_and_says_its_digest(fleet, capsys) -> None:
         capsys, "preview app.yml -i hosts.yml --offline --format json --out app.plan"
     )
 
-    saved = json.loads((fleet / "app.plan").read_bytes())
+    saved = from_saved((fleet / "app.plan").read_bytes(), file="app.plan")
     assert code == 0
-    assert json.loads(out)["digest"] == saved["sha256"]
-    assert saved["sha256"] in err
+    assert json.loads(out)["digest"] == digest(saved)
+    assert digest(saved) in err
 
 
 def test_an_edited_saved_plan_is_refused_by_apply_and_named_by_validate(fleet, capsys) -> None:

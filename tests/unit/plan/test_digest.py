@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+import rfc8785
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -179,10 +180,24 @@ def test_order_of_devices_in_memory_does_not_matter(resolved: ResolvedPlan) -> N
     assert to_json(turned) == to_json(resolved)
 
 
-def test_digest_is_sha256_of_the_json(resolved: ResolvedPlan) -> None:
+def test_digest_of_the_bytes_is_sha256_of_the_json(resolved: ResolvedPlan) -> None:
     data = to_json(resolved)
 
-    assert digest(resolved) == digest_of(data) == hashlib.sha256(data).hexdigest()
+    assert digest_of(data) == hashlib.sha256(data).hexdigest()
+
+
+def test_digest_is_sha256_of_all_that_is_decided(resolved: ResolvedPlan) -> None:
+    decided = json.loads(to_json(resolved))
+    del decided["made_at"]
+
+    assert digest(resolved) == hashlib.sha256(rfc8785.dumps(decided)).hexdigest()
+
+
+def test_when_a_plan_was_made_is_in_its_bytes_and_not_in_its_digest(resolved: ResolvedPlan) -> None:
+    later = replace(resolved, made_at=resolved.made_at + 60)
+
+    assert digest(later) == digest(resolved)
+    assert digest_of(to_json(later)) != digest_of(to_json(resolved))
 
 
 def test_every_change_changes_the_digest(resolved: ResolvedPlan) -> None:

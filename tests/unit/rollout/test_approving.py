@@ -406,9 +406,16 @@ def test_signature_counts_for_these_devices_and_while_it_is_asked_for(says, answ
         assert kept == ["ann@corp@desk", "SHA256:ann", "what", "signed"]
 
 
-@pytest.mark.parametrize(("expires_s", "answer"), [(None, "done"), (3600.0, "refused")])
-def test_start_may_be_signed_before_it_is_asked_for_but_not_for_ever(expires_s, answer):
-    rollout = hand(Approval(1, expires_s=expires_s))
+@pytest.mark.parametrize(
+    ("plan_made", "expires_s", "answer"),
+    [
+        (-5000.0, None, "done"),
+        (-5000.0, 3600.0, "refused"),
+        (-3000.0, None, "refused"),  # of an earlier plan that decided the same
+    ],
+)
+def test_start_may_be_signed_before_it_is_asked_for_but_not_for_ever(plan_made, expires_s, answer):
+    rollout = hand(Approval(1, expires_s=expires_s), made_at=plan_made)
     rollout.tick(10.0)
     made = -4000
 
