@@ -20,6 +20,7 @@ from typing import Annotated, NamedTuple, TextIO
 
 import typer
 
+from orchestrator.cli.closed import Closed, LostOutputError
 from orchestrator.cli.options import Common, spread
 from orchestrator.errors import ExitCode, OrchestratorError, system_reason
 
@@ -148,6 +149,7 @@ def invoke(arguments: Sequence[str]) -> int:
         # A command ends by `typer.Exit`; all else that ends here is wrong usage.
         return code if isinstance(stop.__context__, typer.Exit) else _failed(code, arguments)
     except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001  the last resort: a bug must not look like a refusal
         ours = _ours(error)
@@ -174,6 +176,8 @@ def _prepare_completion() -> set[str]:
 
 def _ours(error: Exception) -> OrchestratorError | None:
     """The error of ours in it: itself, or the first of a task group that holds nothing else."""
+    if isinstance(error, LostOutputError):
+        return OrchestratorError(f"cannot write the result: {error.strerror}")
     if isinstance(error, OSError) and error.errno is not None:
         return _of_system(error)
     if not isinstance(error, ExceptionGroup):
@@ -211,7 +215,7 @@ def _report_bug(error: Exception, arguments: Sequence[str]) -> None:
 def run() -> None:
     """Entry point of the console script."""
     # A service manager may have closed them; Python then has None in their place.
-    sys.stdout = sys.stdout or _nowhere()
+    sys.stdout = sys.stdout or Closed()
     sys.stderr = sys.stderr or _nowhere()
     sys.exit(invoke(sys.argv[1:]))
 

@@ -18,7 +18,7 @@ from orchestrator.cli.options import Common, EventsOption, SourceOptions, WaitOp
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say
-from orchestrator.cli.survey import say_frozen, say_glass, survey_line
+from orchestrator.cli.survey import before_it_begins, say_frozen, say_glass, survey_line
 from orchestrator.errors import ExitCode
 from orchestrator.render.preview import body as preview_body
 
@@ -53,23 +53,29 @@ def apply(
     session = start(common)
     api.require_role(session.settings, "apply")  # before devices or people are asked
     request = api.PlanRequest(plan, source_of(source))
-    prepared = wait_for(api.prepare(session.settings, request, survey_line(session)))
-    if prepared.continues is None:
-        if prepared.saved:  # before anybody is asked; `api.apply` looks once more
-            api.refuse_stale(session.settings, prepared)
-        if not prepared.preview.has_changes:
-            return _nothing_to_do(session, prepared)
-        api.refuse_uncommitted(session.settings, prepared)
-        api.refuse_unevidenced(session.settings, prepared)
-        say_findings(session, prepared.findings)
-        say_frozen(session)
-        if not session.quiet:
-            say(f"{preview_body(prepared.preview, prepared.digest, session.err)}\n")
-        confirm_devices(session, "Apply", prepared.preview.update_count, yes=yes)
-    else:
+    with before_it_begins(session, "nothing was started, and no device was changed"):
+        prepared = wait_for(api.prepare(session.settings, request, survey_line(session)))
+        if prepared.continues is None:
+            if prepared.saved:  # before anybody is asked; `api.apply` looks once more
+                api.refuse_stale(session.settings, prepared)
+            if not prepared.preview.has_changes:
+                return _nothing_to_do(session, prepared)
+            _agree(session, prepared, yes=yes)
+    if prepared.continues is not None:
         say_glass(session, prepared)
         take_in(session, prepared, yes=yes)
     return watch(session, _work(session, prepared, staying(wait)), events=events)
+
+
+def _agree(session: Session, prepared: api.Prepared, *, yes: bool) -> None:
+    """Shows what will be done, and asks for it."""
+    api.refuse_uncommitted(session.settings, prepared)
+    api.refuse_unevidenced(session.settings, prepared)
+    say_findings(session, prepared.findings)
+    say_frozen(session)
+    if not session.quiet:
+        say(f"{preview_body(prepared.preview, prepared.digest, session.err)}\n")
+    confirm_devices(session, "Apply", prepared.preview.update_count, yes=yes)
 
 
 def _nothing_to_do(session: Session, prepared: api.Prepared) -> int:

@@ -93,8 +93,11 @@ def _say_how_it_is(
     text = "\n".join(summary(facts_of(status), look, exit_code=int(code)))
     if events == "-":  # stdout belongs to the events
         say(f"\n{text}")
-    else:
+        return
+    try:
         put(f"\n{text}\n")
+    except OrchestratorError as error:  # what became of the rollout says the exit code
+        say(f"warning: {error.message}\n{text}")
 
 
 def staying(wait: bool) -> api.Stay:

@@ -16,7 +16,7 @@ from orchestrator.cli.options import Common, Format, FormatOption, Output, Sourc
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say, write_file, write_result
-from orchestrator.cli.survey import say_frozen, say_glass, survey_line
+from orchestrator.cli.survey import before_it_begins, say_frozen, say_glass, survey_line
 from orchestrator.errors import ExitCode, OrchestratorError
 from orchestrator.render.documents import dump, preview_document
 from orchestrator.render.preview import text as preview_text
@@ -65,7 +65,8 @@ def preview(
     try:
         session = start(common)
         request = api.PlanRequest(plan, source_of(source), options.offline)
-        prepared = wait_for(api.prepare(session.settings, request, survey_line(session)))
+        with before_it_begins(session, "there is no preview, and nothing was changed"):
+            prepared = wait_for(api.prepare(session.settings, request, survey_line(session)))
     except OrchestratorError as error:
         if options.detailed_exitcode:
             error.exit_code = ExitCode.REFUSED  # 2 would read as "changes"

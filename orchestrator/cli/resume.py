@@ -20,7 +20,7 @@ from orchestrator.cli.options import (
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, start
 from orchestrator.cli.streams import say
-from orchestrator.cli.survey import survey_line
+from orchestrator.cli.survey import before_it_begins, survey_line
 from orchestrator.errors import OrchestratorError
 from orchestrator.render.text import escape
 from orchestrator.rollout.events import Ask
@@ -65,7 +65,8 @@ def _take_in(session: Session, rollout: str | None) -> None:
         return
     rollout_id, request = found
     try:
-        prepared = wait_for(api.prepare(session.settings, request, survey_line(session)))
+        with before_it_begins(session, f"rollout {rollout_id} was not resumed, it is as it was"):
+            prepared = wait_for(api.prepare(session.settings, request, survey_line(session)))
     except OrchestratorError as error:  # whoever is in the rollout already goes on in any case
         say(f"devices that joined the fleet were not looked for: {escape(error.message)}")
         return

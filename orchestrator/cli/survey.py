@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+import typer
 
 from orchestrator import api
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session
-from orchestrator.cli.streams import say
+from orchestrator.cli.streams import say, show
+from orchestrator.errors import ExitCode
 from orchestrator.render.words import frozen_words, glass_words
+
+_LEFT = {ExitCode.INTERRUPTED: "interrupted", ExitCode.TERMINATED: "terminated"}
 
 
 def survey_line(session: Session) -> Callable[[int, int], None]:
@@ -24,6 +30,26 @@ def survey_line(session: Session) -> Callable[[int, int], None]:
         sys.stderr.flush()
 
     return show
+
+
+@contextlib.contextmanager
+def before_it_begins(session: Session, so_far: str) -> Iterator[None]:
+    """Where a person leaves in here, says so with what was not done.
+
+    Raises:
+        typer.Exit: with the exit code of that.
+    """
+    try:
+        yield
+        return
+    except KeyboardInterrupt:
+        code = int(ExitCode.INTERRUPTED)
+    except typer.Exit as left:
+        code = left.exit_code
+    if code in _LEFT:
+        show(sys.stderr, "\r\x1b[K" if session.live else "")
+        say(f"{_LEFT[ExitCode(code)]}: {so_far}")
+    raise typer.Exit(code)
 
 
 def say_frozen(session: Session) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -18,6 +19,7 @@ from orchestrator.api import (
     Unreadable,
 )
 from orchestrator.cli.app import invoke
+from orchestrator.cli.closed import Closed
 from orchestrator.cli.driving import ask, watch
 from orchestrator.device.model import Address, DeviceId
 from orchestrator.errors import ExitCode, OrchestratorError, PlanError
@@ -68,6 +70,17 @@ def test_progress_goes_to_stderr_and_the_summary_to_stdout(session, capsys) -> N
     assert "00:00 rollout r-1: app-1 to 1 device in 1 wave" in shown.err
     assert "exit code 4: " in shown.out
     assert "rollout status r-1" in shown.out
+
+
+def test_end_of_a_rollout_is_told_although_stdout_is_closed(session, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Closed())
+
+    code = watch(session, Work(ExitCode.HALTED), events=None)
+
+    assert code == ExitCode.HALTED
+    shown = capsys.readouterr().err
+    assert "warning: cannot write the result: standard output is closed" in shown
+    assert "exit code 4: halted" in shown
 
 
 def test_events_on_stdout_are_never_mixed_with_text(session, capsys) -> None:

@@ -1,12 +1,22 @@
 import io
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.streams import WIDTH_DEFAULT, look_of, put, say, write_file, write_result
-from orchestrator.errors import OrchestratorError
+from orchestrator.cli.app import invoke
+from orchestrator.cli.closed import Closed
+from orchestrator.cli.streams import (
+    WIDTH_DEFAULT,
+    look_of,
+    put,
+    say,
+    write_file,
+    write_result,
+)
+from orchestrator.errors import ExitCode, OrchestratorError
 
 
 class Terminal(io.TextIOWrapper):
@@ -127,3 +137,15 @@ def test_nobody_has_to_read_what_is_said(monkeypatch) -> None:
 
         say("one")
         say("two")
+
+
+@pytest.mark.parametrize("line", ["version", "hosts all -i hosts.yml", "--help"])
+def test_a_result_that_nobody_can_have_is_no_success(line, tmp_path, monkeypatch, capsys) -> None:
+    (tmp_path / "hosts.yml").write_text("all: {hosts: {a: {}}}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdout", Closed())
+
+    code = invoke(line.split())
+
+    assert code == ExitCode.USAGE
+    assert "cannot write the result: standard output is closed" in capsys.readouterr().err
