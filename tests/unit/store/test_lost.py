@@ -137,7 +137,8 @@ async def test_group_of_writes_is_written_once_each(store, rollout, proxy, cut):
     answers = await asyncio.gather(*waiting, return_exceptions=True)
     await held
 
-    assert [type(answer) for answer in answers] == [type(None), LeaseError, type(None)]
+    assert [type(answer) for answer in answers] == [str, LeaseError, str]
+    assert answers[0] == (await store.head("r-1")).hash  # also where it had been written already
     assert [(await store.load(name)).last_seq for name in ("r-1", "r-2")] == [2, 2]
 
 
