@@ -30,12 +30,14 @@ from orchestrator.api.attaching import release_attach
 from orchestrator.api.attesting import device_attest
 from orchestrator.api.auditing import Audited, audit_checkpoint, audit_verify
 from orchestrator.api.authorities import Vouching, ca_init, ca_sign_host, ca_sign_user
+from orchestrator.api.bundle_checks import bundle_verify
 from orchestrator.api.bundles import device_bundle, device_pin
 from orchestrator.api.commits import refuse_uncommitted
 from orchestrator.api.device_roots import device_root
 from orchestrator.api.devices import device_adopt, device_check, device_facts
 from orchestrator.api.enrolment import device_enroll, device_release
 from orchestrator.api.evidence import refuse_unevidenced
+from orchestrator.api.evidence_bundles import release_bundle
 from orchestrator.api.fleet import lab_break, lab_down, lab_status, lab_up
 from orchestrator.api.freezes import freeze, frozen, unfreeze
 from orchestrator.api.holds import device_unhold, pattern_devices
@@ -159,6 +161,7 @@ __all__ = [
     "ask",
     "audit_checkpoint",
     "audit_verify",
+    "bundle_verify",
     "ca_init",
     "ca_sign_host",
     "ca_sign_user",
@@ -197,6 +200,7 @@ __all__ = [
     "refuse_uncommitted",
     "refuse_unevidenced",
     "release_attach",
+    "release_bundle",
     "release_create",
     "release_inspect",
     "release_sign",

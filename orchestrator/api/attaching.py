@@ -64,7 +64,7 @@ def release_attach(request: AttachRequest) -> EvidenceFacts:
     papers = _papers(request)
     if papers:
         payload = write_references(subject, [each.reference for each in papers])
-        _check(papers, subject)
+        _check(papers, subject, payload)
     else:
         payload = _signed_for(before, path, subject)
     text = pae(IN_TOTO, payload)
@@ -109,13 +109,17 @@ def _paper(kind: Kind, name: str, data: bytes) -> _Paper:
     return _Paper(Reference(kind, name, sha256, media_type_of(kind, data)), data)
 
 
-def _check(papers: list[_Paper], subject: Subject) -> None:
-    """Refuses papers that no policy could accept."""
+def _check(papers: list[_Paper], subject: Subject, payload: bytes) -> None:
+    """Refuses papers that no policy could accept, and a statement that nobody could read."""
     from orchestrator.evidence.judge import read_papers
-    from orchestrator.evidence.references import Kind
+    from orchestrator.evidence.references import Kind, read_references
     from orchestrator.evidence.sbom import check_sbom
+    from orchestrator.evidence.statement import read_statement
 
     problems: list[Problem] = []
+    statement = read_statement(payload, "statement", problems)
+    if statement is not None:
+        read_references(statement)
     by_kind = {
         kind: {each.reference.name: each.data for each in papers if each.reference.kind is kind}
         for kind in Kind

@@ -91,6 +91,20 @@ async def audit_checkpoint(settings: Settings) -> tuple[int, Path]:
     return made, file
 
 
+def checkpoints_file(settings: Settings) -> Path:
+    """Where the checkpoints of this project are."""
+    return places(settings).checkpoints
+
+
+def signers_of_checkpoints(settings: Settings, controller_id: str) -> bytes:
+    """Whose checkpoints count here, as a file of allowed signers.
+
+    Raises:
+        TrustError: a list of them cannot be read.
+    """
+    return "".join(one.line() for one in _judge(settings, controller_id).allowed).encode()
+
+
 def _read(settings: Settings, file: Path, *, named: bool) -> tuple[bytes, tuple[Finding, ...]]:
     from orchestrator.trust.checkpoint_file import public_file, read
 

@@ -1,4 +1,4 @@
-"""`rollout release create | attach | sign | verify | inspect`."""
+"""`rollout release create | attach | evidence | sign | verify | inspect`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from orchestrator import api
 from orchestrator.cli.evidence import say_attached
 from orchestrator.cli.options import Common, Format, FormatOption, command
+from orchestrator.cli.release_evidence import EXAMPLES, evidence
 from orchestrator.cli.session import Session, start
 from orchestrator.cli.shown import show_result
 from orchestrator.cli.signing import KeyOption, KeysOption, Unlocking, signers
@@ -175,6 +176,9 @@ def attach(  # noqa: PLR0913  each is an option of the command line
     then = "" if session.quiet else evidence_next(facts)
     document, text = evidence_document(facts), evidence_text(facts, session.out)
     return show_result(format, document, text, then=then)
+
+
+command(app, "evidence", examples=EXAMPLES)(evidence)
 
 
 @command(

@@ -21,7 +21,7 @@ from orchestrator.evidence.statement import TYPES, Statement
 PREDICATE = "https://in-toto.io/attestation/reference/v0.1"
 ATTESTER = "urn:rollout-orchestrator:release-keys"
 DOCUMENTS_MAX = 32
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import func, select
 
 from orchestrator.rollout.audit import Audit, Auditor, Head, Kept, Seal
-from orchestrator.rollout.chain import Written
+from orchestrator.rollout.chain import Written, beginning
+from orchestrator.rollout.journal_proof import Proof
 from orchestrator.store.schema import journal, rollouts
 from orchestrator.store.transactions import Connection, last_origin
 
@@ -41,6 +42,24 @@ def audit(connection: Connection, controller_id: str, seals: Sequence[Seal]) -> 
         auditor.take(_kept(connection, rollout_id), _entries(connection, rollout_id))
     strays = select(func.count()).where(journal.c.rollout_id.not_in(select(rollouts.c.id)))
     return auditor.end(connection.scalar(strays) or 0)
+
+
+def proof(connection: Connection, controller_id: str, rollout_id: str) -> Proof | None:
+    """One journal with all that its hashes are made of; None where there is no such rollout."""
+    here = select(rollouts.c.id).where(rollouts.c.id == rollout_id)
+    if connection.scalar(here) is None:
+        return None
+    kept = _kept(connection, rollout_id)
+    before = select(rollouts.c.origin).where(rollouts.c.number == kept.number - 1)
+    return Proof(
+        controller_id,
+        rollout_id,
+        kept.number,
+        connection.scalar(before) or beginning(controller_id),
+        kept.origin,
+        kept.plan_sha256,
+        tuple(_entries(connection, rollout_id)),
+    )
 
 
 def _kept(connection: Connection, rollout_id: str) -> Kept:

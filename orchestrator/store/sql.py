@@ -23,6 +23,7 @@ from orchestrator.rollout.around import FleetFreeze, Neighbour, Running, Surroun
 from orchestrator.rollout.audit import Audit, Head, Seal
 from orchestrator.rollout.events import JournalEntry, OperatorAsked
 from orchestrator.rollout.held import Held
+from orchestrator.rollout.journal_proof import Proof
 from orchestrator.store import audit, beyond, doubt, records, transactions
 from orchestrator.store.connect import Database, database_of
 from orchestrator.store.looks import Looks
@@ -285,6 +286,14 @@ class SqlStore:
             StoreError: the store failed.
         """
         return await self._writer.read(lambda c: audit.audit(c, self._controller_id, seals))
+
+    async def proof(self, rollout_id: str) -> Proof | None:
+        """One journal with all that its hashes are made of; None where there is no such rollout.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return await self._writer.read(lambda c: audit.proof(c, self._controller_id, rollout_id))
 
     # Queries and requests of the command line
 

@@ -59,6 +59,13 @@ class AllowedSigner:
     after_at: float | None = None
     before_at: float | None = None
 
+    def line(self) -> str:
+        """It as a line of such a file, without its times."""
+        names = ",".join(sorted(self.namespaces))
+        authority = "cert-authority," if self.is_authority else ""
+        key = _key_of(self.public_key).export_public_key("openssh").decode().strip()
+        return f'{self.principal} {authority}namespaces="{names}" {key}\n'
+
     def may_sign(self, namespace: str, now: float) -> bool:
         """Whether signatures for it count at that moment."""
         late = self.before_at is not None and now >= self.before_at

@@ -130,6 +130,12 @@ class Judge:
         return Seal(head, checkpoint.made_at, f"{where} by `{signer.principal}`")
 
 
+def checkpoints_of(data: bytes, rollout_id: str) -> bytes:
+    """Those blocks of a file of checkpoints that are about one rollout, as they stand there."""
+    line = f"\nrollout {rollout_id}\n".encode()
+    return b"".join(text + signature for _, text, signature in _blocks(data) if line in text)
+
+
 def _blocks(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """Texts with their signatures, and the line in which each begins."""
     line = 1
