@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.api.evidence_files import read_bounded
+from orchestrator.api.evidence_files import read_bounded, read_policy_file, release_keys
+from orchestrator.api.signers import signers
 from orchestrator.api.signing import trusted_root
 from orchestrator.api.values import Settings
 from orchestrator.errors import OrchestratorError, PlanError, TrustError, Where
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from orchestrator.plan.resolved import ResolvedPlan
     from orchestrator.rollout.journal_proof import Proven
     from orchestrator.trust.allowed import AllowedSigner
+    from orchestrator.trust.keys import VerificationKey
+    from orchestrator.trust.revoked import Revoked
     from orchestrator.trust.root import Root
 
 _OWN = "by keys that the bundle itself brings"
@@ -52,7 +55,7 @@ def bundle_verify(settings: Settings, path: Path, root: Path | None) -> BundleFa
         head = json.loads(files["bundle.json"])
         about = f"{head['artifact']}" if "rollout" not in head else f"rollout {head['rollout']}"
         masked = {each["file"]: each for each in head["masked"]}
-        missing = tuple(str(each) for each in head["missing"])
+        missing = _absent(head, files)
     except (BundleError, ValueError, KeyError, TypeError) as error:
         message = f"`{path}` is no bundle of evidence: {error}"
         raise PlanError(message, where=Where(str(path)), code="E161") from error
@@ -62,6 +65,27 @@ def bundle_verify(settings: Settings, path: Path, root: Path | None) -> BundleFa
     count = sum(int(each.get("count", 0)) for each in masked.values())
     sha256 = hashlib.sha256(data).hexdigest()
     return BundleFacts(str(path), sha256, about, len(files) + 1, tuple(checks), missing, count)
+
+
+def _is_of_audit(namespace: str) -> bool:
+    from orchestrator.trust.checkpoint import namespace_of
+
+    return namespace.startswith(namespace_of(""))
+
+
+def _has_ticket(plan: ResolvedPlan | None) -> bool:
+    return plan is not None and plan.artifact.ticket is not None
+
+
+def _absent(head: Mapping[str, object], files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """What is missing: as the bundle says it, and what it does not say."""
+    wanted = ["release/release.ticket", "release/root.txt", "release/evidence.json"]
+    if "rollout" in head:
+        wanted += ["plan/plan.json", "results/devices.jsonl", "audit/journal.jsonl"]
+        wanted += ["audit/checkpoints"]
+    missing = head["missing"]
+    told = [str(each) for each in missing] if isinstance(missing, list) else []
+    return (*told, *(f"`{name}` is not in it" for name in wanted if name not in files))
 
 
 class _Reader:
@@ -88,12 +112,14 @@ class _Reader:
             plan = self._plan()
             yield self._journal_check(proven, head)
             yield self._plan_check(proven, plan)
+            yield self._results(proven, plan)
             yield from self._checkpoints(proven)
-            yield from self._approvals()
-        if "release/release.ticket" in self._files:
+            yield from self._approvals(proven)
+        if "release/release.ticket" in self._files or _has_ticket(plan):
             yield self._ticket(root, root_words, plan)
-        if "release/evidence.json" in self._files:
-            yield self._evidence(root, root_words, plan, str(head.get("artifact_sha256", "")))
+        if "release/evidence.json" in self._files or (plan is not None and plan.evidence):
+            sha256 = plan.artifact.sha256 if plan else str(head.get("artifact_sha256", ""))
+            yield self._evidence(root, root_words, plan, sha256)
 
     def _text(self, name: str) -> str:
         return self._files.get(name, b"").decode("utf-8", "replace")
@@ -114,9 +140,9 @@ class _Reader:
         if proven.fault or proven.rollout_id != head["rollout"]:
             fault = proven.fault or "it is of another rollout"
             return _bad("journal", "E162", f"{fault}")
-        hidden = f", {proven.masked_count} of them with something masked" * bool(
-            proven.masked_count
-        )
+        hidden = ""
+        if proven.masked_count:
+            hidden = f"; of {proven.masked_count} something is masked: their words prove nothing"
         return BundleCheck("journal", True, f"{proven.seq} entries hang on one another{hidden}")
 
     def _plan(self) -> ResolvedPlan | None:
@@ -136,33 +162,50 @@ class _Reader:
             return _bad("plan", "E162", "it is not the one that the journal began with")
         return BundleCheck("plan", True, f"sha256:{digest}, which the journal began with")
 
+    def _results(self, proven: Proven | None, plan: ResolvedPlan | None) -> BundleCheck:
+        """Each device stands where the journal last saw it."""
+        try:
+            lines = map(json.loads, self._text("results/devices.jsonl").splitlines())
+            told = {str(each["device"]): str(each["state"]) for each in lines}
+        except (ValueError, KeyError, TypeError):
+            told = {}
+        states = {} if proven is None else proven.states
+        expected = {device: states.get(device, "pending") for device in told}
+        devices = set() if plan is None else set(plan.devices)
+        if proven is None or told != expected or not devices | states.keys() <= told.keys():
+            return _bad("results", "E162", "they are not what the journal says of the devices")
+        return BundleCheck(
+            "results", True, f"{len(told)} devices stand where the journal left them"
+        )
+
     # -- people -------------------------------------------------------------------------------------
 
-    def _signers(self, own: str) -> tuple[tuple[AllowedSigner, ...], str]:
+    def _sealers(self) -> tuple[tuple[AllowedSigner, ...], Revoked, str]:
+        """Whose checkpoints count: those that the reader names for them, else the bundle's own."""
         from orchestrator.trust.allowed import read_allowed_signers
+        from orchestrator.trust.revoked import Revoked
 
-        file = self._settings.allowed_signers
-        if file is not None:
-            return read_allowed_signers(read_bounded(file, 1024 * 1024), str(file)), (
-                f"by signers of `{file}`"
-            )
-        if own not in self._files:
-            return (), _OWN
-        return read_allowed_signers(self._files[own], own), _OWN
+        if self._settings.allowed_signers is not None:
+            listed, revoked = signers(self._settings)
+            named = tuple(one for one in listed if any(map(_is_of_audit, one.namespaces)))
+            if named:
+                return named, revoked, f"by signers of `{self._settings.allowed_signers}`"
+        name = "audit/signers"
+        return read_allowed_signers(self._files.get(name, b""), name), Revoked(), _OWN
 
     def _checkpoints(self, proven: Proven | None) -> Iterator[BundleCheck]:
         from orchestrator.trust.checkpoint import Judge
-        from orchestrator.trust.revoked import Revoked
 
         data = self._files.get("audit/checkpoints")
         if data is None or proven is None:
+            yield _bad("checkpoints", "E163", "nothing vouches for the end of this journal")
             return
         try:
-            signers, words = self._signers("audit/signers")
+            allowed, revoked, words = self._sealers()
             head = json.loads(self._text("audit/journal.jsonl").splitlines()[0])
             controller = str(head["controller"])
-            fleets = {name.rpartition("@")[2] for one in signers for name in one.namespaces}
-            judge = Judge(controller, sorted(fleets), signers, Revoked())
+            fleets = {name.rpartition("@")[2] for one in allowed for name in one.namespaces}
+            judge = Judge(controller, sorted(fleets), allowed, revoked)
             seals, findings = judge.judge(data)
         except (OrchestratorError, ValueError, KeyError, IndexError) as error:
             yield _bad("checkpoints", "E163", f"{error}")
@@ -174,32 +217,46 @@ class _Reader:
             return
         yield BundleCheck("checkpoints", True, f"the journal's end is signed {words}")
 
-    def _approvals(self) -> Iterator[BundleCheck]:
+    def _approvals(self, proven: Proven | None) -> Iterator[BundleCheck]:
         """Signed approvals; others are what the journal says of them."""
-        from orchestrator.trust.revoked import Revoked
+        names = sorted(name for name in self._files if name.endswith(".statement"))
+        if names and self._settings.allowed_signers is None:
+            words = f"{len(names)} signed; who may sign is not known here (`allowed_signers`)"
+            yield BundleCheck("approvals", True, words)
+        elif names:
+            allowed, revoked = signers(self._settings)
+            words = f"by signers of `{self._settings.allowed_signers}`"
+            for name in names:
+                try:
+                    who = self._approver(name, proven, allowed, revoked)
+                except (TrustError, KeyError, ValueError) as error:
+                    yield _bad("approvals", "E163", f"`{name}`: {error}")
+                else:
+                    yield BundleCheck("approvals", True, f"`{name}` is signed by {who}, {words}")
+
+    def _approver(
+        self,
+        name: str,
+        proven: Proven | None,
+        allowed: tuple[AllowedSigner, ...],
+        revoked: Revoked,
+    ) -> str:
         from orchestrator.trust.sshsig import signer_of
         from orchestrator.trust.statement import namespace_of, read_statement
 
-        names = sorted(name for name in self._files if name.endswith(".statement"))
-        if not names or self._settings.allowed_signers is None:
-            if names:
-                words = f"{len(names)} signed; who may sign is not known here (`allowed_signers`)"
-                yield BundleCheck("approvals", True, words)
-            return
-        signers, words = self._signers("")
-        for name in names:
-            text = self._files[name]
-            try:
-                statement = read_statement(text)
-                signature = self._files[name.removesuffix("statement") + "sig"]
-                who = signer_of(
-                    text, signature, namespace_of(statement.fleet), allowed=signers,
-                    revoked=Revoked(), now=statement.made_at,
-                )  # fmt: skip
-            except (TrustError, KeyError) as error:
-                yield _bad("approvals", "E163", f"`{name}`: {error}")
-                return
-            yield BundleCheck("approvals", True, f"`{name}` is signed by {who.principal}, {words}")
+        text = self._files[name]
+        statement = read_statement(text)
+        if proven is None or statement.plan_sha256 != proven.plan_sha256:
+            message = "it approves another plan"
+            raise ValueError(message)
+        return signer_of(
+            text,
+            self._files[name.removesuffix("statement") + "sig"],
+            namespace_of(statement.fleet),
+            allowed=allowed,
+            revoked=revoked,
+            now=statement.made_at,
+        ).principal
 
     # -- release ------------------------------------------------------------------------------------
 
@@ -230,7 +287,7 @@ class _Reader:
         ):
             return _bad("ticket", "E162", "it is not the one of the plan")
         if root is None:
-            return BundleCheck("ticket", True, "there; no root to judge its signatures by")
+            return _bad("ticket", "E163", "no root to judge its signatures by; name one: `--root`")
         try:
             ticket = check_signed(text, signatures, root)
         except TrustError as error:
@@ -246,9 +303,8 @@ class _Reader:
         from orchestrator.evidence.rules import Problem
         from orchestrator.evidence.statement import read_statement
         from orchestrator.trust.attestation import signers_of
-        from orchestrator.trust.root import Role
 
-        data = self._files["release/evidence.json"]
+        data = self._files.get("release/evidence.json", b"")
         planned = None if plan is None else plan.evidence
         digest = hashlib.sha256(data).hexdigest()
         if planned is not None and planned.statement_sha256 != digest:
@@ -265,10 +321,22 @@ class _Reader:
             found = hashlib.sha256(self._files.get(f"papers/{each.name}", b"")).hexdigest()
             if found != each.sha256:
                 return _bad("evidence", "E162", f"`{each.name}` is not what was signed")
-        count = f"{len(papers)} papers"
-        if root is None:
-            return BundleCheck("evidence", True, f"{count}; no root to judge its signatures by")
-        signed, needed = signers_of(envelope, root.of(Role.RELEASE)), root.threshold(Role.RELEASE)
+        keys, needed, words = self._release_keys(root, words)
+        signed = signers_of(envelope, keys)
         if len(signed) < needed:
-            return _bad("evidence", "E163", f"{len(signed)} of {needed} needed signed it")
-        return BundleCheck("evidence", True, f"{count}, signed {words}")
+            return _bad("evidence", "E163", f"{len(signed)} of {needed} needed keys signed it")
+        return BundleCheck("evidence", True, f"{len(papers)} papers, signed {words}")
+
+    def _release_keys(
+        self, root: Root | None, words: str
+    ) -> tuple[tuple[VerificationKey, ...], int, str]:
+        """Whose signatures bind evidence: the root's, else those of the reader's own policy."""
+        from orchestrator.trust.root import Role
+
+        if root is not None:
+            return root.of(Role.RELEASE), root.threshold(Role.RELEASE), words
+        policy = self._settings.evidence_policy
+        if policy is None:
+            return (), 1, ""
+        found = read_policy_file(policy, self._settings.root, self._settings.root)
+        return *release_keys(self._settings, found), f"by keys of `{policy}`"

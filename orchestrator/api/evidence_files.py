@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.evidence.snapshot import Package, Snapshot
     from orchestrator.trust.keys import VerificationKey
 
+PROJECT_FILE = "rollout.toml"
 STATEMENT_SUFFIX = ".evidence.json"
 DOCUMENT_BYTES_MAX = 32 * 1024 * 1024
 _CHUNK_BYTES = 1024 * 1024
@@ -79,7 +80,7 @@ def read_policy_file(path: Path, plan: Path, root: Path) -> PolicyFile:
         raise refusal(problems, f"`{path}` is no policy")
     file = PolicyFile(path, policy, hashlib.sha256(data).hexdigest())
     keys = [*policy.release_keys, *(key for keys in policy.builders.values() for key in keys)]
-    theirs = (_repository(plan), root.resolve())
+    theirs = [place for place in (_repository(plan), _project(root)) if place is not None]
     for each in (path, *map(file.near, keys)):
         if any(each.resolve().is_relative_to(one) for one in theirs):
             message = f"`{each}` lies with the plans, which would choose how they are judged"
@@ -304,7 +305,11 @@ def _records(name: str, archive: zipfile.ZipFile) -> Iterator[object]:
         yield load(f"{name}/{entry.filename}", data)
 
 
-def _repository(plan: Path) -> Path:
-    """The root of the work tree that a plan lies in, or its directory."""
-    place = plan.resolve().parent
-    return next((each for each in (place, *place.parents) if (each / ".git").exists()), place)
+def _repository(plan: Path) -> Path | None:
+    """The root of the work tree that a plan lies in; None where it lies in none."""
+    return next((each for each in plan.resolve().parents if (each / ".git").exists()), None)
+
+
+def _project(root: Path) -> Path | None:
+    """The project, where there is one: without its file it is any directory."""
+    return root.resolve() if (root / PROJECT_FILE).exists() else None

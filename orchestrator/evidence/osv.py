@@ -14,6 +14,7 @@ Source: OSV schema 1.7, "affected" fields and "Evaluation".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -107,7 +108,16 @@ def read_record(value: object) -> Record | None:
 
 def names_of(purl: Purl) -> tuple[str, str]:
     """Ecosystem without release, and name, under which records may be about a package."""
-    return purl.ecosystem, purl.source[0]
+    return package_of(purl.ecosystem, purl.source[0])
+
+
+def package_of(base: str, name: str) -> tuple[str, str]:
+    """Ecosystem and name as they are compared: package URLs and databases differ in upper case.
+
+    Packages that differ in nothing else count as one, which finds too much rather than too little.
+    """
+    plain = re.sub(r"[-_.]+", "-", name) if base == "PyPI" else name
+    return base, plain.lower()
 
 
 def _affected(items: object) -> Iterator[Affected]:

@@ -69,8 +69,6 @@ class Purl:
             case "deb" | "apk":
                 name, _, version = self.qualifiers.get("upstream", "").partition("@")
                 return name or self.name, version or self._with_epoch()
-            case "pypi":
-                return re.sub(r"[-_.]+", "-", self.name).lower(), self.version
             case "maven":
                 return f"{self.namespace}:{self.name}", self.version
             case _:
@@ -93,9 +91,10 @@ def parse_purl(text: str) -> Purl | None:
         head, version = path, ""
     namespace, _, name = head.rpartition("/")
     parts = [unquote(part) for part in namespace.split("/") if part]
+    name = unquote(name)
     if kind in ("deb", "pypi", "apk"):
         parts, name = [part.lower() for part in parts], name.lower()
     pairs = (item.partition("=") for item in query.split("&") if item)
     qualifiers = {key.lower(): unquote(value) for key, _, value in pairs if value}
-    found = Purl(kind, "/".join(parts), unquote(name), unquote(version), qualifiers)
+    found = Purl(kind, "/".join(parts), name, unquote(version), qualifiers)
     return found if found.name else None

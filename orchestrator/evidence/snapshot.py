@@ -14,7 +14,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.evidence.osv import Affected, Record, read_record
+from orchestrator.evidence.osv import Affected, Record, package_of, read_record
 from orchestrator.evidence.times import moment_of
 from orchestrator.units import format_duration
 
@@ -88,7 +88,7 @@ def gather(
         newest = at if newest is None else max(at, newest)
         for one in record.affected:
             coverage.setdefault(one.base, set()).update(one.releases)
-            package = (one.base, one.name)
+            package = package_of(one.base, one.name)
             if package in wanted and not record.withdrawn:
                 found.setdefault(package, []).append((record, one))
     return Snapshot(

@@ -13,8 +13,8 @@ Laws:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from orchestrator.rollout import chain
 from orchestrator.rollout.chain import Written
@@ -35,7 +35,10 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """What a proof comes to: where the journal ends, and what does not fit (empty: all does)."""
+    """What a proof comes to: where the journal ends, and what does not fit (empty: all does).
+
+    `states` are the last that it has of each device.
+    """
 
     rollout_id: str
     plan_sha256: str
@@ -43,6 +46,7 @@ class Proven:
     hash: str
     masked_count: int
     fault: str = ""
+    states: Mapping[str, str] = field(default_factory=dict)
 
 
 def proof_lines(proof: Proof, mask: Callable[[str], tuple[str, int]]) -> Iterator[str]:
@@ -87,6 +91,7 @@ def _prove(lines: Iterator[str]) -> Proven:
     last, seq, masked_count = str(head["origin"]), 0, 0
     expected = chain.origin(str(head["previous"]), int(head["number"]), rollout_id, plan_sha256)
     fault = "" if last == expected else "its plan, its id or its place is not what it was"
+    states: dict[str, str] = {}
     for line in lines:
         found = json.loads(line)
         written, stored = _written(found["entry"]), str(found["hash"])
@@ -96,7 +101,9 @@ def _prove(lines: Iterator[str]) -> Proven:
         if not fits and not fault:
             fault = f"entry {seq + 1} is not what was written, or is missing"
         last, seq = stored, written.seq
-    return Proven(rollout_id, plan_sha256, seq, last, masked_count, fault)
+        if written.type == "device_state":
+            states[written.device] = str(json.loads(written.data)["to"])
+    return Proven(rollout_id, plan_sha256, seq, last, masked_count, fault, states)
 
 
 def _written(columns: object) -> Written:

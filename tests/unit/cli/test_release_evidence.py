@@ -16,8 +16,10 @@ from orchestrator.errors import ExitCode
 from orchestrator.evidence.bundle import read_bundle, write_bundle
 from tests.in_process import run
 from tests.unit.api.evidence_kit import Bench, make_bench
+from tests.unit.trust.ssh_keys import SshKeys, line
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "schemas/bundle.v1.json").read_text())
+CHECKED = ("files", "journal", "plan", "results", "checkpoints", "ticket", "evidence")
 ROOTED = "--root ../own/root-1.txt"
 
 
@@ -85,7 +87,7 @@ def test_bundle_of_a_rollout_has_all_of_it_and_holds(bench, capsys) -> None:
         "release/root.txt", "release/root.txt.sig", "results/devices.jsonl", "results/rollout.json",
     ]  # fmt: skip
     assert (verified, checks) == (
-        0, dict.fromkeys(("files", "journal", "plan", "checkpoints", "ticket", "evidence"), (True, "")),
+        0, dict.fromkeys(CHECKED, (True, "")),
     )  # fmt: skip
 
 
@@ -118,6 +120,12 @@ def test_what_was_changed_is_found(bench, capsys) -> None:
         assert code == ExitCode.REFUSED
         return {what: (holds, code) for what, (holds, code) in checks.items() if not holds}
 
+    assert after(**{"audit/checkpoints": None}) == {"checkpoints": (False, "E163")}
+    assert after(**{"release/release.ticket": None}) == {"ticket": (False, "E162")}
+    assert after(**{"release/evidence.json": None}) == {"evidence": (False, "E162")}
+    results = files["results/devices.jsonl"].replace(b"pending", b"committed")
+    assert after(**{"results/devices.jsonl": results}) == {"results": (False, "E162")}
+    assert after(**{"results/devices.jsonl": b""}) == {"results": (False, "E162")}
     cut = b"".join(journal.splitlines(keepends=True)[:-1])
     assert after(**{"audit/journal.jsonl": cut}) == {"checkpoints": (False, "E163")}
     other = journal.replace(b"rollout_", b"rallout_", 1)
@@ -189,6 +197,36 @@ def test_secrets_that_people_wrote_are_masked_and_the_rest_still_proves_itself(
     assert facts["masked_count"] > 0
     assert b"s3cr3tvalue" not in Path("b.tar").read_bytes()
     assert (verified, checks["journal"], checks["checkpoints"]) == (0, (True, ""), (True, ""))
+
+
+def test_signed_approvals_are_judged_by_the_readers_signers(bench, capsys, tmp_path) -> None:
+    keys = SshKeys(bench.own)
+    keys.make("ann.ssh")
+    plan = (bench.project / "site.yml").read_text()
+    approval = "approval: {required: 1, from: [ops], not_author: false, expires: 1h}\n"
+    (bench.project / "site.yml").write_text(plan + approval)
+    signers = bench.own / "signers"
+    namespaces = 'namespaces="rollout-plan@acme"'
+    signers.write_text(line("ann@corp", keys.public("ann.ssh"), namespaces))
+    more = f'fleet = "acme"\nallowed_signers = "{signers}"\npeople = ["ann@corp=ops"]\n'
+    user = bench.own / "user.toml"
+    user.write_text(user.read_text() + more)
+    start(bench, capsys)
+    code, _, err = run(capsys, "approve --key ../own/ann.ssh")
+    assert code in (0, ExitCode.WAITING), err
+
+    made(capsys)
+    names = sorted(read_bundle(Path("b.tar").read_bytes()))
+    good = judged(capsys, f"--verify b.tar {ROOTED}")
+    keys.make("eve.ssh")
+    signers.write_text(line("ann@corp", keys.public("eve.ssh"), namespaces))
+    bad = judged(capsys, f"--verify b.tar {ROOTED}")
+
+    assert [name.partition(".")[2] for name in names if name.startswith("approvals/")] == [
+        "json", "sig", "statement",
+    ]  # fmt: skip
+    assert good == (0, dict.fromkeys((*CHECKED, "approvals"), (True, "")))
+    assert (bad[0], bad[1]["approvals"]) == (ExitCode.REFUSED, (False, "E163"))
 
 
 def test_bundle_of_a_release_needs_no_rollout(bench, capsys) -> None:

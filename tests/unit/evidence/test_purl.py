@@ -23,6 +23,12 @@ from orchestrator.evidence.purl import parse_purl
         ("pkg:maven/org.acme/app@1", ("Maven", "org.acme:app"), "1"),
         ("pkg:apk/alpine/musl@1.2-r1?distro=3.18", ("Alpine", "musl"), "1.2-r1"),
         ("pkg:generic/acme/blob@7", ("", "acme/blob"), "7"),
+        ("pkg:deb/debian/%4Fpenssl@3", ("Debian", "openssl"), "3"),
+        (
+            "pkg:golang/github.com/Masterminds/semver@v3",
+            ("Go", "github.com/masterminds/semver"),
+            "v3",
+        ),
     ],
 )
 def test_package_has_its_name_in_osv(text, names, version) -> None:

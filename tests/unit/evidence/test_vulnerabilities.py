@@ -75,6 +75,14 @@ def test_a_fixed_version_and_another_release_are_not_listed() -> None:
     assert codes(only(), records=[other, here]) == []
 
 
+def test_names_compare_without_upper_case() -> None:
+    sbom = cyclonedx(part("semver", "pkg:golang/github.com/masterminds/semver@v1.0.0"))
+    events = [("introduced", "0"), ("fixed", "1.2.0")]
+    record = osv("GO-1", "Go", "github.com/Masterminds/semver", *events, type="SEMVER")
+
+    assert codes(sbom, records=[record]) == ["E130"]
+
+
 def test_a_release_that_no_record_knows_is_compared_with_all() -> None:
     assert codes(only(), records=[osv("X", "Debian:11", "openssl", ("introduced", "0"))]) == [
         "E130"

@@ -18,7 +18,8 @@ def proof(count: int = 4) -> Proof:
     last = origin = chain.origin(previous, 1, "r-1", PLAN)
     entries = []
     for seq in range(1, count + 1):
-        data = json.dumps({"detail": "token=abc" if seq == 2 else f"é{seq}"})
+        detail = "token=abc" if seq == 2 else f"é{seq}"
+        data = json.dumps({"from": "staged", "to": f"state{seq}", "detail": detail})
         written = Written(seq, 1000.5 + seq, "device_state", "canary", f"gw-{seq}", data, 1)
         last = chain.link(last, written)
         entries.append((written, last))
@@ -42,6 +43,7 @@ def test_a_proof_gives_the_head_that_checkpoints_vouch_for() -> None:
 
     assert (found.fault, found.seq, found.hash) == ("", 4, proof().entries[-1][1])
     assert (found.rollout_id, found.plan_sha256, found.masked_count) == ("r-1", PLAN, 0)
+    assert found.states == {f"gw-{seq}": f"state{seq}" for seq in range(1, 5)}
 
 
 def test_a_masked_entry_is_counted_and_the_rest_still_hangs_together() -> None:
