@@ -101,8 +101,9 @@ def _prove(lines: Iterator[str]) -> Proven:
         if not fits and not fault:
             fault = f"entry {seq + 1} is not what was written, or is missing"
         last, seq = stored, written.seq
-        if written.type == "device_state":
-            states[written.device] = str(json.loads(written.data)["to"])
+        state = json.loads(written.data).get("to") if written.type == "device_state" else None
+        if isinstance(state, str):
+            states[written.device] = state
     return Proven(rollout_id, plan_sha256, seq, last, masked_count, fault, states)
 
 

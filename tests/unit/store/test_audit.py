@@ -1,5 +1,6 @@
 """Somebody who can write into the database changes its journals: on both databases, as SQL."""
 
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from orchestrator.rollout import chain
 from orchestrator.rollout.audit import Fault, Seal
 from orchestrator.rollout.chain import Written
+from orchestrator.rollout.journal_proof import proof_lines, prove
 from orchestrator.store.sql import LeaseClock, open_store
 from tests.unit.store.samples import PLAN, changes, entry
 
@@ -70,6 +72,17 @@ async def test_what_was_written_holds(store):
     assert audit.findings == ()
     assert (audit.rollout_count, audit.entry_count) == (2, COUNT + 1)
     assert (audit.seal_count, audit.unsealed_count, audit.last_sealed_at) == (1, 1, 1.0)
+
+
+@pytest.mark.parametrize("rollout_id", ["r-1", "r-2"])
+async def test_journal_proves_itself_outside_of_the_database(store, rollout_id):
+    head = await store.head(rollout_id)
+
+    proven = prove(proof_lines(await store.proof(rollout_id), lambda text: (text, 0)))
+
+    assert (proven.fault, proven.seq, proven.hash) == ("", head.seq, head.hash)
+    assert proven.plan_sha256 == hashlib.sha256(PLAN).hexdigest()
+    assert await store.proof("r-9") is None
 
 
 @pytest.mark.parametrize(
