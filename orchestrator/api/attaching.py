@@ -24,7 +24,7 @@ from orchestrator.api.evidence_files import (
 )
 from orchestrator.api.signing import signatures_of, trusted_root
 from orchestrator.api.tickets import artifact_of
-from orchestrator.errors import PlanError
+from orchestrator.errors import PlanError, Where
 from orchestrator.render.evidence import EvidenceFacts, PaperFacts
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _signed_for(before: Envelope | None, path: Path, subject: Subject) -> bytes:
     if before is None:
         message = f"nothing is bound to `{subject.name}` yet"
         hint = "say what: `--sbom FILE`, `--vex FILE`, `--provenance FILE`"
-        problems.append(Problem(EvidenceRule.NO_STATEMENT, message, hint, file=str(path)))
+        problems.append(Problem(EvidenceRule.NO_STATEMENT, message, hint, where=Where(str(path))))
     else:
         read_documents(before, path, subject, problems)
     if before is None or problems:
@@ -185,7 +185,9 @@ def _unsigned(path: Path) -> PlanError:
 
     message = "evidence is bound by a signature, and nobody signs"
     hint = "give a release key: `--key KEY`"
-    return refusal([Problem(EvidenceRule.SIGNATURES, message, hint, file=str(path))], message)
+    return refusal(
+        [Problem(EvidenceRule.SIGNATURES, message, hint, where=Where(str(path)))], message
+    )
 
 
 def _facts(

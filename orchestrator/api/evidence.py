@@ -26,7 +26,7 @@ from orchestrator.api.evidence_files import (
 )
 from orchestrator.api.plan_artifacts import artifact_path, read_artifact
 from orchestrator.api.values import Prepared, Settings
-from orchestrator.errors import OrchestratorError, StalePlanError
+from orchestrator.errors import OrchestratorError, StalePlanError, Where
 
 if TYPE_CHECKING:
     from orchestrator.artifact.model import Artifact
@@ -165,7 +165,7 @@ def _provenance(
     signed = [key for key, keys in known.items() if signers_of(envelope, keys)]
     if not signed or envelope.payload_type != IN_TOTO:
         message = f"`{name}` is signed by no key of a builder that the policy trusts"
-        problems.append(Problem(EvidenceRule.PROVENANCE_SIGNATURE, message, file=name))
+        problems.append(Problem(EvidenceRule.PROVENANCE_SIGNATURE, message, where=Where(name)))
         return None
     own: list[Problem] = []
     statement = read_statement(envelope.payload, name, own)

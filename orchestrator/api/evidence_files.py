@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.signing import trusted_root
 from orchestrator.api.values import Settings
-from orchestrator.errors import OrchestratorError, PlanError
+from orchestrator.errors import OrchestratorError, PlanError, Where
 
 if TYPE_CHECKING:
     from orchestrator.evidence.dsse import Envelope
@@ -86,7 +86,7 @@ def read_policy_file(path: Path, plan: Path, root: Path) -> PolicyFile:
             message = f"`{each}` lies with the plans, which would choose how they are judged"
             hint = "keep it where only operators write"
             raise refusal(
-                [Problem(EvidenceRule.POLICY_PLACE, message, hint, file=str(each))], message
+                [Problem(EvidenceRule.POLICY_PLACE, message, hint, where=Where(str(each)))], message
             )
     return file
 
@@ -110,7 +110,7 @@ def release_keys(settings: Settings, file: PolicyFile) -> tuple[tuple[Verificati
             "name the fleet's `trust_root` in your configuration, or `release_keys` in the policy"
         )
         raise refusal(
-            [Problem(EvidenceRule.POLICY_KEYS, message, hint, file=str(file.path))], message
+            [Problem(EvidenceRule.POLICY_KEYS, message, hint, where=Where(str(file.path)))], message
         )
     return tuple(load_keys(file, file.policy.release_keys)), 1
 
@@ -155,7 +155,7 @@ def read_bound(
     if not path.exists():
         message = f"no evidence lies beside `{subject.name}`: there is no `{path.name}`"
         hint = "`rollout release attach ARTIFACT --sbom FILE --key KEY` makes it"
-        problems.append(Problem(EvidenceRule.NO_STATEMENT, message, hint, file=str(path)))
+        problems.append(Problem(EvidenceRule.NO_STATEMENT, message, hint, where=Where(str(path))))
         return None
     data = _read(path, ENVELOPE_BYTES_MAX, EvidenceRule.FILE, problems)
     envelope = None if data is None else read_envelope(data, str(path), problems)
@@ -164,7 +164,7 @@ def read_bound(
     signed = signers_of(envelope, keys)
     if len(signed) < needed_count:
         message = f"{len(signed)} of {needed_count} needed release keys signed this evidence"
-        problems.append(Problem(EvidenceRule.SIGNATURES, message, file=str(path)))
+        problems.append(Problem(EvidenceRule.SIGNATURES, message, where=Where(str(path))))
         return None
     documents = read_documents(envelope, path, subject, problems)
     if documents is None:
@@ -183,7 +183,7 @@ def read_documents(
 
     if envelope.payload_type != IN_TOTO:
         message = f"the envelope holds `{envelope.payload_type}`, not `{IN_TOTO}`"
-        problems.append(Problem(EvidenceRule.STATEMENT, message, file=str(path)))
+        problems.append(Problem(EvidenceRule.STATEMENT, message, where=Where(str(path))))
         return None
     statement = read_statement(envelope.payload, str(path), problems)
     if statement is None:
@@ -200,7 +200,7 @@ def read_documents(
         if data is not None and hashlib.sha256(data).hexdigest() != each.sha256:
             message = f"`{file}` is not the {each.kind} that was signed for"
             hint = "put the old file back, or sign for the new one: `rollout release attach`"
-            problems.append(Problem(EvidenceRule.DOCUMENT, message, hint, file=str(file)))
+            problems.append(Problem(EvidenceRule.DOCUMENT, message, hint, where=Where(str(file))))
         elif data is not None:
             found.append((each, data))
     return tuple(found)
@@ -223,7 +223,7 @@ def read_snapshots(
             found.append(_snapshot(path, wanted))
         except (SnapshotError, OSError, *_ZIP_TROUBLES) as error:
             text = str(error) if isinstance(error, SnapshotError) else f"cannot read it: {error}"
-            problems.append(Problem(EvidenceRule.SNAPSHOT, text, file=str(path)))
+            problems.append(Problem(EvidenceRule.SNAPSHOT, text, where=Where(str(path))))
     return tuple(found)
 
 
@@ -249,13 +249,13 @@ def _read(path: Path, size_bytes: int, rule: EvidenceRule, problems: list[Proble
     try:
         data = read_start(path, size_bytes + 1) if path.is_file() else None
     except OrchestratorError as error:
-        problems.append(Problem(rule, error.message, file=str(path)))
+        problems.append(Problem(rule, error.message, where=Where(str(path))))
         return None
     if data is None:
-        problems.append(Problem(rule, f"`{path}` is no file", file=str(path)))
+        problems.append(Problem(rule, f"`{path}` is no file", where=Where(str(path))))
     elif len(data) > size_bytes:
         message = f"`{path}` has more than {size_bytes} bytes"
-        problems.append(Problem(rule, message, file=str(path)))
+        problems.append(Problem(rule, message, where=Where(str(path))))
     else:
         return data
     return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from orchestrator.errors import Where
 from orchestrator.evidence.cyclonedx import is_cyclonedx, read_cyclonedx, read_cyclonedx_vex
 from orchestrator.evidence.node import Node, read_object
 from orchestrator.evidence.openvex import is_openvex, read_openvex
@@ -88,7 +89,7 @@ def judge(
     if Require.SBOM in policy.require and len(papers.sboms) != 1:
         message = f"there are {len(papers.sboms)} SBOMs for `{subject.name}`, and one is required"
         hint = "`rollout release attach ARTIFACT --sbom FILE` binds it"
-        problems.append(Problem(EvidenceRule.NO_SBOM, message, hint, file=subject.name))
+        problems.append(Problem(EvidenceRule.NO_SBOM, message, hint, where=Where(subject.name)))
     if Require.VULNERABILITIES in policy.require:
         problems += _dates(policy, snapshots, now)
         for sbom in papers.sboms:
@@ -105,7 +106,9 @@ def judge(
     if Require.PROVENANCE in policy.require and not papers.provenances:
         message = f"nothing that counts says who built `{subject.name}`"
         hint = "`rollout release attach ARTIFACT --provenance FILE` binds what the builder signed"
-        problems.append(Problem(EvidenceRule.NO_PROVENANCE, message, hint, file=subject.name))
+        problems.append(
+            Problem(EvidenceRule.NO_PROVENANCE, message, hint, where=Where(subject.name))
+        )
     only = papers.sboms[0] if len(papers.sboms) == 1 else None
     return Judgement(tuple(problems), only, tuple(excused), provenances)
 
@@ -136,5 +139,5 @@ def _dates(policy: Policy, snapshots: Sequence[Snapshot], now: float) -> list[Pr
         why = each.why_not(now=now, max_age_s=policy.max_age_s)
         if why:
             hint = "fetch a newer one; what is old says nothing of what was found since"
-            found.append(Problem(EvidenceRule.SNAPSHOT_DATE, why, hint, file=each.file))
+            found.append(Problem(EvidenceRule.SNAPSHOT_DATE, why, hint, where=Where(each.file)))
     return found

@@ -88,4 +88,4 @@ def read_object(
 
 def refusal(rule: EvidenceRule, error: StrictJsonError) -> Problem:
     """The problem of a text that is not JSON, at the place that the parser named."""
-    return Problem(rule, error.message, file=str(error.where))
+    return Problem(rule, error.message, where=error.where)

@@ -26,6 +26,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from orchestrator.errors import Where
 from orchestrator.evidence.rules import EvidenceRule, Problem
 from orchestrator.units import parse_duration
 
@@ -73,10 +74,10 @@ def read_policy(data: bytes, file: str) -> tuple[Policy | None, list[Problem]]:
     try:
         table = tomllib.loads(data.decode("utf-8"))
     except UnicodeDecodeError:
-        return None, [_problem("the policy is not UTF-8", file)]
+        return None, [_problem("the policy is not UTF-8", Where(file))]
     except tomllib.TOMLDecodeError as error:
         place = _PLACE.search(str(error))
-        where = f"{file}:{place[1]}:{place[2]}" if place else file
+        where = Where(file, int(place[1]), int(place[2])) if place else Where(file)
         return None, [_problem(f"not TOML: {_PLACE.sub('', str(error)).lower()}", where)]
     found = list(_problems(table))
     if found:
@@ -166,13 +167,13 @@ def _is_duration(value: object) -> bool:
         return False
 
 
-def _place(text: str, file: str, key: str) -> str:
+def _place(text: str, file: str, key: str) -> Where:
     for number, line in enumerate(text.splitlines(), 1):
         if re.match(rf"\s*\[?(?:\w+\.)?[\"']?{re.escape(key)}[\"']?\s*[.=\]]", line):
-            return f"{file}:{number}:1"
-    return file
+            return Where(file, number, 1)
+    return Where(file)
 
 
-def _problem(message: str, file: str) -> Problem:
+def _problem(message: str, where: Where) -> Problem:
     hint = "docs/reference/evidence.md has its form"
-    return Problem(EvidenceRule.POLICY, message, hint, file=file)
+    return Problem(EvidenceRule.POLICY, message, hint, where=where)

@@ -5,13 +5,14 @@ The codes are a stable interface; docs/reference/evidence.md explains each.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.errors import Diagnostic, Where
-from orchestrator.evidence.strict_json import Document, Path, places
+from orchestrator.evidence.strict_json import Document, Path, line_of, places
 
+EXCERPT_CHARACTERS_MAX = 400  # of a line; files that programs write may be one line
 PROBLEMS_MAX = 200  # so many are shown; more help nobody
 
 
@@ -57,14 +58,14 @@ class EvidenceRule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A broken rule; `path` is where in the document, if it is about one, else `file` names it."""
+    """A broken rule: where in a document, or at another place."""
 
     rule: EvidenceRule
     message: str
     hint: str = ""
     document: Document | None = None
     path: Path = ()
-    file: str = ""
+    where: Where | None = None
 
 
 def diagnostics(problems: Iterable[Problem]) -> tuple[Diagnostic, ...]:
@@ -75,12 +76,13 @@ def diagnostics(problems: Iterable[Problem]) -> tuple[Diagnostic, ...]:
         if one.document is not None:
             wanted.setdefault(id(one.document), (one.document, set()))[1].add(one.path)
     found = {key: places(document, paths) for key, (document, paths) in wanted.items()}
-    return tuple(
-        Diagnostic(
-            Where(one.file) if one.document is None else found[id(one.document)][one.path],
-            str(one.rule),
-            one.message,
-            one.hint,
-        )
-        for one in shown
-    )
+    return tuple(_diagnostic(one, found.get(id(one.document), {})) for one in shown)
+
+
+def _diagnostic(one: Problem, found: Mapping[Path, Where]) -> Diagnostic:
+    if one.document is None:
+        where, excerpt = one.where or Where(""), ""
+    else:
+        where = found[one.path]
+        excerpt = line_of(one.document, where.line)[:EXCERPT_CHARACTERS_MAX]
+    return Diagnostic(where, str(one.rule), one.message, one.hint, excerpt=excerpt)

@@ -92,6 +92,15 @@ def places(document: Document, paths: Collection[Path]) -> dict[Path, Where]:
     return {path: _where(document, found, path) for path in paths}
 
 
+def line_of(document: Document, number: int) -> str:
+    """A line of the file, counted from 1."""
+    at = 0
+    for _ in range(number - 1):
+        at = document.text.index("\n", at) + 1
+    end = document.text.find("\n", at)
+    return document.text[at:] if end < 0 else document.text[at:end]
+
+
 def _where(document: Document, found: dict[Path, int], path: Path) -> Where:
     while path and path not in found:
         path = path[:-1]

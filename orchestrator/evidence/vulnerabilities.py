@@ -175,7 +175,9 @@ class Lookup:
                         yield Problem(EvidenceRule.AFFECTED, message, "", each.document, each.path)
 
     def _report(self, rule: EvidenceRule, message: str, part: Component, hint: str) -> None:
-        self.problems.append(Problem(rule, message, hint, self._sbom.document, part.path))
+        is_url = part.purl is not None and self._sbom.form.startswith("CycloneDX")
+        path = (*part.path, "purl" if is_url else "name")
+        self.problems.append(Problem(rule, message, hint, self._sbom.document, path))
 
 
 def _release_in(releases: Collection[str], release: str) -> str:

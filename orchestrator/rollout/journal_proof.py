@@ -80,7 +80,7 @@ def prove(lines: Iterable[str]) -> Proven:
     """
     try:
         return _prove(iter(lines))
-    except (TypeError, KeyError, StopIteration, ValueError) as error:
+    except (TypeError, KeyError, AttributeError, StopIteration, ValueError) as error:
         message = "this is no journal that proves itself"
         raise ValueError(message) from error
 

@@ -72,7 +72,7 @@ def test_preview_says_all_that_apply_would_refuse(bench, capsys) -> None:
     assert (
         "error[E130]: DEBIAN-CVE-2024-0001, CVE-2024-0001 (known to be exploited) is listed" in err
     )
-    assert re.search(r"--> app\.sbom\.json:1\d:3\n", err)
+    assert re.search(r"--> app\.sbom\.json:\d\d:4\n", err)
     assert "error[E140]" in err
     assert fits(document, "preview.v1.json")["evidence"] is None
 

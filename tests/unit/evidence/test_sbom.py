@@ -90,6 +90,7 @@ def test_problems_have_file_line_and_column() -> None:
     (found,) = diagnostics(problems)
 
     assert str(found.where) == "app.json:3:16"
+    assert found.excerpt == '  "metadata": {"component": 3}}'
     assert found.code == "E103"
     assert found.message == "`component` is not an object"
 
