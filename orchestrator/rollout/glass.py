@@ -61,7 +61,8 @@ def _break(led: Ledger, event: OperatorAsked) -> None:
     led.glass = Glass(who, event.why.strip(), led.now, led.now + GLASS_S)
     led.set_timer(GLASS_TIMER, led.glass.until_at)
     data = {"what": "broken", **asdict(led.glass), "who": event.who}
-    data |= {"detail": approving.progress(led, name), "digest": led.plan_digest}
+    detail = f"{approving.progress(led, name)}: {led.glass.why}"
+    data |= {"detail": detail, "digest": led.plan_digest}
     if event.signed is not None:
         data |= {"key": event.signed.key, "statement": event.statement}
         data |= {"signature": event.signature}

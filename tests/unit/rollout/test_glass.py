@@ -55,7 +55,7 @@ def test_broken_glass_stands_for_missing_approvals_for_a_short_time() -> None:
     assert it.wanted() == {B: Work.DELIVER}
     (broken,) = told(it, "broken")
     assert (broken["who"], broken["why"], broken["until_at"]) == ("ann", WHY, GLASS_S)
-    assert broken["detail"] == "start: 0 of 2 approved"
+    assert broken["detail"] == f"start: 0 of 2 approved: {WHY}"
     assert [line["detail"] for line in told(it, "used")] == [
         "start: 0 of 2 approved", "wave `rest`: 0 of 2 approved",
     ]  # fmt: skip
@@ -178,4 +178,5 @@ def test_whoever_looks_sees_it_from_then_on_and_every_hook_is_told() -> None:
     assert dataclasses.asdict(glass) == {
         "who": "ann", "why": WHY, "at": 0.0, "until_at": GLASS_S,
     }  # fmt: skip
-    assert HookEvent.BREAK_GLASS in [notice.event for notice in notices]
+    (notice,) = [one for one in notices if one.event is HookEvent.BREAK_GLASS]
+    assert (notice.who, notice.detail) == ("ann", f"start: 0 of 2 approved: {WHY}")

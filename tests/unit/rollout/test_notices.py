@@ -33,6 +33,8 @@ def told(*entries):
         ("wave_done", {"state": "tripped"}, None),
         ("approval", {"what": "asked"}, HookEvent.AWAITING_APPROVAL),
         ("approval", {"what": "given"}, None),
+        ("break_glass", {"what": "broken"}, HookEvent.BREAK_GLASS),
+        ("break_glass", {"what": "used"}, None),
         ("paused", {"cause": "approval"}, None),
         ("paused", {"cause": "operator"}, HookEvent.PAUSED),
         ("paused", {"cause": "freeze"}, HookEvent.PAUSED),
