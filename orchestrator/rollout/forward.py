@@ -6,12 +6,12 @@ Source: design "rollout-rules", table "States of a device", and R7, R13.
 from __future__ import annotations
 
 from orchestrator.device.reason import CONNECT_REASONS, TRUST_REASONS, Reason
-from orchestrator.rollout import moves, opening, samples
+from orchestrator.rollout import brakes, moves, opening, samples
 from orchestrator.rollout.events import DeviceReported
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.placement import Place, place_of, settle_place
 from orchestrator.rollout.record import DeviceRecord
-from orchestrator.rollout.states import DeviceState
+from orchestrator.rollout.states import DeviceState, Pause
 from orchestrator.rollout.verdict import Verdict
 
 CANCELS_MAX = 10  # a device that always cancels the go is a failing device
@@ -55,6 +55,8 @@ def _judge_preflight(led: Ledger, rec: DeviceRecord) -> None:
             return
         if tally.verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR):
             detail = f"gate `{name}` is {tally.verdict.value} before it"
+            rec.excused = True  # it says nothing of the release: it pauses, and is no failure (R9)
+            brakes.pause(led, Pause.NO_DATA, f"device `{rec.id}`: {detail}")
             moves.finish(led, rec, DeviceState.FAILED, Reason.NO_DATA, detail)
             return
     waiting = [tally.due_at for _, tally in deciding if tally.verdict is Verdict.OPEN]

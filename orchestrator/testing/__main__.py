@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.testing.faults import Fault, parse_faults
+from orchestrator.testing.report import SimulationFailed
 from orchestrator.testing.scenario import draw
 from orchestrator.testing.shrink import explained
-from orchestrator.testing.simulation import SimulationFailed, simulate
+from orchestrator.testing.simulation import simulate
 
 
 def main(arguments: list[str]) -> int:

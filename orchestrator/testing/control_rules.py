@@ -4,7 +4,8 @@ Each rule reads the plan by the words of the design and folds the journal for it
 uses a calendar, a pace or a budget of the engine.
 
 Laws checked, at each start and at each activation that a slot is needed for:
-- R6: no more failures than the wave and the rollout allow, no burst that nobody acknowledged.
+- R6: no more failures than the wave and the rollout allow, no burst that nobody acknowledged; and
+  a budget halts for nothing else.
 - R12: `start_at` is past, a window is open (long enough where it asks for that), no freeze is on,
   in the zone of the device where a window says so; a way back minds them only where the plan says.
 - `rate`: no minute has more starts than the rate that the successes so far allow.
@@ -106,6 +107,8 @@ class Budgets:
             self._accepted = sum(map(books.counted, books.waves))
             self._bursts.clear()
             self._failures.clear()
+        if entry.type == "halted" and entry.data["cause"] == "budget":
+            expect(self._is_over(), "R6: halted, but nothing is over its budget", entry)
         if entry.device:
             self._count(entry)
         if _needs_slot(entry):
@@ -115,6 +118,13 @@ class Budgets:
             allowed = self._allowed_in_all()
             in_all = sum(map(books.counted, books.waves))
             expect(allowed is None or in_all <= allowed, "R6: rollout over its budget", entry)
+
+    def _is_over(self) -> bool:
+        books, allowed = self._books, self._allowed_in_all()
+        in_all = sum(map(books.counted, books.waves))
+        waves = (name for name in books.waves if name not in books.done or books.follows)
+        by_wave = any(books.counted(name) > books.allowed(name) for name in waves)
+        return by_wave or bool(self._bursts) or (allowed is not None and in_all > allowed)
 
     def _allowed_in_all(self) -> int | None:
         limits = []
@@ -158,7 +168,6 @@ class Hours:
 
     def see(self, entry: JournalEntry) -> None:
         """Looks at starts, at activations of what was staged ahead, and at ways back."""
-        schedule = self._plan.schedule
         if entry.type != "device_state":
             return
         if is_start(entry):
@@ -167,14 +176,19 @@ class Hours:
         elif self._ahead and _needs_slot(entry):
             self._expect_hours(entry, self._change_s, windows=True)
         elif _goes_back(entry) and self._books.returning:
-            rules = self._plan.rollback
-            at = entry.at
-            if rules.respect_freezes:
-                expect(not _frozen(self._plan, at), "R12: taken back in a freeze", entry)
-            if rules.respect_windows and schedule.windows:
-                zone = self._zone_of(entry.device)
-                is_open = any(_left_s(window, zone, at) for window in schedule.windows)
-                expect(is_open, "R12: taken back outside of all windows", entry)
+            frozen = self._plan.rollback.respect_freezes and _frozen(self._plan, entry.at)
+            expect(not frozen, "R12: taken back in a freeze", entry)
+            is_open = not self.keeps_from_return(entry.device, entry.at)
+            expect(is_open, "R12: taken back outside of all windows", entry)
+
+    def keeps_from_return(self, device: str, at: float) -> bool:
+        """Whether it is no time to take the device back."""
+        rules, windows = self._plan.rollback, self._plan.schedule.windows
+        if rules.respect_freezes and _frozen(self._plan, at):
+            return True
+        zone = self._zone_of(device)
+        is_open = any(_left_s(window, zone, at) for window in windows)
+        return bool(rules.respect_windows and windows) and not is_open
 
     def shuts_out(self, device: str, at: float) -> bool:
         """Whether it is no time to begin with the device."""

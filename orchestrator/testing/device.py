@@ -69,12 +69,13 @@ class SimulatedDevice:
         self.commits: list[tuple[float, int]] = []
         self.witnessed: dict[tuple[str, str], tuple[int, str]] = {}  # newest last
         self.examined: list[Examined] = []
+        self.read_back: dict[str, str] = {}  # by boot, what was told over a connection made since
         self.offline: list[tuple[float, float]] = []
         self.reboots_at: list[float] = []  # a heap: the device goes down at these times
         self.lie: Lie | None = None
         self.on_activated: Callable[[SimulatedDevice, str], None] = lambda _device, _txn: None
         self._serial = 0
-        self._activated_serial = 0
+        self._changed_serial = 0  # of the last connection when what is active last changed
         self._nonce_asked = False
 
     # --- what the world does to it -----------------------------------------------------------
@@ -122,8 +123,14 @@ class SimulatedDevice:
 
     def _revert(self, txn: Txn) -> None:
         self.active = txn.previous
+        self._changed()
         txn.state = "rolled-back"
         self.reverted = txn.id
+
+    def _changed(self) -> None:
+        """Another version is active: what was told before is no evidence any more."""
+        self._changed_serial = self._serial
+        self.read_back.clear()
 
     def _new_nonce(self) -> str:
         seed = f"{self.name}/{self.boots}/{sum(self.activations.values())}"
@@ -236,9 +243,11 @@ class SimulatedDevice:
         return "committed" if lies else txn.state
 
     def _tell(self, verb: Verb, params: dict[str, str], serial: int) -> Answer:
-        if verb in (Verb.HELLO, *_CHECKING) and serial > self._activated_serial:
+        if verb in (Verb.HELLO, *_CHECKING) and serial > self._changed_serial:
             self._nonce_asked = True
         lines = self.state_fields(params.get("nonce", ""))
+        if serial > self._changed_serial and not self.releases[self.active].corrupt:
+            self.read_back[self.boot_id] = self.active
         if verb is Verb.STATUS and "txn" not in params:
             lines += self._known()
         elif verb is Verb.STATUS:
@@ -358,7 +367,7 @@ class SimulatedDevice:
             heapq.heappush(self.reboots_at, self.now() + RESTART_S)
         self.activations[txn.manifest] = self.activations.get(txn.manifest, 0) + 1
         self.commit_nonce = self._new_nonce()
-        self._activated_serial = self._serial
+        self._changed()
         self.examined.clear()
         self._nonce_asked = False
         self.on_activated(self, txn_id)
@@ -407,5 +416,6 @@ class SimulatedDevice:
             txn.state = "rollback-failed"
             return refuse(Rc.BACKEND, "rollback_failed")
         self.active = txn.previous
+        self._changed()
         txn.state = "rolled-back"
         return Rc.OK, []

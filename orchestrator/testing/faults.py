@@ -59,6 +59,7 @@ class FaultKind(StrEnum):
     FREEZE_ALL = "freeze_all"  # of all rollouts, for the span
     JOIN = "join"  # a device joins the fleet of the first rollout, and somebody applies it again
     REGRET = "regret"  # once the n-th rollout is over, somebody wants it rolled back
+    AGAIN = "again"  # once the n-th rollout is done, somebody applies its plan anew
     # how the new version behaves on the device, or on all: in the n-th rollout
     UNHEALTHY = "unhealthy"
     BRICKS = "bricks"

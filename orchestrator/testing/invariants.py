@@ -188,10 +188,7 @@ class Checker:
         if entry.data.get("reason") == "reverted" and not seen.returning:
             seen.excused = self._was_away(entry)
         seen.returning |= state in ("rolling_back", "rolled_back")
-        if state == "succeeded":
-            self.truth.check_success(entry)
-        elif state == "rolled_back":
-            self.truth.check_return(entry)
+        self.truth.check_claim(state, entry)
 
     def _was_away(self, entry: JournalEntry) -> bool:
         """Whether an engine was started since this device's activation."""

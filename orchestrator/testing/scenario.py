@@ -149,6 +149,9 @@ def _more(seed: int, devices: Sequence[DeviceId]) -> Iterator[Fault]:
     if rng.random() < 0.1:
         for device in rng.sample(devices, max(1, len(devices) // 10)):
             yield Fault(rng.choice((*LIES, K.LIES_WELL)), device=device)
+    for number in (1, 2):
+        if rng.random() < 0.15:
+            yield Fault(K.AGAIN, number)
 
 
 def _late_joiners(seed: int, devices: Sequence[DeviceId]) -> tuple[Fault, ...]:

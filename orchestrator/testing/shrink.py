@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.testing.faults import Fault
-from orchestrator.testing.simulation import SimulationFailed, simulate
+from orchestrator.testing.report import SimulationFailed
+from orchestrator.testing.simulation import simulate
 
 RUNS_MAX = 400
 SECONDS_MAX = 20.0

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from orchestrator.engine.loop import Ended, Pace
 from orchestrator.engine.ports import Changes, Lease
@@ -19,7 +18,6 @@ from orchestrator.plan.digest import digest_of
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.rollout.events import Ask, JournalEntry
 from orchestrator.rollout.machine import Rollout
-from orchestrator.rollout.states import RolloutState
 from orchestrator.testing.beyond_rules import (
     FreezesOfAll,
     HeldBack,
@@ -28,7 +26,7 @@ from orchestrator.testing.beyond_rules import (
     proven_in,
 )
 from orchestrator.testing.clock import EPOCH_S, VirtualClock, VirtualLoop, run_virtual
-from orchestrator.testing.control_rules import waits_in
+from orchestrator.testing.control_rules import Hours, waits_in
 from orchestrator.testing.drawn_controls import labels_of
 from orchestrator.testing.engines import Engines
 from orchestrator.testing.evidence_rules import Evidence
@@ -39,8 +37,10 @@ from orchestrator.testing.operators import Operators
 from orchestrator.testing.order_rules import WaveOrder
 from orchestrator.testing.people import AUTHOR, Approvals
 from orchestrator.testing.plan_rules import check_waves
+from orchestrator.testing.report import Report, SimulationFailed
+from orchestrator.testing.return_rules import WayBack
 from orchestrator.testing.scenario import FROST_S_MAX, LIES, Scenario, draw
-from orchestrator.testing.seen import InvariantBroken
+from orchestrator.testing.seen import Books, InvariantBroken
 from orchestrator.testing.store import MemoryStore
 from orchestrator.testing.surroundings import DrawnProber, clock_offset_s, make_devices
 from orchestrator.testing.transport import SimulatedTransport
@@ -54,50 +54,6 @@ CRON_S = 900.0  # a rollout that waits is gone on with as often
 WAITS_MAX = 40  # and after so many looks at a rollout that waits, or so long
 PATIENT_S = 8 * 86400.0
 _BUGS = (AssertionError, RuntimeError, LookupError, TypeError, ValueError, AttributeError)
-
-
-class SimulationFailed(InvariantBroken):
-    """A seed under which a rule did not hold.
-
-    Attributes:
-        seed: that one.
-        rule: what did not hold.
-        faults: what struck until then: the same list fails again.
-        journal: of the rollout that broke it.
-    """
-
-    def __init__(
-        self,
-        seed: int,
-        rule: str,
-        faults: tuple[Fault, ...],
-        journal: tuple[JournalEntry, ...] = (),
-    ) -> None:
-        super().__init__(f"{rule} - repeat with: python -m orchestrator.testing --seed {seed}")
-        self.seed = seed
-        self.rule = rule
-        self.faults = faults
-        self.journal = journal
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How a simulation ended; states and exit codes by rollout.
-
-    `journal` is for comparing two runs; `faults` are those planned and those that struck on the
-    way, `struck` only the latter.
-    """
-
-    seed: int
-    exit_codes: tuple[ExitCode, ...]
-    states: tuple[RolloutState, ...]
-    devices: int
-    engines: int
-    turns: int
-    virtual_s: float
-    journal: tuple[JournalEntry, ...]
-    faults: tuple[Fault, ...]
-    struck: tuple[Fault, ...]
 
 
 def simulate(seed: int, *, faults: Collection[Fault] | None = None, twice: bool = False) -> Report:
@@ -194,10 +150,11 @@ class _Simulation:
             freezes=self.freezes,
             offset_s=self._clock_offset_s,
         )
-        self._watch(0)
         self.waits = self.began_engines = 0
         self.began_at = self.journalled_at = 0.0
         self.broken: InvariantBroken | None = None
+        self.first: Books | None = None  # of the first rollout, once it is over
+        self._watch(0)
 
     def failed(self, error: BaseException) -> SimulationFailed:
         """This error, or the first of them, with what it takes to see it again."""
@@ -229,20 +186,21 @@ class _Simulation:
         self.exits = ExitCodes(self.checker.truth)
         self.checker.rules += (self.exits, approvals, evidence, self.freezes, HeldBack(held))
         order = WaveOrder(books, waits_in(books))
-        self.checker.rules += (Required(books, others), order)
+        way_back = WayBack(books, Hours(books).keeps_from_return, liars=self.liars)
+        self.checker.rules += (Required(books, others), order, way_back)
 
     def _held(self, number: int) -> frozenset[str]:
         """Devices that the first rollout keeps the second one from."""
-        if not number:
+        if not number or self.first is None:
             return frozenset()
         artifacts = self.scenario.artifacts
-        return held_back(self.checker.books, same_artifact=artifacts[0] == artifacts[number])
+        return held_back(self.first, same_artifact=artifacts[0] == artifacts[number])
 
     def _proven(self, number: int) -> Mapping[str, frozenset[str]]:
         """By plan, where the first rollout proved its release."""
-        if not number:
+        if not number or self.first is None:
             return {}
-        return {self.scenario.plans[0].name: proven_in(self.checker.books)}
+        return {self.scenario.plans[0].name: proven_in(self.first)}
 
     async def run(self) -> Report:
         """To the end; leaves no task behind."""
@@ -261,21 +219,23 @@ class _Simulation:
         ends = []
         journal: list[JournalEntry] = []
         for number, plan in enumerate(self.scenario.plans):
-            self.world.begin(f"r-{number + 1}", plan)
-            self._watch(number)
             self._check_plan(number)
-            self.began_at = self.journalled_at = self.clock.now()
-            self.began_engines, self.waits = self.engines.count, 0
-            await self._create(plan)
-            ended = await self._until_terminal()
+            ended = await self._roll_out(f"r-{number + 1}", number)
             if Fault(FaultKind.REGRET, number + 1) in self.planned:
                 self.checker.books.touched = True
                 wanted = await self.operators.regret(plan)
                 ended = await self._until_terminal()
                 self.exits.check_rollback(ended.rollout.exit_code_of(Ask.ROLLBACK), **wanted)
             await self._check(number, ended)
+            self.first = self.first or self.checker.books
             ends.append(ended)
             journal += self.world.store.journal(self.world.rollout_id)
+            if (
+                Fault(FaultKind.AGAIN, number + 1) in self.planned
+                and ended.exit_code is ExitCode.DONE
+            ):
+                await self._apply_again(number)
+                journal += self.world.store.journal(self.world.rollout_id)
         return Report(
             self.scenario.seed,
             tuple(ended.exit_code for ended in ends),
@@ -288,6 +248,30 @@ class _Simulation:
             self.faults,
             tuple(self.source.struck),
         )
+
+    async def _roll_out(self, rollout_id: str, number: int) -> Ended:
+        plan = self.scenario.plans[number]
+        self.world.begin(rollout_id, plan)
+        self._watch(number)
+        self.began_at = self.journalled_at = self.clock.now()
+        self.began_engines, self.waits = self.engines.count, 0
+        await self._create(plan)
+        return await self._until_terminal()
+
+    async def _apply_again(self, number: int) -> None:
+        """I10: the plan of a rollout that is done changes no device."""
+        honest = [device for name, device in self.fleet.items() if name not in self.liars]
+        before = [len(device.mutations) for device in honest]
+        ended = await self._roll_out(f"r-{number + 1}-again", number)
+        await self._check(number, ended)
+        changed = [
+            device.name
+            for device, count in zip(honest, before, strict=True)
+            if len(device.mutations) > count
+        ]
+        if changed:
+            message = f"I10: {changed} were changed by a plan that was done"
+            raise InvariantBroken(message)
 
     def _check_plan(self, number: int) -> None:
         """R1 to R5, before anything begins."""

@@ -44,25 +44,40 @@ class Truth:
         for simulated in devices.values():
             simulated.on_activated = self.activated
 
-    def check_success(self, entry: JournalEntry) -> None:
-        """I4: the journal says that a device succeeded."""
-        device = self.devices[DeviceId(entry.device)]
+    def check_claim(self, state: str, entry: JournalEntry) -> None:
+        """I4: the journal says that a device is in a state of which there is evidence."""
         if entry.device in self.liars:
             return
+        if state == "succeeded":
+            self._check_success(entry)
+        elif state == "unchanged":
+            self._check_unchanged(entry)
+        elif state == "rolled_back":
+            self._check_return(entry)
+
+    def _check_success(self, entry: JournalEntry) -> None:
+        device = self.devices[DeviceId(entry.device)]
         committed = device.txn is not None and device.txn.state == "committed"
         expect(
             committed and device.active == self.target and not device.releases[self.target].corrupt,
             "I4: success without the target",
             entry,
         )
+        told = device.read_back.get(str(entry.data.get("boot")))
+        expect(told == self.target, "I4: success without a read-back since its last boot", entry)
 
-    def check_return(self, entry: JournalEntry) -> None:
-        """I4: the journal says that a device runs what it ran before."""
+    def _check_unchanged(self, entry: JournalEntry) -> None:
+        device, seen = self.devices[DeviceId(entry.device)], self.books.seen[entry.device]
+        own = device.txn is not None and device.txn.id in seen.activations
+        pure = device.active == self.target and not device.releases[self.target].corrupt
+        expect(pure and not own, "I4: unchanged, but not on the target before", entry)
+
+    def _check_return(self, entry: JournalEntry) -> None:
         device = self.devices[DeviceId(entry.device)]
         before = self.before[device.name]
-        if entry.device in self.liars:
-            return
         expect(device.active == before, "I4: rolled back to something else", entry)
+        told = device.read_back.get(str(entry.data.get("boot")))
+        expect(told == before, "I4: rolled back without a read-back since its last boot", entry)
         if before == NOTHING or device.releases[before].lacks_checks:
             return
         for gate in self.books.plan.gates:

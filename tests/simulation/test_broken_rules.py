@@ -9,7 +9,7 @@ from collections import deque
 
 import pytest
 
-from orchestrator.engine import loop
+from orchestrator.engine import loop, perform
 from orchestrator.engine.ports import Lease
 from orchestrator.plan import filling, resolve_waves
 from orchestrator.rollout import (
@@ -33,12 +33,13 @@ from orchestrator.rollout import (
     turn,
 )
 from orchestrator.rollout.placement import Place
-from orchestrator.rollout.states import BEFORE_RETURN, PAST_RETURN, DeviceState, RolloutState
+from orchestrator.rollout.states import BEFORE_RETURN, PAST_RETURN, DeviceState, Pause, RolloutState
 from orchestrator.testing import __main__ as command
 from orchestrator.testing.faults import parse_faults
+from orchestrator.testing.report import SimulationFailed
 from orchestrator.testing.scenario import draw
 from orchestrator.testing.shrink import explained, shrink
-from orchestrator.testing.simulation import SimulationFailed, simulate
+from orchestrator.testing.simulation import simulate
 from orchestrator.testing.store import MemoryStore
 
 
@@ -61,7 +62,24 @@ def last_in_order(led, wave):
             donor.members.reverse()
 
 
+def back_in_order_of_start(led):
+    QUEUE_SCOPE(led)
+    led.back_queue.reverse()
+
+
+def no_pause_for_reverted(led, cause, detail=""):
+    if cause is not Pause.REVERTED_UNCONFIRMED:
+        PAUSE(led, cause, detail)
+
+
+def always_delivered(self, verb, txn, **params):
+    """Whatever the device runs already."""
+    params.pop("unless", None)
+    return MUTATION(self, verb, txn, **params)
+
+
 SETTLE, BACKFILL = passage._settle, slots._backfill
+QUEUE_SCOPE, PAUSE, MUTATION = retreat.queue_scope, brakes.pause, perform.Conversation._mutation
 
 
 def blind_replay(led, event):
@@ -153,6 +171,12 @@ BROKEN_CONTROLS = {
         "waves", "R2", filling, "size_count",
         lambda size, left, base, **_: min(left, 1 + int(getattr(size, "share", 1) * base)),
     ),
+    "order of a way back": (
+        "waves", "rollback", retreat, "queue_scope", back_in_order_of_start,
+    ),
+    "ways back at once": ("waves", "rollback", retreat, "_returning", lambda _led: 0),
+    "pause of what went back by itself": ("waves", "R6", brakes, "pause", no_pause_for_reverted),
+    "applying again": ("!again", "I10", perform.Conversation, "_mutation", always_delivered),
     "exit code of what was taken back": ("waves", "exit 4", outcome, "runs_new", lambda _led: True),
     "exit code of what still runs": ("waves", "exit 5", outcome, "runs_new", lambda _led: False),
     "exit code of unknown devices": ("waves", "exit", outcome, "needs_human", lambda _led: False),

@@ -12,8 +12,9 @@ import pytest
 
 from orchestrator.testing.device import SimulatedDevice
 from orchestrator.testing.faults import Fault, FaultKind, FaultSource
+from orchestrator.testing.report import SimulationFailed
 from orchestrator.testing.scenario import draw
-from orchestrator.testing.simulation import SimulationFailed, simulate
+from orchestrator.testing.simulation import simulate
 
 K = FaultKind
 PARTS = 4

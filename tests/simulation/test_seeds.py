@@ -7,8 +7,9 @@ and checks the invariants of `orchestrator.testing.invariants`.
 
 import pytest
 
+from orchestrator.testing.report import SimulationFailed
 from orchestrator.testing.shrink import explained
-from orchestrator.testing.simulation import SimulationFailed, simulate
+from orchestrator.testing.simulation import simulate
 
 
 def run(seeds):

@@ -173,13 +173,26 @@ def test_a_device_that_is_not_well_before_its_update_is_left_as_it_is():
     assert rollout.rollout.ledger.waves[0].counted == 1
 
 
-def test_a_check_that_does_not_exist_is_no_evidence():
+def test_a_check_that_does_not_exist_is_no_evidence_and_no_failure():
     rollout = hand(preflight_check(consecutive_error_limit=0))
 
     look(rollout, A, 127)
 
     assert rollout.rollout.ledger.devices[A].reason is Reason.NO_DATA
     assert rollout.state(A) is DeviceState.FAILED
+    assert rollout.rollout.ledger.waves[0].counted == 0
+    assert rollout.rollout.state is RolloutState.PAUSED
+    assert [one.data["cause"] for one in rollout.lines("paused")] == ["no_data"]
+
+
+def test_a_device_whose_check_gave_no_evidence_is_asked_again_on_resume():
+    rollout = hand(preflight_check(consecutive_error_limit=0))
+    look(rollout, A, 127)
+
+    rollout.ask(Ask.RESUME)
+    look(rollout, A, 0)
+
+    assert rollout.state(A) is DeviceState.TRANSFERRING
 
 
 def test_rounds_of_a_preflight_follow_count_and_interval():

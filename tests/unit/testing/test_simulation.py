@@ -2,8 +2,9 @@ import pytest
 
 from orchestrator.rollout import retreat
 from orchestrator.testing import __main__ as command
+from orchestrator.testing.report import SimulationFailed
 from orchestrator.testing.scenario import draw
-from orchestrator.testing.simulation import SimulationFailed, simulate
+from orchestrator.testing.simulation import simulate
 
 
 def test_scenario_is_a_function_of_its_seed():
