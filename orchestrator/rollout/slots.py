@@ -17,7 +17,7 @@ Source: design "rollout-rules" R6, R7, R12, R16 and "Further behaviour the field
 from __future__ import annotations
 
 from bisect import insort
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 
 from orchestrator.device.model import DeviceId
@@ -175,12 +175,7 @@ def _parked_for_slot(led: Ledger, wave: WaveRecord, rec: DeviceRecord) -> bool:
     slot = led.slots.full(rec.id, was_away=was_away(led, rec))
     if slot is None:
         return False
-
-    def rank(device: DeviceId) -> int:
-        other = led.devices[device]
-        return -1 if was_away(led, other) else other.place
-
-    insort(wave.parked.setdefault(slot, []), rec.id, key=rank)
+    insort(wave.parked.setdefault(slot, []), rec.id, key=lambda one: _rank(led, one))
     return True
 
 
@@ -214,8 +209,10 @@ def _park_for_hours(led: Ledger, wave: WaveRecord, rec: DeviceRecord, closed: Cl
 def _unpark(led: Ledger, wave: WaveRecord, freed: Iterable[Slot]) -> None:
     """Puts devices back in front whose wait may be over: of a label, as many as have a place now.
 
-    Whoever is let go and does not take its place has to offer it to the next.
+    Whoever is let go and does not take its place has to offer it to the next. Those of several
+    rows, and those that were put back before, stand in the plan's order (R3).
     """
+    back: list[DeviceId] = []
     for key in freed:
         row = wave.parked.get(key)
         if row is None:
@@ -225,9 +222,29 @@ def _unpark(led: Ledger, wave: WaveRecord, freed: Iterable[Slot]) -> None:
         del row[:free]
         if not row:
             del wave.parked[key]
-        for device in reversed(let_go):
-            blocked = led.devices[device].state is DeviceState.BLOCKED
-            (wave.staged if blocked else wave.queue).appendleft(device)
+        back += let_go
+    for queue, blocked in ((wave.queue, False), (wave.staged, True)):
+        some = [one for one in back if (led.devices[one].state is DeviceState.BLOCKED) is blocked]
+        if some:
+            _put_back(led, queue, some)
+
+
+def _put_back(led: Ledger, queue: deque[DeviceId], devices: Iterable[DeviceId]) -> None:
+    """Puts devices in front, but behind those before them that were put back and have not begun."""
+    front: list[DeviceId] = []
+    for device in sorted(devices, key=lambda one: _rank(led, one)):
+        while queue and led.devices[queue[0]].state is DeviceState.PENDING:
+            if _rank(led, queue[0]) > _rank(led, device):
+                break
+            front.append(queue.popleft())
+        front.append(device)
+    queue.extendleft(reversed(front))
+
+
+def _rank(led: Ledger, device: DeviceId) -> int:
+    """Its place in a row."""
+    rec = led.devices[device]
+    return -1 if was_away(led, rec) else rec.place
 
 
 def _places(led: Ledger, slot: Slot, row: Sequence[DeviceId]) -> int:

@@ -26,7 +26,7 @@ from zoneinfo import ZoneInfo
 from orchestrator.device.model import DeviceId
 from orchestrator.plan.resolved import Burst, OnFailure, ResolvedPlan, Window
 from orchestrator.rollout.events import JournalEntry
-from orchestrator.testing.seen import GOOD, WORKING, Books, expect, is_start
+from orchestrator.testing.seen import GOOD, STARTABLE, WORKING, Books, Seen, expect, is_start
 
 MINUTE_S = 60.0
 DAY_S = 86400.0
@@ -312,12 +312,17 @@ class LabelSlots:
             if value is None:
                 continue
             taken = sum(
-                seen.state in states
-                or (beside_down and seen.state == "deferred" and seen.reason in _DOWN)
+                seen.state in states or (beside_down and _is_down(seen))
                 for name, seen in books.seen.items()
                 if name != without and books.labels[DeviceId(name)].get(label) == value
             )
             yield f"{label} `{value}`", taken, limit
+
+
+def _is_down(seen: Seen) -> bool:
+    """Whether nobody answered when it was last asked; it stays so until it is asked again."""
+    waits = seen.state == "deferred" or (seen.deferrals > 0 and seen.state in STARTABLE)
+    return waits and seen.reason in _DOWN
 
 
 class Deadlines:

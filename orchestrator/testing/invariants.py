@@ -41,6 +41,7 @@ from orchestrator.testing.device import SimulatedDevice
 from orchestrator.testing.seen import (
     FLYING,
     GOOD,
+    STARTABLE,
     STARTED,
     TERMINAL,
     WORKING,
@@ -187,6 +188,8 @@ class Checker:
             seen.excused = True
         if entry.data.get("reason") == "reverted" and not seen.returning:
             seen.excused = self._was_away(entry)
+        if state in STARTABLE:
+            seen.excused = False  # it is tried again, and may fail by itself
         seen.returning |= state in ("rolling_back", "rolled_back")
         self.truth.check_claim(state, entry)
 

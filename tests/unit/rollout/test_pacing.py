@@ -100,6 +100,27 @@ def test_limits_of_several_labels_hold_together():
     assert ledger.slots.full(D) == ("site", "c")
 
 
+def test_devices_whose_slots_become_free_at_once_go_on_in_the_order_of_the_plan():
+    labels = ({"site": "x", "rack": "1"}, {"site": "x"}, {"rack": "1"}, {})
+    wave = ResolvedWave("all", "all", (A, B, C, D), slow_start=False)
+    plan = make_plan([wave], max_parallel_per={"site": 1, "rack": 1}, rate=Rate(60))
+    plan = dataclasses.replace(
+        plan,
+        devices={
+            device: dataclasses.replace(plan.devices[device], labels=own)
+            for device, own in zip((A, B, C, D), labels, strict=True)
+        },
+    )
+    rollout = Hand(plan)
+    rollout.tick(1.0)
+    rollout.succeed(A)
+    started = [device for device in (B, C, D) if rollout.state(device) is not DeviceState.PENDING]
+    rollout.tick(2.0)
+
+    assert started == [D]  # it passed them, as they waited for a slot
+    assert (rollout.state(B), rollout.state(C)) == (DeviceState.TRANSFERRING, DeviceState.PENDING)
+
+
 def test_devices_that_are_down_use_up_the_slots_of_their_site():
     rollout = hand(sites=("a", "a", "a", "b"), max_parallel_per={"site": 2})
 

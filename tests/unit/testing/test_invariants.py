@@ -41,7 +41,7 @@ def test_proof_makes_room():
 
 def test_start_after_a_halt():
     story = Story()
-    story.line("halted", cause="budget")
+    story.line("halted", cause="operator")
 
     with pytest.raises(InvariantBroken, match="I2"):
         story.move(A, "transferring")
