@@ -8,7 +8,7 @@ draw many. Times lie around the beginning of a simulation, so that they matter w
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -57,6 +57,42 @@ def draw_controls(rng: random.Random) -> _Drawn:
         if rng.random() < 0.35:
             drawn["stage_outside_window"] = True
     return drawn
+
+
+def draw_place(rng: random.Random) -> _Drawn:
+    """Where a plan stands among others."""
+    keys: tuple[tuple[str, Callable[[random.Random], object]], ...] = (
+        ("priority", lambda rng: rng.choice((0, 400, 1000))),
+        ("on_conflict", lambda rng: rng.choice(("queue", "supersede", "fail"))),
+        ("component", lambda _rng: "modem"),
+    )
+    return {key: draw(rng) for key, draw in keys if rng.random() < 0.1}
+
+
+def draw_claims(rng: random.Random, waves: Sequence[object]) -> list[object]:
+    """The waves, sometimes one or two of them with hosts of their own: the devices of a site."""
+    drawn = [*waves]
+    sites = rng.sample(range(_SITES), _SITES - 1)
+    for site in sites[: rng.choice((1, 1, 2))] if rng.random() < 0.2 else ():
+        place = rng.randrange(len(drawn))
+        wave = drawn[place]
+        sized = isinstance(wave, dict) and "size" in wave
+        if place + 1 < len(drawn):
+            drawn[place] = {**(wave if sized else {"size": wave}), "hosts": f"site_s{site}"}  # type: ignore[dict-item]
+    return drawn
+
+
+def claims_of(
+    waves: Sequence[object], devices: Sequence[DeviceId]
+) -> Mapping[str, Sequence[DeviceId]]:
+    """The devices that the own hosts of waves select, by name of the wave."""
+    return {
+        str(wave.get("name", f"wave-{number}")): [
+            device for device in devices if f"site_{labels_of(device)['site']}" == wave["hosts"]
+        ]
+        for number, wave in enumerate(waves, 1)
+        if isinstance(wave, dict) and "hosts" in wave
+    }
 
 
 def draw_rollback(rng: random.Random, controls: Mapping[str, object]) -> _Drawn:

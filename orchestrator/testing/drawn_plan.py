@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from orchestrator.device.model import Address, Device, DeviceId
 from orchestrator.errors import PlanError
@@ -14,7 +15,10 @@ from orchestrator.plan.resolve import resolve_plan
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.plan.survey import Surveyed
 from orchestrator.testing.drawn_controls import (
+    claims_of,
+    draw_claims,
     draw_controls,
+    draw_place,
     draw_rollback,
     draw_wave_controls,
     labels_of,
@@ -29,35 +33,48 @@ TRIES_MAX = 50  # most draws are plans; some combinations of limits the language
 _Drawn = dict[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Where choices come from, each apart, so that the others stay what they are.
+
+    Attributes:
+        plan: sizes, gates, limits.
+        controls: hours, approvals, rates.
+        place: the place among other plans, and the own hosts of waves.
+    """
+
+    plan: random.Random
+    controls: random.Random
+    place: random.Random
+
+
 def draw_plan(
-    rng: random.Random,
+    draws: Draws,
     devices: Sequence[DeviceId],
     artifact: str,
     *,
     late: bool,
     keys: _Drawn | None = None,
-    controls: random.Random | None = None,
 ) -> tuple[str, ResolvedPlan]:
     """A plan's text, and the plan that it resolves to.
 
     Args:
-        rng: where choices come from.
+        draws: where choices come from.
         devices: the fleet.
         artifact: name of the simulated artifact that it brings.
         late: the devices' module cannot go back after commit.
         keys: what the plan says beside what is drawn; it requires nothing of its own name.
-        controls: where choices of limits, hours and approvals come from, if it has any.
 
     Raises:
         PlanError: the language refused every draw.
     """
     refused: PlanError | None = None
     for _ in range(TRIES_MAX):
-        drawn = _plan(rng, artifact) | (keys or {})
+        drawn = _plan(draws.plan, artifact) | (keys or {})
         if drawn["name"] in (one["plan"] for one in _listed(drawn.get("requires"))):
             del drawn["requires"]
-        if controls is not None:
-            drawn = _controlled(controls, drawn)
+        drawn = _controlled(draws.controls, drawn)
+        drawn |= draw_place(draws.place) | {"waves": draw_claims(draws.place, _waves_of(drawn))}
         text = json.dumps(drawn, indent=1)  # JSON is YAML
         try:
             return text, resolve(text, devices, artifact, late=late)
@@ -65,6 +82,12 @@ def draw_plan(
             refused = error
     assert refused is not None
     raise refused
+
+
+def _waves_of(plan: _Drawn) -> list[object]:
+    waves = plan["waves"]
+    assert isinstance(waves, list)
+    return waves
 
 
 def _listed(value: object) -> list[_Drawn]:
@@ -82,7 +105,7 @@ def resolve(text: str, devices: Sequence[DeviceId], artifact: str, *, late: bool
         parse_plan(text.encode(), file="drawn.yml"),
         devices=[Device(name, Address("127.0.0.1"), labels_of(name)) for name in devices],
         artifact=SimulatedArtifact.of(artifact).planned(),
-        claims={},
+        claims=claims_of(json.loads(text)["waves"], devices),
         survey=dict.fromkeys(devices, there),
         set_vars={},
         plan_sha256="0" * 64,
@@ -95,9 +118,8 @@ def resolve(text: str, devices: Sequence[DeviceId], artifact: str, *, late: bool
 def _controlled(rng: random.Random, plan: _Drawn) -> _Drawn:
     """The plan with controls; drawn apart, so that the rest of it stays what it is."""
     drawn = draw_controls(rng)
-    rollback, waves = plan["rollback"], plan["waves"]
+    rollback, waves = plan["rollback"], _waves_of(plan)
     assert isinstance(rollback, dict)
-    assert isinstance(waves, list)
     drawn["rollback"] = rollback | draw_rollback(rng, drawn)
     drawn["waves"] = [_controlled_wave(rng, wave) for wave in waves]
     gates = plan["gates"]

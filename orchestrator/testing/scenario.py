@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from orchestrator.device.model import DeviceId
 from orchestrator.plan.joiners import Joiner, joiners
 from orchestrator.plan.resolved import ResolvedPlan
-from orchestrator.testing.drawn_plan import draw_plan, resolve
+from orchestrator.testing.drawn_plan import Draws, draw_plan, resolve
 from orchestrator.testing.faults import Fault, FaultKind
 from orchestrator.testing.plans import device_ids
 from orchestrator.testing.transport import Faults
@@ -83,20 +83,17 @@ def draw(seed: int) -> Scenario:
     rollouts = 2 if rng.random() < 0.3 else 1
     new = _late_joiners(seed, devices)
     first = draw_plan(
-        rng,
+        _draws(rng, seed, 1),
         devices[: len(devices) - len(new)],
         FIRST,
         late=late,
         keys={"late_joiners": "append"} if new else {},
-        controls=_controls(seed, 1),
     )
     drawn = [first]
     if rollouts > 1:
-        controls = _controls(seed, 2)
-        keys = _requires(controls, first[1].name)
-        drawn.append(
-            draw_plan(rng, devices, _second(seed), late=late, keys=keys, controls=controls)
-        )
+        draws = _draws(rng, seed, 2)
+        keys = _requires(draws.controls, first[1].name)
+        drawn.append(draw_plan(draws, devices, _second(seed), late=late, keys=keys))
     return Scenario(
         seed=seed,
         devices=devices,
@@ -117,9 +114,10 @@ def draw(seed: int) -> Scenario:
     )
 
 
-def _controls(seed: int, number: int) -> random.Random:
-    """Where the controls of a rollout's plan are drawn from."""
-    return random.Random(f"controls/{seed}/{number}")  # noqa: S311  scenarios, not secrets
+def _draws(rng: random.Random, seed: int, number: int) -> Draws:
+    """Where the plan of a rollout is drawn from."""
+    apart = (random.Random(f"{what}/{seed}/{number}") for what in ("controls", "place"))  # noqa: S311
+    return Draws(rng, *apart)
 
 
 def _requires(rng: random.Random, first: str) -> dict[str, object]:

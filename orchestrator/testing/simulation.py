@@ -8,6 +8,7 @@ list of faults that struck; `python -m orchestrator.testing --seed N [--faults L
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Collection, Mapping, Sequence
 
@@ -27,7 +28,7 @@ from orchestrator.testing.beyond_rules import (
 )
 from orchestrator.testing.clock import EPOCH_S, VirtualClock, VirtualLoop, run_virtual
 from orchestrator.testing.control_rules import Hours, waits_in
-from orchestrator.testing.drawn_controls import labels_of
+from orchestrator.testing.drawn_controls import claims_of, labels_of
 from orchestrator.testing.engines import Engines
 from orchestrator.testing.evidence_rules import Evidence
 from orchestrator.testing.exit_rules import ExitCodes
@@ -278,7 +279,8 @@ class _Simulation:
         joiners = self.scenario.joiners if not number else ()
         devices = [device for device in self.scenario.devices if device not in joiners]
         text, plan = self.scenario.texts[number], self.scenario.plans[number]
-        check_waves(text, plan, devices, self.checker.books.labels, claims={})
+        claims = claims_of(json.loads(text)["waves"], devices)
+        check_waves(text, plan, devices, self.checker.books.labels, claims=claims)
 
     async def _create(self, plan: ResolvedPlan) -> None:
         """Somebody applies the plan; often the first engine does so itself."""

@@ -16,7 +16,6 @@ SHARE = 0.03
 # Keys that simulations leave out, and where they are tested instead.
 LEFT_OUT = {
     "vars", "become", "hooks", "release", "email", "events", "reason",  # say nothing of control
-    "priority", "on_conflict", "component",  # two rollouts at once: test_two_rollouts
     "by", "seed",  # which device goes first
     "service", "process", "file", "disk", "load",  # what a check of a device does
     "verify", "lost_after", "confirm", "classes", "inconclusive_limit", "plugin", "kind", "options",
@@ -27,7 +26,14 @@ CHOICES = {
     "policy fail", "scope wave", "scope rollout", "action halt", "action pause", "to control",
     "to before", "per device", "order forward", "timezone device",
 }  # fmt: skip
-SITUATIONS = {"one device", "many devices", "two rollouts", "same artifact", "commits late"}
+SITUATIONS = {
+    "a wave with hosts",
+    "one device",
+    "many devices",
+    "two rollouts",
+    "same artifact",
+    "commits late",
+}
 
 
 def words(value):
@@ -45,6 +51,7 @@ def words(value):
 
 def situations(scenario):
     yield from {
+        "a wave with hosts": any(wave.hosts for plan in scenario.plans for wave in plan.waves),
         "one device": len(scenario.devices) == 1,
         "many devices": len(scenario.devices) > 20,
         "two rollouts": len(scenario.plans) == 2,
