@@ -13,13 +13,13 @@ import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from orchestrator.device.protocol import Rc, Request, Verb, encode
+from orchestrator.device.protocol import Rc, Request, Verb
 from orchestrator.testing.release import NOTHING, Lie, Release
+from orchestrator.testing.telling import state_of, told_check, told_state
 from orchestrator.testing.transaction import KNOWN, LIVE, OPEN, Answer, Line, Txn, refuse
 
 RESTART_S = 2.0  # how long a release that takes the device down runs before it does
 BOOT_S = 8.0
-FREE_BYTES = 10**9
 
 _CHECKING = frozenset({Verb.HEALTH, Verb.PROVE})
 _MUTATING = frozenset({
@@ -200,47 +200,7 @@ class SimulatedDevice:
 
     def state_fields(self, nonce: str = "") -> list[Line]:
         """The fields of state."""
-        txn = self.txn
-        lines = [("protocol", "rollout-agent/1"), ("helper", "1.3.0")]
-        if nonce:
-            lines.append(("nonce", "other" if self.lie is Lie.NONCE else nonce))
-        lines += [
-            ("device-type", "sim"),
-            ("boot-id", self.boot_id),
-            ("uptime", "1"),
-            ("state", self._told_state(txn) if txn else NOTHING),
-        ]
-        if txn is not None:
-            lines.append(("txn", txn.id))
-        release = self.releases[self._told_manifest()]
-        lines += [("artifact", release.name), ("manifest", release.manifest)]
-        lines.append(("active", "no" if release.corrupt else "yes"))
-        if txn is not None and txn.state in KNOWN:
-            lines.append(("previous-manifest", txn.previous))
-        if self.reverted:
-            lines.append(("reverted", self.reverted))
-        lines += [("epoch", str(self.epoch)), ("controller", self.controller or NOTHING)]
-        if txn is not None and txn.state in LIVE:
-            lines.append(("commit-nonce", self.commit_nonce))
-            if txn.state == "probation":
-                lines.append(("deadline-left", f"{txn.deadline_at - self.now():.0f}"))
-        lines.append(("free", str(FREE_BYTES)))
-        if self.rooted:
-            lines += [("root", "1"), ("fleet", "sim")]
-        return lines
-
-    def _told_manifest(self) -> str:
-        txn = self.txn
-        if txn is not None and txn.state in KNOWN:
-            if self.lie is Lie.TARGET:
-                return txn.manifest
-            if self.lie is Lie.OLD:
-                return txn.previous
-        return self.active
-
-    def _told_state(self, txn: Txn) -> str:
-        lies = self.lie is Lie.STATE and txn.state in LIVE
-        return "committed" if lies else txn.state
+        return state_of(self, nonce)
 
     def _tell(self, verb: Verb, params: dict[str, str], serial: int) -> Answer:
         if verb in (Verb.HELLO, *_CHECKING) and serial > self._changed_serial:
@@ -253,14 +213,14 @@ class SimulatedDevice:
         elif verb is Verb.STATUS:
             txn = self.txn
             known = txn is not None and txn.id == params.get("txn")
-            lines.append(("txn-state", self._told_state(txn) if txn and known else NOTHING))
+            lines.append(("txn-state", told_state(self, txn) if txn and known else NOTHING))
             if txn is not None and known and txn.state == "staging":
                 for name, data in txn.frames.items():
                     digest = hashlib.sha256(data).hexdigest()
                     lines.append(("have", f"{name} {len(data)} {digest}"))
         if verb in _CHECKING:
             names = [name for name in params.get("checks", "").split(",") if name]
-            results = [(name, self._check(name)) for name in names]
+            results = [(name, told_check(self)) for name in names]
             lines += [("check", f"{name} {result}") for name, result in results]
             exits = tuple((name, int(result.split()[0])) for name, result in results)
             self.examined.append(Examined(self.boot_id, self.active, exits))
@@ -269,17 +229,6 @@ class SimulatedDevice:
             lines += [("module", f"directory{suffix}"), ("health-check", "service")]
             lines += self._known()[:1]
         return Rc.OK, lines
-
-    def _check(self, _name: str) -> str:
-        release = self.releases[self._told_manifest()]
-        if self.lie is Lie.WELL:
-            return "0 " + encode('{"value": 1}')
-        if release.lacks_checks:
-            return "127"
-        if release.silent_check:
-            return "124"
-        output = encode('{"value": 1}' if release.healthy else '{"value": 0}')
-        return f"{0 if release.healthy else 1} {output}"
 
     # --- steps of a delivery, called by the session one by one -------------------------------
 

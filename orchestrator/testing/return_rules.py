@@ -75,10 +75,11 @@ class WayBack:
             self._starts.append(entry.device)
         if to == "activating":
             self._gone.discard(entry.device)
-        elif reason == "reverted" and seen.excused and entry.device not in self._gone:
-            self._gone.add(entry.device)
+        elif to in ("rolling_back", "rolled_back") and entry.device not in self._gone:
+            self._gone.add(entry.device)  # a later line tells of the same way back
+            by_itself = reason == "reverted" and seen.excused
             paused = self._stopped or PAUSE in self._pauses
-            expect(paused, "R6: it went back by itself, and the rollout goes on", entry)
+            expect(paused or not by_itself, "R6: it went back by itself, and it goes on", entry)
         sent = to == "rolling_back" and reason in _BY_ROLLOUT and entry.data["from"] in _PROVEN
         if sent:
             self._check_order(entry)

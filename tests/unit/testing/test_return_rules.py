@@ -118,8 +118,8 @@ def test_device_that_went_back_by_itself_pauses():
     reverted(("paused", {"cause": "reverted_unconfirmed"}))
     reverted(("halted", {"cause": "budget"}))
 
-    objects("went back by itself, and the rollout goes on", reverted)
-    objects("the rollout goes on", reverted, ("paused", {"cause": "operator"}))
+    objects("went back by itself, and it goes on", reverted)
+    objects("it goes on", reverted, ("paused", {"cause": "operator"}))
     over = ("resumed", {"over": "reverted_unconfirmed", "left": []})
     objects("goes on", reverted, ("paused", {"cause": "reverted_unconfirmed"}), over)
 
