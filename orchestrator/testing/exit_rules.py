@@ -8,7 +8,7 @@ Laws checked, each time an engine ends, and once more when all dead-men had thei
 - 1: nothing was begun on any device.
 - 3: finished, with a device that is not proven, and with no more failures than the plan tolerates.
 - 4: halted or taken back, and a device runs the new version; or aborted.
-- 5: halted or taken back, and no device is known to run the new version.
+- 5: halted or taken back, and no device runs the new version, but for those that nobody asked.
 - 6: a device is lost or could not go back, and only then.
 - 0 of a command that asked for a rollback: every device of it runs what it ran before.
 - 7: not over, neither halted nor aborted.
@@ -109,6 +109,7 @@ class ExitCodes:
     def _truth_problem(self, code: ExitCode) -> str:
         """What the devices have against it."""
         truth = self._truth
+        new = truth.on_target()
         states = [seen.state for seen in self._books.seen.values()]
         match code:
             case ExitCode.DONE:
@@ -122,13 +123,18 @@ class ExitCodes:
                 return "every device is proven" if whole else self._intolerable()
             case ExitCode.HALTED if self._done != "aborted":
                 known = truth.liars.isdisjoint(self._books.seen)
-                none = known and not truth.on_new()
-                return "no device runs the new version" if none else ""
+                return "no device runs the new version" if known and not new else ""
             case ExitCode.ROLLED_BACK:
-                new = truth.known_on_new()
-                return f"{new} run the new version" if new else ""
+                found = [name for name in new if not self._is_unseen(name)]
+                return f"{found} run the new version" if found else ""
             case _:
                 return ""
+
+    def _is_unseen(self, name: str) -> bool:
+        """Whether it runs what it ran before, and nobody had to ask it."""
+        seen = self._books.seen[name]
+        ran_before = self._truth.before[name] == self._truth.target
+        return ran_before and seen.state in _NEVER_BEGUN
 
     def _not_done(self) -> str:
         for name, seen in self._books.seen.items():

@@ -142,18 +142,9 @@ class Truth:
             if name not in self.liars:
                 yield device
 
-    def on_new(self) -> list[str]:
-        """Honest devices that really run the new version."""
+    def on_target(self) -> list[str]:
+        """Honest devices that really run the new version, whatever they ran before."""
         return [device.name for device in self.honest() if device.active == self.target]
-
-    def known_on_new(self) -> list[str]:
-        """Those of them that were brought there, or have been asked."""
-        return [
-            name
-            for name in self.on_new()
-            if self.before[DeviceId(name)] != self.target
-            or self.books.seen[name].state == "unchanged"
-        ]
 
     def finish(self, *, rows: Mapping[DeviceId, Mapping[str, object]]) -> None:
         """The rollout ended, and all dead-men had their time."""

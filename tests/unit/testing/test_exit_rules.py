@@ -98,6 +98,18 @@ def test_halt_is_told_by_whether_a_device_runs_the_new_version():
     refused(some, X.WAITING, "halted: True")
 
 
+def test_device_that_ran_the_new_version_before_counts_once_it_was_asked():
+    ending = Ending()
+    ending.put("pending", A, on_new=True)
+    ending.truth.before[A] = good_release().manifest
+    ending.halted()
+
+    ending.codes.check(X.ROLLED_BACK)
+    ending.checker.seen[A].state = "unchanged"
+    ending.codes.check(X.HALTED)
+    refused(ending, X.ROLLED_BACK, "'dev-0001'. run the new version")
+
+
 def test_abort_is_a_halt_whatever_devices_run():
     aborted = Ending()
     aborted.done("aborted")
