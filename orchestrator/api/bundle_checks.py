@@ -114,7 +114,7 @@ class _Reader:
             yield self._plan_check(proven, plan)
             yield self._results(proven, plan)
             yield from self._checkpoints(proven)
-            yield from self._approvals(proven)
+            yield from self._approvals(plan)
         if "release/release.ticket" in self._files or _has_ticket(plan):
             yield self._ticket(root, root_words, plan)
         if "release/evidence.json" in self._files or (plan is not None and plan.evidence):
@@ -217,7 +217,7 @@ class _Reader:
             return
         yield BundleCheck("checkpoints", True, f"the journal's end is signed {words}")
 
-    def _approvals(self, proven: Proven | None) -> Iterator[BundleCheck]:
+    def _approvals(self, plan: ResolvedPlan | None) -> Iterator[BundleCheck]:
         """Signed approvals; others are what the journal says of them."""
         names = sorted(name for name in self._files if name.endswith(".statement"))
         if names and self._settings.allowed_signers is None:
@@ -228,7 +228,7 @@ class _Reader:
             words = f"by signers of `{self._settings.allowed_signers}`"
             for name in names:
                 try:
-                    who = self._approver(name, proven, allowed, revoked)
+                    who = self._approver(name, plan, allowed, revoked)
                 except (TrustError, KeyError, ValueError) as error:
                     yield _bad("approvals", "E163", f"`{name}`: {error}")
                 else:
@@ -237,16 +237,19 @@ class _Reader:
     def _approver(
         self,
         name: str,
-        proven: Proven | None,
+        plan: ResolvedPlan | None,
         allowed: tuple[AllowedSigner, ...],
         revoked: Revoked,
     ) -> str:
+        from orchestrator.plan.digest import digest, digest_of
         from orchestrator.trust.sshsig import signer_of
         from orchestrator.trust.statement import namespace_of, read_statement
 
         text = self._files[name]
         statement = read_statement(text)
-        if proven is None or statement.plan_sha256 != proven.plan_sha256:
+        # earlier versions had the digest of the bytes approved
+        known = {digest_of(self._files.get("plan/plan.json", b"")), plan and digest(plan)}
+        if statement.plan_sha256 not in known:
             message = "it approves another plan"
             raise ValueError(message)
         return signer_of(
