@@ -131,9 +131,7 @@ def test_devices_whose_turn_has_not_come_wait_and_hurt_nobody(fleet: RootedFleet
     told = project.run("status", code=None)
 
     assert early.returncode == ExitCode.WAITING
-    assert f"the release ticket: it lets {DEVICES} devices begin at" in " ".join(
-        told.stdout.split()
-    )
+    assert "the release ticket: it lets 1 device begin at" in " ".join(told.stdout.split())
     assert fleet.runs() == {"none"}
 
 
