@@ -165,9 +165,14 @@ class Hours:
         times = books.plan.timeouts
         self._change_s = times.connect_s + times.install_s + times.reboot_s
         self._ahead = books.plan.schedule.stage_outside_window
+        self._rolls_back = False
 
     def see(self, entry: JournalEntry) -> None:
         """Looks at starts, at activations of what was staged ahead, and at ways back."""
+        if entry.type == "rollback_started":
+            self._rolls_back = True  # an abort takes back what is not permanent, at any hour
+        elif entry.type == "rollout_done":
+            self._rolls_back = False
         if entry.type != "device_state":
             return
         if is_start(entry):
@@ -175,7 +180,7 @@ class Hours:
             self._expect_hours(entry, needs_s, windows=not self._ahead)
         elif self._ahead and _needs_slot(entry):
             self._expect_hours(entry, self._change_s, windows=True)
-        elif _goes_back(entry) and self._books.returning:
+        elif _goes_back(entry) and self._rolls_back:
             frozen = self._plan.rollback.respect_freezes and _frozen(self._plan, entry.at)
             expect(not frozen, "R12: taken back in a freeze", entry)
             is_open = not self.keeps_from_return(entry.device, entry.at)

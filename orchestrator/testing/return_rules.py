@@ -18,7 +18,7 @@ from orchestrator.testing.seen import WORKING, Books, expect, is_start
 
 PAUSE = "reverted_unconfirmed"
 _PROVEN = frozenset({"succeeded", "confirmed"})
-_BY_ROLLOUT = frozenset({"rollout_halted", "cancelled"})
+_BY_ROLLOUT = frozenset({"rollout_halted", "taken_back", "cancelled"})
 _FORWARD = WORKING - {"rolling_back"}
 
 

@@ -85,7 +85,7 @@ def test_abort_takes_back_what_is_not_permanent_in_the_same_order():
     returning.line("operator", ask="abort", done=True)
 
     objects("taken back before dev-0003", returning.back, B, reason="cancelled")
-    returning.back(C, B, reason="cancelled")
+    returning.back(C, B, reason="taken_back")
 
 
 def test_no_more_at_once_than_the_plan_allows():
