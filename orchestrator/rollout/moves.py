@@ -14,6 +14,7 @@ from orchestrator.rollout.actions import GateAction, Work
 from orchestrator.rollout.ledger import Ledger, Moment
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import (
+    COUNTED,
     DeviceState,
     Halt,
     RolloutState,
@@ -235,7 +236,7 @@ def take_back(led: Ledger, rec: DeviceRecord) -> None:
     Where a person wants that it is no failure of the release, unless it was one before (R6).
     """
     asked = bool(led.scope.get("asked"))
-    if asked and not rec.ends_as:
+    if asked and not rec.ends_as and rec.state not in COUNTED:
         rec.excused = True
     by_person = asked and rec.excused
     roll_back(led, rec, Reason.TAKEN_BACK if by_person else Reason.ROLLOUT_HALTED)

@@ -180,6 +180,21 @@ def test_device_whose_check_fails_at_the_end_of_the_soak_regressed():
     assert rollout.rollout.exit_code is ExitCode.HALTED
 
 
+def test_regressed_device_that_a_person_takes_back_stays_a_failure_and_is_counted_once():
+    rollout = hand(SERVICE, soak_s=60.0, more=(B,))
+    rollout.succeed(A)
+    rollout.tick(60.0)
+    rollout.prove(A, 1)
+    counted = rollout.rollout.ledger.waves[0].counted
+
+    rollout.ask(Ask.ROLLBACK)
+    on_the_way = rollout.rollout.ledger.waves[0].counted
+    rollout.go_back(A)
+
+    assert rollout.state(A) is DeviceState.ROLLED_BACK
+    assert (counted, on_the_way, rollout.rollout.ledger.waves[0].counted) == (1, 0, 1)
+
+
 def test_device_on_another_artifact_at_the_end_of_the_soak_regressed():
     rollout = hand(SERVICE, soak_s=60.0)
     rollout.succeed(A)
