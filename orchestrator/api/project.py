@@ -15,6 +15,7 @@ from orchestrator.errors import Diagnostic, PlanError, Where, system_reason
 
 if TYPE_CHECKING:
     from orchestrator.inventory.model import Inventory
+    from orchestrator.trust.ansible_vault import Vault
 
 PLAN_SUFFIXES = (".yml", ".yaml")
 PLAN_BYTES_MAX = 64 * 1024 * 1024  # a saved plan of 100 000 devices; YAML has its own limit
@@ -208,7 +209,24 @@ def load_inventory(settings: Settings, source: Source) -> Inventory:
         message = "no inventory was given"
         hint = "name one with `-i inventory.yml`, or `inventory = [...]` in rollout.toml"
         raise PlanError(message, hint=hint, code="I100")
-    return load(sources, cwd=settings.root)
+    return load(sources, cwd=settings.root, vault=_vault(settings))
+
+
+def _vault(settings: Settings) -> Vault:
+    """The passwords of ansible-vault; of each file its first line, as Ansible reads it.
+
+    Raises:
+        TrustError: a file cannot be read, or is empty.
+    """
+    from orchestrator.trust.ansible_vault import Password, Vault
+    from orchestrator.trust.passphrase import Passphrases
+
+    passwords = []
+    for text in settings.vault_passwords:
+        label, _, path = text.partition("=") if not text.startswith("/") else ("", "", text)
+        secret = Passphrases(Path(path)).get("password of ansible-vault")
+        passwords.append(Password(label, secret))
+    return Vault(tuple(passwords))
 
 
 def schema_text(name: str) -> str:

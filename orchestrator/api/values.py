@@ -45,6 +45,7 @@ class Settings:
     Hooks: `allow_commands` are also those that may be told, `hook_secrets` say
     what webhooks are signed with (as `gate_tokens`), `mail_server` (`smtps://HOST:PORT`),
     `mail_from` and `mail_login` (a file) how letters go out.
+    `vault_passwords` (`[LABEL=]FILE`) open what ansible-vault has encrypted in inventories.
     Certificates: `host_ca` (a file of public keys) vouches for devices that have no pin; `user_ca`
     (a private key, its public one beside it) makes what the engine logs in with.
     """
@@ -71,6 +72,7 @@ class Settings:
     audit_checkpoints: Path | None = None
     evidence_policy: Path | None = None
     hook_secrets: tuple[str, ...] = ()
+    vault_passwords: tuple[str, ...] = ()
     mail_server: str = ""
     mail_from: str = ""
     mail_login: Path | None = None

@@ -55,12 +55,13 @@ KINDS: Mapping[str, type] = {
     "mail_login": str,
     "host_ca": str,
     "user_ca": str,
+    "vault_passwords": list,
 }
 POWER_KEYS = frozenset({
     "allow_commands", "allow_gate_kinds", "allowed_signers", "audit_checkpoints", "audit_key",
     "evidence_policy", "fleet", "gate_tokens", "hook_secrets", "host_ca", "mail_from", "mail_login",
     "mail_server", "people", "require_signed_commit", "revoked_signers", "roles", "trust_root",
-    "trusted_keys", "user_ca",
+    "trusted_keys", "user_ca", "vault_passwords",
 })  # fmt: skip
 _FILE_KEYS = frozenset({
     "state", "mail_login", "allowed_signers", "revoked_signers", "trust_root", "audit_key",
@@ -76,6 +77,10 @@ _PLACE_FORM = "are `https://host:port=file:/path` or `https://host:port=env:NAME
 _FORMS = {  # of texts, and of each text of a list
     "gate_tokens": (_PLACE, _PLACE_FORM),
     "hook_secrets": (_PLACE, _PLACE_FORM),
+    "vault_passwords": (
+        re.compile(r"(?:[A-Za-z0-9_.-]+=)?/.+"),
+        "are `/path` or `LABEL=/path`, each a file that holds the password",
+    ),
     "people": (
         re.compile(r"[^=,\s]+=[^=,\s]+(,[^=,\s]+)*"),
         "are `NAME=ROLE,ROLE`, such as `ann=ops,safety`",
@@ -339,6 +344,7 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
         people=texts("people"),
         roles=texts("roles"),
         hook_secrets=texts("hook_secrets"),
+        vault_passwords=texts("vault_passwords"),
         mail_server=str(values.get("mail_server", "")),
         mail_from=str(values.get("mail_from", "")),
         mail_login=path("mail_login"),

@@ -4,7 +4,8 @@ Laws:
 1. Only regular files, opened once; what was parsed is what the digest covers.
 2. A link may not lead out of the project: the directory of the source, or the git work tree
    around it.
-3. What is not read yet (scripts, vault, plug-ins) is named, never skipped.
+3. What is not read yet (scripts, plug-ins) is named, never skipped; what ansible-vault has
+   encrypted is opened or refused.
 4. The environment and the current directory choose nothing but where relative paths begin.
 """
 
@@ -19,13 +20,13 @@ from pathlib import Path
 
 from orchestrator.errors import Diagnostic, Where, system_reason
 from orchestrator.source import INVENTORY_POLICY
+from orchestrator.trust.ansible_vault import VAULT_MARK, Vault, VaultError
 
 YAML_SUFFIXES = (".yml", ".yaml", ".json")
 _IGNORED_SUFFIXES = (
     "~", ".orig", ".cfg", ".retry", ".pyc", ".pyo", ".swp", ".bak", ".rpm", ".md", ".txt", ".rst",
 )  # fmt: skip
 _VARIABLE_DIRECTORIES = ("group_vars", "host_vars")
-_VAULT_MARK = b"$ANSIBLE_VAULT;"
 _CONVERT = "write it out once with `ansible-inventory --list --yaml --output hosts.yml -i "
 _FILES_MAX = 200_000  # a host_vars file for each of 100 000 devices, and as many again
 
@@ -54,6 +55,15 @@ class InventoryFile:
     name: str  # as people know it
     data: bytes
     is_ini: bool  # otherwise YAML
+    is_secret: bool  # it was encrypted
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The text of a file, opened where it was encrypted."""
+
+    data: bytes
+    is_secret: bool
 
 
 class _RefusedError(Exception):
@@ -68,8 +78,9 @@ class _RefusedError(Exception):
 class Reader:
     """Reads files below a directory, digests what it reads and keeps the findings."""
 
-    def __init__(self, cwd: Path) -> None:
+    def __init__(self, cwd: Path, vault: Vault) -> None:
         self._cwd = cwd
+        self._vault = vault
         self._hash = sha256(b"rollout-inventory-1\0")
         self._file_count = 0
         self.paths: list[Path] = []  # of what was read, in order
@@ -99,12 +110,13 @@ class Reader:
             return
         paths = _walk(source.path) if source.path.is_dir() else iter([source.path])
         for path in paths:
-            data = self.read(path, source.base)
-            if data is not None and self._is_readable_kind(path, data):
-                yield InventoryFile(self.shown(path), data, _is_ini(path, data))
+            content = self.read(path, source.base)
+            if content is not None and self._is_readable_kind(path, content.data):
+                is_ini = _is_ini(path, content.data)
+                yield InventoryFile(self.shown(path), content.data, is_ini, content.is_secret)
 
-    def read(self, path: Path, base: Path) -> bytes | None:
-        """The bytes of a file, None with a finding where it may or can not be read."""
+    def read(self, path: Path, base: Path) -> Content | None:
+        """The text of a file, None with a finding where it may or can not be read."""
         name = self.shown(path)
         try:
             data = self._bytes(path, base)
@@ -118,7 +130,14 @@ class Reader:
             return None
         self.paths.append(path)
         self._absorb(os.path.relpath(path, base), data)
-        return data
+        if not data.startswith(VAULT_MARK.encode()):
+            return Content(data, is_secret=False)
+        try:
+            return Content(self._vault.open(data), is_secret=True)
+        except VaultError as error:
+            hint = "name its password's file in `vault_passwords` of your own configuration"
+            self._error(name, "I126", f"encrypted with ansible-vault: {error}", hint)
+            return None
 
     def _bytes(self, path: Path, base: Path) -> bytes:
         self._file_count += 1
@@ -133,11 +152,7 @@ class Reader:
             message = "a link to a directory, which is not followed here"
             hint = "link the files, or name the directory as a source of its own"
             raise _RefusedError("I111", message, hint)
-        data = _read_regular(real)
-        if data.startswith(_VAULT_MARK):
-            message = "a file encrypted with ansible-vault, which is not read yet"
-            raise _RefusedError("I103", message, "keep secrets out of the inventory for now")
-        return data
+        return _read_regular(real)
 
     def shown(self, path: Path) -> str:
         """The path as people know it: relative to where they stand, if it is below."""

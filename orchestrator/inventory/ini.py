@@ -21,6 +21,7 @@ from orchestrator.inventory.graph import Graph, Group, Variables
 from orchestrator.inventory.literal import LiteralError, read_literal
 from orchestrator.inventory.members import Members
 from orchestrator.inventory.names import UNGROUPED
+from orchestrator.inventory.secret import opened
 from orchestrator.source import INVENTORY_POLICY, Entry, ScalarNode, did_you_mean, shown
 from orchestrator.source.characters import decode
 from orchestrator.source.text import Findings
@@ -49,16 +50,17 @@ class _Child(NamedTuple):
     name: str
 
 
-def read_ini(data: bytes, file: str, graph: Graph) -> Findings:
+def read_ini(data: bytes, file: str, graph: Graph, *, is_secret: bool = False) -> Findings:
     """Adds what one file says to a graph. Never raises for what the file holds."""
     source, findings = decode(data, file, INVENTORY_POLICY)
     if not findings.has_errors():
-        _Reader(source.text, findings, graph).read()
+        _Reader(source.text, findings, graph, is_secret).read()
     return findings
 
 
 class _Reader:
-    def __init__(self, text: str, findings: Findings, graph: Graph) -> None:
+    def __init__(self, text: str, findings: Findings, graph: Graph, is_secret: bool) -> None:
+        self._is_secret = is_secret
         self._text = text
         self._findings = findings
         self._graph = graph
@@ -160,7 +162,8 @@ class _Reader:
             self._findings.add(where, "I125", f"`{shown(name)}`: {error}", error.hint)
             return
         key = ScalarNode(name, name, False, where.file, where.line, where.column)
-        variables[name] = Entry(key, node)
+        entry = Entry(key, node)
+        variables[name] = opened(entry) if self._is_secret else entry
 
     def _child(self, parent: Group, text: str, where: Where) -> None:
         match = _CHILD.fullmatch(text)

@@ -23,6 +23,7 @@ from orchestrator.inventory.model import Inventory, InventoryFiles, failure
 from orchestrator.inventory.names import UNGROUPED, host_name_problem
 from orchestrator.inventory.parse import FileReader
 from orchestrator.inventory.ranges import RangeError, expand, split_port
+from orchestrator.inventory.secret import opened
 from orchestrator.inventory.variables import VariableTable
 from orchestrator.source import (
     INVENTORY_POLICY,
@@ -33,11 +34,12 @@ from orchestrator.source import (
     shown,
     to_plain,
 )
+from orchestrator.trust.ansible_vault import CLOSED, Vault
 
 _REFUSED = "the inventory has errors"
 
 
-def load_inventory(sources: Sequence[str], *, cwd: Path) -> Inventory:
+def load_inventory(sources: Sequence[str], *, cwd: Path, vault: Vault = CLOSED) -> Inventory:
     """Reads inventory sources; a later one wins over an earlier one.
 
     A source is a YAML, JSON or INI file in Ansible's form, a directory of such files, or a list of
@@ -47,6 +49,7 @@ def load_inventory(sources: Sequence[str], *, cwd: Path) -> Inventory:
     Args:
         sources: as written behind `-i`.
         cwd: where relative paths begin.
+        vault: opens what ansible-vault has encrypted.
 
     Raises:
         PlanError: no source, or any error in any file; `diagnostics` has all of them.
@@ -56,7 +59,7 @@ def load_inventory(sources: Sequence[str], *, cwd: Path) -> Inventory:
         raise PlanError(message, hint="name one, as `-i inventories/lab/`", code="I101")
     with _without_garbage_collection():
         try:
-            return _Loader(cwd.absolute()).load(sources)
+            return _Loader(cwd.absolute(), vault).load(sources)
         except OSError as error:  # files are handled one by one; this is a directory
             reason = system_reason(error)
             message = f"`{shown(str(error.filename))}` cannot be read: {reason}"
@@ -66,10 +69,11 @@ def load_inventory(sources: Sequence[str], *, cwd: Path) -> Inventory:
 class _Loader:
     """State of one load: the graph, the reader, and what was found."""
 
-    def __init__(self, cwd: Path) -> None:
+    def __init__(self, cwd: Path, vault: Vault) -> None:
+        self._vault = vault
         self._cwd = cwd
         self._graph = Graph()
-        self._reader = Reader(cwd)
+        self._reader = Reader(cwd, vault)
         self._found: list[Diagnostic] = []
 
     def load(self, texts: Sequence[str]) -> Inventory:
@@ -83,17 +87,16 @@ class _Loader:
         table = VariableTable(self._graph, group_files, host_files)
         self._check_names()
         self._check_host_keys(table)
-        files = InventoryFiles(
-            tuple(self._reader.paths), tuple(path for one in sources for path in places_of(one))
-        )
+        places = tuple(path for one in sources for path in places_of(one))
+        files = InventoryFiles(tuple(self._reader.paths), places, self._reader.digest)
         errors, warnings = self._sorted()
         inventory = Inventory(
             self._graph,
             table,
-            digest=self._reader.digest,
             warnings=warnings,
             cwd=self._cwd,
             files=files,
+            vault=self._vault,
         )
         if errors:  # with what is wrong with hosts, so that nobody learns of it one by one
             raise failure([*errors, *inventory.findings()], _REFUSED)
@@ -104,10 +107,11 @@ class _Loader:
             self._read_names(source)
         for file in self._reader.inventory_files(source):
             if file.is_ini:
-                self._found.extend(read_ini(file.data, file.name, self._graph).result())
+                findings = read_ini(file.data, file.name, self._graph, is_secret=file.is_secret)
+                self._found.extend(findings.result())
                 continue
             document = load_yaml(file.data, file=file.name, policy=INVENTORY_POLICY)
-            reader = FileReader(document, self._graph)
+            reader = FileReader(document, self._graph, is_secret=file.is_secret)
             reader.read()
             found = [*document.diagnostics, *reader.diagnostics]
             self._found.extend(sorted(found, key=lambda d: (d.where.line, d.where.column)))
@@ -153,16 +157,17 @@ class _Loader:
         return found
 
     def _variables_of(self, path: Path, base: Path) -> Variables:
-        data = self._reader.read(path, base)
-        if data is None:
+        content = self._reader.read(path, base)
+        if content is None:
             return {}
-        document = load_yaml(data, file=self._reader.shown(path), policy=INVENTORY_POLICY)
+        document = load_yaml(content.data, file=self._reader.shown(path), policy=INVENTORY_POLICY)
         self._found.extend(document.diagnostics)
         root = document.root
         if root is None or (isinstance(root, ScalarNode) and root.value is None):
             return {}
         if isinstance(root, MappingNode):
-            return {entry.key.text: entry for entry in root.entries}
+            entries = map(opened, root.entries) if content.is_secret else root.entries
+            return {entry.key.text: entry for entry in entries}
         message = f"a file of variables is a mapping, not {root.kind}"
         self._found.append(document.diagnostic(root, "I104", message))
         return {}

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.errors import Diagnostic, PlanError, Severity, Where
 from orchestrator.inventory import pattern as patterns
 from orchestrator.inventory.connection import CONNECTION_VARIABLES, Trouble, address_of
-from orchestrator.inventory.graph import Graph, Host, Variables
+from orchestrator.inventory.graph import Graph, Host
 from orchestrator.inventory.labels import labels_of
 from orchestrator.inventory.limit import limit_terms
 from orchestrator.inventory.names import ALL
+from orchestrator.inventory.secret import is_closed, is_opened, is_secret
 from orchestrator.inventory.templates import HostTemplates
 from orchestrator.inventory.variables import VariableTable
 from orchestrator.plan.template import TemplateError
 from orchestrator.source import to_plain
-
-SECRET_VARIABLES = frozenset({  # never handed to plans; rollouts use keys, not passwords
-    "ansible_password", "ansible_ssh_pass", "ansible_ssh_password", "ansible_become_password",
-    "ansible_become_pass", "ansible_sudo_pass", "ansible_su_pass", "ansible_ssh_passphrase",
-    "ansible_private_key_passphrase", "ansible_private_key", "ansible_ssh_private_key",
-})  # fmt: skip
+from orchestrator.trust.ansible_vault import Vault
 
 _Troubles = dict[tuple[Where, Trouble], list[str]]  # with the hosts that have them
 
@@ -32,8 +28,9 @@ _Troubles = dict[tuple[Where, Trouble], list[str]]  # with the hosts that have t
 class InventoryFiles:
     """Files that were read, and the places in which a file more or less would count too."""
 
-    read: tuple[Path, ...] = ()
-    places: tuple[Path, ...] = ()
+    read: tuple[Path, ...]
+    places: tuple[Path, ...]
+    digest: str  # SHA-256 (hexadecimal) over the bytes that were read, in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +51,24 @@ class Inventory:
         graph: Graph,
         table: VariableTable,
         *,
-        digest: str,
         warnings: Iterable[Diagnostic],
         cwd: Path,
-        files: InventoryFiles = InventoryFiles(),
+        files: InventoryFiles,
+        vault: Vault,
     ) -> None:
         self.files = files
         self._graph = graph
+        self._vault = vault
         self._table = table
-        self._digest = digest
         self._cwd = cwd
         self._warnings: tuple[Diagnostic, ...] = tuple(warnings)
         self._members_of_groups: dict[str, list[str]] | None = None
-        self._named_by_templates: dict[str, HostTemplates] = {}
+        self._named_by_templates: dict[tuple[str, bool], HostTemplates] = {}
 
     @property
     def digest(self) -> str:
         """SHA-256 (hexadecimal) over the bytes that were parsed, in order."""
-        return self._digest
+        return self.files.digest
 
     @property
     def host_names(self) -> tuple[str, ...]:
@@ -151,7 +148,7 @@ class Inventory:
         history: dict[str, list[Written]] = {}
         for layer in self._table.layers(self._graph.hosts[host]):
             for name, entry in layer.variables.items():
-                secret = name in SECRET_VARIABLES
+                secret = is_secret(name, entry.value)
                 value = None if secret else to_plain(entry.value)
                 written = Written(layer.step, entry.key.where, value, secret)
                 history.setdefault(name, []).append(written)
@@ -166,11 +163,19 @@ class Inventory:
         """The shape of `ansible-inventory --list`: groups and `_meta.hostvars`.
 
         Groups without hosts and children, and hosts without variables, are left out there too.
+        Encrypted values are the text of their vault; those of an encrypted file are left out.
         """
         listing: dict[str, object] = {}
         hostvars = {}
         for name in self._graph.members(ALL):
-            values = self.variables(name)
+            entries = self._table.entries(self._graph.hosts[name])
+            values = {
+                variable: {"__ansible_vault": value}
+                if is_closed(entries[variable].value)
+                else value
+                for variable, value in self.variables(name).items()
+                if not is_opened(entries[variable].value)
+            }
             if values:
                 hostvars[name] = values
         listing["_meta"] = {"hostvars": hostvars}
@@ -185,28 +190,24 @@ class Inventory:
         return listing
 
     def _device(self, host: Host, found: _Troubles) -> Device | None:
-        entries = self._table.entries(host)
-        values = self._table.plain(host)
-        templates = self._templates(host, entries, values)
-        rendered, unrendered = _connection(templates)
+        templates = self._templates(host, None)
+        rendered, unrendered = _connection(replace(templates, vault=self._vault))
         address, troubles = address_of(host.name, rendered, cwd=self._cwd)
         labels, label_troubles = labels_of(templates)
         for trouble in (*unrendered, *troubles, *label_troubles):
-            entry = entries.get(trouble.variable)
+            entry = templates.entries.get(trouble.variable)
             where = entry.key.where if entry is not None else host.where
             found.setdefault((where, trouble), []).append(host.name)
         if address is None or unrendered or label_troubles:
             return None
-        for name in SECRET_VARIABLES & values.keys():
-            del values[name]
-        usable = templates.usable(values)
+        usable = templates.usable(templates.values)
         return Device(DeviceId(host.name), address, labels, usable, templates.groups)
 
-    def _templates(
-        self, host: Host, entries: Variables, values: dict[str, object]
-    ) -> HostTemplates:
-        groups = self._table.groups_of(host)
-        return HostTemplates(host.name, entries, values, groups, self._members, self._templates_of)
+    def _templates(self, host: Host, vault: Vault | None) -> HostTemplates:
+        return HostTemplates(
+            host.name, self._table.entries(host), self._table.plain(host),
+            self._table.groups_of(host), self._members, self._templates_of, vault,
+        )  # fmt: skip
 
     def _members(self) -> dict[str, list[str]]:
         if self._members_of_groups is None:
@@ -215,14 +216,14 @@ class Inventory:
             }
         return self._members_of_groups
 
-    def _templates_of(self, name: str) -> HostTemplates | None:
+    def _templates_of(self, name: str, vault: Vault | None) -> HostTemplates | None:
         host = self._graph.hosts.get(name)
         if host is None:
             return None
-        known = self._named_by_templates.get(name)
+        key = (name, vault is not None)
+        known = self._named_by_templates.get(key)
         if known is None:
-            entries, values = self._table.entries(host), self._table.plain(host)
-            known = self._named_by_templates[name] = self._templates(host, entries, values)
+            known = self._named_by_templates[key] = self._templates(host, vault)
         return known
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from orchestrator.errors import Diagnostic, Where
 from orchestrator.inventory.graph import Graph, Group, Variables
 from orchestrator.inventory.members import Members
+from orchestrator.inventory.secret import opened
 from orchestrator.source import Document, MappingNode, Node, ScalarNode, did_you_mean, shown
 
 _SECTIONS = ("hosts", "vars", "children")
@@ -19,8 +20,9 @@ _SECTIONS = ("hosts", "vars", "children")
 class FileReader:
     """Adds what one file says to a graph and keeps the findings."""
 
-    def __init__(self, document: Document, graph: Graph) -> None:
+    def __init__(self, document: Document, graph: Graph, *, is_secret: bool = False) -> None:
         self._document = document
+        self._is_secret = is_secret
         self._members = Members(graph, self._error)
         self.diagnostics: list[Diagnostic] = []
 
@@ -115,7 +117,8 @@ class FileReader:
             message = f"{owner} is {content.kind}; variables are a mapping"
             self._error(content, "I104", message, "write `name: value` below it")
             return {}
-        return {entry.key.text: entry for entry in content.entries}
+        entries = map(opened, content.entries) if self._is_secret else content.entries
+        return {entry.key.text: entry for entry in entries}
 
     def _error(self, where: Node | Where, code: str, message: str, hint: str = "") -> None:
         self.diagnostics.append(self._document.diagnostic(where, code, message, hint))

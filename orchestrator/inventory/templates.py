@@ -5,7 +5,8 @@ Laws:
 2. Names in it are the host's variables (which may be templates themselves) and
    `inventory_hostname`, `inventory_hostname_short`, `group_names`, `groups`, and `hostvars` with
    the name of a host in quotes. The language is that of plans (`plan.template`).
-3. `{{ name }}` alone is the value of the variable, of whatever kind; `!unsafe` is never a template.
+3. A secret value is rendered for the connection alone, which has the vault's passwords.
+4. `{{ name }}` alone is the value of the variable, of whatever kind; `!unsafe` is never a template.
 
 Source: inventory.md, "Connection" and a.3.
 """
@@ -19,8 +20,10 @@ from dataclasses import dataclass, field
 from operator import is_
 
 from orchestrator.inventory.graph import Variables
+from orchestrator.inventory.secret import SECRET_VARIABLES, is_closed, is_secret
 from orchestrator.plan.template import TemplateError, check_template, is_template, plain, render
-from orchestrator.source import UNSAFE_TAG
+from orchestrator.source import UNSAFE_TAG, Node
+from orchestrator.trust.ansible_vault import Vault, VaultError
 
 _ALONE = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_]*)\s*\}\}")
 _HOSTVARS = re.compile(r"\bhostvars\s*\[\s*(?:'([^']*)'|\"([^\"]*)\")\s*\]")
@@ -39,7 +42,8 @@ class HostTemplates:
         values: the same as plain values.
         groups: names of its groups, sorted.
         members: the hosts of each group by its name; asked only where a template says `groups`.
-        others: the templates of another host, None for an unknown name.
+        others: the templates of another host with that vault, None for an unknown name.
+        vault: opens encrypted values; None where secret values are not to be read at all.
     """
 
     name: str
@@ -47,8 +51,9 @@ class HostTemplates:
     values: Mapping[str, object]
     groups: tuple[str, ...]
     members: Callable[[], Mapping[str, list[str]]]
-    others: Callable[[str], HostTemplates | None]
-    _done: dict[str, object] = field(default_factory=dict)
+    others: Callable[[str, Vault | None], HostTemplates | None]
+    vault: Vault | None = None
+    _done: dict[str, object] = field(default_factory=dict, init=False)
 
     def value(self, variable: str) -> object:
         """One of the host's variables with everything in it rendered.
@@ -76,11 +81,27 @@ class HostTemplates:
             raise TemplateError(f"a variable that names itself: {circle}", hint="break the circle")
         if len(chain) >= _CHAIN_MAX:
             raise TemplateError(f"more than {_CHAIN_MAX} variables that name one another")
-        value = self.values[variable]
-        if getattr(self.entries[variable].value, "tag", "") != UNSAFE_TAG:
+        value, node = self.values[variable], self.entries[variable].value
+        if is_secret(variable, node):
+            value = self._secret(variable, node)
+        if node.tag != UNSAFE_TAG:
             value = self._rendered(value, (*chain, link))
         self._done[variable] = value
         return value
+
+    def _secret(self, variable: str, node: Node) -> object:
+        if self.vault is None or variable in SECRET_VARIABLES:
+            hint = "only variables of the connection may be encrypted and used"
+            raise TemplateError(f"`{variable}` is secret", hint=hint)
+        if not is_closed(node):
+            return self.values[variable]
+        try:
+            return self.vault.open(str(self.values[variable]).encode()).decode()
+        except (VaultError, UnicodeDecodeError) as error:
+            why = str(error) if isinstance(error, VaultError) else "it holds no text"
+            hint = "name its password's file in `vault_passwords` of your own configuration"
+            message = f"`{variable}` is encrypted with ansible-vault: {why}"
+            raise TemplateError(message, hint=hint) from error
 
     def _rendered(self, value: object, chain: tuple[str, ...]) -> object:
         """The same object where nothing is rendered: hosts of a group go on sharing it."""
@@ -118,7 +139,7 @@ class HostTemplates:
             raise TemplateError("`hostvars` takes the name of a host in quotes", hint=hint)
         found: dict[str, object] = {}
         for name in names:
-            other = self.others(name)
+            other = self.others(name, self.vault)
             if other is None:
                 raise TemplateError(f"`hostvars` of `{name}`, which is no host")
             found[name] = other._mentioned(text, chain)  # noqa: SLF001 (the same class)

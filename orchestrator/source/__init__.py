@@ -4,6 +4,7 @@ from orchestrator.source.addresses import is_ipv6
 from orchestrator.source.load import Document, load_yaml
 from orchestrator.source.node import (
     UNSAFE_TAG,
+    VAULT_TAG,
     Entry,
     MappingNode,
     Node,
@@ -21,6 +22,7 @@ __all__ = [
     "INVENTORY_POLICY",
     "PLAN_POLICY",
     "UNSAFE_TAG",
+    "VAULT_TAG",
     "Document",
     "Entry",
     "MappingNode",

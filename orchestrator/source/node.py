@@ -18,6 +18,7 @@ ScalarValue: TypeAlias = str | int | float | bool | None
 Plain: TypeAlias = "ScalarValue | list[Plain] | dict[str, Plain]"
 
 UNSAFE_TAG = "!unsafe"  # Ansible: text that is never a template
+VAULT_TAG = "!vault"  # Ansible: text that its vault has closed
 _TRUE_WORDS = frozenset({"yes", "on", "y"})
 _FALSE_WORDS = frozenset({"no", "off", "n"})
 

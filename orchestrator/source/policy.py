@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from orchestrator.errors import Severity
-from orchestrator.source.node import UNSAFE_TAG
+from orchestrator.source.node import UNSAFE_TAG, VAULT_TAG
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +52,5 @@ INVENTORY_POLICY = Policy(
     invisible=Severity.WARNING,
     scalar_chars_max=1024 * 1024,
     digits_max=1000,
-    tags=frozenset({UNSAFE_TAG}),
+    tags=frozenset({UNSAFE_TAG, VAULT_TAG}),
 )

@@ -255,6 +255,7 @@ def test_every_key_has_a_variable_of_its_name(project, user_file) -> None:
         "people": "ann=ops",
         "roles": "operator=ann",
         "hook_secrets": "https://chat=env:CHAT",
+        "vault_passwords": "/x",
         "mail_server": "smtps://mail:465",
         "mail_from": "rollout@example.org",
     }

@@ -70,7 +70,6 @@ def test_source_that_is_not_there_is_refused(
         ("hosts.toml", "[all]\n", "TOML"),
         ("hosts", "#!/bin/sh\necho {}\n", "script"),
         ("hosts.yml", "#!/usr/bin/python3\n", "script"),
-        ("hosts.yml", "$ANSIBLE_VAULT;1.2;AES256;dev\n3132\n", "ansible-vault"),
         ("hosts.yml", "plugin: amazon.aws.aws_ec2\n", "plugin"),
     ],
 )

@@ -131,7 +131,7 @@ def test_empty_inventory_has_no_hosts(load: Load, text: str) -> None:
         ("all:\n  hosts:\n\ta:\n", ["3:1 Y107"]),
         ("all: {}\n---\nall: {}\n", ["2:1 Y110"]),
         ("all: {vars: {a: {{ x }}}}\n", ["1:17 Y117"]),
-        ("all: {vars: {a: !vault x}}\n", ["1:17 Y116"]),
+        ("all: {vars: {a: !other x}}\n", ["1:17 Y116"]),
     ],
 )
 def test_typing_errors_are_refused_with_their_place(

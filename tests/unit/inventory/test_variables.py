@@ -163,7 +163,7 @@ def test_empty_file_of_variables_is_fine(load: Load, write: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "finding"),
     [("- a\n", "1:1 I104"), ("a: 1\na: 2\n", "2:1 Y111"), ("a: {{ b }}\n", "1:4 Y117"),
-     ("$ANSIBLE_VAULT;1.1;AES256\n31\n", "0:0 I103")],
+     ("$ANSIBLE_VAULT;1.1;AES256\n31\n", "0:0 I126")],
 )  # fmt: skip
 def test_broken_file_of_variables_is_refused(
     refused: Callable[..., list[str]], write: Write, text: str, finding: str
