@@ -13,7 +13,7 @@ import asyncssh
 import pytest
 
 from orchestrator.device.protocol import Verb
-from orchestrator.ssh.enroll import PlacedRoot
+from orchestrator.ssh.placed import PlacedRoot
 from tests.device.kit import Key, directory, txn
 from tests.device.tickets import DAY_S, Root, Signer, build_key, ticketed
 from tests.integration.desk import FACTS, HELLO, Desk, desk
