@@ -209,7 +209,13 @@ def load_inventory(settings: Settings, source: Source) -> Inventory:
         message = "no inventory was given"
         hint = "name one with `-i inventory.yml`, or `inventory = [...]` in rollout.toml"
         raise PlanError(message, hint=hint, code="I100")
-    return load(sources, cwd=settings.root, vault=_vault(settings))
+    from orchestrator.inventory.files import Access
+    from orchestrator.inventory.programs import allowed_programs
+
+    programs = allowed_programs(
+        settings.inventory_programs, settings.inventory_program_env, os.environ
+    )
+    return load(sources, cwd=settings.root, access=Access(_vault(settings), programs))
 
 
 def _vault(settings: Settings) -> Vault:

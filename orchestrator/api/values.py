@@ -45,7 +45,8 @@ class Settings:
     Hooks: `allow_commands` are also those that may be told, `hook_secrets` say
     what webhooks are signed with (as `gate_tokens`), `mail_server` (`smtps://HOST:PORT`),
     `mail_from` and `mail_login` (a file) how letters go out.
-    `vault_passwords` (`[LABEL=]FILE`) open what ansible-vault has encrypted in inventories.
+    `vault_passwords` (`[LABEL=]FILE`) open what ansible-vault has encrypted in inventories;
+    `inventory_programs` may list hosts, and get the variables of `inventory_program_env`.
     Certificates: `host_ca` (a file of public keys) vouches for devices that have no pin; `user_ca`
     (a private key, its public one beside it) makes what the engine logs in with.
     """
@@ -73,6 +74,8 @@ class Settings:
     evidence_policy: Path | None = None
     hook_secrets: tuple[str, ...] = ()
     vault_passwords: tuple[str, ...] = ()
+    inventory_programs: tuple[str, ...] = ()
+    inventory_program_env: tuple[str, ...] = ()
     mail_server: str = ""
     mail_from: str = ""
     mail_login: Path | None = None

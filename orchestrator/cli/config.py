@@ -56,10 +56,13 @@ KINDS: Mapping[str, type] = {
     "host_ca": str,
     "user_ca": str,
     "vault_passwords": list,
+    "inventory_programs": list,
+    "inventory_program_env": list,
 }
 POWER_KEYS = frozenset({
     "allow_commands", "allow_gate_kinds", "allowed_signers", "audit_checkpoints", "audit_key",
-    "evidence_policy", "fleet", "gate_tokens", "hook_secrets", "host_ca", "mail_from", "mail_login",
+    "evidence_policy", "fleet", "gate_tokens", "hook_secrets", "host_ca", "inventory_program_env",
+    "inventory_programs", "mail_from", "mail_login",
     "mail_server", "people", "require_signed_commit", "revoked_signers", "roles", "trust_root",
     "trusted_keys", "user_ca", "vault_passwords",
 })  # fmt: skip
@@ -77,6 +80,11 @@ _PLACE_FORM = "are `https://host:port=file:/path` or `https://host:port=env:NAME
 _FORMS = {  # of texts, and of each text of a list
     "gate_tokens": (_PLACE, _PLACE_FORM),
     "hook_secrets": (_PLACE, _PLACE_FORM),
+    "inventory_programs": (re.compile(r"/.+"), "are absolute paths of programs"),
+    "inventory_program_env": (
+        re.compile(r"[A-Za-z_][A-Za-z0-9_]*"),
+        "are names of variables, as `NETBOX_TOKEN`",
+    ),
     "vault_passwords": (
         re.compile(r"(?:[A-Za-z0-9_.-]+=)?/.+"),
         "are `/path` or `LABEL=/path`, each a file that holds the password",
@@ -345,6 +353,8 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
         roles=texts("roles"),
         hook_secrets=texts("hook_secrets"),
         vault_passwords=texts("vault_passwords"),
+        inventory_programs=texts("inventory_programs"),
+        inventory_program_env=texts("inventory_program_env"),
         mail_server=str(values.get("mail_server", "")),
         mail_from=str(values.get("mail_from", "")),
         mail_login=path("mail_login"),

@@ -4,29 +4,34 @@ Laws:
 1. Only regular files, opened once; what was parsed is what the digest covers.
 2. A link may not lead out of the project: the directory of the source, or the git work tree
    around it.
-3. What is not read yet (scripts, plug-ins) is named, never skipped; what ansible-vault has
-   encrypted is opened or refused.
+3. What needs a program or a password is asked of those that the operator allows, or refused;
+   nothing is skipped.
 4. The environment and the current directory choose nothing but where relative paths begin.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum, auto
 from hashlib import sha256
 from pathlib import Path
 
 from orchestrator.errors import Diagnostic, Where, system_reason
+from orchestrator.inventory.programs import ANSIBLE_INVENTORY, NONE, ProgramError, Programs
 from orchestrator.source import INVENTORY_POLICY
-from orchestrator.trust.ansible_vault import VAULT_MARK, Vault, VaultError
+from orchestrator.trust.ansible_vault import CLOSED, VAULT_MARK, Vault, VaultError
 
 YAML_SUFFIXES = (".yml", ".yaml", ".json")
 _IGNORED_SUFFIXES = (
     "~", ".orig", ".cfg", ".retry", ".pyc", ".pyo", ".swp", ".bak", ".rpm", ".md", ".txt", ".rst",
 )  # fmt: skip
 _VARIABLE_DIRECTORIES = ("group_vars", "host_vars")
+_PLUGIN = re.compile(rb"^[\"']?plugin[\"']?[ ]*:", re.MULTILINE)
+_META = re.compile(rb'"_meta"\s*:')
 _CONVERT = "write it out once with `ansible-inventory --list --yaml --output hosts.yml -i "
 _FILES_MAX = 200_000  # a host_vars file for each of 100 000 devices, and as many again
 
@@ -48,13 +53,29 @@ class Source:
         return tuple(name.strip() for name in self.text.split(",") if name.strip())
 
 
+class Form(Enum):
+    """How a file says which hosts there are."""
+
+    YAML = auto()
+    INI = auto()
+    LISTING = auto()  # the JSON that programs print
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a load may use beyond reading files: passwords of vaults, programs."""
+
+    vault: Vault = CLOSED
+    programs: Programs = NONE
+
+
 @dataclass(frozen=True, slots=True)
 class InventoryFile:
-    """One file of groups and hosts, as it was read."""
+    """One file of groups and hosts, as it was read, or what a program said of it."""
 
     name: str  # as people know it
     data: bytes
-    is_ini: bool  # otherwise YAML
+    form: Form
     is_secret: bool  # it was encrypted
 
 
@@ -78,9 +99,9 @@ class _RefusedError(Exception):
 class Reader:
     """Reads files below a directory, digests what it reads and keeps the findings."""
 
-    def __init__(self, cwd: Path, vault: Vault) -> None:
+    def __init__(self, cwd: Path, access: Access) -> None:
         self._cwd = cwd
-        self._vault = vault
+        self._access = access
         self._hash = sha256(b"rollout-inventory-1\0")
         self._file_count = 0
         self.paths: list[Path] = []  # of what was read, in order
@@ -111,9 +132,11 @@ class Reader:
         paths = _walk(source.path) if source.path.is_dir() else iter([source.path])
         for path in paths:
             content = self.read(path, source.base)
-            if content is not None and self._is_readable_kind(path, content.data):
-                is_ini = _is_ini(path, content.data)
-                yield InventoryFile(self.shown(path), content.data, is_ini, content.is_secret)
+            if content is None:
+                continue
+            found = self._of_kind(path, content)
+            if found is not None:
+                yield found
 
     def read(self, path: Path, base: Path) -> Content | None:
         """The text of a file, None with a finding where it may or can not be read."""
@@ -133,7 +156,7 @@ class Reader:
         if not data.startswith(VAULT_MARK.encode()):
             return Content(data, is_secret=False)
         try:
-            return Content(self._vault.open(data), is_secret=True)
+            return Content(self._access.vault.open(data), is_secret=True)
         except VaultError as error:
             hint = "name its password's file in `vault_passwords` of your own configuration"
             self._error(name, "I126", f"encrypted with ansible-vault: {error}", hint)
@@ -167,13 +190,28 @@ class Reader:
         self._hash.update(b"%d %d " % (len(encoded), len(data)) + encoded)
         self._hash.update(data)
 
-    def _is_readable_kind(self, path: Path, data: bytes) -> bool:
-        """Whether the file may be YAML; otherwise says what it is and what to do."""
-        kind = _foreign_kind(path, data)
-        if kind:
-            name = self.shown(path)
-            self._error(name, "I103", f"{kind}, which is not read yet", f"{_CONVERT}{name}`")
-        return not kind
+    def _of_kind(self, path: Path, content: Content) -> InventoryFile | None:
+        """The file in its form; what only a program can read is asked of it."""
+        name, data = self.shown(path), content.data
+        programs = self._access.programs
+        try:
+            if data.startswith(b"#!") or _is_executable(path):
+                return self._listed(f"{name} --list", programs.run_script(path))
+            if path.suffix == ".toml":
+                hint = f"{_CONVERT}{name}`"
+                self._error(name, "I103", "a TOML inventory, which is not read", hint)
+                return None
+            form = _form_of(path, data)
+            if form is Form.YAML and _PLUGIN.search(data):
+                return self._listed(f"{ANSIBLE_INVENTORY} -i {name}", programs.run_plugin(path))
+        except ProgramError as error:
+            self._error(name, "I103", str(error), error.hint)
+            return None
+        return InventoryFile(name, data, form, content.is_secret)
+
+    def _listed(self, name: str, data: bytes) -> InventoryFile:
+        self._absorb(name, data)
+        return InventoryFile(name, data, Form.LISTING, is_secret=False)
 
     def _error(self, name: str, code: str, message: str, hint: str = "") -> None:
         self.diagnostics.append(Diagnostic(Where(name), code, message, hint))
@@ -260,18 +298,17 @@ def _read_regular(path: Path) -> bytes:
         return file.read(INVENTORY_POLICY.bytes_max + 1)
 
 
-def _foreign_kind(path: Path, data: bytes) -> str:
-    suffix = path.suffix
-    if data.startswith(b"#!") or (suffix not in YAML_SUFFIXES and os.access(path, os.X_OK)):
-        return "an inventory script"
-    return "a TOML inventory" if suffix == ".toml" else ""
+def _is_executable(path: Path) -> bool:
+    return path.suffix not in YAML_SUFFIXES and os.access(path, os.X_OK)
 
 
-def _is_ini(path: Path, data: bytes) -> bool:
+def _form_of(path: Path, data: bytes) -> Form:
     """As Ansible chooses: by the extension, and without one YAML if the text is YAML."""
-    if path.suffix in YAML_SUFFIXES:
-        return False
-    return path.suffix != "" or _looks_like_ini(data)
+    if path.suffix == ".json" and _META.search(data):
+        return Form.LISTING
+    if path.suffix in YAML_SUFFIXES or not (path.suffix or _looks_like_ini(data)):
+        return Form.YAML
+    return Form.INI
 
 
 def _looks_like_ini(data: bytes) -> bool:

@@ -11,6 +11,9 @@ from orchestrator.errors import Diagnostic, PlanError, Severity, Where, system_r
 from orchestrator.inventory.connection import HOST_KEYS_VARIABLE, normalised_host_keys
 from orchestrator.inventory.files import (
     YAML_SUFFIXES,
+    Access,
+    Form,
+    InventoryFile,
     Reader,
     Source,
     chosen_variable_files,
@@ -19,6 +22,7 @@ from orchestrator.inventory.files import (
 )
 from orchestrator.inventory.graph import Graph, Variables
 from orchestrator.inventory.ini import read_ini
+from orchestrator.inventory.listed import read_listing
 from orchestrator.inventory.model import Inventory, InventoryFiles, failure
 from orchestrator.inventory.names import UNGROUPED, host_name_problem
 from orchestrator.inventory.parse import FileReader
@@ -34,12 +38,12 @@ from orchestrator.source import (
     shown,
     to_plain,
 )
-from orchestrator.trust.ansible_vault import CLOSED, Vault
 
+FILES_ONLY = Access()
 _REFUSED = "the inventory has errors"
 
 
-def load_inventory(sources: Sequence[str], *, cwd: Path, vault: Vault = CLOSED) -> Inventory:
+def load_inventory(sources: Sequence[str], *, cwd: Path, access: Access = FILES_ONLY) -> Inventory:
     """Reads inventory sources; a later one wins over an earlier one.
 
     A source is a YAML, JSON or INI file in Ansible's form, a directory of such files, or a list of
@@ -49,7 +53,7 @@ def load_inventory(sources: Sequence[str], *, cwd: Path, vault: Vault = CLOSED) 
     Args:
         sources: as written behind `-i`.
         cwd: where relative paths begin.
-        vault: opens what ansible-vault has encrypted.
+        access: passwords of ansible-vault, and programs that may run.
 
     Raises:
         PlanError: no source, or any error in any file; `diagnostics` has all of them.
@@ -59,7 +63,7 @@ def load_inventory(sources: Sequence[str], *, cwd: Path, vault: Vault = CLOSED) 
         raise PlanError(message, hint="name one, as `-i inventories/lab/`", code="I101")
     with _without_garbage_collection():
         try:
-            return _Loader(cwd.absolute(), vault).load(sources)
+            return _Loader(cwd.absolute(), access).load(sources)
         except OSError as error:  # files are handled one by one; this is a directory
             reason = system_reason(error)
             message = f"`{shown(str(error.filename))}` cannot be read: {reason}"
@@ -69,11 +73,11 @@ def load_inventory(sources: Sequence[str], *, cwd: Path, vault: Vault = CLOSED) 
 class _Loader:
     """State of one load: the graph, the reader, and what was found."""
 
-    def __init__(self, cwd: Path, vault: Vault) -> None:
-        self._vault = vault
+    def __init__(self, cwd: Path, access: Access) -> None:
+        self._vault = access.vault
         self._cwd = cwd
         self._graph = Graph()
-        self._reader = Reader(cwd, vault)
+        self._reader = Reader(cwd, access)
         self._found: list[Diagnostic] = []
 
     def load(self, texts: Sequence[str]) -> Inventory:
@@ -106,15 +110,21 @@ class _Loader:
         if source.path is None:
             self._read_names(source)
         for file in self._reader.inventory_files(source):
-            if file.is_ini:
-                findings = read_ini(file.data, file.name, self._graph, is_secret=file.is_secret)
-                self._found.extend(findings.result())
-                continue
-            document = load_yaml(file.data, file=file.name, policy=INVENTORY_POLICY)
-            reader = FileReader(document, self._graph, is_secret=file.is_secret)
-            reader.read()
-            found = [*document.diagnostics, *reader.diagnostics]
-            self._found.extend(sorted(found, key=lambda d: (d.where.line, d.where.column)))
+            self._found.extend(self._read_file(file))
+
+    def _read_file(self, file: InventoryFile) -> Sequence[Diagnostic]:
+        match file.form:
+            case Form.INI:
+                found = read_ini(file.data, file.name, self._graph, is_secret=file.is_secret)
+                return found.result()
+            case Form.LISTING:
+                return read_listing(file.data, file.name, self._graph, is_secret=file.is_secret)
+            case Form.YAML:
+                document = load_yaml(file.data, file=file.name, policy=INVENTORY_POLICY)
+                reader = FileReader(document, self._graph, is_secret=file.is_secret)
+                reader.read()
+                both = [*document.diagnostics, *reader.diagnostics]
+                return sorted(both, key=lambda found: (found.where.line, found.where.column))
 
     def _read_names(self, source: Source) -> None:
         group = self._graph.groups[UNGROUPED]

@@ -35,25 +35,8 @@ class FileReader:
             message = f"an inventory is a mapping of groups, not {root.kind}"
             self._error(root, "I104", message, "begin with `all:` and `hosts:` below it")
             return
-        if self._is_foreign(root):
-            return
         for key, value in root.entries:
             self._group(key, value)
-
-    def _is_foreign(self, root: MappingNode) -> bool:
-        """Reports a file that is YAML but not an inventory in Ansible's YAML form."""
-        plugin = root.get("plugin")
-        if isinstance(plugin, ScalarNode):
-            message = f"a configuration of the inventory plugin `{shown(plugin.text)}`"
-            hint = "write the inventory out with `ansible-inventory --list --yaml --output FILE`"
-            self._error(plugin, "I103", f"{message}, which is not read yet", hint)
-            return True
-        meta = root.get("_meta")
-        if meta is not None:
-            message = "output of `ansible-inventory --list` is JSON of another shape"
-            self._error(meta, "I103", message, "write it out with `--yaml` instead")
-            return True
-        return False
 
     def _group(self, key: ScalarNode, value: Node) -> Group | None:
         group = self._members.group(key.text, key.where)

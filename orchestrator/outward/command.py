@@ -5,7 +5,7 @@ Laws:
 2. The program's name must stand, letter for letter, in the operator's list; the plan cannot add.
 3. Stdin has what the program is given, or is closed; the environment is `PATH`, `LC_ALL` and `ROLLOUT_*`, so that nothing secret of
    the controller (tokens, agent sockets) reaches it.
-4. At the deadline, or beyond 64 KiB of output, the whole process group is killed.
+4. At the deadline, or beyond its limit of output (64 KiB), the whole process group is killed.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Commands:
 
     allowed: tuple[str, ...] = ()
     told: Mapping[str, str] = field(default_factory=dict)
+    output_bytes_max: int = OUTPUT_BYTES_MAX
 
     def program(self, argv: Sequence[str]) -> str:
         """The file to start.
@@ -67,7 +68,8 @@ class Commands:
         try:
             async with asyncio.timeout(deadline_s):
                 with _stdin(given) as stdin:
-                    code, output = await _run((program, *argv[1:]), environment, stdin)
+                    words = (program, *argv[1:])
+                    code, output = await _run(words, environment, stdin, self.output_bytes_max)
         except TimeoutError as error:
             message = f"command `{argv[0]}` ran out of time ({deadline_s:g} s)"
             raise OutwardError(message) from error
@@ -93,7 +95,7 @@ def _stdin(given: bytes | None) -> Iterator[int]:
 
 
 async def _run(
-    words: Sequence[str], environment: Mapping[str, str], stdin: int
+    words: Sequence[str], environment: Mapping[str, str], stdin: int, output_bytes_max: int
 ) -> tuple[int, bytes]:
     """Exit code and output of a run; nothing of it is left when this returns or raises."""
     # A pipe of our own: asyncio's cannot be closed while a stray child holds the other end.
@@ -118,14 +120,16 @@ async def _run(
     finally:
         os.close(writing_end)
     try:
-        return await _finish(process, reader)
+        return await _finish(process, reader, output_bytes_max)
     finally:
         transport.close()
 
 
-async def _finish(process: Process, reader: asyncio.StreamReader) -> tuple[int, bytes]:
+async def _finish(
+    process: Process, reader: asyncio.StreamReader, output_bytes_max: int
+) -> tuple[int, bytes]:
     try:
-        output = await _read(reader)
+        output = await _read(reader, output_bytes_max)
         return await process.wait(), output
     finally:
         # Killed only while the group is known to exist (its leader lives, or a child of it holds
@@ -136,11 +140,11 @@ async def _finish(process: Process, reader: asyncio.StreamReader) -> tuple[int, 
             await process.wait()
 
 
-async def _read(reader: asyncio.StreamReader) -> bytes:
+async def _read(reader: asyncio.StreamReader, output_bytes_max: int) -> bytes:
     output = bytearray()
     while chunk := await reader.read(_CHUNK_BYTES):
         output += chunk
-        if len(output) > OUTPUT_BYTES_MAX:
-            message = f"the command wrote more than {OUTPUT_BYTES_MAX // 1024} KiB"
+        if len(output) > output_bytes_max:
+            message = f"the command wrote more than {output_bytes_max // 1024} KiB"
             raise OutwardError(message)
     return bytes(output)

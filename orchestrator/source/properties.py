@@ -21,7 +21,7 @@ def check_properties(event: Event, where: Where, policy: Policy, findings: Findi
     if name.startswith(_TAG_PREFIX):
         name = "!!" + name.removeprefix(_TAG_PREFIX)
     if name == "!vault":
-        message = "encrypted values (`!vault`) are not read yet"
+        message = "encrypted values (`!vault`) belong into inventories"
         findings.add(where, "Y116", message, "keep secrets out of this file for now")
         return
     allowed = ", ".join(f"`{tag}`" for tag in sorted(policy.tags)) or "none"

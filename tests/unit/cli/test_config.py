@@ -256,6 +256,7 @@ def test_every_key_has_a_variable_of_its_name(project, user_file) -> None:
         "roles": "operator=ann",
         "hook_secrets": "https://chat=env:CHAT",
         "vault_passwords": "/x",
+        "inventory_programs": "/x",
         "mail_server": "smtps://mail:465",
         "mail_from": "rollout@example.org",
     }

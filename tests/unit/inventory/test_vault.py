@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator.errors import PlanError
 from orchestrator.inventory import Inventory, load_inventory
+from orchestrator.inventory.files import Access
 from orchestrator.trust.ansible_vault import Password, Vault
 
 Write = Callable[[dict[str, str]], None]
@@ -52,7 +53,7 @@ def inline(text: str) -> str:
 def load(tmp_path: Path, write: Write) -> Callable[..., Inventory]:
     def load_it(files: dict[str, str], vault: Vault = VAULT) -> Inventory:
         write(files)
-        return load_inventory(["hosts"], cwd=tmp_path, vault=vault)
+        return load_inventory(["hosts"], cwd=tmp_path, access=Access(vault=vault))
 
     return load_it
 

@@ -503,8 +503,9 @@ def test_unsafe_tag_is_text_in_inventories_only() -> None:
     assert errors(plan("a: !unsafe x\n")) == ["Y116"]
 
 
-def test_vault_tag_says_that_it_comes_later() -> None:
-    assert "not read yet" in inventory("a: !vault x\n").diagnostics[0].message
+def test_encrypted_values_belong_into_inventories() -> None:
+    assert "belong into inventories" in load_as("a: !vault x\n", PLAN_POLICY).diagnostics[0].message
+    assert not inventory("a: !vault x\n").diagnostics
 
 
 @BOTH
