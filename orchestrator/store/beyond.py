@@ -223,7 +223,7 @@ def frozen(connection: Connection) -> FleetFreeze | None:
 
 def held_devices(connection: Connection, artifact_sha256: str) -> dict[DeviceId, Held]:
     """Devices that are held back from an artifact, or from every one."""
-    return _held(connection, select(held), held.c.artifact_sha256 == artifact_sha256)
+    return held_of(connection, select(held), held.c.artifact_sha256 == artifact_sha256)
 
 
 def held_by_others(connection: Connection, rollout_id: str) -> dict[DeviceId, Held]:
@@ -237,12 +237,13 @@ def held_by_others(connection: Connection, rollout_id: str) -> dict[DeviceId, He
         )
         .where(held.c.rollout_id != rollout_id)
     )
-    return _held(connection, query, held.c.artifact_sha256 == rollouts.c.artifact_sha256)
+    return held_of(connection, query, held.c.artifact_sha256 == rollouts.c.artifact_sha256)
 
 
-def _held(
+def held_of(
     connection: Connection, query: sqlalchemy.Select[*tuple[object, ...]], same: Condition
 ) -> dict[DeviceId, Held]:
+    """Devices of a query on `held` that nobody freed: from every artifact, or where `same` holds."""
     query = query.where(or_(same, held.c.everywhere == 1), held.c.freed_at.is_(None))
     query = query.order_by(held.c.everywhere, held.c.since)
     return {

@@ -24,7 +24,8 @@ from orchestrator.rollout.audit import Audit, Head, Seal
 from orchestrator.rollout.events import JournalEntry, OperatorAsked
 from orchestrator.rollout.held import Held
 from orchestrator.rollout.journal_proof import Proof
-from orchestrator.store import audit, beyond, doubt, records, transactions
+from orchestrator.rollout.sightings import Remembered
+from orchestrator.store import audit, beyond, doubt, fleet, records, transactions
 from orchestrator.store.connect import Database, database_of
 from orchestrator.store.looks import Looks
 from orchestrator.store.outbox import SqlOutbox
@@ -416,6 +417,14 @@ class SqlStore:
             StoreError: the store failed.
         """
         return await self._writer.read(lambda c: beyond.held_devices(c, artifact_sha256))
+
+    async def remembered(self, component: str, wanted: Collection[DeviceId]) -> Remembered:
+        """What rollouts left on devices and saw there, and who is held back.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return await self._writer.read(lambda c: fleet.remembered(c, component, wanted))
 
     async def unhold(
         self, devices: Collection[str], *, who: str, why: str, at: float
