@@ -39,6 +39,7 @@ from orchestrator.api.enrolment import device_enroll, device_release
 from orchestrator.api.evidence import refuse_unevidenced
 from orchestrator.api.evidence_bundles import release_bundle
 from orchestrator.api.fleet import lab_break, lab_down, lab_status, lab_up
+from orchestrator.api.fleets import Fleet, FleetRequest, fleet
 from orchestrator.api.freezes import freeze, frozen, unfreeze
 from orchestrator.api.holds import device_unhold, pattern_devices
 from orchestrator.api.hooks import deliveries
@@ -121,6 +122,8 @@ __all__ = [
     "DeviceAnswer",
     "EnrollRequest",
     "Finished",
+    "Fleet",
+    "FleetRequest",
     "HostShown",
     "KeyShown",
     "LabRequest",
@@ -176,6 +179,7 @@ __all__ = [
     "device_release",
     "device_root",
     "device_unhold",
+    "fleet",
     "freeze",
     "frozen",
     "grown",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from orchestrator.api.connections import OnAnswer, each, open_transport
@@ -136,6 +136,21 @@ async def ask_all(
         PlanError: inventory or pattern are wrong.
     """
     devices = load_inventory(settings, source).select(pattern, limit=source.limit)
+    return await ask_devices(settings, devices, on_answer, read, request)
+
+
+async def ask_devices(
+    settings: Settings,
+    devices: Sequence[Device],
+    on_answer: OnAnswer,
+    read: Callable[[Device, Reply], DeviceAnswer],
+    request: Request,
+) -> tuple[DeviceAnswer, ...]:
+    """The same of devices that are at hand.
+
+    Raises:
+        PlanError, TrustError: the settings of SSH are wrong.
+    """
     async with open_transport(settings) as transport:
 
         async def one(device: Device) -> DeviceAnswer:

@@ -64,6 +64,8 @@ COMMANDS: dict[str, Command] = {
     "ca": Command("ca", "Vouch for devices and logins by OpenSSH certificates."),
     "device": Command("device", "Enrol, release, check and look at devices."),
     "inventory": Command("inventory", "Show the inventory as it was read."),
+    "fleet": Command("fleet", "Show what runs where, as last seen, and who stands out."),
+    "drift": Command("drift", "Tell whether devices are as the last rollout left them."),
     "hosts": Command("hosts", "List the devices of a pattern."),
     "audit": Command("audit", "Verify that the journals are what was written."),
     "state": Command("state", "Migrate, export and back up the state store."),
@@ -157,13 +159,15 @@ def invoke(arguments: Sequence[str]) -> int:
             _report_bug(error, arguments)
             return _failed(ExitCode.USAGE, arguments)
         _report(ours)
-        return ours.exit_code
+        return _failed(ours.exit_code, arguments)
     return ExitCode.DONE
 
 
 def _failed(code: int, arguments: Sequence[str]) -> int:
-    """With --detailed-exitcode 2 says "changes": every failure is 1 there."""
-    return ExitCode.REFUSED if "--detailed-exitcode" in arguments else code
+    """With --detailed-exitcode, and of `drift`, 2 says what was found: every failure is 1 there."""
+    named = next((word for word in arguments if word in COMMANDS), "")
+    finds = named == "drift" or "--detailed-exitcode" in arguments
+    return ExitCode.REFUSED if finds else code
 
 
 def _prepare_completion() -> set[str]:

@@ -20,6 +20,7 @@ RUN_BY = {
     "docs/how-to/enroll.md": "tests/integration/test_enroll_page.py",
     "docs/how-to/watch.md": "tests/integration/test_watch.py",
     "docs/how-to/release.md": "tests/docs/test_release_page.py",
+    "docs/how-to/fleet.md": "tests/docs/test_fleet_page.py",
     "docs/how-to/evidence.md": "tests/docs/test_evidence_page.py",
 }
 _LINK = re.compile(r"\]\(([^)\s]+)\)")

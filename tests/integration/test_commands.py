@@ -240,6 +240,34 @@ def test_a_rollout_that_is_over_is_rolled_back(applied, fleet, capsys) -> None:
     assert "app-1.3" not in run(capsys, "device facts all --format json")[1]
 
 
+def test_drift_is_what_a_device_has_in_place_and_no_rollout_left_there(
+    applied, fleet, capsys
+) -> None:
+    info = json.loads((fleet / ".rollout/lab/lab.json").read_text())
+    (service,) = Path(info["directory"], "devices/lab-02/opt/app").resolve().glob("service.json")
+    before = service.read_bytes()
+    code, out, _ = run(capsys, "drift")
+    assert (code, out) == (
+        0,
+        "3 devices of all: 3 as the last rollout left them, 0 different, 0 not known\n",
+    )
+    service.write_bytes(before + b" ")
+    try:
+        code, out, _ = run(capsys, "drift --format json")
+        shown = run(capsys, "fleet --refresh --by hardware --format json")[1]
+    finally:
+        service.write_bytes(before)
+
+    found = json.loads(out)
+    check("drift", found)
+    check("fleet", json.loads(shown))
+    assert (code, found["counts"]) == (2, {"same": 2, "differs": 1, "unknown": 0})
+    (differs,) = found["devices"]
+    assert (differs["device"], differs["seen"]["active"]) == ("lab-02", "no")
+    assert "what is in place is not app-1." in differs["why"]
+    assert [group["value"] for group in json.loads(shown)["groups"]] == ["lab"]
+
+
 def test_an_unknown_rollout_is_said(applied, capsys) -> None:
     code, out, err = run(capsys, "status r-nothing")
 

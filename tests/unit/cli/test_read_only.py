@@ -116,7 +116,8 @@ def seen(project: Path) -> list[tuple[str, bytes]]:
 READS = (
     "status", "status r-hand --format json", "status --all", "events r-hand", "state export r-hand",
     "audit verify", "hosts all -i hosts.yml", "inventory list -i hosts.yml", "validate app.yml",
-    "artifact inspect app.mender", "version", "preview app.yml -i hosts.yml --offline",
+    "artifact inspect app.mender", "version", "fleet all -i hosts.yml",
+    "preview app.yml -i hosts.yml --offline",
 )  # fmt: skip
 
 
