@@ -165,9 +165,22 @@ def invoke(arguments: Sequence[str]) -> int:
 
 def _failed(code: int, arguments: Sequence[str]) -> int:
     """With --detailed-exitcode, and of `drift`, 2 says what was found: every failure is 1 there."""
-    named = next((word for word in arguments if word in COMMANDS), "")
-    finds = named == "drift" or "--detailed-exitcode" in arguments
+    finds = _command_of(arguments) == "drift" or "--detailed-exitcode" in arguments
     return ExitCode.REFUSED if finds else code
+
+
+def _command_of(arguments: Sequence[str]) -> str:
+    """The command's name: the first word that is no option, nor the value of one."""
+    before = ""
+    for word in arguments:
+        if not word.startswith("-") and before not in _WITH_VALUE:
+            return word
+        before = word
+    return ""
+
+
+# of the options that may stand before a command, those whose value is a word of its own
+_WITH_VALUE = frozenset({"-C", "--config", "--state", "--color"})
 
 
 def _prepare_completion() -> set[str]:

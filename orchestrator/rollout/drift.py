@@ -177,8 +177,16 @@ def fleet_device(
         seen = replace(seen, artifact=remembered.names.get(seen.manifest, ""))
     hardware = device_type or known.hardware or labels.get("hardware", "")
     held = remembered.held.get(device)
+    if held is not None and _is_past(held, left):
+        held = None
     judged = judge(left, seen, trouble)
     return FleetDevice(device, labels, hardware, left, seen, trouble, held, judged)
+
+
+def _is_past(held: Held, left: Left | None) -> bool:
+    """Whether the device has taken another artifact since it was held back from one."""
+    since = left is not None and left.standing is Standing.PROVEN and left.at > held.since
+    return since and left is not None and left.rollout_id != held.rollout_id and not held.everywhere
 
 
 def _named(left: Left | None, names: Mapping[str, str]) -> Left | None:

@@ -26,6 +26,7 @@ NOTHING = "none"  # the manifest of a device that runs nothing of ours
 
 _PROVEN = frozenset({DeviceState.SUCCEEDED, DeviceState.UNCHANGED})
 _LOST = frozenset({DeviceState.LOST, DeviceState.UNCERTAIN, DeviceState.ROLLBACK_FAILED})
+_READ_BACK = _PROVEN | {DeviceState.CONFIRMED, DeviceState.ROLLED_BACK}  # when they came there
 _NOT_LET_IN = CONNECT_REASONS | {
     Reason.HOST_KEY, Reason.AUTHENTICATION, Reason.NOT_ENROLLED, Reason.OLD_HELPER,
     Reason.PROTOCOL,
@@ -212,13 +213,16 @@ def _unknown(rollout_id: str, at: float) -> Left:
 
 def _seen_by_rollout(row: Row, left: Left | None) -> Iterator[Seen]:
     """What the rollout read of a device: at the end, and before it changed it."""
-    if left is not None and left.standing in (Standing.PROVEN, Standing.UNCOMMITTED):
+    if (
+        left is not None
+        and left.standing is not Standing.UNKNOWN
+        and row.get("state") in _READ_BACK
+    ):
         settled = left.standing is Standing.PROVEN
         yield Seen(left.at, SeenBy.ROLLOUT, left.manifest, settled=settled)
-    before = _text(row, "previous")
-    if before:
-        manifest = "" if before == NOTHING else before
-        yield Seen(_number(row.get("begun_at")), SeenBy.ROLLOUT, manifest)
+    before, begun_at = _text(row, "previous"), _number(row.get("begun_at"))
+    if before and begun_at:
+        yield Seen(begun_at, SeenBy.ROLLOUT, "" if before == NOTHING else before)
 
 
 def _trouble_of(row: Row) -> Trouble | None:

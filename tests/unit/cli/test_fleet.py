@@ -108,7 +108,8 @@ def test_devices_that_do_not_answer_are_not_known_and_never_the_same(seen, capsy
     [
         "drift nobody --offline", "drift --offline --odd", "drift --component UP --offline",
         "drift -i missing.yml --offline", "drift --offline --state nowhere/odd.db",
-        "-C / drift --offline -i odd.yml", "drift a b c",
+        "-C / drift --offline -i odd.yml", "drift a b c", "--state status drift --odd",
+        "--color never -C . -q drift --odd", "--state=status drift --odd",
     ],
 )  # fmt: skip
 def test_no_error_reads_as_drift(seen, capsys, words) -> None:

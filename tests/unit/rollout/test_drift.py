@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.device.model import DeviceId
@@ -156,3 +158,17 @@ def test_device_that_could_not_go_back_is_quarantined_and_one_that_failed_is_hel
 
         assert found.is_quarantined is everywhere
         assert found.held is not None
+
+
+def test_device_that_took_another_artifact_since_is_held_no_more() -> None:
+    held = Held(A, 5.0, "failed", "r-0", False)
+
+    def found(held: Held, left: Left | None = LEFT) -> Held | None:
+        return fleet_device(A, {}, Remembered({A: Known(left)}, {A: held}, {})).held
+
+    assert found(held) is None
+    assert found(held, None) == held
+    assert found(replace(held, rollout_id="r-1")) is not None  # that one took it back
+    assert found(replace(held, since=11.0)) is not None
+    assert found(replace(held, everywhere=True)) is not None
+    assert found(held, replace(LEFT, standing=Standing.UNKNOWN)) == held

@@ -175,3 +175,22 @@ def test_answer_says_whether_it_is_settled(facts, settled) -> None:
 
     assert seen is not None
     assert seen.settled is settled
+
+
+def test_look_before_a_change_counts_by_its_own_time_and_never_without_one() -> None:
+    for begun_at, told in ((4.0, Seen(4.0, SeenBy.ROLLOUT, OLD)), (None, None)):
+        row = {"state": "cancelled", "since": 9.0, "previous": OLD, "begun_at": begun_at}
+        gathered = Sightings([A])
+
+        gathered.take("r-1", to_json(plan_of()), {A: row})
+
+        assert gathered.devices[A].seen == told
+
+
+def test_device_that_waits_after_its_way_back_was_not_looked_at_when_it_began_to_wait() -> None:
+    row = {"state": "queued", "since": 9.0, "touched": True, "previous": OLD, "begun_at": 4.0}
+    gathered = Sightings([A])
+
+    gathered.take("r-1", to_json(plan_of()), {A: row})
+
+    assert gathered.devices[A].seen == Seen(4.0, SeenBy.ROLLOUT, OLD)

@@ -15,7 +15,7 @@ from orchestrator.plan.resolved import PlannedDevice, ResolvedPlan, ResolvedWave
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.sightings import Standing
 from orchestrator.store import fleet
-from orchestrator.store.sql import SqlStore
+from orchestrator.store.sql import SqlStore, open_store
 from orchestrator.testing.plans import SimulatedArtifact, make_plan
 
 A, B, C = (DeviceId(name) for name in "abc")
@@ -109,6 +109,27 @@ async def test_held_devices_are_known_with_the_reason_that_weighs_most(store) ->
 
     assert (held[A].why, held[A].everywhere) == ("failed (check_failed)", False)
     assert held[B].everywhere
+
+
+async def test_the_server_knows_the_same(postgres_url) -> None:
+    store = await open_store(postgres_url)
+    try:
+        failed = {"state": "failed", "reason": "check_failed", "since": 12.0}
+        rows = {A: updated(10.0), B: failed}
+        await stored(store, "r-1", plan_of(OLD, A, B), rows, 20.0)
+        lease = await store.acquire("r-1", "me", ttl_s=15, now=1.0)
+        await store.commit(
+            lease, [Changes({"state": "failed"}, {B: failed}, (JournalEntry(2, 20.0, "x"),))]
+        )
+
+        found = await store.remembered("main", [A, B, C])
+    finally:
+        await store.close()
+
+    left = found.devices[A].left
+    assert left is not None
+    assert (left.rollout_id, left.at) == ("r-1", 10.0)
+    assert list(found.held) == [B]
 
 
 async def test_thousands_of_devices_cost_little(store) -> None:
