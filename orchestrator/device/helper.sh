@@ -5,6 +5,7 @@
 #   helper.sh [--root DIR] core VERB [KEY=VALUE ...]   the root core alone
 #   helper.sh [--root DIR] boot                        the boot hook
 #   helper.sh [--root DIR] deadman TXN                 the dead-man of one transaction
+#   helper.sh [--root DIR] restart TXN                 the reboot that its module asked for
 #   helper.sh --version
 #
 # Contract: docs/reference/device-protocol.md; files: docs/reference/device-layout.md.
@@ -238,6 +239,11 @@ names() { # DIR: W is the list of names in it
     f=${f##*/}
     case $f in *[!A-Za-z0-9._-]*) ;; *) W="$W $f" ;; esac
   done
+}
+
+find_txn() { # TXN: loads the component that has it
+  names "$VAR/component"
+  for C in $W; do load "$C" && [ "${NEW%% *}" != "$1" ] || return 0; done
 }
 
 alive() { # FILE: does the process live whose pid and time of start stand there; PID is its pid
@@ -563,26 +569,14 @@ fence() { # refuses other controllers and older epochs, and remembers newer ones
   OWNER=$P_controller EPOCHS=$P_controller=$P_epoch$others
 }
 
-module() { # STATE: runs it in a session of its own; SAID are its last words
-  setting module-timeout 3600
-  (
-    trap - HUP PIPE
-    session=$(command -v setsid) timer=$(command -v timeout) limit=$W
-    started self
-    echo "$PID $W" >"$RUN/module"
-    # whoever holds a newer lock has looked into that file already and did not see us
-    [ ! -e "${LOCKED%/*}/g.$((${LOCKED##*.} + 1))" ] && cd "$T/tree" && export ROLLOUT_TXN="$TXN" || exit 1
-    exec $session ${timer:+"$timer" -k 10 "$limit"} "$LIB/modules/$TYPE" "$1" "$T/tree"
-  ) </dev/null >"$T/log" 2>&1 &
-  wait $! && return
-  SAID="$1 failed with $?: $(tail -c 300 "$T/log" | tail -n 1)"
-  return 1
+run() { # VERB: the executor does it for the release in use; SAID is what it has to say
+  SAID=$(trap - HUP PIPE && exec $(command -v setsid) "$LIB/executor.sh" "$1" "$TXN" "$T" "$TYPE" "$LOCKED" </dev/null 2>/dev/null)
 }
 
 drop() { # RECORD: takes away a transaction that neither runs nor is needed to go back
   [ $# -gt 3 ] || return 0
   use "$@"
-  [ ! -d "$T/tree" ] || module Cleanup
+  [ ! -d "$T/tree" ] || run cleanup
   rm -rf "$T" "${V:?}/provides.$1" "${VAR:?}/spool/$C/$1"
 }
 
@@ -705,7 +699,7 @@ check_header() { # only here an archive is opened: its bytes are signed
 }
 
 build_tree() { # the file API of Mender's update modules, version 3
-  cd "$T/tree" && mv "$in/data/0000" files && : >header/meta-data && : >current_artifact_group || return 1
+  cd "$T/tree" && mv "$in/data/0000" "$T/payload" && : >header/meta-data && : >current_artifact_group || return 1
   set -- $parts
   part header-info "$1" "$2" && part type-info "$3" "$4" && { [ $# -lt 6 ] || part meta-data "$5" "$6"; } || return 1
   echo 3 >version && echo "$DEVICE" >current_device_type && printf %s "$TYPE" >header/payload_type || return 1
@@ -719,7 +713,7 @@ do_install() { # puts the payload beside what runs
   due verified || return 0
   ! inhibited || die 77 inhibited "an inhibit file is on the device"
   use $NEW
-  module Download || refuse 69 install_failed "$SAID"
+  run install || refuse 69 install_failed "$SAID"
   sync -f "$T" 2>/dev/null || sync # what a later rollback needs is on disk before anything changes
   trust installed "$T/in"
   ask RollbackAfterCommit
@@ -759,47 +753,60 @@ do_activate() { # the point of no return: record, dead-man, switch
   NONCE=$W AT=$BOOT LIMIT=$P_deadline DEADLINE=$((U + P_deadline)) STATE=probation PHASE=switching
   save
   arm || refuse 74 io "the dead-man cannot be started"
-  module ArtifactInstall || undo activate_failed
-  ask NeedsArtifactReboot
-  case $W in Yes | Automatic) REBOOT=$W ;; esac
-  PHASE= && save
-  [ -z "$REBOOT$ROOT" ] || [ -n "$ROOT" ] || (sleep 2 && { [ $REBOOT = Yes ] && module ArtifactReboot || reboot; }) </dev/null >/dev/null 2>&1 &
+  run activate || undo activate_failed
+  REBOOT=$SAID PHASE= && save
+  [ -z "$REBOOT" ] || [ -n "$ROOT" ] && [ ! -x "$ROOT/sbin/reboot" ] ||
+    $(command -v setsid) sh "$SELF" --root "$ROOT" restart "$TXN" </dev/null >/dev/null 2>&1 &
+}
+
+restart() { # TXN: what its module wants between install and proof, once the answer is out
+  find_txn "$1" && { [ -n "$ROOT" ] || sleep 2; } && core_lock 25 || exit
+  load "$C"
+  recover
+  [ "$STATE ${NEW%% *} $PHASE" = "probation $1 " ] && [ -n "$REBOOT" ] || exit
+  PHASE=rebooting && save && use $NEW
+  run reboot && rebooted || [ $? -eq 3 ] || takes_back # a module may have rebooted only a part of the device
 }
 
 undo() { # REASON: a step failed; the device goes back and says so
-  why=$SAID
-  back && die 69 "$1" "$why (rolled back)" || die 69 rollback_failed "$why; $SAID"
+  why=$SAID; back
+  case $? in 0) W='rolled back' ;; 3) W='it reboots to go back' ;; *) die 69 rollback_failed "$why; $SAID" ;; esac
+  die 69 "$1" "$why ($W)"
 }
 
-back() { # takes the newest transaction back; fails when the module cannot
-  use $NEW
-  PHASE=reverting && save
-  failed="the module $TYPE does not support rollback"
-  ask SupportsRollback
-  [ "$W" != Yes ] || { module ArtifactRollback && failed= || failed=$SAID; }
-  module ArtifactFailure
-  SAID=$failed PHASE= STATE=rollback-failed
-  if [ -z "$failed" ]; then
-    STATE=rolled-back
-    [ "${CUR%% *}" != "$TXN" ] || CUR=$PREV PREV=gone
-  fi
-  save; disarm
-  [ -z "$failed" ] && drop $NEW
+back() { # takes the newest transaction back; fails when the module cannot, and with 3 when a boot has to come first
+  use $NEW; PHASE=reverting && save
+  run back
+  case $? in
+    0) STATE=rolled-back && { [ "${CUR%% *}" != "$TXN" ] || CUR=$PREV PREV=gone; } ;;
+    3) REBOOT=Yes && save && return 3 ;;
+    *) STATE=rollback-failed ;;
+  esac
+  PHASE= REBOOT=; save; disarm
+  [ $STATE = rolled-back ] && drop $NEW
 }
 
 takes_back() { REVERTED=${NEW%% *} && back; } # the device decides by itself
 
 finish() { # makes the newest transaction permanent
   use $NEW
-  module ArtifactCommit || undo commit_failed
+  run commit || undo commit_failed
+  after=$SAID
   word 5 $NEW
   case $W.$CUR in Yes.none) W=- ;; Yes.*) W=$V/txn/${CUR%% *}/in ;; *) W=- ;; esac
   trust committed "$T/in" "$W"
   old_provides
   (umask 022 && awk "$PROVIDES" "$OLD" "$T/json" >"$V/provides.$TXN") && durable "$V/provides.$TXN" ||
     die 74 io "the provides cannot be written"
-  before=$PREV PREV=$CUR CUR="$NEW $(date +%s)" STATE=committed PHASE=
+  before=$PREV PREV=$CUR CUR="$NEW $(date +%s)" STATE=committed PHASE=$after
   save; disarm; drop $before
+  [ -z "$PHASE" ] || left
+}
+
+left() { # what scripts have to do after a commit that stands
+  use $CUR; run left && after= || after="$SAID (it is committed)"
+  PHASE= && save
+  [ -z "$after" ] || die 69 commit_failed "$after"
 }
 
 fresh() { # the sender has spoken to this version, after the last boot, over a new connection
@@ -824,7 +831,8 @@ do_rollback() {
     probation | confirmed | rollback-failed) [ "${NEW%% *}" = "$P_txn" ] || gone "another one came after it" ;;
     *) gone "the transaction is not known" ;;
   esac
-  back || die 69 rollback_failed "$SAID"
+  back && return
+  [ $? -eq 3 ] && die 75 busy "it reboots to go back" || die 69 rollback_failed "$SAID"
 }
 
 gone() { die 78 nothing_to_roll_back "$1"; }
@@ -859,8 +867,14 @@ do_gc() { # what neither runs, nor is needed to go back, nor is under way
 }
 
 recover() { # finishes or undoes what a core was doing when it was killed or the power went
-  ! alive "$RUN/module" || kill -9 "-$PID" 2>/dev/null || kill -9 "$PID" # it must not work beside us
-  case $PHASE in switching) takes_back ;; reverting) back ;; committing) (finish) ; load "$C" ;; esac
+  # they must not work beside us
+  for who in executor module; do ! alive "$RUN/$who" || kill -9 "-$PID" 2>/dev/null || kill -9 "$PID"; done
+  case $PHASE in
+    switching | verifying) takes_back ;;
+    reverting) back ;;
+    committing | leaving) ([ $PHASE = leaving ] && left || finish) ; load "$C" ;;
+  esac
+  [ "$PHASE" != reverting ] || die 75 busy "it reboots to go back"
   [ "$AT" != "$BOOT" ] || return 0
   case $STATE in
     probation) [ -n "$REBOOT" ] && rebooted || takes_back ;;
@@ -870,8 +884,9 @@ recover() { # finishes or undoes what a core was doing when it was killed or the
 
 rebooted() { # the module had asked for this boot, or the transaction was confirmed before it
   token
+  [ "$STATE" = confirmed ] || PHASE=verifying
   NONCE=$W AT=$BOOT DEADLINE=$((U + LIMIT)) REBOOT= && save && use $NEW
-  [ "$STATE" = confirmed ] || { arm && module ArtifactVerifyReboot; }
+  [ "$STATE" = confirmed ] || { arm && run verify && PHASE= && save; }
 }
 
 boot() { # the hook: before anything else may change something
@@ -883,8 +898,7 @@ boot() { # the hook: before anything else may change something
 }
 
 deadman() { # TXN: takes it back when its deadline passes before it is confirmed
-  names "$VAR/component"
-  for C in $W; do load "$C" && [ "${NEW%% *}" != "$1" ] || break; done
+  find_txn "$1"
   echo $$
   exec >/dev/null
   while [ "$STATE ${NEW%% *}" = "probation $1" ]; do
@@ -1377,16 +1391,16 @@ ROLLOUT_ROOT=$ROOT
 export ROLLOUT_ROOT
 clock
 trap '' HUP PIPE
-case ${1-} in core | boot | deadman) umask 077 ;; esac
+case ${1-} in core | boot | deadman | restart) umask 077 ;; esac
 case ${1-} in
   --version) echo "rollout-helper $VERSION" ;;
   core) shift && core "${@:-none}" ;;
   boot) boot ;;
-  deadman) deadman "${2:-none}" ;;
+  deadman | restart) "$1" "${2:-none}" ;;
   '')
     REQUEST=${SSH_ORIGINAL_COMMAND:-none}
     unset SSH_ORIGINAL_COMMAND
     request "$REQUEST"
     ;;
-  *) echo "usage: helper.sh [--root DIR] [--elevate CMD] [core VERB ... | boot | deadman TXN | --version]" >&2 && exit 64 ;;
+  *) echo "usage: helper.sh [--root DIR] [--elevate CMD] [core VERB ... | boot | deadman TXN | restart TXN | --version]" >&2 && exit 64 ;;
 esac

@@ -112,7 +112,7 @@ class TreeMaker:
         package = resources.files("orchestrator.device")
         self._programs = {
             name: package.joinpath(name).read_bytes()
-            for name in ("helper.sh", "trust.sh", "checks.sh", "report.sh")
+            for name in ("helper.sh", "executor.sh", "trust.sh", "checks.sh", "report.sh")
         }
         self._modules = {
             entry.name: entry.read_bytes()

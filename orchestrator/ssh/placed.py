@@ -94,7 +94,7 @@ def files_of(wanted: Enrolment) -> dict[str, tuple[int, bytes]]:
         DeviceError: USAGE, a name has characters that it may not have.
     """
     package = resources.files("orchestrator.device")
-    programs = ("helper.sh", "trust.sh", "checks.sh", "report.sh")
+    programs = ("helper.sh", "executor.sh", "trust.sh", "checks.sh", "report.sh")
     found = {name: (PROGRAM, package.joinpath(name).read_bytes()) for name in programs}
     found["core"] = (PROGRAM, f'{_CLEAN} /bin/sh {LIB}/helper.sh core "$@"\n'.encode("ascii"))
     for entry in package.joinpath("modules").iterdir():

@@ -30,6 +30,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "orchestrator" / "device"
 HELPER = PACKAGE / "helper.sh"
 CHECKS = PACKAGE / "checks.sh"
 TRUST = PACKAGE / "trust.sh"
+EXECUTOR = PACKAGE / "executor.sh"
 REPORT = PACKAGE / "report.sh"
 MODULES = PACKAGE / "modules"
 VERSION = b'{"format":"mender","version":3}'
@@ -246,7 +247,7 @@ class Device:
         modules = root / "usr/lib/rollout/modules"
         modules.mkdir(parents=True)
         shutil.copy(HELPER, modules.parent / "helper.sh")
-        for program in (*MODULES.iterdir(), CHECKS, TRUST, REPORT):
+        for program in (*MODULES.iterdir(), CHECKS, EXECUTOR, TRUST, REPORT):
             body = program.read_text().split("\n", 1)[1]
             wrapper = shutil.which(shell.argv[0])
             words = " ".join((str(wrapper), *shell.argv[1:]))

@@ -479,8 +479,14 @@ def test_a_module_that_asks_for_a_reboot_keeps_its_probation_over_it(one: Device
         assert one.hook("boot").returncode == 0
 
         fields = one.fields()
-        if bad:
-            assert fields["state"] == "rolled-back"
+        if bad:  # the way back needs a boot, too
+            assert (fields["state"], fields["reboot"]) == ("probation", "yes")
+            assert "commit-nonce" not in fields
+            waiting = one.do("rollback", number)
+            assert (waiting.rc, waiting.fields["reason"]) == (75, "busy")
+            one.boot("66666666-0000-0000-0000-000000000006")
+            assert one.hook("boot").returncode == 0
+            assert one.fields()["state"] == "rolled-back"
         else:
             assert fields["state"] == "probation"
             assert "reboot" not in fields

@@ -8,11 +8,12 @@ import subprocess
 
 import pytest
 
-from tests.device.kit import HELPER, MODULES, REPORT, TRUST
+from tests.device.kit import EXECUTOR, HELPER, MODULES, REPORT, TRUST
 
 CORE_LINES_MAX = 400
 VERIFIER_LINES_MAX = 500  # of which the program for awk is a third
-PROGRAMS = (HELPER, TRUST, REPORT, *sorted(MODULES.iterdir()))
+EXECUTOR_LINES_MAX = 300
+PROGRAMS = (HELPER, EXECUTOR, TRUST, REPORT, *sorted(MODULES.iterdir()))
 BEGIN, END = "# --- core begin ---", "# --- core end ---"
 
 
@@ -32,14 +33,20 @@ def test_verifier_is_small_and_cannot_activate():
     assert not re.search(r"\bmodules?/|component/|\bmv -T\b", text)
 
 
-def test_markers_hold_all_that_activates():
+def test_only_the_core_starts_the_executor_and_only_that_changes_what_runs():
     text = HELPER.read_text()
     core = text[text.index(BEGIN) : text.index(END)]
     rest = text.replace(core, "")
 
-    for word in ("module ArtifactInstall", "module ArtifactRollback", "module ArtifactCommit"):
-        assert word in core
-        assert word not in rest
+    assert core.count("executor.sh") == 1
+    assert "executor.sh" not in rest
+    for state in ("ArtifactInstall", "ArtifactRollback", "ArtifactCommit", "Cleanup"):
+        assert state not in text
+        assert state in EXECUTOR.read_text()
+
+
+def test_executor_is_small():
+    assert EXECUTOR.read_text().count("\n") <= EXECUTOR_LINES_MAX
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.name)
