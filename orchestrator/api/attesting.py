@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from orchestrator.api.connections import OnAnswer, each, open_transport
 from orchestrator.api.devices import CONNECT_S, REPLY_S
 from orchestrator.api.project import load_inventory
+from orchestrator.api.roles import require_role
 from orchestrator.api.values import DeviceAnswer, Settings, Source
 from orchestrator.device.protocol import Reply, Request, Verb
 from orchestrator.device.reason import Reason
@@ -38,6 +39,7 @@ async def device_attest(
     Raises:
         PlanError: inventory or pattern are wrong, or the directory cannot be made.
     """
+    require_role(settings, "device attest")
     devices = load_inventory(settings, source).select(pattern, limit=source.limit)
     if out is not None:
         _make(out)

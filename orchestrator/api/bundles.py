@@ -35,6 +35,7 @@ async def device_bundle(settings: Settings, request: BundleRequest) -> tuple[Pat
         TrustError: a key cannot be used, or the root is not signed by its own keys.
         DeviceError: there is no key to log in with, or a value cannot stand on a device.
     """
+    require_role(settings, "device bundle")
     from orchestrator.ssh import bundle
     from orchestrator.ssh.placed import Boot, Elevation, Enrolment
 

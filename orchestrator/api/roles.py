@@ -2,7 +2,8 @@
 
 Laws:
 1. Stopping is free: pausing, halting, aborting, rolling back, denying, freezing and looking need no
-   role, ever. To take all of the store elsewhere is more than looking.
+   role, ever. To take what the store or the devices say elsewhere, to show it, is more than looking.
+   Who only makes files that devices judge by other keys than that of a role (artifacts) needs none.
 2. A role that names nobody is nobody's, and to break the glass is everywhere nobody's who is not named.
 3. A person is a login name, as surely as the accounts are kept; where approvals or commits are
    signed, it is the principal of the key.
@@ -24,8 +25,8 @@ class Role(StrEnum):
 
     AUTHOR = "author"  # sign commits that rollouts start from
     APPROVER = "approver"  # approve plans and waves
-    RELEASER = "releaser"  # make and sign tickets, which devices judge by keys
-    OPERATOR = "operator"  # start rollouts, bring them on, enrol devices
+    RELEASER = "releaser"  # make and sign roots, tickets and evidence, which are judged by keys
+    OPERATOR = "operator"  # start rollouts, bring them on, enrol devices and vouch for them
     BREAK_GLASS = "break-glass"  # go on without missing approvals; nobody has it unless named
     AUDITOR = "auditor"  # sign what the journals are, and take them elsewhere
 
@@ -38,18 +39,31 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "retry": (Role.OPERATOR,),
     "join": (Role.OPERATOR,),  # `apply` and `resume` take in devices of a fleet that has grown
     "unfreeze": (Role.OPERATOR,),
+    "ca init": (Role.OPERATOR,),
+    "ca sign-host": (Role.OPERATOR,),
+    "ca sign-user": (Role.OPERATOR,),
     "device enroll": (Role.OPERATOR,),
+    "device bundle": (Role.OPERATOR,),
     "device pin": (Role.OPERATOR,),
     "device release": (Role.OPERATOR,),
     "device adopt": (Role.OPERATOR,),
     "device root": (Role.OPERATOR,),
     "device unhold": (Role.OPERATOR,),
+    "device attest": (Role.AUDITOR, Role.OPERATOR),
     "approve": (Role.APPROVER,),
     "break-glass": (Role.BREAK_GLASS,),
+    "root init": (Role.RELEASER,),
+    "root add": (Role.RELEASER,),
+    "root rotate": (Role.RELEASER,),
+    "root sign": (Role.RELEASER,),
     "release create": (Role.RELEASER,),
+    "release attach": (Role.RELEASER,),
     "release sign": (Role.RELEASER,),
+    "release evidence": (Role.AUDITOR, Role.OPERATOR),
     "audit checkpoint": (Role.AUDITOR, Role.OPERATOR),
+    "state migrate": (Role.OPERATOR,),
     "state export": (Role.AUDITOR, Role.OPERATOR),
+    "state backup": (Role.AUDITOR, Role.OPERATOR),
 }
 
 

@@ -58,6 +58,7 @@ def init(
 ) -> int:
     """Make an authority: an Ed25519 key in OpenSSH's form. Existing files are never replaced."""
     session = start(common)
+    api.require_role(session.settings, "ca init")
     passphrase = None
     if encrypt or passphrase_file is not None:
         passphrase = new_passphrase(session, path, passphrase_file)
@@ -84,6 +85,7 @@ def sign_host(
 ) -> int:
     """Make a host certificate with the device's name as its one principal."""
     session = start(common)
+    api.require_role(session.settings, "ca sign-host")
     path = api.ca_sign_host(_vouching(session, signing, valid), host_key, device)
     write_result(f"{escape(str(path))}\n", None)
     return ExitCode.DONE
@@ -115,6 +117,7 @@ def sign_user(
 ) -> int:
     """Make a certificate that reaches the helpers and nothing else: no terminal, no forwarding."""
     session = start(common)
+    api.require_role(session.settings, "ca sign-user")
     vouching = _vouching(session, signing, valid)
     path = api.ca_sign_user(vouching, public_key, key_id, tuple(source or ()))
     write_result(f"{escape(str(path))}\n", None)

@@ -171,6 +171,7 @@ def attach(  # noqa: PLR0913  each is an option of the command line
     their digests. New papers replace all that were bound, and every signature.
     """
     session = start(common)
+    api.require_role(session.settings, "release attach")
     request = papers.request(artifact, root, signers(session, key, unlocking))
     facts = api.release_attach(request)
     then = "" if session.quiet else evidence_next(facts)

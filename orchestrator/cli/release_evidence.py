@@ -64,6 +64,7 @@ def evidence(  # noqa: PLR0913  each is an option of the command line
         if out is None:
             message = "say where the bundle goes: --out FILE"
             raise typer.BadParameter(message, param_hint="--out")
+        api.require_role(session.settings, "release evidence")
         facts = wait_for(api.release_bundle(session.settings, about, out))
         refused = cra and bool(facts.missing)
     show_result(format, bundle_document(facts), bundle_text(facts, session.out))

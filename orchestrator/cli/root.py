@@ -95,6 +95,7 @@ def init(  # noqa: PLR0913  each is an option of the command line
     must sign the root is a draft: add the others with `rollout root add`, then sign.
     """
     session = start(common)
+    api.require_role(session.settings, "root init")
     request = _request(session, roles, key, unlocking, out)
     return _show(session, api.root_init(fleet, request), format)
 
@@ -117,6 +118,7 @@ def add(
 ) -> int:
     """Add keys to a root that nobody has signed yet."""
     session = start(common)
+    api.require_role(session.settings, "root add")
     return _show(session, api.root_add(root, str(role), key), format)
 
 
@@ -147,6 +149,7 @@ def rotate(  # noqa: PLR0913  each is an option of the command line
     Devices take it when enough root keys of both versions signed it.
     """
     session = start(common)
+    api.require_role(session.settings, "root rotate")
     request = _request(session, roles, key, unlocking, out, tuple(remove or ()))
     return _show(session, api.root_rotate(root, request), format)
 
@@ -173,6 +176,7 @@ def sign(
     Look at what you sign with `rollout root show` first. People sign one after the other.
     """
     session = start(common)
+    api.require_role(session.settings, "root sign")
     (signer,) = signers(session, (key,), unlocking)
     return _show(session, api.root_sign(root, signer, previous=previous), format)
 

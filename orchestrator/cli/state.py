@@ -34,6 +34,7 @@ def migrate(*, common: Common) -> int:
     controllers of older versions first. There is no way back, so make a backup before.
     """
     session = start(common)
+    api.require_role(session.settings, "state migrate")
     done = api.state_migrate(session.settings)
     put(migrated_text(done.place, done.before, done.after))
     return ExitCode.DONE
@@ -95,6 +96,8 @@ def backup(
     A SQLite file is copied and checked; for PostgreSQL `pg_dump` is run, or its command shown
     where it is not installed.
     """
-    api.state_backup(start(common).settings, file)
+    settings = start(common).settings
+    api.require_role(settings, "state backup")
+    api.state_backup(settings, file)
     say(f"wrote {file}")
     return ExitCode.DONE

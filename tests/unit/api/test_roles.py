@@ -6,9 +6,11 @@ import asyncio
 import dataclasses
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
 from orchestrator import api
 from orchestrator.api import asking, roles
@@ -16,7 +18,7 @@ from orchestrator.api.approvals import vouch
 from orchestrator.api.roles import ROLES_OF
 from orchestrator.api.stores import open_state
 from orchestrator.api.values import Nobody
-from orchestrator.cli.app import invoke
+from orchestrator.cli.app import COMMANDS, build, invoke
 from orchestrator.errors import ExitCode, OrchestratorError
 from orchestrator.rollout.events import Ask, OperatorAsked
 from orchestrator.rollout.machine import Rollout
@@ -24,6 +26,21 @@ from tests.unit.api.test_commits import PLAN, Place
 
 SOURCE = api.Source()
 ROOT = Path(__file__).parents[3]
+LOOKING = {
+    "validate", "preview", "status", "watch", "events", "hosts", "version", "completion",
+    "key show", "artifact verify", "artifact inspect", "root verify", "root show",
+    "release verify", "release inspect", "device check", "device facts", "inventory list",
+    "inventory graph", "inventory explain", "inventory check", "inventory host",
+    "audit verify", "lab status",
+}  # fmt: skip
+STOPPING = {"pause", "halt", "abort", "rollback", "freeze"}
+DECIDES_NOTHING = {"reconcile"}
+OWN_FILES = {  # judged by keys, or nobody's but one's own
+    "init", "key generate", "artifact sign", "artifact build directory",
+    "artifact build single-file", "artifact build script", "artifact build module",
+    "lab up", "lab down", "lab break",
+}  # fmt: skip
+FREE = LOOKING | STOPPING | DECIDES_NOTHING | OWN_FILES
 
 
 @pytest.fixture
@@ -79,10 +96,23 @@ async def test_what_starts_brings_on_or_lets_go_needs_the_operator(place: Place)
     "words",
     [
         ("apply", "site.yml"),
+        ("ca", "init", "host-ca"),
+        ("ca", "sign-host", "web1", "host.pub", "--ca", "host-ca"),
+        ("ca", "sign-user", "ann.pub", "--ca", "user-ca"),
+        ("device", "bundle", "image", "--device-type", "rpi4", "--key", "build.pub"),
+        ("device", "attest", "all"),
+        ("root", "init", "acme"),
+        ("root", "add", "root-1.txt", "release", "bob.pub"),
+        ("root", "rotate", "root-1.txt"),
+        ("root", "sign", "root-1.txt", "--key", "ann.key"),
         ("release", "create", "site.mender", "--fleet", "acme"),
+        ("release", "attach", "site.mender", "--key", "ann.key"),
         ("release", "sign", "site.ticket", "--key", "ann.key"),
+        ("release", "evidence", "--out", "site.tar"),
         ("audit", "checkpoint"),
+        ("state", "migrate"),
         ("state", "export", "--all"),
+        ("state", "backup", "copy.db"),
     ],
     ids=" ".join,
 )
@@ -115,9 +145,26 @@ def test_every_role_of_the_table_is_asked_for_where_it_is_used() -> None:
         for package in ("api", "cli")
         for path in (ROOT / "orchestrator" / package).glob("*.py")
     )
-    by_name = set(re.findall(r'require_role\([a-z.]+, "([a-z ]+)"\)', source))
+    by_name = set(re.findall(r'require_role\([a-z.]+, "([a-z -]+)"\)', source))
 
     assert by_name | ({ask.value.replace("_", "-") for ask in Ask} & set(ROLES_OF)) == set(ROLES_OF)
+
+
+def test_every_command_that_is_not_free_stands_in_the_table() -> None:
+    """Whoever adds a command decides: it stands in the table, or here with why it needs no role."""
+    every = set(commands_of("", typer.main.get_command(build(COMMANDS))))
+
+    assert every - set(ROLES_OF) == FREE
+    assert set(ROLES_OF) - every == {"break-glass", "join"}  # what `approve` and `apply` may do
+
+
+def commands_of(name: str, command: object) -> Iterator[str]:
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield name
+        return
+    for word, each in inner.items():
+        yield from commands_of(f"{name} {word}".strip(), each)
 
 
 def test_the_page_has_the_table_of_roles() -> None:

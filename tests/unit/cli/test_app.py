@@ -16,7 +16,7 @@ GROUPS = {
     "key": ("generate", "show"),
     "artifact": ("sign", "verify", "inspect", "build"),
     "root": ("init", "add", "rotate", "sign", "verify", "show"),
-    "release": ("create", "sign", "verify", "inspect"),
+    "release": ("create", "attach", "evidence", "sign", "verify", "inspect"),
     "ca": ("init", "sign-host", "sign-user"),
     "device": (
         "enroll",
