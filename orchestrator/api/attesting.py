@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import secrets
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.api.connections import OnAnswer, each, open_transport
 from orchestrator.api.devices import CONNECT_S, REPLY_S
 from orchestrator.api.project import load_inventory
+from orchestrator.api.reports import attested, unsigned
 from orchestrator.api.roles import require_role
 from orchestrator.api.values import DeviceAnswer, Settings, Source
-from orchestrator.device.protocol import Reply, Request, Verb
+from orchestrator.device.protocol import Request, Verb
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError, PlanError, TrustError, system_reason
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from orchestrator.trust.report import Report
 
 _NONCE_BYTES = 16
-_SIGNATURES_MAX = 4
 _SHOWN = ("artifact", "manifest", "active", "state", "boot-id", "time")
 
 
@@ -53,7 +50,7 @@ async def device_attest(
             except DeviceError as error:
                 return DeviceAnswer(device.id, False, error.reason, error.message)
             except TrustError as error:
-                return DeviceAnswer(device.id, False, Reason.DENIED, error.message)
+                return DeviceAnswer(device.id, False, Reason.REPORT, error.message)
             except OSError as error:
                 detail = f"the report cannot be kept: {system_reason(error)}"
                 return DeviceAnswer(device.id, False, Reason.IO, detail)
@@ -64,40 +61,21 @@ async def device_attest(
 
 
 async def _attested(transport: SshTransport, device: Device) -> Report:
-    from orchestrator.trust.report import signed_report
-
     nonce = secrets.token_hex(_NONCE_BYTES)
     session = await transport.open(device, deadline_s=CONNECT_S)
     try:
         reply = await session.ask(Request(Verb.ATTEST, {"nonce": nonce}), deadline_s=REPLY_S)
-        keys = dict.fromkeys((session.host_key, *device.address.host_keys))
+        keys = (session.host_key, *device.address.host_keys)
     finally:
         await session.close()
-    text, signatures = _parts(reply)
-    report = signed_report(text, signatures, tuple(keys), time.time())
-    if report.values["nonce"] != nonce:
-        raise DeviceError("it signed another nonce", reason=Reason.NONCE)
-    if report.values["device"] != device.id:
-        message = f"it signed as `{report.values['device']}`"
-        raise DeviceError(message, reason=Reason.DENIED)
-    return report
-
-
-def _parts(reply: Reply) -> tuple[bytes, tuple[bytes, ...]]:
     if reply.rc != 0:
         known = reply.reason != Reason.USAGE
         reason = reply.reason if known else Reason.OLD_HELPER
         detail = reply.detail if known else "enrol it again: its helper signs no reports"
         raise DeviceError(detail, reason=reason)
-    if why := reply.fields.get("unsigned"):
+    if why := unsigned(reply):
         raise DeviceError(f"its report is unsigned: {why}", reason=Reason.NO_DATA)
-    try:
-        text = base64.b64decode(reply.fields.get("report", ""), validate=True)
-        found = [base64.b64decode(one, validate=True) for one in reply.all("signature")]
-    except binascii.Error as error:
-        message = "its report is not base64"
-        raise DeviceError(message, reason=Reason.PROTOCOL) from error
-    return text, tuple(found[:_SIGNATURES_MAX])
+    return attested(device, reply, nonce, keys)
 
 
 def _make(out: Path) -> None:

@@ -20,7 +20,13 @@ from orchestrator.api.project import load_inventory, read_file
 from orchestrator.api.saved import choice_digest, inventory_digest
 from orchestrator.api.stored import load_stored, plan_of
 from orchestrator.api.stores import open_state, state_exists
-from orchestrator.api.surveys import OnSurvey, silent, survey_devices, without_foreign
+from orchestrator.api.surveys import (
+    OnSurvey,
+    silent,
+    survey_devices,
+    without_foreign,
+    without_unsigned,
+)
 from orchestrator.api.values import PlanRequest, Prepared, Settings, Source
 from orchestrator.device.model import DeviceId
 from orchestrator.errors import PlanError, TrustError, Where
@@ -97,7 +103,7 @@ async def _written(
         found = await survey_devices(
             settings, new, plan.component, artifact.payload_type, on_survey
         )
-        survey = await without_foreign(settings, found)
+        survey = without_unsigned(settings, await without_foreign(settings, found))
     resolved = resolve_plan(
         plan,
         devices=devices,

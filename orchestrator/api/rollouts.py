@@ -21,6 +21,7 @@ from orchestrator.api.memory import settled_memory
 from orchestrator.api.owners import person, this_process
 from orchestrator.api.plan_artifacts import artifact_path
 from orchestrator.api.plan_tickets import ticket_frames
+from orchestrator.api.reports import HostReports
 from orchestrator.api.roles import require_role
 from orchestrator.api.saved import refuse_repeated, refuse_stale
 from orchestrator.api.sealing import Sealer
@@ -319,6 +320,7 @@ def _engine(
         clock=SystemClock(),
         token=lambda: secrets.token_hex(16),
         vouch=vouching(settings),
+        reports=HostReports(required=settings.require_signed_reports),
     )
     return Engine(ports, job, observer=watch)
 

@@ -72,6 +72,21 @@ async def without_foreign(
     return {device: judged(answer) for device, answer in survey.items()}
 
 
+def without_unsigned(
+    settings: Settings, survey: Mapping[DeviceId, Surveyed]
+) -> Mapping[DeviceId, Surveyed]:
+    """The answers; where reports have to be signed, devices that cannot take no part."""
+    if not settings.require_signed_reports:
+        return survey
+    detail = "it cannot sign its report, which `require_signed_reports` wants"
+
+    def judged(answer: Surveyed) -> Surveyed:
+        able = answer.signs or answer.reason is not Reason.OK or not answer.enrolled
+        return answer if able else replace(answer, reason=Reason.REPORT, detail=detail)
+
+    return {device: judged(answer) for device, answer in survey.items()}
+
+
 async def refuse_moved(settings: Settings, prepared: Prepared) -> None:
     """Refuses a saved plan whose devices run something else than when it was made.
 

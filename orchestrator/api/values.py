@@ -41,6 +41,7 @@ class Settings:
     signature alone, except those of keys in `revoked_signers`. With
     `require_signed_commit` rollouts start only from a commit that one of them signed, with
     `evidence_policy` (a file) only of artifacts whose evidence satisfies it.
+    With `require_signed_reports` no device is proven without a report that its host's key signed.
     `audit_key` signs checkpoints of the journals, which `audit_checkpoints` keeps.
     Hooks: `allow_commands` are also those that may be told, `hook_secrets` say
     what webhooks are signed with (as `gate_tokens`), `mail_server` (`smtps://HOST:PORT`),
@@ -69,6 +70,7 @@ class Settings:
     allowed_signers: Path | None = None
     revoked_signers: Path | None = None
     require_signed_commit: bool = False
+    require_signed_reports: bool = False
     audit_key: Path | None = None
     audit_checkpoints: Path | None = None
     evidence_policy: Path | None = None

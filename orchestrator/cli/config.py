@@ -46,6 +46,7 @@ KINDS: Mapping[str, type] = {
     "allowed_signers": str,
     "revoked_signers": str,
     "require_signed_commit": bool,
+    "require_signed_reports": bool,
     "audit_key": str,
     "audit_checkpoints": str,
     "evidence_policy": str,
@@ -62,8 +63,8 @@ KINDS: Mapping[str, type] = {
 POWER_KEYS = frozenset({
     "allow_commands", "allow_gate_kinds", "allowed_signers", "audit_checkpoints", "audit_key",
     "evidence_policy", "fleet", "gate_tokens", "hook_secrets", "host_ca", "inventory_program_env",
-    "inventory_programs", "mail_from", "mail_login",
-    "mail_server", "people", "require_signed_commit", "revoked_signers", "roles", "trust_root",
+    "inventory_programs", "mail_from", "mail_login", "mail_server", "people",
+    "require_signed_commit", "require_signed_reports", "revoked_signers", "roles", "trust_root",
     "trusted_keys", "user_ca", "vault_passwords",
 })  # fmt: skip
 _FILE_KEYS = frozenset({
@@ -366,6 +367,7 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
         revoked_signers=path("revoked_signers"),
         evidence_policy=path("evidence_policy"),
         require_signed_commit=values.get("require_signed_commit") is True,
+        require_signed_reports=values.get("require_signed_reports") is True,
         audit_key=path("audit_key"),
         audit_checkpoints=path("audit_checkpoints"),
         connections_max=limit if isinstance(limit, int) else 100,

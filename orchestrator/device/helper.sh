@@ -18,7 +18,7 @@
 # pathname expansion is off but for a few marked places; records are split into words on purpose.
 # shellcheck disable=SC1007,SC2015,SC2030,SC2031,SC2046,SC2059,SC2086
 
-VERSION=1.3.0
+VERSION=1.4.0
 set -fu
 LC_ALL=C
 export LC_ALL
@@ -85,7 +85,7 @@ frame_limit() { # NAME: W is how long such a frame may be
 
 args() { # KEY=VALUE...: sets P_KEY, each checked against its own grammar
   P_txn='' P_controller='' P_component=main P_epoch='' P_nonce='' P_checks='' P_timeout=30
-  P_name='' P_frames='' P_wait=60 P_deadline=600 P_size='' P_sha='' P_offset=0 P_unless='' P_audit='' P_seq='' seen=' '
+  P_name='' P_frames='' P_wait=60 P_deadline=600 P_size='' P_sha='' P_offset=0 P_unless='' P_audit='' P_seq='' P_report='' seen=' '
   for pair; do
     key=${pair%%=*} v=${pair#*=}
     case $seen in *" $key "*) return 1 ;; esac
@@ -100,6 +100,7 @@ args() { # KEY=VALUE...: sets P_KEY, each checked against its own grammar
       seq) case $v in *[!A-Za-z0-9.-]* | .*) return 1 ;; ?*.?*) num "${v##*.}" || return 1 ;; *) return 1 ;; esac ;;
       sha | unless | audit) case $v in *[!0-9a-f]*) return 1 ;; esac && [ ${#v} -eq 64 ] || return 1 ;;
       name) frame_name "$v" || return 1 ;;
+      report) case $v in ed25519 | ecdsa) ;; *) return 1 ;; esac ;;
       checks) case $v in *[!A-Za-z0-9._:+/@,-]*) return 1 ;; esac ;;
     esac
     case $key in
@@ -107,7 +108,7 @@ args() { # KEY=VALUE...: sets P_KEY, each checked against its own grammar
       epoch) P_epoch=$v ;; size) P_size=$v ;; offset) P_offset=$v ;; frames) P_frames=$v ;;
       wait) P_wait=$v ;; deadline) P_deadline=$v ;; timeout) P_timeout=$v ;; nonce) P_nonce=$v ;;
       sha) P_sha=$v ;; unless) P_unless=$v ;; name) P_name=$v ;; checks) P_checks=$v ;;
-      audit) P_audit=$v ;; seq) P_seq=$v ;;
+      audit) P_audit=$v ;; seq) P_seq=$v ;; report) P_report=$v ;;
       *) return 1 ;;
     esac
   done
@@ -298,7 +299,8 @@ core_lock() { # waits a little for the lock that all cores share
 
 report() { # what runs here, by what readback said in W, signed with the host's keys where that is possible
   case $STATE in probation | confirmed | rollback-failed) set -- $NEW ;; *) set -- $CUR ;; esac
-  "$LIB/report.sh" "$P_nonce" "$C" "$STATE" "${2-none}" "${3-none}" "$W" "$BOOT"
+  echo "active $W"
+  "$LIB/report.sh" "$P_nonce" "$C" "$STATE" "${2-none}" "${3-none}" "$W" "$BOOT" ${P_report:+"$P_report"}
 }
 
 inhibited() { [ -e "$ETC/inhibit" ] || [ -e "$RUN/inhibit" ]; } # the owner of the device says: not now
@@ -966,7 +968,8 @@ fail() { # RC REASON DETAIL
 
 call() { # VERB: asks the core; ANSWER are its lines, RC its exit code
   set -- "$1" ${P_txn:+txn=$P_txn} ${P_controller:+controller=$P_controller} \
-    "component=$P_component" ${P_epoch:+epoch=$P_epoch} ${P_nonce:+nonce=$P_nonce} "deadline=$P_deadline"
+    "component=$P_component" ${P_epoch:+epoch=$P_epoch} ${P_nonce:+nonce=$P_nonce} \
+    ${P_report:+report=$P_report} "deadline=$P_deadline"
   if [ -n "$ELEVATE" ]; then
     ANSWER=$($ELEVATE "$@" </dev/null)
   else
@@ -1045,7 +1048,15 @@ fields() { # [nonce]: the fields of state, docs/reference/device-protocol.md; AC
   say artifact "${3-none}"
   say manifest "${4-none}"
   W=unknown
-  [ $# -le 3 ] || if [ -n "$ELEVATE" ]; then W=$($ELEVATE readback "component=$P_component" </dev/null); else use "$2" "$3" "$4" "$5" && readback; fi
+  if [ -n "$P_report" ] && [ -n "$P_nonce" ]; then
+    reported
+  elif [ $# -le 3 ]; then
+    :
+  elif [ -n "$ELEVATE" ]; then
+    W=$($ELEVATE readback "component=$P_component" </dev/null)
+  else
+    use "$2" "$3" "$4" "$5" && readback
+  fi
   case $W in yes | no) ACTIVE=$W ;; *) ACTIVE=unknown ;; esac
   say active $ACTIVE
   nonce=$1 OFFER=
@@ -1075,6 +1086,27 @@ fields() { # [nonce]: the fields of state, docs/reference/device-protocol.md; AC
   ! rooted || asked show
 }
 
+reported() { # says what root says of itself, as it was signed; W is what readback said there
+  journal=$P_seq P_seq='' W=unknown
+  call report
+  P_seq=$journal
+  while read -r key rest; do
+    case $key in active) W=$rest ;; report | signature | unsigned) say "$key" "$rest" ;; esac
+  done <<TEXT
+$ANSWER
+TEXT
+  [ $RC -eq 0 ] || say unsigned no_report
+}
+
+signs() { # says as whom, and with which of its host's keys, this device signs reports
+  [ -x "$LIB/report.sh" ] && [ -n "$(command -v ssh-keygen)" ] && [ -n "$(command -v openssl)" ] || return 0
+  for kind in ed25519 ecdsa; do
+    key=$ROOT/etc/ssh/ssh_host_${kind}_key
+    [ -f "$key" ] && read -r type key rest 2>/dev/null <"$key.pub" || continue
+    case $type$key in *[!A-Za-z0-9+/=-]*) ;; *) enc "$("$LIB/report.sh")" && say signs "$W" "$type" "$key" ;; esac
+  done
+}
+
 asked() { # WORDS...: says what trust.sh knows
   W=$("$LIB/trust.sh" "$@" </dev/null 2>/dev/null)
   while read -r key rest; do [ -z "$key" ] || say "$key" $rest; done <<TEXT
@@ -1099,6 +1131,7 @@ facts() {
     W=$("$LIB/modules/$TYPE" RollbackAfterCommit /nonexistent </dev/null 2>/dev/null)
     [ "$W" = Yes ] && say module "$TYPE+keeps-previous" || say module "$TYPE"
   done
+  signs
   release_checks
   names "$ETC/health.d"
   list=$W
@@ -1178,13 +1211,8 @@ health() {
 
 attest() { # says what root says of itself, as it was signed; this part cannot make it
   [ -n "$P_nonce" ] || fail 64 usage "nonce= is missing"
-  call report
+  reported
   [ $RC -eq 0 ] || end_failed
-  while read -r key rest; do
-    case $key in report | signature | unsigned) say "$key" "$rest" ;; esac
-  done <<TEXT
-$ANSWER
-TEXT
 }
 
 take() { # BYTES: exactly so many of stdin, no more: the next frame follows (head -c would not do)

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     ROOT_VERSION = "root_version"
     ROOT_SIGNATURES = "root_signatures"  # of the root before it
     ROOT_OWN_SIGNATURES = "root_own_signatures"
+    REPORT = "report_signature"  # what it says it runs is not signed by its host's key
     INCOMPATIBLE = "incompatible"  # device type or depends
     FENCED = "fenced"  # a newer epoch or another controller was here
     BUSY = "busy"
@@ -99,7 +100,7 @@ CLASS_OF: Mapping[Reason, FailureClass] = {
             Reason.TICKET_EXPIRED, Reason.TICKET_SECURITY, Reason.TICKET_SERIAL,
             Reason.TICKET_MANIFEST, Reason.TICKET_ARTIFACT, Reason.NO_ROOT, Reason.ROOT_SYNTAX,
             Reason.ROOT_FLEET, Reason.ROOT_VERSION, Reason.ROOT_SIGNATURES,
-            Reason.ROOT_OWN_SIGNATURES,
+            Reason.ROOT_OWN_SIGNATURES, Reason.REPORT,
         ),
         FailureClass.DEVICE: (
             Reason.PROTOCOL, Reason.NOT_ENROLLED, Reason.OLD_HELPER, Reason.USAGE,

@@ -30,6 +30,7 @@ from orchestrator.engine.ports import (
     Leases,
     Observer,
     Prober,
+    Reports,
     Store,
     Transport,
     Vouch,
@@ -80,7 +81,8 @@ class Pace:
 class Ports:
     """The world of one engine.
 
-    `token` draws the nonces that devices echo; `vouch` says whose request it is (`engine.ports`).
+    `token` draws the nonces that devices echo; `vouch` says whose request it is, `reports` who
+    signed a proof (`engine.ports`).
     """
 
     store: Store
@@ -90,6 +92,7 @@ class Ports:
     clock: Clock
     token: Callable[[], str]
     vouch: Vouch = as_asked
+    reports: Reports | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,7 @@ class Engine:
             self._clock,
             self._observer.progressed,
             lambda: self._journal,
+            ports.reports,
         )
         executor = LocalExecutor(
             orders,

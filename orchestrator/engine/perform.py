@@ -20,13 +20,14 @@ from dataclasses import dataclass
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Frame, Reply, Request, Verb, number
 from orchestrator.device.reason import Reason
-from orchestrator.engine.ports import Clock, Dialogue, Session, Transport
+from orchestrator.engine.ports import Clock, Dialogue, Reports, Session, Transport
 from orchestrator.engine.replies import (
     outcome_of,
     outcome_of_error,
     staged_offsets,
     status_of,
 )
+from orchestrator.engine.signed import judged, signing
 from orchestrator.errors import DeviceError, LeaseError
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.rollout.actions import DeviceAction, Work
@@ -52,7 +53,8 @@ class Orders:
     """What all requests of one engine run have in common.
 
     `token` draws the nonces that devices echo; `frames` gives the artifact's files; `journal` gives what a
-    request says of the journal, which has the step that wants it.
+    request says of the journal, which has the step that wants it. `reports` judges signed proofs,
+    where they are asked for.
     """
 
     plan: ResolvedPlan
@@ -63,6 +65,7 @@ class Orders:
     clock: Clock
     on_bytes: Callable[[DeviceId, int], None] = lambda _device, _sent: None
     journal: Callable[[], Mapping[str, str]] = dict
+    reports: Reports | None = None
 
 
 class Conversation:
@@ -287,14 +290,18 @@ class Conversation:
         proof, nonce = run.action, self._orders.token()
 
         async def decide(said: Reply) -> str:
-            following = await follow(self._proof(proof, said, nonce))
+            following = await follow(self._signed_proof(proof, said, nonce, session.host_key))
             run.refused = following is None
             if following is None:
                 return ""
             run.action = following
             return _WORDS[following.work]
 
-        params = self._checks(proof, nonce) | {"wait": str(int(PROOF_WAIT_S))}
+        params = (
+            self._checks(proof, nonce)
+            | {"wait": str(int(PROOF_WAIT_S))}
+            | self._signing(session.host_key)
+        )
         request = self._mutation(Verb.PROVE, proof.txn, **params)
         deadline_s = self._check_s(proof) + self._orders.plan.timeouts.install_s
         reply = await session.converse(request, Dialogue((), decide), deadline_s=deadline_s)
@@ -305,7 +312,7 @@ class Conversation:
             await self._stop_if_fenced(session, outcome)
             await self.close()
             return self._report(run.action, outcome)
-        report = self._proof(proof, reply, nonce)
+        report = self._signed_proof(proof, reply, nonce, session.host_key)
         if not report.outcome.ok:
             await self.close()
         return report
@@ -337,6 +344,19 @@ class Conversation:
             return self._report(action, Outcome(Reason.PROTOCOL, "another nonce came back"))
         report = self._report(action, outcome_of(said), status_of(said))
         return dataclasses.replace(report, checks=said.checks)
+
+    def _signed_proof(
+        self, action: DeviceAction, said: Reply, nonce: str, host_key: str
+    ) -> DeviceReported:
+        report, reports = self._proof(action, said, nonce), self._orders.reports
+        if reports is None or not report.outcome.ok:
+            return report
+        wanted = reports.required or self._signing(host_key)
+        return judged(report, said, reports, self._device, host_key) if wanted else report
+
+    def _signing(self, host_key: str) -> dict[str, str]:
+        signs = self._orders.plan.devices[self._device.id].signs
+        return signing(self._orders.reports, signs, host_key)
 
     async def _finish(self, action: DeviceAction, verb: Verb) -> DeviceReported:
         session = self._session or await self._open()

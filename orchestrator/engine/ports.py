@@ -20,13 +20,13 @@ from orchestrator.rollout.actions import Action
 from orchestrator.rollout.around import Surroundings
 from orchestrator.rollout.audit import Audit, Head, Seal
 from orchestrator.rollout.changes import Changes, Row
-from orchestrator.rollout.events import Event, JournalEntry, OperatorAsked, Value
+from orchestrator.rollout.events import Event, JournalEntry, OperatorAsked, Value, Vouched
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.notices import Delivery, Notice
 
 __all__ = [
     "Audited", "Changes", "Clock", "Delivery", "Dialogue", "Executor", "History", "Inventory",
-    "Lease", "Leases", "Notifier", "Observer", "Outbox", "Prober", "Row", "Sample", "Session",
+    "Lease", "Leases", "Notifier", "Observer", "Outbox", "Prober", "Reports", "Row", "Sample", "Session",
     "Store", "Stored", "Told", "Transport", "Vouch", "as_asked",
 ]  # fmt: skip
 
@@ -70,6 +70,11 @@ class Dialogue:
 class Session(Protocol):
     """One authenticated connection to one device, whose host key was proven."""
 
+    @property
+    def host_key(self) -> str:
+        """That key, as `ssh-ed25519 AAAA...`."""
+        ...
+
     async def ask(self, request: Request, *, deadline_s: float) -> Reply:
         """Sends a request without body.
 
@@ -98,6 +103,26 @@ class Session(Protocol):
 
     async def close(self) -> None:
         """Closes the connection; never fails and never waits longer than a second."""
+        ...
+
+
+class Reports(Protocol):
+    """Judges what devices sign of themselves."""
+
+    @property
+    def required(self) -> bool:
+        """Whether a proof without a signature is none."""
+        ...
+
+    def judge(self, device: Device, said: Reply, host_key: str) -> Vouched:
+        """Who signed what a proof says, by the host keys that the device is known by.
+
+        The reply's nonce is the one that was asked with.
+
+        Raises:
+            TrustError: a signature does not hold, or there is none and there has to be one.
+            DeviceError: PROTOCOL, the reply and what was signed differ.
+        """
         ...
 
 

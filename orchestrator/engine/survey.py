@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Reply, Request, Verb, helper_fits
@@ -13,6 +14,7 @@ from orchestrator.device.trust import DeviceTrust, trust_of
 from orchestrator.engine.perform import REPLY_S, first_device_error
 from orchestrator.engine.ports import Transport
 from orchestrator.engine.replies import outcome_of
+from orchestrator.engine.signed import SIGNING_KINDS
 from orchestrator.errors import DeviceError
 from orchestrator.plan.parse_check import CHECK_NAME
 from orchestrator.plan.resolved import COMPONENT_DEFAULT, PlannedTrust
@@ -72,9 +74,11 @@ async def _ask(
         session = await transport.open(device, deadline_s=connect_s)
         try:
             reply = await session.ask(request, deadline_s=REPLY_S)
+            known = {session.host_key, *device.address.host_keys}
         finally:
             await session.close()
-        return surveyed(reply, payload_type)
+        found = surveyed(reply, payload_type)
+        return replace(found, signs=signs_with(reply, device.id, known))
     except* DeviceError as group:
         error = first_device_error(group)
     return _unanswered(error)
@@ -122,6 +126,19 @@ def _planned(trust: DeviceTrust) -> PlannedTrust:
 def _shared(checks: frozenset[str]) -> frozenset[str]:
     """One object for all devices that have the same checks."""
     return checks
+
+
+def signs_with(reply: Reply, device: DeviceId, known: Collection[str]) -> str:
+    """The kind of that known host key with which a device signs reports under its own name.
+
+    One that signs as somebody else, or with another key than it is known by, cannot sign here.
+    """
+    for line in reply.all("signs"):
+        name, _, key = line.partition(" ")
+        kind = SIGNING_KINDS.get(key.partition(" ")[0])
+        if name == device and key in known and kind is not None:
+            return kind
+    return ""
 
 
 def _unsettled(fields: Mapping[str, str]) -> bool:

@@ -17,7 +17,7 @@ from orchestrator.plan.zones import device_zone
 
 _LEFT_OUT = frozenset({
     Reason.HOST_KEY, Reason.AUTHENTICATION, Reason.DENIED, Reason.HELD, Reason.FENCED,
-    Reason.OLD_HELPER,
+    Reason.OLD_HELPER, Reason.REPORT,
 })  # fmt: skip
 
 
@@ -100,4 +100,5 @@ def planned_device(
         current_manifest=answer.manifest,
         keeps_previous=answer.keeps_previous,
         trust=answer.trust,
+        signs=answer.signs,
     )

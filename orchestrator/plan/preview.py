@@ -124,6 +124,12 @@ class Preview:
     warnings: tuple[str, ...]
 
     @property
+    def unsigned_count(self) -> int:
+        """Devices that answered and whose proofs nobody will sign."""
+        answered = [each for each in self.plan.devices.values() if each.current is not None]
+        return sum(not device.signs for device in answered)
+
+    @property
     def has_changes(self) -> bool:
         """Whether applying would change any device."""
         return self.update_count > 0

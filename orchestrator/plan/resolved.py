@@ -193,7 +193,8 @@ class PlannedDevice:
 
     `keeps_previous` tells whether its update module can still go back after commit (R17).
     `timezone` is the inventory's, for windows in the zone of the device; "" where none is given.
-    `trust` is there where it has a trust root, and was asked.
+    `trust` is there where it has a trust root, and was asked. `signs` is the kind of the host key
+    with which it signs reports; "" where it cannot, or was not asked.
     """
 
     address: Address
@@ -203,6 +204,7 @@ class PlannedDevice:
     keeps_previous: bool = True
     timezone: str = ""
     trust: PlannedTrust | None = None
+    signs: str = ""
 
     @property
     def may_ask_for_ticket(self) -> bool:

@@ -17,6 +17,8 @@ class Surveyed:
     whether that one can go back after commit. `checks` are the health checks it has by name.
     `controller` is the one that it serves, "" while it serves none; `trust` what it holds releases
     against, None where it has no trust root.
+    `signs` is the kind of that host key, known here, with which it signs reports under its own
+    name (`ed25519`, `ecdsa`); "" for none.
     `reason` is not OK where there is no such answer; `detail` is untrusted text.
     """
 
@@ -30,5 +32,6 @@ class Surveyed:
     checks: frozenset[str] = frozenset()
     controller: str = ""
     trust: PlannedTrust | None = None
+    signs: str = ""
     reason: Reason = Reason.OK
     detail: str = ""

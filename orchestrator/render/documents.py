@@ -139,6 +139,7 @@ def preview_document(preview: Preview, digest: str) -> dict[str, object]:
             "update": preview.update_count,
             "unchanged": preview.unchanged_count,
             "unknown": preview.unknown_count,
+            "reports_unsigned": preview.unsigned_count,
             "skipped": len(plan.skipped),
         },
         "has_changes": preview.has_changes,

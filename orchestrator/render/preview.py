@@ -89,6 +89,8 @@ def _head(preview: Preview, digest: str, look: Look) -> list[str]:
     lines += evidence_lines(plan, look)
     if trust := trust_words(preview.trust):
         lines += labelled("Trust", trust, look)
+    if preview.unsigned_count:
+        lines += labelled("Reports", f"unsigned: {plural(preview.unsigned_count, 'device')}", look)
     lines += labelled("Now", _current(preview, look), look)
     lines += labelled("Order", _order(preview), look)
     transfer = f"{format_size(preview.transfer_bytes)} to {plural(preview.update_count, 'device')}"

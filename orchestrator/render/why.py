@@ -111,6 +111,9 @@ def _entry(entry: JournalEntry) -> str:
         said = f"{state_words(str(data.get('from', '')))} -> {state_words(str(data.get('to', '')))}"
         if "reason" in data:
             said += f": {reason_words(str(data['reason']), str(data.get('detail', '')))}"
+        if "signed" in data:
+            said += f"; report signed by {escape(str(data['key']))}" if data["signed"] else ""
+            said += "" if data["signed"] else "; report unsigned"
     else:
         rest = " ".join(f"{key}={value}" for key, value in data.items())
         said = f"{state_words(entry.type)} {escape(rest)}".rstrip()

@@ -115,6 +115,7 @@ _REASONS: Mapping[str, str] = {
     Reason.ROOT_VERSION: "trust root does not follow the device's own",
     Reason.ROOT_SIGNATURES: "too few keys of the root before signed the trust root",
     Reason.ROOT_OWN_SIGNATURES: "too few of its own keys signed the trust root",
+    Reason.REPORT: "its host's key did not sign its report",
     Reason.INCOMPATIBLE: "not compatible",
     Reason.FENCED: "served by another controller or a newer engine",
     Reason.LOW_SPACE: "too little space",

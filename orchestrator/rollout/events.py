@@ -55,11 +55,20 @@ class DeviceStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Vouched:
+    """Who signed what a proof says: fingerprint of the host's `key`; "" where nobody did, and why."""
+
+    key: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceReported:
     """An action on a device ended, or reached `ready` (DELIVER with outcome OK).
 
     `reached` tells whether the device had answered at all: a DELIVER that fails with
     `reached=False` never started (R7). `rebooting` is set by ACTIVATE where a reboot follows.
+    `vouched` is there where a proof was to be signed.
     """
 
     at: float
@@ -73,6 +82,7 @@ class DeviceReported:
     checks: tuple[CheckResult, ...] = ()
     rebooting: bool = False
     sent_bytes: int = 0
+    vouched: Vouched | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from orchestrator.rollout.states import (
     RolloutState,
 )
 
+UNSIGNED = "-"  # in place of the key that should have signed a proof
 DRAIN_TIMER = "/drain"  # device ids hold no slash at their start
 SOAK_TIMER = "/soak"
 PATROL_TIMER = "/patrol"
@@ -190,6 +191,9 @@ class Ledger:
             data["detail"] = rec.detail
         if rec.boot:
             data["boot"] = rec.boot
+        if rec.signer and state in PROVEN:
+            data["signed"] = rec.signer != UNSIGNED
+            data |= {"key": rec.signer} if rec.signer != UNSIGNED else {}
         self.note("device_state", rec=rec, data=data)
 
     def mark_dark(self, rec: DeviceRecord) -> None:

@@ -17,8 +17,8 @@ from orchestrator.device.reason import CONNECT_REASONS, TRUST_REASONS, Reason
 from orchestrator.plan.resolved import ProbeKind
 from orchestrator.rollout import brakes, moves, readings, samples
 from orchestrator.rollout.actions import GateAction, Work
-from orchestrator.rollout.events import DeviceReported, GateSampled
-from orchestrator.rollout.ledger import Ledger, Moment
+from orchestrator.rollout.events import DeviceReported, GateSampled, Vouched
+from orchestrator.rollout.ledger import UNSIGNED, Ledger, Moment
 from orchestrator.rollout.placement import Place, place_of, settle_place
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import DeviceState, Pause
@@ -50,9 +50,18 @@ def proved(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
     else:
         rec.nonce = "" if place is Place.COMMITTED else status.commit_nonce
         rec.boot = status.boot_id
+        _take_signer(led, rec, event.vouched)
         samples.take_checks(led, rec, event)
         sample_others(led, rec)
         decide(led, rec)
+
+
+def _take_signer(led: Ledger, rec: DeviceRecord, vouched: Vouched | None) -> None:
+    """Keeps who signed the proof; a device that could sign and does not is told of, once."""
+    before = rec.signer
+    rec.signer = "" if vouched is None else vouched.key or UNSIGNED
+    if vouched is not None and not vouched.key and before != UNSIGNED:
+        led.note("warning", rec=rec, data={"what": "unsigned_report", "detail": vouched.why})
 
 
 def _unproven(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str) -> None:

@@ -47,6 +47,8 @@ class DeviceRecord:
         untried: no delivery of the present attempt was ever asked for.
         deferrals, deferred_at: how often in a row it was away, and since when (R7).
         given_up: it was away for too long, and is not asked again.
+        signer: fingerprint of the host key that signed its last proof; `-` where none did that was
+            to; empty where none was to.
     """
 
     id: DeviceId
@@ -91,6 +93,7 @@ class DeviceRecord:
     deferrals: int = 0
     deferred_at: float | None = None
     given_up: bool = False
+    signer: str = ""
     tallies: dict[int, Tally] = field(default_factory=dict)
     sampling: dict[int, int] = field(default_factory=dict)
 

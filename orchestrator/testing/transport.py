@@ -125,6 +125,11 @@ class SimulatedSession:
         self._boots = device.boots
         self._closed = False
 
+    @property
+    def host_key(self) -> str:
+        """None: nobody signs with it."""
+        return ""
+
     async def ask(self, request: Request, *, deadline_s: float) -> Reply:
         """Sends a request.
 

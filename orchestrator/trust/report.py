@@ -7,6 +7,7 @@ The signature adds nothing to what the connection proved already, but it can be 
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +35,12 @@ class Report:
     values: dict[str, str]
     signature: bytes
     signed_by: str
+
+
+def fingerprint_of(line: str) -> str:
+    """`SHA256:...` of a host key as `ssh-ed25519 AAAA...`, as ssh-keygen writes it."""
+    digest = hashlib.sha256(base64.b64decode(line.split()[1])).digest()
+    return "SHA256:" + base64.b64encode(digest).decode("ascii").rstrip("=")
 
 
 def read_report(text: bytes) -> dict[str, str]:

@@ -20,9 +20,9 @@ def proving(device: Device) -> Device:
     return device
 
 
-def prove(device: Device, word: str, *, number: int = 1, nonce: str | None = None):
+def prove(device: Device, word: str, *, number: int = 1, nonce: str | None = None, more: str = ""):
     """What was said before the word, and the whole reply."""
-    process = device.start(LINE + txn(number))
+    process = device.start(LINE + txn(number) + more)
     reader, said = ReplyReader(), None
     while line := process.stdout.readline():
         for key, value in reader.feed(line):

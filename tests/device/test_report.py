@@ -10,6 +10,7 @@ import asyncssh
 
 from orchestrator.trust.report import read_report, signed_report
 from tests.device.kit import Device, directory
+from tests.device.test_prove import prove
 
 
 def test_report_says_what_runs_and_is_signed_by_the_host(device: Device):
@@ -38,6 +39,39 @@ def test_report_says_what_runs_and_is_signed_by_the_host(device: Device):
     else:
         assert said.fields["unsigned"] == keyless.fields["unsigned"] == "no_ssh_keygen"
         assert signatures == []
+
+
+def test_proof_brings_a_signed_report_of_itself_before_it_waits(device: Device):
+    """What the controller decides by is signed, and by the one key that it knows."""
+    (device.root / "etc/rollout/device_id").write_text("dev-1\n")
+    public = host_key(device).with_suffix(".pub").read_text().split()[:2]
+    assert device.deliver(1, directory("r1").frames(device.key)).rc == 0
+    able = shutil.which("ssh-keygen", path=device.shell.path) is not None
+
+    facts = device.ask("facts")
+    said, reply = prove(device, "commit", more=" report=ed25519")
+
+    assert facts.all("signs") == ((f"dev-1 {' '.join(public)}",) if able else ())
+    assert (said.fields["active"], reply.rc) == ("yes", 0)
+    text = base64.b64decode(said.fields["report"])
+    own = {key: read_report(text)[key] for key in ("nonce", "artifact", "manifest", "active")}
+    assert own == {key: said.fields[key] for key in own}
+    if able:
+        (signature,) = said.all("signature")
+        assert signed_report(text, [base64.b64decode(signature)], [" ".join(public)], 0.0)
+    else:
+        assert said.fields["unsigned"] == "no_ssh_keygen"
+
+
+def test_proof_holds_without_the_program_that_reports(device: Device):
+    assert device.deliver(1, directory("r1").frames(device.key)).rc == 0
+    (device.root / "usr/lib/rollout/report.sh").unlink()
+
+    said, _reply = prove(device, "", more=" report=ecdsa")
+
+    assert (said.fields["active"], said.fields["unsigned"]) == ("yes", "no_report")
+    assert device.ask("facts").all("signs") == ()
+    assert device.ask("health nonce=n1 report=rsa").rc == 64
 
 
 def host_key(device: Device) -> Path:

@@ -16,16 +16,24 @@ import pytest
 from orchestrator.api.admin_values import EnrollRequest, ReleaseRequest
 from orchestrator.api.attesting import device_attest
 from orchestrator.api.enrolment import device_enroll, device_release
+from orchestrator.api.reports import HostReports
 from orchestrator.api.values import Settings, Source
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Request, Verb
 from orchestrator.device.reason import Reason
+from orchestrator.engine.clock import SystemClock
+from orchestrator.engine.perform import Conversation, Orders
+from orchestrator.engine.survey import survey
 from orchestrator.errors import DeviceError
+from orchestrator.plan.resolved import ResolvedWave
+from orchestrator.rollout.actions import DeviceAction, Work
+from orchestrator.rollout.events import DeviceReported, Outcome, Vouched
 from orchestrator.ssh.bundle import Placed, install_script, tar_of, tree_of
 from orchestrator.ssh.enroll import Action, Admin, Become
 from orchestrator.ssh.first_contact import identify
 from orchestrator.ssh.placed import Boot, Elevation, PlacedRoot
-from tests.device.kit import Key, directory
+from orchestrator.testing.plans import make_plan
+from tests.device.kit import Key, directory, txn
 from tests.device.tickets import FLEET, Root, Signer, build_key, ticketed
 from tests.integration.desk import FACTS, HELLO, Desk, desk
 from tests.integration.lab_kit import Progress, changing, frames
@@ -540,12 +548,10 @@ async def test_device_signs_what_it_runs_with_its_host_key(tmp_path: Path) -> No
     async with desk(tmp_path) as at:
         await at.admin.enrol(at.wanted())
         await at.deliver(1, directory("r1", device_types=["edge"]).frames(at.signing))
-        nonce = (await at.ask(HELLO)).fields["commit-nonce"]
-        await at.ask(changing(Verb.COMMIT, 1, nonce=nonce))
         own = at.host.path("/etc/ssh/ssh_host_ed25519_key")
         own.write_bytes(at.host.host_key.export_private_key("openssh"))
         own.chmod(0o600)
-        at.host.run("rm", "-f", "/etc/ssh/ssh_host_ed25519_key.pub")
+        at.host.path("/etc/ssh/ssh_host_ed25519_key.pub").write_text(f"{at.host.host_key_line}\n")
         at.host.run("rm", "-f", "/etc/ssh/ssh_host_ecdsa_key")
         settings = Settings(root=tmp_path, state="")
         source = Source((_enrolled_inventory(at, tmp_path),))
@@ -560,7 +566,9 @@ async def test_device_signs_what_it_runs_with_its_host_key(tmp_path: Path) -> No
             ["ssh-keygen", "-Y", "verify", *words, "-s", out / "edge-1.report.sig"],
             input=(out / "edge-1.report").read_bytes(), capture_output=True, check=False,
         )  # fmt: skip
+        proven = await _signed_proof(at)
         other = asyncssh.generate_private_key("ssh-ed25519")
+        own.with_suffix(".pub").unlink()  # ssh-keygen signs with no key that differs from it
         own.write_bytes(other.export_private_key("openssh"))
         (foreign,) = await device_attest(settings, "edge-1", source, None, lambda _answer: None)
         forged = at.host.run("su", "rollout", "-c", "/usr/lib/rollout/report.sh n main s a m yes b")
@@ -570,10 +578,36 @@ async def test_device_signs_what_it_runs_with_its_host_key(tmp_path: Path) -> No
         assert (good.facts["artifact"], good.facts["active"]) == ("r1", "yes")
         assert good.facts["signed-by"] == at.host.host_key_line
         assert judged.returncode == 0, judged.stderr
-        assert (foreign.ok, foreign.reason) == (False, Reason.DENIED)
+        assert proven.vouched == Vouched(at.host.host_key.get_fingerprint("sha256"))
+        assert (proven.outcome, proven.work) == (Outcome(Reason.OK), Work.PROVE)
+        assert (foreign.ok, foreign.reason) == (False, Reason.REPORT)
         assert (unsigned.ok, unsigned.reason) == (False, Reason.NO_DATA)
         assert "no_host_key" in unsigned.detail
         assert "signature" not in forged.stdout
+
+
+async def _signed_proof(at: Desk) -> DeviceReported:
+    """What the engine makes of a proof that it asks for as the survey found it; then it commits."""
+    device = Device(DeviceId("edge-1"), at.host.address("rollout", at.login_file))
+    found = await survey(at.transport, [device], connect_s=15, parallel=1, payload_type="directory")
+    plan = make_plan([ResolvedWave("all", "1", (device.id,))])
+    planned = replace(plan.devices[device.id], signs=found[device.id].signs)
+    plan = replace(plan, devices={device.id: planned})
+    reports = HostReports(required=True)
+    orders = Orders(plan, "tests", 1, lambda: (), lambda: "n1", SystemClock(), reports=reports)
+    told = []
+
+    async def follow(report: DeviceReported) -> DeviceAction:
+        told.append(report)
+        nonce = report.status.commit_nonce if report.status else ""
+        return DeviceAction(Work.COMMIT, device.id, txn(1), round=2, nonce=nonce)
+
+    talk = Conversation(device, at.transport, orders)
+    done = await talk.prove(DeviceAction(Work.PROVE, device.id, txn(1), round=1), follow)
+    await talk.close()
+    assert done is not None
+    assert done.outcome.ok, done
+    return told[0]
 
 
 def _enrolled_inventory(at: Desk, place: Path) -> str:

@@ -1,15 +1,18 @@
 """Single actions against a simulated device."""
 
 import hashlib
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from orchestrator.device.model import Address, Device
+from orchestrator.device.protocol import Verb
 from orchestrator.device.reason import Reason
 from orchestrator.engine.perform import Conversation, Orders, first_device_error, resume
-from orchestrator.errors import DeviceError, LeaseError
+from orchestrator.errors import DeviceError, LeaseError, TrustError
 from orchestrator.plan.resolved import ResolvedWave
 from orchestrator.rollout.actions import DeviceAction, Work
+from orchestrator.rollout.events import Vouched
 from orchestrator.testing.clock import VirtualClock, run_virtual
 from orchestrator.testing.plans import SimulatedArtifact, device_ids, make_plan
 from orchestrator.testing.release import Release
@@ -22,9 +25,12 @@ NEW = SimulatedArtifact.of("new")
 
 
 class Bench:
-    def __init__(self, *, release=None, epoch=5, faults=None, token=lambda: "n1"):
+    def __init__(
+        self, *, release=None, epoch=5, faults=None, token=lambda: "n1", signs="", reports=None
+    ):
         clock = VirtualClock()
         plan = make_plan([ResolvedWave("all", "1", (A,))])
+        plan = replace(plan, devices={A: replace(plan.devices[A], signs=signs)})
         self.device = make_fleet((A,), clock, release=release)[A]
         self.transport = SimulatedTransport({A: self.device}, faults=faults)
         self.sent = []
@@ -36,6 +42,7 @@ class Bench:
             token,
             clock,
             on_bytes=lambda _device, count: self.sent.append(count),
+            reports=reports,
         )
         self.talk = Conversation(Device(A, Address("127.0.0.1")), self.transport, orders)
 
@@ -233,6 +240,68 @@ def test_proof_with_another_nonce_is_no_proof():
     told, _report = run_virtual(work())
 
     assert told.outcome.reason is Reason.PROTOCOL
+
+
+@dataclass
+class Judge:
+    """Implements `Reports`: says what it was made with, and keeps what it was asked."""
+
+    found: object = field(default_factory=lambda: Vouched("SHA256:abc"))
+    required: bool = False
+    asked: list[str] = field(default_factory=list)
+
+    def judge(self, device, said, host_key):
+        assert (device.id, host_key) == (A, "")
+        self.asked.append(said.fields["nonce"])
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+async def proven(judge, signs):
+    """The proof as it was told, and what the device was asked for."""
+    bench = Bench(signs=signs, reports=judge)
+    await bench.deliver()
+    requests, tell = [], bench.device.answer
+    bench.device.answer = lambda request, *more: (requests.append(request), tell(request, *more))[1]
+    told, _report = await bench.prove()
+    return told, [one.params.get("report") for one in requests if one.verb is Verb.PROVE]
+
+
+def test_proof_of_a_device_that_can_sign_is_signed():
+    judge = Judge()
+
+    told, asked = run_virtual(proven(judge, "ed25519"))
+
+    assert (asked, judge.asked) == (["ed25519"], ["n1"])
+    assert (told.outcome.ok, told.vouched) == (True, Vouched("SHA256:abc"))
+
+
+def test_device_that_cannot_sign_is_not_asked_to():
+    judge = Judge()
+
+    told, asked = run_virtual(proven(judge, ""))
+
+    assert (asked, judge.asked, told.vouched, told.outcome.ok) == ([None], [], None, True)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (TrustError("nobody signed"), Reason.REPORT),
+        (DeviceError("they differ", reason=Reason.PROTOCOL), Reason.PROTOCOL),
+    ],
+)
+def test_proof_whose_signature_does_not_hold_is_none(error, reason):
+    told, _asked = run_virtual(proven(Judge(error), "ed25519"))
+
+    assert (told.outcome.reason, told.status, told.vouched) == (reason, None, None)
+
+
+def test_where_signatures_are_required_a_device_that_cannot_sign_is_judged_too():
+    told, asked = run_virtual(proven(Judge(TrustError("unsigned"), required=True), ""))
+
+    assert (asked, told.outcome.reason) == ([None], Reason.REPORT)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import pytest
 from orchestrator.device.model import Address, Device
 from orchestrator.device.protocol import Reply
 from orchestrator.device.reason import Reason
-from orchestrator.engine.survey import survey, surveyed
+from orchestrator.engine.survey import signs_with, survey, surveyed
 from orchestrator.errors import DeviceError
 from orchestrator.plan.resolved import PlannedTrust
 from orchestrator.testing.clock import VirtualClock, run_virtual
@@ -42,6 +42,24 @@ def test_each_device_says_what_it_runs():
     assert found[IDS[0]].manifest == old_release().manifest
     assert (found[IDS[0]].device_type, found[IDS[0]].keeps_previous) == ("sim", True)
     assert (found[IDS[0]].has_module, found[IDS[0]].checks) == (True, {"service"})
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind"),
+    [
+        (["gw-1 ssh-ed25519 AAAA"], "ed25519"),
+        (["gw-1 ssh-ed25519 BBBB", "gw-1 ecdsa-sha2-nistp256 CCCC"], "ecdsa"),
+        (["gw-2 ssh-ed25519 AAAA"], ""),
+        (["gw-1 ssh-ed25519 BBBB"], ""),
+        (["gw-1 ssh-rsa DDDD", "gw-1", ""], ""),
+        ([], ""),
+    ],
+    ids=["yes", "with one of two", "as another", "with an unknown key", "malformed", "no"],
+)
+def test_device_can_sign_with_a_key_that_is_known_and_under_its_own_name(lines, kind):
+    known = {"ssh-ed25519 AAAA", "ecdsa-sha2-nistp256 CCCC", "ssh-rsa DDDD", ""}
+
+    assert signs_with(Reply(0, tuple(("signs", line) for line in lines)), "gw-1", known) == kind
 
 
 def test_survey_changes_nothing():

@@ -142,6 +142,7 @@ def test_preview_fits_its_schema(plan) -> None:
         "update": 24,
         "unchanged": 0,
         "unknown": 0,
+        "reports_unsigned": 24,
         "skipped": 3,
     }
 

@@ -43,6 +43,19 @@ def test_the_story_says_state_reason_waits_and_history():
     ]
 
 
+def test_history_says_who_signed_what_the_device_was_committed_by():
+    to = {"from": "verifying", "to": "committing"}
+    signed = JournalEntry(1, 60.0, "device_state", data=to | {"signed": True, "key": "SHA256:ab"})
+    unsigned = JournalEntry(2, 60.0, "device_state", data=to | {"signed": False})
+
+    shown = text(WhyFacts("r-1", STORY, (signed, unsigned), 0.0, ENGINE, GO_ON), Look(width=100))
+
+    assert [line.partition("Z ")[2] for line in shown.splitlines()[-2:]] == [
+        "verifying -> committing; report signed by SHA256:ab",
+        "verifying -> committing; report unsigned",
+    ]
+
+
 def test_a_long_history_is_cut_with_the_command_that_shows_all():
     shown = text(
         WhyFacts("r-1", STORY, entries(LINES_MAX + 3), 100.0, ENGINE, GO_ON), Look(width=100)

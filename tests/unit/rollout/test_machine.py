@@ -21,7 +21,7 @@ from orchestrator.plan.resolved import (
 )
 from orchestrator.rollout import held
 from orchestrator.rollout.actions import Work
-from orchestrator.rollout.events import Ask, DeviceReported, EngineStopping, Outcome
+from orchestrator.rollout.events import Ask, DeviceReported, EngineStopping, Outcome, Vouched
 from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
 from orchestrator.testing.hand import OLD, Hand
 from orchestrator.testing.plans import device_ids, make_plan
@@ -574,7 +574,7 @@ def test_way_back_counts_only_when_read_back():
     assert rollout.state(A) is DeviceState.ROLLBACK_FAILED
 
 
-@pytest.mark.parametrize("reason", [Reason.DENIED, Reason.HOST_KEY])
+@pytest.mark.parametrize("reason", [Reason.DENIED, Reason.HOST_KEY, Reason.REPORT])
 def test_trust_failure_halts_whatever_the_plan_says(reason):
     rollout = hand(wave("all", A, B, max_failures=2), on_failure=OnFailure.CONTINUE)
 
@@ -594,6 +594,47 @@ def test_device_with_another_host_key_is_never_contacted_again():
 
     assert A not in rollout.wanted()
     assert rollout.state(A) is DeviceState.LOST
+
+
+@pytest.mark.parametrize(
+    ("vouched", "told", "warned"),
+    [
+        (Vouched("SHA256:abc"), {"signed": True, "key": "SHA256:abc"}, []),
+        (Vouched(why="no_host_key"), {"signed": False}, ["no_host_key"]),
+        (None, {}, []),
+    ],
+    ids=["signed", "no longer signed", "never signed"],
+)
+def test_journal_tells_who_signed_what_a_device_was_committed_by(vouched, told, warned):
+    rollout = hand(wave("all", A), gates=())
+    rollout.activate(A)
+    proof, status = rollout.action(A), rollout.status(A, "probation")
+
+    rollout.apply(
+        DeviceReported(
+            rollout.now, proof.device, proof.txn, proof.work, Outcome(Reason.OK), proof.round,
+            status=status, vouched=vouched,
+        )
+    )  # fmt: skip
+    rollout.report(A)
+
+    moves = [entry.data for entry in rollout.lines("device_state")]
+    proven = [data for data in moves if data["to"] in ("committing", "succeeded")]
+    assert [{key: data[key] for key in ("signed", "key") if key in data} for data in proven] == [
+        told, told,
+    ]  # fmt: skip
+    warnings = [entry.data for entry in rollout.lines("warning")]
+    assert [data["detail"] for data in warnings if data["what"] == "unsigned_report"] == warned
+
+
+def test_bad_signature_of_a_proof_is_final():
+    rollout = hand(wave("all", A, B, max_failures=1))
+    rollout.activate(A)
+
+    rollout.report(A, Reason.REPORT, detail="nobody signed the report")
+
+    assert rollout.state(A) is DeviceState.LOST
+    assert rollout.rollout.ledger.causes == {"trust": f"device `{A}`: report_signature"}
 
 
 # --- rollback of a rollout that is over -------------------------------------------------------
