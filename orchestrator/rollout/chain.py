@@ -10,7 +10,7 @@ Laws:
 4. Each hash is the SHA-256 of the hash before it, a line feed, and a JSON list in ASCII without
    blanks. This form never changes: hashes that were handed out must be found again.
 
-Source: design "device-and-trust" B.1, audit log; docs/adr/0012-journal-chain.md.
+Source: design "device-and-trust" B.1, audit log; docs/adr/0011-journal-chain.md.
 """
 
 from __future__ import annotations
