@@ -70,7 +70,7 @@ def judge(left: Left | None, seen: Seen | None, trouble: Trouble | None = None) 
 _STANDS: Mapping[Standing, str] = {
     Standing.UNCOMMITTED: "rollout {} has not committed it yet",
     Standing.CHANGING: "rollout {} is at work on it",
-    Standing.UNKNOWN: "rollout {} could not tell what it left on it",
+    Standing.UNKNOWN: "what rollout {} left on it is not certain",
 }
 
 

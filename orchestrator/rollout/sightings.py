@@ -4,8 +4,9 @@ Laws:
 1. A rollout left what it read back. A device that it may have changed without such a proof is known
    to run nothing, whatever it ran before.
 2. Of several answers the latest counts, by the time at which the device gave it.
-3. Gathering from the rollout that was written to last to the one that was written to first may stop
-   where no older one can know anything newer.
+3. Of two rollouts that changed a device the one that was driven last tells what was left, which their
+   epochs know for certain. Where clocks say otherwise (one was set back, or the later one only went
+   on with other devices) it is not known.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ class Remembered:
 
 
 class Sightings:
-    """Gathers what rollouts tell, the one that was written to last first."""
+    """Gathers what rollouts tell, the one that was driven last (with the highest epoch) first."""
 
     def __init__(self, wanted: Collection[DeviceId]) -> None:
         self.devices: dict[DeviceId, Known] = {device: Known() for device in wanted}
@@ -123,7 +124,7 @@ class Sightings:
         self._open = set(self.devices)
 
     def open(self, until_at: float) -> Collection[DeviceId]:
-        """Devices of which a rollout last written to at that time may know something newer."""
+        """Devices of which rollouts last written to by that time may know something newer."""
         self._open = {
             device
             for device in self._open
@@ -146,8 +147,8 @@ class Sightings:
             if known is None:
                 continue
             left = left_of(rollout_id, row, target)
-            if left is not None and (known.left is None or known.left.at < left.at):
-                known.left = left
+            if left is not None:
+                known.left = left if known.left is None else _later(known.left, left)
             for seen in _seen_by_rollout(row, left):
                 _see(known, seen)
             trouble = _trouble_of(row)
@@ -205,6 +206,11 @@ def left_of(rollout_id: str, row: Row, target: str) -> Left | None:
 
 def _proven(rollout_id: str, at: float, manifest: str) -> Left:
     return Left(rollout_id, at, Standing.PROVEN, "" if manifest == NOTHING else manifest)
+
+
+def _later(last: Left, before: Left) -> Left:
+    """What stands of two: `last` is of the rollout that was driven last."""
+    return last if before.at <= last.at else _unknown(last.rollout_id, before.at)
 
 
 def _unknown(rollout_id: str, at: float) -> Left:

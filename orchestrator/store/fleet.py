@@ -1,11 +1,12 @@
 """What the store knows of a fleet beyond single rollouts: what they left on devices, and saw there.
 
-Law: rollouts are read from the one that was written to last, and no further than where nothing newer
-can be known; of devices that are few by then their rows alone.
+Law: rollouts are read from the one that was driven last, and no further than where nothing newer can
+be known; of devices that are few by then their rows alone.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Collection, Mapping
 
@@ -26,13 +27,10 @@ def remembered(
     connection: sqlalchemy.Connection, component: str, wanted: Collection[DeviceId]
 ) -> Remembered:
     """What is known of these devices, as far as it concerns one component."""
-    query = select(rollouts.c.id, rollouts.c.plan_name, rollouts.c.updated_at)
-    query = query.where(rollouts.c.component == component)
-    newest_first = query.order_by(rollouts.c.updated_at.desc(), rollouts.c.id.desc())
     gathered = Sightings(wanted)
     plans: set[str] = set()
-    for rollout_id, plan_name, updated_at in connection.execute(newest_first).all():
-        names = gathered.open(updated_at)
+    for rollout_id, plan_name, until_at in _driven_last_first(connection, component):
+        names = gathered.open(until_at)
         if not names:
             break
         rows = _rows(connection, rollout_id, names)
@@ -41,6 +39,25 @@ def remembered(
             gathered.take(rollout_id, connection.scalar(plan) or b"", rows)
         plans.add(plan_name)
     return Remembered(gathered.devices, held_back(connection), gathered.names)
+
+
+def _driven_last_first(
+    connection: sqlalchemy.Connection, component: str
+) -> list[tuple[str, str, float]]:
+    """Rollouts by id and plan, each with when it or one after it here was written to last.
+
+    Those that nobody has driven yet come first: they changed nothing, and their plans are new.
+    """
+    query = select(rollouts.c.id, rollouts.c.plan_name, rollouts.c.updated_at, rollouts.c.body)
+    found = connection.execute(query.where(rollouts.c.component == component)).all()
+    ranked = sorted(
+        (json.loads(row.body).get("epoch", 0), row.updated_at, row.id, row.plan_name)
+        for row in found
+    )
+    driven = [row for row in ranked if row[0]] + [row for row in ranked if not row[0]]
+    until = itertools.accumulate((at for _epoch, at, _id, _plan in driven), max)
+    told = [(each[2], each[3], at) for each, at in zip(driven, until, strict=True)]
+    return told[::-1]
 
 
 def _rows(

@@ -34,6 +34,7 @@ from orchestrator.testing.evidence_rules import Evidence
 from orchestrator.testing.exit_rules import ExitCodes
 from orchestrator.testing.faults import Fault, FaultKind, FaultSource
 from orchestrator.testing.invariants import Checker
+from orchestrator.testing.left_rules import WhatWasLeft
 from orchestrator.testing.operators import Operators
 from orchestrator.testing.order_rules import WaveOrder
 from orchestrator.testing.people import AUTHOR, Approvals
@@ -122,6 +123,7 @@ class _Simulation:
         self.clock = VirtualClock()
         self.fleet = make_devices(scenario, self.planned, self.clock)
         self.liars = frozenset(one.device for one in self.planned if one.kind in LIES)
+        self.left = WhatWasLeft(self.fleet, liars=self.liars)
         self.transport = SimulatedTransport(
             self.fleet,
             random_source=self.random,
@@ -297,6 +299,7 @@ class _Simulation:
         stored = await self.world.store.load(self.world.rollout_id)
         assert stored is not None
         self.checker.truth.finish(rows=stored.devices)
+        await self.left.check(self.world.store)
         self.exits.check(ended.exit_code)
         if Fault(FaultKind.BRICKS, number + 1) in self.planned and not self._crashed:
             self.checker.truth.check_blast_radius()

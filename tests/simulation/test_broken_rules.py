@@ -29,10 +29,12 @@ from orchestrator.rollout import (
     recovery,
     retreat,
     returned,
+    sightings,
     slots,
     turn,
 )
 from orchestrator.rollout.placement import Place
+from orchestrator.rollout.sightings import Left, Standing
 from orchestrator.rollout.states import BEFORE_RETURN, PAST_RETURN, DeviceState, Pause, RolloutState
 from orchestrator.testing import __main__ as command
 from orchestrator.testing.faults import parse_faults
@@ -113,6 +115,27 @@ BROKEN = {
     "catching up": (catching_up, "begin", lambda _led: False),
     "joining a rollout that is stopped": (joining, "_OPEN", frozenset(RolloutState)),
 }
+
+
+# What `rollout drift` would hold devices against, read wrongly out of the rows.
+BROKEN_LEFT = {
+    "what is committed": (sightings, "_PROVEN", frozenset({DeviceState.UNCHANGED})),
+    "what went back": (sightings, "_text", lambda row, key: str(row.get("since") or "x")),
+    "what was changed without proof": (
+        sightings, "_unknown", lambda rollout_id, at: Left(rollout_id, at, Standing.PROVEN, "x"),
+    ),
+    "what was never begun": (
+        sightings, "_PROVEN", frozenset({DeviceState.SUCCEEDED, DeviceState.CANCELLED}),
+    ),
+    "which rollout was the last": (sightings, "_later", lambda _last, before: before),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", BROKEN_LEFT)
+def test_checker_notices_what_is_not_what_was_left(monkeypatch, rule):
+    monkeypatch.setattr(*BROKEN_LEFT[rule])
+
+    assert first_noticed(range(400)).rule.startswith("left: ")
 
 
 @pytest.mark.parametrize("rule", BROKEN)

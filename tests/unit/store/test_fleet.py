@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -23,11 +24,18 @@ OLD, NEW = SimulatedArtifact.of("app-1"), SimulatedArtifact.of("app-2")
 
 
 async def stored(
-    store: SqlStore, rollout_id: str, plan: ResolvedPlan, rows: Mapping[DeviceId, object], at: float
+    store: SqlStore,
+    rollout_id: str,
+    plan: ResolvedPlan,
+    rows: Mapping[DeviceId, object],
+    at: float,
+    *,
+    epoch: int = 0,
 ) -> None:
-    """A rollout that was written to last at that time."""
+    """A rollout that was written to last at that time, by an engine of that epoch."""
     entry = JournalEntry(1, at, "rollout_started")
-    await store.create(rollout_id, to_json(plan), Changes({"state": "succeeded"}, rows, (entry,)))
+    row = {"state": "succeeded", "epoch": epoch}
+    await store.create(rollout_id, to_json(plan), Changes(row, rows, (entry,)))
 
 
 def plan_of(artifact: SimulatedArtifact, *devices: DeviceId, **choices: object) -> ResolvedPlan:
@@ -64,6 +72,34 @@ async def test_older_rollout_that_was_taken_back_later_is_the_last_one(store) ->
     left = found.devices[A].left
     assert left is not None
     assert (left.rollout_id, left.standing, left.manifest) == ("r-1", Standing.PROVEN, "")
+
+
+async def test_what_was_left_is_not_known_where_a_clock_was_set_back(store) -> None:
+    """The rollout that was driven last has the earlier time."""
+    await stored(store, "r-1", plan_of(OLD, A, B), {A: updated(90.0)}, 95.0, epoch=1)
+    rows = {A: updated(30.0), B: updated(31.0)}
+    await stored(store, "r-2", plan_of(NEW, A, B), rows, 40.0, epoch=2)
+
+    found = await store.remembered("main", [A, B])
+
+    lefts = [found.devices[device].left for device in (A, B)]
+    assert [None if left is None else left.standing for left in lefts] == [
+        Standing.UNKNOWN, Standing.PROVEN,
+    ]  # fmt: skip
+
+
+async def test_plan_of_a_rollout_that_nobody_has_driven_yet_is_the_newest_look(store) -> None:
+    await stored(store, "r-1", plan_of(OLD, A), {A: updated(30.0)}, 40.0, epoch=7)
+    seen = PlannedDevice(Address("192.0.2.1"), {}, "odd", "e" * 64)
+    waiting = replace(plan_of(NEW, A, made_at=50.0), devices={A: seen})
+    await stored(store, "r-2", waiting, {A: {"state": "pending"}}, 51.0)
+
+    known = (await store.remembered("main", [A])).devices[A]
+
+    assert known.left is not None
+    assert known.left.rollout_id == "r-1"
+    assert known.seen is not None
+    assert (known.seen.at, known.seen.artifact) == (50.0, "odd")
 
 
 async def test_rollouts_of_other_components_say_nothing(store) -> None:
