@@ -27,7 +27,8 @@ from tests.unit.api.test_commits import PLAN, Place
 SOURCE = api.Source()
 ROOT = Path(__file__).parents[3]
 LOOKING = {
-    "validate", "preview", "status", "watch", "events", "hosts", "version", "completion",
+    "validate", "preview", "status", "watch", "events", "fleet", "drift", "hosts", "version",
+    "completion",
     "key show", "artifact verify", "artifact inspect", "root verify", "root show",
     "release verify", "release inspect", "device check", "device facts", "inventory list",
     "inventory graph", "inventory explain", "inventory check", "inventory host",
