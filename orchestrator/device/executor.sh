@@ -162,7 +162,8 @@ feed() { # the names of the streams, one at each reading of stream-next, and the
     exec 3>"$TREE/stream-next" # waits here until the module reads
     : >"$T/started"
     echo "streams/$name$size" >&3
-    exec 3>&- 3>"$TREE/streams/$name"
+    exec 3>&-
+    exec 3>"$TREE/streams/$name"
     cat "$T/payload/$name" >&3 || exit 1
     exec 3>&-
   done <"$T/in/manifest"

@@ -1,0 +1,193 @@
+"""The executor beside the sequences of `test_mender_cases`: streams, scripts, answers, the lock, real reboots."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.device.executor_kit import KILLED, Executor
+from tests.device.kit import Device, Release, Shell
+
+READS_ALL = """cd "$2"
+while line=$(cat stream-next) && [ -n "$line" ]; do
+  echo "$line" >>"$at/lines"
+  cat "${line%% *}" >>"$at/got"
+done
+"""
+WAIT_S = 20.0
+
+
+@pytest.fixture
+def executor(tmp_path: Path, shell: Shell) -> Executor:
+    return Executor(tmp_path, shell)
+
+
+@pytest.mark.parametrize(("sizes", "state"), [("Yes", "DownloadWithFileSizes"), ("", "Download")])
+def test_a_module_reads_the_payload_as_streams(executor: Executor, sizes: str, state: str):
+    files = {"b.img": bytes(range(256)) * 1200, "a": b"", "c": b"last\n"}
+    shutil.rmtree(executor.work / "payload")
+    (executor.work / "payload").mkdir()
+    executor.payload(files)
+    executor.act("say", "ProvidePayloadFileSizes", f"{sizes}\n")
+    executor.act("do", state, READS_ALL)
+
+    assert executor.run("install") == (0, "")
+
+    lines = (executor.acts / "lines").read_text().splitlines()
+    named = [f"streams/{name}" + (f" {len(data)}" if sizes else "") for name, data in files.items()]
+    assert lines == named
+    assert (executor.acts / "got").read_bytes() == b"".join(files.values())
+    assert sorted(file.name for file in executor.tree.iterdir()) == ["header", "tmp"]
+
+
+def test_a_module_that_opens_no_stream_gets_files(executor: Executor):
+    executor.act("do", "Download", '[ ! -e "$2/files" ] && [ -p "$2/stream-next" ]\n')
+
+    assert executor.run("install") == (0, "")
+
+    assert (executor.tree / "files/one").read_bytes() == b"1\n"
+    assert not (executor.tree / "stream-next").exists()
+
+
+def test_a_module_that_wants_files_gets_them_and_no_streams(executor: Executor):
+    executor.act("say", "FilesAtDownload", "Yes\n")
+    executor.act("do", "Download", '[ -f "$2/files/one" ] && [ ! -e "$2/stream-next" ]\n')
+
+    assert executor.run("install") == (0, "")
+
+    assert executor.log == ["Download"]
+
+
+@pytest.mark.parametrize(
+    "reads", ['cat "$2/stream-next"\n', 'cd "$2"; cat "$(cat stream-next)" >"$at/got"\n']
+)
+def test_a_module_that_stops_reading_has_failed(executor: Executor, reads: str):
+    executor.act("do", "Download", reads)
+
+    assert executor.run("install") == (1, "Download did not read its streams to their end")
+
+
+def test_a_download_that_was_cut_off_begins_again_in_a_fresh_tree(executor: Executor):
+    executor.act("kill", "Download")
+    assert executor.run("install")[0] == KILLED
+    (executor.tree / "tmp/half").touch()
+
+    assert executor.run("install") == (0, "")
+
+    names = ["ProvidePayloadFileSizes", "Download"]
+    assert executor.log == [*names, "Cleanup", *names]
+    assert (executor.tree / "files/one").exists()
+    assert not (executor.tree / "tmp/half").exists()
+
+
+def test_scripts_of_the_device_come_first_and_each_in_the_order_of_names(executor: Executor):
+    executor.script("ArtifactInstall_Enter_02_late", of_device=True)
+    executor.script("ArtifactInstall_Enter_01", of_device=True)
+    executor.script("ArtifactInstall_Enter_00_first")
+    executor.script("ArtifactInstall_Enter_9")
+
+    assert executor.run("activate") == (0, "")
+
+    scripts = [name for name in executor.log if "_" in name]
+    assert scripts == [
+        "ArtifactInstall_Enter_01",
+        "ArtifactInstall_Enter_02_late",
+        "ArtifactInstall_Enter_00_first",
+    ]
+
+
+def test_a_script_may_ask_to_be_called_later(executor: Executor):
+    later = '[ "$(grep -c "^$name\\$" "$at/log")" -ge 3 ] || exit 21\n'
+    executor.script("ArtifactInstall_Enter_00")
+    executor.act("do", "ArtifactInstall_Enter_00", later)
+    executor.limit("script-retry-interval", 0)
+
+    assert executor.run("activate") == (0, "")
+
+    assert executor.log == ["ArtifactInstall_Enter_00"] * 3 + ["ArtifactInstall"]
+
+
+def test_a_script_that_is_never_ready_fails(executor: Executor):
+    executor.script("ArtifactInstall_Enter_00")
+    executor.act("do", "ArtifactInstall_Enter_00", "exit 21\n")
+    executor.limit("script-retry-interval", 0)
+    executor.limit("script-retry-limit", 2)
+
+    rc, said = executor.run("activate")
+
+    assert (rc, said.split(":")[0]) == (1, "ArtifactInstall_Enter_00 failed with 21")
+    assert "ArtifactInstall" not in executor.log
+
+
+@pytest.mark.parametrize("answer", ["Yes\nNo\n", "yes\n", "Maybe\n"])
+def test_an_answer_that_means_nothing_is_a_failure(executor: Executor, answer: str):
+    executor.act("say", "NeedsArtifactReboot", answer)
+
+    rc, said = executor.run("activate")
+
+    assert (rc, said) == (1, "NeedsArtifactReboot was answered in a way that means nothing")
+
+
+def test_going_back_is_asked_again_after_it_failed(executor: Executor):
+    executor.act("say", "SupportsRollback", "Yes\n")
+    executor.act("fail", "ArtifactRollback")
+
+    assert executor.run("back")[0] == 1
+    assert executor.run("back") == (0, "")
+
+    assert executor.log == ["ArtifactRollback", "ArtifactFailure"] * 2
+
+
+def test_a_reboot_of_the_system_is_waited_for_on_the_way_back(executor: Executor):
+    executor.act("say", "SupportsRollback", "Yes\n")
+    executor.act("say", "NeedsArtifactReboot", "Automatic\n")
+
+    assert [executor.run("back")[0] for _ in range(3)] == [3, 3, 3]
+    executor.boot()
+
+    assert executor.run("back") == (0, "")
+    assert executor.log == ["ArtifactRollback", "ArtifactVerifyRollbackReboot", "ArtifactFailure"]
+
+
+def test_an_executor_whose_core_lost_the_lock_does_nothing(executor: Executor):
+    (executor.root / "run/rollout/lock/g.2").touch()
+
+    assert executor.run("activate") == (1, "")
+
+    assert executor.log == []
+
+
+@pytest.mark.parametrize("bad", [False, True])
+def test_a_module_that_reboots_a_part_of_the_device_is_verified_after_it(device: Device, bad: bool):
+    words = device.root / "usr/lib/rollout/modules/part"
+    failing = "ArtifactReboot) exit 1 ;;" if bad else ""
+    first = (device.root / "usr/lib/rollout/modules/script").read_text().split("\n")[0]
+    words.write_text(
+        f'{first}\necho "$1" >>"$ROLLOUT_ROOT/calls"\n'
+        f"case $1 in SupportsRollback | NeedsArtifactReboot) echo Yes ;; {failing} esac\n"
+    )
+    words.chmod(0o755)
+    (device.root / "sbin").mkdir()
+    (device.root / "sbin/reboot").write_text("#!/bin/sh\n")
+    (device.root / "sbin/reboot").chmod(0o755)
+
+    delivered = device.deliver(1, Release(kind="part", payload={"x": b"x"}).frames(device.key))
+
+    assert delivered.rc == 0
+    end = time.monotonic() + WAIT_S
+    while (at := device.fields()).get("reboot") == "yes" or "commit-nonce" not in at:
+        if at["state"] == "rolled-back" or time.monotonic() > end:
+            break
+        time.sleep(0.05)
+    calls = (device.root / "calls").read_text().split()
+    after = calls[calls.index("ArtifactReboot") :]
+    if bad:
+        assert at["state"] == "rolled-back"
+        assert "ArtifactVerifyReboot" not in after
+        assert "ArtifactRollbackReboot" in after
+    else:
+        assert "ArtifactVerifyReboot" in after
+        assert device.commit(1).rc == 0
