@@ -333,14 +333,13 @@ def _open_artifact(settings: Settings, plan: ResolvedPlan) -> ArtifactSource:
         TrustError: not signed by a trusted key.
         StalePlanError: it is not the one that the plan was made for.
     """
-    from orchestrator.artifact.model import ScriptPolicy
     from orchestrator.artifact.reader import ReadOptions
     from orchestrator.artifact.source import ArtifactSource
     from orchestrator.trust.keys import load_public_key
     from orchestrator.trust.signature import open_verified
 
     path: Path = artifact_path(settings, plan)
-    options = ReadOptions(scripts=ScriptPolicy.FORBID)
+    options = ReadOptions()
     keys = [load_public_key(key) for key in settings.trusted_keys]
     if keys:
         source, _ = open_verified(path, keys, options=options)

@@ -94,7 +94,7 @@ list() { # STATE WHEN: LIST are the scripts of that moment, the device's first, 
   LIST=
   for file; do
     W=${file##*/} file=${file#"$ROOT"}
-    case $W in *[!A-Za-z0-9._-]*) ;; *_*_[0-9][0-9] | *_*_[0-9][0-9]_*) LIST="$LIST $file" ;; esac
+    case $W in *[!A-Za-z0-9_.,+-]*) ;; *_*_[0-9][0-9] | *_*_[0-9][0-9]_*) LIST="$LIST $file" ;; esac
   done
 }
 

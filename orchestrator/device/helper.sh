@@ -310,8 +310,8 @@ inhibited() { [ -e "$ETC/inhibit" ] || [ -e "$RUN/inhibit" ]; } # the owner of t
 # records only where they change nothing. Its files are strict JSON (RFC 8259). Writes a line `PATH KIND VALUE`
 # for each value of header-info and type-info to the file `out`, percent-encoded, list items as `#N`,
 # paths beginning with h or t. Then judges both against the device and the provides of what runs
-# now: prints `denied WHY`, `incompatible WHY`, or `ok TYPE NAME GROUP` and first block and size of
-# each file. The controller takes the same headers. Mender Artifact v3, "header-info" and "type-info".
+# now: prints `denied WHY`, `incompatible WHY`, or `ok TYPE NAME GROUP`, first block and size of
+# each of the three files, and name, first block and size of each state script. The controller takes the same headers. Mender Artifact v3, "header-info" and "type-info".
 # shellcheck disable=SC2016
 JUDGE='
 function say(x) { if (!said) print x; said = 1; exit 0 }
@@ -341,10 +341,17 @@ function block(  i, total, kind, name) { # k is a block that is no content
   if (i) { zeros(i, 100); name = substr(name, 1, i - 1) }
   if ((kind != "0" && kind != "\001") || octal(100, 8) % 4096 > 511) odd()
   zeros(157, 257); zeros(345, 500); records(name)
-  if (name ~ /^scripts\/[!-~]+$/) say("incompatible artifacts with state scripts are not supported")
-  if (left > 262144 || name != order[++files]) odd()
+  if (left > 262144) odd()
+  if (name ~ /^scripts\//) { script(substr(name, 9)); return }
+  if (name != order[++files]) odd()
   into = substr("htm", files, 1); at = at " " pos / 512 " " left
   from[into] = n + 0; to[into] = n + left
+}
+function script(name) { # it is not read here, only where it stands and when it is to run
+  if (files != 1 || (name in brought)) odd()
+  if (name !~ /^Artifact(Install|Reboot|Commit|Rollback|RollbackReboot|Failure)_(Enter|Leave|Error)_[0-9][0-9](_[A-Za-z0-9_.,+-]+)?$/)
+    say("denied a state script is not of a state it may act in")
+  brought[name] = 1; into = "s"; scripts = scripts " " name " " pos / 512 " " left
 }
 function records(name,  i, p, size, s, key) { # of pax, before the member of that name
   for (i = 0; i < records_size; i += size) {
@@ -493,7 +500,7 @@ provides { i = index($0, "="); have[substr($0, 1, i - 1)] = substr($0, i + 1); n
   if (NF != 16) odd()
   for (i = 1; i <= 16; i++) {
     pos++
-    if (left) { left--; if (into == "x") x[records_size++] = $i ""; else b[n++] = $i "" }
+    if (left) { left--; if (into == "x") x[records_size++] = $i ""; else if (into != "s") b[n++] = $i "" }
     else if (pad) { pad--; if ($i != "00") odd() }
     else { k[held++] = $i ""; if (held == 512) { held = 0; block() } }
   }
@@ -508,7 +515,7 @@ END {
   if (!("device_type" in need)) say("denied header-info names no device type")
   if (!("device_type" in met)) say("incompatible the artifact is for another device type than " device)
   for (key in need) if (!(key in met)) say("incompatible the artifact depends on another " key)
-  say("ok " type " " name " " (group == "" ? "-" : group) at)
+  say("ok " type " " name " " (group == "" ? "-" : group) at (files < 3 ? " 0 0" : "") scripts)
 }
 '
 
@@ -701,9 +708,9 @@ check_header() { # only here an archive is opened: its bytes are signed
 }
 
 build_tree() { # the file API of Mender's update modules, version 3
-  cd "$T/tree" && mv "$in/data/0000" "$T/payload" && : >header/meta-data && : >current_artifact_group || return 1
-  set -- $parts
-  part header-info "$1" "$2" && part type-info "$3" "$4" && { [ $# -lt 6 ] || part meta-data "$5" "$6"; } || return 1
+  cd "$T/tree" && mv "$in/data/0000" "$T/payload" && mkdir "$T/scripts" && : >current_artifact_group || return 1
+  set -- $parts; part header-info "$1" "$2" && part type-info "$3" "$4" && part meta-data "$5" "$6" && shift 6 || return 1
+  while [ $# -gt 0 ]; do part "../../scripts/$1" "$2" "$3" && chmod 700 "$T/scripts/$1" && shift 3 || return 1; done
   echo 3 >version && echo "$DEVICE" >current_device_type && printf %s "$TYPE" >header/payload_type || return 1
   dec "$GROUP" && printf %s "$W" >header/artifact_group && dec "$NAME" && printf %s "$W" >header/artifact_name || return 1
   word 2 $CUR && dec "$W" && printf '%s\n' "$W" >current_artifact_name && cd /

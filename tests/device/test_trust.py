@@ -351,14 +351,55 @@ def test_a_header_after_the_bomb_limit_stops_early(one: Device):
     assert not list(one.root.glob("var/lib/rollout/component/main/txn/*/header"))
 
 
-def test_state_scripts_are_refused(one: Device):
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["Download_Enter_00"],
+        ["ArtifactInstall_Enter_1"],
+        ["ArtifactInstall_Enter_01_a b"],
+        ["../ArtifactInstall_Enter_01"],
+        ["ArtifactInstall_Enter_01", "ArtifactInstall_Enter_01"],
+    ],
+    ids=str,
+)
+def test_state_scripts_that_may_not_act_are_refused(one: Device, names: list[str]):
     members = header()
-    members.insert(1, ("scripts/ArtifactInstall_Enter_01", b"#!/bin/sh\n"))
+    members[1:1] = [(f"scripts/{name}", b"#!/bin/sh\n") for name in names]
 
     reply = one.deliver(1, directory("r1", header_members=members).frames(one.key))
 
-    assert (reply.rc, reply.fields["reason"]) == (69, "incompatible")
+    assert (reply.rc, reply.fields["reason"]) == (65, "denied")
     untouched(one)
+
+
+def test_state_scripts_of_a_release_run_around_its_states(device: Device):
+    members = header()
+    for name in (
+        "ArtifactCommit_Leave_00",
+        "ArtifactInstall_Enter_01",
+        "ArtifactInstall_Leave_01_x",
+    ):
+        body = f'#!/bin/sh\necho {name} >>"$ROLLOUT_ROOT/calls"\n# {"x" * 700}\n'
+        members.insert(1, (f"scripts/{name}", body.encode()))
+    calls = device.root / "calls"
+
+    assert device.deliver(1, directory("r1", header_members=members).frames(device.key)).rc == 0
+    before = calls.read_text().split()
+    assert device.commit(1).rc == 0
+
+    assert before == ["ArtifactInstall_Enter_01", "ArtifactInstall_Leave_01_x"]
+    assert calls.read_text().split() == [*before, "ArtifactCommit_Leave_00"]
+
+
+def test_a_commit_stands_when_its_last_script_fails(device: Device):
+    members = header()
+    members.insert(1, ("scripts/ArtifactCommit_Leave_00", b"#!/bin/sh\nexit 1\n"))
+    assert device.deliver(1, directory("r1", header_members=members).frames(device.key)).rc == 0
+
+    reply = device.commit(1)
+
+    assert (reply.rc, reply.fields["reason"]) == (69, "commit_failed")
+    assert device.fields()["state"] == "committed"
 
 
 def test_scripts_of_refused_releases_never_run(device: Device):

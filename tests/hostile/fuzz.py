@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from orchestrator.artifact import ArtifactError, ReadOptions, Rule, ScriptPolicy, read_artifact
+from orchestrator.artifact import ArtifactError, ReadOptions, Rule, read_artifact
 from orchestrator.errors import TrustError
 from orchestrator.testing.tickets import Answer, RotationCase, TicketCase, answer_of
 from orchestrator.trust.judge import Delivery, DeviceView, Floors, check_rotation, check_ticket
@@ -98,7 +98,7 @@ def _artifact(case: Bytes, place: Path) -> str:
     outer.append((f"data/0000.tar{suffix}", _pack(suffix, content)))
     file = place / "drawn.mender"
     file.write_bytes(tar(*(member(name, data) for name, data in outer)))
-    options = verifying([keys().build.verification], ReadOptions(scripts=ScriptPolicy.FORBID))
+    options = verifying([keys().build.verification], ReadOptions())
     try:
         found = read_artifact(file, options=options)
     except (ArtifactError, TrustError) as error:

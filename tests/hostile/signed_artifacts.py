@@ -167,7 +167,9 @@ def gnu() -> Craft:
 
 
 def others(key: Key) -> list[Case]:
-    scripts = Craft(scripts=["scripts/ArtifactCommit_Enter_00"])
+    known = Craft(scripts=["scripts/ArtifactCommit_Enter_00", "scripts/ArtifactInstall_Leave_01_x"])
+    unknown = Craft(scripts=["scripts/Download_Enter_00"])
+    twice = Craft(scripts=["scripts/ArtifactCommit_Enter_00"] * 2)
     return [
         both("A00", signed(Craft(), key), good=True),
         both("A00-xz", signed(Craft(suffix=".xz"), key), good=True),
@@ -176,7 +178,9 @@ def others(key: Key) -> list[Case]:
         both(
             "A00-large", signed(Craft(meta_data=b'{"a":"' + b"x" * 150_000 + b'"}'), key), good=True
         ),
-        both("A60", signed(scripts, key)),
+        both("A60", signed(unknown, key)),
+        both("A60-twice", signed(twice, key)),
+        both("A60-known", signed(known, key), good=True),
         Case("A54", why=GIANT),
         Case("A62", why=FLEET),
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.artifact import ArtifactError, ReadOptions, ScriptPolicy, read_artifact
+from orchestrator.artifact import ArtifactError, ReadOptions, read_artifact
 from orchestrator.errors import TrustError
 from orchestrator.testing.ticket_table import ticket_cases
 from orchestrator.trust.keys import parse_public_key
@@ -31,7 +31,7 @@ def python_says(file: Path, keys: dict[str, bytes] | None = None) -> str:
     """`ok`, or the code of the refusal."""
     try:
         known = [parse_public_key(pem) for pem in (keys or {"k": KEY.public_pem}).values()]
-        read_artifact(file, options=verifying(known, ReadOptions(scripts=ScriptPolicy.FORBID)))
+        read_artifact(file, options=verifying(known, ReadOptions()))
     except (ArtifactError, TrustError) as error:
         return error.code
     return "ok"
