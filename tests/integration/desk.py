@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -63,10 +63,10 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(place: Path) -> AsyncIterator[Desk]:
+async def desk(place: Path, *, vouch: Callable[[str], bytes] | None = None) -> AsyncIterator[Desk]:
     transport = SshTransport()
     try:
-        async with RealHost() as host:
+        async with RealHost(vouch=vouch) as host:
             yield Desk(host, transport, place)
     finally:
         await transport.close()

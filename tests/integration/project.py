@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,12 +69,21 @@ class Project:
         info = json.loads((self.root / ".rollout/lab/lab.json").read_text())
         return Path(info["directory"]) / "devices" / device
 
-    def directory_release(self, version: str, *, healthy: bool = True, size: int = 0) -> Path:
+    def directory_release(
+        self,
+        version: str,
+        *,
+        healthy: bool = True,
+        size: int = 0,
+        more: Mapping[str, str] | None = None,
+    ) -> Path:
         """Builds a signed release of the lab's application, and a plan for it."""
         tree = self.root / f"tree-{version}"
         tree.mkdir()
         settings = {"version": version, "healthy": healthy}
         (tree / "service.json").write_text(json.dumps(settings))
+        for name, text in (more or {}).items():
+            (tree / name).write_text(text)
         if size:
             (tree / "blob").write_bytes(os.urandom(size))
         self.run(

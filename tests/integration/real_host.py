@@ -14,6 +14,7 @@ import signal
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -40,7 +41,8 @@ mount --bind "$W/boot_id" /proc/sys/kernel/random/boot_id
 hostname edge
 [ ! -f "$W/first" ] || { sh "$W/first" && rm "$W/first"; }
 [ ! -x /etc/init.d/rollout-boot ] || /etc/init.d/rollout-boot start || echo "boot hook: $?"
-exec "$SSHD" -D -e -f /dev/null -h "$W/host_key" -p "$PORT" -o ListenAddress=127.0.0.1 \\
+[ ! -f "$W/host_key-cert.pub" ] || set -- -c "$W/host_key-cert.pub"
+exec "$SSHD" -D -e -f /dev/null -h "$W/host_key" "$@" -p "$PORT" -o ListenAddress=127.0.0.1 \\
   -o PidFile=none -o UsePAM=no -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no
 """
 _FIRST = f"""
@@ -81,9 +83,12 @@ class RealHost:
 
     Args:
         become: what gives its operator root: `sudo`, or `doas` alone.
+        vouch: makes the certificate of the host's key that its server shows.
     """
 
-    def __init__(self, become: str = "sudo") -> None:
+    def __init__(
+        self, become: str = "sudo", *, vouch: Callable[[str], bytes] | None = None
+    ) -> None:
         self._become = become
         self.directory = Path(tempfile.mkdtemp(prefix="rollout-host-", dir="/dev/shm"))
         self.port = free_port()
@@ -92,6 +97,8 @@ class RealHost:
         self._process: asyncio.subprocess.Process | None = None
         (self.directory / "up").mkdir()
         self.host_key.write_private_key(self.directory / "host_key")
+        if vouch is not None:
+            (self.directory / "host_key-cert.pub").write_bytes(vouch(self.host_key_line))
         self._key.write_private_key(self.directory / "operator")
         self._key.write_public_key(self.directory / "operator.pub")
         (self.directory / "host_key").chmod(0o600)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
+import re
+import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,18 +15,23 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from orchestrator.api.authorities import ca_init, user_authority
 from orchestrator.device.model import Address, Device, DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
-from orchestrator.ssh.authority import ShortLived, sign_host, sign_user
+from orchestrator.lab.layout import Server
+from orchestrator.ssh.authority import ShortLived, load_authority, sign_host, sign_user
 from orchestrator.ssh.connect import Connector
 from orchestrator.ssh.profile import SshSettings
 from orchestrator.ssh.transport import SshTransport
 from tests.integration.desk import HELLO, desk
+from tests.integration.lab_kit import small_lab
+from tests.integration.project import Project
 from tests.integration.real_host import why_not
 from tests.integration.sshd import SSHD, free_port, sshd
 
 pytestmark = pytest.mark.integration
+SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
 with_sshd = pytest.mark.skipif(SSHD is None, reason="sshd is not installed")
 
 
@@ -164,6 +172,69 @@ async def test_short_lived_certificate_is_the_only_way_in(tmp_path: Path) -> Non
         assert hello.fields["device-type"] == "edge"
         assert refused == [True, True, True, True]
         assert "r-7f3a me@here" in (at.host.directory / "log").read_text()
+
+
+@pytest.mark.night  # five commands and a host of its own take some 15 s
+@pytest.mark.root
+@pytest.mark.skipif(bool(why_not()), reason=f"no host of its own: {why_not()}")
+async def test_rollout_goes_by_certificates_alone_in_both_directions(tmp_path: Path) -> None:
+    """No pin and no login key: the host shows its certificate, the engine makes its own, and the
+    report before the commit is signed with the key that the host's authority vouched for."""
+    for name in ("host-ca", "user-ca"):
+        ca_init(tmp_path / name, None)
+    authority = load_authority(tmp_path / "host-ca", lambda: b"")
+    now_s = int(time.time())
+
+    def vouch(key: str) -> bytes:
+        return sign_host(authority, key, "edge-1", now_s=now_s, valid_s=3600)
+
+    project = Project(tmp_path)
+    project.env = {
+        "ROLLOUT_HOST_CA": str(tmp_path / "host-ca.pub"),
+        "ROLLOUT_USER_CA": str(tmp_path / "user-ca"),
+        "ROLLOUT_REQUIRE_SIGNED_REPORTS": "true",
+    }
+    project.run("key", "generate", "release.key")
+    signing = {"release": (tmp_path / "release.key.pub").read_bytes()}
+    async with desk(tmp_path, vouch=vouch) as at:
+        user_ca = user_authority(tmp_path / "user-ca")
+        await at.admin.enrol(at.wanted(user_ca=user_ca, signing_keys=signing, device_type="lab"))
+        own = at.host.path("/etc/ssh/ssh_host_ed25519_key")
+        own.write_bytes(at.host.host_key.export_private_key("openssh"))
+        own.chmod(0o600)
+        own.with_suffix(".pub").write_text(f"{at.host.host_key_line}\n")
+        plan = project.directory_release("1", more={"version.txt": "1"})
+        (tmp_path / "edge.yml").write_text(
+            "lab: {hosts: {edge-1: {ansible_host: 127.0.0.1, ansible_user: rollout, "
+            f"ansible_port: {at.host.port}}}}}}}\n"
+        )
+
+        await asyncio.to_thread(project.run, "apply", plan, "-i", "edge.yml", "--yes")
+
+        told = " ".join(project.run("status", "--why", "edge-1").stdout.split())
+        assert at.host.path("/opt/app/version.txt").read_text() == "1"
+        assert f"report signed by {at.host.host_key.get_fingerprint('sha256')}" in told
+        log = (at.host.directory / "log").read_text()
+        logins = [each for each in log.splitlines() if "Accepted publickey for rollout " in each]
+        assert all(" ED25519-CERT " in each for each in logins)
+        assert any(re.search(r" ID r-[0-9a-f]{8} ", each) for each in logins)
+
+
+@pytest.mark.skipif(not shutil.which("dropbear", path=SBIN), reason="dropbear is not installed")
+@pytest.mark.skipif(not shutil.which("bwrap"), reason="bwrap is not installed")
+async def test_dropbear_which_knows_no_certificates_is_reached_by_pin_and_login_key(
+    tmp_path: Path,
+) -> None:
+    """The fallback beside authorities for all others: nothing is taken on trust instead."""
+    short = ShortLived(new_key(), "r-1", valid_s=60)
+    settings = SshSettings(host_authorities=(line(new_key()),), short_lived=short)
+    async with small_lab(tmp_path, server=Server.DROPBEAR, settings=settings) as lab:
+        hello = await lab.ask(HELLO)
+        with pytest.raises(DeviceError, match="shows no certificate") as unpinned:
+            await lab.transport.open(lab.device(host_keys=()), deadline_s=15)
+
+    assert hello.fields["device-type"] == "lab"
+    assert unpinned.value.reason == Reason.HOST_KEY
 
 
 def _others(
