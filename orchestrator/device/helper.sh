@@ -355,7 +355,7 @@ function script(name) { # it is not read here, only where it stands and when it 
 }
 function records(name,  i, p, size, s, key) { # of pax, before the member of that name
   for (i = 0; i < records_size; i += size) {
-    for (s = ""; (p = tar[x[i + length(s)]]) ~ /^[0-9]$/ && length(s) < 5; ) s = s p
+    for (s = ""; (p = tar[x[i + length(s)]]) ~ /^[0-9]$/; ) s = s p
     size = s + 0; p = i + length(s)
     if (s !~ /^[1-9]/ || i + size > records_size || x[p] != "20" || x[i + size - 1] != "0a") odd()
     for (s = ""; ++p < i + size - 1; s = s tar[x[p]]) if (x[p] == "00") odd()
@@ -445,7 +445,7 @@ function whole(name,  x) { # the bytes from from[name] to to[name] are one objec
 
 function word(v,  s) { # a text that can be shown, of at most 256 bytes
   s = v; gsub(/%../, "x", s)
-  if (s == "" || length(s) > 256 || v ~ /%[01]|%7F|^%20|%20$|%C2%[89]|%E2%80%8|%E2%80%A[89A-F]|%E2%81%6|%EF%BB%BF/) not_text()
+  if (s == "" || length(s) > 256 || v ~ /%[01]|%7F|^%20|%20$|%C2%[89]|%E2%80%8|%E2%80%A[89A-F]|%E2%81%A|%EF%BB%BF/) not_text()
   return v
 }
 function type_name(v,  s) { # of a device: a plain text, compared to the letter

@@ -46,6 +46,16 @@ def key_cases(keys: CaseKeys) -> Iterator[RotationCase]:
         ("N164 Ed25519", "ed25519", bytes.fromhex("302a300506032b6570032100") + b"\x11" * 32, Answer.ALLOW),
         ("N165 X25519", "ed25519", bytes.fromhex("302a300506032b656e032100") + b"\x11" * 32, Answer.SYNTAX),
         ("N166 even exponent", "rsa", _rsa(good + _number(b"\1\0\2")), Answer.SYNTAX),
+        ("N167 modulus whose first byte is 128", "rsa", _rsa(_number(b"\x80" + _MODULUS[1:]) + small), Answer.ALLOW),
+        ("N168 exponent of 64 bits", "rsa", _rsa(good + _number(b"\xff" * 8)), Answer.ALLOW),
+        ("N169 exponent of 65 bits", "rsa", _rsa(good + _number(b"\1" + b"\xff" * 8)), Answer.SYNTAX),
+        ("N170 length of the whole in one byte", "rsa", b"\x30\x81" + whole[2:], Answer.SYNTAX),
+        ("N171 modulus of no bytes", "rsa", _rsa(_integer(b"") + small), Answer.SYNTAX),
+        ("N172 nothing in the sequence", "rsa", b"\x30\0", Answer.SYNTAX),
+        ("N174 length of the whole one too short", "rsa", whole[:3] + bytes((whole[3] - 1,)) + whole[4:], Answer.SYNTAX),
+        ("N175 modulus below zero, its first byte 128", "rsa", _rsa(_integer(b"\x80" + _MODULUS[1:]) + small), Answer.SYNTAX),
+        ("N176 zero before a modulus whose first byte is 127", "rsa", _rsa(_integer(b"\0\x7f" + _MODULUS) + small), Answer.SYNTAX),
+        ("N173 modulus alone", "rsa", _rsa(good), Answer.SYNTAX),
     ):  # fmt: skip
         new = _with_key(keys, kind, der)
         yield RotationCase(name, root_text(keys), new, signed(new, *keys.root[1:3]), answer)

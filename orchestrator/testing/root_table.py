@@ -60,6 +60,10 @@ def _listed(keys: CaseKeys) -> Iterator[RotationCase]:
         root_text(keys, version=4, fleet="acme-test", root=keys.root[1:]),
     )
     yield _case(keys, "N102 by the old alone", Answer.ROOT_OWN_SIGNATURES, new, (first, second))
+    fewer = root_text(keys, version=4, root=(second, fourth))
+    yield _case(
+        keys, "N104 by all the old", Answer.ROOT_OWN_SIGNATURES, fewer, (first, second, third)
+    )
     yield _case(keys, "N103 each counts in both", Answer.ALLOW, new, (first, second, third))
 
 
@@ -91,6 +95,8 @@ def _forms(keys: CaseKeys) -> Iterator[RotationCase]:
         ("N126 no line feed at the end", new[:-1]),
         ("N127 CRLF", new.replace(b"\n", b"\r\n")),
         ("N129 other line in place of a threshold", new.replace(b"threshold-build 1\n", b"threshold-root 1\n")),
+        ("N136 fleet of 64 characters", new.replace(b"acme-prod", b"f" * 64)),
+        ("N137 threshold 17", root_text(keys, version=4, root=keys.root[1:], release=crowd[:17], threshold_release=16).replace(b"threshold-release 16", b"threshold-release 17")),
         ("N128 more than 48 keys", head + b"".join(sorted([*lines, *_lines(keys, crowd)]))),
     ):  # fmt: skip
         yield _case(keys, name, Answer.SYNTAX, text)

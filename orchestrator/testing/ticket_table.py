@@ -164,7 +164,7 @@ class _Table:
         """More texts that are signed and have another form; some that just have it."""
         types = "".join(f"device-type t{number:02}\n" for number in range(17)).encode()
         both = b"device-type raspberrypi4\ndevice-type raspberrypi5\n"
-        opens = "".join(f"open {number} 1\n" for number in range(1, 18)).encode()
+        opens = "".join(f"open {number} 1\n" for number in range(1, 17)).encode()
         first = f"open 5 {_FIRST_S}\n".encode()
         for name, ticket in (
             ("N01 empty", b""),
@@ -206,6 +206,11 @@ class _Table:
             ("N37 DEL", TICKET.replace(b"app-2.3.1", b"app-2.3.1\x7f")),
             ("N38 glob in a type", TICKET.replace(b"raspberrypi5", b"raspberrypi*")),
             ("N39 no artifact", TICKET.replace(b"artifact app-2.3.1\n", b"")),
+            ("N42 another word of that length", TICKET.replace(b"artifact ", b"artefact ")),
+            ("N44 openings whose times fall by a second", TICKET.replace(str(_SECOND_S).encode(), str(_FIRST_S - 1).encode())),
+            ("N45 two blanks in an opening", TICKET.replace(b"open 25 ", b"open 25  ")),
+            ("N46 blank at the end of the last line", TICKET[:-1] + b" \n"),
+            ("N43 type of 129 characters", TICKET.replace(b"raspberrypi5", b"r" * 129)),
         ):  # fmt: skip
             yield self.case(name, Answer.SYNTAX, ticket)
         least = TICKET.replace(
@@ -310,6 +315,7 @@ class _Table:
             ("N91 no base64", head + b" ****\n" + two + three, Answer.SYNTAX),
             ("N92 base64 without its padding", head + b" QQ\n" + two + three, Answer.SYNTAX),
             ("N93 base64 with stray bits", head + b" QR==\n" + two + three, Answer.SYNTAX),
+            ("N97 base64 with fewer stray bits", head + b" QUF=\n" + two + three, Answer.SYNTAX),
             ("N94 more after the signature", head + b" " + text + b" x\n" + two + three, Answer.SYNTAX),
             ("N95 more than 16 KiB", one + two + head + b" " + b"AAAA" * 4_096 + b"\n", Answer.SYNTAX),
             ("N96 CRLF", (one + two).replace(b"\n", b"\r\n"), Answer.SYNTAX),

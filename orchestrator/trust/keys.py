@@ -34,6 +34,7 @@ Private = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519Privat
 RSA_BITS_MIN = 3072
 RSA_BITS_MAX = 8192  # larger ones only serve to burn time
 _RSA_EXPONENT = 65537
+_RSA_EXPONENT_END = 2**64  # a device's openssl verifies with no larger one
 _FILE_BYTES_MAX = 64 * 1024
 _PRIVATE_MODE = 0o600
 _PUBLIC_MODE = 0o644
@@ -263,8 +264,8 @@ def _verification_key(key: object, source: Path | None) -> VerificationKey:
         return VerificationKey(KeyKind.ECDSA_P256, _fingerprint(key), key)
     if isinstance(key, rsa.RSAPublicKey):
         _check_rsa_bits(key.key_size, source)
-        if key.public_numbers().e < _RSA_EXPONENT:
-            message = f"{_of(source)} has a public exponent below {_RSA_EXPONENT}"
+        if not _RSA_EXPONENT <= key.public_numbers().e < _RSA_EXPONENT_END:
+            message = f"{_of(source)} has a public exponent below {_RSA_EXPONENT}, or above 64 bits"
             raise refuse(TrustRule.KEY_TYPE, message, hint=_SUPPORTED, file=source)
         return VerificationKey(KeyKind.RSA, _fingerprint(key), key)
     if isinstance(key, ed25519.Ed25519PublicKey):

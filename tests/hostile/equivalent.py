@@ -5,9 +5,18 @@ from __future__ import annotations
 _GRAMMAR = "every value's own grammar refuses these bytes too"
 _PADDED = "what lies beyond the block counts as zero"
 _SMALL = "a header of at most 1 MiB has a zero in the fourth byte of its size"
-_LENGTH = "a length of exactly 255 belongs to no part of a key that is taken"
+_LENGTH = "a length of 128, 255 or 256 belongs to no part of a key that is taken"
 _PAST = "a clock that cannot be read is in the past either way"
 _WORDS = "the line feed behind the words for people"
+_EXIT = "after an exit of 1, END alone ends with 1 again, and what it prints is not read"
+_STEP = "the steps are of two or four, and the text has so many characters"
+_RISES = "a percentage above the one before is above 0"
+_TWICE = "a line that stands twice brings the same key twice, which refuses"
+_THERE = "what is asked is whether it is there, not what it is"
+_UNSET = "what was never set counts as zero"
+_NEVER = "no input leads to what is set here"
+_ZERO = "a half of a signature that is 0 is none in either form"
+_ROUND = "the limits are at whole bytes; within one they are not asked"
 
 EQUIVALENT: dict[str, str] = {
     "trust.sh or: if (++read > 16384 || (v != 10 && (v < 32 || v > 126))) bad()"
@@ -21,4 +30,25 @@ EQUIVALENT: dict[str, str] = {
     'trust.sh number: NOW=$(date +%s) && num "$NOW" || NOW=0'
     ' -> NOW=$(date +%s) && num "$NOW" || NOW=1': _PAST,
     "trust.sh drop: echo -> (nothing)": _WORDS,
+    "trust.sh number: function bad() { failed = 1; exit 1 } -> function bad() { failed = 0; exit 1 }": _EXIT,
+    "trust.sh drop: if (failed) exit 1 -> (nothing)": _EXIT,
+    "trust.sh compare: for (i = 1; i <= length(s); i += 4) { -> for (i = 1; i < length(s); i += 4) {": _STEP,
+    "trust.sh compare: function want(hex,  i) { for (i = 1; i < length(hex); i += 2) must(b[p++] == code[substr(hex, i, 2)]) } -> function want(hex,  i) { for (i = 1; i <= length(hex); i += 2) must(b[p++] == code[substr(hex, i, 2)]) }": _STEP,
+    "trust.sh number: if (v < 128) return v -> if (v < 129) return v": _LENGTH,
+    "trust.sh compare: if (v < 128) return v -> if (v <= 128) return v": _LENGTH,
+    "trust.sh number: v = b[p++] * 256; v += b[p++]; must(v > 255) -> v = b[p++] * 256; v += b[p++]; must(v > 256)": _LENGTH,
+    "trust.sh number: for (d = b[i]; d < 128; d *= 2) v-- -> for (d = b[i]; d < 128; d *= 3) v--": _ROUND,
+    "trust.sh number: v = percent; percent = number(part2[1], 1, 100) + 0; must(percent > v + 0) -> v = percent; percent = number(part2[1], 0, 100) + 0; must(percent > v + 0)": _RISES,
+    'trust.sh compare: must(split(take("key"), part2, " ") == 3 && (part2[1] in limit) && ++count <= 48 && (line[at - 1] "" > last "")) -> must(split(take("key"), part2, " ") == 3 && (part2[1] in limit) && ++count <= 48 && (line[at - 1] "" >= last ""))': _TWICE,
+    "trust.sh number: known[part2[3]] = 1; has[part2[1]]++ -> known[part2[3]] = 0; has[part2[1]]++": _THERE,
+    "trust.sh number: for (to = i + 32; i < to - 1 && b[i] == 0; ) i++ -> for (to = i + 32; i < to - 0 && b[i] == 0; ) i++": _ZERO,
+    "trust.sh compare: for (to = i + 32; i < to - 1 && b[i] == 0; ) i++ -> for (to = i + 32; i <= to - 1 && b[i] == 0; ) i++": _ZERO,
+    'trust.sh number: for (i = 0; i < 256; i++) code[sprintf("%02x", i)] = i -> for (i = 1; i < 256; i++) code[sprintf("%02x", i)] = i': _UNSET,
+    'trust.sh number: for (i = 0; i < 256; i++) code[sprintf("%02x", i)] = i -> for (i = 0; i < 257; i++) code[sprintf("%02x", i)] = i': _NEVER,
+    'trust.sh compare: for (i = 0; i < 256; i++) code[sprintf("%02x", i)] = i -> for (i = 0; i <= 256; i++) code[sprintf("%02x", i)] = i': _NEVER,
+    'trust.sh number: for (i = 0; i < 64; i++) six[substr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", i + 1, 1)] = i -> for (i = 1; i < 64; i++) six[substr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", i + 1, 1)] = i': _UNSET,
+    'trust.sh number: for (i = 0; i < 64; i++) six[substr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", i + 1, 1)] = i -> for (i = 0; i < 65; i++) six[substr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", i + 1, 1)] = i': _NEVER,
+    'trust.sh compare: for (i = 0; i < 64; i++) six[substr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", i + 1, 1)] = i -> for (i = 0; i <= 64; i++) six[substr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", i + 1, 1)] = i': _NEVER,
+    "trust.sh number: if (++read > 16384 || (v != 10 && (v < 32 || v > 126))) bad() -> if (++read > 16384 || (v != 10 && (v < 32 || v > 127))) bad()": _GRAMMAR,
+    "trust.sh compare: if (++read > 16384 || (v != 10 && (v < 32 || v > 126))) bad() -> if (++read > 16384 || (v != 10 && (v < 32 || v >= 126))) bad()": _GRAMMAR,
 }

@@ -5,19 +5,26 @@ from __future__ import annotations
 import base64
 from dataclasses import replace
 
+from cryptography.hazmat.primitives.asymmetric import utils
+
+from orchestrator.errors import TrustError
 from orchestrator.testing.root_table import rotation_cases
 from orchestrator.testing.ticket_table import ticket_cases
 from orchestrator.testing.tickets import CaseKeys, root_text
 from orchestrator.trust.keys import KeyKind, generate_key
+from orchestrator.trust.root import parse_root
 from orchestrator.trust.signature import sign_manifest
+from orchestrator.trust.signing import sign_bytes
 from tests.hostile.tickets import IN, DeviceCase, root_case, ticket_case
 
 Files = dict[str, bytes]
+OFF_CURVE = "N161"  # openssl alone knows, which a device asks when the root comes
+FIRST_BYTES = (0, 0x7F, 0x80)
 
 
 def more_cases() -> list[DeviceCase]:
     """All of them."""
-    return [*_keys(), *_floors(), *_files(), *_roots()]
+    return [*_keys(), *_halves(), *_floors(), *_files(), *_roots(), *_roots_in_place()]
 
 
 def _good() -> DeviceCase:
@@ -73,6 +80,33 @@ def _keys() -> list[DeviceCase]:
     ]  # fmt: skip
 
 
+def _halves() -> list[DeviceCase]:
+    """Signatures as Mender has them whose first number needs one form of DER or another."""
+    base, key = _good(), generate_key()
+    manifest = base.files[f"{IN}/manifest"]
+    calls = (("verify", f"DIR/{IN}"),)
+    found: dict[int, bytes] = {}
+    while len(found) < len(FIRST_BYTES):  # one of 256 signatures begins with a given byte
+        raw = _raw(sign_bytes(manifest, key))
+        if raw[0] in FIRST_BYTES:
+            found[raw[0]] = base64.b64encode(raw)
+    pem = key.verification.pem
+    return [
+        _with(
+            f"K2{number} first byte {byte}",
+            {"etc/root.txt": b"-", f"{IN}/manifest.sig": found[byte], "etc/keys/a.pem": pem},
+            "ok",
+            calls=calls,
+        )
+        for number, byte in enumerate(FIRST_BYTES)
+    ]
+
+
+def _raw(der: bytes) -> bytes:
+    r, s = utils.decode_dss_signature(der)
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
 def _floors() -> list[DeviceCase]:
     """What raises a floor, and by how much; the floors stand in the answer."""
     base = _good()
@@ -98,6 +132,7 @@ def _floors() -> list[DeviceCase]:
         ("F08 a version without a ticket is kept", none | {"old/x": b""}, back),
         ("F09 committed without a ticket", none | {f"{IN}/ticket": b"-"}, committed),
         ("F10 the same version is kept", none | {"old/ticket": ticket}, back),
+        ("F12 installed below the largest floors", dict.fromkeys(none, b"9" * 15 + b"\n"), installed),
         ("F11 installed at the floors", base.files | {}, installed),
     ]  # fmt: skip
     found = [_with(name, files, "ok", calls=(call,)) for name, files, call in cases]
@@ -129,6 +164,8 @@ def _files() -> list[DeviceCase]:
         _with("D11 two build keys are wanted", {"etc/root.txt": two}, "root_syntax"),
         _with("D12 the accepted root has no version", {"var/floors/root.txt": b"x\n"}, "ok"),
         _with("D13 manifest by a release key", {f"{IN}/manifest.sig": base64.b64encode(sign_manifest(base.files[f"{IN}/manifest"], keys.release[0]))}, "denied"),
+        replace(_with("D16 the ticket is a link", {f"{IN}/ticket": b"-", "ticket": base.files[f"{IN}/ticket"]}, "ticket_syntax"), links={f"{IN}/ticket": "../ticket"}),
+        replace(_with("D17 the root is a link", {"etc/root.txt": b"-", "root.txt": base.files["etc/root.txt"]}, "root_syntax"), links={"etc/root.txt": "../root.txt"}),
         _with("D14 the only root has no version", {"etc/root.txt": b"fleet-root 1\nfleet a\n"}, "root_syntax"),
         _with("D15 no manifest's signature", {f"{IN}/manifest.sig": b"-"}, "denied"),
     ]  # fmt: skip
@@ -146,3 +183,21 @@ def _roots() -> list[DeviceCase]:
         _with("R04 the old root is broken", {"etc/root.txt": good.root[:-9]}, "root_syntax", base=base),
         _with("R05 accepted root, then the next", {"etc/root.txt": good.root.replace(b"version 3", b"version 2"), "var/floors/root.txt": good.root}, "ok", base=base),
     ]  # fmt: skip
+
+
+def _roots_in_place() -> list[DeviceCase]:
+    """Roots that Python refuses as text are none where they are in place, and openssl is not asked."""
+    calls = (("verify", f"DIR/{IN}"),)
+    return [
+        _with(f"{case.name}, in place", {"etc/root.txt": case.new_root}, "root_syntax", calls=calls)
+        for case in rotation_cases()
+        if case.name[:4] != OFF_CURVE and _is_malformed(case.new_root)
+    ]
+
+
+def _is_malformed(root: bytes) -> bool:
+    try:
+        parse_root(root)
+    except TrustError:
+        return True
+    return False

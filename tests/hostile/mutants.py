@@ -23,12 +23,16 @@ SCOPES = {
         "ticket_holds", "bucket", "open", "installed", "committed", "root",
     ),
     "helper.sh": (
-        "num", "frame_name", "frame_limit", "one_stream", "JUDGE", "do_verify", "check_kinds",
+        "frame_name", "frame_limit", "one_stream", "JUDGE", "do_verify", "check_kinds",
         "trust", "check_sums", "check_header", "part",
     ),
 }  # fmt: skip
 PROGRAMS = {"trust.sh": TRUST, "helper.sh": HELPER}
-_ELSEWHERE = re.compile(r"usign|signify|tail -c 32|\|\| no 74 |\|\| no 77|verifiers$")
+# What this machine cannot reach (other tools, a full disk), and how `no` writes its words.
+_ELSEWHERE = re.compile(
+    r"usign|signify|tail -c 32|there is no room|\) false ;;|W=\$\{W%% \*\}$|esac >/dev/null|\$W -V|cannot be (copied|written)|too little free space"
+    r"|verifiers$|%%20%s|^  shift 3$|^  echo$"
+)
 _SHELL_TESTS = {"lt": "le", "le": "lt", "gt": "ge", "ge": "gt", "eq": "ne", "ne": "eq"}
 _AWK_TESTS = {
     "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "~": "!~", "!~": "~",
@@ -36,15 +40,23 @@ _AWK_TESTS = {
 
 # Not what only says that something failed, is a descriptor, or stands in a name or text.
 NUMBER = r"(?<![\w$.{#\\\"'/-])(?<!return )(?<!exit )\d+(?![\w.\"'>])"
+# What a refusal says to people, behind its reason, decides nothing.
+_WORDS = r"\bno \d+ \w+ (?P<no>[^;]*)|\b(?:deny|refuse \d+ \w+) (?P<deny>\"[^\"]*\")|detail %s' \"\$2\" (?P<detail>\"\$3\")"
 _EMPTY_LINES = frozenset(
     (";;", "else", "then", "do", "LIST", "ROWS", "}")
 )  # say nothing by themselves
+
+
+def _starts(match: re.Match[str]) -> bool:
+    """Is it where a `substr` starts: awks differ on what stands at 0."""
+    return re.search(r"substr\([^()]*, $", match.string[: match.start()]) is not None
+
 
 Change = Callable[[re.Match[str]], str]
 _BOTH: tuple[tuple[str, str, Change], ...] = (
     ("and", r"&&", lambda _: "||"),
     ("or", r"\|\|", lambda _: "&&"),
-    ("number", NUMBER, lambda m: "0" if m[0] == "1" else str(int(m[0]) + 1)),
+    ("number", NUMBER, lambda m: "0" if m[0] == "1" and not _starts(m) else str(int(m[0]) + 1)),
 )
 _SHELL: tuple[tuple[str, str, Change], ...] = (
     ("compare", r"(?<= )-(lt|le|gt|ge|eq|ne)(?= )", lambda m: f"-{_SHELL_TESTS[m[1]]}"),
@@ -69,7 +81,8 @@ class Mutant:
 
     program: str
     line: int
-    function: str
+    is_awk: bool
+    function: str  # of awk; empty outside
     change: str
     was: str
     now: str
@@ -89,20 +102,20 @@ def mutants(program: str) -> Iterator[Mutant]:
     lines = text.split("\n")
     seen = set()
     function = ""
-    for at, is_awk in _scope(lines, SCOPES[program]):
-        head = re.match(r"(?:function )?(\w+)\(", lines[at])
-        function = head[1] if head else function
+    for at, is_awk in scope(lines, SCOPES[program]):
+        if found := re.match(r"function (\w+)|BEGIN|END|\w* ?\{|\w+\(", lines[at]):
+            function = found[1] or ""
         for change, now in changes(lines[at], is_awk=is_awk):
             if (at, now) in seen or now == lines[at]:
                 continue
             seen.add((at, now))
             new = "\n".join((*lines[:at], now, *lines[at + 1 :]))
-            mutant = Mutant(program, at + 1, function, change, lines[at], now, new)
-            if _is_program(mutant, is_awk=is_awk):
+            mutant = Mutant(program, at + 1, is_awk, function, change, lines[at], now, new)
+            if _is_program(mutant):
                 yield mutant
 
 
-def _scope(lines: list[str], names: tuple[str, ...]) -> Iterator[tuple[int, bool]]:
+def scope(lines: list[str], names: tuple[str, ...]) -> Iterator[tuple[int, bool]]:
     """Numbers of the lines that may be changed, and whether they are awk's."""
     inside, is_awk = False, False
     for at, line in enumerate(lines):
@@ -126,30 +139,41 @@ def changes(line: str, *, is_awk: bool) -> Iterator[tuple[str, str]]:
     if not code.strip():
         return
     head = re.match(r"\w+\(\) \{ ?", code)
+    words = [found.span(found.lastindex or 0) for found in re.finditer(_WORDS, code)]
     if not head and not code.startswith("function ") and code.strip() not in _EMPTY_LINES:
         yield "drop", ""
     for change, pattern, new in (*_BOTH, *(_AWK if is_awk else _SHELL)):
         for match in re.finditer(pattern, code):
+            if any(start <= match.start() < end for start, end in words):
+                continue
             changed = code[: match.start()] + new(match) + code[match.end() :]
             yield change, changed + comment
     if code.endswith("||"):
         yield "skip", code[:-2] + "|| :" + " #"
 
 
-def _is_program(mutant: Mutant, *, is_awk: bool) -> bool:
-    done = subprocess.run(
-        ["dash", "-n"], input=mutant.text.encode(), capture_output=True, check=False
-    )
-    if done.returncode:
-        return False
-    if not is_awk:
-        return True
-    variable = "TEXT" if mutant.program == "trust.sh" else "JUDGE"
-    found = re.search(rf"^{variable}='\n(.*?)^'$", mutant.text, re.MULTILINE | re.DOTALL)
+def is_shell(text: str) -> bool:
+    """Does a shell take it for a program."""
+    done = subprocess.run(["dash", "-n"], input=text.encode(), capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def awk_of(program: str, text: str) -> str:
+    """The awk program in that text of a program."""
+    variable = "TEXT" if program == "trust.sh" else "JUDGE"
+    found = re.search(rf"^{variable}='\n(.*?)^'$", text, re.MULTILINE | re.DOTALL)
     assert found
+    return found[1]
+
+
+def _is_program(mutant: Mutant) -> bool:
+    if not is_shell(mutant.text):
+        return False
+    if not mutant.is_awk:
+        return True
     try:
         done = subprocess.run(
-            ["awk", "-v", "out=/dev/null", found[1]],
+            ["awk", "-v", "out=/dev/null", awk_of(mutant.program, mutant.text)],
             input=b"",
             capture_output=True,
             check=False,

@@ -1,7 +1,8 @@
 """Mutation testing of what verifies on a device: `python -m tests.hostile.mutation [--every N]`.
 
 Each mutant runs against the lists of bad and good inputs until an answer differs from that of the
-unspoilt program; the cases that told mutants apart before come first.
+unspoilt program. Cases that cannot tell it apart are left out (`reach`), and those that told its
+neighbours come first.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.device.kit import Key, Shell
@@ -22,22 +25,23 @@ from tests.hostile.batch import SYSTEM_PATH, CoreBatch, Place, TrustBatch
 from tests.hostile.core import Core
 from tests.hostile.equivalent import EQUIVALENT
 from tests.hostile.more_tickets import more_cases
-from tests.hostile.mutants import PROGRAMS, Mutant, mutants
+from tests.hostile.mutants import PROGRAMS, Mutant, awk_of, mutants
+from tests.hostile.reach import Reached, Text
 from tests.hostile.tickets import device_cases
 from tests.unit.artifact.crafting import Craft
 
 SHELL = Shell("dash", ("dash",), SYSTEM_PATH)
-LIMIT_S = 8.0  # a mutant that takes longer does not end
-RECENT = 8  # cases that told the last mutants apart: neighbours in a program fall alike
-# Which functions a case is about, by the reason of its answer; it only says what to try first.
-CONCERNS = {
-    "ticket_syntax": ("ticket", "signatures", "must", "name", "number", "digest", "take", "load_ticket"),
-    "root_syntax": ("root", "want", "long", "last_one", "bits", "kind_of", "load_root", "real_keys"),
-    "ticket_signatures": ("count", "made", "lengths", "keys_of"),
-    "io": ("floor", "num"),
-    "denied": ("der", "manifest", "placed_keys", "manifest_signed", "kind_of"),
-}  # fmt: skip
-Ask = Callable[[str], str]
+LIMIT_S = 3.0  # a mutant that takes so much longer, and ten times longer, does not end
+PLAIN = 8  # each of so many cases is also asked of the program that is not watched
+ALIKE = 2  # so many cases of one way through a program; more could only tell more mutants apart
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A shell with a program, and how it is asked for its answer to a case."""
+
+    batch: TrustBatch | CoreBatch
+    ask: Callable[[str], str]
 
 
 class Bench:
@@ -45,39 +49,85 @@ class Bench:
 
     def __init__(self, program: str) -> None:
         self.program = program
-        self.order = list(self._cases())
-        self.truth = self._answers(None, self.order)
+        self._order = list(self._cases())
+        self._took_s: dict[str, float] = {}
+        self._told: dict[str, list[int]] = {}  # lines of the mutants that a case told apart
+        self.truth: dict[str, str] = {}
+        self._ran: dict[str, frozenset[int]] = {}
+        self._read: dict[Text, list[str]] = {}
+        with Place() as place, ExitStack() as stack:
+            reached = Reached(place / "reached", program)
+            self._tellers = reached.own
+            ask = self._start(place, reached.program, stack).ask
+            for name in self._order:
+                start = time.monotonic()
+                self.truth[name] = ask(name)
+                self._took_s[name] = time.monotonic() - start
+                self._ran[name], texts = reached.taken()
+                for text in texts:
+                    self._read.setdefault(text, []).append(name)
+        for name, answer in self._answers(None, self._order[::PLAIN]):
+            assert answer == self.truth[name], f"{name} differs when it is watched"
+        awk = awk_of(program, PROGRAMS[program].read_text())
+        self._seen = {text: text.read_by(program, awk) for text in self._read}
+        self._reaches = {text: text.reaches(program, awk) | {""} for text in self._read}
 
     def survives(self, mutant: Mutant) -> bool:
         """Does the mutant answer every case as the program does."""
-        recent, rest = self.order[:RECENT], self.order[RECENT:]
-        near = [name for name in rest if mutant.function in CONCERNS.get(self._concern(name), ())]
-        for name, answer in self._each(
-            mutant.text, [*recent, *near, *(name for name in rest if name not in near)]
-        ):
+        names = self._by_texts(mutant) if mutant.is_awk else self._by_line(mutant)
+        for name, answer in self._answers(mutant.text, names):
             if answer != self.truth[name]:
-                self.order.remove(name)
-                self.order.insert(0, name)
+                self._told.setdefault(name, []).append(mutant.line)
                 return False
         return True
 
-    def _concern(self, name: str) -> str:
-        """What a case is about: the reason of its answer."""
-        return self.truth[name].partition("/")[2].partition(" ")[0]
+    def _by_line(self, mutant: Mutant) -> Iterator[str]:
+        """The cases that run the changed line, a few of those that run the same lines to one answer."""
+        teller = self._tellers[mutant.line]
+        alike: Counter[tuple[frozenset[int], str]] = Counter()
+        for name in self._likely(mutant):
+            if teller in self._ran[name]:
+                kind = self._ran[name], self.truth[name]
+                alike[kind] += 1
+                if alike[kind] <= ALIKE:
+                    yield name
 
-    def _answers(self, text: str | None, names: list[str]) -> dict[str, str]:
-        return dict(self._each(text, names))
+    def _likely(self, mutant: Mutant) -> list[str]:
+        """The cases: first those that told mutants near this one, then the fast ones."""
 
-    def _each(self, text: str | None, names: list[str]) -> Iterable[tuple[str, str]]:
+        def distance(name: str) -> int:
+            return min((abs(line - mutant.line) for line in self._told.get(name, ())), default=9999)
+
+        return sorted(self._order, key=lambda name: (distance(name), self._took_s[name]))
+
+    def _by_texts(self, mutant: Mutant) -> Iterator[str]:
+        """The cases with a text that the changed awk program reads in another way."""
+        awk = awk_of(self.program, mutant.text)
+        place = {name: at for at, name in enumerate(self._likely(mutant))}
+        texts = [text for text in self._read if mutant.function in self._reaches[text]]
+        texts.sort(key=lambda text: min(map(place.__getitem__, self._read[text])))
+        done = set()
+        for text in texts:
+            if text.read_by(self.program, awk) != self._seen[text]:
+                for name in sorted(self._read[text], key=place.__getitem__):
+                    if name not in done:
+                        done.add(name)
+                        yield name
+
+    def _answers(self, text: str | None, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """What a program says of those cases."""
         with Place() as place, ExitStack() as stack:
-            ask = self._start(place, text, stack)
-            for name in tuple(names):
-                yield name, ask(name)
+            asked = None
+            for name in names:
+                asked = asked or self._start(place, text, stack)
+                if text:
+                    asked.batch.limit_s = LIMIT_S + 10 * self._took_s[name]
+                yield name, asked.ask(name)
 
     def _cases(self) -> Iterable[str]:
         raise NotImplementedError
 
-    def _start(self, place: Path, text: str | None, stack: ExitStack) -> Ask:
+    def _start(self, place: Path, text: str | None, stack: ExitStack) -> Asked:
         raise NotImplementedError
 
 
@@ -88,11 +138,12 @@ class TrustBench(Bench):
         self._known = {case.name: case for case in (*device_cases(), *more_cases())}
         return self._known
 
-    def _start(self, place: Path, text: str | None, stack: ExitStack) -> Ask:
+    def _start(self, place: Path, text: str | None, stack: ExitStack) -> Asked:
         batch = stack.enter_context(TrustBatch(SHELL, place, text))
-        batch.limit_s = LIMIT_S if text else batch.limit_s
         # what a mutant leaves behind has other names for each place
-        return lambda name: self._known[name].answer(batch, place).replace(str(place), "")
+        return Asked(
+            batch, lambda name: self._known[name].answer(batch, place).replace(str(place), "")
+        )
 
 
 class CoreBench(Bench):
@@ -109,11 +160,10 @@ class CoreBench(Bench):
         self._known |= with_root(self._key)
         return self._known
 
-    def _start(self, place: Path, text: str | None, stack: ExitStack) -> Ask:
+    def _start(self, place: Path, text: str | None, stack: ExitStack) -> Asked:
         batch = stack.enter_context(CoreBatch(SHELL, place, text))
-        batch.limit_s = LIMIT_S if text else batch.limit_s
         core = Core(batch, place, SHELL, self._key.public_pem)
-        return lambda name: core.tells(*self._known[name])
+        return Asked(batch, lambda name: core.tells(*self._known[name]))
 
 
 def with_root(key: Key) -> dict[str, tuple[Frames, dict[str, bytes], bytes]]:
@@ -160,12 +210,16 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.hostile.mutation", description=__doc__)
     parser.add_argument("--program", choices=PROGRAMS, action="append")
     parser.add_argument("--every", type=int, default=1, help="only each of so many")
+    parser.add_argument("--again", type=Path, help="only those that a former run printed to a file")
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first of them")
     given = parser.parse_args(arguments)
     left = 0
     for program in given.program or PROGRAMS:
         start = time.monotonic()
         some = chosen(program, given.first, given.every)
+        if given.again:
+            before = {line.partition(": ")[2] for line in given.again.read_text().splitlines()}
+            some = [mutant for mutant in some if mutant.name in before]
         survivors = 0
         for mutant in run(program, some):
             print(f"{mutant.line}: {mutant.name}", flush=True)

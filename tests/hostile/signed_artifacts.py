@@ -21,6 +21,7 @@ from tests.hostile.artifacts import (
     listed,
     signed,
 )
+from tests.hostile.header_texts import header_cases
 from tests.unit.artifact.crafting import Craft, member
 
 GIANT = "4 GiB take long to hash: test_no_byte_of_a_giant_payload_goes_unseen, at night"
@@ -47,7 +48,15 @@ NAMES = {
 
 def all_cases(key: Key) -> list[Case]:
     """The whole list."""
-    return [*listed(key), *headers(key), *by_key(key), *by_frame(key), *packed(key), *others(key)]
+    return [
+        *listed(key),
+        *headers(key),
+        *by_key(key),
+        *by_frame(key),
+        *packed(key),
+        *others(key),
+        *header_cases(key),
+    ]
 
 
 def by_key(key: Key) -> list[Case]:

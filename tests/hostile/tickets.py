@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.testing.root_table import rotation_cases
@@ -24,6 +25,7 @@ class DeviceCase:
     now_s: int
     calls: tuple[tuple[str, ...], ...]
     wanted: str
+    links: Mapping[str, str] = field(default_factory=dict)  # symbolic ones, beside the files
 
     def answer(self, batch: TrustBatch, place: Path) -> str:
         """What the shell answers; every case starts afresh."""
@@ -31,6 +33,8 @@ class DeviceCase:
         shutil.rmtree(case, ignore_errors=True)
         write_tree(case, self.files)
         (case / "var/floors").mkdir(parents=True, exist_ok=True)
+        for name, target in self.links.items():
+            (case / name).symlink_to(target)
         own(case)
         calls = " ".join(",".join(word.replace("DIR", str(case)) for word in c) for c in self.calls)
         return batch.ask(f"{case} {self.now_s} {calls}")
