@@ -16,6 +16,7 @@ _THERE = "what is asked is whether it is there, not what it is"
 _UNSET = "what was never set counts as zero"
 _NEVER = "no input leads to what is set here"
 _ZERO = "a half of a signature that is 0 is none in either form"
+_UNKNOWN = "an id of no key leads to a name of no algorithm"
 _ROUND = "the limits are at whole bytes; within one they are not asked"
 
 EQUIVALENT: dict[str, str] = {
@@ -51,4 +52,7 @@ EQUIVALENT: dict[str, str] = {
     'trust.sh compare: for (i = 0; i < 64; i++) six[substr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", i + 1, 1)] = i -> for (i = 0; i <= 64; i++) six[substr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", i + 1, 1)] = i': _NEVER,
     "trust.sh number: if (++read > 16384 || (v != 10 && (v < 32 || v > 126))) bad() -> if (++read > 16384 || (v != 10 && (v < 32 || v > 127))) bad()": _GRAMMAR,
     "trust.sh compare: if (++read > 16384 || (v != 10 && (v < 32 || v > 126))) bad() -> if (++read > 16384 || (v != 10 && (v < 32 || v >= 126))) bad()": _GRAMMAR,
+    "trust.sh number: for (i = 1; i <= n; i++) must(line[i] !~ /  | $/) # where a line is split, they would pass -> for (i = 0; i <= n; i++) must(line[i] !~ /  | $/) # where a line is split, they would pass": _NEVER,
+    'trust.sh drop: case $ids in *"$NL$id  ./"*) ;; *) continue ;; esac -> (nothing)': _UNKNOWN,
+    'trust.sh empty: case $ids in *"$NL$id  ./"*) ;; *) continue ;; esac -> case $ids in *""*) ;; *) continue ;; esac': _UNKNOWN,
 }

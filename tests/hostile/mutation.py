@@ -54,6 +54,7 @@ class Bench:
         self._told: dict[str, list[int]] = {}  # lines of the mutants that a case told apart
         self.truth: dict[str, str] = {}
         self._ran: dict[str, frozenset[int]] = {}
+        self._texts_of: dict[str, frozenset[str]] = {}
         self._read: dict[Text, list[str]] = {}
         with Place() as place, ExitStack() as stack:
             reached = Reached(place / "reached", program)
@@ -64,6 +65,7 @@ class Bench:
                 self.truth[name] = ask(name)
                 self._took_s[name] = time.monotonic() - start
                 self._ran[name], texts = reached.taken()
+                self._texts_of[name] = frozenset(text.variable for text in texts)
                 for text in texts:
                     self._read.setdefault(text, []).append(name)
         for name, answer in self._answers(None, self._order[::PLAIN]):
@@ -84,10 +86,10 @@ class Bench:
     def _by_line(self, mutant: Mutant) -> Iterator[str]:
         """The cases that run the changed line, a few of those that run the same lines to one answer."""
         teller = self._tellers[mutant.line]
-        alike: Counter[tuple[frozenset[int], str]] = Counter()
+        alike: Counter[tuple[frozenset[int], frozenset[str], str]] = Counter()
         for name in self._likely(mutant):
             if teller in self._ran[name]:
-                kind = self._ran[name], self.truth[name]
+                kind = self._ran[name], self._texts_of[name], self.truth[name]
                 alike[kind] += 1
                 if alike[kind] <= ALIKE:
                     yield name
