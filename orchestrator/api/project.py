@@ -51,8 +51,13 @@ _EXAMPLE_CONFIGURATION = """\
 inventory = ["inventory/hosts.yml"]
 """
 
+_EXAMPLE_SERVICE = """\
+{"version": "1.0", "healthy": true}
+"""
+
 _IGNORED = """\
 .rollout/
+releases/
 *.key
 """
 
@@ -66,6 +71,7 @@ def init(directory: Path) -> tuple[Path, ...]:
     files = {
         "rollout.toml": _EXAMPLE_CONFIGURATION,
         ".gitignore": _IGNORED,
+        "app/service.json": _EXAMPLE_SERVICE,
         "inventory/hosts.yml": _EXAMPLE_INVENTORY,
         "plans/example.yml": _EXAMPLE_PLAN,
         "plans/plan.v1.json": schema_text("plan.v1.json"),
@@ -81,8 +87,8 @@ def init(directory: Path) -> tuple[Path, ...]:
         raise PlanError(message, hint="choose another directory, or move them away", code="S110")
     made: list[Path] = []
     try:
-        for folder in (directory / "inventory", directory / "plans", directory / "releases"):
-            _make_directory(folder, made)
+        for name in ("app", "inventory", "plans", "releases"):
+            _make_directory(directory / name, made)
         for path, text in targets.items():
             made.append(path)
             path.write_text(text, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,16 @@ from orchestrator.errors import ExitCode
 from orchestrator.render.text import escape
 
 app = typer.Typer()
+
+# On the lab; the test of this page runs these lines as they are printed.
+FIRST_STEPS = (
+    "rollout key generate release.key",
+    "rollout artifact build directory app --dest /opt/app --name app-1.0 -t lab"
+    + " --key release.key -o releases/app-1.0.mender",
+    "rollout lab up --key release.key.pub",
+    "rollout preview plans/example.yml -i .rollout/lab/inventory.yml",
+    "rollout apply plans/example.yml -i .rollout/lab/inventory.yml",
+)
 
 
 @command(
@@ -33,12 +44,18 @@ def init(
 ) -> int:
     """Write a small project to start from.
 
-    An example plan, an inventory, the plan language's schema for editors, and a configuration.
-    Nothing that exists is overwritten.
+    An example application, a plan, an inventory, the plan language's schema for editors, and a
+    configuration. Nothing that exists is overwritten.
     """
     session = start(common)
     written = api.init(target)
     write_result("".join(f"{escape(str(path))}\n" for path in written), None)
     if not session.quiet:
-        say("next: `rollout validate plans`, and `rollout lab up` for a fleet to try it on")
+        say(_next(target))
     return ExitCode.DONE
+
+
+def _next(target: Path) -> str:
+    """The way from here to a first rollout on a local fleet."""
+    steps = FIRST_STEPS if target == Path() else (f"cd {shlex.quote(str(target))}", *FIRST_STEPS)
+    return "next, on a local fleet:\n" + "\n".join(f"  {escape(step)}" for step in steps)

@@ -86,12 +86,17 @@ def up(
     if foreground:
         _stay(session, request)
     else:
-        _show_up(session, wait_for(api.lab_up(request)))
+        _show_up(session, request, wait_for(api.lab_up(request)))
     return ExitCode.DONE
 
 
-def _show_up(session: Session, shown: api.LabShown) -> None:
+def _show_up(session: Session, request: api.LabRequest, shown: api.LabShown) -> None:
     write_result(f"{shown.inventory}\n", None)
+    if not request.keys:
+        say(
+            "warning: no `--key` was given, so the devices refuse every artifact; take the lab down"
+        )
+        say("  and start it with `rollout lab up --key release.key.pub`")
     if not session.quiet:
         say(f"{len(shown.devices)} devices are up; use `-i {shown.inventory}`")
         say("next: `rollout lab status`, `rollout lab break DEVICE`, `rollout lab down`")
@@ -104,7 +109,7 @@ def _stay(session: Session, request: api.LabRequest) -> None:
     """
 
     async def until_a_signal() -> None:
-        _show_up(session, await api.lab_up(request))
+        _show_up(session, request, await api.lab_up(request))
         await asyncio.Event().wait()
 
     with contextlib.suppress(typer.Exit):  # a signal is how this ends

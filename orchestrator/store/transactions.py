@@ -251,7 +251,7 @@ def acquire(
     if found is not None and found.owner not in ("", owner) and found.expires_at > now:
         left_s = found.expires_at - now
         message = f"rollout `{rollout_id}` is being driven by `{found.owner}`"
-        hint = f"its lease runs out in {left_s:.0f} s unless renewed; `rollout status` looks on"
+        hint = f"`rollout watch {rollout_id}` follows it; its lease ends in {left_s:.0f} s unless renewed"
         raise LeaseError(message, hint=hint)
     lease = Lease(rollout_id, owner, last + 1, now + ttl_s)
     mine = meta.c.key == LAST_EPOCH
@@ -341,7 +341,7 @@ def require(connection: Connection, lease: Lease) -> None:
     message = (
         f"the lease of rollout `{lease.rollout_id}` (epoch {lease.epoch}) is lost: it is {now}"
     )
-    hint = "another engine took over; this one has stopped. `rollout status` looks on"
+    hint = f"another engine took over; this one has stopped. `rollout watch {lease.rollout_id}` follows"
     raise LeaseError(message, hint=hint)
 
 

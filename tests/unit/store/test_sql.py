@@ -163,7 +163,7 @@ class TestLease:
             await store.acquire("r-1", "b", ttl_s=15, now=114.9)
 
         assert caught.value.exit_code == 8
-        assert "runs out in 0 s" in caught.value.hint
+        assert "ends in 0 s" in caught.value.hint
 
     async def test_same_owner_takes_it_again_with_a_new_epoch(self, store):
         await store.acquire("r-1", "a", ttl_s=15, now=100)
