@@ -21,7 +21,7 @@ app = typer.Typer()
 FIRST_STEPS = (
     "rollout key generate release.key",
     "rollout artifact build directory app --dest /opt/app --name app-1.0 -t lab"
-    + " --key release.key -o releases/app-1.0.mender",
+     " --key release.key -o releases/app-1.0.mender",
     "rollout lab up --key release.key.pub",
     "rollout preview plans/example.yml -i .rollout/lab/inventory.yml",
     "rollout apply plans/example.yml -i .rollout/lab/inventory.yml",
