@@ -18,14 +18,14 @@ from orchestrator.render.text import escape
 app = typer.Typer()
 
 # On the lab; the test of this page runs these lines as they are printed.
-FIRST_STEPS = (
-    "rollout key generate release.key",
-    "rollout artifact build directory app --dest /opt/app --name app-1.0 -t lab"
-     " --key release.key -o releases/app-1.0.mender",
-    "rollout lab up --key release.key.pub",
-    "rollout preview plans/example.yml -i .rollout/lab/inventory.yml",
-    "rollout apply plans/example.yml -i .rollout/lab/inventory.yml",
-)
+FIRST_STEPS = """\
+rollout key generate release.key
+rollout artifact build directory app --dest /opt/app --name app-1.0 -t lab \
+--key release.key -o releases/app-1.0.mender
+rollout lab up --key release.key.pub
+rollout preview plans/example.yml -i .rollout/lab/inventory.yml
+rollout apply plans/example.yml -i .rollout/lab/inventory.yml
+"""
 
 
 @command(
@@ -57,5 +57,6 @@ def init(
 
 def _next(target: Path) -> str:
     """The way from here to a first rollout on a local fleet."""
-    steps = FIRST_STEPS if target == Path() else (f"cd {shlex.quote(str(target))}", *FIRST_STEPS)
+    there = [] if target == Path() else [f"cd {shlex.quote(str(target))}"]
+    steps = [*there, *FIRST_STEPS.splitlines()]
     return "next, on a local fleet:\n" + "\n".join(f"  {escape(step)}" for step in steps)

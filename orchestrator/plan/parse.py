@@ -147,8 +147,7 @@ def _schema(reader: Reader, node: Node | None) -> None:
         return
     value = node.value if isinstance(node, ScalarNode) else None
     if type(value) is not int or value != language.SCHEMA_VERSION:
-        shown = f"`{node.text}`" if isinstance(node, ScalarNode) else node.kind
-        message = f"`schema` is {language.SCHEMA_VERSION} in this version, not {shown}"
+        message = f"`schema` is the number {language.SCHEMA_VERSION} in this version, not {node.kind}"
         reader.error(node.where, "P105", message, f"write `schema: {language.SCHEMA_VERSION}`")
 
 

@@ -225,7 +225,8 @@ def _untouched(facts: Facts, look: Look) -> list[str]:
     story = facts.story
     if story.state is RolloutState.SUCCEEDED:
         run = story.succeeded + story.unchanged
-        text = f"{number(run)} of {plural(story.devices, 'device')} run the new version."
+        verb = "runs" if run == 1 else "run"
+        text = f"{number(run)} of {plural(story.devices, 'device')} {verb} the new version."
         return [look.paint(text, Style.GOOD)]
     parts = [f"{_were(story.untouched)} never touched"] if story.untouched else []
     if count := story.runs.get(Runs.SPARED, 0):

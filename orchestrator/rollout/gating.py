@@ -120,7 +120,7 @@ def sampled(led: Ledger, event: GateSampled) -> None:
     _tell(led, wave, gate, reading, verdict, data)
     if verdict is Verdict.OPEN:
         _schedule(led, record, record.tally.due_at)
-    _act(led, wave, gate, verdict)
+    _act(led, wave, gate, verdict, data)
 
 
 def _heard_background(
@@ -156,7 +156,7 @@ def _count(
     _tell(led, wave, gate, reading, verdict, data)
     _heard(led, record, gate, at)
     record.inside.add(limits, reading, at)
-    _act(led, wave, gate, verdict)
+    _act(led, wave, gate, verdict, data)
     return verdict
 
 
@@ -199,13 +199,17 @@ def _heard(led: Ledger, record: GateRecord, gate: Gate, at: float) -> None:
     record.last_at = at
 
 
-def _act(led: Ledger, wave: WaveRecord, gate: Gate, verdict: Verdict) -> None:
+def _act(
+    led: Ledger, wave: WaveRecord, gate: Gate, verdict: Verdict, data: readings.Data
+) -> None:
     if gate.dry_run:
         return
     if verdict is Verdict.FAILED:
         brakes.halt(led, Halt.GATE, f"gate `{gate.name}` failed")
     elif verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR):
         detail = f"gate `{gate.name}` is {verdict.value}"
+        if data.get("error"):  # of the sample that decided; a person reads it first of all
+            detail += f": {data['error']}"
         brakes.doubt_wave(led, wave, Pause.GATE_INCONCLUSIVE, detail)
 
 
