@@ -1,8 +1,10 @@
 import base64
 import hashlib
+import re
 import shutil
 import subprocess
 from dataclasses import replace
+from fnmatch import fnmatch
 from importlib import resources
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from orchestrator.device.protocol import Reply, ReplyReader
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
 from orchestrator.ssh.enroll import Action, Become, Change, become_root, enrol_input, read_plan
-from orchestrator.ssh.placed import Enrolment, PlacedRoot
+from orchestrator.ssh.placed import Enrolment, PlacedRoot, files_of
 
 KEY = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
 PEM = b"-----BEGIN PUBLIC KEY-----\n"
@@ -35,6 +37,20 @@ def test_looking_sends_no_contents() -> None:
     assert f"file keys/release.pem 644 {hashlib.sha256(PEM).hexdigest()} 0\n".encode() in text
     assert text.endswith(b"run look enrol\n")
     assert len(text) < 4096
+
+
+def test_every_file_that_is_sent_has_a_place_on_the_device() -> None:
+    """The program on the device refuses a name that it does not know."""
+    text = resources.files("orchestrator.ssh").joinpath("enroll.sh").read_text(encoding="utf-8")
+    body = text.partition("receive_file()")[2].partition("esac")[0]
+    places = [
+        word
+        for line in re.findall(r"^ +(.+)\) ;;", body, re.MULTILINE)
+        for word in line.split(" | ")
+    ]
+
+    for name in files_of(wanted()):
+        assert any(fnmatch(name, place) for place in places), name
 
 
 def test_applying_sends_contents_as_base64() -> None:
