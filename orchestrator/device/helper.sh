@@ -631,7 +631,7 @@ do_verify() { # in this order: kinds and sizes, ticket and signature, checksums,
   spool=$VAR/spool/$C/$TXN in=$T/in
   [ -d "$spool" ] || die 78 wrong_state "nothing is staged"
   [ ! -e "$T" ] || rm -rf "$T" # from an attempt that was cut off
-  mkdir -p "$T/tree/header" "$T/tree/tmp" && cp -RP "$spool" "$in" ||
+  mkdir -p "$T/tree/header" "$T/tree/tmp" "$T/scripts" && cp -RP "$spool" "$in" ||
     { fits 0 && refuse 74 io "the spool cannot be copied" || refuse 74 low_space "too little free space"; }
   check_kinds; trust verify "$in"; check_sums; check_header; trust open "$in" "$NAME"
   build_tree || refuse 74 io "the module's tree cannot be written"
@@ -708,8 +708,8 @@ check_header() { # only here an archive is opened: its bytes are signed
 }
 
 build_tree() { # the file API of Mender's update modules, version 3
-  cd "$T/tree" && mv "$in/data/0000" "$T/payload" && mkdir "$T/scripts" && : >current_artifact_group || return 1
-  set -- $parts; part header-info "$1" "$2" && part type-info "$3" "$4" && part meta-data "$5" "$6" && shift 6 || return 1
+  cd "$T/tree" && mv "$in/data/0000" "$T/payload" && W=$(sed -n 's/^artifact_group=//p' "$OLD") && dec "$W" || return 1
+  printf %s "${W:+$W$NL}" >current_artifact_group && set -- $parts && part header-info "$1" "$2" && part type-info "$3" "$4" && part meta-data "$5" "$6" && shift 6 || return 1
   while [ $# -gt 0 ]; do part "../../scripts/$1" "$2" "$3" && chmod 700 "$T/scripts/$1" && shift 3 || return 1; done
   echo 3 >version && echo "$DEVICE" >current_device_type && printf %s "$TYPE" >header/payload_type || return 1
   dec "$GROUP" && printf %s "$W" >header/artifact_group && dec "$NAME" && printf %s "$W" >header/artifact_name || return 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.device.executor_kit import KILLED, Executor
-from tests.device.kit import Device, Release, Shell
+from tests.device.kit import Device, Release, Shell, compact, directory, txn
 
 READS_ALL = """cd "$2"
 while line=$(cat stream-next) && [ -n "$line" ]; do
@@ -158,6 +158,24 @@ def test_an_executor_whose_core_lost_the_lock_does_nothing(executor: Executor):
     assert executor.run("activate") == (1, "")
 
     assert executor.log == []
+
+
+def test_a_module_is_told_what_runs_before_it(device: Device):
+    info = {
+        "payloads": [{"type": "directory"}],
+        "artifact_provides": {"artifact_name": "r1", "artifact_group": "blue sky"},
+        "artifact_depends": {"device_type": ["lab"]},
+    }
+    device.release(1, directory("r1", header_info=compact(info)))
+
+    assert device.deliver(2, directory("r2").frames(device.key)).rc == 0
+
+    work = device.root / "var/lib/rollout/component/main/txn"
+    told = [
+        [(work / txn(n) / f"tree/current_artifact_{key}").read_text() for key in ("name", "group")]
+        for n in (1, 2)
+    ]
+    assert told == [["\n", ""], ["r1\n", "blue sky\n"]]
 
 
 @pytest.mark.parametrize("bad", [False, True])
