@@ -360,7 +360,7 @@ function records(name,  i, p, size, s, key) { # of pax, before the member of tha
     if (s !~ /^[1-9]/ || i + size > records_size || x[p] != "20" || x[i + size - 1] != "0a") odd()
     for (s = ""; ++p < i + size - 1; s = s tar[x[p]]) if (x[p] == "00") odd()
     p = index(s, "="); key = substr(s, 1, p - 1); s = substr(s, p + 1)
-    if (key !~ /^[A-Za-z0-9_.]+$/ || (key in record)) odd()
+    if (key in record) odd()
     record[key] = s
     if (key == "path" ? s != name : key == "size" ? s != left "" : key !~ /^([acm]time|[ug]name|[ug]id|comment)$/) odd()
   }
@@ -380,7 +380,7 @@ function utf8(  v, more, low, high, s) { # the character of several bytes whose 
   if (v < 194 || v > 244) bad()
   low = v == 224 ? 160 : v == 240 ? 144 : 128; high = v == 237 ? 159 : v == 244 ? 143 : 191
   for (more = v < 224 ? 1 : v < 240 ? 2 : 3; more; more--) {
-    if (p >= last || byte[b[p]] < low || byte[b[p]] > high) bad()
+    if (byte[b[p]] < low || byte[b[p]] > high) bad() # what is behind the last counts as 0
     s = s "%" toupper(b[p++]); low = 128; high = 191
   }
   return s
@@ -478,10 +478,10 @@ function type_info(part, n, kind, v,  own) { # may have more fields, but none th
   if (part[2] != own) not_field()
   if (own == "type") { if (n == 2 && kind == "s") { ttype = v; typed = 1 } return }
   if (n == 2) { if (kind != ours[own] && kind v != "nnull") not_field(); return }
-  if (own == "clears_artifact_provides") { if (kind != "s" || n > 3) not_field(); word(v); return }
+  if (own == "clears_artifact_provides") { if (kind != "s") not_field(); word(v); return }
   if (n == 3 && (word(part[3]) ~ /^(artifact_name|artifact_group|device_type)$/ || (own == "artifact_provides" && part[3] ~ /%3D/))) not_field()
-  if (own == "artifact_provides") { if (kind != "s" || n > 3) not_field(); if (v != "") word(v); return }
-  if (kind == "s" && n < 5) wants(part[3], word(v))
+  if (own == "artifact_provides") { if (kind != "s") not_field(); if (v != "") word(v); return }
+  if (kind == "s") wants(part[3], word(v))
   else if (kind != "a" || n > 3) not_field()
 }
 BEGIN {

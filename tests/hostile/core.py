@@ -11,6 +11,7 @@ from tests.hostile.artifacts import Frames
 from tests.hostile.batch import CoreBatch, own, write_tree
 
 TXN = "01TEST00000000000000000000"  # as the loop of `CoreBatch` calls it
+PROVIDES = Path(__file__).with_name("provides.txt")  # what ran before said of itself
 DEVICE_TYPE = b"dt\n"
 MODULES = ("single-file", "directory", "rootfs-image")
 
@@ -55,7 +56,10 @@ class Core:
         shutil.rmtree(case, ignore_errors=True)
         etc = {"device_type": DEVICE_TYPE, "device_id": b"dev-1\n"}
         etc |= {f"keys/{name}.pem": pem for name, pem in (keys or {"k": self._key}).items()}
-        write_tree(case, {f"etc/rollout/{name}": data for name, data in etc.items()} | dict(files))
+        before = {"var/component/main/provides.none": PROVIDES.read_bytes()}
+        write_tree(
+            case, {f"etc/rollout/{name}": data for name, data in etc.items()} | before | files
+        )
         return case
 
     def _judge(self, case: Path, frames: int) -> str:

@@ -17,6 +17,14 @@ _UNSET = "what was never set counts as zero"
 _NEVER = "no input leads to what is set here"
 _ZERO = "a half of a signature that is 0 is none in either form"
 _UNKNOWN = "an id of no key leads to a name of no algorithm"
+_FIRST = "the first word that is said is what counts"
+_ZEROED = "the byte behind the six digits is compared before, and is no digit"
+_HUNDRED = "no name in a header has a hundred characters"
+_BEHIND = "behind the last byte stands an empty one, which no value has and nothing closes with"
+_SPEED = "only how fast it is"
+_LATER = "a number of more characters is refused by the next line"
+_MARK = "no name has this byte, and both marks for it are no part of any"
+_TWO = "the bytes from 500 on were looked at before"
 _ROUND = "the limits are at whole bytes; within one they are not asked"
 
 EQUIVALENT: dict[str, str] = {
@@ -55,4 +63,25 @@ EQUIVALENT: dict[str, str] = {
     "trust.sh number: for (i = 1; i <= n; i++) must(line[i] !~ /  | $/) # where a line is split, they would pass -> for (i = 0; i <= n; i++) must(line[i] !~ /  | $/) # where a line is split, they would pass": _NEVER,
     'trust.sh drop: case $ids in *"$NL$id  ./"*) ;; *) continue ;; esac -> (nothing)': _UNKNOWN,
     'trust.sh empty: case $ids in *"$NL$id  ./"*) ;; *) continue ;; esac -> case $ids in *""*) ;; *) continue ;; esac': _UNKNOWN,
+    "helper.sh number: function say(x) { if (!said) print x; said = 1; exit 0 } -> function say(x) { if (!said) print x; said = 0; exit 0 }": _FIRST,
+    "helper.sh compare: for (i = 0; i < 512; i++) total += byte[k[i]] -> for (i = 0; i <= 512; i++) total += byte[k[i]]": _PADDED,
+    "helper.sh number: if (ends || field(148, 8) !~ /^[0-7][0-7][0-7][0-7][0-7][0-7]\\001 $/ || octal(148, 6) != total) odd() -> if (ends || field(148, 8) !~ /^[0-7][0-7][0-7][0-7][0-7][0-7]\\001 $/ || octal(148, 7) != total) odd()": _ZEROED,
+    'helper.sh number: name = field(0, 100); i = index(name, "\\001") -> name = field(0, 101); i = index(name, "\\001")': _HUNDRED,
+    "helper.sh compare: for (p++; p < last; ) { -> for (p++; p <= last; ) {": _BEHIND,
+    'helper.sh number: if (length(part) > 300) { s = s part; part = "" } # byte by byte, a long text takes minutes -> if (length(part) > 301) { s = s part; part = "" } # byte by byte, a long text takes minutes': _SPEED,
+    'helper.sh compare: if (length(part) > 300) { s = s part; part = "" } # byte by byte, a long text takes minutes -> if (length(part) >= 300) { s = s part; part = "" } # byte by byte, a long text takes minutes': _SPEED,
+    "helper.sh drop: bad() -> (nothing)": _BEHIND,
+    "helper.sh refusal: bad() -> 0": _BEHIND,
+    'helper.sh number: seen[path "/" k] = 1 -> seen[path "/" k] = 0': _THERE,
+    'helper.sh number: for (s = ""; length(s) < 65 && p < last && (b[p] in c) && b[p] != "2c" && b[p] != "5d" && b[p] != "7d"; p++) s = s c[b[p]] -> for (s = ""; length(s) < 66 && p < last && (b[p] in c) && b[p] != "2c" && b[p] != "5d" && b[p] != "7d"; p++) s = s c[b[p]]': _LATER,
+    'helper.sh compare: for (s = ""; length(s) < 65 && p < last && (b[p] in c) && b[p] != "2c" && b[p] != "5d" && b[p] != "7d"; p++) s = s c[b[p]] -> for (s = ""; length(s) <= 65 && p < last && (b[p] in c) && b[p] != "2c" && b[p] != "5d" && b[p] != "7d"; p++) s = s c[b[p]]': _LATER,
+    'helper.sh compare: for (s = ""; length(s) < 65 && p < last && (b[p] in c) && b[p] != "2c" && b[p] != "5d" && b[p] != "7d"; p++) s = s c[b[p]] -> for (s = ""; length(s) < 65 && p <= last && (b[p] in c) && b[p] != "2c" && b[p] != "5d" && b[p] != "7d"; p++) s = s c[b[p]]': _BEHIND,
+    "helper.sh number: need[key] = 1 -> need[key] = 0": _THERE,
+    'helper.sh number: if (key == "device_type" ? v == device : (key in have) && have[key] == v) met[key] = 1 -> if (key == "device_type" ? v == device : (key in have) && have[key] == v) met[key] = 0': _THERE,
+    'helper.sh number: for (i = 0; i < 256; i++) { byte[sprintf("%02x", i)] = i; tar[sprintf("%02x", i)] = i < 32 || i > 126 ? "\\002" : sprintf("%c", i) } -> for (i = 1; i < 256; i++) { byte[sprintf("%02x", i)] = i; tar[sprintf("%02x", i)] = i < 32 || i > 126 ? "\\002" : sprintf("%c", i) }': _UNSET,
+    'helper.sh number: for (i = 0; i < 256; i++) { byte[sprintf("%02x", i)] = i; tar[sprintf("%02x", i)] = i < 32 || i > 126 ? "\\002" : sprintf("%c", i) } -> for (i = 0; i < 257; i++) { byte[sprintf("%02x", i)] = i; tar[sprintf("%02x", i)] = i < 32 || i > 126 ? "\\002" : sprintf("%c", i) }': _NEVER,
+    'helper.sh compare: for (i = 0; i < 256; i++) { byte[sprintf("%02x", i)] = i; tar[sprintf("%02x", i)] = i < 32 || i > 126 ? "\\002" : sprintf("%c", i) } -> for (i = 0; i <= 256; i++) { byte[sprintf("%02x", i)] = i; tar[sprintf("%02x", i)] = i < 32 || i > 126 ? "\\002" : sprintf("%c", i) }': _NEVER,
+    'helper.sh number: for (i = 0; i < 256; i++) { byte[sprintf("%02x", i)] = i; tar[sprintf("%02x", i)] = i < 32 || i > 126 ? "\\002" : sprintf("%c", i) } -> for (i = 0; i < 256; i++) { byte[sprintf("%02x", i)] = i; tar[sprintf("%02x", i)] = i < 32 || i > 127 ? "\\002" : sprintf("%c", i) }': _MARK,
+    "helper.sh drop: if (said) exit 0 -> (nothing)": _FIRST,
+    "helper.sh number: zeros(157, 257); zeros(345, 500); records(name) -> zeros(157, 257); zeros(345, 501); records(name)": _TWO,
 }

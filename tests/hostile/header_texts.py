@@ -17,10 +17,10 @@ BYTES = (
     "f0908080 f0bfbfbf f1808080 f3bfbfbf f4808080 f48fbfbf"
 )
 TEXT = (
-    rb' "esc":"\"\\\/\b\f\n\r\t%#=/", "points":"\u0001\u001F\u007f\u0080\u07ff\u0800\u1234\uabcd'
-    rb'\uFFFF\ud7ff\ue000\ud800\udc00\udbff\udfff\uD83D\uDE00\u0025\u0041", "bytes":"'
+    rb' "esc":"\"\\\/\b\f\n\r\t%#=/!", "points":"\u0001\u001F\u007f\u0080\u07ff\u0800\u1234\uabcd'
+    rb'\uFFFF\ud7ff\ue000\ud800\udc00\udbff\udfff\uD83D\uDE00\ud8c0\udc00\u0025\u0041", "bytes":"'
     + bytes.fromhex(BYTES.replace(" ", ""))
-    + b'", "k=/\\u002f\\u003d%#":[0,-0 ,1.5,-1.25e10,1e+5,1E-99,10,1e0,true,false,null,{},[],""],"l":{"a":{}},'
+    + b'", "k=/\\u002f\\u003d%#":[0,-0 ,1.0,1e05,1.5,-1.25e10,1e+5,1E-99,10,1e0,true,false,null,{},[],""],"l":{"a":{}},'
     b'"":1,"long":"' + b"x" * 700 + b'","digits":' + b"1" * 64
 )
 GOOD_VALUES = {
@@ -30,6 +30,7 @@ GOOD_VALUES = {
     "deep-objects": b'{"a":' * 30 + b"{}" + b"}" * 30,
 }
 BAD_VALUES: tuple[bytes, ...] = (
+    b'["a";"b"]', b'{"a":"b";"c":"d"}', b'{a":1}', b'"\\udc00\\udc00"',
     b"", b",", b"01", b"-", b"-01", b"1.", b".5", b"1e", b"1e+", b"1e100", b"+1", b"0x10", b"00",
     b"1" * 65, b"1." + b"1" * 63, b"tr", b"True", b"truee", b"nul", b"NaN", b"1 2", b"'a'", b"1]", b"\x0b1", b"\x0c1", b"1\0",
     b"[1 2]", b"[1,]", b"[,1]", b"[1,,2]", b"[", b"[1", b"[1,", b"[1}", b"]",
@@ -54,7 +55,7 @@ OURS: tuple[tuple[bytes, bool], ...] = (  # fields of type-info, and whether the
     (b'"artifact_provides":1', False), (b'"artifact_provides":true', False), (b'"Artifact_provides":{}', False), (b'"TYPE":"x"', False), (b'"tYpe":1', False),
     (b'"artifact_provide\xc5\xbf":{}', False), (b'"artifact_depends":null', True), (b'"artifact_depends":{}', True), (b'"artifact_depends":{"a":[]}', True),
     (b'"artifact_depends":{"a":1}', False), (b'"artifact_depends":{"a":{}}', False), (b'"artifact_depends":{"a":[1]}', False), (b'"artifact_depends":{"a":[["b"]]}', False),
-    (b'"artifact_depends":{"a":[{}]}', False), (b'"artifact_depends":[]', False), (b'"artifact_depends":"a"', False), (b'"artifact_depends":{"artifact_name":[]}', False),
+    (b'"artifact_depends":{"a":[{}]}', False), (b'"artifact_depends":{"a":[[]]}', False), (b'"artifact_depends":[]', False), (b'"artifact_depends":"a"', False), (b'"artifact_depends":{"artifact_name":[]}', False),
     (b'"artifact_depends":{"a":null}', False), (b'"artifact_depends":{"a":[" b"]}', False), (b'"artifact_depends":{"":[]}', False),
     (b'"clears_artifact_provides":null', True), (b'"clears_artifact_provides":[]', True), (b'"clears_artifact_provides":["a.*","b"]', True),
     (b'"clears_artifact_provides":[1]', False), (b'"clears_artifact_provides":[["a"]]', False), (b'"clears_artifact_provides":[{"a":"b"}]', False), (b'"clears_artifact_provides":{"a":"b"}', False), (b'"clears_artifact_provides":"a"', False),
@@ -74,10 +75,28 @@ def header_cases(key: Key) -> Iterator[Case]:
         yield both(name, signed(data, key), good=good)
     for name, tar_bytes, good in (*_blocks(), *_whole_tars(), *_pax_records()):
         yield both(name, signed(Craft(header_tar=tar_bytes, suffix=""), key), good=good)
-    longest = Craft(type="t" * 64)
-    yield Case(
-        "J-payload-64", None, frames_of(signed(longest, key)), why="a device has no such module"
-    )
+    for name, craft, good in _for_devices():
+        frames = frames_of(signed(craft, key))
+        yield Case(name, None, frames, why="only a device knows what it has", good=good)
+
+
+def _for_devices() -> Iterator[tuple[str, Craft, bool]]:
+    """Good ones; are they for this device, by what it is and by `provides.txt`."""
+    good = info()
+    yield "J-payload-64", Craft(type="t" * 64), False
+    yield "J-other-device", Craft(info=good.replace(b'["dt"]', b'["other"]')), False
+    for number, (field, fits) in enumerate((
+        (b'"artifact_name":["a","rel-0"]', True), (b'"artifact_name":["el-0","a"]', False),
+        (b'"artifact_group":["a"]', False), (b'"artifact_name":[]', True),
+    )):  # fmt: skip
+        more = b'["dt"],' + field
+        yield f"J-depends-info-{number}", Craft(info=good.replace(b'["dt"]', more)), fits
+    for number, (field, fits) in enumerate((
+        (b'"a":["b"]', False), (b'"old.part":["a","v=1"]', True), (b'"old.part":["v"]', False),
+        (b'"old.part":"v=1"', True), (b'"old.part":["=v=1"]', False), (b'"old.part":["v=1"],"a":["b"]', False),
+    )):  # fmt: skip
+        text = b'{"type":"single-file","artifact_depends":{%s}}' % field
+        yield f"J-depends-{number}", Craft(type_info=text), fits
 
 
 def _values() -> Iterator[tuple[str, Craft, bool]]:
@@ -118,7 +137,7 @@ def _fields() -> Iterator[tuple[str, Craft, bool]]:
         (b'["dt"]', b'["dt",1]', False), (b'["dt"]', b'["dt",["x"]]', False), (b'["dt"]', b"[]", False), (b'["dt"]', b'{"a":"dt"}', False), (b'["dt"]', b"null", False),
         (b'["dt"]}', b'["dt"],"artifact_name":"a"}', False), (b'["dt"]}', b'["dt"],"artifact_name":[1]}', False), (b'["dt"]}', b'["dt"],"artifact_group":[" a"]}', False),
         (b'["dt"]}', b'["dt"],"other":["a"]}', False), (b'{"type":"single-file"}', b'{"type":1}', False), (b'{"type":"single-file"}', b'{"type":"single-file","x":"y"}', False),
-        (b'[{"type":"single-file"}]', b'[{"type":"single-file"},{"type":"single-file"}]', False), (b'[{"type":"single-file"}]', b"[]", False), (b'[{"type":"single-file"}]', b'["single-file"]', False),
+        (b'[{"type":"single-file"}]', b'[{"type":"single-file"},{"type":"single-file"}]', False), (b'{"type":"single-file"}', b'{"type":"single-file","x":{}}', False), (b'{"type":"single-file"}', b'{"type":"single-file","x":[]}', False), (b'["dt"]}', b'["dt"]},"x":{}', False), (b'["dt"]}', b'["dt"]},"x":[]', False), (b'{"artifact_name":"rel-1"}', b"{}", False), (b'[{"type":"single-file"}]', b"[]", False), (b'[{"type":"single-file"}]', b'["single-file"]', False),
     )):  # fmt: skip
         assert was in good
         yield f"J-info-{number}", Craft(info=good.replace(was, now)), taken
@@ -225,6 +244,8 @@ def _whole_tars() -> Iterator[tuple[str, bytes, bool]]:
         first[: 512 + len(info())] + b"x" + first[513 + len(info()) :] + second + bytes(1024),
         False,
     )
+    script = member("scripts/ArtifactInstall_Enter_00_~", b"")
+    yield "H-script", tar(first, script, second), False
     yield "H-one-file", tar(first), False
     yield "H-end-between", first + bytes(512) + second + bytes(1024), False
     yield (
@@ -265,7 +286,7 @@ def _pax_records() -> Iterator[tuple[str, bytes, bool]]:
     good = _record("mtime", "1.5")
     for number, (body, taken) in enumerate((
         (good + _record("ctime", "2"), True), (good + good, False), (good[:-1], False), (good + b"x", False), (good + b"\n", False), (good[:-1] + b"x", False), (b"0" + good, False),
-        (b"99999" + good, False), (b"12 mtime=1.5\n", False), (b"14 mtime=1.5\n", False), (b"13mtime=1.55\n", False), (b"13 mtime1.55\n"[:13], False), (b"6 =1\n", False), (b"5 a=\n", False),
+        (b"014 mtime=1.5\n", False), (b"99999" + good, False), (b"12 mtime=1.5\n", False), (b"14 mtime=1.5\n", False), (b"13mtime=1.55\n", False), (b"13 mtime1.55\n"[:13], False), (b"6 =1\n", False), (b"5 a=\n", False),
         (b"9 mtime=\n", True), (b" 13 mtime=1.5\n", False), (b"x" + good[1:], False), (good.replace(b"1.5", b"1\x005"), False), (b"3 \n", False), (b"1", False), (b"", True), (b"1\n", False), (b"2\n", False),
         (_record("comment", "x" * 4082), True), (_record("comment", "x" * 4083), False), (b"13\tmtime=1.5\n", False),
     )):  # fmt: skip

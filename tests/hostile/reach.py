@@ -13,6 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.hostile.core import PROVIDES
 from tests.hostile.mutants import PROGRAMS, SCOPES, is_shell, scope
 
 LIMIT_S = 3.0
@@ -40,7 +41,7 @@ class Text:
         """What that awk program makes of it: exit code, what it says, and what it writes."""
         argv = ["awk", "-v", self.variable, "-v", "out=/dev/stderr", awk]
         if program == "helper.sh":
-            argv += ["provides=1", "/dev/null", "provides=0", "-"]
+            argv += ["provides=1", str(PROVIDES), "provides=0", "-"]
         try:
             done = subprocess.run(
                 argv,
