@@ -1,16 +1,19 @@
 """Whether the comparisons of a plan can find anything with the devices that its waves have (R11).
 
-Controls of a wave are the devices of later waves that are of a stratum of its own (`spread`): they
-are not started while its gates speak. The last wave has none.
+Laws:
+1. Controls of a wave are the devices of later waves that are of a stratum of its own (`spread`):
+   they are not started while its gates speak. The last wave has none.
+2. Only a device that is known to run something else than the release is a control, and one that
+   runs the release already is not updated. Where no device was asked, none counts as such.
+3. A wave that has nothing to update compares nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from orchestrator.device.model import Device, DeviceId
+from orchestrator.device.model import DeviceId
 from orchestrator.errors import Diagnostic
 from orchestrator.plan.gate import Compare, CompareTest, CompareTo, Gate
 from orchestrator.plan.model import Plan
@@ -23,7 +26,7 @@ from orchestrator.plan.power import (
     smallest_effect,
 )
 from orchestrator.plan.power import underpowered as why_underpowered
-from orchestrator.plan.resolved import ResolvedPlan, ResolvedWave
+from orchestrator.plan.resolved import PlannedDevice, ResolvedPlan, ResolvedWave
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +38,57 @@ class Finds:
     effect: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The devices of a plan, with what they may stand for in a comparison.
+
+    `target` is the manifest of the release, `spread` are the labels that make strata; without
+    `surveyed` no device was asked what it runs.
+    """
+
+    devices: Mapping[DeviceId, PlannedDevice]
+    target: str
+    spread: Sequence[str]
+    surveyed: bool
+
+    def treated(self, wave: ResolvedWave) -> list[DeviceId]:
+        """Devices of a wave that are to be updated."""
+        return [each for each in wave.devices if self._manifest(each) != self.target]
+
+    def controls(self, devices: Sequence[DeviceId]) -> list[DeviceId]:
+        """Those that are known to run something else than the release."""
+        if not self.surveyed:
+            return list(devices)
+        return [each for each in devices if is_control(self._manifest(each), self.target)]
+
+    def stratum(self, device: DeviceId) -> tuple[str, ...]:
+        """The values of its `spread` labels."""
+        labels = self.devices[device].labels
+        return tuple(labels.get(label, "") for label in self.spread)
+
+    def _manifest(self, device: DeviceId) -> str | None:
+        return self.devices[device].current_manifest
+
+
+def is_control(manifest: str | None, target: str) -> bool:
+    """Whether a device that runs this is known to run something else than the release.
+
+    One that nobody has asked may run anything: what is not known is no evidence.
+    """
+    return manifest is not None and manifest != target
+
+
 def what_it_finds(plan: ResolvedPlan, gate: Gate) -> tuple[Finds, ...]:
     """For each wave that a comparing gate speaks for, what its planned sizes can find (R11)."""
     if gate.compare is None or gate.compare.test is CompareTest.RATIO:
         return ()
-    strata = _strata(plan.spread, plan.devices)
+    fleet = Fleet(plan.devices, plan.artifact.manifest_sha256, plan.spread, plan.surveyed)
     found = []
     for index, wave in enumerate(plan.waves):
         if not gate.waves or wave.name in gate.waves:
-            sizes = _sizes(gate.compare, plan.waves, index, strata)
+            sizes = _sizes(gate.compare, plan.waves, index, fleet)
+            if not sizes.treated:
+                continue
             found.append(Finds(wave.name, sizes, smallest_effect(gate.compare, sizes)))
     return tuple(found)
 
@@ -52,53 +97,33 @@ def check_power(
     plan: Plan,
     gates: Sequence[Gate],
     waves: Sequence[ResolvedWave],
-    devices: Mapping[DeviceId, Device],
+    fleet: Fleet,
 ) -> Iterator[Diagnostic]:
     """The deciding gates whose comparison cannot find what it looks for, each with a first wave.
 
     Cost: linear in devices and gates; up to a second for each gate that is underpowered.
     """
     where = {gate.name: gate.where for gate in plan.gates}
-    strata = _strata([label.text for label in plan.order.spread], devices)
     for gate in gates:
         if gate.compare is None or gate.dry_run:
             continue
         for index, wave in enumerate(waves):
             if gate.waves and wave.name not in gate.waves:
                 continue
-            sizes = _sizes(gate.compare, waves, index, strata)
-            if lacking := why_underpowered(gate.compare, sizes):
+            sizes = _sizes(gate.compare, waves, index, fleet)
+            if sizes.treated and (lacking := why_underpowered(gate.compare, sizes)):
                 message, hint = _words(gate, gate.compare, wave, lacking)
                 yield Diagnostic(where[gate.name], "P220", message, hint)
                 break
 
 
-class _Labelled(Protocol):
-    @property
-    def labels(self) -> Mapping[str, str]: ...
-
-
-def _strata(
-    labels: Sequence[str], devices: Mapping[DeviceId, _Labelled]
-) -> Mapping[DeviceId, tuple[str, ...]]:
-    return {
-        device: tuple(each.labels.get(label, "") for label in labels)
-        for device, each in devices.items()
-    }
-
-
-def _sizes(
-    compare: Compare,
-    waves: Sequence[ResolvedWave],
-    index: int,
-    strata: Mapping[DeviceId, tuple[str, ...]],
-) -> Sizes:
-    treated = waves[index].devices
+def _sizes(compare: Compare, waves: Sequence[ResolvedWave], index: int, fleet: Fleet) -> Sizes:
+    treated = fleet.treated(waves[index])
     if compare.to is CompareTo.BEFORE:
         return Sizes(len(treated), len(treated))
-    kinds = {strata[device] for device in treated}
-    later = (device for wave in waves[index + 1 :] for device in wave.devices)
-    return Sizes(len(treated), sum(strata[device] in kinds for device in later))
+    kinds = {fleet.stratum(device) for device in treated}
+    later = fleet.controls([device for wave in waves[index + 1 :] for device in wave.devices])
+    return Sizes(len(treated), sum(fleet.stratum(device) in kinds for device in later))
 
 
 def _words(

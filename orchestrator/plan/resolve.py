@@ -18,7 +18,7 @@ from orchestrator.plan.eligible import eligible_devices, planned_device
 from orchestrator.plan.fit import check_fleet
 from orchestrator.plan.missing_checks import missing_checks
 from orchestrator.plan.model import GateText, Plan, Text
-from orchestrator.plan.powered import check_power
+from orchestrator.plan.powered import Fleet, check_power
 from orchestrator.plan.render_text import plan_variables, refused, rendered, resolved_probes
 from orchestrator.plan.resolve_waves import Findings, Ranks, resolve_waves
 from orchestrator.plan.resolved import Gate, PlannedArtifact, ResolvedPlan, Skipped
@@ -72,7 +72,13 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
     waves, warnings = resolve_waves(plan, eligible, claims, ranks, Findings(problems, names))
     warnings += check_fleet(plan, eligible, problems)
     warnings += missing_checks(gates, eligible, survey or {})
-    problems += check_power(plan, gates, waves, eligible)
+    spread = tuple(label.text for label in plan.order.spread)
+    planned = {
+        name: planned_device(device, survey or {}, plan.controls.schedule)
+        for name, device in eligible.items()
+    }
+    fleet = Fleet(planned, artifact.manifest_sha256, spread, surveyed=survey is not None)
+    problems += check_power(plan, gates, waves, fleet)
     if problems:
         raise refused(plan, problems)
     order, controls = plan.order, plan.controls
@@ -88,10 +94,7 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
         surveyed=survey is not None,
         artifact=artifact,
         waves=waves,
-        devices={
-            name: planned_device(device, survey or {}, controls.schedule)
-            for name, device in eligible.items()
-        },
+        devices=planned,
         skipped=skipped,
         gates=gates,
         timeouts=timeouts_of(plan.timeouts, plan.gates),
@@ -102,7 +105,7 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
         offline_for_s=plan.offline.for_s,
         order=order.by,
         sticky=order.sticky,
-        spread=tuple(label.text for label in order.spread),
+        spread=spread,
         late_joiners=order.late_joiners,
         schedule=controls.schedule,
         max_parallel_per={each.label.text: each.limit for each in controls.max_parallel_per},

@@ -4,7 +4,8 @@ Laws:
 1. A gate has one reading a sample: of values by device the worst counts, and a device of the wave
    without one is no data (R9).
 2. Updated devices are those that were proven in this rollout and still run the new version;
-   controls are devices that were never started (R11).
+   controls are devices that were never started (R11) and are known to run something else than it:
+   one that runs it already, or that nobody has asked, tells nothing of the version before.
 
 Source: design "rollout-rules" R9, R11.
 """
@@ -16,6 +17,7 @@ from collections.abc import Collection, Mapping
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.plan.gate import StatName
+from orchestrator.plan.powered import is_control
 from orchestrator.plan.resolved import CompareTo, Gate, OnNoData
 from orchestrator.rollout import comparing
 from orchestrator.rollout.events import GateSampled, Value
@@ -87,7 +89,7 @@ def _compared(
         groups = comparing.control_groups(
             values,
             updated=ours,
-            not_started=[rec.id for rec in led.devices.values() if rec.state in _NEVER_STARTED],
+            not_started=_controls(led),
             strata=_strata(led),
         )
     result = comparing.compared(gate.compare, groups)
@@ -101,6 +103,17 @@ def _compared(
     if reading is Reading.NO_DATA and gate.on_no_data is OnNoData.FAIL:
         reading = Reading.FAILED
     return reading, data
+
+
+def _controls(led: Ledger) -> list[DeviceId]:
+    """Devices not started, of which the last that is known is that they run something else."""
+    target = led.plan.artifact.manifest_sha256
+    return [
+        rec.id
+        for rec in led.devices.values()
+        if rec.state in _NEVER_STARTED
+        and is_control(rec.previous or led.plan.devices[rec.id].current_manifest, target)
+    ]
 
 
 def _before(record: GateRecord) -> dict[DeviceId, float]:

@@ -79,6 +79,7 @@ def make_plan(
     *,
     artifact: SimulatedArtifact | None = None,
     late: bool = False,
+    manifest: str | None = None,
     **choices: object,
 ) -> ResolvedPlan:
     """A resolved plan over these waves.
@@ -87,10 +88,13 @@ def make_plan(
         waves: with their devices.
         artifact: `new` when not given.
         late: the devices' module cannot go back after commit.
+        manifest: what a survey found that each device runs; None where nobody asked.
         choices: any other field of `ResolvedPlan`.
     """
     devices: Mapping[DeviceId, PlannedDevice] = {
-        device: PlannedDevice(Address("127.0.0.1"), keeps_previous=not late)
+        device: PlannedDevice(
+            Address("127.0.0.1"), current_manifest=manifest, keeps_previous=not late
+        )
         for wave in waves
         for device in wave.devices
     }
@@ -103,7 +107,7 @@ def make_plan(
         "made_at": 0.0,
         "tool_version": "0",
         "seed": "simulated",
-        "surveyed": False,
+        "surveyed": manifest is not None,
         "artifact": (artifact or SimulatedArtifact.of("new")).planned(),
         "waves": tuple(waves),
         "devices": devices,

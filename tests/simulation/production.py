@@ -57,9 +57,14 @@ def site_of(device: str) -> str:
 
 
 def simulated(plan: ResolvedPlan) -> ResolvedPlan:
-    """The plan with an artifact of that name in the form that simulated devices check."""
+    """The plan with an artifact that simulated devices check, and what a survey of them finds."""
     artifact = replace(SimulatedArtifact.of(plan.artifact.name).planned(), path=plan.artifact.path)
-    return replace(plan, artifact=artifact)
+    old = old_release()
+    devices = {
+        name: replace(device, current=old.name, current_manifest=old.manifest)
+        for name, device in plan.devices.items()
+    }
+    return replace(plan, artifact=artifact, devices=devices, surveyed=True)
 
 
 async def plan_of_modems(

@@ -482,7 +482,7 @@ async def test_long_comparison_does_not_hold_up_the_loop():
         ResolvedWave("first", "100", first, slow_start=False, max_parallel=100),
         ResolvedWave("rest", "rest", rest),
     ]
-    rollout = Hand(make_plan(waves, gates=(gate,)))
+    rollout = Hand(make_plan(waves, gates=(gate,), manifest="old"))
     rollout.succeed(*first)
     [action] = rollout.samples()
     series = {device: float(number % 90) for number, device in enumerate(ids)}

@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from orchestrator.device.model import Device
+from orchestrator.device.model import Device, DeviceId
 from orchestrator.errors import Diagnostic, PlanError
 from orchestrator.plan.model import Plan
+from orchestrator.plan.powered import what_it_finds
 from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.plan.survey import Surveyed
 
 Parse = Callable[[str], Plan]
 Resolve = Callable[..., ResolvedPlan]
@@ -116,3 +118,50 @@ def test_only_controls_of_the_same_strata_count(
         resolve(asked, devices=devices)
 
     assert "1 updated device against 9 controls" in caught.value.diagnostics[0].message
+
+
+OLD, NEW = "0" * 64, "1" * 64
+
+
+def survey(plan: ResolvedPlan, *waves: dict[str, int]) -> dict[DeviceId, Surveyed]:
+    """So many devices of each wave run these; one left over does not answer."""
+    found = {}
+    for wave, runs in zip(plan.waves, waves, strict=True):
+        manifests = [manifest for manifest, count in runs.items() for _ in range(count)]
+        for device, manifest in zip(wave.devices, manifests, strict=False):
+            found[device] = Surveyed(True, device_type="pi4", artifact="gw", manifest=manifest)
+    return found
+
+
+def test_devices_that_run_the_release_already_or_are_not_known_are_no_controls(
+    plan: Parse, resolve: Resolve
+) -> None:
+    asked = plan(text("min_effect: 1.5"))
+    runs = survey(resolve(asked, 40), {OLD: 10}, {OLD: 12, NEW: 10})  # of 8 nothing is known
+
+    shown = resolve(asked, 40, survey=runs)
+
+    [found] = what_it_finds(shown, shown.gates[0])
+    assert (found.sizes.treated, found.sizes.control) == (10, 12)
+
+
+def test_a_plan_whose_controls_run_the_release_already_is_refused(
+    plan: Parse, resolve: Resolve
+) -> None:
+    asked = plan(text("min_effect: 1.5"))
+    runs = survey(resolve(asked, 40), {OLD: 9, NEW: 1}, {OLD: 3, NEW: 27})
+
+    with pytest.raises(PlanError) as caught:
+        resolve(asked, 40, survey=runs)
+
+    [found] = caught.value.diagnostics
+    assert "9 updated devices against 3 controls are fewer than `min_samples` 8" in found.message
+
+
+def test_a_wave_that_runs_the_release_already_compares_nothing(
+    plan: Parse, resolve: Resolve
+) -> None:
+    asked = plan(text("min_effect: 1.5"))
+    shown = resolve(asked, 40, survey=survey(resolve(asked, 40), {NEW: 10}, {NEW: 30}))
+
+    assert what_it_finds(shown, shown.gates[0]) == ()

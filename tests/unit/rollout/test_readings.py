@@ -24,10 +24,11 @@ from orchestrator.rollout.events import Ask, GateSampled
 from orchestrator.rollout.readings import count_wave
 from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
 from orchestrator.testing.hand import Hand
-from orchestrator.testing.plans import device_ids, make_plan
+from orchestrator.testing.plans import SimulatedArtifact, device_ids, make_plan
 
 IDS = device_ids(12)
 A, B, C, D = IDS[:4]
+NEW = SimulatedArtifact.of("new").manifest_sha256
 PROMETHEUS = Probe(ProbeKind.PROMETHEUS, url="http://prom:9090", query="q", label="device")
 HARM = Compare(
     CompareTo.CONTROL,
@@ -58,7 +59,20 @@ def hand(*gates, canary=(A, B), rest=(C, D), **choices):
         ResolvedWave("canary", "2", tuple(canary), **limits),
         ResolvedWave("rest", "rest", tuple(rest), **limits),
     ]
-    return Hand(make_plan(waves, gates=gates, retries=Retries(count=0), **choices))
+    plan = make_plan(waves, gates=gates, retries=Retries(count=0), manifest="old", **choices)
+    return Hand(plan)
+
+
+def beside(gate, runs):
+    """Canaries beside a rest of which a survey found that these devices run that."""
+    plan = hand(gate, canary=CANARY, rest=REST).plan
+    seen = {
+        device: dataclasses.replace(planned, current_manifest=runs.get(device, "old"))
+        for device, planned in plan.devices.items()
+    }
+    rollout = Hand(dataclasses.replace(plan, devices=seen))
+    rollout.succeed(*CANARY)
+    return rollout
 
 
 def series(rollout, values, *, error=""):
@@ -355,6 +369,31 @@ def test_controls_are_of_the_same_strata():
     series(rollout, values)
 
     assert rollout.lines("gate_result")[0].data["compared_with"] == 4
+
+
+@pytest.mark.parametrize(
+    ("runs", "controls"),
+    [
+        ("", 8),  # it runs nothing of ours
+        (NEW, 3),  # it runs the release already
+        (None, 3),  # nobody knows: what is not known is no evidence
+    ],
+)
+def test_only_devices_known_to_run_another_version_are_controls(runs, controls):
+    rollout = beside(comparing(), dict.fromkeys(REST[:5], runs))
+
+    series(rollout, dict.fromkeys(IDS, 1.0))
+
+    assert rollout.lines("gate_result")[0].data["compared_with"] == controls
+
+
+def test_a_regressed_release_does_not_pass_beside_devices_that_run_it_already():
+    rollout = beside(comparing(), dict.fromkeys(REST, NEW))
+
+    series(rollout, dict.fromkeys(IDS, 100.0))  # as bad on all that run it
+
+    assert readings(rollout) == ["no_data"]
+    assert rollout.rollout.state is RolloutState.PAUSED
 
 
 def test_a_baseline_is_taken_before_the_first_device_starts():
