@@ -147,7 +147,9 @@ def _schema(reader: Reader, node: Node | None) -> None:
         return
     value = node.value if isinstance(node, ScalarNode) else None
     if type(value) is not int or value != language.SCHEMA_VERSION:
-        message = f"`schema` is the number {language.SCHEMA_VERSION} in this version, not {node.kind}"
+        message = (
+            f"`schema` is the number {language.SCHEMA_VERSION} in this version, not {node.kind}"
+        )
         reader.error(node.where, "P105", message, f"write `schema: {language.SCHEMA_VERSION}`")
 
 

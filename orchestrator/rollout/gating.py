@@ -199,9 +199,7 @@ def _heard(led: Ledger, record: GateRecord, gate: Gate, at: float) -> None:
     record.last_at = at
 
 
-def _act(
-    led: Ledger, wave: WaveRecord, gate: Gate, verdict: Verdict, data: readings.Data
-) -> None:
+def _act(led: Ledger, wave: WaveRecord, gate: Gate, verdict: Verdict, data: readings.Data) -> None:
     if gate.dry_run:
         return
     if verdict is Verdict.FAILED:
