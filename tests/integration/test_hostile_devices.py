@@ -112,7 +112,7 @@ class Onlooker:
             story = why_of(rollout, device, now=rollout.ledger.now, running={})
             assert story is not None
             own = [entry for entry in self.journal if entry.device == device]
-            told = why.WhyFacts("r-1", story, own, rollout.ledger.now)
+            told = why.WhyFacts("r-1", story, own, rollout.ledger.now, "", "")
             self.shown += [why.text(told, self.look), dump(why.document(told))]
 
 
