@@ -328,6 +328,7 @@ def pooled(postgres: Server, team: Team) -> Iterator[str]:
             pool.stderr.read()
 
 
+@pytest.mark.night  # 16 seconds of a core
 def test_pooler_in_transaction_mode_may_stand_between(team: Team, pooled: str) -> None:
     plan = team.release(soak_s=LONG_SOAK_S)
     direct, team.project.env = team.project.env, {"ROLLOUT_STATE": pooled}

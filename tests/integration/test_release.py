@@ -94,6 +94,7 @@ def root_of(project: Project, *release_keys: Path | str, threshold: int) -> None
     )  # fmt: skip
 
 
+@pytest.mark.night  # 14 seconds of a core; the unit tests of `trust` hold each kind against openssl
 def test_signatures_of_every_kind_of_key_hold_for_openssl(project: Project) -> None:
     keys = [make_key(project.root, kind) for kind in KINDS]
     publics = [key.with_suffix(".key.pub") for key in keys]

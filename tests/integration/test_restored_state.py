@@ -9,7 +9,8 @@ import pytest
 from orchestrator.errors import ExitCode
 from tests.integration.project import Project
 
-pytestmark = pytest.mark.integration
+# 17 seconds of a core
+pytestmark = [pytest.mark.integration, pytest.mark.night]
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ A checker that sees nothing proves nothing; a failure that cannot be read helps 
 
 import re
 import shlex
+import zlib
 from collections import deque
+from collections.abc import Iterable
 
 import pytest
 
@@ -98,6 +100,14 @@ async def commit_after_acting(self, lease, rollout, changes):
     await self._ports.store.commit(lease, [changes])
 
 
+def third(rules: Iterable[str]) -> list[object]:
+    """A third of the rules for `make test`, always the same: each costs a second of a core."""
+    return [
+        rule if zlib.crc32(rule.encode()) % 3 == 0 else pytest.param(rule, marks=pytest.mark.night)
+        for rule in rules
+    ]
+
+
 BROKEN = {
     "slow start": (record.WaveRecord, "bound", property(lambda wave: wave.plan.max_parallel)),
     "budget": (brakes, "check_budget", lambda _led, _wave: None),
@@ -131,14 +141,14 @@ BROKEN_LEFT = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("rule", BROKEN_LEFT)
+@pytest.mark.parametrize("rule", third(BROKEN_LEFT))
 def test_checker_notices_what_is_not_what_was_left(monkeypatch, rule):
     monkeypatch.setattr(*BROKEN_LEFT[rule])
 
     assert first_noticed(range(400)).rule.startswith("left: ")
 
 
-@pytest.mark.parametrize("rule", BROKEN)
+@pytest.mark.parametrize("rule", third(BROKEN))
 def test_checker_notices_a_broken_rule(monkeypatch, rule):
     monkeypatch.setattr(*BROKEN[rule])
 
@@ -213,7 +223,7 @@ def text_of(seed):
     return " ".join((*scenario.texts, *again, *(f"!{fault}" for fault in scenario.planned)))
 
 
-@pytest.mark.parametrize("rule", BROKEN_CONTROLS)
+@pytest.mark.parametrize("rule", third(BROKEN_CONTROLS))
 def test_checker_notices_a_broken_control(monkeypatch, rule):
     key, says, *broken = BROKEN_CONTROLS[rule]
     monkeypatch.setattr(*broken)
