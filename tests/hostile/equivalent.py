@@ -7,9 +7,8 @@ _PADDED = "what lies beyond the block counts as zero"
 _SMALL = "a header of at most 1 MiB has a zero in the fourth byte of its size"
 _LENGTH = "a length of 128, 255 or 256 belongs to no part of a key that is taken"
 _PAST = "a clock that cannot be read is in the past either way"
-_WORDS = "the line feed behind the words for people"
 _EXIT = "after an exit of 1, END alone ends with 1 again, and what it prints is not read"
-_STEP = "the steps are of two or four, and the text has so many characters"
+_STEP = "the steps are of two or four, and there are so many characters or words"
 _RISES = "a percentage above the one before is above 0"
 _TWICE = "a line that stands twice brings the same key twice, which refuses"
 _THERE = "what is asked is whether it is there, not what it is"
@@ -25,6 +24,10 @@ _SPEED = "only how fast it is"
 _LATER = "a number of more characters is refused by the next line"
 _MARK = "no name has this byte, and both marks for it are no part of any"
 _TWO = "the bytes from 500 on were looked at before"
+_OTHER = "the next line refuses it too, in other words"
+_APART = "the numbers only tell files apart"
+_GLOB = "no name behind it is a pattern, and the next function turns it off"
+_FOUND = "the first root that is there sets it"
 _ROUND = "the limits are at whole bytes; within one they are not asked"
 
 EQUIVALENT: dict[str, str] = {
@@ -38,7 +41,6 @@ EQUIVALENT: dict[str, str] = {
     " -> v = b[p++] * 256; v += b[p++]; must(v >= 255)": _LENGTH,
     'trust.sh number: NOW=$(date +%s) && num "$NOW" || NOW=0'
     ' -> NOW=$(date +%s) && num "$NOW" || NOW=1': _PAST,
-    "trust.sh drop: echo -> (nothing)": _WORDS,
     "trust.sh number: function bad() { failed = 1; exit 1 } -> function bad() { failed = 0; exit 1 }": _EXIT,
     "trust.sh drop: if (failed) exit 1 -> (nothing)": _EXIT,
     "trust.sh compare: for (i = 1; i <= length(s); i += 4) { -> for (i = 1; i < length(s); i += 4) {": _STEP,
@@ -84,4 +86,9 @@ EQUIVALENT: dict[str, str] = {
     'helper.sh number: for (i = 0; i < 256; i++) { byte[sprintf("%02x", i)] = i; tar[sprintf("%02x", i)] = i < 32 || i > 126 ? "\\002" : sprintf("%c", i) } -> for (i = 0; i < 256; i++) { byte[sprintf("%02x", i)] = i; tar[sprintf("%02x", i)] = i < 32 || i > 127 ? "\\002" : sprintf("%c", i) }': _MARK,
     "helper.sh drop: if (said) exit 0 -> (nothing)": _FIRST,
     "helper.sh number: zeros(157, 257); zeros(345, 500); records(name) -> zeros(157, 257); zeros(345, 501); records(name)": _TWO,
+    'helper.sh drop: if (!("device_type" in met)) say("incompatible the artifact is for another device type than " device) -> (nothing)': _OTHER,
+    "trust.sh drop: made_files=0 -> (nothing)": _APART,
+    'trust.sh and: set +f && set -- "$ETC"/keys/*.pem && set -f -> set +f && set -- "$ETC"/keys/*.pem || set -f': _GLOB,
+    "trust.sh number: ROOT='' VERSION=0 FLEET='' -> ROOT='' VERSION=1 FLEET=''": _FOUND,
+    "trust.sh number: while [ $# -gt 1 ]; do -> while [ $# -gt 0 ]; do": _STEP,
 }

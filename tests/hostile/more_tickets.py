@@ -166,6 +166,7 @@ def _files() -> list[DeviceCase]:
         _with("D13 manifest by a release key", {f"{IN}/manifest.sig": base64.b64encode(sign_manifest(base.files[f"{IN}/manifest"], keys.release[0]))}, "denied"),
         replace(_with("D16 the ticket is a link", {f"{IN}/ticket": b"-", "ticket": base.files[f"{IN}/ticket"]}, "ticket_syntax"), links={f"{IN}/ticket": "../ticket"}),
         replace(_with("D17 the root is a link", {"etc/root.txt": b"-", "root.txt": base.files["etc/root.txt"]}, "root_syntax"), links={"etc/root.txt": "../root.txt"}),
+        _with("D18 the accepted root is broken beside the first one", {"etc/root.txt": base.files["etc/root.txt"].replace(b"version 3", b"version 1"), "var/floors/root.txt": b"x\n"}, "ok"),
         _with("D14 the only root has no version", {"etc/root.txt": b"fleet-root 1\nfleet a\n"}, "root_syntax"),
         _with("D15 no manifest's signature", {f"{IN}/manifest.sig": b"-"}, "denied"),
     ]  # fmt: skip
