@@ -33,7 +33,7 @@ from tests.unit.artifact.crafting import Craft
 SHELL = Shell("dash", ("dash",), SYSTEM_PATH)
 LIMIT_S = 3.0  # a mutant that takes so much longer, and ten times longer, does not end
 PLAIN = 8  # each of so many cases is also asked of the program that is not watched
-ALIKE = 2  # so many cases of one way through a program; more could only tell more mutants apart
+ALIKE = 6  # so many cases of one way through a program; more could only tell more mutants apart
 
 
 @dataclass(frozen=True)
