@@ -142,6 +142,10 @@ def by_frame(key: Key) -> list[Case]:
         ),
         case("A62-long-frame", (*good, ("ticket", b"x" * 16_385), ("ticket.sig", b"x"))),
         case("A42-frame", tuple(frame for frame in good if frame[0] != "manifest.sig")),
+        case(
+            "A49-edge-frame",
+            tuple((n, d.ljust(1_048_577, b"\0") if n.startswith("header") else d) for n, d in good),
+        ),
         case("A49-frame", tuple((n, d + bytes(2 << 20) * n.startswith("header")) for n, d in good)),
     ]
     cases.append(replace(case("A29-frame", good[::-1]), good=True))  # their order says nothing
@@ -190,6 +194,16 @@ def others(key: Key) -> list[Case]:
         both("A60", signed(unknown, key)),
         both("A60-twice", signed(twice, key)),
         both("A60-known", signed(known, key), good=True),
+        both(
+            "A38-double",
+            signed(Craft(files=[("app", b"x"), ("more", b"y")], edit_manifest=_twice), key),
+        ),
         Case("A54", why=GIANT),
         Case("A62", why=FLEET),
     ]
+
+
+def _twice(manifest: bytes) -> bytes:
+    """Its first line twice, the second one is gone: as many lines as there are files."""
+    first, _, *rest = manifest.splitlines(keepends=True)
+    return b"".join((first, first, *rest))
