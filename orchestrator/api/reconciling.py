@@ -90,13 +90,21 @@ async def _advance(
         story.waits_for,
         finished.exit_code,
         unsealed=finished.unsealed,
+        until=story.until,
     )
 
 
 def _elsewhere(found: Status, engine: str) -> Reconciled:
-    state, waits_for = found.story.state.value, found.story.waits_for
-    name = found.resolved.name
-    return Reconciled(found.rollout_id, name, state, waits_for, ExitCode.DONE, engine=engine)
+    story = found.story
+    return Reconciled(
+        found.rollout_id,
+        found.resolved.name,
+        story.state.value,
+        story.waits_for,
+        ExitCode.DONE,
+        engine=engine,
+        until=story.until,
+    )
 
 
 def _waits_for_a_person(found: Status) -> bool:

@@ -44,9 +44,8 @@ async def status_with(store: SqlStore, found: Rollout, digest: str) -> Status:
     frozen, now = await store.frozen(), time.time()
     if frozen is not None and not frozen.is_on(now):
         frozen = None
-    return Status(
-        rollout_id, found.plan, digest, tell(found), engine, now, found.returnable, frozen
-    )
+    story = tell(found, now=now)
+    return Status(rollout_id, found.plan, digest, story, engine, now, found.returnable, frozen)
 
 
 async def engine_of(store: SqlStore, rollout_id: str) -> str:

@@ -379,7 +379,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """A rollout that was advanced: where it stands now, and what it waits for.
+    """A rollout that was advanced: where it stands now, what it waits for, and until when.
 
     `engine` names who drives it elsewhere, so that nothing was done here; `error` says what kept
     it from being advanced, with the exit code of that; `unsealed` as of `Finished`.
@@ -393,6 +393,7 @@ class Reconciled:
     engine: str = ""
     error: str = ""
     unsealed: str = ""
+    until: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

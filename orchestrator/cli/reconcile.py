@@ -17,6 +17,7 @@ from orchestrator.cli.running import drive
 from orchestrator.cli.session import Session, start
 from orchestrator.cli.streams import put
 from orchestrator.errors import ExitCode
+from orchestrator.render.standing import waits_words
 from orchestrator.render.text import escape
 
 EVERY_DEFAULT_S = 60.0
@@ -91,6 +92,7 @@ def line(one: api.Reconciled) -> str:
     head = f"{one.rollout_id} {escape(one.plan_name)}".rstrip()
     if one.error:
         return f"{head}: not advanced: {escape(one.error)}"
-    waits = f", waits for {' and '.join(one.waits_for)}" if one.waits_for else ""
+    told = " and ".join(waits_words(one.waits_for, one.until))
+    waits = f", waits for {told}" if told else ""
     driven = f" (driven by {escape(one.engine)})" if one.engine else ""
     return f"{head}: {one.state.replace('_', ' ')}{waits}{driven}"

@@ -180,7 +180,14 @@ class EventsWriter:
     def stands(self, status: Status) -> None:
         """One line, where anything in it is new."""
         story = status.story
-        stands = (status.engine, story.state, story.wave, story.waits_for, story.held_up)
+        stands = (
+            status.engine,
+            story.state,
+            story.wave,
+            story.waits_for,
+            story.next_at,
+            story.held_up,
+        )
         if stands != self._stands:
             self._stands = stands
             self._write(standing_line(facts_of(status)))

@@ -79,6 +79,7 @@ def standing_line(facts: Facts) -> str:
                 "state": str(story.state),
                 "engine": facts.engine,
                 "waits_for": list(story.waits_for),
+                "next_at": story.next_at,
                 "held_up": list(story.held_up),
                 "next_commands": commands(facts),
                 "exit": int(story.exit_code),

@@ -6,6 +6,7 @@ shows a rollout says the same of it: `status`, `watch`, and `apply` in its last 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,6 +22,7 @@ _APPROVAL = "approval"
 _ONCE = {_APPROVAL: "once approved, ", "freeze": "once that is over, "}
 _REST_OF_IT = "rollout reconcile --once"  # also of one that is halted or paused
 _COME_BY_THEMSELVES = frozenset({"start", "window", "ticket", "deferred"})
+_TOLD_UNTIL = ("start", "freeze", "window")  # the end of others stands in lines of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,15 @@ def next_words(facts: Facts) -> str:
     return "" if all(f"`{one}`" in said for one in found) else "next: " + "  |  ".join(found)
 
 
+def waits_words(waits_for: Sequence[str], until: Mapping[str, float]) -> list[str]:
+    """`window until 2026-12-01 02:00:00Z`, for each thing that a rollout waits for."""
+    return [
+        state_words(what)
+        + (f" until {_time(until[what])}" if what in _TOLD_UNTIL and what in until else "")
+        for what in waits_for
+    ]
+
+
 def foot(facts: Facts, look: Look) -> list[str]:
     """The same for the bottom of a live view."""
     at_ease = facts.engine or (facts.story.state in _AT_REST and not _is_left_at_work(facts))
@@ -113,7 +124,7 @@ def left(facts: Facts) -> str:
 
 def _told(facts: Facts) -> list[str]:
     story = facts.story
-    waits = ", ".join(state_words(what) for what in story.waits_for)
+    waits = ", ".join(waits_words(story.waits_for, story.until))
     main = (f"waits for {waits}" if waits else "", _driver(facts))
     told = ["; ".join(part for part in main if part), _deferred(story)]
     told += [f"waits for {escape(held_up)}" for held_up in story.held_up]

@@ -119,6 +119,7 @@ def _rollout(facts: Facts) -> dict[str, object]:
             "until": story.deferred.until_at,
         },
         "waits_for": list(story.waits_for),
+        "next_at": story.next_at,
         "break_glass": None if story.glass is None else dataclasses.asdict(story.glass),
         "held_up": list(story.held_up),
         "frozen": None if facts.frozen is None else dataclasses.asdict(facts.frozen),

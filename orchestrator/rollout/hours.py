@@ -10,13 +10,16 @@ Laws:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from orchestrator.device.model import DeviceId
-from orchestrator.plan.calendar import Calendar, Never, calendars, device_needs_s
+from orchestrator.plan.calendar import Calendar, ClosedBy, Never, calendars, device_needs_s
 from orchestrator.plan.resolved import Freeze, PlannedDevice, ResolvedPlan, Schedule
 from orchestrator.plan.schedule import ZONE_OF_DEVICE
+
+_HAS_AN_END = frozenset({ClosedBy.START, ClosedBy.FREEZE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +69,37 @@ class Hours:
 
     def opens_at(self, now: float) -> float | None:
         """When the first device of any zone may start: now or later; None for never."""
+        at = min(map(self._opens_at(now), self._start.values()), default=now)
+        return None if at == math.inf else at
+
+    def closed_by(self, now: float) -> dict[str, float | None]:
+        """What keeps the first device of any zone from starting now, one after the other.
+
+        Each of `start`, `freeze` and `window` with the end of it, None for never; empty where a
+        device may start.
+        """
+        found: dict[str, float | None] = {}
         if not self._start:
-            return now
-        found = [
-            at
-            for calendar in self._start.values()
-            if not isinstance(at := calendar.opens_at(now, self._start_needs_s), Never)
-        ]
-        return min(found, default=None)
+            return found
+        first = self.opens_at(now)
+        calendar = min(self._start.values(), key=self._opens_at(now))
+        at: float | None = now
+        while at is not None and at != first:
+            closed = calendar.why_closed(at, self._start_needs_s)
+            assert closed is not None, "it opens later"
+            if closed.by in _HAS_AN_END:
+                at = None if closed.until_at == math.inf else closed.until_at
+                found[closed.by.value] = at
+            else:
+                found[ClosedBy.WINDOW.value] = at = first
+        return found
+
+    def _opens_at(self, now: float) -> Callable[[Calendar], float]:
+        def opens_at(calendar: Calendar) -> float:
+            at = calendar.opens_at(now, self._start_needs_s)
+            return math.inf if isinstance(at, Never) else at
+
+        return opens_at
 
     def changes_at(self, now: float) -> float | None:
         """When the hours of some device change next."""

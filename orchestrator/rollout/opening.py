@@ -50,14 +50,14 @@ def park(led: Ledger, wave: WaveRecord, rec: DeviceRecord, at: float) -> None:
     led.set_timer(f"{OPENING_TIMER}{key}", at)
 
 
+def next_at(led: Ledger) -> float | None:
+    """When the line of the next devices that wait for theirs opens."""
+    return min((at for at, _ in _rows(led)), default=None)
+
+
 def look(led: Ledger) -> None:
     """Keeps in words whether and until when the rollout waits for the ticket."""
-    rows = [
-        (float(value), devices)
-        for wave in led.under_way()
-        for (label, value), devices in wave.parked.items()
-        if label == TICKET_LABEL
-    ]
+    rows = _rows(led)
     if not rows:
         led.waiting.pop(TICKET, None)
         return
@@ -66,3 +66,12 @@ def look(led: Ledger) -> None:
     devices = "1 device" if count == 1 else f"{count} devices"
     text = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     turn.wait_for(led, TICKET, f"the release ticket: it lets {devices} begin at {text}")
+
+
+def _rows(led: Ledger) -> list[tuple[float, list[DeviceId]]]:
+    return [
+        (float(value), devices)
+        for wave in led.under_way()
+        for (label, value), devices in wave.parked.items()
+        if label == TICKET_LABEL
+    ]

@@ -168,6 +168,13 @@ def waits(led: Ledger) -> bool:
     return returning and bool(led.back_queue) and not _flying(led)
 
 
+def opens_at(led: Ledger, now: float) -> float | None:
+    """When the hours of the first device that is to go back are there."""
+    one_of = {led.hours.zone_of(device): device for device in led.back_queue}
+    closed = (led.hours.back(device, now) for device in one_of.values())
+    return min((each.until_at for each in closed if each and each.until_at), default=None)
+
+
 def _flying(led: Ledger) -> int:
     return sum(wave.at_work + wave.reading for wave in led.waves)
 

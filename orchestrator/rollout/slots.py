@@ -92,6 +92,20 @@ def waits_for(led: Ledger) -> tuple[str, ...]:
     )
 
 
+def opens_at(led: Ledger, now: float) -> float | None:
+    """When the hours of the first device that waits for them are there."""
+    kinds: dict[tuple[str, bool], DeviceRecord] = {}  # one asks for all that have the same hours
+    for wave in led.under_way():
+        for (label, zone), row in wave.parked.items():
+            for rec in (led.devices[device] for device in row if label == HOURS):
+                kinds.setdefault((zone, rec.state is DeviceState.BLOCKED), rec)
+    closed = (
+        led.hours.change(rec.id, now) if is_staged else led.hours.start(rec.id, now)
+        for (_, is_staged), rec in kinds.items()
+    )
+    return min((each.until_at for each in closed if each and each.until_at), default=None)
+
+
 def _activate(led: Ledger, wave: WaveRecord) -> None:
     later = []
     while wave.staged and wave.unproven < wave.bound:

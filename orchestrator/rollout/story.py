@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
-from orchestrator.rollout import approving, gating, moves, opening, retreat, slots, turn
+from orchestrator.rollout import approving, moves, retreat
 from orchestrator.rollout.ledger import Glass, Ledger
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.outcome import exit_code
@@ -20,7 +20,6 @@ from orchestrator.rollout.record import DeviceRecord, WaveRecord
 from orchestrator.rollout.runs import Runs, runs
 from orchestrator.rollout.states import (
     AT_WORK,
-    PASSING,
     TERMINAL_ROLLOUT,
     DeviceState,
     Halt,
@@ -28,6 +27,7 @@ from orchestrator.rollout.states import (
     RolloutState,
     WaveState,
 )
+from orchestrator.rollout.waiting import asked_at, soak_until, waiting
 
 _STOPS_NOTHING = frozenset({Pause.APPROVAL.value})
 _TROUBLED = frozenset({
@@ -102,7 +102,10 @@ class Story:
         on_new: devices that run, or may run, the new version because of this rollout.
         glass: the last that was broken to go on without approvals, over or not.
         held_up: other rollouts, plans and freezes that it waits for, each in words.
-        waits_for: what it waits for when nothing is at work (`soak`, `gate`, `deferred`, `window`, `ticket`, ...).
+        waits_for: what it waits for when nothing is at work: `start`, `freeze` or `window` before
+            it begins, `soak`, `gate`, `deferred`, `window`, `ticket`, ... later.
+        until: when each of these is over, where that is known (UTC seconds).
+        next_at: when it goes on by itself; None where nobody knows, or nothing has to come.
         next_commands: what an operator may do now, as `rollout` commands.
     """
 
@@ -130,6 +133,8 @@ class Story:
     started_at: float
     at: float
     glass: Glass | None = None
+    until: Mapping[str, float] = field(default_factory=dict)
+    next_at: float | None = None
 
     @property
     def untouched(self) -> int:
@@ -137,12 +142,13 @@ class Story:
         return self.runs.get(Runs.UNTOUCHED, 0) + self.runs.get(Runs.UNSEEN, 0)
 
 
-def tell(rollout: Rollout) -> Story:
-    """The story so far.
+def tell(rollout: Rollout, *, now: float | None = None) -> Story:
+    """The story so far; what it waits for is told as of `now` (UTC seconds), or the last event.
 
     Cost: linear in devices; for live output use `WaveStory` counts of `tell_waves`.
     """
     led = rollout.ledger
+    waits = waiting(led, led.now if now is None else now)
     total = {state: sum(wave.counts[state] for wave in led.waves) for state in DeviceState}
     found = {device: runs(led, rec) for device, rec in led.devices.items()}
     back = (led.plan.devices[device].current for device, what in found.items() if what is Runs.BACK)
@@ -166,7 +172,9 @@ def tell(rollout: Rollout) -> Story:
         deferred=_deferred(led),
         glass=led.glass,
         held_up=() if led.state in TERMINAL_ROLLOUT else tuple(led.waiting.values()),
-        waits_for=_waits_for(led),
+        waits_for=waits.what,
+        until=waits.until,
+        next_at=waits.next_at,
         exit_code=exit_code(led),
         next_commands=_next_commands(led),
         started_at=led.started_at,
@@ -193,15 +201,8 @@ def _wave(led: Ledger, wave: WaveRecord) -> WaveStory:
         allowed=wave.allowed,
         required=wave.required,
         bound=wave.bound,
-        soak_until=_soak_until(led, wave),
+        soak_until=soak_until(led, wave),
     )
-
-
-def _soak_until(led: Ledger, wave: WaveRecord) -> float | None:
-    """When its soak is over; stretches without a sample are made up for (R10)."""
-    if wave.soak_until is None or wave.state is not WaveState.SOAKING:
-        return None
-    return wave.soak_until + gating.soak_gap_s(led, wave)
 
 
 def _stops(led: Ledger) -> tuple[Stop, ...]:
@@ -237,46 +238,14 @@ def _deferred(led: Ledger) -> Deferred:
         if rec.state is DeviceState.DEFERRED and not rec.given_up
     ]
     over = led.state in TERMINAL_ROLLOUT
-    asked = [] if over else [rec.due_at for rec in away if rec.due_at is not None]
     ends = [] if over else [at for rec in away if (at := moves.away_until(led, rec)) is not None]
     return Deferred(
         devices=0 if over else len(away),
         given_up=sum(wave.counts[DeviceState.DEFERRED] for wave in led.waves)
         - (0 if over else len(away)),
-        next_at=min(asked, default=None),
+        next_at=None if over else asked_at(led),
         until_at=max(ends, default=None),
     )
-
-
-def _waits_for(led: Ledger) -> tuple[str, ...]:
-    match led.state:
-        case state if state in TERMINAL_ROLLOUT:
-            return ()
-        case RolloutState.AWAITING_APPROVAL | RolloutState.SCHEDULED:
-            approval = led.state is RolloutState.AWAITING_APPROVAL
-            return ("approval",) if approval else tuple(led.waiting) or ("start",)
-        case RolloutState.PAUSED if led.causes and PASSING.issuperset(led.causes):
-            return tuple(led.causes)
-        case RolloutState.HALTED | RolloutState.PAUSED:
-            return ("operator",)
-        case RolloutState.ROLLING_BACK if retreat.waits(led):
-            return ("window",)
-        case _:
-            waits = slots.waits(led)
-            return slots.waits_for(led) if waits else (_of_wave(led, led.waves[led.current]),)
-
-
-def _of_wave(led: Ledger, wave: WaveRecord) -> str:
-    for what in (turn.REQUIRES, opening.TICKET):
-        if what in led.waiting and not wave.at_work:
-            return what
-    if any(record.at_work for record in led.waves):
-        return "devices"
-    if wave.state is WaveState.SOAKING:
-        return "soak"
-    if wave.state is WaveState.JUDGING:
-        return "read_back" if wave.reading else "gate"
-    return "devices"
 
 
 def _next_commands(led: Ledger) -> tuple[str, ...]:

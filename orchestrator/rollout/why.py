@@ -136,9 +136,10 @@ def _of_plans(led: Ledger, rec: DeviceRecord, running: Running) -> Iterator[Wait
 
 def _of_rollout(led: Ledger, now: float) -> Iterator[Wait]:
     if led.state is RolloutState.SCHEDULED:
-        yield Wait("start", "", led.hours.opens_at(now))
+        opens_at = led.hours.opens_at(now)
+        yield Wait("start", "", None if opens_at == now else opens_at)
         for what, detail in led.waiting.items():
-            if what != turn.REQUIRES:
+            if what != turn.REQUIRES:  # the device has its own lack of that
                 yield Wait(what, detail)
     elif led.state is RolloutState.AWAITING_APPROVAL:
         yield Wait("start", approving.progress(led, approving.START))

@@ -11,6 +11,10 @@ from orchestrator.errors import ExitCode
 
 WAITING = Reconciled("r-1", "site", "awaiting_approval", ("approval",), ExitCode.WAITING)
 HALTED = Reconciled("r-2", "app", "halted", ("operator",), ExitCode.HALTED)
+CLOSED = Reconciled(
+    "r-5", "site", "running", ("deferred", "window"), ExitCode.WAITING,
+    until={"deferred": 60.0, "window": 7200.0},
+)  # fmt: skip
 ELSEWHERE = Reconciled("r-3", "app", "running", (), ExitCode.DONE, engine="ann@b:1:1")
 BROKEN = Reconciled("r-4", "", "", (), ExitCode.USAGE, error="it cannot be read")
 
@@ -20,6 +24,10 @@ BROKEN = Reconciled("r-4", "", "", (), ExitCode.USAGE, error="it cannot be read"
     [
         (WAITING, "r-1 site: awaiting approval, waits for approval"),
         (HALTED, "r-2 app: halted, waits for operator"),
+        (
+            CLOSED,
+            "r-5 site: running, waits for deferred and window until 1970-01-01 02:00:00Z",
+        ),
         (ELSEWHERE, "r-3 app: running (driven by ann@b:1:1)"),
         (BROKEN, "r-4: not advanced: it cannot be read"),
     ],

@@ -99,6 +99,7 @@ def test_lines_for_programs_are_the_journal_and_where_it_stands(store, hand, cap
         "state": "running",
         "engine": "",
         "waits_for": ["soak"],
+        "next_at": 60.0,
         "held_up": [],
         "next_commands": ["rollout resume r-hand"],
         "exit": 7,

@@ -92,6 +92,17 @@ def test_nobody_drives_it_wants_one_command(soaking) -> None:
     assert commands(driven(facts)) == ["rollout pause r-7f3a", "rollout promote r-7f3a"]
 
 
+def test_a_time_to_come_is_told_with_its_end(soaking) -> None:
+    _, facts = soaking
+    told = {"waits_for": ("freeze", "window"), "until": {"freeze": 60.0, "window": 7200.0}}
+
+    said = standing(driven(facts, **told))
+
+    assert said.startswith(
+        "waits for freeze until 1970-01-01 00:01:00Z, window until 1970-01-01 02:00:00Z; driven by "
+    )
+
+
 def test_what_waits_for_its_hours_is_not_interrupted(soaking) -> None:
     _, facts = soaking
 

@@ -202,7 +202,7 @@ class TestConflict:
         assert (in_line.keys(), wakeup) == ({"rollout"}, 3600.0)
         assert rollout.rollout_row["waiting"] == {}
         assert rollout.lines("waiting")[-1].data["for"] == "start"  # so that it is written
-        assert tell(rollout.rollout).waits_for == ("start",)
+        assert tell(rollout.rollout).waits_for == ("window",)
         assert rollout.rollout.next_wakeup == 86400.0
 
     def test_freeze_of_all_costs_nobody_the_place_in_the_queue(self):
