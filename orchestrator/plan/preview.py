@@ -13,7 +13,8 @@ from fractions import Fraction
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.plan.budget import allowed_failures, allowed_in_all, allowed_unreachable
-from orchestrator.plan.calendar import Never, calendars, device_needs_s
+from orchestrator.plan.calendar import device_needs_s
+from orchestrator.plan.earliest import Starts, gates_s
 from orchestrator.plan.joiners import target_set_digest
 from orchestrator.plan.pace import pace_s
 from orchestrator.plan.resolved import (
@@ -21,7 +22,6 @@ from orchestrator.plan.resolved import (
     Burst,
     Covered,
     DeadlineAction,
-    Gate,
     ResolvedPlan,
     ResolvedWave,
     Stage,
@@ -55,7 +55,7 @@ class WavePreview:
     `current`: artifact names with their number of devices, most first; None where the device was
     not asked or did not answer, "" where it has nothing of ours.
     `earliest_end_s`: seconds after the start before which this wave cannot end, from soaks, gates,
-    rate and the `open` lines of the ticket alone; `openings` are these lines. `final_count`: devices that cannot go back once the wave has passed, which is
+    rate, windows, freezes and the `open` lines of the ticket alone; `openings` are these lines. `final_count`: devices that cannot go back once the wave has passed, which is
     after `earliest_end_s` (R17). `notes` say why it has these devices and so many.
     """
 
@@ -124,6 +124,12 @@ class Preview:
     warnings: tuple[str, ...]
 
     @property
+    def earliest_end_at(self) -> float:
+        """Before when it cannot end that is started when the plan was made; UTC seconds."""
+        starts_at = self.plan.made_at if self.starts_at is None else self.starts_at
+        return starts_at + self.earliest_end_s
+
+    @property
     def unsigned_count(self) -> int:
         """Devices that answered and whose proofs nobody will sign."""
         answered = [each for each in self.plan.devices.values() if each.current is not None]
@@ -143,12 +149,13 @@ def preview(plan: ResolvedPlan, *, tick_s: float | None = None) -> Preview:
         tick_s: how often an engine comes while the rollout waits; None where nobody said.
     """
     waves: list[WavePreview] = []
-    starts_at = _starts_at(plan)
+    starts = Starts(plan)
+    starts_at = starts.first_at()
     begin = _Begin(0, 0.0, plan.made_at if starts_at is None else starts_at)
     too_late: list[str] = []
     for wave in plan.waves:
         too_late += _expired(plan, wave, begin)
-        facts = _wave(plan, wave, begin)
+        facts = _wave(plan, wave, begin, starts)
         begin = replace(begin, devices_count=facts.cumulative_count, after_s=facts.earliest_end_s)
         waves.append(facts)
     trust = trust_groups(plan)
@@ -206,18 +213,6 @@ def _zone(plan: ResolvedPlan) -> str:
     return zones.pop() if len(zones) == 1 and ZONE_OF_DEVICE not in zones else UTC_ZONE
 
 
-def _starts_at(plan: ResolvedPlan) -> float | None:
-    """When the first device may start, where its schedule makes it wait."""
-    needs_s = device_needs_s(plan.timeouts, plan.schedule)
-    zones = (device.timezone for device in plan.devices.values())
-    found = [
-        calendar.opens_at(plan.made_at, needs_s)
-        for calendar in calendars(plan.schedule, zones).values()
-    ]
-    first = min((at for at in found if not isinstance(at, Never)), default=None)
-    return None if first == plan.made_at else first
-
-
 def worst_case(
     wave: ResolvedWave, base_count: int, allowed_count: int, other_count: int | None = None
 ) -> int:
@@ -236,7 +231,7 @@ def worst_case(
     return min(base_count, reached_count)
 
 
-def _wave(plan: ResolvedPlan, wave: ResolvedWave, begin: _Begin) -> WavePreview:
+def _wave(plan: ResolvedPlan, wave: ResolvedWave, begin: _Begin, starts: Starts) -> WavePreview:
     cumulative_count = begin.devices_count + len(wave.devices)
     members = [plan.devices[device] for device in wave.devices]
     target = plan.artifact.manifest_sha256
@@ -252,8 +247,8 @@ def _wave(plan: ResolvedPlan, wave: ResolvedWave, begin: _Begin) -> WavePreview:
     )
     gates = tuple(gate for gate in plan.gates if not gate.waves or wave.name in gate.waves)
     openings = wave_openings(plan, wave, begin.at)
-    last_at = max((one.opens_at for one in openings if one.opens_at is not None), default=0.0)
-    started_s = max(begin.after_s, last_at - begin.rollout_at)
+    line_at = max((one.opens_at for one in openings if one.opens_at is not None), default=0.0)
+    started_at = starts.last_at(wave.devices, max(begin.at, line_at), paced_s)
     return WavePreview(
         name=wave.name,
         size_text=wave.size_text,
@@ -269,7 +264,7 @@ def _wave(plan: ResolvedPlan, wave: ResolvedWave, begin: _Begin) -> WavePreview:
         max_parallel=wave.max_parallel,
         upper_bound=upper_bound(base_count),
         soak_s=wave.soak_s,
-        earliest_end_s=started_s + paced_s + wave.soak_s + _gates_s(gates),
+        earliest_end_s=started_at - begin.rollout_at + wave.soak_s + gates_s(gates),
         gates=tuple(GatePreview(gate.name, gate.stage, gate.dry_run) for gate in gates),
         current=tuple(current.most_common()),
         final_count=sum(not device.keeps_previous for device in members),
@@ -284,14 +279,3 @@ def _wave(plan: ResolvedPlan, wave: ResolvedWave, begin: _Begin) -> WavePreview:
         deadline_action=wave.deadline_action,
         openings=openings,
     )
-
-
-def _gates_s(gates: tuple[Gate, ...]) -> float:
-    """The least time that gates add to a wave: device gates before its soak, wave gates after."""
-    by_stage = {Stage.DEVICE: 0.0, Stage.WAVE: 0.0}
-    for gate in gates:
-        if gate.stage in by_stage and not gate.dry_run:
-            samples_count = gate.consecutive_success_limit or gate.count
-            needs_s = gate.initial_delay_s + (samples_count - 1) * gate.interval_s
-            by_stage[gate.stage] = max(by_stage[gate.stage], needs_s)
-    return sum(by_stage.values())

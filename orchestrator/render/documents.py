@@ -190,6 +190,7 @@ def preview_document(preview: Preview, digest: str) -> dict[str, object]:
         "time_zone": preview.zone,
         "transfer_bytes": preview.transfer_bytes,
         "earliest_end_s": preview.earliest_end_s,
+        "earliest_end_at": preview.earliest_end_at,
         "confirm_s": preview.confirm_s,
         "warnings": list(preview.warnings),
     }

@@ -13,6 +13,7 @@ from orchestrator.plan.resolved import (
     RollbackScope,
 )
 from orchestrator.render.text import Look, Style, escape, number, pad, plural, wrap
+from orchestrator.render.words import instant
 from orchestrator.units import format_duration
 
 LABEL_CELLS = 11
@@ -46,12 +47,21 @@ def limit_lines(preview: Preview, look: Look) -> list[str]:
         "Dead-man", f"a device not confirmed within {dead_man} goes back by itself", look
     )
     if preview.earliest_end_s:
-        ticket = any(wave.openings for wave in preview.waves)
-        parts = ["soak", "gates", *["rate"] * bool(plan.rate), *["the ticket's lines"] * ticket]
-        what = f"{', '.join(parts[:-1])} and {parts[-1]}"
-        took = format_duration(preview.earliest_end_s)
-        lines += labelled("Takes", f"at least {took} of {what}", look)
+        lines += labelled("Takes", _takes(preview), look)
     return lines
+
+
+def _takes(preview: Preview) -> str:
+    plan, schedule = preview.plan, preview.plan.schedule
+    ticket = any(wave.openings for wave in preview.waves)
+    parts = ["soak", "gates"]
+    parts += ["rate"] * bool(plan.rate) + ["windows"] * bool(schedule.windows)
+    parts += ["freezes"] * bool(schedule.freezes) + ["the ticket's lines"] * ticket
+    took = format_duration(preview.earliest_end_s)
+    words = f"at least {took} of {', '.join(parts[:-1])} and {parts[-1]}"
+    if not (schedule.windows or schedule.freezes or ticket or schedule.start_at is not None):
+        return words
+    return f"{words}; ends at {instant(preview.earliest_end_at, preview.zone)} or later"
 
 
 def _pauses(preview: Preview) -> str:

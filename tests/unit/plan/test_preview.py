@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from datetime import datetime
 from fractions import Fraction
 
 import pytest
 
-from orchestrator.device.model import DeviceId
+from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.plan.model import Plan
-from orchestrator.plan.preview import preview, worst_case
+from orchestrator.plan.preview import Preview, preview, worst_case
 from orchestrator.plan.resolved import ResolvedPlan, ResolvedWave
 from orchestrator.plan.survey import Surveyed
 
@@ -229,3 +230,72 @@ def test_first_start_is_known(
 
     wanted = None if expected is None else datetime.fromisoformat(expected).timestamp()
     assert shown.starts_at == wanted
+
+
+EVERY_DAY = "days: [mon, tue, wed, thu, fri, sat, sun]"
+HOUR = 3600.0
+
+
+def ends(shown: Preview) -> list[float]:
+    """Hours after the first start."""
+    return [wave.earliest_end_s / HOUR for wave in shown.waves]
+
+
+def test_a_wave_cannot_start_before_the_next_window(plan: Parse, resolve: Resolve) -> None:
+    window = f"windows: [{{{EVERY_DAY}, start: '02:00', duration: 2h, timezone: UTC}}]\n"
+
+    shown = preview(resolve(plan("waves: [1, 20%, rest]\nsoak: 5h\n" + window + GATES)))
+
+    assert ends(shown) == [5, 24 + 5, 48 + 5]
+    starts_at = shown.plan.made_at if shown.starts_at is None else shown.starts_at
+    assert shown.earliest_end_at == starts_at + (48 + 5) * HOUR
+
+
+def test_a_wave_that_is_over_in_the_window_is_followed_at_once(
+    plan: Parse, resolve: Resolve
+) -> None:
+    window = f"windows: [{{{EVERY_DAY}, start: '02:00', duration: 2h, timezone: UTC}}]\n"
+    start = "start_at: 2030-01-01T02:00:00Z\n"
+
+    shown = preview(resolve(plan("waves: [1, rest]\nsoak: 30m\n" + start + window + GATES)))
+
+    assert ends(shown) == [0.5, 1]
+
+
+def test_a_window_whose_rest_is_too_short_holds_up_a_wave(plan: Parse, resolve: Resolve) -> None:
+    window = (
+        f"windows: [{{{EVERY_DAY}, start: '02:00', duration: 2h, timezone: UTC, "
+        "must_finish: true}]\n"
+    )
+    start = "start_at: 2030-01-01T02:00:00Z\n"
+
+    shown = preview(resolve(plan("waves: [1, rest]\nsoak: 110m\n" + start + window + GATES)))
+
+    assert ends(shown) == [pytest.approx(110 / 60), pytest.approx(24 + 110 / 60)]
+
+
+def test_a_freeze_between_two_waves_is_waited_for(plan: Parse, resolve: Resolve) -> None:
+    text = (
+        "waves: [1, rest]\nsoak: 1h\nstart_at: 2030-01-01T00:00:00Z\n"
+        "freezes: [{from: 2030-01-01T00:30:00Z, to: 2030-01-03T00:00:00Z, reason: fair}]\n"
+    )
+
+    assert ends(preview(resolve(plan(text + GATES)))) == [1, 48 + 1]
+
+
+def test_a_wave_of_several_zones_ends_after_the_last_of_their_windows(
+    plan: Parse, resolve: Resolve, fleet: Callable[[int], list[Device]]
+) -> None:
+    zones = ("UTC", "Etc/GMT+8")
+    devices = [
+        dataclasses.replace(device, labels={"timezone": zones[number % 2]})
+        for number, device in enumerate(fleet(10))
+    ]
+    text = (
+        "waves: [2, rest]\nstart_at: 2030-01-01T00:00:00Z\n"
+        f"windows: [{{{EVERY_DAY}, start: '02:00', duration: 1h, timezone: device}}]\n"
+    )
+
+    shown = preview(resolve(plan(text + GATES), devices=devices))
+
+    assert ends(shown)[-1] == 8

@@ -113,7 +113,7 @@ def test_it_says_which_line_of_the_ticket_stops_which_wave(plan, plan_with) -> N
     assert "the ticket (`open 60`) lets its one device begin at" in shown
     assert "Asia/Tokyo, not before" in shown
     assert "no line of the ticket ever lets" in shown
-    assert "of soak, gates and the ticket's lines" in shown
+    assert "of soak, gates, windows and the ticket's lines; ends at" in shown
 
 
 def test_it_says_what_devices_hold_a_release_against_and_who_will_refuse(plan, plan_with) -> None:
