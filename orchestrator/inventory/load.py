@@ -40,6 +40,7 @@ from orchestrator.source import (
 )
 
 FILES_ONLY = Access()
+NAMES_MAX = 3  # hosts that a finding names; more are counted
 _REFUSED = "the inventory has errors"
 
 
@@ -208,7 +209,7 @@ class _Loader:
 
     def _check_host_keys(self, table: VariableTable) -> None:
         """Two devices that prove themselves with one key cannot be told apart."""
-        owners: dict[str, str] = {}
+        owners: dict[str, dict[str, Where]] = {}
         for host in self._graph.hosts.values():
             node = table.own_entry(host, HOST_KEYS_VARIABLE)
             if node is None:
@@ -218,11 +219,12 @@ class _Loader:
             except ValueError:
                 continue  # among the troubles of the host
             for key in keys:
-                owner = owners.setdefault(key, host.name)
-                if owner != host.name:
-                    message = f"hosts `{owner}` and `{host.name}` have the same pinned host key"
-                    hint = "pin the key of each device; a copied image needs new host keys"
-                    self._found.append(Diagnostic(node.where, "I113", message, hint))
+                owners.setdefault(key, {})[host.name] = node.where
+        hint = "pin the key of each device; a copied image needs new host keys"
+        for hosts in owners.values():
+            if len(hosts) > 1:
+                second = list(hosts.values())[1]
+                self._found.append(Diagnostic(second, "I113", _same_key(list(hosts)), hint))
 
     def _warn(self, file: str, code: str, message: str, hint: str = "") -> None:
         self._found.append(Diagnostic(Where(file), code, message, hint, Severity.WARNING))
@@ -245,6 +247,15 @@ class _Loader:
         found = list(dict.fromkeys((*self._found, *self._reader.diagnostics)))
         errors = [each for each in found if each.severity is Severity.ERROR]
         return errors, [each for each in found if each.severity is Severity.WARNING]
+
+
+def _same_key(hosts: Sequence[str]) -> str:
+    if len(hosts) == 2:  # noqa: PLR2004  a pair
+        return f"hosts `{hosts[0]}` and `{hosts[1]}` have the same pinned host key"
+    shown = ", ".join(f"`{host}`" for host in hosts[:NAMES_MAX])
+    more = len(hosts) - NAMES_MAX
+    rest = f" and {more} more" if more > 0 else ""
+    return f"{len(hosts)} hosts have the same pinned host key: {shown}{rest}"
 
 
 @contextmanager

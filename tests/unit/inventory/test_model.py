@@ -122,6 +122,21 @@ def test_two_hosts_with_one_pinned_key_are_refused(load: Load, text: str) -> Non
     assert caught.value.where is not None
 
 
+def test_a_key_that_many_hosts_have_is_one_finding(load: Load) -> None:
+    text = (
+        f"all:\n  hosts:\n    'a[001:800]': {{rollout_host_keys: [{public_key(1)}]}}\n"
+        f"    'b[1:2]': {{rollout_host_keys: {public_key(2)}}}\n"
+    )
+
+    with pytest.raises(PlanError) as caught:
+        load(text)
+
+    assert [found.message for found in caught.value.diagnostics] == [
+        "800 hosts have the same pinned host key: `a001`, `a002`, `a003` and 797 more",
+        "hosts `b1` and `b2` have the same pinned host key",
+    ]
+
+
 def test_hosts_with_keys_of_their_own_load(load: Load) -> None:
     inventory = load(
         f"all:\n  hosts:\n    a: {{rollout_host_keys: {public_key(1)}}}\n"
