@@ -131,10 +131,11 @@ class ExitCodes:
                 return ""
 
     def _is_unseen(self, name: str) -> bool:
-        """Whether it runs what it ran before, and nobody had to ask it."""
+        """Whether it runs what it ran before, and nobody had to ask it, or had an answer."""
         seen = self._books.seen[name]
         ran_before = self._truth.before[name] == self._truth.target
-        return ran_before and seen.state in _NEVER_BEGUN
+        unheard = seen.state == "failed" and not seen.activations  # else it is `unchanged`
+        return ran_before and (seen.state in _NEVER_BEGUN or unheard)
 
     def _not_done(self) -> str:
         for name, seen in self._books.seen.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -124,12 +125,15 @@ async def test_stolen_orchestrator_gets_no_shell(tmp_path: Path) -> None:
             known_hosts=([pinned], [], []), agent_path=None, config=None,
         ) as connection:  # fmt: skip
             for words in SHELL_WORDS:
-                done = await connection.run(
+                process = await connection.create_process(
                     words or None,
-                    input=b"id >/opt/pwned\nexit\n",
                     encoding=None,
                     env={"BASH_ENV": "/opt/x", "ENV": "/opt/x", "LD_PRELOAD": "/opt/x.so"},
                 )
+                with contextlib.suppress(OSError):  # it may have ended by now
+                    process.stdin.write(b"id >/opt/pwned\nexit\n")
+                    process.stdin.write_eof()
+                done = await process.wait()
                 out = bytes(done.stdout or b"")
                 assert b"uid=" not in out, words
                 assert out.splitlines()[-1].startswith(b"end "), words

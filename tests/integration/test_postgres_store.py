@@ -104,7 +104,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
         project.down()
 
 
-@pytest.fixture(params=["alone", "team"])
+# what two processes do on SQLite costs 16 seconds of a core
+@pytest.fixture(params=[pytest.param("alone", marks=pytest.mark.night), "team"])
 def either(request: pytest.FixtureRequest) -> Team:
     found = request.getfixturevalue(request.param)
     assert isinstance(found, Team)
