@@ -9,7 +9,6 @@ from orchestrator.api.inventory_values import (
     Hosts,
     HostShown,
     Listing,
-    ValueShown,
     VariableShown,
 )
 from orchestrator.api.project import load_inventory
@@ -18,7 +17,7 @@ from orchestrator.source import did_you_mean, shown
 
 if TYPE_CHECKING:
     from orchestrator.api.values import Settings, Source
-    from orchestrator.inventory.model import Inventory, Written
+    from orchestrator.inventory.model import Inventory
 
 
 def hosts(settings: Settings, pattern: str, source: Source) -> Hosts:
@@ -65,8 +64,7 @@ def inventory_host(settings: Settings, source: Source, host: str) -> HostShown:
         message = f"no host is called `{shown(host)}`{did_you_mean(host, inventory.host_names)}"
         raise PlanError(message, hint="`rollout hosts all` shows the hosts", code="I201")
     variables = tuple(
-        VariableShown(name, tuple(_value(written) for written in history))
-        for name, history in inventory.history(host).items()
+        VariableShown(name, history) for name, history in inventory.history(host).items()
     )
     return HostShown(host, inventory.groups_of(host), variables)
 
@@ -75,7 +73,3 @@ def _tree(inventory: Inventory, group: str) -> GroupShown:
     """Loading has refused circles; a group below two others is shown below both."""
     children, hosts_of = inventory.children_of(group)
     return GroupShown(group, tuple(_tree(inventory, child) for child in children), hosts_of)
-
-
-def _value(written: Written) -> ValueShown:
-    return ValueShown(written.step, written.where, written.value, written.secret)

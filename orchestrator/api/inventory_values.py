@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from orchestrator.errors import Diagnostic, Where
+from orchestrator.errors import Diagnostic
+
+if TYPE_CHECKING:
+    from orchestrator.inventory.model import Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +38,11 @@ class GroupShown:
 
 
 @dataclass(frozen=True, slots=True)
-class ValueShown:
-    """A value as it is written somewhere; without the value itself where it is secret."""
-
-    step: str  # as `group web`, `group_vars/all`, `host`
-    where: Where
-    value: object
-    secret: bool
-
-
-@dataclass(frozen=True, slots=True)
 class VariableShown:
     """A variable of a device and every value written for it, low to high: the last counts."""
 
     name: str
-    values: tuple[ValueShown, ...]
+    values: tuple[Written, ...]
 
 
 @dataclass(frozen=True, slots=True)

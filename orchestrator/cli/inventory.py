@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -15,7 +16,6 @@ from orchestrator.cli.validate import Form, show_findings
 from orchestrator.errors import ExitCode, PlanError
 from orchestrator.render.documents import dump
 from orchestrator.render.inventory import (
-    HostFacts,
     explained_text,
     graph_text,
     host_document,
@@ -99,8 +99,8 @@ def host(
 ) -> int:
     """Show groups and variables of a device, and where each value is written."""
     session = start(common)
-    facts = _facts(api.inventory_host(session.settings, source_of(source), name))
-    text = dump(host_document(facts)) if format is Format.JSON else host_text(facts, session.out)
+    found = api.inventory_host(session.settings, source_of(source), name)
+    text = dump(host_document(found)) if format is Format.JSON else host_text(found, session.out)
     write_result(text, output.output)
     return ExitCode.DONE
 
@@ -125,7 +125,7 @@ def explain(
 ) -> int:
     """Show every value that is written for a device, in which file, and which one counts."""
     session = start(common)
-    facts = _facts(api.inventory_host(session.settings, source_of(source), name), variable)
+    facts = _only(api.inventory_host(session.settings, source_of(source), name), variable)
     text = (
         dump(host_document(facts)) if format is Format.JSON else explained_text(facts, session.out)
     )
@@ -156,13 +156,14 @@ def check(
     return show_findings(session, found, format, output.output)
 
 
-def _facts(found: api.HostShown, only: str = "") -> HostFacts:
+def _only(found: api.HostShown, only: str) -> api.HostShown:
+    """The device with one of its variables, or all of them where none is named."""
     if not only:
-        return HostFacts(found.name, found.groups, found.variables)
-    chosen = [variable for variable in found.variables if variable.name == only]
+        return found
+    chosen = tuple(variable for variable in found.variables if variable.name == only)
     if not chosen:
         known = [variable.name for variable in found.variables]
         message = f"`{found.name}` has no variable `{shown(only)}`{did_you_mean(only, known)}"
         hint = f"`rollout inventory host {found.name}` shows them all"
         raise PlanError(message, hint=hint, code="I201")
-    return HostFacts(found.name, found.groups, chosen)
+    return replace(found, variables=chosen)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.errors import Where
@@ -65,13 +64,20 @@ class Variable(Protocol):
         """At least one; the last counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class HostFacts:
+class Host(Protocol):
     """A device with its groups and variables; all of it is untrusted text."""
 
-    name: str
-    groups: Sequence[str]
-    variables: Sequence[Variable]
+    @property
+    def name(self) -> str:
+        """Of the device."""
+
+    @property
+    def groups(self) -> Sequence[str]:
+        """Sorted, without `all`."""
+
+    @property
+    def variables(self) -> Sequence[Variable]:
+        """In the order to show."""
 
 
 def inventory_text(listing: Mapping[str, object], look: Look) -> str:
@@ -117,7 +123,7 @@ def _graph_lines(group: Group, look: Look, depth: int) -> list[str]:
     return lines
 
 
-def host_document(host: HostFacts) -> dict[str, object]:
+def host_document(host: Host) -> dict[str, object]:
     """A device with every value written for it; the last of a variable counts."""
     return {
         "format_version": FORMAT_VERSION,
@@ -139,7 +145,7 @@ def _value(value: Value) -> dict[str, object]:
     return document if value.secret else document | {"value": value.value}
 
 
-def host_text(host: HostFacts, look: Look) -> str:
+def host_text(host: Host, look: Look) -> str:
     """Groups and variables of a device, each variable with the place that counts."""
     rows: list[Row] = [
         [
@@ -157,7 +163,7 @@ def host_text(host: HostFacts, look: Look) -> str:
     return _head(host) + "".join(f"{line}\n" for line in table(columns, rows, look))
 
 
-def explained_text(host: HostFacts, look: Look) -> str:
+def explained_text(host: Host, look: Look) -> str:
     """Every value written for each variable: the one that counts first, then what it overrides."""
     lines = []
     for variable in host.variables:
@@ -181,7 +187,7 @@ def explained_text(host: HostFacts, look: Look) -> str:
     return _head(host) + "".join(f"{line}\n" for line in lines)
 
 
-def _head(host: HostFacts) -> str:
+def _head(host: Host) -> str:
     groups = ", ".join(escape(name, limit=_NAME_CELLS) for name in host.groups)
     return f"{escape(host.name)} in {groups}\n\n"
 

@@ -2,7 +2,6 @@ from dataclasses import dataclass
 
 from orchestrator.errors import Where
 from orchestrator.render.inventory import (
-    HostFacts,
     explained_text,
     graph_text,
     host_text,
@@ -35,6 +34,13 @@ class Variable:
     values: tuple[Value, ...]
 
 
+@dataclass
+class Host:
+    name: str
+    groups: tuple[str, ...]
+    variables: tuple[Variable, ...]
+
+
 def test_an_inventory_lists_groups_with_their_members() -> None:
     listing = {
         "_meta": {"hostvars": {}},
@@ -60,7 +66,7 @@ def test_hosts_of_a_group_fold_into_the_width_that_is_left() -> None:
 
 def test_nothing_of_an_inventory_reaches_the_terminal_unescaped() -> None:
     evil = Variable(EVIL, (Value(EVIL, EVIL, Where(EVIL, 1, 1)), Value(EVIL)))
-    facts = HostFacts(EVIL, (EVIL,), (evil,))
+    facts = Host(EVIL, (EVIL,), (evil,))
     group = Group(EVIL, (Group(EVIL, hosts=(EVIL,)),), (EVIL,))
 
     shown = host_text(facts, Look(60)) + explained_text(facts, Look(60)) + graph_text(group, Look())
@@ -70,7 +76,7 @@ def test_nothing_of_an_inventory_reaches_the_terminal_unescaped() -> None:
 
 
 def test_narrow_terminals_drop_places_before_values() -> None:
-    facts = HostFacts("gw-1", ("web",), (Variable("ansible_user", (Value("rollout"),)),))
+    facts = Host("gw-1", ("web",), (Variable("ansible_user", (Value("rollout"),)),))
 
     assert "hosts.yml:3" in host_text(facts, Look(60))
     assert all(len(line) <= 40 for line in host_text(facts, Look(40)).splitlines())
