@@ -75,14 +75,17 @@ class HostTemplates:
         """The value, rendered once: what many variables name is not rendered many times."""
         if variable in self._done:
             return self._done[variable]
+        value, node = self.values[variable], self.entries[variable].value
+        secret = is_secret(variable, node)
+        if not secret and _is_final(value):
+            return value
         link = f"`{variable}` of `{self.name}`"
         if link in chain:
             circle = " -> ".join((*chain[chain.index(link) :], link))
             raise TemplateError(f"a variable that names itself: {circle}", hint="break the circle")
         if len(chain) >= _CHAIN_MAX:
             raise TemplateError(f"more than {_CHAIN_MAX} variables that name one another")
-        value, node = self.values[variable], self.entries[variable].value
-        if is_secret(variable, node):
+        if secret:
             value = self._secret(variable, node)
         if node.tag != UNSAFE_TAG:
             value = self._rendered(value, (*chain, link))
@@ -149,6 +152,11 @@ class HostTemplates:
         """The variables whose names stand in a text."""
         words = set(_WORD.findall(text))
         return {name: self._variable(name, chain) for name in self.values if name in words}
+
+
+def _is_final(value: object) -> bool:
+    """Whether nothing in it can be a template: nearly every value of an inventory."""
+    return not is_template(value) if isinstance(value, str) else not isinstance(value, list | dict)
 
 
 _MAGIC: Mapping[str, Callable[[HostTemplates], object]] = {
