@@ -11,9 +11,15 @@ import typer
 
 from orchestrator import api
 from orchestrator.cli.device_answers import (
+    ChecksOption,
     ChosenArgument,
+    FingerprintOption,
+    FingerprintsOption,
+    KeysOption,
     Many,
     ParallelOption,
+    PinsOption,
+    RootOption,
     accepting,
     named_pattern,
 )
@@ -52,20 +58,9 @@ class BundleOptions:
     device_type: Annotated[
         str, typer.Option("--device-type", "-t", metavar="TYPE", help="Type of the devices.")
     ]
-    key: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--key", metavar="PUB", help="Public key whose artifacts they take; may repeat."
-        ),
-    ] = None
-    root: Annotated[
-        Path | None,
-        typer.Option("--root", metavar="FILE", help="Trust root; signatures in FILE.sig."),
-    ] = None
-    check: Annotated[
-        list[Path] | None,
-        typer.Option("--check", metavar="FILE", help="Health check to place; may repeat."),
-    ] = None
+    key: KeysOption = None
+    root: RootOption = None
+    check: ChecksOption = None
     device_id: Annotated[
         str | None,
         typer.Option("--device-id", metavar="NAME", help="For one device; else its host's name."),
@@ -88,18 +83,9 @@ class BundleOptions:
 class PinOptions:
     """How a host key is known to be right, and where it is kept."""
 
-    fingerprint: Annotated[
-        str | None,
-        typer.Option("--fingerprint", metavar="SHA256:...", help="The host key it must show."),
-    ] = None
-    fingerprints: Annotated[
-        Path | None,
-        typer.Option("--fingerprints", metavar="FILE", help="Lines `DEVICE SHA256:...` of many."),
-    ] = None
-    pins: Annotated[
-        Path | None,
-        typer.Option("--pins", metavar="FILE", help="Inventory file to keep the host keys in."),
-    ] = None
+    fingerprint: FingerprintOption = None
+    fingerprints: FingerprintsOption = None
+    pins: PinsOption = None
     parallel: ParallelOption = api.ADMIN_PARALLEL_COUNT
 
 

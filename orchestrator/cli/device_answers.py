@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,6 +27,30 @@ YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask for a confirm
 ChosenArgument = Annotated[
     str | None,
     typer.Argument(metavar="PATTERN", help="Ansible host pattern; all that -l leaves."),
+]
+KeysOption = Annotated[
+    list[Path] | None,
+    typer.Option("--key", metavar="PUB", help="Public key whose artifacts are taken; may repeat."),
+]
+RootOption = Annotated[
+    Path | None,
+    typer.Option("--root", metavar="FILE", help="Trust root; signatures in FILE.sig."),
+]
+ChecksOption = Annotated[
+    list[Path] | None,
+    typer.Option("--check", metavar="FILE", help="Health check to place; may repeat."),
+]
+FingerprintOption = Annotated[
+    str | None,
+    typer.Option("--fingerprint", metavar="SHA256:...", help="The host key it must show."),
+]
+FingerprintsOption = Annotated[
+    Path | None,
+    typer.Option("--fingerprints", metavar="FILE", help="Lines `DEVICE SHA256:...` of many."),
+]
+PinsOption = Annotated[
+    Path | None,
+    typer.Option("--pins", metavar="FILE", help="Inventory file to keep the host keys in."),
 ]
 ParallelOption = Annotated[
     int,

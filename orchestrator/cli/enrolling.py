@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,9 +10,15 @@ import typer
 from orchestrator import api
 from orchestrator.cli.confirm import confirm_devices
 from orchestrator.cli.device_answers import (
+    ChecksOption,
     ChosenArgument,
+    FingerprintOption,
+    FingerprintsOption,
+    KeysOption,
     Many,
     ParallelOption,
+    PinsOption,
+    RootOption,
     YesOption,
     accepting,
     named_pattern,
@@ -43,35 +48,15 @@ DryRunOption = Annotated[
 class EnrollOptions:
     """What enrolment places on a device, and how it gets in."""
 
-    key: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--key", metavar="PUB", help="Public key whose artifacts it takes; may repeat."
-        ),
-    ] = None
-    root: Annotated[
-        Path | None,
-        typer.Option("--root", metavar="FILE", help="Trust root; signatures in FILE.sig."),
-    ] = None
+    key: KeysOption = None
+    root: RootOption = None
     device_type: Annotated[
         str | None, typer.Option("--device-type", "-t", metavar="TYPE", help="Its type.")
     ] = None
-    check: Annotated[
-        list[Path] | None,
-        typer.Option("--check", metavar="FILE", help="Health check to place; may repeat."),
-    ] = None
-    fingerprint: Annotated[
-        str | None,
-        typer.Option("--fingerprint", metavar="SHA256:...", help="The host key it must show."),
-    ] = None
-    fingerprints: Annotated[
-        Path | None,
-        typer.Option("--fingerprints", metavar="FILE", help="Lines `DEVICE SHA256:...` of many."),
-    ] = None
-    pins: Annotated[
-        Path | None,
-        typer.Option("--pins", metavar="FILE", help="Inventory file to keep the host keys in."),
-    ] = None
+    check: ChecksOption = None
+    fingerprint: FingerprintOption = None
+    fingerprints: FingerprintsOption = None
+    pins: PinsOption = None
     login: LoginOption = None
     become: BecomeOption = None
     ask_become_pass: AskPasswordOption = False
