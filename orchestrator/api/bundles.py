@@ -11,8 +11,8 @@ from orchestrator.api.authorities import user_authority
 from orchestrator.api.connections import OnAnswer, each, open_transport
 from orchestrator.api.devices import CONNECT_S, REPLY_S
 from orchestrator.api.enrolment import guarded
-from orchestrator.api.pins import Pins, read_fingerprints
-from orchestrator.api.placing import Expected, health_checks, identified, login_key, verified_by
+from orchestrator.api.pins import Pins
+from orchestrator.api.placing import expectations, health_checks, identified, login_key, verified_by
 from orchestrator.api.project import load_inventory, read_file
 from orchestrator.api.roles import require_role
 from orchestrator.api.values import DeviceAnswer, Settings
@@ -88,18 +88,12 @@ async def device_pin(
     if request.fingerprint is not None and len(devices) != 1:
         message = f"a fingerprint is of one device, not of {len(devices)}"
         raise PlanError(message, hint="give `--fingerprints FILE`", code="D110")
-    told = read_fingerprints(request.fingerprints) if request.fingerprints else {}
+    expected = expectations(settings, request)
     pins = Pins.read(request.pins) if request.pins else None
     async with open_transport(settings) as transport:
 
         async def one(device: Device) -> DeviceAnswer:
-            expected = Expected(
-                request.fingerprint,
-                told.get(device.id),
-                request.accept_host_key,
-                settings.host_ca is not None,
-            )
-            address = await identified(transport, device.id, device.address, expected)
+            address = await identified(transport, device.id, device.address, expected(device.id))
             said = await _hello(transport, replace(device, address=address))
             if problem := _other_device(device, said):
                 return DeviceAnswer(device.id, False, Reason.INCOMPATIBLE, problem)

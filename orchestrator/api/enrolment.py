@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from orchestrator.api.admin_values import EnrollRequest, ReleaseRequest
 from orchestrator.api.authorities import user_authority
 from orchestrator.api.connections import OnAnswer, each, open_transport
-from orchestrator.api.pins import Pins, PinsError, read_fingerprints
+from orchestrator.api.pins import Pins, PinsError
 from orchestrator.api.placing import (
-    Expected,
+    expectations,
     health_checks,
     identified,
     login_key,
@@ -58,19 +58,13 @@ async def device_enroll(
         message = f"a fingerprint is of one device, not of {len(devices)}"
         raise PlanError(message, hint="enrol devices one by one", code="D110")
     types = {device.id: _device_type(device, request) for device in devices}
-    told = read_fingerprints(request.fingerprints) if request.fingerprints else {}
+    expected = expectations(settings, request)
     pins = Pins.read(request.pins) if request.pins and not request.look_only else None
     async with open_transport(settings) as transport:
 
         async def one(device: Device) -> DeviceAnswer:
-            expected = Expected(
-                request.fingerprint,
-                told.get(device.id),
-                request.accept_host_key,
-                settings.host_ca is not None,
-            )
             address = replace(device.address, user=request.login or device.address.user)
-            address = await identified(transport, device.id, address, expected)
+            address = await identified(transport, device.id, address, expected(device.id))
             user = _helper_user(device, request.login)
             wanted = Enrolment(
                 device_type=types[device.id],

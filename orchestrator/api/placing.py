@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.api.admin_values import EnrollRequest, PinRequest
 from orchestrator.api.connections import ssh_settings
+from orchestrator.api.pins import read_fingerprints
 from orchestrator.api.project import read_file
 from orchestrator.api.signed_files import read_root_file
 from orchestrator.api.values import Settings
@@ -35,6 +37,21 @@ class Expected:
     told: str | None
     accept: Callable[[str, str], bool]
     certified: bool = False
+
+
+def expectations(
+    settings: Settings, request: EnrollRequest | PinRequest
+) -> Callable[[DeviceId], Expected]:
+    """What a request says of each device's host key.
+
+    Raises:
+        PlanError: the file of fingerprints is wrong.
+    """
+    told = read_fingerprints(request.fingerprints) if request.fingerprints else {}
+    certified = settings.host_ca is not None
+    return lambda device: Expected(
+        request.fingerprint, told.get(device), request.accept_host_key, certified
+    )
 
 
 async def identified(
