@@ -11,7 +11,14 @@ import typer
 from orchestrator import api
 from orchestrator.cli.options import Common, command, seconds
 from orchestrator.cli.session import Session, start
-from orchestrator.cli.signing import PassphraseFileOption, new_passphrase, unlock_of
+from orchestrator.cli.signing import (
+    EncryptOption,
+    NewKeyArgument,
+    NewPassphraseOption,
+    PassphraseFileOption,
+    new_passphrase,
+    unlock_of,
+)
 from orchestrator.cli.streams import write_result
 from orchestrator.errors import ExitCode
 from orchestrator.render.text import escape
@@ -43,18 +50,11 @@ rollout ca init user-ca --encrypt
 """,
 )
 def init(
-    path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="The private key; PATH.pub gets the public one.")
-    ],
+    path: NewKeyArgument,
     *,
     common: Common,
-    encrypt: Annotated[
-        bool, typer.Option("--encrypt", help="Protect it with a passphrase, which is asked for.")
-    ] = False,
-    passphrase_file: Annotated[
-        Path | None,
-        typer.Option("--passphrase-file", metavar="FILE", help="Its first line protects the key."),
-    ] = None,
+    encrypt: EncryptOption = False,
+    passphrase_file: NewPassphraseOption = None,
 ) -> int:
     """Make an authority: an Ed25519 key in OpenSSH's form. Existing files are never replaced."""
     session = start(common)

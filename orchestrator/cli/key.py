@@ -12,7 +12,12 @@ from orchestrator import api
 from orchestrator.cli.options import Common, Format, FormatOption, command
 from orchestrator.cli.session import start
 from orchestrator.cli.shown import show_result
-from orchestrator.cli.signing import new_passphrase
+from orchestrator.cli.signing import (
+    EncryptOption,
+    NewKeyArgument,
+    NewPassphraseOption,
+    new_passphrase,
+)
 from orchestrator.render.shown import key_document, key_text
 
 app = typer.Typer(help="Make and show signing keys.", no_args_is_help=True)
@@ -36,19 +41,12 @@ rollout key generate ann.key --kind ed25519 --encrypt
 """,
 )
 def generate(
-    path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="The private key; PATH.pub gets the public one.")
-    ],
+    path: NewKeyArgument,
     *,
     common: Common,
     kind: Annotated[Kind, typer.Option("--kind", help="Algorithm and size.")] = Kind.ECDSA,
-    encrypt: Annotated[
-        bool, typer.Option("--encrypt", help="Protect it with a passphrase, which is asked for.")
-    ] = False,
-    passphrase_file: Annotated[
-        Path | None,
-        typer.Option("--passphrase-file", metavar="FILE", help="Its first line protects the key."),
-    ] = None,
+    encrypt: EncryptOption = False,
+    passphrase_file: NewPassphraseOption = None,
     format: FormatOption = Format.TEXT,  # noqa: A002
 ) -> int:
     """Make a key pair that signs artifacts, tickets or roots.

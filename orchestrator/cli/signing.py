@@ -53,6 +53,18 @@ def unlock_of(session: Session, file: Path | None) -> api.Unlock:
     return api.Unlock(file, _asker() if session.may_ask else None)
 
 
+NewKeyArgument = Annotated[
+    Path, typer.Argument(metavar="PATH", help="The private key; PATH.pub gets the public one.")
+]
+EncryptOption = Annotated[
+    bool, typer.Option("--encrypt", help="Protect it with a passphrase, which is asked for.")
+]
+NewPassphraseOption = Annotated[
+    Path | None,
+    typer.Option("--passphrase-file", metavar="FILE", help="Its first line protects the key."),
+]
+
+
 def new_passphrase(session: Session, path: Path, file: Path | None) -> bytes:
     """What a new key is to be encrypted with: out of a file, or asked for twice.
 
