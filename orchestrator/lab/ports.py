@@ -1,7 +1,8 @@
 """Loopback ports for devices, held from the start to the end of a lab.
 
-A device that is switched off keeps its port: the socket stays bound without listening, so
-that connections are refused and nobody else gets the port meanwhile.
+Each port has one socket that is bound to it all the time and never listens: while no server
+runs, connections are refused, and nobody else gets the port, not even in the moment between
+two servers. A server binds a second socket beside it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def take_ports(count: int, *, first: int = PORT_FIRST) -> list[socket.socket]:
             break
         # Not to be shared: another lab that starts now must get other ports.
         with contextlib.suppress(OSError):
-            taken.append(_bound(port, again=False))
+            taken.append(_bound(port, shared=False))
     if len(taken) == count:
         return taken
     for one in taken:
@@ -36,21 +37,21 @@ def take_ports(count: int, *, first: int = PORT_FIRST) -> list[socket.socket]:
     )
 
 
-def hold_port(port: int) -> socket.socket:
-    """A port of ours once more, after its listener was closed; it refuses connections.
+def beside(held: socket.socket) -> socket.socket:
+    """A second socket on a held port, for a server to listen on.
 
     Raises:
-        OSError: the port is in use.
+        OSError: a server listens on the port.
     """
-    return _bound(port, again=True)  # the system still remembers connections of the listener
+    return _bound(held.getsockname()[1], shared=True)
 
 
-def _bound(port: int, *, again: bool) -> socket.socket:
+def _bound(port: int, *, shared: bool) -> socket.socket:
     one = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(again))
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(shared))
         one.bind((LOOPBACK, port))
-        # Connections inherit it, and only then do ended ones not keep us from our own port.
+        # Only now: a socket beside this one needs it, as do those that ended connections left.
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     except OSError:
         one.close()

@@ -22,7 +22,7 @@ from pathlib import Path
 from orchestrator.errors import OrchestratorError
 from orchestrator.lab.device import LabDevice
 from orchestrator.lab.layout import LOOPBACK, Server
-from orchestrator.lab.ports import hold_port
+from orchestrator.lab.ports import beside
 
 START_S = 5.0
 _PRIVILEGE_SEPARATION = Path("/run/sshd")
@@ -54,7 +54,7 @@ class ProgramServer:
         self, device: LabDevice, held: socket.socket, kind: Server, directory: Path
     ) -> None:
         self._device = device
-        self._held: socket.socket | None = held
+        self._held = held
         self.port: int = held.getsockname()[1]
         self._kind = kind
         self._directory = directory
@@ -74,7 +74,6 @@ class ProgramServer:
         wrapper = self._device.spec.root / "run/lab/exec"
         wrapper.write_text("#!/bin/sh\nexec " + shlex.join(self._device.command()) + "\n")
         argv = await self._argv(f"/bin/sh {shlex.quote(str(wrapper))}")
-        self._free()
         log = (self._device.spec.root / "run/lab/server.log").open("wb")
         with log:
             self._process = await asyncio.create_subprocess_exec(
@@ -85,10 +84,8 @@ class ProgramServer:
     async def hang(self) -> None:
         """Takes connections and never says a word."""
         await self.stop()
-        assert self._held is not None
-        held, self._held = self._held, None
         loop = asyncio.get_running_loop()
-        self._silent = await loop.create_server(asyncio.Protocol, sock=held)
+        self._silent = await loop.create_server(asyncio.Protocol, sock=beside(self._held))
 
     async def stop(self) -> None:
         """Ends the server and the sessions that it has forked."""
@@ -99,27 +96,23 @@ class ProgramServer:
             _kill_tree(self._process.pid)
             await self._process.wait()
             self._process = None
-        if self._held is None:
-            self._held = await self._hold()
+            await self._until_free()
 
-    async def _hold(self) -> socket.socket:
-        """The port, as soon as the last of the killed processes has let go of it."""
+    async def _until_free(self) -> None:
+        """Waits until the last of the killed processes has let go of the port."""
         async with asyncio.timeout(START_S):
             while True:
                 try:
-                    return hold_port(self.port)
+                    beside(self._held).close()
                 except OSError:
                     await asyncio.sleep(_POLL_S)
+                else:
+                    return
 
     async def close(self) -> None:
         """Stops and frees the port."""
         await self.stop()
-        self._free()
-
-    def _free(self) -> None:
-        if self._held is not None:
-            self._held.close()
-            self._held = None
+        self._held.close()
 
     async def _argv(self, forced: str) -> list[str]:
         if self._kind is Server.SSHD:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import asyncssh
 
 from orchestrator.lab.device import LabDevice
-from orchestrator.lab.ports import hold_port
+from orchestrator.lab.ports import beside
 
 _BACKLOG = 64
 _FAILED = 255
@@ -38,7 +38,7 @@ class AsyncsshServer:
         reboot_wanted: Callable[[LabDevice], None],
     ) -> None:
         self._device = device
-        self._held: socket.socket | None = held
+        self._held = held
         self.port: int = held.getsockname()[1]
         self._connections: set[asyncssh.SSHServerConnection] = set()
         self._listener: asyncssh.SSHAcceptor | asyncio.Server | None = None
@@ -54,7 +54,7 @@ class AsyncsshServer:
             return
         await self.stop()
         self._listener = await asyncssh.listen(
-            sock=self._take_held(),
+            sock=beside(self._held),
             backlog=_BACKLOG,
             config=None,
             options=None,
@@ -80,7 +80,7 @@ class AsyncsshServer:
             return
         await self.stop()
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(asyncio.Protocol, sock=self._take_held())
+        self._listener = await loop.create_server(asyncio.Protocol, sock=beside(self._held))
         self._mode = "hang"
 
     async def stop(self) -> None:
@@ -88,7 +88,6 @@ class AsyncsshServer:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-            self._held = hold_port(self.port)
         for connection in tuple(self._connections):
             connection.abort()
         self._mode = "off"
@@ -96,14 +95,7 @@ class AsyncsshServer:
     async def close(self) -> None:
         """Stops and frees the port."""
         await self.stop()
-        if self._held is not None:
-            self._held.close()
-            self._held = None
-
-    def _take_held(self) -> socket.socket:
-        assert self._held is not None
-        held, self._held = self._held, None
-        return held
+        self._held.close()
 
     async def _run(self, process: asyncssh.SSHServerProcess[bytes]) -> None:
         """One command of one connection."""
