@@ -88,19 +88,23 @@ class Connection(asyncio.Protocol):
     def send_packet(self, kind, *parts, handler=None):
         if kind != MSG_IGNORE:
             self.send_packet(MSG_IGNORE, b"")
-        self.sent.append((kind, parts, handler))
+        self.sent.append((kind, parts))
+        (handler or self).log_sent_packet(kind, 0, parts)
+
+    def log_sent_packet(self, *packet):
+        raise AssertionError(packet)
 
 
-async def test_packets_that_the_other_side_ignores_are_not_sent():
+async def test_packets_that_the_other_side_ignores_are_not_sent_and_no_packet_is_logged():
     server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
 
     transport, connection = await CorkedTcp().create_connection(Connection, "127.0.0.1", port)
-    connection.send_packet(MSG_CHANNEL_DATA, b"body", handler="channel")
+    connection.send_packet(MSG_CHANNEL_DATA, b"body", handler=connection)
     transport.close()
     server.close()
 
-    assert connection.sent == [(MSG_CHANNEL_DATA, (b"body",), "channel")]
+    assert connection.sent == [(MSG_CHANNEL_DATA, (b"body",))]
 
 
 def test_library_still_has_the_packet_and_the_method_that_are_left_out():
@@ -108,6 +112,8 @@ def test_library_still_has_the_packet_and_the_method_that_are_left_out():
     source = inspect.getsource(asyncssh.SSHClientConnection.send_packet)
 
     assert "self.send_packet(MSG_IGNORE" in source
+    assert "handler.log_sent_packet(" in source
+    assert source.count("handler") == 4  # its parameter, its default, and nothing but the log
 
 
 def test_profile_has_no_cipher_that_needs_them():
