@@ -233,6 +233,8 @@ def _gates(rng: random.Random, waves: Sequence[str]) -> list[_Drawn]:
                 "failure_limit": rng.choice((0, 0, 1)),
                 "consecutive_error_limit": rng.choice((0, 2, 4)),
             }
+            if gate["failure_limit"]:
+                gate["count"] = 3  # of fewer samples no two can fail, and the others be more
             if rng.random() < 0.2:
                 gate["waves"] = [rng.choice(waves)]
             if rng.random() < 0.1:
@@ -256,5 +258,5 @@ def _service(rng: random.Random) -> _Drawn:
     if rng.random() < 0.4:
         gate["fail_when"] = "result.exit > 0"
     if rng.random() < 0.2:
-        gate["consecutive_success_limit"] = 2
+        gate |= {"count": 3, "consecutive_success_limit": 2}
     return gate

@@ -99,7 +99,7 @@ def draw(seed: int) -> Scenario:
         devices=devices,
         texts=tuple(text for text, _ in drawn),
         plans=tuple(plan for _, plan in drawn),
-        joiners=joiners(first[1], resolve(first[0], devices, FIRST, late=late)),
+        joiners=joiners(first[1], resolve(first[0], devices, FIRST, late=late)) if new else {},
         late=late,
         rates=rng.choice(_RATES),
         report_rate=rng.choice((0.0, 0.0, 0.02, 0.1)),

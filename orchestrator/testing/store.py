@@ -38,18 +38,29 @@ CONTROLLER = "0" * 16
 
 @dataclasses.dataclass(slots=True)
 class _Kept:
-    """What is stored of a rollout: as text, and beside it what a look around reads of that."""
+    """What is stored of a rollout: as text, and beside it what a look around reads of that.
+
+    `changed`: the text is newer than the row, which is read when somebody wants it.
+    """
 
     plan_json: bytes
     plan: Mapping[str, object]
     rollout: str = "{}"
-    row: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    read: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    changed: bool = True
     devices: dict[DeviceId, str] = dataclasses.field(default_factory=dict)
     rows: dict[DeviceId, Row] = dataclasses.field(default_factory=dict)
     journal: list[JournalEntry] = dataclasses.field(default_factory=list)
     origin: str = ""
     chained: list[tuple[Written, str]] = dataclasses.field(default_factory=list)
     requests: list[OperatorAsked] = dataclasses.field(default_factory=list)
+
+    @property
+    def row(self) -> Mapping[str, object]:
+        """The text of the rollout, as read."""
+        if self.changed:
+            self.read, self.changed = json.loads(self.rollout), False
+        return self.read
 
 
 class MemoryStore:
@@ -122,8 +133,7 @@ class MemoryStore:
                 raise StoreError(message)
 
     def _write(self, kept: _Kept, changes: Changes, *, epoch: int) -> None:
-        kept.rollout = json.dumps(changes.rollout, allow_nan=False)
-        kept.row = json.loads(kept.rollout)
+        kept.rollout, kept.changed = json.dumps(changes.rollout, allow_nan=False), True
         for device, row in changes.devices.items():
             kept.devices[device], kept.rows[device] = json.dumps(row, allow_nan=False), row
         kept.journal.extend(changes.journal)
