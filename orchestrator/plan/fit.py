@@ -9,7 +9,7 @@ from orchestrator.errors import Diagnostic, Where
 from orchestrator.plan.calendar import device_needs_s
 from orchestrator.plan.confirm import timeouts_of
 from orchestrator.plan.model import Plan, Text
-from orchestrator.plan.resolved import RequirePer
+from orchestrator.plan.resolved import RequirePer, Risk
 from orchestrator.plan.zones import zone_problems
 from orchestrator.source.suggest import did_you_mean
 from orchestrator.units import format_duration
@@ -19,21 +19,21 @@ SITE_LABEL = RequirePer.SITE.value  # `requires: [{per: site}]` means devices of
 
 def check_fleet(
     plan: Plan, eligible: Mapping[DeviceId, Device], problems: list[Diagnostic]
-) -> list[str]:
-    """Notes what these devices lack for this plan; returns warnings. Cost: linear in devices."""
-    warnings = []
+) -> list[Risk]:
+    """Notes what these devices lack for this plan; returns risks. Cost: linear in devices."""
+    risks = []
     for key, label in _labels(plan):
         missing = [device for device, each in eligible.items() if label.text not in each.labels]
         if len(missing) == len(eligible):
             problems.append(_no_such_label(key, label, eligible))
         elif missing:
-            warnings.append(_some_without(key, label.text, missing))
+            risks.append(_some_without(key, label, missing))
     problems += _windows(plan)
     problems += [
         Diagnostic(_where(plan), "P217", problem, "labels are variables of the inventory")
         for problem in zone_problems(plan.controls.schedule, eligible.values())
     ]
-    return warnings
+    return risks
 
 
 def _labels(plan: Plan) -> Iterator[tuple[str, Text]]:
@@ -58,10 +58,11 @@ def _no_such_label(key: str, label: Text, eligible: Mapping[DeviceId, Device]) -
     return Diagnostic(label.where, "P215", message, hint)
 
 
-def _some_without(key: str, label: str, missing: list[DeviceId]) -> str:
+def _some_without(key: str, label: Text, missing: list[DeviceId]) -> Risk:
     count = "1 device is" if len(missing) == 1 else f"{len(missing)} devices are"
     what = "nothing of theirs is covered" if key == "cover" else "they count as one group"
-    return f"`{key}`: {count} without the label `{label}`, as `{missing[0]}`; {what}"
+    message = f"`{key}`: {count} without the label `{label.text}`, as `{missing[0]}`; {what}"
+    return Risk("P924", message, label.where.line)
 
 
 def _where(plan: Plan) -> Where:

@@ -11,25 +11,25 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from orchestrator.device import builtin
 from orchestrator.device.model import DeviceId
 from orchestrator.plan.eligible import answered
-from orchestrator.plan.resolved import Gate, ProbeKind
+from orchestrator.plan.resolved import Gate, ProbeKind, Risk
 from orchestrator.plan.survey import Surveyed
 from orchestrator.source.suggest import did_you_mean
 
 
 def missing_checks(
     gates: Iterable[Gate], eligible: Collection[DeviceId], survey: Mapping[DeviceId, Surveyed]
-) -> list[str]:
-    """A warning for each named check that devices which answered lack. Cost: gates times devices."""
+) -> list[Risk]:
+    """A risk for each named check that devices which answered lack. Cost: gates times devices."""
     found = {device: survey[device] for device in eligible if device in survey}
     found = {device: answer for device, answer in found.items() if answered(answer)}
-    warnings: dict[str, None] = {}
+    risks: dict[Risk, None] = {}
     for gate in gates:
         if gate.probe.kind is ProbeKind.CHECK:
-            warnings.update(dict.fromkeys(_of_gate(gate, found)))
-    return list(warnings)
+            risks.update(dict.fromkeys(_of_gate(gate, found)))
+    return list(risks)
 
 
-def _of_gate(gate: Gate, found: Mapping[DeviceId, Surveyed]) -> Iterator[str]:
+def _of_gate(gate: Gate, found: Mapping[DeviceId, Surveyed]) -> Iterator[Risk]:
     lacking: dict[str, list[DeviceId]] = {}
     for device, answer in found.items():
         check = gate.probes.get(device, gate.probe).check
@@ -41,4 +41,5 @@ def _of_gate(gate: Gate, found: Mapping[DeviceId, Surveyed]) -> Iterator[str]:
         who = f"`{devices[0]}` has" if one else f"{len(devices)} devices, as `{devices[0]}`, have"
         guess = did_you_mean(check, sorted(known))
         way = "the release has to bring it, or gate"
-        yield f"{who} no health check `{check}`: {way} `{gate.name}` has no data there{guess}"
+        message = f"{who} no health check `{check}`: {way} `{gate.name}` has no data there{guess}"
+        yield Risk("P925", message)

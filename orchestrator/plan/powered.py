@@ -10,7 +10,7 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.device.model import DeviceId
@@ -26,7 +26,7 @@ from orchestrator.plan.power import (
     smallest_effect,
 )
 from orchestrator.plan.power import underpowered as why_underpowered
-from orchestrator.plan.resolved import PlannedDevice, ResolvedPlan, ResolvedWave
+from orchestrator.plan.resolved import PlannedDevice, ResolvedPlan, ResolvedWave, Risk
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +104,33 @@ def check_power(
     Cost: linear in devices and gates; up to a second for each gate that is underpowered.
     """
     where = {gate.name: gate.where for gate in plan.gates}
+    for name, message, hint in _weak((gate for gate in gates if not gate.dry_run), waves, fleet):
+        yield Diagnostic(where[name], "P220", message, hint)
+
+
+def weak_rehearsals(
+    plan: Plan,
+    gates: Sequence[Gate],
+    waves: Sequence[ResolvedWave],
+    fleet: Fleet,
+) -> Iterator[Risk]:
+    """The same of gates that decide nothing yet (`dry_run`): what they show is no evidence."""
+    line = {gate.name: gate.where.line for gate in plan.gates}
+    for name, message, hint in _weak((gate for gate in gates if gate.dry_run), waves, fleet):
+        yield Risk("P934", f"{message}: as a dry run it shows little ({hint})", line[name])
+
+
+def _weak(
+    gates: Iterable[Gate], waves: Sequence[ResolvedWave], fleet: Fleet
+) -> Iterator[tuple[str, str, str]]:
+    """Names of gates that cannot find what they look for, with message and hint."""
     for gate in gates:
-        if gate.compare is None or gate.dry_run:
-            continue
         for index, wave in enumerate(waves):
-            if gate.waves and wave.name not in gate.waves:
+            if gate.compare is None or (gate.waves and wave.name not in gate.waves):
                 continue
             sizes = _sizes(gate.compare, waves, index, fleet)
             if sizes.treated and (lacking := why_underpowered(gate.compare, sizes)):
-                message, hint = _words(gate, gate.compare, wave, lacking)
-                yield Diagnostic(where[gate.name], "P220", message, hint)
+                yield gate.name, *_words(gate, gate.compare, wave, lacking)
                 break
 
 

@@ -15,7 +15,9 @@ from orchestrator.device.reason import Reason
 from orchestrator.plan.budget import allowed_failures, allowed_in_all, allowed_unreachable
 from orchestrator.plan.calendar import device_needs_s
 from orchestrator.plan.earliest import Starts, gates_s
+from orchestrator.plan.first_wave import narrow_canary
 from orchestrator.plan.joiners import target_set_digest
+from orchestrator.plan.jumps import version_jumps
 from orchestrator.plan.pace import pace_s
 from orchestrator.plan.resolved import (
     Approval,
@@ -24,13 +26,15 @@ from orchestrator.plan.resolved import (
     DeadlineAction,
     ResolvedPlan,
     ResolvedWave,
+    Risk,
     Stage,
 )
 from orchestrator.plan.schedule import ZONE_OF_DEVICE
 from orchestrator.plan.statistics import upper_bound
 from orchestrator.plan.ticket_fit import WaveOpening, wave_openings
 from orchestrator.plan.ticks import rarely_asked
-from orchestrator.plan.trust_groups import TrustGroup, root_warnings, trust_groups
+from orchestrator.plan.times_fit import WaveTimes, misfits
+from orchestrator.plan.trust_groups import TrustGroup, root_risks, trust_groups
 from orchestrator.plan.untried import untried_waves
 
 UTC_ZONE = "UTC"
@@ -102,7 +106,7 @@ class Preview:
     what changing one device may take by its timeouts, which windows with `must_finish` must hold.
     `starts_at`: UTC seconds when the first device may start, seen from when the plan was made; None
     where it may at once. `trust`: what devices hold releases against, most devices first. `zone`: the one in which the plan's windows are, UTC where they have none
-    or several.
+    or several. `risks` are all that a reader is warned of, those of the plan itself first.
     """
 
     plan: ResolvedPlan
@@ -121,7 +125,7 @@ class Preview:
     target_set_sha256: str
     zone: str
     trust: tuple[TrustGroup, ...]
-    warnings: tuple[str, ...]
+    risks: tuple[Risk, ...]
 
     @property
     def earliest_end_at(self) -> float:
@@ -152,10 +156,11 @@ def preview(plan: ResolvedPlan, *, tick_s: float | None = None) -> Preview:
     starts = Starts(plan)
     starts_at = starts.first_at()
     begin = _Begin(0, 0.0, plan.made_at if starts_at is None else starts_at)
-    too_late: list[str] = []
+    times: list[WaveTimes] = []
     for wave in plan.waves:
-        too_late += _expired(plan, wave, begin)
         facts = _wave(plan, wave, begin, starts)
+        ends_at = begin.rollout_at + facts.earliest_end_s
+        times.append(WaveTimes(wave.name, begin.at, ends_at, wave.deadline_s, facts.openings))
         begin = replace(begin, devices_count=facts.cumulative_count, after_s=facts.earliest_end_s)
         waves.append(facts)
     trust = trust_groups(plan)
@@ -178,12 +183,15 @@ def preview(plan: ResolvedPlan, *, tick_s: float | None = None) -> Preview:
         target_set_sha256=target_set_digest(plan),
         zone=_zone(plan),
         trust=trust,
-        warnings=(
-            *plan.warnings,
+        risks=(
+            *(Risk("", text) for text in plan.warnings),
+            *plan.risks,
+            *narrow_canary(plan),
+            *version_jumps(plan),
             *untried_waves(plan),
             *rarely_asked(plan, tick_s),
-            *root_warnings(plan, trust),
-            *too_late,
+            *root_risks(plan, trust),
+            *misfits(plan, starts_at, times),
         ),
     )
 
@@ -199,13 +207,6 @@ class _Begin:
     @property
     def at(self) -> float:
         return self.rollout_at + self.after_s
-
-
-def _expired(plan: ResolvedPlan, wave: ResolvedWave, begin: _Begin) -> tuple[str, ...]:
-    ticket = plan.artifact.ticket
-    if ticket is None or begin.at < ticket.expires_at:
-        return ()
-    return (f"the ticket expires before wave `{wave.name}` can begin",)
 
 
 def _zone(plan: ResolvedPlan) -> str:

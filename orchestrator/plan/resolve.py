@@ -18,10 +18,10 @@ from orchestrator.plan.eligible import eligible_devices, planned_device
 from orchestrator.plan.fit import check_fleet
 from orchestrator.plan.missing_checks import missing_checks
 from orchestrator.plan.model import GateText, Plan, Text
-from orchestrator.plan.powered import Fleet, check_power
+from orchestrator.plan.powered import Fleet, check_power, weak_rehearsals
 from orchestrator.plan.render_text import plan_variables, refused, rendered, resolved_probes
 from orchestrator.plan.resolve_waves import Findings, Ranks, resolve_waves
-from orchestrator.plan.resolved import Gate, PlannedArtifact, ResolvedPlan, Skipped
+from orchestrator.plan.resolved import Gate, PlannedArtifact, ResolvedPlan, Risk, Skipped
 from orchestrator.plan.survey import Surveyed
 
 RELEASE_CHARS_MAX = 200
@@ -69,9 +69,9 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
     gates = _gates(plan, variables, eligible, problems)
     names = frozenset(device.id for device in devices)
     ranks = Ranks(seed, artifact.ticket)
-    waves, warnings = resolve_waves(plan, eligible, claims, ranks, Findings(problems, names))
-    warnings += check_fleet(plan, eligible, problems)
-    warnings += missing_checks(gates, eligible, survey or {})
+    waves, risks = resolve_waves(plan, eligible, claims, ranks, Findings(problems, names))
+    risks += check_fleet(plan, eligible, problems)
+    risks += missing_checks(gates, eligible, survey or {})
     spread = tuple(label.text for label in plan.order.spread)
     planned = {
         name: planned_device(device, survey or {}, plan.controls.schedule)
@@ -79,6 +79,7 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
     }
     fleet = Fleet(planned, artifact.manifest_sha256, spread, surveyed=survey is not None)
     problems += check_power(plan, gates, waves, fleet)
+    risks += weak_rehearsals(plan, gates, waves, fleet)
     if problems:
         raise refused(plan, problems)
     order, controls = plan.order, plan.controls
@@ -118,7 +119,7 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
         hooks=controls.hooks,
         component=plan.component,
         become=plan.become,
-        warnings=(*(_shown(found) for found in plan.warnings), *warnings),
+        risks=(*(_risk(found) for found in plan.warnings), *risks),
     )
 
 
@@ -216,5 +217,5 @@ def _text(text: Text | None) -> str | None:
     return None if text is None else text.text
 
 
-def _shown(found: Diagnostic) -> str:
-    return found.message if not found.where.line else f"line {found.where.line}: {found.message}"
+def _risk(found: Diagnostic) -> Risk:
+    return Risk(found.code, found.message, found.where.line)

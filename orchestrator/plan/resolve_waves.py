@@ -16,7 +16,7 @@ from orchestrator.plan.filling import Filled, WaveSpec, fill_waves
 from orchestrator.plan.language import DEFAULT_UNREACHABLE_PERCENT
 from orchestrator.plan.model import Limits, Plan, Wave
 from orchestrator.plan.order import in_order, spread
-from orchestrator.plan.resolved import Covered, DeadlineAction, PlannedTicket, ResolvedWave
+from orchestrator.plan.resolved import Covered, DeadlineAction, PlannedTicket, ResolvedWave, Risk
 
 MAX_PARALLEL_DEFAULT = 50
 NAMES_MAX = 5  # names in a message; more are counted
@@ -46,8 +46,8 @@ def resolve_waves(
     claims: Mapping[str, Sequence[DeviceId]],
     ranks: Ranks,
     findings: Findings,
-) -> tuple[tuple[ResolvedWave, ...], list[str]]:
-    """All waves that have devices, and warnings; problems are noted.
+) -> tuple[tuple[ResolvedWave, ...], list[Risk]]:
+    """All waves that have devices, and risks; problems are noted.
 
     Args:
         plan: the checked plan.
@@ -75,7 +75,7 @@ def resolve_waves(
     if filling.left and all(wave.hosts is not None for wave in plan.waves):
         findings.problems.append(_uncovered(plan, filling.left))
     waves: list[ResolvedWave] = []
-    warnings: list[str] = []
+    risks: list[Risk] = []
     for index, (wave, filled) in enumerate(zip(plan.waves, filling.waves, strict=True)):
         if filled.devices:
             waves.append(_wave(plan, wave, filled, is_first=not waves))
@@ -83,10 +83,11 @@ def resolve_waves(
             message = f"wave `{wave.name}` has no device"
             findings.problems.append(Diagnostic(wave.where, "P202", message, why))
         else:
-            warnings.append(f"wave `{wave.name}` has no device left and is skipped")
+            risks.append(Risk("P921", f"wave `{wave.name}` has no device left and is skipped"))
     if len(eligible) == 1:
-        warnings.append("one device only: nothing is tried before it, and it proves little")
-    return tuple(waves), [*warnings, *_silent_gates(plan, waves)]
+        message = "one device only: nothing is tried before it, and it proves little"
+        risks.append(Risk("P922", message))
+    return tuple(waves), [*risks, *_silent_gates(plan, waves)]
 
 
 def _spec(
@@ -144,10 +145,10 @@ def _must_not_vanish(wave: Wave, index: int) -> str:
     return "a plan begins with devices to learn from; make its first wave smaller" * (index == 0)
 
 
-def _silent_gates(plan: Plan, waves: Sequence[ResolvedWave]) -> list[str]:
+def _silent_gates(plan: Plan, waves: Sequence[ResolvedWave]) -> list[Risk]:
     names = {wave.name for wave in waves}
     return [
-        f"gate `{gate.name}` never speaks: its waves have no devices"
+        Risk("P923", f"gate `{gate.name}` never speaks: its waves have no devices", gate.where.line)
         for gate in plan.gates
         if gate.waves and names.isdisjoint(text.text for text in gate.waves)
     ]

@@ -52,6 +52,7 @@ from orchestrator.plan.gate import (
     Stage,
     StatName,
 )
+from orchestrator.plan.risk import Risk
 from orchestrator.plan.schedule import DeadlineAction, Freeze, Schedule, Window
 from orchestrator.plan.tickets import PlannedOpening, PlannedTicket, PlannedTrust, TicketProof
 
@@ -96,6 +97,7 @@ __all__ = [
     "ResolvedPlan",
     "ResolvedWave",
     "Retries",
+    "Risk",
     "Rollback",
     "RollbackOrder",
     "RollbackScope",
@@ -265,6 +267,7 @@ class ResolvedPlan:
     `order`, `sticky` and `spread` say how the waves were filled; `approval` is needed before the
     rollout starts, a wave's own before that wave. `max_parallel_per` limits devices in flight by
     value of a label. Deferred devices may still follow for `offline_for_s`.
+    `risks` is what its readers are warned of; plans of format 1.0 have `warnings`, without codes.
     """
 
     name: str
@@ -307,3 +310,4 @@ class ResolvedPlan:
     commit: PlannedCommit | None = None
     evidence: PlannedEvidence | None = None
     warnings: tuple[str, ...] = ()
+    risks: tuple[Risk, ...] = ()

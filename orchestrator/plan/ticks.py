@@ -7,7 +7,7 @@ their interval").
 from __future__ import annotations
 
 from orchestrator.plan.gate import Gate, ProbeKind, Stage
-from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.plan.resolved import ResolvedPlan, Risk
 from orchestrator.units import format_duration
 
 # Of what these say now nobody can be asked later. The rollout's own counts stand still between
@@ -17,8 +17,8 @@ _FORGOTTEN_KINDS = frozenset({
 })  # fmt: skip
 
 
-def rarely_asked(plan: ResolvedPlan, tick_s: float | None) -> tuple[str, ...]:
-    """Warnings of gates that are to be asked more often than an engine comes.
+def rarely_asked(plan: ResolvedPlan, tick_s: float | None) -> tuple[Risk, ...]:
+    """Risks of gates that are to be asked more often than an engine comes.
 
     Args:
         plan: its background gates are meant, for others are asked by an engine at work.
@@ -26,7 +26,7 @@ def rarely_asked(plan: ResolvedPlan, tick_s: float | None) -> tuple[str, ...]:
     """
     if tick_s is None:
         return ()
-    return tuple(_warning(gate, tick_s) for gate in plan.gates if _misses(gate, tick_s))
+    return tuple(_risk(gate, tick_s) for gate in plan.gates if _misses(gate, tick_s))
 
 
 def _misses(gate: Gate, tick_s: float) -> bool:
@@ -34,10 +34,11 @@ def _misses(gate: Gate, tick_s: float) -> bool:
     return decides and gate.probe.kind in _FORGOTTEN_KINDS and tick_s > gate.interval_s
 
 
-def _warning(gate: Gate, tick_s: float) -> str:
-    return (
+def _risk(gate: Gate, tick_s: float) -> Risk:
+    message = (
         f"gate `{gate.name}` is to be asked every {format_duration(gate.interval_s)}, and while "
         f"the rollout waits an engine comes every {format_duration(tick_s)}: what a "
         f"`{gate.probe.kind}` gate would have said between is lost; raise its `interval`, "
         "reconcile more often, or let `apply --wait` stay"
     )
+    return Risk("P927", message)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestrator.device.model import DeviceId
-from orchestrator.plan.resolved import PlannedTrust, ResolvedPlan
+from orchestrator.plan.resolved import PlannedTrust, ResolvedPlan, Risk
 
 NAMES_MAX = 5  # names in a warning; more are counted
 
@@ -37,7 +37,7 @@ def newest_root(plan: ResolvedPlan, groups: Iterable[TrustGroup]) -> int | None:
     return max((version for version in versions if version is not None), default=None)
 
 
-def root_warnings(plan: ResolvedPlan, groups: Iterable[TrustGroup]) -> tuple[str, ...]:
+def root_risks(plan: ResolvedPlan, groups: Iterable[TrustGroup]) -> tuple[Risk, ...]:
     """Which devices may refuse a release for their root alone: it is broken, or an older one."""
     rooted = [(one.trust, one.devices) for one in groups if one.trust is not None]
     newest = newest_root(plan, groups)
@@ -54,12 +54,12 @@ def root_warnings(plan: ResolvedPlan, groups: Iterable[TrustGroup]) -> tuple[str
     if broken:
         have = "device has" if len(broken) == 1 else "devices have"
         words = f"{len(broken)} {have} a broken trust root and will refuse every release: "
-        found.append(words + _names(broken))
+        found.append(Risk("P928", words + _names(broken)))
     if older:
         have = "device has" if len(older) == 1 else "devices have"
         words = f"{len(older)} {have} an older trust root than version {newest}, and may refuse "
         words += f"newer keys (`rollout device root` brings them along): {_names(older)}"
-        found.append(words)
+        found.append(Risk("P929", words))
     return tuple(found)
 
 

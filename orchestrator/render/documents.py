@@ -192,7 +192,8 @@ def preview_document(preview: Preview, digest: str) -> dict[str, object]:
         "earliest_end_s": preview.earliest_end_s,
         "earliest_end_at": preview.earliest_end_at,
         "confirm_s": preview.confirm_s,
-        "warnings": list(preview.warnings),
+        "warnings": [risk.message for risk in preview.risks],
+        "risks": [dataclasses.asdict(risk) for risk in preview.risks],
     }
 
 

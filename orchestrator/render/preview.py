@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from orchestrator.device.reason import TRUST_REASONS, Reason
 from orchestrator.plan.preview import Preview, WavePreview
-from orchestrator.plan.resolved import COMPONENT_DEFAULT, Order
+from orchestrator.plan.resolved import COMPONENT_DEFAULT, Order, Risk
 from orchestrator.render.evidence_lines import evidence_lines
 from orchestrator.render.gate_lines import gate_lines
 from orchestrator.render.limit_lines import labelled, limit_lines, percent
@@ -20,7 +18,7 @@ from orchestrator.units import format_duration, format_size
 
 DIGEST_CHARS = 12
 CURRENT_MAX = 5
-WARNINGS_MAX = 20
+RISKS_MAX = 20
 EXPLAINED_MAX = 5
 _EXPLAINED = (TRUST_REASONS - {Reason.HOST_KEY, Reason.DENIED, Reason.NO_TICKET}) | {Reason.HELD}
 _COLUMNS = (
@@ -56,7 +54,7 @@ def body(preview: Preview, digest: str, look: Look, *, all_names: bool = False) 
         lines += ["", *gate_lines(preview, look)]
         lines += [*schedule_lines(preview, look), *limit_lines(preview, look)]
     lines += _skipped(preview, look, all_names=all_names)
-    lines += _warnings(preview, look)
+    lines += _risks(preview, look)
     return "\n".join([*lines, "", _end(preview, look)])
 
 
@@ -240,16 +238,23 @@ def _explained(preview: Preview, reason: Reason, look: Look, *, all_names: bool)
     return lines
 
 
-def _warnings(preview: Preview, look: Look) -> list[str]:
-    warnings: Sequence[str] = preview.warnings
-    lines = [""] if warnings else []
-    for warning in warnings[:WARNINGS_MAX]:
+def _risks(preview: Preview, look: Look) -> list[str]:
+    risks = preview.risks
+    lines = [""] if risks else []
+    for risk in risks[:RISKS_MAX]:
         mark = f"{look.sign(Symbol.WARNING)} "
-        first, *more = wrap(escape(warning, limit=800), look.width, first=mark, indent="  ")
+        first, *more = wrap(risk_words(risk), look.width, first=mark, indent="  ")
         lines += [look.paint(first, Style.WARN), *(look.paint(line, Style.WARN) for line in more)]
-    if len(warnings) > WARNINGS_MAX:
-        lines.append(f"{look.sign(Symbol.ELLIPSIS)} {len(warnings) - WARNINGS_MAX} more warnings")
+    if len(risks) > RISKS_MAX:
+        lines.append(f"{look.sign(Symbol.ELLIPSIS)} {len(risks) - RISKS_MAX} more warnings")
     return lines
+
+
+def risk_words(risk: Risk) -> str:
+    """`P905 line 24: a device that ...`, as one line that may be shown anywhere."""
+    place = f"line {risk.line}: " if risk.line else ""
+    code = f"{escape(risk.code)} " if risk.code else ""
+    return f"{code}{place}{escape(risk.message, limit=800)}"
 
 
 def _end(preview: Preview, look: Look) -> str:

@@ -89,8 +89,8 @@ async def test_preview_warns_of_what_nobody_asks_between_passes_of_reconcile(pla
     unsaid = await place.prepare()
 
     warning = "gate `pages` is to be asked every 1m, and while the rollout waits an engine comes"
-    assert any(one.startswith(warning) for one in every_hour.preview.warnings)
-    assert not any("pages" in one for one in unsaid.preview.warnings)
+    assert any(one.message.startswith(warning) for one in every_hour.preview.risks)
+    assert not any("pages" in one.message for one in unsaid.preview.risks)
     assert replace(every_hour.resolved, made_at=unsaid.resolved.made_at) == unsaid.resolved
 
 

@@ -69,7 +69,7 @@ def test_devices_without_a_label_are_told(
 ) -> None:
     resolved = resolve(plan(f"{written}\n" + TAIL), devices=fleet({"site": "a"}, {}))
 
-    assert words in resolved.warnings[0]
+    assert words in resolved.risks[0].message
 
 
 @pytest.mark.parametrize(

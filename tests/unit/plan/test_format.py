@@ -22,7 +22,7 @@ from orchestrator.plan.resolved import FORMAT_VERSION, ResolvedPlan, ResolvedWav
 from orchestrator.testing.plans import device_ids, make_plan
 
 MAJOR, MINOR = map(int, FORMAT_VERSION.split("."))
-ADDED_IN_1_1 = ("inventory", "choice_sha256")
+ADDED_IN_1_1 = ("inventory", "choice_sha256", "risks")
 
 
 def parts(kind: object) -> Iterator[type]:

@@ -23,7 +23,7 @@ def answers(*checks: set[str]) -> dict[DeviceId, Surveyed]:
 
 
 def warnings(resolved: ResolvedPlan) -> list[str]:
-    return [text for text in resolved.warnings if "health check" in text]
+    return [risk.message for risk in resolved.risks if risk.code == "P925"]
 
 
 def test_check_that_a_device_lacks_is_warned_about(plan: Parse, resolve: Resolve) -> None:

@@ -165,3 +165,14 @@ def test_a_wave_that_runs_the_release_already_compares_nothing(
     shown = resolve(asked, 40, survey=survey(resolve(asked, 40), {NEW: 10}, {NEW: 30}))
 
     assert what_it_finds(shown, shown.gates[0]) == ()
+
+
+def test_a_weak_comparison_that_decides_nothing_is_a_risk(plan: Parse, resolve: Resolve) -> None:
+    weak = "min_effect: 2, min_samples: 1"
+
+    resolved = resolve(plan(text(weak, waves="[1, rest]", more=", dry_run: true")), 11)
+
+    (risk,) = [risk for risk in resolved.risks if risk.code == "P934"]
+    assert risk.line == 6
+    assert risk.message.startswith("gate `g` is underpowered in wave `wave-1`: 1 updated device")
+    assert "as a dry run it shows little (2 against 9 would do" in risk.message

@@ -11,7 +11,7 @@ from orchestrator.device.reason import Reason
 from orchestrator.errors import PlanError
 from orchestrator.plan.model import Plan
 from orchestrator.plan.order import in_order
-from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.plan.resolved import ResolvedPlan, Risk
 from orchestrator.plan.survey import Surveyed
 
 Parse = Callable[[str], Plan]
@@ -172,7 +172,7 @@ def test_empty_wave_is_left_out_with_a_warning(plan: Parse, resolve: Resolve) ->
     resolved = resolve(plan("waves: [1, 10%, rest]\n" + GATES), 2)
 
     assert [wave.name for wave in resolved.waves] == ["wave-1", "wave-2"]
-    assert resolved.warnings == ("wave `wave-3` has no device left and is skipped",)
+    assert resolved.risks == (Risk("P921", "wave `wave-3` has no device left and is skipped"),)
 
 
 def test_gate_of_an_empty_wave_is_warned_about(plan: Parse, resolve: Resolve) -> None:
@@ -180,15 +180,15 @@ def test_gate_of_an_empty_wave_is_warned_about(plan: Parse, resolve: Resolve) ->
 
     resolved = resolve(plan("waves: [1, 10%, rest]\n" + gate), 2)
 
-    assert resolved.warnings[1] == "gate `g` never speaks: its waves have no devices"
+    assert resolved.risks[1] == Risk("P923", "gate `g` never speaks: its waves have no devices", 6)
 
 
 def test_single_device_is_warned_about(plan: Parse, resolve: Resolve) -> None:
     resolved = resolve(plan("waves: [rest]\n" + GATES), 1)
 
-    assert resolved.warnings == (
-        "one device only: nothing is tried before it, and it proves little",
-    )
+    assert [(risk.code, risk.message) for risk in resolved.risks] == [
+        ("P922", "one device only: nothing is tried before it, and it proves little"),
+    ]
 
 
 def test_capped_first_wave_says_so(plan: Parse, resolve: Resolve) -> None:
@@ -202,7 +202,9 @@ def test_capped_first_wave_says_so(plan: Parse, resolve: Resolve) -> None:
 def test_warnings_of_the_plan_come_along(plan: Parse, resolve: Resolve) -> None:
     resolved = resolve(plan("waves: [rest]\n"))
 
-    assert resolved.warnings[0].startswith("line 1: the plan has no gates")
+    (risk,) = resolved.risks
+    assert (risk.code, risk.line) == ("P901", 1)
+    assert risk.message.startswith("the plan has no gates")
 
 
 @pytest.mark.parametrize(

@@ -140,8 +140,8 @@ def test_a_ticket_that_ends_before_a_wave_is_warned_about(plan: Parse, planning:
 
     shown = preview(planning(plan(text), 9, expires_s=HOUR))
 
-    assert "the ticket expires before wave `wave-2` can begin" in shown.warnings
-    assert not any("wave `wave-1`" in warning for warning in shown.warnings)
+    expired = [risk.message for risk in shown.risks if risk.code == "P930"]
+    assert expired == ["the ticket expires before wave `wave-2` can begin"]
 
 
 @pytest.mark.parametrize(

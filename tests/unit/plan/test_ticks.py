@@ -57,9 +57,9 @@ def test_a_gate_that_decides_nothing_is_not() -> None:
 
 
 def test_the_warning_says_what_may_be_done() -> None:
-    [text] = warned()
+    [risk] = warned()
 
-    assert text == (
+    assert risk.message == (
         "gate `pages` is to be asked every 1m, and while the rollout waits an engine comes every "
         "15m: what a `http` gate would have said between is lost; raise its `interval`, reconcile "
         "more often, or let `apply --wait` stay"

@@ -45,26 +45,26 @@ def test_devices_stand_together_that_hold_releases_against_the_same() -> None:
 
 
 def test_devices_that_are_behind_are_named() -> None:
-    (warning,) = preview(planned(OLD, NEW, None)).warnings
+    (risk,) = preview(planned(OLD, NEW, None)).risks
 
-    assert warning.startswith("1 device has an older trust root than version 2")
-    assert warning.endswith("dev-0001")
-    assert "`rollout device root`" in warning
+    assert risk.message.startswith("1 device has an older trust root than version 2")
+    assert risk.message.endswith("dev-0001")
+    assert "`rollout device root`" in risk.message
 
 
 def test_the_operators_own_root_may_be_the_newest() -> None:
-    (warning,) = preview(planned(NEW, NEW, root_version=3)).warnings
+    (risk,) = preview(planned(NEW, NEW, root_version=3)).risks
 
-    assert warning.startswith("2 devices have an older trust root than version 3")
+    assert risk.message.startswith("2 devices have an older trust root than version 3")
 
 
 def test_broken_roots_are_named_and_many_are_counted() -> None:
-    (warning,) = preview(planned(*[BROKEN] * 6)).warnings
+    (risk,) = preview(planned(*[BROKEN] * 6)).risks
 
-    assert warning.startswith("6 devices have a broken trust root")
-    assert warning.endswith("dev-0005 and 1 more")
+    assert risk.message.startswith("6 devices have a broken trust root")
+    assert risk.message.endswith("dev-0005 and 1 more")
 
 
 def test_where_all_are_alike_nothing_is_said() -> None:
-    assert preview(planned(NEW, NEW, root_version=2)).warnings == ()
-    assert preview(planned(None, None)).warnings == ()
+    assert preview(planned(NEW, NEW, root_version=2)).risks == ()
+    assert preview(planned(None, None)).risks == ()

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.device.model import DeviceId
 from orchestrator.plan.model import Plan
-from orchestrator.plan.preview import preview
+from orchestrator.plan.preview import Preview, preview
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.plan.survey import Surveyed
 
@@ -16,6 +16,10 @@ WAVES = (
     "waves: [1, {name: early, size: 2}, rest]\norder: inventory\n"
     "gates: [{name: ok, check: svc, success_when: result.exit == 0}]\n"
 )
+
+
+def told(shown: Preview) -> list[str]:
+    return [risk.message for risk in shown.risks]
 
 
 def runs(manifest: str) -> Surveyed:
@@ -28,7 +32,7 @@ def pausing(plan: Parse, resolve: Resolve, updated: set[int], asked: bool = True
         DeviceId(f"gw-{index}"): runs(("1" if index in updated else "2") * 64) for index in range(6)
     }
     shown = preview(resolve(plan(WAVES), 6, survey=survey if asked else None))
-    return [text.split("`")[1] for text in shown.warnings if "insufficient_evidence" in text]
+    return [text.split("`")[1] for text in told(shown) if "insufficient_evidence" in text]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +60,7 @@ def test_devices_that_were_not_asked_are_no_reason_to_warn(plan: Parse, resolve:
 def test_warning_says_what_the_devices_run_and_what_to_do(plan: Parse, resolve: Resolve) -> None:
     survey = {DeviceId("gw-0"): runs("1" * 64)}
 
-    warnings = preview(resolve(plan(WAVES), 6, survey=survey)).warnings
+    warnings = told(preview(resolve(plan(WAVES), 6, survey=survey)))
 
     (warning,) = [text for text in warnings if "insufficient_evidence" in text]
     assert "its one device runs `gw-1.4.2` already" in warning

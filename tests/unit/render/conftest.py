@@ -17,6 +17,7 @@ from orchestrator.plan.resolved import (
     ProbeKind,
     ResolvedPlan,
     ResolvedWave,
+    Risk,
     Skipped,
     Stage,
 )
@@ -81,7 +82,7 @@ def make_plan(names: Iterable[str] = (), sizes: tuple[int, ...] = (1, 6, 17)) ->
             ),
         ),
         on_failure=OnFailure.ROLLBACK,
-        warnings=("2 devices jump two versions",),
+        risks=(Risk("P905", "a device that cannot prove itself goes back only after 2h", 24),),
     )
 
 

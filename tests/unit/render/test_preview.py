@@ -30,6 +30,7 @@ from orchestrator.plan.resolved import (
     Rate,
     Requirement,
     RequirePer,
+    Risk,
     Rollback,
     RollbackOrder,
     Schedule,
@@ -150,7 +151,9 @@ def test_it_says_what_follows_a_failure(plan_with, on_failure, words) -> None:
 def test_hostile_text_of_plan_and_devices_is_escaped(plan, plan_with) -> None:
     evil = "\x1b[2J\u202e"
     devices = {name: replace(device, current=evil) for name, device in plan.devices.items()}
-    hostile = plan_with(name=evil, devices=devices, warnings=(evil,), plan_file=evil)
+    hostile = plan_with(
+        name=evil, devices=devices, warnings=(evil,), risks=(Risk(evil, evil),), plan_file=evil
+    )
 
     shown = text(preview(hostile), DIGEST, Look())
 
