@@ -23,16 +23,22 @@ class CorkedTransport(asyncio.Transport):
         self._inner = inner
         self._held: list[bytes] = []
         self._held_bytes = 0
+        self._turns = False  # whether a flush waits for the loop
         self._loop = asyncio.get_running_loop()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Sends with the next flush."""
-        if not self._held:
-            self._loop.call_soon(self._flush)
+        if not self._turns:
+            self._turns = True
+            self._loop.call_soon(self._turned)
         self._held.append(bytes(data))
         self._held_bytes += len(data)
         if self._held_bytes >= FLUSH_BYTES:
             self._flush()
+
+    def _turned(self) -> None:
+        self._turns = False
+        self._flush()
 
     def _flush(self) -> None:
         if self._held:
