@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from asyncssh.constants import MSG_IGNORE
+from asyncssh.logging import SSHLogger
 
 FLUSH_BYTES = 128 * 1024  # more than this waits for nothing
 
@@ -98,7 +99,7 @@ class CorkedTcp:
 
         def begin() -> _Shim:
             connection = session_factory()
-            _spare(connection)
+            spare(connection)
             return _Shim(connection)
 
         transport, shim = await loop.create_connection(begin, host, port)
@@ -108,15 +109,17 @@ class CorkedTcp:
         """Nothing stands but the connections themselves."""
 
 
-def _spare(connection: asyncio.Protocol) -> None:
-    """Saves two things for which asyncssh has no option.
+def spare(connection: asyncio.Protocol) -> None:
+    """Saves three things for which asyncssh has no option.
 
     Packets that the other side ignores: they hide how a cipher in CBC mode chains packets. The
     profile has none of those, so that they are a third of all packets for nothing.
 
-    The text of a log line for each packet sent, which is put together also where nobody reads it.
+    The text of log lines, which is put together also where nobody reads them: that of each packet
+    sent, and that of what the connection and its channels do.
     """
     internals = cast("Any", connection)
+    internals.logger.__class__ = _LazyLogger  # its context and its children stay
     send_packet = internals.send_packet
 
     def send(kind: int, *parts: bytes, handler: object = None) -> None:
@@ -125,6 +128,15 @@ def _spare(connection: asyncio.Protocol) -> None:
             send_packet(kind, *parts, handler=_SILENT)
 
     internals.send_packet = send
+
+
+class _LazyLogger(SSHLogger):
+    """Puts nothing together that its level leaves out."""
+
+    def log(self, level: int, msg: object, *args: object, **choices: object) -> None:
+        """As the library's, where somebody listens."""
+        if self.isEnabledFor(level):
+            super().log(level, msg, *args, **choices)
 
 
 class _Silent:

@@ -5,7 +5,7 @@ import asyncssh
 import pytest
 from asyncssh.constants import MSG_CHANNEL_DATA, MSG_IGNORE
 
-from orchestrator.ssh.cork import FLUSH_BYTES, CorkedTcp, CorkedTransport
+from orchestrator.ssh.cork import FLUSH_BYTES, CorkedTcp, CorkedTransport, spare
 from orchestrator.ssh.profile import ENCRYPTION_ALGS
 
 
@@ -84,6 +84,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self):
         self.sent = []
+        self.logger = asyncssh.logging.SSHLogger(context="conn=7")
 
     def send_packet(self, kind, *parts, handler=None):
         if kind != MSG_IGNORE:
@@ -105,6 +106,22 @@ async def test_packets_that_the_other_side_ignores_are_not_sent_and_no_packet_is
     server.close()
 
     assert connection.sent == [(MSG_CHANNEL_DATA, (b"body",))]
+
+
+class Costly:
+    def __str__(self):
+        raise AssertionError
+
+
+async def test_text_that_no_log_takes_is_not_put_together(caplog):
+    connection = Connection()
+    spare(connection)
+
+    with caplog.at_level("ERROR", "asyncssh"):
+        connection.logger.get_child(context="chan=0").info("%s", [Costly()])
+        connection.logger.get_child(context="chan=0").error("%s", ["seen"])
+
+    assert caplog.messages == ["[conn=7, chan=0] seen"]
 
 
 def test_library_still_has_the_packet_and_the_method_that_are_left_out():
