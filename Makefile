@@ -10,6 +10,10 @@ COVERAGE_MIN := 91
 SEEDS := 1000
 FRESH_SEEDS := 100
 
+# Tests start hundreds of interpreters. One that keeps no bytecode compiles the project each time,
+# a third of what its start costs, and whoever runs them in a container often forbids bytecode.
+unexport PYTHONDONTWRITEBYTECODE
+
 .NOTPARALLEL:
 .PHONY: help demo test fast night bench fix system checks covered all
 
