@@ -56,7 +56,7 @@ async def device_bundle(settings: Settings, request: BundleRequest) -> tuple[Pat
     )
     way = Elevation(request.become)
     tree = bundle.tree_of(wanted, way, Boot(request.boot))
-    version = bundle.version_of(tree, request.revision)
+    version = bundle.version_of(request.revision)
     files = {
         bundle.TAR_NAME: bundle.tar_of(tree),
         f"rollout-device_{version}_all.deb": bundle.deb_of(tree, way, revision=request.revision),

@@ -22,6 +22,7 @@ from pathlib import Path
 import asyncssh
 
 from orchestrator.device.model import Address
+from orchestrator.device.shipped import helper_files
 from orchestrator.errors import OrchestratorError
 
 LOOPBACK = "127.0.0.1"
@@ -102,23 +103,13 @@ def make_controller_key(directory: Path) -> asyncssh.SSHKey:
 
 
 class TreeMaker:
-    """Makes device trees; reads the helper, its modules and the keys once.
+    """Makes device trees; reads the keys once.
 
     Raises:
         OrchestratorError: a key cannot be read.
     """
 
     def __init__(self, options: LabOptions) -> None:
-        package = resources.files("orchestrator.device")
-        self._programs = {
-            name: package.joinpath(name).read_bytes()
-            for name in ("helper.sh", "executor.sh", "trust.sh", "checks.sh", "report.sh")
-        }
-        self._modules = {
-            entry.name: entry.read_bytes()
-            for entry in package.joinpath("modules").iterdir()
-            if entry.is_file() and not entry.name.endswith(".py")
-        }
         self._check = resources.files("orchestrator.lab").joinpath("check.sh").read_bytes()
         self._keys = {path.name: _read_key(path) for path in options.signing_keys}
         self._device_type = options.device_type
@@ -141,10 +132,8 @@ class TreeMaker:
         for name, content in self._keys.items():
             _put(etc / "keys" / _pem(name), content)
         _put(etc / "health.d/app", self._check, mode=0o755)
-        for name, content in self._programs.items():
+        for name, content in helper_files().items():
             _put(lib / name, content, mode=0o755)
-        for name, content in self._modules.items():
-            _put(lib / "modules" / name, content, mode=0o755)
         _put(lib / "launch", launcher(root).encode(), mode=0o755)
         _put(root / "run/lab/df", _NO_SPACE_LEFT, mode=0o755)
         new_boot_id(root)

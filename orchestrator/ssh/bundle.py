@@ -10,13 +10,13 @@ Laws:
 from __future__ import annotations
 
 import io
-import re
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
 from orchestrator.device.reason import Reason
+from orchestrator.device.shipped import helper_version
 from orchestrator.errors import DeviceError
 from orchestrator.ssh.authority import PRINCIPAL
 from orchestrator.ssh.enroll import checked_value, public_key_words
@@ -38,7 +38,6 @@ TAR_NAME = "rollout-device.tar"
 SCRIPT_NAME = "install.sh"
 HOME = f"{VAR}/home"
 _PRIVATE_DIRECTORY, _DIRECTORY, _PRIVATE, _SUDOERS = 0o700, 0o755, 0o600, 0o440
-_HELPER_VERSION = re.compile(rb"^VERSION=([0-9.]+)$", re.MULTILINE)
 _AR_MAGIC = b"!<arch>\n"
 
 
@@ -146,7 +145,7 @@ def deb_of(tree: Sequence[Placed], way: Elevation, *, revision: int) -> bytes:
     step = "opendoas" if way is Elevation.DOAS else "sudo"
     control = (
         "Package: rollout-device\n"
-        f"Version: {version_of(tree, revision)}\n"
+        f"Version: {version_of(revision)}\n"
         "Architecture: all\n"
         "Maintainer: rollout-orchestrator\n"
         f"Depends: openssl, {step}, openssh-server | dropbear\n"
@@ -165,12 +164,9 @@ def deb_of(tree: Sequence[Placed], way: Elevation, *, revision: int) -> bytes:
     return _AR_MAGIC + b"".join(_ar_member(name, body) for name, body in parts)
 
 
-def version_of(tree: Sequence[Placed], revision: int) -> str:
+def version_of(revision: int) -> str:
     """The package's version: the helper's, and how often it was packed anew."""
-    helper = next(one.content for one in tree if one.path == f"{LIB}/helper.sh")
-    found = _HELPER_VERSION.search(helper or b"")
-    assert found is not None, "the helper says its version"
-    return f"{found[1].decode('ascii')}-{revision}"
+    return f"{helper_version()}-{revision}"
 
 
 def install_script() -> bytes:

@@ -15,6 +15,7 @@ from importlib import resources
 
 from orchestrator.device.model import HELPER_USER
 from orchestrator.device.reason import Reason
+from orchestrator.device.shipped import helper_files
 from orchestrator.errors import DeviceError
 
 LIB, ETC, VAR = "/usr/lib/rollout", "/etc/rollout", "/var/lib/rollout"
@@ -93,13 +94,8 @@ def files_of(wanted: Enrolment) -> dict[str, tuple[int, bytes]]:
     Raises:
         DeviceError: USAGE, a name has characters that it may not have.
     """
-    package = resources.files("orchestrator.device")
-    programs = ("helper.sh", "executor.sh", "trust.sh", "checks.sh", "report.sh")
-    found = {name: (PROGRAM, package.joinpath(name).read_bytes()) for name in programs}
+    found = {name: (PROGRAM, body) for name, body in helper_files().items()}
     found["core"] = (PROGRAM, f'{_CLEAN} /bin/sh {LIB}/helper.sh core "$@"\n'.encode("ascii"))
-    for entry in package.joinpath("modules").iterdir():
-        if entry.is_file() and _FILE_NAME.fullmatch(entry.name) and "." not in entry.name:
-            found[f"modules/{entry.name}"] = (PROGRAM, entry.read_bytes())
     for name, body in wanted.signing_keys.items():
         file = name if name.endswith(".pem") else f"{name}.pem"
         found[f"keys/{file}"] = (PLAIN, body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.device.protocol import encode
+from orchestrator.device.shipped import helper_version
 from orchestrator.testing.release import NOTHING, Lie
 from orchestrator.testing.transaction import KNOWN, LIVE, Line, Txn
 
@@ -17,7 +18,7 @@ FREE_BYTES = 10**9
 def state_of(device: SimulatedDevice, nonce: str) -> list[Line]:
     """The fields of state, as the device tells them."""
     txn = device.txn
-    lines = [("protocol", "rollout-agent/1"), ("helper", "1.3.0")]
+    lines = [("protocol", "rollout-agent/1"), ("helper", helper_version())]
     if nonce:
         lines.append(("nonce", "other" if device.lie is Lie.NONCE else nonce))
     lines += [

@@ -103,7 +103,7 @@ def test_package_is_one_that_dpkg_reads(tmp_path: Path) -> None:
     script = tmp_path / "out/DEBIAN/postinst"
 
     assert "Package: rollout-device\n" in told
-    assert f"Version: {version_of(tree(), 3)}\n" in told
+    assert f"Version: {version_of(3)}\n" in told
     assert "Depends: openssl, opendoas, openssh-server | dropbear\n" in told
     assert script.read_bytes() == install_script()
     assert script.stat().st_mode & 0o777 == 0o755
