@@ -155,6 +155,18 @@ class LeaseError(StoreError):
     exit_code = ExitCode.LOCKED
 
 
+class DrivenError(LeaseError):
+    """Another engine drives the rollout; here nothing was begun."""
+
+    def __init__(self, rollout_id: str, owner: str, *, left_s: float) -> None:
+        super().__init__(
+            f"rollout `{rollout_id}` is being driven by `{owner}`",
+            hint=f"`rollout watch {rollout_id}` follows it; its lease ends in {left_s:.0f} s unless renewed",
+        )
+        self.rollout_id = rollout_id
+        self.owner = owner
+
+
 _SYSTEM_REASONS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",

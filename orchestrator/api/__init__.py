@@ -46,6 +46,7 @@ from orchestrator.api.hooks import deliveries
 from orchestrator.api.inventories import hosts, inventory_graph, inventory_host, inventory_list
 from orchestrator.api.inventory_values import HostShown
 from orchestrator.api.joining import grown
+from orchestrator.api.owners import owner_words
 from orchestrator.api.plans import prepare, unproven
 from orchestrator.api.project import init, validate
 from orchestrator.api.reconciling import reconcile
@@ -196,6 +197,7 @@ __all__ = [
     "lab_down",
     "lab_status",
     "lab_up",
+    "owner_words",
     "passphrase",
     "pattern_devices",
     "prepare",

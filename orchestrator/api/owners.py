@@ -40,6 +40,12 @@ def is_gone(owner: str) -> bool:
     return _born(int(found["pid"])) != int(found["born"])
 
 
+def owner_words(owner: str) -> str:
+    """An owner as people name it: `ann@ops, process 812`; as it is where it has no such form."""
+    found = _OWNER.fullmatch(owner)
+    return owner if found is None else f"{owner[: found.start('pid') - 1]}, process {found['pid']}"
+
+
 _NO_WORLD = "0"
 
 

@@ -99,7 +99,8 @@ async def apply(
         TrustError: no signed commit holds the plan, and the configuration requires one; or what
             speaks for the artifact, and a policy for that.
         ClaimedError: another rollout goes first on its devices, and the plan says `fail`.
-        LeaseError: another engine drives the rollout.
+        DrivenError: another engine drives the rollout; `watch` follows it.
+        LeaseError: another engine took it over.
         StoreError: the store failed.
     """
     require_role(settings, "apply")
@@ -118,8 +119,9 @@ async def apply(
     ).collect()
     async with open_state(settings) as store:
         if prepared.saved:
-            refuse_repeated(await store.of_digest(digest_of(prepared.plan_json)))
-            await refuse_moved(settings, prepared)
+            refuse_repeated(earlier := await store.of_digest(digest_of(prepared.plan_json)))
+            if earlier is None:  # otherwise another `apply` has just begun it, and is joined
+                await refuse_moved(settings, prepared)
         # Two applies at the same moment: the store decides, and both drive (or watch) one rollout.
         alone = prepared.resolved.on_conflict is OnConflict.FAIL
         stored_id = await store.start(rollout_id, prepared.plan_json, first, alone=alone)
@@ -172,7 +174,8 @@ async def drive(
 
     Raises:
         PlanError: a rollback that was asked for cannot be, as another rollout works on its devices.
-        LeaseError: another engine drives it.
+        DrivenError: another engine drives it.
+        LeaseError: another engine took it over.
         StoreError: it does not exist, or the store failed.
         ArtifactError: the artifact is gone or broken.
         TrustError: the artifact is not what the plan names.

@@ -12,6 +12,7 @@ from orchestrator.api.plan_tickets import refuse_other_ticket, ticket_beside
 from orchestrator.api.project import load_inventory, read_file
 from orchestrator.api.values import Prepared, Settings, Source
 from orchestrator.errors import PlanError, StalePlanError
+from orchestrator.rollout.states import TERMINAL_ROLLOUT
 
 if TYPE_CHECKING:
     from orchestrator.inventory.model import Inventory
@@ -56,7 +57,7 @@ def refuse_repeated(earlier: RolloutSummary | None) -> None:
     Raises:
         StalePlanError: it was, and that rollout is over.
     """
-    if earlier is not None:
+    if earlier is not None and earlier.state in TERMINAL_ROLLOUT:
         message = (
             f"the saved plan was rolled out already, as `{earlier.rollout_id}` ({earlier.state})"
         )

@@ -43,6 +43,9 @@ def apply(
 ) -> int:
     """Roll a plan out, wave by wave; goes on with its rollout if one is under way.
 
+    Where another process drives that, it is joined: followed to its end as by `rollout watch`, and
+    driven here only if that process dies. Ctrl-C then leaves it to the other one.
+
     Devices that joined the fleet meanwhile join its last wave where the plan says
     `late_joiners: append`.
 
@@ -64,7 +67,8 @@ def apply(
     if prepared.continues is not None:
         say_glass(session, prepared)
         take_in(session, prepared, yes=yes)
-    return watch(session, _work(session, prepared, staying(wait)), events=events)
+    stay = staying(wait)
+    return watch(session, _work(session, prepared, stay), events=events, stay=stay)
 
 
 def _agree(session: Session, prepared: api.Prepared, *, yes: bool) -> None:

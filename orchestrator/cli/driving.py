@@ -6,18 +6,20 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 import typer
 
 from orchestrator import __version__, api
+from orchestrator.cli.following import follow
 from orchestrator.cli.running import drive, wait_for
 from orchestrator.cli.session import Session
 from orchestrator.cli.shown_status import facts_of
 from orchestrator.cli.streams import put, say
 from orchestrator.cli.watching import EventsWriter, LiveView, PlainView, Watchers
-from orchestrator.errors import ExitCode, OrchestratorError, system_reason
+from orchestrator.errors import DrivenError, ExitCode, OrchestratorError, system_reason
 from orchestrator.render.standing import left
 from orchestrator.render.summary import summary
 from orchestrator.render.text import escape
@@ -27,23 +29,51 @@ from orchestrator.rollout.states import TERMINAL_ROLLOUT
 Work = Callable[[api.Observer, asyncio.Event], Awaitable[api.Finished]]
 
 
-def watch(session: Session, work: Work, *, events: str | None) -> int:
+def watch(
+    session: Session,
+    work: Work,
+    *,
+    events: str | None,
+    stay: api.Stay = api.Stay.SOAKS,
+    asked: Ask | None = None,
+) -> int:
     """Runs `work` with the view that fits, and gives the exit code.
+
+    Where another engine drives the rollout, that is followed to the rollout's end; here it is
+    driven only if the other one goes before.
 
     Args:
         session: decides between live and plain.
         work: takes an observer and the event that asks it to stop gracefully.
         events: file for JSON events, `-` for stdout, None for none.
+        stay: for which waits it stays, once it goes on with what another engine left.
+        asked: what was asked of the rollout, for the same case.
 
     Raises:
         OrchestratorError: what `work` raises, or the events file cannot be opened.
     """
     view = _view(session)
     with _observers(view, events) as watchers:
-        finished = drive(lambda drain: work(watchers, drain), tell=view.tell)
+        finished = None
+        while finished is None:
+            try:
+                finished = drive(partial(work, watchers), tell=view.tell)
+            except DrivenError as error:
+                if (now := follow(session, error, view, watchers)) is not None:
+                    finished = api.Finished(now, _code_of(now, asked))
+                work = _going_on(session, error.rollout_id, stay, asked)
     say_unsealed(finished.unsealed)
     _say_how_it_is(session, finished.status, finished.exit_code, events)
     return int(finished.exit_code)
+
+
+def _going_on(session: Session, run: str, stay: api.Stay, asked: Ask | None) -> Work:
+    def work(observer: api.Observer, drain: asyncio.Event) -> Awaitable[api.Finished]:
+        return api.run(
+            session.settings, run, observer=observer, drain=drain, asked=asked, stay=stay
+        )
+
+    return work
 
 
 def look_on(
@@ -145,13 +175,8 @@ def _drive_here(
     events: str | None,
     stay: api.Stay,
 ) -> int:
-    def work(observer: api.Observer, drain: asyncio.Event) -> Awaitable[api.Finished]:
-        run = asked.rollout_id
-        return api.run(
-            session.settings, run, observer=observer, drain=drain, asked=request.ask, stay=stay
-        )
-
-    return watch(session, work, events=events)
+    work = _going_on(session, asked.rollout_id, stay, request.ask)
+    return watch(session, work, events=events, stay=stay, asked=request.ask)
 
 
 def say_unsealed(why: str) -> None:
@@ -179,11 +204,16 @@ def _see_its_end(
         raise
     if now.story.state not in TERMINAL_ROLLOUT:
         return _drive_here(session, request, asked, events=events, stay=stay)
-    code = now.story.exit_code
-    if request.ask is Ask.ROLLBACK and code in _BACK:
-        code = ExitCode.DONE  # what it was asked to take back is back and proven
+    code = _code_of(now, request.ask)
     _say_how_it_is(session, now, code, events)
     return int(code)
+
+
+def _code_of(now: api.Status, asked: Ask | None) -> ExitCode:
+    """What a command ends with that asked this of a rollout, whoever carried it out."""
+    code = now.story.exit_code
+    done = asked is Ask.ROLLBACK and code in _BACK  # what it was asked to take back is proven
+    return ExitCode.DONE if done else code
 
 
 def _what_came_of_it(request: api.AskRequest, asked: api.Asked) -> str:

@@ -38,20 +38,25 @@ class PlainView:
         self.board: Board | None = None
         self._lines: Lines | None = None
         self._said_at = 0.0
+        self._seq = 0  # what was told already: it may begin again, driven by another engine
 
     def started(self, run: Run) -> None:
         """A rollout begins or goes on."""
-        self.board = Board(run.resolved, run.rollout_id)
+        self.board, self.status = Board(run.resolved, run.rollout_id), None
         verbose = self.session.verbose > 0
         self._lines = Lines(self.board, self.session.err, every_device=verbose)
-        before = self._lines.take(run.history)
-        self._print([f"going on with rollout {run.rollout_id}"] if run.joined else before)
+        self._lines.take(entry for entry in run.history if entry.seq <= self._seq)
+        told = [f"going on with rollout {run.rollout_id}"] if run.joined else []
+        news = self._lines.take(entry for entry in run.history if entry.seq > self._seq)
+        self._print([*told, *(news if self._seq or not run.joined else [])])
+        self._seq = run.history[-1].seq if run.history else self._seq
         self._said_at = time.monotonic()
 
     def journal(self, entries: Sequence[JournalEntry]) -> None:
         """New entries."""
-        if self._lines is not None:
+        if self._lines is not None and entries:
             self._print(self._lines.take(entries))
+            self._seq = entries[-1].seq
 
     def working(self, device: str, step: str, sent_bytes: int, total_bytes: int) -> None:
         """Progress of one device."""
@@ -159,17 +164,21 @@ class EventsWriter:
         self._stream: TextIO | None = stream
         self._tool_version = tool_version
         self._rollout_id = ""
+        self._seq = 0
         self._stands: object = None
 
     def started(self, run: Run) -> None:
-        """The version line, then what happened before."""
-        self._rollout_id = run.rollout_id
-        self._write(events_head(run.rollout_id, self._tool_version, run.digest))
-        self.journal(run.history)
+        """The version line, then what happened before; once, whoever drives the rollout later."""
+        if not self._rollout_id:
+            self._rollout_id = run.rollout_id
+            self._write(events_head(run.rollout_id, self._tool_version, run.digest))
+        self.journal([entry for entry in run.history if entry.seq > self._seq])
 
     def journal(self, entries: Sequence[JournalEntry]) -> None:
         """One line for each entry."""
         self._write("".join(event_line(entry, self._rollout_id) for entry in entries))
+        if entries:
+            self._seq = entries[-1].seq
 
     def working(self, device: str, step: str, sent_bytes: int, total_bytes: int) -> None:
         """Not part of the events."""

@@ -170,7 +170,8 @@ class Engine:
         engine asks them.
 
         Raises:
-            LeaseError: another engine has the lease, or took it over.
+            DrivenError: another engine has the lease; nothing was begun.
+            LeaseError: it took the lease over.
             StoreError: the store failed; nothing that was not stored has been started.
         """
         ports, job = self._ports, self._job

@@ -274,7 +274,7 @@ class Leases(Protocol):
         """Takes the lease with the next epoch.
 
         Raises:
-            LeaseError: another owner's lease has not run out.
+            DrivenError: another owner's lease has not run out.
         """
         ...
 

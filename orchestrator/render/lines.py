@@ -50,6 +50,7 @@ class Lines:
         self._makers: Mapping[str, Callable[[JournalEntry], str]] = {
             "rollout_started": self._rollout_started,
             "engine_started": self._engine_started,
+            "engine_stopping": lambda _entry: "its engine was told to stop",
             "wave_started": self._wave_started,
             "soak_started": self._soak_started,
             "wave_done": self._wave_done,

@@ -246,7 +246,7 @@ class SqlStore:
         """Takes the lease with an epoch above all that this database gave out (R14).
 
         Raises:
-            LeaseError: another owner's lease has not run out.
+            DrivenError: another owner's lease has not run out.
         """
         return await self._writer.write(
             lambda c: transactions.acquire(c, rollout_id, owner, now=self._now(c, now), ttl_s=ttl_s)

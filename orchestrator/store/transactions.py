@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 
 from orchestrator.device.model import DeviceId
 from orchestrator.engine.ports import Changes, Lease, Row, Stored
-from orchestrator.errors import LeaseError, StoreError
+from orchestrator.errors import DrivenError, LeaseError, StoreError
 from orchestrator.rollout import chain
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.states import TERMINAL_ROLLOUT
@@ -243,16 +243,13 @@ def acquire(
     """Takes the lease with an epoch that no lease of this database had before.
 
     Raises:
-        LeaseError: another owner's lease has not run out.
+        DrivenError: another owner's lease has not run out.
     """
     last = one_at_a_time(connection)
     query = select(leases).where(leases.c.rollout_id == rollout_id).with_for_update()
     found = connection.execute(query).one_or_none()
     if found is not None and found.owner not in ("", owner) and found.expires_at > now:
-        left_s = found.expires_at - now
-        message = f"rollout `{rollout_id}` is being driven by `{found.owner}`"
-        hint = f"`rollout watch {rollout_id}` follows it; its lease ends in {left_s:.0f} s unless renewed"
-        raise LeaseError(message, hint=hint)
+        raise DrivenError(rollout_id, found.owner, left_s=found.expires_at - now)
     lease = Lease(rollout_id, owner, last + 1, now + ttl_s)
     mine = meta.c.key == LAST_EPOCH
     connection.execute(update(meta).where(mine).values(value=str(lease.epoch)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.errors import LeaseError
+from orchestrator.errors import DrivenError, LeaseError
 from orchestrator.testing.refusal import refused
 from orchestrator.testing.store_cases import NOW, TTL_S, R, S, StoreCases, changes
 
@@ -14,7 +14,7 @@ class LeaseContract(StoreCases):
         """Another owner waits; then it gets a higher epoch."""
         async with self.held() as held:
             early = held.leases.acquire(R, "other", ttl_s=TTL_S, now=NOW + TTL_S - 0.1)
-            await refused(early, LeaseError)
+            await refused(early, DrivenError)
 
             taken = await held.taken_over()
 
@@ -56,7 +56,7 @@ class LeaseContract(StoreCases):
 
             assert (renewed.epoch, renewed.expires_at) == (held.lease.epoch, NOW + 8 + TTL_S)
             early = held.leases.acquire(R, "other", ttl_s=TTL_S, now=NOW + 8 + TTL_S - 1)
-            await refused(early, LeaseError)
+            await refused(early, DrivenError)
 
     async def test_lease_that_was_taken_over_cannot_be_renewed(self) -> None:
         """The old owner learns it."""

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from orchestrator.device.model import DeviceId
 from orchestrator.engine.ports import Changes, Lease, Row, Stored
-from orchestrator.errors import ClaimedError, LeaseError, StoreError
+from orchestrator.errors import ClaimedError, DrivenError, LeaseError, StoreError
 from orchestrator.plan.resolved import COMPONENT_DEFAULT
 from orchestrator.rollout import chain, held
 from orchestrator.rollout.around import (
@@ -253,12 +253,11 @@ class MemoryStore:
         """Takes the lease with the next epoch.
 
         Raises:
-            LeaseError: another owner's lease has not run out.
+            DrivenError: another owner's lease has not run out.
         """
         held = self._leases.get(rollout_id)
         if held is not None and held.owner != owner and held.expires_at > now:
-            message = f"`{held.owner}` holds the lease of rollout `{rollout_id}`"
-            raise LeaseError(message)
+            raise DrivenError(rollout_id, held.owner, left_s=held.expires_at - now)
         self._epoch += 1
         lease = Lease(rollout_id, owner, self._epoch, now + ttl_s)
         self._leases[rollout_id] = lease

@@ -176,6 +176,28 @@ def test_interrupt_ends_the_watching_and_not_the_rollout(project: Project) -> No
     assert "rollout_done" in kinds
 
 
+def test_second_apply_joins_the_first_and_goes_on_when_that_is_killed(alone: Project) -> None:
+    plan = soaking_release(alone, "2.5")
+    with running(alone, *apply_words(alone, plan)) as engine:
+        engine.until("soaking for 2m")
+        with running(alone, *apply_words(alone, plan)) as leaving:
+            leaving.until("waits for soak; driven by ")
+            leaving.send(signal.SIGINT)
+            assert leaving.end() == ExitCode.INTERRUPTED
+        with running(alone, *apply_words(alone, plan)) as staying:
+            staying.until("joined rollout r-")
+            staying.until("waits for soak; driven by ")
+            before = [event["type"] for event in alone.events()]
+
+            engine.kill()
+            staying.until("going on with rollout r-")
+            alone.run("promote", "--full", "--reason", "seen enough")
+            assert staying.end() == ExitCode.DONE
+    after = [event["type"] for event in alone.events()]
+    assert (before.count("engine_started"), after.count("engine_started")) == (1, 2)
+    assert leaving.lines[-1].endswith(": it goes on where it is driven")
+
+
 def test_last_words_of_apply_are_those_of_status(project: Project) -> None:
     """A bad release: the same facts in the same words, and its words cannot act on a terminal."""
     plan = project.directory_release("3.0", healthy=False)

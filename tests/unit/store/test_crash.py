@@ -110,7 +110,7 @@ async def test_one_of_many_processes_gets_the_lease(url):
 
     assert sorted(first_lines) == [b"", b"", b"", b"ready\n"]
     assert lease.owner == f"p-{first_lines.index(b'ready' + bytes([10]))}"
-    assert sum(b"LeaseError" in complaint for complaint in complaints) == 3
+    assert sum(b"DrivenError" in complaint for complaint in complaints) == 3
 
 
 async def test_lease_of_a_killed_process_is_free_when_it_has_run_out(url):

@@ -1,0 +1,198 @@
+"""`apply` where another process drives its rollout: it joins, and takes over from the dead."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator import api
+from orchestrator.cli.app import invoke
+from orchestrator.engine.ports import Changes, Lease
+from orchestrator.errors import DrivenError, ExitCode
+from orchestrator.rollout.events import Ask, EngineStopping
+from orchestrator.store.sql import SqlStore, open_store
+from orchestrator.testing.hand import Hand
+from tests.in_process import empty_project
+
+OTHER = "ann@elsewhere:812:1:0123abcd"  # of another machine: only its lease tells that it lives
+PLAN = """\
+schema: 1
+name: site
+hosts: all
+artifact: ./site.mender
+waves: [1, rest]
+gates: [{name: well, check: site, success_when: result.exit == 0}]
+"""
+APPLY = ["apply", "site.yml", "-i", "hosts.yml", "--yes", "--events", "events"]
+
+
+@dataclass
+class Other:
+    """The process that drives: its rollout is driven by hand, under its lease."""
+
+    state: str
+    hand: Hand
+    lease: Lease | None = None
+    _written_count: int = 0
+
+    def do(self, work: Callable[[SqlStore], Awaitable[None]]) -> None:
+        async def connected() -> None:
+            store = await open_store(self.state)
+            try:
+                await work(store)
+            finally:
+                await store.close()
+
+        asyncio.run(connected())
+
+    def begin(self, plan_json: bytes, *, lease_s: float) -> None:
+        async def work(store: SqlStore) -> None:
+            await store.create("r-hand", plan_json, self._changes())
+            self.lease = await store.acquire("r-hand", OTHER, ttl_s=lease_s, now=time.time())
+
+        self.do(work)
+
+    async def write(self, store: SqlStore) -> None:
+        assert self.lease is not None
+        await store.commit(self.lease, [self._changes()])
+
+    async def go(self, store: SqlStore) -> None:
+        assert self.lease is not None
+        await store.release(self.lease)
+
+    def _changes(self) -> Changes:
+        news = tuple(self.hand.journal[self._written_count :])
+        self._written_count += len(news)
+        return Changes(self.hand.rollout_row, dict(self.hand.rows), news)
+
+
+class Events:
+    """What a command writes to `--events`; once it looks on, something is done behind its back."""
+
+    def __init__(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self._meanwhile = meanwhile
+        os.mkfifo("events")
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self) -> None:
+        looks_on = False
+        with Path("events").open() as stream:
+            for line in stream:
+                self.lines.append(json.loads(line))
+                if self.lines[-1]["type"] == "standing" and not looks_on:
+                    looks_on = True
+                    self._meanwhile()
+
+    def journal(self) -> list[dict[str, Any]]:
+        """Its entries, once the command is over."""
+        self._thread.join()
+        return [line for line in self.lines if "seq" in line]
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> api.Prepared:
+    """A plan for one device whose host key nobody knows: an engine ends soon, and halted."""
+    empty_project(tmp_path, monkeypatch)
+    (tmp_path / "hosts.yml").write_text("webs: {hosts: {web1: {ansible_host: 127.0.0.1}}}\n")
+    (tmp_path / "site.yml").write_text(PLAN)
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "index.html").write_text("hello")
+    api.key_generate(tmp_path / "release.key")
+    api.artifact_build(
+        api.BuildRequest(
+            kind="directory", out=tmp_path / "site.mender", name="site-1.0", device_types=("web",),
+            source=tmp_path / "tree", dest="/opt/site", sign_key=tmp_path / "release.key",
+        )
+    )  # fmt: skip
+    settings = api.Settings(root=tmp_path, state=str(tmp_path / "state.db"))
+    monkeypatch.setenv("ROLLOUT_STATE", settings.state)
+    source = api.Source(inventory=("hosts.yml",))
+    request = api.PlanRequest(tmp_path / "site.yml", source, offline=True)
+    return asyncio.run(api.prepare(settings, request))
+
+
+@pytest.fixture
+def other(prepared: api.Prepared, tmp_path: Path) -> Other:
+    return Other(str(tmp_path / "state.db"), Hand(prepared.resolved))
+
+
+def test_apply_joins_the_rollout_of_its_plan_and_ends_as_that_does(prepared, other, capsys) -> None:
+    other.begin(prepared.plan_json, lease_s=600)
+    other.hand.ask(Ask.ABORT)
+    events = Events(lambda: other.do(other.write))
+
+    code = invoke(APPLY)
+
+    journal = events.journal()
+    shown = capsys.readouterr()
+    assert code == ExitCode.HALTED
+    assert "joined rollout r-hand, which ann@elsewhere, process 812 drives; Ctrl-C" in shown.err
+    assert "ABORTED site-1.0 (r-hand)" in shown.out
+    assert [one["seq"] for one in journal] == list(range(1, len(other.hand.journal) + 1))
+    assert [one["type"] for one in journal].count("engine_started") == 1, "it only looked on"
+
+
+def test_apply_takes_over_when_the_lease_of_the_other_has_run_out(prepared, other, capsys) -> None:
+    other.begin(prepared.plan_json, lease_s=1.0)
+    assert other.lease is not None
+    events = Events()
+
+    code = invoke(APPLY)
+
+    shown = capsys.readouterr()
+    journal = events.journal()
+    first, mine = [one for one in journal if one["type"] == "engine_started"]
+    assert code == ExitCode.ROLLED_BACK
+    assert mine["ts"] >= other.lease.expires_at, "nothing before that"
+    assert mine["data"]["epoch"] > first["data"]["epoch"]
+    assert [one["seq"] for one in journal] == list(range(1, len(journal) + 1))
+    assert [line["type"] for line in events.lines].count("version") == 1
+    assert "going on with rollout r-hand" in shown.err
+    assert shown.err.count("rollout r-hand: site-1.0 to 1 device") == 1
+
+
+def test_what_a_person_told_to_stop_is_not_gone_on_with(prepared, other, capsys) -> None:
+    other.begin(prepared.plan_json, lease_s=600)
+    other.hand.apply(EngineStopping(other.hand.now))
+
+    async def write_and_go(store: SqlStore) -> None:
+        await other.write(store)
+        await other.go(store)
+
+    events = Events(lambda: other.do(write_and_go))
+
+    code = invoke(APPLY)
+
+    told = [one["type"] for one in events.journal()]
+    shown = capsys.readouterr()
+    assert code == ExitCode.WAITING
+    assert "who drove rollout r-hand told it to stop, so it is not gone on with here" in shown.err
+    assert "rollout resume r-hand" in shown.out
+    assert (told.count("engine_stopping"), told.count("engine_started")) == (1, 1)
+
+
+def test_two_that_begin_at_the_same_moment_have_one_rollout(prepared, other, tmp_path) -> None:
+    """The plan was prepared before the other one had begun; saved plans too."""
+    settings = api.Settings(root=tmp_path, state=other.state)
+    other.begin(prepared.plan_json, lease_s=600)
+    saved = api.PlanRequest(tmp_path / "site.plan")
+    saved.plan.write_bytes(prepared.saved_file)
+    idle = api.Settings(root=tmp_path, state=str(tmp_path / "empty.db"))
+    of_file = asyncio.run(api.prepare(idle, saved))
+
+    for plan in (prepared, of_file):
+        assert plan.continues is None
+        with pytest.raises(DrivenError) as driven:
+            asyncio.run(api.apply(settings, plan, observer=api.Nobody(), drain=asyncio.Event()))
+        assert (driven.value.rollout_id, driven.value.owner) == ("r-hand", OTHER)
