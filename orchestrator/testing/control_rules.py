@@ -59,13 +59,19 @@ def control_rules(books: Books) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-def waits_in(books: Books) -> Callable[[str, JournalEntry], bool]:
-    """Tells whether a device may have to wait when another one is begun with, and so is passed."""
+def waits_in(
+    books: Books, shut_out: Callable[[str, float], bool]
+) -> Callable[[str, JournalEntry], bool]:
+    """Tells whether a device may have to wait when another one is begun with, and so is passed.
+
+    `shut_out`: whether it waits at that time for something else than this plan's controls.
+    """
     hours, slots = Hours(books), LabelSlots(books)
 
     def waits(device: str, entry: JournalEntry) -> bool:
         return (
             bool(books.plan.requires)
+            or shut_out(device, entry.at)
             or hours.shuts_out(device, entry.at)
             or slots.shuts_out(device, without=entry.device)
         )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from orchestrator.device.protocol import Rc, Request, Verb
 from orchestrator.testing.release import NOTHING, Lie, Release
 from orchestrator.testing.telling import state_of, told_check, told_state
-from orchestrator.testing.transaction import KNOWN, LIVE, OPEN, Answer, Line, Txn, refuse
+from orchestrator.testing.transaction import KNOWN, LIVE, OPEN, Answer, Holder, Line, Txn, refuse
 
 RESTART_S = 2.0  # how long a release that takes the device down runs before it does
 BOOT_S = 8.0
@@ -54,6 +54,7 @@ class SimulatedDevice:
         self.now = now
         self.keeps_previous = keeps_previous
         self.rooted = rooted  # it has a trust root, so that nothing changes without a ticket
+        self.behind_s = 0.0  # of its own clock
         self.releases = {release.manifest: release for release in (installed, *releases)}
         self.active = installed.manifest
         self.txn: Txn | None = None
@@ -275,7 +276,7 @@ class SimulatedDevice:
         txn = self._own(txn_id)
         if txn is None or txn.state not in OPEN:
             return refuse(Rc.WRONG_STATE, "wrong_state")
-        return txn.verify(rooted=self.rooted)
+        return txn.verify(Holder(self.name, self.rooted, self.now() - self.behind_s))
 
     def install(self, txn_id: str) -> Answer | None:
         """Puts the payload beside what runs; an answer is a refusal."""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 HTTP_URL = "http://metrics.test/"
 PROMETHEUS_URL = "http://prometheus.test"
+ILL_BY_QUERY = {"crashes": 1000.0, "served": 1.0, "crashed": 1.0}  # values where it is worse
+WELL_BY_QUERY = {"crashes": 10.0, "served": 10.0, "crashed": 0.0}
 
 _Drawn = dict[str, object]
 
@@ -20,7 +22,7 @@ def draw_gates(rng: random.Random, waves: Sequence[str]) -> Iterator[_Drawn]:
         (0.08, _stats),
         (0.05, _tcp),
         (0.05, _by_device),
-        (0.15, _comparison),
+        (0.3, _comparison),
     )
     for share, draw in draws:
         if rng.random() < share:
@@ -85,19 +87,21 @@ def _by_device(rng: random.Random, _waves: Sequence[str]) -> _Drawn:
 
 
 def _comparison(rng: random.Random, waves: Sequence[str]) -> _Drawn:
-    harm = rng.choice(
-        ({"min_effect": rng.choice((2, 4))}, {"direction": "decrease", "min_effect": 0.5})
-    )
+    test = rng.choice(("mann_whitney", "ratio", "fisher"))
+    query = "crashed" if test == "fisher" else rng.choice(("crashes", "crashes", "served"))
+    harm: _Drawn = {"min_effect": 9 if test == "fisher" else rng.choice((2, 4))}
+    if query == "served":
+        harm = {"direction": "decrease", "min_effect": 0.5}
     return {
         "name": "compared",
-        "prometheus": {"url": PROMETHEUS_URL, "query": "crashes", "label": "device"},
+        "prometheus": {"url": PROMETHEUS_URL, "query": query, "label": "device"},
         "stage": "wave",
-        "waves": [waves[0]],
+        "waves": [rng.choice(waves[:-1] or waves)],
         "interval": "10s",
         "timeout": "20s",
         "compare": {
             "to": rng.choice(("control", "before")),
-            "test": rng.choice(("mann_whitney", "ratio", "ratio")),
+            "test": test,
             "alpha": 0.2,
             "min_samples": rng.choice((1, 2, 3)),
             **harm,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from orchestrator.device.model import Address, Device, DeviceId
@@ -14,6 +14,7 @@ from orchestrator.plan.parse import parse_plan
 from orchestrator.plan.resolve import resolve_plan
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.plan.survey import Surveyed
+from orchestrator.plan.tickets import PlannedTicket
 from orchestrator.testing.drawn_controls import (
     claims_of,
     draw_claims,
@@ -24,10 +25,12 @@ from orchestrator.testing.drawn_controls import (
     labels_of,
 )
 from orchestrator.testing.drawn_gates import HTTP_URL, draw_gates
+from orchestrator.testing.drawn_tickets import TRUST
 from orchestrator.testing.plans import SimulatedArtifact
 
 WAVE_URL = "http://wave.test/"
 PROGRAM = "probe"
+OLD = "old"  # what devices run that say what they do
 TRIES_MAX = 50  # most draws are plans; some combinations of limits the language refuses
 
 _Drawn = dict[str, object]
@@ -48,12 +51,42 @@ class Draws:
     place: random.Random
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a plan is made with beside its text.
+
+    Attributes:
+        asked: devices that said what they run, and whether they have a trust root.
+        late: the devices' module cannot go back after commit.
+        ticket: what lies beside the artifact.
+        rooted: devices with a trust root.
+    """
+
+    asked: Collection[DeviceId]
+    late: bool = False
+    ticket: PlannedTicket | None = None
+    rooted: Collection[DeviceId] = ()
+
+    def survey(self, device: DeviceId) -> Surveyed:
+        """What a device said."""
+        if device not in self.asked:
+            return Surveyed(reachable=False)
+        return Surveyed(
+            reachable=True,
+            device_type="sim",
+            artifact=OLD,
+            manifest=SimulatedArtifact.of(OLD).manifest_sha256,
+            keeps_previous=not self.late,
+            trust=TRUST if device in self.rooted else None,
+        )
+
+
 def draw_plan(
     draws: Draws,
     devices: Sequence[DeviceId],
     artifact: str,
     *,
-    late: bool,
+    known: Known,
     keys: _Drawn | None = None,
 ) -> tuple[str, ResolvedPlan]:
     """A plan's text, and the plan that it resolves to.
@@ -62,7 +95,7 @@ def draw_plan(
         draws: where choices come from.
         devices: the fleet.
         artifact: name of the simulated artifact that it brings.
-        late: the devices' module cannot go back after commit.
+        known: what was known of the devices, and the ticket.
         keys: what the plan says beside what is drawn; it requires nothing of its own name.
 
     Raises:
@@ -77,7 +110,7 @@ def draw_plan(
         drawn |= draw_place(draws.place) | {"waves": draw_claims(draws.place, _waves_of(drawn))}
         text = json.dumps(drawn, indent=1)  # JSON is YAML
         try:
-            return text, resolve(text, devices, artifact, late=late)
+            return text, resolve(text, devices, artifact, known)
         except PlanError as error:
             refused = error
     assert refused is not None
@@ -94,19 +127,18 @@ def _listed(value: object) -> list[_Drawn]:
     return value if isinstance(value, list) else []
 
 
-def resolve(text: str, devices: Sequence[DeviceId], artifact: str, *, late: bool) -> ResolvedPlan:
-    """The plan of a text, for a simulated fleet.
+def resolve(text: str, devices: Sequence[DeviceId], artifact: str, known: Known) -> ResolvedPlan:
+    """The plan of a text, for a simulated fleet; devices that were not asked may run anything.
 
     Raises:
         PlanError: the language refuses it.
     """
-    there = Surveyed(reachable=True, device_type="sim", keeps_previous=not late)
     return resolve_plan(
         parse_plan(text.encode(), file="drawn.yml"),
         devices=[Device(name, Address("127.0.0.1"), labels_of(name)) for name in devices],
-        artifact=SimulatedArtifact.of(artifact).planned(),
+        artifact=SimulatedArtifact.of(artifact).planned(known.ticket),
         claims=claims_of(json.loads(text)["waves"], devices),
-        survey=dict.fromkeys(devices, there),
+        survey={name: known.survey(name) for name in devices},
         set_vars={},
         plan_sha256="0" * 64,
         inventory_sha256="0" * 64,

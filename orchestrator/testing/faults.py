@@ -48,6 +48,7 @@ class FaultKind(StrEnum):
     REBOOT_LOOP = "reboot_loop"
     GATES_BAD = "gates_bad"
     GATES_SILENT = "gates_silent"
+    WORSE = "worse"  # what is measured of each device that runs something new
     CLOCK_JUMP = "clock_jump"  # the span is how far the controller's clock moves
     PAUSE = "pause"  # by an operator, who resumes after the span
     HALT = "halt"
@@ -76,6 +77,7 @@ class FaultKind(StrEnum):
     OLD_SILENT = "old_silent"
     OLD_LACKS_CHECKS = "old_lacks_checks"
     OLD_NOTHING = "old_nothing"
+    CLOCK_BEHIND = "clock_behind"  # its own clock is, by the span
     AHEAD = "ahead"  # the version of the first rollout already
     # a device that lies about itself, from the start on
     LIES_TARGET = "lies_target"  # says that it runs the target, and never switches

@@ -6,8 +6,8 @@ Laws checked, of a resolved plan:
 - R1: each device stands in exactly one wave.
 - R2: each wave has the size that its words mean, waves with hosts of their own choosing first; the
   first one is never the whole fleet where another one follows.
-- R3, R4: devices go by the hash of seed and name (or as the plan orders them), and strata take
-  turns by Sainte-Lague.
+- R3, R4: devices go by the hash of seed and name (or as the plan orders them), by their bucket
+  before that where a ticket has lines, and strata take turns by Sainte-Lague.
 - R5: values of the cover labels that a wave lacks are added to it, each by its first device.
 """
 
@@ -23,6 +23,7 @@ from typing import Any
 from orchestrator.device.model import DeviceId
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.testing.seen import InvariantBroken
+from orchestrator.testing.transaction import bucket_of
 
 _Words = Mapping[str, Any]  # of the plan language
 _Labels = Mapping[DeviceId, Mapping[str, str]]
@@ -49,7 +50,10 @@ def check_waves(
         InvariantBroken: a wave has other devices, or the same in another order.
     """
     words = json.loads(text)
-    expected = waves_of(text, plan.artifact.name, devices, labels, claims=claims)
+    ticket = plan.artifact.ticket
+    serial = ticket.serial if ticket is not None and ticket.openings else None
+    name = plan.artifact.name
+    expected = waves_of(text, name, devices, labels, claims=claims, serial=serial)
     found = {wave.name: [*wave.devices] for wave in plan.waves}
     for name, members in expected.items():
         if found.pop(name, []) != members:
@@ -69,9 +73,14 @@ def waves_of(
     labels: _Labels,
     *,
     claims: Mapping[str, Collection[DeviceId]],
+    serial: int | None = None,
 ) -> Mapping[str, list[DeviceId]]:
-    """The members of each wave in the order of going, by R2 to R5; arguments as of `check_waves`."""
-    return _Waves(json.loads(text), artifact, devices, labels, claims).members()
+    """The members of each wave in the order of going, by R2 to R5; arguments as of `check_waves`.
+
+    `serial` is that of a ticket with lines, by which devices go first of all.
+    """
+    waves = _Waves(json.loads(text), artifact, labels, claims)
+    return waves.members(devices, serial)
 
 
 def _check_backfill(words: _Words, whole: _Words, plan: ResolvedPlan) -> None:
@@ -91,7 +100,6 @@ class _Waves:
         self,
         words: _Words,
         artifact: str,
-        devices: Sequence[DeviceId],
         labels: _Labels,
         claims: Mapping[str, Collection[DeviceId]],
     ) -> None:
@@ -102,11 +110,16 @@ class _Waves:
         self._seed = str(
             name if words.get("sticky") else f"{name}:{words.get('release', artifact)}"
         )
-        self._order = self._ordered(devices)
-        self._left = set(devices)
+        self._order: list[DeviceId] = []
+        self._left: set[DeviceId] = set()
 
-    def members(self) -> Mapping[str, list[DeviceId]]:
+    def members(
+        self, devices: Sequence[DeviceId], serial: int | None
+    ) -> Mapping[str, list[DeviceId]]:
         """By wave, in the order of going."""
+        self._order, self._left = self._ordered(devices), {*devices}
+        if serial is not None:
+            self._order.sort(key=lambda one: bucket_of(serial, one))
         waves = _listed(self._words)
         taken: dict[str, list[DeviceId]] = {}
         for wave in waves:

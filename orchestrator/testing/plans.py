@@ -14,7 +14,8 @@ from orchestrator.plan.resolved import (
     ResolvedPlan,
     ResolvedWave,
 )
-from orchestrator.testing.transaction import sign
+from orchestrator.plan.tickets import PlannedTicket
+from orchestrator.testing.transaction import sign, ticket_for
 
 PAYLOAD_BYTES = 256
 
@@ -39,17 +40,22 @@ class SimulatedArtifact:
         """What identifies it on a device."""
         return hashlib.sha256(self.manifest).hexdigest()
 
-    def frames(self) -> Sequence[Frame]:
-        """Its files for a delivery."""
-        files = {
+    def frames(self, ticket: PlannedTicket | None = None) -> Sequence[Frame]:
+        """Its files for a delivery, and with a ticket where one lies beside it."""
+        files = {}
+        if ticket is not None:
+            lines = [(line.percent, line.opens_at) for line in ticket.openings]
+            files["ticket"] = ticket_for(self.manifest, ticket.serial, lines)
+            files["ticket.sig"] = sign(files["ticket"])
+        files |= {
             "manifest": self.manifest,
             "manifest.sig": sign(self.manifest),
             "data/0000/payload": self.payload,
         }
         return [_frame(name, data) for name, data in files.items()]
 
-    def planned(self) -> PlannedArtifact:
-        """As a plan names it."""
+    def planned(self, ticket: PlannedTicket | None = None) -> PlannedArtifact:
+        """As a plan names it, with the ticket beside it."""
         return PlannedArtifact(
             path=f"{self.name}.mender",
             name=self.name,
@@ -59,6 +65,7 @@ class SimulatedArtifact:
             device_types=("sim",),
             size_bytes=len(self.payload),
             transfer_bytes=len(self.payload),
+            ticket=ticket,
         )
 
 

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from orchestrator.device.model import DeviceId
 from orchestrator.plan.joiners import Joiner, joiners
 from orchestrator.plan.resolved import ResolvedPlan
-from orchestrator.testing.drawn_plan import Draws, draw_plan, resolve
+from orchestrator.testing.drawn_plan import Draws, Known, draw_plan, resolve
+from orchestrator.testing.drawn_tickets import draw_tickets, slow_clocks
 from orchestrator.testing.faults import Fault, FaultKind
 from orchestrator.testing.plans import device_ids
 from orchestrator.testing.transport import Faults
@@ -52,6 +54,7 @@ class Scenario:
         texts: the plans as written in the language, `plans` as resolved; one per rollout.
         joiners: devices that the first plan does not know, as they join it.
         late: the devices' module cannot go back after commit.
+        known: what each plan was made with, beside its text.
         rates: how likely each fault on the way to a device is.
         report_rate: how likely an event reaches the rollout twice or late.
         store_rate: how likely a commit fails.
@@ -64,6 +67,7 @@ class Scenario:
     plans: tuple[ResolvedPlan, ...]
     joiners: Mapping[DeviceId, Joiner]
     late: bool
+    known: tuple[Known, ...]
     rates: Faults
     report_rate: float
     store_rate: float
@@ -82,36 +86,68 @@ def draw(seed: int) -> Scenario:
     late = rng.random() < 0.25
     rollouts = 2 if rng.random() < 0.3 else 1
     new = _late_joiners(seed, devices)
-    first = draw_plan(
-        _draws(rng, seed, 1),
-        devices[: len(devices) - len(new)],
-        FIRST,
-        late=late,
-        keys={"late_joiners": "append"} if new else {},
-    )
-    drawn = [first]
+    trust = draw_tickets(seed, devices)
+    known = Known(_asked(seed, devices, len(new)), late, trust.tickets[0], trust.rooted)
+    keys: dict[str, object] = {"late_joiners": "append"} if new else {}
+    there = devices[: len(devices) - len(new)]
+    first = draw_plan(_draws(rng, seed, 1), there, FIRST, known=known, keys=keys)
+    drawn, knowns = [first], [known]
     if rollouts > 1:
-        draws = _draws(rng, seed, 2)
+        draws, second = _draws(rng, seed, 2), _second(seed)
         keys = _requires(draws.controls, first[1].name)
-        drawn.append(draw_plan(draws, devices, _second(seed), late=late, keys=keys))
+        # what was said before the first one is old where both bring the same
+        asked = known.asked if second != FIRST else ()
+        knowns.append(replace(known, asked=asked, ticket=trust.tickets[1]))
+        drawn.append(draw_plan(draws, devices, second, known=knowns[1], keys=keys))
+    grown = _grown(first[0], devices, known) if new else first[1]
+    before = tuple(_before(rng, first[1]))
     return Scenario(
         seed=seed,
         devices=devices,
         texts=tuple(text for text, _ in drawn),
-        plans=tuple(plan for _, plan in drawn),
-        joiners=joiners(first[1], resolve(first[0], devices, FIRST, late=late)) if new else {},
+        plans=tuple(_unasked(plan, before) for _, plan in drawn),
+        joiners=joiners(first[1], grown) if new else {},
         late=late,
+        known=tuple(knowns),
         rates=rng.choice(_RATES),
         report_rate=rng.choice((0.0, 0.0, 0.02, 0.1)),
         store_rate=rng.choice((0.0, 0.0, 0.0, 0.02)),
         planned=(
             *_planned(rng, devices, rollouts),
-            *_before(rng, drawn[0][1]),
+            *before,
             *new,
+            *slow_clocks(seed, trust.rooted),
             *_more(seed, devices),
+            *_worse(seed, [plan for _, plan in drawn]),
             *(Fault(K.REGRET, n + 1) for n in range(rollouts) if rng.random() < 0.2),
         ),
     )
+
+
+def _asked(seed: int, devices: Sequence[DeviceId], joiners_count: int) -> Collection[DeviceId]:
+    """Devices that said what they run when plans were made: all, some or none, and who joins."""
+    rng = random.Random(f"asked/{seed}")  # noqa: S311  scenarios, not secrets
+    share = rng.choice((1.0, 1.0, 1.0, 0.7, 0.0))
+    first = len(devices) - joiners_count
+    return {one for at, one in enumerate(devices) if at >= first or rng.random() < share}
+
+
+def _grown(text: str, devices: Sequence[DeviceId], known: Known) -> ResolvedPlan:
+    """The plan with the devices that join; its comparisons are of the sizes that it was made with."""
+    words = json.loads(text)
+    words["gates"] = [gate for gate in words["gates"] if "compare" not in gate]
+    return resolve(json.dumps(words), devices, FIRST, known)
+
+
+def _unasked(plan: ResolvedPlan, before: Collection[Fault]) -> ResolvedPlan:
+    """The plan without what devices said that run something else than was drawn for most."""
+    strange = {one.device for one in before if one.kind in (K.AHEAD, K.OLD_NOTHING)}
+    silent = {"current": None, "current_manifest": None, "trust": None}
+    devices = {
+        name: replace(planned, **silent) if name in strange else planned  # type: ignore[arg-type]  # by name
+        for name, planned in plan.devices.items()
+    }
+    return replace(plan, devices=devices)
 
 
 def _draws(rng: random.Random, seed: int, number: int) -> Draws:
@@ -150,6 +186,14 @@ def _more(seed: int, devices: Sequence[DeviceId]) -> Iterator[Fault]:
     for number in (1, 2):
         if rng.random() < 0.15:
             yield Fault(K.AGAIN, number)
+
+
+def _worse(seed: int, plans: Sequence[ResolvedPlan]) -> Iterator[Fault]:
+    """What comparisons ought to find, where a plan has one."""
+    rng = random.Random(f"worse/{seed}")  # noqa: S311  scenarios, not secrets
+    compares = any(gate.compare for plan in plans for gate in plan.gates)
+    if compares and rng.random() < 0.5:
+        yield Fault(K.WORSE, rng.choice((0.0, _seconds(rng, 60))), span=100_000.0)
 
 
 def _late_joiners(seed: int, devices: Sequence[DeviceId]) -> tuple[Fault, ...]:

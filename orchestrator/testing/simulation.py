@@ -27,6 +27,7 @@ from orchestrator.testing.beyond_rules import (
     proven_in,
 )
 from orchestrator.testing.clock import EPOCH_S, VirtualClock, VirtualLoop, run_virtual
+from orchestrator.testing.comparison_rules import Comparisons
 from orchestrator.testing.control_rules import Hours, waits_in
 from orchestrator.testing.drawn_controls import claims_of, labels_of
 from orchestrator.testing.engines import Engines
@@ -45,6 +46,7 @@ from orchestrator.testing.scenario import FROST_S_MAX, LIES, Scenario, draw
 from orchestrator.testing.seen import Books, InvariantBroken
 from orchestrator.testing.store import MemoryStore
 from orchestrator.testing.surroundings import DrawnProber, clock_offset_s, make_devices
+from orchestrator.testing.ticket_rules import Lines, never_open
 from orchestrator.testing.transport import SimulatedTransport
 from orchestrator.testing.world import World
 
@@ -188,9 +190,12 @@ class _Simulation:
         evidence = Evidence(books, self.fleet, self.prober.taken, now=now, liars=self.liars)
         self.exits = ExitCodes(self.checker.truth)
         self.checker.rules += (self.exits, approvals, evidence, self.freezes, HeldBack(held))
-        order = WaveOrder(books, waits_in(books))
+        asked = {name for name, one in plan.devices.items() if one.current_manifest is not None}
+        lines = Lines(plan.artifact.ticket, self.fleet, asked | {*self.scenario.joiners})
+        order = WaveOrder(books, waits_in(books, lines.waits))
         way_back = WayBack(books, Hours(books).keeps_from_return, liars=self.liars)
-        self.checker.rules += (Required(books, others), order, way_back)
+        compared = Comparisons(books, self.fleet, self.prober.taken, now=now, liars=self.liars)
+        self.checker.rules += (Required(books, others), order, way_back, compared, lines)
 
     def _held(self, number: int) -> frozenset[str]:
         """Devices that the first rollout keeps the second one from."""
@@ -278,9 +283,12 @@ class _Simulation:
 
     def _check_plan(self, number: int) -> None:
         """R1 to R5, before anything begins."""
-        joiners = self.scenario.joiners if not number else ()
-        devices = [device for device in self.scenario.devices if device not in joiners]
-        text, plan = self.scenario.texts[number], self.scenario.plans[number]
+        scenario = self.scenario
+        text, plan = scenario.texts[number], scenario.plans[number]
+        joiners = scenario.joiners if not number else ()
+        known = scenario.known[number]
+        left_out = never_open(known.ticket, known.rooted, known.asked)
+        devices = [one for one in scenario.devices if one not in joiners and one not in left_out]
         claims = claims_of(json.loads(text)["waves"], devices)
         check_waves(text, plan, devices, self.checker.books.labels, claims=claims)
 

@@ -16,6 +16,7 @@ from orchestrator.rollout.events import DeviceReported, Event, GateSampled
 from orchestrator.rollout.machine import Rollout
 from orchestrator.testing.clock import EPOCH_S, VirtualClock
 from orchestrator.testing.device import BOOT_S, SimulatedDevice
+from orchestrator.testing.drawn_gates import ILL_BY_QUERY, WELL_BY_QUERY
 from orchestrator.testing.evidence_rules import Taken
 from orchestrator.testing.faults import Fault, FaultKind, FaultSource
 from orchestrator.testing.plans import SimulatedArtifact
@@ -42,6 +43,7 @@ _BEFORE: Mapping[FaultKind, Callable[[Release], Release]] = {
     K.OLD_LACKS_CHECKS: lambda old: replace(old, lacks_checks=True),
     K.OLD_NOTHING: lambda _old: Release(NOTHING, NOTHING, healthy=False),
 }
+_OF_GATES = frozenset({K.GATES_BAD, K.GATES_SILENT, K.WORSE})
 _LIE = dict(zip(LIES, (Lie.TARGET, Lie.OLD, Lie.STATE, Lie.NONCE, Lie.WELL), strict=True))
 
 
@@ -62,6 +64,7 @@ def make_devices(
             installed=_installed(device, releases[device][0], faults),
             releases=releases[device],
             keeps_previous=not scenario.late,
+            rooted=device in scenario.known[0].rooted,
         )
         for device in scenario.devices
     }
@@ -71,6 +74,8 @@ def make_devices(
             fleet[DeviceId(fault.device)].offline.append((start, start + fault.span))
         elif fault.kind is K.REBOOT_LOOP:
             _loop(fleet[DeviceId(fault.device)], fault)
+        elif fault.kind is K.CLOCK_BEHIND:
+            fleet[DeviceId(fault.device)].behind_s = fault.span
         elif fault.kind in _LIE:
             fleet[DeviceId(fault.device)].lie = _LIE[fault.kind]
     return fleet
@@ -109,8 +114,8 @@ def _loop(device: SimulatedDevice, fault: Fault) -> None:
 class DrawnProber(SimulatedProber):
     """Implements `Prober`: every gate is fine, except while a fault says otherwise.
 
-    Queries give a value of each device; while gates are bad, a far larger one of those that do not
-    run what they ran before.
+    Queries give a value of each device; while gates are bad, or what is measured is worse, another
+    one of those that do not run what they ran before.
     """
 
     def __init__(
@@ -120,7 +125,7 @@ class DrawnProber(SimulatedProber):
         fleet: Mapping[DeviceId, SimulatedDevice],
     ) -> None:
         super().__init__()
-        self._faults = [one for one in faults if one.kind in (K.GATES_BAD, K.GATES_SILENT)]
+        self._faults = [one for one in faults if one.kind in _OF_GATES]
         self._clock = clock
         self._fleet = fleet
         self._before = {name: device.active for name, device in fleet.items()}
@@ -134,15 +139,20 @@ class DrawnProber(SimulatedProber):
         if K.GATES_SILENT in now:
             await asyncio.sleep(deadline_s)
             return Sample(error="no answer")
-        bad = K.GATES_BAD in now
-        self.taken.append(Taken(self._clock.now(), probe, well=not bad))
-        if probe.kind is ProbeKind.PROMETHEUS:
-            return Sample(series=self._series(bad=bad))
+        by_device = probe.kind is ProbeKind.PROMETHEUS
+        bad = K.GATES_BAD in now or (by_device and K.WORSE in now)
+        series = self._series(probe, bad=bad) if by_device else {}
+        self.taken.append(Taken(self._clock.now(), probe, well=not bad, series=series))
+        if by_device:
+            return Sample(series=series)
         return Sample({"value": 0 if bad else 1, "status": 200, "exit": 0, "open": not bad})
 
-    def _series(self, *, bad: bool) -> dict[str, float]:
+    def _series(self, probe: Probe, *, bad: bool) -> dict[str, float]:
+        well, ill = WELL_BY_QUERY[probe.query], ILL_BY_QUERY[probe.query]
         return {
-            name: 1000.0 if bad and device.active != self._before[name] else 10.0 + number % 3
+            name: ill
+            if bad and device.active != self._before[name]
+            else well * (1 + number % 3 / 10)
             for number, (name, device) in enumerate(self._fleet.items())
         }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orchestrator.device.protocol import encode
 from orchestrator.device.shipped import helper_version
 from orchestrator.testing.release import NOTHING, Lie
-from orchestrator.testing.transaction import KNOWN, LIVE, Line, Txn
+from orchestrator.testing.transaction import FLEET, KNOWN, LIVE, Line, Txn
 
 if TYPE_CHECKING:
     from orchestrator.testing.device import SimulatedDevice
@@ -43,7 +43,7 @@ def state_of(device: SimulatedDevice, nonce: str) -> list[Line]:
             lines.append(("deadline-left", f"{txn.deadline_at - device.now():.0f}"))
     lines.append(("free", str(FREE_BYTES)))
     if device.rooted:
-        lines += [("root", "1"), ("fleet", "sim")]
+        lines += [("root", "1"), ("fleet", FLEET)]
     return lines
 
 

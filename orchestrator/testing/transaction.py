@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.device.protocol import Rc
 from orchestrator.testing.release import NOTHING
+
+FLEET = "sim"
 
 Line = tuple[str, str]
 Answer = tuple[int, list[Line]]
@@ -14,6 +17,15 @@ Answer = tuple[int, list[Line]]
 OPEN = frozenset({"staging", "verified", "installed"})
 LIVE = frozenset({"probation", "confirmed"})
 KNOWN = LIVE | {"committed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """What a device holds a delivery against: its name, its clock, and whether it has a root."""
+
+    name: str
+    rooted: bool
+    clock_at: float
 
 
 @dataclass(slots=True)
@@ -37,9 +49,9 @@ class Txn:
         held += data
         return True
 
-    def verify(self, *, rooted: bool) -> Answer | None:
+    def verify(self, holder: Holder) -> Answer | None:
         """Ticket, signature and hashes; an answer is a refusal, and its end."""
-        refusal = self._judge(rooted=rooted)
+        refusal = self._judge(holder)
         if refusal is not None:
             self.state = "aborted"
             return refusal
@@ -52,9 +64,9 @@ class Txn:
         self.state = "aborted"
         self.frames.clear()
 
-    def _judge(self, *, rooted: bool) -> Answer | None:
+    def _judge(self, holder: Holder) -> Answer | None:
         manifest = self._frame("manifest")
-        if rooted and (refusal := self._judge_ticket(manifest)):
+        if holder.rooted and (refusal := self._judge_ticket(manifest, holder)):
             return refusal
         if self._frame("manifest.sig") != sign(manifest):
             return refuse(Rc.DENIED, "denied")
@@ -64,15 +76,16 @@ class Txn:
                 return refuse(Rc.DENIED, "denied")
         return None
 
-    def _judge_ticket(self, manifest: bytes) -> Answer | None:
+    def _judge_ticket(self, manifest: bytes, holder: Holder) -> Answer | None:
         ticket = self._frame("ticket")
         if not ticket:
             return refuse(Rc.DENIED, "no_ticket")
         if self._frame("ticket.sig") != sign(ticket):
             return refuse(Rc.DENIED, "ticket_signatures")
-        if ticket != ticket_for(manifest):
+        head, *lines = ticket.splitlines(keepends=True)
+        if head != ticket_for(manifest):
             return refuse(Rc.DENIED, "ticket_manifest")
-        return None
+        return None if _lets_in(lines, holder) else refuse(Rc.NOT_NOW, "not_open_yet")
 
     def _frame(self, name: str) -> bytes:
         return bytes(self.frames.get(name, b""))
@@ -83,9 +96,25 @@ def sign(data: bytes) -> bytes:
     return b"signed:" + hashlib.sha256(data).hexdigest().encode()
 
 
-def ticket_for(manifest: bytes) -> bytes:
-    """The simulated ticket: it names the manifest, and says nothing else."""
-    return b"manifest-sha256 " + hashlib.sha256(manifest).hexdigest().encode() + b"\n"
+def ticket_for(manifest: bytes, serial: int = 0, lines: Sequence[tuple[int, float]] = ()) -> bytes:
+    """The simulated ticket: it names the manifest, and who may begin when (percent and time)."""
+    text = f"manifest-sha256 {hashlib.sha256(manifest).hexdigest()}\n"
+    text += "".join(f"open {serial} {percent} {at!r}\n" for percent, at in lines)
+    return text.encode()
+
+
+def bucket_of(serial: int, device: str) -> int:
+    """Where a device stands among 100, as it reckons itself: new for each serial."""
+    return int(hashlib.sha256(f"{serial} {device}".encode()).hexdigest()[:8], base=16) % 100
+
+
+def _lets_in(lines: Sequence[bytes], holder: Holder) -> bool:
+    """Whether one of the lines does, by the device's own clock; no lines let everybody in."""
+    words = [line.decode().split() for line in lines]
+    return not words or any(
+        bucket_of(int(serial), holder.name) < int(percent) and float(at) <= holder.clock_at
+        for _open, serial, percent, at in words
+    )
 
 
 def refuse(rc: int, reason: str) -> Answer:

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import math
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 from orchestrator.device.model import DeviceId
 from orchestrator.engine.loop import Ended, Engine, Job, Pace, Ports
@@ -145,7 +146,8 @@ class World:
             clock,
             lambda: f"n{next(self._tokens)}",
         )
-        frames = SimulatedArtifact.of(self.plan.artifact.name).frames
+        planned = self.plan.artifact
+        frames = partial(SimulatedArtifact.of(planned.name).frames, planned.ticket)
         job = Job(self.rollout_id, self.plan, self.plan_json, frames, owner, CONTROLLER_ID)
         return ports, job
 

@@ -18,15 +18,18 @@ from orchestrator.rollout import (
     approving,
     brakes,
     catching_up,
+    comparing,
     gating,
     hours,
     joining,
     ledger,
     moves,
+    opening,
     outcome,
     pacing,
     passage,
     proof,
+    readings,
     record,
     recovery,
     retreat,
@@ -71,6 +74,12 @@ def back_in_order_of_start(led):
     led.back_queue.reverse()
 
 
+def shut_for_all(led, rec):
+    """Also who has no trust root waits for its line."""
+    at = opening.opening_of(led, rec.id)
+    return at if at is not None and at > led.now else None
+
+
 def no_pause_for_reverted(led, cause, detail=""):
     if cause is not Pause.REVERTED_UNCONFIRMED:
         PAUSE(led, cause, detail)
@@ -82,6 +91,8 @@ def always_delivered(self, verb, txn, **params):
     return MUTATION(self, verb, txn, **params)
 
 
+IN_ORDER = resolve_waves.in_order
+BEFORE_GROUPS = comparing.before_groups
 SETTLE, BACKFILL = passage._settle, slots._backfill
 QUEUE_SCOPE, PAUSE, MUTATION = retreat.queue_scope, brakes.pause, perform.Conversation._mutation
 
@@ -187,6 +198,19 @@ BROKEN_CONTROLS = {
         "before", "R9", ledger.Ledger, "device_gates", lambda *_: (),
     ),
     "checks of a device": ("service", "R9", proof, "decide", proof._passed),
+    "controls of a comparison": ('"control"', "R11", readings, "_controls", lambda led: [*led.devices]),
+    "values from before a wave": (
+        '"before"', "R11", comparing, "before_groups",
+        lambda values, _before, *, updated: BEFORE_GROUPS(values, values, updated=updated),
+    ),
+    "chance": ('"compare"', "R11", comparing, "_p", lambda *_: 1.0),
+    "harm": ('"compare"', "R11", comparing, "_is_harmful", lambda *_: False),
+    "lines of a ticket": ("!ticket", "ticket", opening, "shut_until", lambda *_: None),
+    "order by a ticket": (
+        "!ticket", "R2", resolve_waves, "in_order",
+        lambda some, seed, order, _ticket: IN_ORDER(some, seed, order),
+    ),
+    "waiting for a line": ("!ticket", "R3", opening, "shut_until", shut_for_all),
     "freeze of all rollouts": ("!freeze_all", "freeze", turn, "fleet_freeze", lambda _led: None),
     "devices held back": ("second", "held", turn, "held_by_others", lambda *_: None),
     "requirements": ("requires", "requires", turn, "require", lambda _led: None),
@@ -220,7 +244,9 @@ def text_of(seed):
     """A scenario's plans, and what goes wrong in it as `!kind`."""
     scenario = draw(seed)
     again = ('"second"',) * (len(scenario.plans) - 1)
-    return " ".join((*scenario.texts, *again, *(f"!{fault}" for fault in scenario.planned)))
+    tickets = ("!ticket",) * any(known.ticket and known.ticket.openings for known in scenario.known)
+    faults = (f"!{fault}" for fault in scenario.planned)
+    return " ".join((*scenario.texts, *again, *tickets, *faults))
 
 
 @pytest.mark.parametrize("rule", third(BROKEN_CONTROLS))

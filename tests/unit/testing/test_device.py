@@ -5,7 +5,7 @@ import pytest
 from orchestrator.device.protocol import Rc, Request, Verb
 from orchestrator.testing.device import SimulatedDevice
 from orchestrator.testing.plans import SimulatedArtifact
-from orchestrator.testing.transaction import sign, ticket_for
+from orchestrator.testing.transaction import Holder, Txn, bucket_of, sign, ticket_for
 from orchestrator.testing.world import good_release, old_release
 
 NEW = SimulatedArtifact.of("new")
@@ -164,6 +164,32 @@ def test_flipped_bit_is_denied(device):
     rc, _ = device.verify(T1)
 
     assert rc == Rc.DENIED
+
+
+@pytest.mark.parametrize(
+    ("lines", "behind_s", "reason"),
+    [
+        ([], 0.0, None),
+        ([(100, 50.0)], 0.0, None),
+        ([(100, 150.0)], 0.0, "not_open_yet"),
+        ([(100, 50.0)], 60.0, "not_open_yet"),
+        ([(bucket_of(7, "d"), 50.0)], 0.0, "not_open_yet"),
+        ([(bucket_of(7, "d") + 1, 50.0)], 0.0, None),
+        ([(1 + bucket_of(7, "d"), 150.0), (100, 50.0)], 0.0, None),
+    ],
+)
+def test_device_with_a_root_judges_the_lines_of_a_ticket_by_its_own_clock(lines, behind_s, reason):
+    holder = Holder("d", rooted=True, clock_at=100.0 - behind_s)
+    ticket = ticket_for(NEW.manifest, 7, lines)
+    txn = Txn(T1)
+    for name, data in (("ticket", ticket), ("ticket.sig", sign(ticket))):
+        txn.take(name, data, 0)
+    for frame in NEW.frames():
+        txn.take(frame.name, b"".join(frame.chunks(0)), 0)
+
+    refusal = txn.verify(holder)
+
+    assert (refusal and refusal[1]) == (None if reason is None else [("reason", reason)])
 
 
 @pytest.mark.parametrize(

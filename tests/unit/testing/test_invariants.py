@@ -4,19 +4,9 @@ from fractions import Fraction
 
 import pytest
 
-from orchestrator.plan.resolved import (
-    Compare,
-    CompareTest,
-    CompareTo,
-    Direction,
-    Gate,
-    Probe,
-    ProbeKind,
-    Stage,
-)
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.testing.clock import EPOCH_S
-from orchestrator.testing.evidence_rules import Evidence, Taken
+from orchestrator.testing.evidence_rules import Evidence
 from orchestrator.testing.seen import InvariantBroken
 from tests.unit.testing.story import WAY, A, B, C, Story
 
@@ -115,24 +105,3 @@ def test_wave_that_passes_with_too_few_successes():
 
     with pytest.raises(InvariantBroken, match="R8: passed with 1 successes of 2"):
         judged("succeeded", "failed", "cancelled", max_failures=1)
-
-
-def compared(direction):
-    """A wave passes after a sample of a comparison that was bad: values were too large."""
-    compare = Compare(CompareTo.BEFORE, CompareTest.RATIO, 0.2, direction, 0.5, 1)
-    probe = Probe(ProbeKind.PROMETHEUS, query="q")
-    gate = Gate("compared", Stage.WAVE, probe, compare=compare)
-    story = Story(plan={"gates": (gate,)})
-    taken = [Taken(EPOCH_S, probe, well=False)]
-    books = story.checker.books
-    rule = Evidence(books, story.devices, taken, now=lambda: EPOCH_S, liars=frozenset())
-    rule.touched = True
-    rule.see(story.entry("wave_started"))
-    rule.see(story.entry("wave_done", state="passed"))
-
-
-def test_large_values_harm_a_comparison_unless_only_small_ones_do():
-    compared(Direction.DECREASE)
-
-    with pytest.raises(InvariantBroken, match="R9: gate `compared` was never well"):
-        compared(Direction.INCREASE)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.testing.drawn_controls import labels_of
-from orchestrator.testing.drawn_plan import resolve
+from orchestrator.testing.drawn_plan import Known, resolve
 from orchestrator.testing.plan_rules import check_waves, waves_of
 from orchestrator.testing.plans import device_ids
 from orchestrator.testing.seen import InvariantBroken
@@ -67,7 +67,7 @@ DRAWN = {
 
 def resolved(**keys):
     text = json.dumps(DRAWN | keys)
-    return text, resolve(text, TEN, "new", late=False)
+    return text, resolve(text, TEN, "new", Known(TEN))
 
 
 def check(text, plan):
