@@ -57,16 +57,38 @@ def key_cases(keys: CaseKeys) -> Iterator[RotationCase]:
         ("N176 zero before a modulus whose first byte is 127", "rsa", _rsa(_integer(b"\0\x7f" + _MODULUS) + small), Answer.SYNTAX),
         ("N173 modulus alone", "rsa", _rsa(good), Answer.SYNTAX),
     ):  # fmt: skip
-        new = _with_key(keys, kind, der)
-        yield RotationCase(name, root_text(keys), new, signed(new, *keys.root[1:3]), answer)
+        yield _rotation(keys, name, _with_key(keys, kind, der), answer)
+    for name, size_bytes, answer in (
+        ("N178 a root of 16 KiB", 16_384, Answer.ALLOW),
+        ("N179 a root of a byte more", 16_385, Answer.SYNTAX),
+    ):
+        yield _rotation(keys, name, _of_size(keys, size_bytes), answer)
 
 
-def _with_key(keys: CaseKeys, kind: str, der: bytes) -> bytes:
-    """The next root, with one more release key."""
+def _rotation(keys: CaseKeys, name: str, new: bytes, answer: Answer) -> RotationCase:
+    return RotationCase(name, root_text(keys), new, signed(new, *keys.root[1:3]), answer)
+
+
+def _with_key(keys: CaseKeys, kind: str, *ders: bytes) -> bytes:
+    """The next root, with more release keys."""
     text = root_text(keys, version=4, root=keys.root[1:])
     start = text.index(b"key ")
-    line = f"key release {kind} {base64.b64encode(der).decode()}\n".encode()
-    return text[:start] + b"".join(sorted([*text[start:].splitlines(keepends=True), line]))
+    lines = [f"key release {kind} {base64.b64encode(der).decode()}\n".encode() for der in ders]
+    return text[:start] + b"".join(sorted([*text[start:].splitlines(keepends=True), *lines]))
+
+
+def _of_size(keys: CaseKeys, size_bytes: int) -> bytes:
+    """The next root, so long by RSA keys of 8192 bits, a shorter one, and when it was issued."""
+
+    def key(first: int, modulus_bytes: int) -> bytes:
+        modulus = bytes((0xC3, first)) + b"\xc3" * (modulus_bytes - 2)
+        return _rsa(_number(modulus) + _number(_EXPONENT))
+
+    large = [key(number, 1024) for number in range(10)]
+    shortest = _with_key(keys, "rsa", *large, key(10, 384))
+    quads, more = divmod(size_bytes - len(shortest), 4)  # of base64, each for three bytes
+    text = _with_key(keys, "rsa", *large, key(10, 384 + 3 * quads))
+    return text.replace(b"issued ", b"issued 1" + b"0" * (more - 1) if more else b"issued ")
 
 
 def _length(size: int) -> bytes:

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.device.kit import TRUST, Shell, sha
 from tests.hostile.artifacts import Frames
-from tests.hostile.batch import CoreBatch, own, write_tree
+from tests.hostile.batch import TIME_LIMIT_S, CoreBatch, own, write_tree
 
 TXN = "01TEST00000000000000000000"  # as the loop of `CoreBatch` calls it
+SPOOL = f"var/spool/main/{TXN}"
 PROVIDES = Path(__file__).with_name("provides.txt")  # what ran before said of itself
 DEVICE_TYPE = b"dt\n"
 MODULES = ("single-file", "directory", "rootfs-image")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the core finds: frames of a delivery, or parts that lie in the spool already.
+
+    A part whose name ends with `/` is a folder; `links` and `pipes` stand in the spool, and
+    `beside` are files of the case to which links lead.
+    """
+
+    frames: Frames = ()
+    keys: Mapping[str, bytes] = field(default_factory=dict)
+    root: bytes = b""
+    parts: Mapping[str, bytes] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    pipes: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Core:
@@ -35,36 +55,41 @@ class Core:
         self, frames: Frames, keys: Mapping[str, bytes] | None = None, root: bytes = b""
     ) -> str:
         """`0/ok`, or exit code and reason of the refusal."""
-        return self.tells(frames, keys, root).partition(" ")[0]
+        return self.tells(Found(frames, keys or {}, root)).partition(" ")[0]
 
-    def tells(self, frames: Frames, keys: Mapping[str, bytes] | None, root: bytes) -> str:
+    def tells(self, found: Found, limit_cpu_s: float = TIME_LIMIT_S) -> str:
         """The same, and what was made of a release that is taken."""
-        files = {"stream": stream(frames)} | ({"etc/rollout/root.txt": root} if root else {})
-        return self._judge(self._case(files, keys), len(frames))
+        return self._judge(self._case(found), len(found.frames), limit_cpu_s)
 
     def finds(self, parts: Mapping[str, bytes], moved: Mapping[str, Path]) -> str:
         """The same of parts that are in the spool already, or are moved there."""
-        spool = f"var/spool/main/{TXN}"
-        case = self._case({f"{spool}/{name}": data for name, data in parts.items()}, None)
+        case = self._case(Found(parts=parts))
         for name, file in moved.items():
-            (case / spool / name).parent.mkdir(parents=True, exist_ok=True)
-            file.rename(case / spool / name)
+            (case / SPOOL / name).parent.mkdir(parents=True, exist_ok=True)
+            file.rename(case / SPOOL / name)
         return self._judge(case, 0).partition(" ")[0]
 
-    def _case(self, files: Mapping[str, bytes], keys: Mapping[str, bytes] | None) -> Path:
+    def _case(self, found: Found) -> Path:
         case = self._place / "case"
         shutil.rmtree(case, ignore_errors=True)
         etc = {"device_type": DEVICE_TYPE, "device_id": b"dev-1\n"}
-        etc |= {f"keys/{name}.pem": pem for name, pem in (keys or {"k": self._key}).items()}
-        before = {"var/component/main/provides.none": PROVIDES.read_bytes()}
-        write_tree(
-            case, {f"etc/rollout/{name}": data for name, data in etc.items()} | before | files
-        )
+        etc |= {f"keys/{name}.pem": pem for name, pem in (found.keys or {"k": self._key}).items()}
+        etc |= {"root.txt": found.root} if found.root else {}
+        files = {f"etc/rollout/{name}": data for name, data in etc.items()}
+        files |= {f"{SPOOL}/{name}": data for name, data in found.parts.items()}
+        files |= {"stream": stream(found.frames)} if found.frames or not found.parts else {}
+        files |= {"var/component/main/provides.none": PROVIDES.read_bytes()} | found.beside
+        write_tree(case, files)
+        for name, target in found.links.items():
+            (case / SPOOL / name).parent.mkdir(parents=True, exist_ok=True)
+            (case / SPOOL / name).symlink_to(target)
+        for name in found.pipes:
+            os.mkfifo(case / SPOOL / name)
         return case
 
-    def _judge(self, case: Path, frames: int) -> str:
+    def _judge(self, case: Path, frames: int, limit_cpu_s: float = TIME_LIMIT_S) -> str:
         own(case)
-        return self._batch.ask(f"{case} {case}/etc/rollout {self._place}/lib {frames}")
+        return self._batch.ask(f"{case} {case}/etc/rollout {self._place}/lib {frames}", limit_cpu_s)
 
 
 def stream(frames: Frames) -> bytes:

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import utils
 
 from orchestrator.errors import TrustError
 from orchestrator.testing.root_table import rotation_cases
-from orchestrator.testing.ticket_table import ticket_cases
-from orchestrator.testing.tickets import CaseKeys, root_text
-from orchestrator.trust.keys import KeyKind, generate_key
+from orchestrator.testing.ticket_table import TICKET, ticket_cases
+from orchestrator.testing.tickets import CaseKeys, root_text, signed
+from orchestrator.trust.keys import KeyKind, SigningKey, generate_key
 from orchestrator.trust.root import parse_root
 from orchestrator.trust.signature import sign_manifest
 from orchestrator.trust.signing import sign_bytes
@@ -24,7 +24,7 @@ FIRST_BYTES = (0, 0x7F, 0x80)
 
 def more_cases() -> list[DeviceCase]:
     """All of them."""
-    return [*_keys(), *_halves(), *_floors(), *_files(), *_roots(), *_roots_in_place()]
+    return [*_keys(), *_halves(), *_floors(), *_files(), *_fleets(), *_roots(), *_roots_in_place()]
 
 
 def _good() -> DeviceCase:
@@ -161,14 +161,54 @@ def _files() -> list[DeviceCase]:
         _with("D08 a newer root was accepted", {"etc/root.txt": older, "var/floors/root.txt": base.files["etc/root.txt"]}, "ok"),
         _with("D09 an older root lies beside", {"var/floors/root.txt": older}, "ok"),
         _with("D10 the newer root is broken", {"var/floors/root.txt": newer[:-9]}, "root_syntax"),
-        _with("D11 two build keys are wanted", {"etc/root.txt": two}, "root_syntax"),
+        _with("D11 two build keys are wanted, and there is one", {"etc/root.txt": two}, "root_syntax"),
         _with("D12 the accepted root has no version", {"var/floors/root.txt": b"x\n"}, "ok"),
-        _with("D13 manifest by a release key", {f"{IN}/manifest.sig": base64.b64encode(sign_manifest(base.files[f"{IN}/manifest"], keys.release[0]))}, "denied"),
         replace(_with("D16 the ticket is a link", {f"{IN}/ticket": b"-", "ticket": base.files[f"{IN}/ticket"]}, "ticket_syntax"), links={f"{IN}/ticket": "../ticket"}),
         replace(_with("D17 the root is a link", {"etc/root.txt": b"-", "root.txt": base.files["etc/root.txt"]}, "root_syntax"), links={"etc/root.txt": "../root.txt"}),
         _with("D18 the accepted root is broken beside the first one", {"etc/root.txt": base.files["etc/root.txt"].replace(b"version 3", b"version 1"), "var/floors/root.txt": b"x\n"}, "ok"),
         _with("D14 the only root has no version", {"etc/root.txt": b"fleet-root 1\nfleet a\n"}, "root_syntax"),
         _with("D15 no manifest's signature", {f"{IN}/manifest.sig": b"-"}, "denied"),
+    ]  # fmt: skip
+
+
+def _fleets() -> list[DeviceCase]:
+    """Devices of a fleet whose keys are at hand."""
+    base, keys, other = _good(), CaseKeys.make(), generate_key()
+    manifest = base.files[f"{IN}/manifest"]
+    all_open = TICKET[: TICKET.index(b"open")] + b"open 100 1\n"
+
+    def case(
+        name: str,
+        wanted: str,
+        ticket: bytes = TICKET,
+        root: bytes = root_text(keys),
+        more: Files | None = None,
+        by: SigningKey = keys.build,
+    ) -> DeviceCase:
+        files = {
+            "etc/root.txt": root,
+            f"{IN}/ticket": ticket,
+            f"{IN}/ticket.sig": signed(ticket, *keys.release[:2]),
+            f"{IN}/manifest.sig": base64.b64encode(sign_manifest(manifest, by)),
+        }
+        return _with(name, files | (more or {}), wanted)
+
+    one, rest = root_text(keys).split(b"key build", 1)
+    line = f"key build ecdsa-p256 {base64.b64encode(other.verification.spki).decode()}\n".encode()
+    build, others = (b"key build" + rest).split(b"\n", 1)
+    pair = one + b"".join(sorted((build + b"\n", line))) + others
+    both = pair.replace(b"threshold-build 1", b"threshold-build 2")
+    stranger = root_text(CaseKeys.make())
+    return [
+        *(
+            case(f"D20 manifest by release key {number}", "denied", by=key)
+            for number, key in enumerate(keys.release)
+        ),
+        case("D21 manifest by the second build key", "ok", root=pair, by=other),
+        case("D22 manifests with two signatures are wanted", "denied", root=both),
+        case("D23 open for all, and no id", "not_open_yet", all_open, more={"etc/device_id": b"-"}),
+        case("D24 the accepted root is of the same version", "ok", root=stranger, more={"var/floors/root.txt": root_text(keys)}),
+        replace(case("D25 a clock of sixteen digits", "not_open_yet", more={"var/floors/time-floor": b"-"}), now_s=10**15),
     ]  # fmt: skip
 
 

@@ -19,19 +19,20 @@ from pathlib import Path
 from tests.device.kit import Key, Shell
 from tests.device.tickets import Root, Signer, Ticket, build_key, signed
 from tests.hostile import signed_artifacts
-from tests.hostile.artifacts import Frames, frames_of
+from tests.hostile.artifacts import frames_of
 from tests.hostile.artifacts import signed as sealed
-from tests.hostile.batch import SYSTEM_PATH, CoreBatch, Place, TrustBatch
-from tests.hostile.core import Core
+from tests.hostile.batch import SYSTEM_PATH, TIME_LIMIT_S, CoreBatch, Place, TrustBatch
+from tests.hostile.core import Core, Found
 from tests.hostile.equivalent import EQUIVALENT
 from tests.hostile.more_tickets import more_cases
 from tests.hostile.mutants import PROGRAMS, Mutant, awk_of, mutants
 from tests.hostile.reach import Reached, Text
+from tests.hostile.spools import spools
 from tests.hostile.tickets import device_cases
 from tests.unit.artifact.crafting import Craft
 
 SHELL = Shell("dash", ("dash",), SYSTEM_PATH)
-LIMIT_S = 3.0  # a mutant that takes so much longer, and ten times longer, does not end
+LIMIT_CPU_S = 2.0  # a mutant that computes for so much longer, and five times longer, does not end
 PLAIN = 8  # each of so many cases is also asked of the program that is not watched
 ALIKE = 6  # so many cases of one way through a program; more could only tell more mutants apart
 
@@ -41,7 +42,7 @@ class Asked:
     """A shell with a program, and how it is asked for its answer to a case."""
 
     batch: TrustBatch | CoreBatch
-    ask: Callable[[str], str]
+    ask: Callable[..., str]  # the name of a case, and `limit_cpu_s`
 
 
 class Bench:
@@ -59,11 +60,10 @@ class Bench:
         with Place() as place, ExitStack() as stack:
             reached = Reached(place / "reached", program)
             self._tellers = reached.own
-            ask = self._start(place, reached.program, stack).ask
+            asked = self._start(place, reached.program, stack)
             for name in self._order:
-                start = time.monotonic()
-                self.truth[name] = ask(name)
-                self._took_s[name] = time.monotonic() - start
+                self.truth[name] = asked.ask(name)
+                self._took_s[name] = asked.batch.used_s
                 self._ran[name], texts = reached.taken()
                 self._texts_of[name] = frozenset(text.variable for text in texts)
                 for text in texts:
@@ -84,15 +84,23 @@ class Bench:
         return True
 
     def _by_line(self, mutant: Mutant) -> Iterator[str]:
-        """The cases that run the changed line, a few of those that run the same lines to one answer."""
+        """The cases that run the changed line, a few of those that run the same lines to one answer.
+
+        A line that another one tells of, as a branch of a case, may run in some of these alone:
+        the others of them come last.
+        """
         teller = self._tellers[mutant.line]
         alike: Counter[tuple[frozenset[int], frozenset[str], str]] = Counter()
+        last = []
         for name in self._likely(mutant):
             if teller in self._ran[name]:
                 kind = self._ran[name], self._texts_of[name], self.truth[name]
                 alike[kind] += 1
                 if alike[kind] <= ALIKE:
                     yield name
+                elif teller != mutant.line:
+                    last.append(name)
+        yield from last
 
     def _likely(self, mutant: Mutant) -> list[str]:
         """The cases: first those that told mutants near this one, then the fast ones."""
@@ -122,9 +130,7 @@ class Bench:
             asked = None
             for name in names:
                 asked = asked or self._start(place, text, stack)
-                if text:
-                    asked.batch.limit_s = LIMIT_S + 10 * self._took_s[name]
-                yield name, asked.ask(name)
+                yield name, asked.ask(name, LIMIT_CPU_S + 5 * self._took_s[name])
 
     def _cases(self) -> Iterable[str]:
         raise NotImplementedError
@@ -142,10 +148,12 @@ class TrustBench(Bench):
 
     def _start(self, place: Path, text: str | None, stack: ExitStack) -> Asked:
         batch = stack.enter_context(TrustBatch(SHELL, place, text))
-        # what a mutant leaves behind has other names for each place
-        return Asked(
-            batch, lambda name: self._known[name].answer(batch, place).replace(str(place), "")
-        )
+
+        def ask(name: str, limit_cpu_s: float = TIME_LIMIT_S) -> str:
+            answer = self._known[name].answer(batch, place, limit_cpu_s)
+            return answer.replace(str(place), "")  # what a mutant leaves behind has other names
+
+        return Asked(batch, ask)
 
 
 class CoreBench(Bench):
@@ -155,20 +163,22 @@ class CoreBench(Bench):
         self._key = Key("ec")
         cases = signed_artifacts.all_cases(self._key)
         self._known = {
-            case.name: (case.frames, dict(case.keys), b"")
-            for case in cases
-            if case.frames is not None
+            case.name: Found(case.frames, case.keys) for case in cases if case.frames is not None
         }
-        self._known |= with_root(self._key)
+        self._known |= with_root(self._key) | spools(self._key)
         return self._known
 
     def _start(self, place: Path, text: str | None, stack: ExitStack) -> Asked:
         batch = stack.enter_context(CoreBatch(SHELL, place, text))
         core = Core(batch, place, SHELL, self._key.public_pem)
-        return Asked(batch, lambda name: core.tells(*self._known[name]))
+
+        def ask(name: str, limit_cpu_s: float = TIME_LIMIT_S) -> str:
+            return core.tells(self._known[name], limit_cpu_s)
+
+        return Asked(batch, ask)
 
 
-def with_root(key: Key) -> dict[str, tuple[Frames, dict[str, bytes], bytes]]:
+def with_root(key: Key) -> dict[str, Found]:
     """Deliveries to a device with a root: with a ticket, without one, too early, and for others."""
     signers = [Signer() for _ in range(4)]
     root = Root(tuple(signers[:2]), tuple(signers[2:]), (build_key(key),), need_release=1).text
@@ -182,8 +192,8 @@ def with_root(key: Key) -> dict[str, tuple[Frames, dict[str, bytes], bytes]]:
         ("expired", ticket.text.replace(str(ticket.expires).encode(), b"1763812801")),
     ):
         more = (("ticket", text), ("ticket.sig", signed(text, signers[2:])))
-        found[f"root, {name}"] = ((*frames, *more), {}, root)
-    return found | {"root, no ticket": (frames, {}, root)}
+        found[f"root, {name}"] = Found((*frames, *more), root=root)
+    return found | {"root, no ticket": Found(frames, root=root)}
 
 
 BENCHES = {"trust.sh": TrustBench, "helper.sh": CoreBench}

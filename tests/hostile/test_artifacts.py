@@ -19,6 +19,7 @@ from tests.hostile.batch import CoreBatch
 from tests.hostile.conftest import THIRDS
 from tests.hostile.core import Core
 from tests.hostile.signed_artifacts import all_cases
+from tests.hostile.spools import TAKEN, spools
 from tests.unit.artifact.crafting import END, Craft, header, member
 
 KEY = Key("ec")
@@ -62,6 +63,15 @@ def test_a_device_refuses_every_bad_artifact(shell: Shell, place: Path, third: i
 @pytest.mark.timeout(900)
 def test_a_device_refuses_every_bad_header(shell: Shell, place: Path):
     device_judges(HEADERS, shell, place)
+
+
+def test_whatever_lies_in_the_spool_only_a_delivery_is_taken(shell: Shell, place: Path):
+    with CoreBatch(shell, place) as batch:
+        core = Core(batch, place, shell, KEY.public_pem)
+        said = {name: core.tells(found).split()[0] for name, found in spools(KEY).items()}
+
+    assert {name for name, answer in said.items() if answer == "0/ok"} == TAKEN
+    assert {said[name] for name in said.keys() - TAKEN} == {"65/denied"}
 
 
 def device_judges(cases: list[Case], shell: Shell, place: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator.testing.root_table import rotation_cases
 from orchestrator.testing.ticket_table import ticket_cases
 from orchestrator.testing.tickets import NOW_S, Answer, RotationCase, TicketCase
-from tests.hostile.batch import TrustBatch, own, write_tree
+from tests.hostile.batch import TIME_LIMIT_S, TrustBatch, own, write_tree
 
 IN = "in"
 
@@ -27,7 +27,7 @@ class DeviceCase:
     wanted: str
     links: Mapping[str, str] = field(default_factory=dict)  # symbolic ones, beside the files
 
-    def answer(self, batch: TrustBatch, place: Path) -> str:
+    def answer(self, batch: TrustBatch, place: Path, limit_cpu_s: float = TIME_LIMIT_S) -> str:
         """What the shell answers; every case starts afresh."""
         case = place / "case"
         shutil.rmtree(case, ignore_errors=True)
@@ -37,7 +37,7 @@ class DeviceCase:
             (case / name).symlink_to(target)
         own(case)
         calls = " ".join(",".join(word.replace("DIR", str(case)) for word in c) for c in self.calls)
-        return batch.ask(f"{case} {self.now_s} {calls}")
+        return batch.ask(f"{case} {self.now_s} {calls}", limit_cpu_s)
 
 
 def ticket_case(case: TicketCase) -> DeviceCase:
