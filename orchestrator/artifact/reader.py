@@ -53,7 +53,6 @@ from orchestrator.artifact.tar import TarMember, TarReader
 from orchestrator.errors import Where
 
 _HEADER_NAMES = {f"header.tar{kind.suffix}": kind for kind in Compression}
-_HEADER_SLACK_BYTES = 64 * 1024  # what packing may add to a header that cannot be compressed
 _TAR_SLACK_BYTES = 1024 * 1024  # headers, padding and end of the payload's tar file
 _AUGMENTED = ("manifest-augment", "header-augment")
 
@@ -185,7 +184,7 @@ class _Scan:
         )
 
     def _header(self, member: TarMember, sums: dict[str, str]) -> Header:
-        if member.size_bytes > HEADER_BYTES_MAX + _HEADER_SLACK_BYTES:
+        if member.size_bytes > HEADER_BYTES_MAX:  # packed: more is sent to no device
             message = f"`{member.name}` is larger than {HEADER_BYTES_MAX} bytes"
             raise ArtifactError(Rule.SIZE_LIMIT, message)
         self._sink.begin(member.name)

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 from tests.device.kit import Key
 from tests.hostile.artifacts import frames_of, signed
-from tests.hostile.core import Found
+from tests.hostile.core import TXN, Found
+from tests.hostile.signed_artifacts import stored
 from tests.unit.artifact.crafting import Craft
 
-TAKEN = frozenset(("S01 a good delivery", "S02 a ticket that nobody asks for"))
+CUT_OFF = "S42 what an attempt left that was cut off"
+TAKEN = frozenset(("S01 a good delivery", "S02 a ticket that nobody asks for", CUT_OFF))
 
 
 def spools(key: Key) -> dict[str, Found]:
@@ -20,6 +22,7 @@ def spools(key: Key) -> dict[str, Found]:
         parts = {name: data for name, data in good.items() if name not in gone}
         return Found(parts=parts | more, **odd)  # type: ignore[arg-type]
 
+    longer = Craft(header_packed=stored(2038))
     version, app = good["version"], good["data/0000/app"]
     extra = {
         "S10 an empty file": ".hidden", "S11 a file of the payload": "data/0000/more",
@@ -51,6 +54,8 @@ def spools(key: Key) -> dict[str, Found]:
         "S23 another payload": holds({"data/0000/app": app + b"x"}),
         "S40 a pipe": holds({}, "version", pipes={"version": ""}),
         "S41 a pipe beside it": holds({}, pipes={"more": ""}),
+        CUT_OFF: holds({}, beside={f"var/component/main/txn/{TXN}/in/version": b"x"}),
+        "S43 a header that is longer packed": Found(parts=dict(frames_of(signed(longer, key)))),
     }
     found |= {name: holds({file: b""}) for name, file in extra.items()}
     for name, (targets, beside) in links.items():

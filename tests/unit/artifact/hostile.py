@@ -284,7 +284,7 @@ LISTED = {
     ),
     "A55": (
         lambda: Craft(suffix="", info=b'{"a":"' + b"x" * (1 << 20) + b'"}'),
-        Rule.STREAM_LIMIT,
+        Rule.SIZE_LIMIT,
     ),
     "A56": (lambda: Craft(info=b'{"a":' * 50_000), Rule.HEADER_JSON),
     "A56-quotes": (lambda: Craft(info=b'{"' + b'\\"' * 120_000), Rule.HEADER_JSON),
