@@ -34,6 +34,7 @@ from orchestrator.errors import PlanError, TrustError, Where
 if TYPE_CHECKING:
     from orchestrator.device.model import Device
     from orchestrator.inventory.model import Inventory
+    from orchestrator.plan.difference import Since
     from orchestrator.plan.model import Plan
     from orchestrator.plan.resolved import PlannedCommit, ResolvedPlan
 
@@ -49,7 +50,7 @@ async def prepare(
 
     Args:
         settings: the operator's configuration.
-        request: the plan, YAML or saved.
+        request: the plan, YAML or saved, and the saved one that it is compared with.
         on_survey: told how many devices have answered.
 
     Raises:
@@ -60,10 +61,29 @@ async def prepare(
     """
     from orchestrator.plan.envelope import is_saved
 
+    earlier = None if request.since is None else _reviewed(request.since)
     data = read_file(request.plan)
     if is_saved(data):
-        return await _saved(settings, request, data)
-    return await _written(settings, request, data, on_survey)
+        prepared = await _saved(settings, request, data)
+    else:
+        prepared = await _written(settings, request, data, on_survey)
+    if request.since is None or earlier is None:
+        return prepared
+    return replace(prepared, since=_since(request.since, earlier, prepared))
+
+
+def _reviewed(file: Path) -> ResolvedPlan:
+    """A saved plan, however old."""
+    from orchestrator.plan.envelope import from_saved
+
+    return from_saved(read_file(file), file=str(file))
+
+
+def _since(file: Path, earlier: ResolvedPlan, prepared: Prepared) -> Since:
+    from orchestrator.plan.difference import Since, difference
+    from orchestrator.plan.digest import digest
+
+    return Since(str(file), digest(earlier), difference(earlier, prepared.resolved))
 
 
 async def _written(

@@ -16,6 +16,7 @@ from orchestrator.plan.resolved import ResolvedPlan, Skipped
 from orchestrator.rollout.events import Ask, JournalEntry, TakeBack
 
 if TYPE_CHECKING:
+    from orchestrator.plan.difference import Since
     from orchestrator.plan.joiners import Joiner
     from orchestrator.plan.preview import Preview
     from orchestrator.rollout.around import FleetFreeze
@@ -171,11 +172,15 @@ class ArtifactShown:
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """A plan to prepare: YAML, or a saved plan (told apart by content)."""
+    """A plan to prepare: YAML, or a saved plan (told apart by content).
+
+    `since` is a saved plan to compare it with.
+    """
 
     plan: Path
     source: Source = Source()
     offline: bool = False
+    since: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +192,8 @@ class Prepared:
     are devices that joined the fleet since, where the plan appends them to its last wave; `unfit`
     would, and cannot take part. `uncommitted` is why nothing of this may be started here, where
     signed commits are required; `unevidenced` the same for its artifact, where a policy asks for
-    evidence. `findings` are what is odd in the inventory, of other devices, too.
+    evidence. `findings` are what is odd in the inventory, of other devices, too. `since` is what
+    changed since the saved plan that was to be compared with.
     """
 
     resolved: ResolvedPlan
@@ -201,6 +207,7 @@ class Prepared:
     uncommitted: TrustError | None = None
     findings: tuple[Diagnostic, ...] = ()
     unevidenced: OrchestratorError | None = None
+    since: Since | None = None
 
     @property
     def saved_file(self) -> bytes:

@@ -35,6 +35,10 @@ class PreviewOptions:
         Path | None,
         typer.Option("--out", metavar="FILE", help="Save the resolved plan for `rollout apply`."),
     ] = None
+    diff: Annotated[
+        Path | None,
+        typer.Option("--diff", metavar="OLD.plan", help="Show what changed since a saved plan."),
+    ] = None
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="0 nothing to do, 2 changes, 1 error.")
     ] = False
@@ -46,6 +50,7 @@ class PreviewOptions:
 rollout preview plans/gateway.yml -i inventory/
 rollout preview plans/gateway.yml --offline --format json
 rollout preview plans/gateway.yml --out gateway.plan && rollout apply gateway.plan
+rollout preview plans/gateway.yml --diff gateway.plan
 """,
 )
 def preview(
@@ -61,10 +66,11 @@ def preview(
 
     Devices are asked, read-only, what they run and whether they can take part; --offline asks
     nobody. --out saves exactly this plan: `rollout apply FILE` runs it or refuses it as stale.
+    --diff shows what changed since one that was saved; an equal digest is the same plan.
     """
     try:
         session = start(common)
-        request = api.PlanRequest(plan, source_of(source), options.offline)
+        request = api.PlanRequest(plan, source_of(source), options.offline, options.diff)
         with before_it_begins(session, "there is no preview, and nothing was changed"):
             prepared = wait_for(api.prepare(session.settings, request, survey_line(session)))
     except OrchestratorError as error:
@@ -90,7 +96,8 @@ def preview(
 
 
 def _text(session: Session, prepared: api.Prepared, form: Format) -> str:
+    facts, digest, since = prepared.preview, prepared.digest, prepared.since
     if form is Format.JSON:
-        return dump(preview_document(prepared.preview, prepared.digest))
+        return dump(preview_document(facts, digest, since))
     all_names = session.verbose > 0
-    return preview_text(prepared.preview, prepared.digest, session.out, all_names=all_names)
+    return preview_text(facts, digest, session.out, all_names=all_names, since=since)

@@ -12,6 +12,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 
+from orchestrator.plan.difference import Since
 from orchestrator.plan.digest import to_document
 from orchestrator.plan.preview import Preview, WavePreview
 from orchestrator.plan.resolved import (
@@ -24,6 +25,7 @@ from orchestrator.plan.resolved import (
     PlannedTicket,
 )
 from orchestrator.plan.trust_groups import TrustGroup
+from orchestrator.render.since import since_document
 from orchestrator.render.standing import Facts, commands
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.notices import Delivery
@@ -113,7 +115,9 @@ def _line(document: Mapping[str, object]) -> str:
     return json.dumps(document, separators=(",", ":"), ensure_ascii=True) + "\n"
 
 
-def preview_document(preview: Preview, digest: str) -> dict[str, object]:
+def preview_document(
+    preview: Preview, digest: str, since: Since | None = None
+) -> dict[str, object]:
     """The preview as data (schemas/preview.v1.json)."""
     plan = preview.plan
     return {
@@ -194,6 +198,7 @@ def preview_document(preview: Preview, digest: str) -> dict[str, object]:
         "confirm_s": preview.confirm_s,
         "warnings": [risk.message for risk in preview.risks],
         "risks": [dataclasses.asdict(risk) for risk in preview.risks],
+        **({} if since is None else {"diff": since_document(since, digest)}),
     }
 
 

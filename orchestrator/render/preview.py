@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.device.reason import TRUST_REASONS, Reason
+from orchestrator.plan.difference import Since
 from orchestrator.plan.preview import Preview, WavePreview
 from orchestrator.plan.resolved import COMPONENT_DEFAULT, Order, Risk
 from orchestrator.render.evidence_lines import evidence_lines
@@ -10,6 +11,7 @@ from orchestrator.render.gate_lines import gate_lines
 from orchestrator.render.limit_lines import labelled, limit_lines, percent
 from orchestrator.render.names import fold_line
 from orchestrator.render.schedule_lines import approval_words, schedule_lines
+from orchestrator.render.since import since_lines
 from orchestrator.render.table import Cell, Column, table
 from orchestrator.render.text import Look, Style, Symbol, cells, escape, number, pad, plural, wrap
 from orchestrator.render.ticket_lines import opening_words, ticket_words, trust_words
@@ -33,7 +35,14 @@ _COLUMNS = (
 )
 
 
-def text(preview: Preview, digest: str, look: Look, *, all_names: bool = False) -> str:
+def text(
+    preview: Preview,
+    digest: str,
+    look: Look,
+    *,
+    all_names: bool = False,
+    since: Since | None = None,
+) -> str:
     """The preview of a plan; ends by saying that nothing was changed.
 
     Args:
@@ -41,12 +50,20 @@ def text(preview: Preview, digest: str, look: Look, *, all_names: bool = False) 
         digest: of the resolved plan; what `apply` will run.
         look: width, colours and signs.
         all_names: every device by name, however many.
+        since: what changed since a plan that was reviewed.
     """
-    shown = body(preview, digest, look, all_names=all_names)
+    shown = body(preview, digest, look, all_names=all_names, since=since)
     return f"{shown} Nothing was changed.\n"
 
 
-def body(preview: Preview, digest: str, look: Look, *, all_names: bool = False) -> str:
+def body(
+    preview: Preview,
+    digest: str,
+    look: Look,
+    *,
+    all_names: bool = False,
+    since: Since | None = None,
+) -> str:
     """The preview without its last words, for those who are about to change something."""
     lines = [*_head(preview, digest, look), "", *_waves(preview, look), ""]
     lines += _members(preview, look, all_names=all_names)
@@ -54,6 +71,8 @@ def body(preview: Preview, digest: str, look: Look, *, all_names: bool = False) 
         lines += ["", *gate_lines(preview, look)]
         lines += [*schedule_lines(preview, look), *limit_lines(preview, look)]
     lines += _skipped(preview, look, all_names=all_names)
+    if since is not None:
+        lines += ["", *since_lines(since, digest, look)]
     lines += _risks(preview, look)
     return "\n".join([*lines, "", _end(preview, look)])
 

@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 
 from orchestrator.errors import Diagnostic, ExitCode, Where
+from orchestrator.plan.difference import Since, difference
 from orchestrator.plan.preview import preview
 from orchestrator.plan.resolved import (
     Approval,
@@ -111,7 +112,7 @@ def test_preview_of_every_key_fits_its_schema(plan, plan_with) -> None:
         hooks=(Hook((HookEvent.HALTED,), email="ops@example.org"),),
     )
 
-    found = preview_document(preview(full), DIGEST)
+    found = preview_document(preview(full), DIGEST, Since("old", DIGEST, difference(plan, full)))
 
     check("preview", found)
     assert json.loads(dump(found)) == found
