@@ -19,7 +19,11 @@ from orchestrator.rollout.story import Story
 
 _AT_REST = TERMINAL_ROLLOUT | {RolloutState.HALTED, RolloutState.PAUSED}
 _APPROVAL = "approval"
-_ONCE = {_APPROVAL: "once approved, ", "freeze": "once that is over, "}
+_ONCE = {
+    _APPROVAL: "once approved, ",
+    "freeze": "once that is over, ",
+    "rollout": "once that is over, ",
+}
 _REST_OF_IT = "rollout reconcile --once"  # also of one that is halted or paused
 _COME_BY_THEMSELVES = frozenset({"start", "window", "ticket", "deferred"})
 _TOLD_UNTIL = ("start", "freeze", "window")  # the end of others stands in lines of their own
@@ -65,7 +69,7 @@ def standing_lines(facts: Facts, look: Look) -> list[str]:
 def commands(facts: Facts) -> list[str]:
     """What an operator may type now, but for commands that only look."""
     run, story = facts.story.rollout_id, facts.story
-    looks = (f"rollout status {run}", f"rollout events {run}")
+    looks = (look_at(run), f"rollout events {run}")
     found = [command for command in story.next_commands if command not in looks]
     if facts.engine:
         return found
@@ -74,7 +78,12 @@ def commands(facts: Facts) -> list[str]:
     resume = go_on(story)
     if _APPROVAL in story.waits_for:  # it wants both, in this order
         return [found[0], resume, *found[1:]]
-    return [resume]
+    return [*(look_at(rival) for rival in story.rivals), resume]
+
+
+def look_at(rollout_id: str) -> str:
+    """The command that shows where a rollout stands."""
+    return f"rollout status {rollout_id}"
 
 
 def go_on(story: Story) -> str:

@@ -12,7 +12,7 @@ from orchestrator.device.reason import CLASS_OF, FailureClass
 from orchestrator.errors import ExitCode
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.render.names import fold_line
-from orchestrator.render.standing import Facts, commands, is_interrupted, standing_lines
+from orchestrator.render.standing import Facts, commands, is_interrupted, look_at, standing_lines
 from orchestrator.render.text import Look, Style, Symbol, cells, escape, number, pad, plural, wrap
 from orchestrator.render.words import (
     WAVE_SIGNS,
@@ -291,12 +291,15 @@ def _next(facts: Facts, look: Look, here: str) -> list[str]:
     if failed:
         found.insert(0, f"rollout device check {_shell(failed[0].devices[0])}")
     if here != "status":
-        found.append(f"rollout status {story.rollout_id}")
+        found.append(look_at(story.rollout_id))
     found.append(f"rollout events {story.rollout_id} --format text")
     width = max(len(command) for command in found)
     lines = [look.paint("Next", Style.BOLD)]
+    rivals = {look_at(rival): "what has to be over first" for rival in story.rivals}
     for command in found:
-        why = next((words for verb, words in _PURPOSES.items() if f" {verb} " in command), "")
+        why = rivals.get(command) or next(
+            (words for verb, words in _PURPOSES.items() if f" {verb} " in command), ""
+        )
         line = f"  {pad(command, width)}  "
         fits = why and cells(line + why) <= look.width
         lines.append(line + look.paint(why, Style.DIM) if fits else line.rstrip())

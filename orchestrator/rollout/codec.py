@@ -90,6 +90,7 @@ def rollout_row(led: Ledger) -> Row:
         "soaks_ended": led.soaks_ended,
         "scope": led.scope,
         "waiting": dict(led.waiting),
+        "rivals": list(led.rivals),
         "superseding": list(led.superseding),
         "superseded": led.superseded,
         "waves": [_wave_row(wave) for wave in led.waves],
@@ -168,6 +169,7 @@ def restore(
         led.set_timer(GLASS_TIMER, led.glass.until_at)
     led.scope = dict(cast("Mapping[str, object]", rollout["scope"]))
     led.waiting = dict(cast("Mapping[str, str]", rollout.get("waiting", {})))
+    led.rivals = list(cast("list[str]", rollout.get("rivals", [])))
     led.superseding = list(cast("list[str]", rollout.get("superseding", [])))
     led.superseded = bool(rollout.get("superseded"))
     _restore_devices(led, devices)

@@ -130,6 +130,7 @@ class Ledger:
         self.around: Surroundings | None = None  # what the last look found; not stored
         self.unmet: dict[DeviceId, str] = {}  # devices that wait for other plans; not stored
         self.waiting: dict[str, str] = {}  # what others it waits for -> detail
+        self.rivals: list[str] = []  # rollouts that have to be over first
         self.superseding: list[str] = []  # rollouts that it asked to end
         self.superseded = False  # a newer one asked it to end
         self.asks: list[tuple[str, OperatorAsked]] = []

@@ -102,6 +102,7 @@ class Story:
         on_new: devices that run, or may run, the new version because of this rollout.
         glass: the last that was broken to go on without approvals, over or not.
         held_up: other rollouts, plans and freezes that it waits for, each in words.
+        rivals: the ids of those rollouts.
         waits_for: what it waits for when nothing is at work: `start`, `freeze` or `window` before
             it begins, `soak`, `gate`, `deferred`, `window`, `ticket`, ... later.
         until: when each of these is over, where that is known (UTC seconds).
@@ -135,6 +136,7 @@ class Story:
     glass: Glass | None = None
     until: Mapping[str, float] = field(default_factory=dict)
     next_at: float | None = None
+    rivals: tuple[str, ...] = ()
 
     @property
     def untouched(self) -> int:
@@ -172,6 +174,7 @@ def tell(rollout: Rollout, *, now: float | None = None) -> Story:
         deferred=_deferred(led),
         glass=led.glass,
         held_up=() if led.state in TERMINAL_ROLLOUT else tuple(led.waiting.values()),
+        rivals=() if led.state in TERMINAL_ROLLOUT else tuple(led.rivals),
         waits_for=waits.what,
         until=waits.until,
         next_at=waits.next_at,
@@ -261,6 +264,15 @@ def _next_commands(led: Ledger) -> tuple[str, ...]:
         return _after_a_pause(led)
     if led.state in TERMINAL_ROLLOUT:
         return (f"rollout events {run}",)
+    return _in_between(led)
+
+
+def _in_between(led: Ledger) -> tuple[str, ...]:
+    """Of one that is neither stopped nor over."""
+    run = led.rollout_id
+    if led.rivals:  # they have the devices, so what they wait for comes first
+        others = (f"rollout status {rival}" for rival in led.rivals)
+        return (*others, f"rollout status {run}", f"rollout abort {run}")
     if led.waves[led.current].state is WaveState.SOAKING:
         promote = f"rollout promote {run}"
         return (f"rollout status {run}", f"rollout pause {run}", promote)

@@ -79,13 +79,13 @@ def has_come(led: Ledger) -> bool:
         return False
     led.waiting.pop(FREEZE, None)
     if len(led.unmet) == len(led.devices):
-        led.waiting.pop(ROLLOUT, None)
+        _stand_behind_nobody(led)
         wait_for(led, REQUIRES, next(iter(led.unmet.values())))
         return False
     if rivals := _rivals(led):
         _stand_behind(led, rivals)
         return False
-    led.waiting.pop(ROLLOUT, None)
+    _stand_behind_nobody(led)
     led.superseding = []
     return True
 
@@ -94,6 +94,7 @@ def not_now(led: Ledger) -> None:
     """Outside its own hours it waits for nobody, and nobody waits for it."""
     if led.waiting:
         led.waiting.clear()
+        led.rivals = []
         led.note("waiting", data={"for": START, "detail": "its own hours"})
 
 
@@ -114,7 +115,13 @@ def wait_for(led: Ledger, what: str, detail: str) -> None:
         led.note("waiting", data={"for": what, "detail": detail})
 
 
+def _stand_behind_nobody(led: Ledger) -> None:
+    led.waiting.pop(ROLLOUT, None)
+    led.rivals = []
+
+
 def _stand_behind(led: Ledger, rivals: tuple[Neighbour, ...]) -> None:
+    led.rivals = [one.rollout_id for one in rivals]
     wait_for(led, ROLLOUT, "; ".join(_text(led, one) for one in rivals))
     led.set_timer(START_TIMER, led.hours.changes_at(led.now))
     if led.plan.on_conflict is OnConflict.FAIL:

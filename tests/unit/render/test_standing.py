@@ -17,6 +17,7 @@ from orchestrator.render.standing import (
     standing,
     standing_lines,
 )
+from orchestrator.render.summary import summary
 from orchestrator.render.text import Look, cells
 from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.ledger import Glass
@@ -107,6 +108,25 @@ def test_what_waits_for_its_hours_is_not_interrupted(soaking) -> None:
     _, facts = soaking
 
     assert not is_interrupted(alone(facts, waits_for=("deferred", "window")))
+
+
+def test_who_has_the_devices_is_looked_at_first(soaking) -> None:
+    _, facts = soaking
+    queued = {
+        "state": RolloutState.SCHEDULED,
+        "waits_for": ("rollout",),
+        "held_up": ("rollout `r-old` of plan `base` works on 2 of its devices",),
+        "rivals": ("r-old",),
+        "next_commands": ("rollout status r-old", "rollout status r-7f3a", "rollout abort r-7f3a"),
+    }
+
+    for by in (alone, driven):
+        lines = summary(by(facts, **queued), Look(100))
+        next_line = lines[lines.index("Next") + 1]
+        assert next_line.split("  ")[1] == "rollout status r-old"
+        assert next_line.endswith("what has to be over first")
+    said = standing(alone(facts, **queued))
+    assert "once that is over, `rollout resume r-7f3a` goes on" in said
 
 
 def test_approval_comes_before_the_engine_that_goes_on(soaking) -> None:

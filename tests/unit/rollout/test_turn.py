@@ -64,6 +64,18 @@ class TestConflict:
         assert rollout.rollout.is_waiting
         assert not any(rollout.claims)
 
+    def test_next_command_is_about_the_one_that_has_the_devices(self):
+        rollout = hand(around=busy(OTHER))
+        rollout.restart()
+
+        story = tell(rollout.rollout)
+
+        assert story.rivals == ("r-old",)
+        assert story.next_commands[0] == "rollout status r-old"
+        assert "rollout pause r-hand" not in story.next_commands
+        rollout.look()
+        assert tell(rollout.rollout).rivals == ()
+
     def test_it_begins_when_the_other_is_over(self):
         rollout = hand(around=busy(OTHER))
 
