@@ -160,20 +160,26 @@ class TarReader:
             raise ArtifactError(Rule.TAR_SLACK, message)
 
     def _check_end(self) -> None:
-        if self._block() != _ZERO_BLOCK:
-            message = f"the {self._what} has data after its end block"
-            raise ArtifactError(Rule.TAR_SLACK, message)
+        if not self._end_block():
+            raise self._truncated()
         for _ in range(_RECORD_BLOCKS - 1):
-            piece = self._source.read(BLOCK_BYTES)
-            if not piece:
+            if not self._end_block():
                 return
-            piece += self._exactly(BLOCK_BYTES - len(piece))
-            if piece != _ZERO_BLOCK:
-                message = f"the {self._what} has data after its end blocks"
-                raise ArtifactError(Rule.TAR_SLACK, message)
         if self._source.read(1):
             message = f"the {self._what} goes on after its last record"
             raise ArtifactError(Rule.TAR_SLACK, message)
+
+    def _end_block(self) -> bool:
+        """Whether there is another block of zeros; what was appended is not taken for a cut."""
+        data = b""
+        while len(data) < BLOCK_BYTES and (piece := self._source.read(BLOCK_BYTES - len(data))):
+            data += piece
+        if data.strip(b"\x00"):
+            message = f"the {self._what} has data after its end block"
+            raise ArtifactError(Rule.TAR_SLACK, message, hint="something was appended to it")
+        if 0 < len(data) < BLOCK_BYTES:
+            raise self._truncated()
+        return bool(data)
 
     def _member(self, block: bytes) -> TarMember:
         _check_header(block, self._what)

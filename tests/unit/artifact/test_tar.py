@@ -86,3 +86,18 @@ def test_data_in_the_unused_end_of_a_header_is_refused():
         TarReader(io.BytesIO(seal(block)), what="x").next_member()
 
     assert caught.value.rule is Rule.TAR_FORMAT
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (b"x", "has data after its end block"),  # behind it
+        (b"\x00" * 600 + b"x", "has data after its end block"),
+        (b"\x00" * 10, "is cut off"),
+    ],
+)
+def test_bytes_that_were_appended_are_not_called_a_cut(end, said):
+    reader = TarReader(io.BytesIO(b"\x00" * 1024 + end), what="artifact")
+
+    with pytest.raises(ArtifactError, match=said):
+        reader.next_member()
