@@ -156,12 +156,13 @@ def _head(facts: Facts, look: Look) -> list[str]:
     word, style, symbol = _HEADS.get(
         story.state, (state_words(story.state).upper(), Style.WARN, Symbol.WARNING)
     )
-    if story.state is RolloutState.ROLLED_BACK and story.stops:
-        word = "HALTED AND ROLLED BACK"
+    if story.state is RolloutState.ROLLED_BACK:
+        word = _back_words(story)
+        if story.taken_back is not None and not story.stops:  # as it was asked for
+            style, symbol = Style.WARN, Symbol.WARNING
     if is_interrupted(facts):
         word, style, symbol = "INTERRUPTED", Style.WARN, Symbol.WARNING
-    nowhere = story.state in _ALL_WAVES or not story.begun
-    where = "" if nowhere else f" in {wave_words(story.wave)}"
+    where = _where(story)
     title = f"{look.sign(symbol)} {word}"
     artifact = escape(facts.plan.artifact.name, limit=60)
     took = span(max(0.0, story.at - story.started_at))
@@ -173,6 +174,25 @@ def _head(facts: Facts, look: Look) -> list[str]:
         why = ": ".join(part for part in (state_words(stop.cause), escape(stop.detail)) if part)
         lines += wrap(why, look.width, first="  ", indent="    ")
     return lines
+
+
+def _back_words(story: Story) -> str:
+    asked = story.taken_back
+    if asked is not None and (asked.wave or asked.devices) and story.on_new:
+        return "ROLLED BACK IN PART"
+    return "HALTED AND ROLLED BACK" if story.stops else "ROLLED BACK"
+
+
+def _where(story: Story) -> str:
+    """The wave that it is in; of a rollback that a person asked for what that concerns."""
+    asked = story.taken_back
+    if asked is not None and asked.devices:
+        return f": {plural(asked.devices, 'device')}"
+    if asked is not None and asked.wave:
+        return f": {wave_words(asked.wave)}"
+    is_done = asked is not None and not story.stops  # no wave was stopped
+    nowhere = story.state in _ALL_WAVES or not story.begun or is_done
+    return "" if nowhere else f" in {wave_words(story.wave)}"
 
 
 def _waves(facts: Facts, look: Look) -> list[str]:

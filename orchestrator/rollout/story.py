@@ -30,6 +30,7 @@ from orchestrator.rollout.states import (
 from orchestrator.rollout.waiting import asked_at, soak_until, waiting
 
 _STOPS_NOTHING = frozenset({Pause.APPROVAL.value})
+_GOES_BACK = frozenset({RolloutState.ROLLING_BACK, RolloutState.ROLLED_BACK, RolloutState.FAILED})
 _TROUBLED = frozenset({
     DeviceState.FAILED, DeviceState.ROLLED_BACK, DeviceState.ROLLBACK_FAILED, DeviceState.LOST,
     DeviceState.SKIPPED, DeviceState.DEFERRED, DeviceState.UNCERTAIN, DeviceState.ROLLING_BACK,
@@ -90,6 +91,14 @@ class Deferred:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenBack:
+    """What a person asked to take back: a wave by name, so many devices, or (neither) all."""
+
+    wave: str = ""
+    devices: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """Where a rollout stands and why.
 
@@ -103,6 +112,7 @@ class Story:
         glass: the last that was broken to go on without approvals, over or not.
         held_up: other rollouts, plans and freezes that it waits for, each in words.
         rivals: the ids of those rollouts.
+        taken_back: what a person asked for, of one that goes or went back.
         waits_for: what it waits for when nothing is at work: `start`, `freeze` or `window` before
             it begins, `soak`, `gate`, `deferred`, `window`, `ticket`, ... later.
         until: when each of these is over, where that is known (UTC seconds).
@@ -137,6 +147,7 @@ class Story:
     until: Mapping[str, float] = field(default_factory=dict)
     next_at: float | None = None
     rivals: tuple[str, ...] = ()
+    taken_back: TakenBack | None = None
 
     @property
     def untouched(self) -> int:
@@ -175,6 +186,7 @@ def tell(rollout: Rollout, *, now: float | None = None) -> Story:
         glass=led.glass,
         held_up=() if led.state in TERMINAL_ROLLOUT else tuple(led.waiting.values()),
         rivals=() if led.state in TERMINAL_ROLLOUT else tuple(led.rivals),
+        taken_back=_taken_back(led),
         waits_for=waits.what,
         until=waits.until,
         next_at=waits.next_at,
@@ -210,6 +222,16 @@ def _wave(led: Ledger, wave: WaveRecord) -> WaveStory:
 
 def _stops(led: Ledger) -> tuple[Stop, ...]:
     return tuple(Stop(_cause(led, cause), detail) for cause, detail in led.causes.items())
+
+
+def _taken_back(led: Ledger) -> TakenBack | None:
+    if led.state not in _GOES_BACK or not led.scope.get("asked"):
+        return None
+    wave, devices = led.scope.get("wave"), led.scope.get("devices")
+    return TakenBack(
+        led.waves[wave].name if isinstance(wave, int) else "",
+        len(devices) if isinstance(devices, list) else 0,
+    )
 
 
 def _cause(led: Ledger, cause: str) -> Halt | Pause:

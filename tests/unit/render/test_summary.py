@@ -4,6 +4,7 @@ from orchestrator.render.summary import grouped_causes, summary
 from orchestrator.render.text import Look, cells
 from orchestrator.rollout.runs import Runs
 from orchestrator.rollout.states import RolloutState
+from orchestrator.rollout.story import TakenBack
 from tests.unit.render.told import facts_of
 
 
@@ -218,3 +219,20 @@ def test_the_device_to_look_at_is_one_that_failed_itself(plan, journal, with_oth
     assert not any("device check" in line for line in taken_back)
     assert " gw-005: " in lines[lines.index("Why (2 causes)") + 1]
     assert any("rollout device check gw-005" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("asked", "on_new", "head"),
+    [
+        (TakenBack("canary"), 3, "ROLLED BACK IN PART gateway-1.4.2 (r-7f3a): wave canary after"),
+        (TakenBack("canary", 2), 3, "ROLLED BACK IN PART gateway-1.4.2 (r-7f3a): 2 devices after"),
+        (TakenBack("canary"), 0, "ROLLED BACK gateway-1.4.2 (r-7f3a): wave canary after"),
+        (TakenBack(), 0, "ROLLED BACK gateway-1.4.2 (r-7f3a) after"),
+    ],
+)
+def test_head_names_what_a_person_took_back(plan, good_release, asked, on_new, head) -> None:
+    told = {"state": RolloutState.ROLLED_BACK, "taken_back": asked, "on_new": on_new}
+
+    first = lines_of(plan, good_release, 0, Look(120), **told)[0]
+
+    assert first.startswith(f"! {head}")

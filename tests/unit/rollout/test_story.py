@@ -6,7 +6,7 @@ from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Ski
 from orchestrator.rollout.around import Neighbour, Surroundings
 from orchestrator.rollout.events import Ask
 from orchestrator.rollout.states import DeviceState, Halt, RolloutState
-from orchestrator.rollout.story import tell, tell_waves
+from orchestrator.rollout.story import TakenBack, tell, tell_waves
 from orchestrator.testing.hand import Hand
 from orchestrator.testing.plans import device_ids, make_plan
 
@@ -54,6 +54,21 @@ def test_what_it_waited_for_is_no_longer_said_when_it_is_over():
     story = tell(rollout.rollout)
     assert (before.begun, bool(before.held_up)) == (False, True)
     assert (story.state, story.begun, story.held_up) == (RolloutState.ABORTED, False, ())
+
+
+def test_rollback_that_a_person_asked_for_is_told_with_its_scope():
+    by_wave, by_device, by_plan = hand(), hand(), hand()
+    for rollout in (by_wave, by_device):
+        rollout.succeed(A)
+        rollout.ask(Ask.PAUSE)
+    by_wave.ask(Ask.ROLLBACK, wave="canary")
+    by_device.ask(Ask.ROLLBACK, devices=(A,))
+    by_plan.fail(A)
+
+    stories = [tell(rollout.rollout) for rollout in (by_wave, by_device, by_plan)]
+
+    assert [story.state for story in stories[:2]] == [RolloutState.ROLLING_BACK] * 2
+    assert [one.taken_back for one in stories] == [TakenBack("canary"), TakenBack("", 1), None]
 
 
 def test_story_of_a_soak():
