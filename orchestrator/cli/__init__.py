@@ -3,10 +3,12 @@
 
 def main() -> None:
     """Run the command line."""
-    try:
-        from orchestrator.cli.app import run
-    except KeyboardInterrupt:  # before anything could be asked for
-        from orchestrator.errors import ExitCode
+    from orchestrator.cli.signals import arm, ended_by
 
-        raise SystemExit(int(ExitCode.INTERRUPTED)) from None
-    run()
+    try:
+        arm()
+        from orchestrator.cli.app import run
+
+        run()
+    except KeyboardInterrupt as stop:  # before a command began, or after it ended
+        raise SystemExit(ended_by(stop)) from None

@@ -22,6 +22,7 @@ import typer
 
 from orchestrator.cli.closed import Closed, LostOutputError
 from orchestrator.cli.options import Common, spread
+from orchestrator.cli.signals import ended_by
 from orchestrator.errors import ExitCode, OrchestratorError, system_reason
 
 PROGRAM = "rollout"
@@ -147,12 +148,15 @@ def invoke(arguments: Sequence[str]) -> int:
     try:
         build(words)(args=list(arguments), prog_name=PROGRAM)
     except SystemExit as stop:
+        if stop.__context__ is not None and isinstance(
+            by := stop.__context__.__cause__, KeyboardInterrupt
+        ):
+            return ended_by(by)  # typer makes an exit of it, without a word
         code = stop.code if isinstance(stop.code, int) else ExitCode.USAGE
         # A command ends by `typer.Exit`; all else that ends here is wrong usage.
         return code if isinstance(stop.__context__, typer.Exit) else _failed(code, arguments)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return ExitCode.INTERRUPTED
+    except KeyboardInterrupt as by:
+        return ended_by(by)
     except Exception as error:  # noqa: BLE001  the last resort: a bug must not look like a refusal
         ours = _ours(error)
         if ours is None:

@@ -69,6 +69,7 @@ def _run(
             else:
                 leave(ExitCode.INTERRUPTED)
 
+        before = signal.getsignal(signal.SIGTERM)
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C just cancels there
             loop.add_signal_handler(signal.SIGINT, interrupted)
             loop.add_signal_handler(signal.SIGTERM, leave, ExitCode.TERMINATED)
@@ -78,6 +79,7 @@ def _run(
             with contextlib.suppress(NotImplementedError):
                 loop.remove_signal_handler(signal.SIGINT)
                 loop.remove_signal_handler(signal.SIGTERM)
+                signal.signal(signal.SIGTERM, before)
 
     try:
         return asyncio.run(main())

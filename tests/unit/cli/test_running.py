@@ -90,3 +90,18 @@ def test_signals_are_given_back_afterwards() -> None:
     wait_for(work())
 
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_sigterm_is_handled_as_before_once_the_work_is_over() -> None:
+    async def work() -> None: ...
+
+    def mine(_number: int, _frame: object) -> None: ...
+
+    found = signal.signal(signal.SIGTERM, mine)
+    try:
+        wait_for(work())
+        after = signal.getsignal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, found)
+
+    assert after is mine
