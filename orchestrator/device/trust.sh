@@ -278,8 +278,8 @@ placed_keys() { # KEYS are those that enrolment placed; a broken, weak or unknow
     done 2>/dev/null <"$file"
     W=$(printf %s "$body" | od -An -v -tx1 | awk -v kind=key "$TEXT") || W=''
     file=${file##*/}
-    case $file in *[!A-Za-z0-9._-]*) file='' ;; esac
-    case $W in ecdsa-p256.* | rsa.*) ;; *) no 65 denied no key, or a broken, weak or unknown one: $file ;; esac
+    case $file in *[!A-Za-z0-9._-]*) file='' ;; *) file=": $file" ;; esac
+    case $W in ecdsa-p256.* | rsa.*) ;; *) no 65 denied no key, or a broken, weak or unknown one$file ;; esac
     KEYS="${KEYS}build ${W%% *} x ${W#* }$NL"
   done
 }

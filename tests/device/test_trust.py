@@ -213,6 +213,19 @@ def test_keys_that_cannot_be_trusted_refuse_everything(one: Device, state: str):
     refused(one, directory("r1"), key=signer)
 
 
+def test_refused_keys_are_named_where_there_is_one(one: Device):
+    key = one.root / "etc/rollout/keys/release.pem"
+    frames = directory("r1").frames(one.key)
+    key.write_bytes(b"-----BEGIN PUBLIC KEY-----\nnonsense\n")
+
+    broken = one.deliver(1, frames).fields["detail"]
+    key.unlink()
+    none = one.deliver(2, frames).fields["detail"]
+
+    assert none == "no key, or a broken, weak or unknown one"
+    assert broken == f"{none}: release.pem"
+
+
 def test_any_of_several_keys_will_do(one: Device):
     other = Key("rsa")
     (one.root / "etc/rollout/keys/other.pem").write_bytes(other.public_pem)
