@@ -16,7 +16,7 @@ from orchestrator.errors import ExitCode
 from orchestrator.render.board import Board
 from orchestrator.render.documents import delivery_line, event_line, events_head
 from orchestrator.render.hooks import hook_lines
-from orchestrator.render.lines import Lines
+from orchestrator.render.lines import Detail, Lines
 
 app = typer.Typer()
 
@@ -73,7 +73,7 @@ async def _print(
             put(delivery_line(made, run))
         put("")
         return
-    lines = Lines(Board(status.resolved, run), session.out, every_device=True)
+    lines = Lines(Board(status.resolved, run), session.out, detail=Detail.EVERYTHING)
     async for entry in api.journal(session.settings, run, since=0, follow=follow):
         shown = lines.take((entry,))
         if entry.seq > since and not put("".join(f"{line}\n" for line in shown)):

@@ -16,7 +16,7 @@ from orchestrator.cli.streams import mute, say, show
 from orchestrator.errors import system_reason
 from orchestrator.render.board import Board
 from orchestrator.render.documents import event_line, events_head, standing_line
-from orchestrator.render.lines import Lines
+from orchestrator.render.lines import Detail, Lines
 from orchestrator.render.screen import screen
 from orchestrator.render.standing import foot
 from orchestrator.render.text import Look, fold
@@ -43,8 +43,8 @@ class PlainView:
     def started(self, run: Run) -> None:
         """A rollout begins or goes on."""
         self.board, self.status = Board(run.resolved, run.rollout_id), None
-        verbose = self.session.verbose > 0
-        self._lines = Lines(self.board, self.session.err, every_device=verbose)
+        detail = Detail.DEVICES if self.session.verbose > 0 else Detail.EXCEPTIONS
+        self._lines = Lines(self.board, self.session.err, detail=detail)
         self._lines.take(entry for entry in run.history if entry.seq <= self._seq)
         told = [f"going on with rollout {run.rollout_id}"] if run.joined else []
         news = self._lines.take(entry for entry in run.history if entry.seq > self._seq)

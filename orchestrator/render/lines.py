@@ -1,15 +1,17 @@
 """Progress as plain lines, for logs and pipes: wave transitions, device exceptions, heartbeats.
 
 Each line stands alone, with the elapsed time in front; nothing is redrawn. A wave prints at most
-`EXCEPTIONS_MAX` device lines, however many devices fail.
+`EXCEPTIONS_MAX` device lines, however many devices fail, unless everything is to be told.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from enum import Enum, auto
 
 from orchestrator.render.board import Board
+from orchestrator.render.entries import entry_words
 from orchestrator.render.standing import Facts, next_words, standing
 from orchestrator.render.text import Look, Style, Symbol, escape, plural
 from orchestrator.render.words import (
@@ -32,19 +34,27 @@ EXCEPTIONS_MAX = 20  # device lines per wave; the rest stands in `rollout events
 _EXCEPTIONS = COUNTED | {DeviceState.DEFERRED, DeviceState.ROLLING_BACK}
 
 
+class Detail(Enum):
+    """How much is told of devices: trouble, success as well, or each entry of the journal."""
+
+    EXCEPTIONS = auto()
+    DEVICES = auto()
+    EVERYTHING = auto()
+
+
 class Lines:
     """Turns journal entries into lines; keeps a `Board` for the counts.
 
     Args:
         board: takes every entry before its line is made.
         look: colours and signs.
-        every_device: also a line for each device that was updated.
+        detail: how much of what goes well is told.
     """
 
-    def __init__(self, board: Board, look: Look, *, every_device: bool = False) -> None:
+    def __init__(self, board: Board, look: Look, *, detail: Detail = Detail.EXCEPTIONS) -> None:
         self.board = board
         self._look = look
-        self._every_device = every_device
+        self._detail = detail
         self._shown: Counter[str] = Counter()
         self._engine_starts = 0
         self._makers: Mapping[str, Callable[[JournalEntry], str]] = {
@@ -76,9 +86,17 @@ class Lines:
             self.board.take((entry,))
             maker = self._makers.get(entry.type)
             text = maker(entry) if maker is not None else ""
+            if not text and self._detail is Detail.EVERYTHING:
+                text = self._plain(entry)
             if text:
                 out.append(self._stamped(text, entry.at))
         return out
+
+    def _plain(self, entry: JournalEntry) -> str:
+        said = entry_words(entry)
+        if entry.device:
+            return f"  {self._look.sign(Symbol.WAITING)} {escape(entry.device)} {said}"
+        return f"{wave_words(entry.wave)}: {said}" if entry.wave else said
 
     def heartbeat(self, now: float) -> str:
         """One line that says how far it is; for every 30 seconds without a terminal."""
@@ -181,13 +199,14 @@ class Lines:
         line = self.board.devices.get(entry.device)
         if line is None:
             return ""
-        if line.state in PROVEN and self._every_device and line.state is not DeviceState.COMMITTING:
+        tells_proven = self._detail is not Detail.EXCEPTIONS
+        if line.state in PROVEN and tells_proven and line.state is not DeviceState.COMMITTING:
             sign = self._sign(Symbol.DONE, Style.GOOD)
             return f"  {sign} {escape(line.name)} {DEVICE_WORDS[line.state]}"
         if line.state not in _EXCEPTIONS:
             return ""
         self._shown[line.wave] += 1
-        if self._shown[line.wave] > EXCEPTIONS_MAX:
+        if self._shown[line.wave] > EXCEPTIONS_MAX and self._detail is not Detail.EVERYTHING:
             last = self._shown[line.wave] == EXCEPTIONS_MAX + 1
             rest = f"see `rollout events {self.board.rollout_id}`"
             return (

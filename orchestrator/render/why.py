@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from orchestrator.render.entries import entry_words
 from orchestrator.render.text import Look, escape, wrap
-from orchestrator.render.words import DEVICE_WORDS, reason_words, state_words
+from orchestrator.render.words import DEVICE_WORDS, reason_words
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.states import AT_WORK, WAITING
 from orchestrator.rollout.why import DeviceStory, Wait
@@ -71,7 +72,9 @@ def text(facts: WhyFacts, look: Look) -> str:
     if shown:
         lines += ["", "history:"]
     for entry in shown:
-        lines += wrap(_entry(entry), look.width, first="  ", indent="    ")
+        lines += wrap(
+            f"{_time(entry.at)} {entry_words(entry)}", look.width, first="  ", indent="    "
+        )
     more = len(facts.journal) - len(shown)
     if more > 0:
         lines.append(f"  {more} older lines: rollout events {facts.rollout_id}")
@@ -103,21 +106,6 @@ def _wait(wait: Wait, now: float) -> str:
         left = format_duration(max(0, round(wait.until_at - now)))
         said += f", until {_time(wait.until_at)} (in {left})"
     return said
-
-
-def _entry(entry: JournalEntry) -> str:
-    data = dict(entry.data)
-    if entry.type == "device_state":
-        said = f"{state_words(str(data.get('from', '')))} -> {state_words(str(data.get('to', '')))}"
-        if "reason" in data:
-            said += f": {reason_words(str(data['reason']), str(data.get('detail', '')))}"
-        if "signed" in data:
-            said += f"; report signed by {escape(str(data['key']))}" if data["signed"] else ""
-            said += "" if data["signed"] else "; report unsigned"
-    else:
-        rest = " ".join(f"{key}={value}" for key, value in data.items())
-        said = f"{state_words(entry.type)} {escape(rest)}".rstrip()
-    return f"{_time(entry.at)} {said}"
 
 
 def _time(at: float) -> str:

@@ -29,7 +29,7 @@ from orchestrator.plan.resolved import OfflinePolicy, ResolvedPlan, ResolvedWave
 from orchestrator.render import status, why
 from orchestrator.render.board import Board
 from orchestrator.render.documents import dump, event_line
-from orchestrator.render.lines import Lines
+from orchestrator.render.lines import Detail, Lines
 from orchestrator.render.screen import screen
 from orchestrator.render.standing import Facts
 from orchestrator.render.summary import summary
@@ -89,7 +89,7 @@ class Onlooker:
 
     def __init__(self, plan: ResolvedPlan) -> None:
         self.look = Look(width=120)
-        self.lines = Lines(Board(plan, "r-1"), self.look, every_device=True)
+        self.lines = Lines(Board(plan, "r-1"), self.look, detail=Detail.DEVICES)
         self.shown: list[str] = []
         self.journal: list[JournalEntry] = []
 

@@ -1,6 +1,6 @@
 from orchestrator.plan.resolved import ResolvedWave
 from orchestrator.render.board import Board
-from orchestrator.render.lines import EXCEPTIONS_MAX, Lines
+from orchestrator.render.lines import EXCEPTIONS_MAX, Detail, Lines
 from orchestrator.render.text import Look
 from orchestrator.testing.hand import Hand
 from orchestrator.testing.plans import device_ids, make_plan
@@ -25,7 +25,7 @@ def test_bad_release_in_ascii_is_ascii(plan, bad_release) -> None:
 
 
 def test_every_device_has_a_line_where_asked_for(plan, good_release) -> None:
-    lines = Lines(Board(plan, "r-7f3a"), Look(80), every_device=True)
+    lines = Lines(Board(plan, "r-7f3a"), Look(80), detail=Detail.DEVICES)
 
     made = lines.take(good_release.entries)
 
@@ -144,3 +144,15 @@ def test_soak_of_a_real_rollout_says_how_long() -> None:
     made = Lines(Board(hand.rollout.plan, "r-1"), Look(80)).take(hand.journal)
 
     assert "00:00 ▶ wave canary: 1/1 updated, soaking for 1m30s" in made
+
+
+def test_each_entry_has_a_line_where_everything_is_told(plan, bad_release) -> None:
+    bad_release.add("budget", wave="canary", counted=1, allowed=0)
+    bad_release.add("rollout_done", state="rolled_back")
+
+    lines = Lines(Board(plan, "r-1"), Look(80), detail=Detail.EVERYTHING).take(bad_release.entries)
+
+    assert len(lines) == len(bad_release.entries)
+    assert any(line.endswith("gw-001 staged -> activating") for line in lines), lines
+    assert lines[-2].endswith("wave canary: budget counted=1 allowed=0")
+    assert lines[-1].endswith("rollout done state=rolled_back")
