@@ -18,7 +18,7 @@ from collections.abc import Iterable
 
 from orchestrator.errors import PlanError
 from orchestrator.inventory.graph import Graph
-from orchestrator.inventory.names import ALL
+from orchestrator.inventory.names import ALL, UNGROUPED
 from orchestrator.plan.host_pattern import name_expression, split_pattern
 from orchestrator.source import did_you_mean, shown
 
@@ -122,7 +122,8 @@ def _matching(graph: Graph, term: str, expression: re.Pattern[str]) -> list[str]
 
 
 def _unknown(graph: Graph, term: str, what: str) -> PlanError:
-    known: Iterable[str] = [*graph.groups, *graph.hosts]
+    groups = [name for name in graph.groups if name != UNGROUPED]  # whoever means that writes it
+    known: Iterable[str] = [*groups, *graph.hosts]
     message = f"{what} `{shown(term)}`{did_you_mean(term, known)}"
-    groups = ", ".join(f"`{name}`" for name in list(graph.groups)[:8])
-    return PlanError(message, hint=f"groups: {groups}", code="I201")
+    named = ", ".join(f"`{name}`" for name in list(graph.groups)[:8])
+    return PlanError(message, hint=f"groups: {named}", code="I201")

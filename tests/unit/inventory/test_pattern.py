@@ -118,9 +118,23 @@ def test_empty_limit_is_refused_and_names_the_way_out(fleet: Inventory) -> None:
     assert "`all`" in caught.value.hint
 
 
-def test_unknown_name_has_a_suggestion(fleet: Inventory) -> None:
-    with pytest.raises(PlanError, match="did you mean `gateways`"):
-        fleet.match("gatewais")
+@pytest.mark.parametrize(
+    ("pattern", "meant"),
+    [
+        ("gatewais", "gateways"),
+        ("gateways:!hled", "held"),
+        ("lnoe", "lone"),  # a host
+        ("lome*", "lone"),
+    ],
+)
+def test_unknown_name_has_a_suggestion(fleet: Inventory, pattern: str, meant: str) -> None:
+    with pytest.raises(PlanError, match=f"did you mean `{meant}`"):
+        fleet.match(pattern)
+
+
+def test_suggestion_is_never_the_group_of_what_has_none(fleet: Inventory) -> None:
+    with pytest.raises(PlanError, match=r"is called `nope`$"):
+        fleet.match("nope")
 
 
 def test_host_wins_over_a_group_of_its_name(load: Load) -> None:
