@@ -104,15 +104,16 @@ def draw_rollback(rng: random.Random, controls: Mapping[str, object]) -> _Drawn:
     return drawn
 
 
-def draw_wave_controls(rng: random.Random) -> _Drawn:
-    """What one wave has for itself."""
+def draw_wave_controls(rng: random.Random, *, approved: bool) -> _Drawn:
+    """What one wave has for itself; with `approved` the whole plan needs an approval already."""
     keys: tuple[tuple[str, Callable[[random.Random], object]], ...] = (
         ("deadline", _deadline),
         ("approval", draw_approval),
         ("window", _burst),
         ("cover", lambda _rng: ["site"]),
     )
-    return {key: draw(rng) for key, draw in keys if rng.random() < 0.04}
+    often = {"approval": 0.4} if approved else {}
+    return {key: draw(rng) for key, draw in keys if rng.random() < often.get(key, 0.04)}
 
 
 def _instant(seconds: float) -> str:

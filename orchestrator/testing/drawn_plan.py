@@ -153,7 +153,8 @@ def _controlled(rng: random.Random, plan: _Drawn) -> _Drawn:
     rollback, waves = plan["rollback"], _waves_of(plan)
     assert isinstance(rollback, dict)
     drawn["rollback"] = rollback | draw_rollback(rng, drawn)
-    drawn["waves"] = [_controlled_wave(rng, wave) for wave in waves]
+    approved = "approval" in drawn
+    drawn["waves"] = [_controlled_wave(rng, wave, approved=approved) for wave in waves]
     gates = plan["gates"]
     assert isinstance(gates, list)
     drawn["gates"] = [*gates, *draw_gates(rng, [_name(*each) for each in enumerate(waves, 1)])]
@@ -165,8 +166,8 @@ def _name(number: int, wave: object) -> str:
     return str(named or f"wave-{number}")
 
 
-def _controlled_wave(rng: random.Random, wave: object) -> object:
-    own = draw_wave_controls(rng)
+def _controlled_wave(rng: random.Random, wave: object, *, approved: bool) -> object:
+    own = draw_wave_controls(rng, approved=approved)
     if not own:
         return wave
     before: _Drawn = dict(wave) if isinstance(wave, dict) and "size" in wave else {"size": wave}

@@ -13,8 +13,10 @@ from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.machine import Rollout
 from orchestrator.testing.clock import EPOCH_S, VirtualClock
 from orchestrator.testing.counters import check_counters
+from orchestrator.testing.exit_rules import check_refusal
 from orchestrator.testing.faults import Fault, FaultKind, FaultSource
 from orchestrator.testing.frozen import Freezer, FreezingStore, FreezingTransport
+from orchestrator.testing.rivals import Rivals
 from orchestrator.testing.scenario import TURN_KINDS
 from orchestrator.testing.seen import InvariantBroken
 from orchestrator.testing.surroundings import StutteringEngine
@@ -74,6 +76,7 @@ class Engines:
         self._lease_lost = False
         self._taken_over = asyncio.Event()
         self._old: list[asyncio.Task[Ended]] = []
+        self._rivals = Rivals(world)
 
     async def run_one(self, when_idle: Callable[[], None]) -> Ended | None:
         """Runs an engine until it ends, or dies, or another one takes over (None).
@@ -129,18 +132,21 @@ class Engines:
         )
 
     async def check_old(self) -> None:
-        """I9: an engine that was taken over from has noticed and stopped.
+        """I9: an engine that was taken over from has noticed and stopped, and so has every rival.
 
         Raises:
             InvariantBroken: it has not.
         """
+        await self._rivals.check()
         if any(not task.done() for task in self._old):
             message = "I9: an engine works on after another took over"
             raise InvariantBroken(message)
         results = await asyncio.gather(*self._old, return_exceptions=True)
         for result in results:
             # it may have ended in order, when its last commit came before the other's start
-            if not isinstance(result, Ended | StoreError | asyncio.CancelledError):
+            if isinstance(result, LeaseError):
+                check_refusal(result)
+            elif not isinstance(result, Ended | StoreError | asyncio.CancelledError):
                 message = f"I9: an engine that was taken over from ended with {result!r}"
                 raise InvariantBroken(message)
 
@@ -152,6 +158,8 @@ class Engines:
             if fault.kind is FaultKind.TAKEOVER:
                 self._taken_over.set()
                 self._freezer.freeze(fault.span)
+            elif fault.kind is FaultKind.RIVAL:
+                self._rivals.send(VirtualClock(EPOCH_S + self._offset_s()))
             elif fault.kind is FaultKind.LEASE_LOST:
                 self._lease_lost = True
                 self._world.store.forget_lease(self._world.rollout_id)
@@ -162,6 +170,7 @@ class Engines:
 
     async def close(self) -> None:
         """Leaves no task behind."""
+        await self._rivals.close()
         tasks = [task for task in (self._task, *self._old) if task is not None]
         for task in tasks:
             task.cancel()

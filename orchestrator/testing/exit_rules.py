@@ -12,12 +12,13 @@ Laws checked, each time an engine ends, and once more when all dead-men had thei
 - 6: a device is lost or could not go back, and only then.
 - 0 of a command that asked for a rollback: every device of it runs what it ran before.
 - 7: not over, neither halted nor aborted.
+- 8: another engine holds the rollout, or took it over; whoever ends so, and only who ends so.
 - Whatever it says: an engine that ends in order leaves no device unproven but those.
 """
 
 from __future__ import annotations
 
-from orchestrator.errors import ExitCode
+from orchestrator.errors import ExitCode, LeaseError
 from orchestrator.plan.resolved import OnFailure
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.testing.device import SimulatedDevice
@@ -27,6 +28,18 @@ from orchestrator.testing.truth import Truth
 _UNKNOWN = frozenset({"lost", "rollback_failed"})
 _PROVEN = frozenset({"succeeded", "unchanged"})
 _NEVER_BEGUN = frozenset({"pending", "queued", "cancelled", "skipped", "deferred"})
+
+
+def check_refusal(error: BaseException | None) -> None:
+    """An engine ended that another one keeps from the rollout.
+
+    Raises:
+        InvariantBroken: it does not say so, or with another code than 8.
+    """
+    code = error.exit_code if isinstance(error, LeaseError) else None
+    if code is not ExitCode.LOCKED:
+        message = f"exit 8: another engine has it, and this one ended with {error!r}, exit {code}"
+        raise InvariantBroken(message)
 
 
 class ExitCodes:

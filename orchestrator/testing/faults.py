@@ -41,6 +41,7 @@ class FaultKind(StrEnum):
     # to an engine: the n-th turn of the event loop at which something is ready to run
     CRASH = "crash"
     TAKEOVER = "takeover"  # another engine starts; this one is frozen for the span, then goes on
+    RIVAL = "rival"  # another controller starts an engine for the same rollout, and must leave
     LEASE_LOST = "lease_lost"
     STOP = "stop"  # somebody asks the engine to stop in order
     # in seconds from the start, some for a span

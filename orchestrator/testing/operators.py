@@ -16,7 +16,7 @@ from orchestrator.rollout.states import RolloutState
 from orchestrator.testing.beyond_rules import FreezesOfAll
 from orchestrator.testing.clock import EPOCH_S
 from orchestrator.testing.faults import Fault, FaultKind, FaultSource
-from orchestrator.testing.people import Approvals, answers
+from orchestrator.testing.people import Approvals, answers, breaks_glass
 from orchestrator.testing.scenario import Scenario
 from orchestrator.testing.world import World
 
@@ -124,10 +124,13 @@ class Operators:
         """People hear that an approval is wanted, and say something in their time."""
         rollout_id = self._world.rollout_id
         place = f"answer/{self._scenario.seed}/{rollout_id}/{asked.wave}/{asked.seq}"
-        for said in answers(random.Random(place), self._digest):  # noqa: S311  delays, not secrets
+        said_so = answers(random.Random(place), self._digest)  # noqa: S311  delays, not secrets
+        broken = breaks_glass(random.Random(f"glass/{place}"), self._digest)  # noqa: S311
+        for said in (*said_so, *broken):
             request = OperatorAsked(
-                0.0, said.ask, said.who, digest=said.digest, roles=said.roles, wave=asked.wave
-            )
+                0.0, said.ask, said.who, said.why, digest=said.digest, roles=said.roles,
+                wave=asked.wave,
+            )  # fmt: skip
             loop = asyncio.get_running_loop()
             loop.call_later(said.delay_s, self._say, rollout_id, request)
 

@@ -6,6 +6,7 @@ of it.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from orchestrator.testing.seen import Books, expect, is_start
 
 AUTHOR = "zoe@desk"
 START = ""  # what an approval is for that is not of a wave
+GLASS_S_MAX = 900.0
 STRANGE_DIGEST = "f" * 64
 
 _ROLES: Mapping[str, tuple[str, ...]] = {
@@ -35,6 +37,7 @@ class Said:
     ask: Ask
     who: str
     digest: str
+    why: str = ""
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -64,17 +67,38 @@ def _person(who: str) -> str:
     return who.partition("@")[0]
 
 
+def breaks_glass(rng: random.Random, digest: str) -> Iterator[Said]:
+    """Who goes on without the people who are asked: seldom anybody, some for no reason."""
+    if rng.random() < 0.25:  # noqa: PLR2004  a probability
+        strange = rng.random() < 0.1  # noqa: PLR2004
+        delay_s = rng.choice((1.0, 30.0, 600.0))
+        why = rng.choice(("drawn", "drawn", "drawn", ""))
+        about = STRANGE_DIGEST if strange else digest
+        yield Said(delay_s, Ask.BREAK_GLASS, "dan@desk", about, why)
+
+
 class Approvals:
-    """Nothing begins that not as many of the right people approved as must, since it was asked."""
+    """Nothing begins that not as many of the right people approved as must, since it was asked.
+
+    But for a broken glass: somebody really broke it, for this plan and with a reason, not longer
+    ago than a quarter of an hour, while an approval was waited for; and each approval that it
+    stands for is journalled.
+    """
 
     def __init__(self, books: Books, digest: str) -> None:
         self._books = books
         self._digest = digest
         self._said: dict[str, dict[str, int]] = {}  # by wave: person -> number of the request
         self._answered = 0  # requests up to that number
+        self._breakers: dict[str, int] = {}  # by person, the last request
+        self._broken_until = -math.inf
+        self._passed_over: set[str] = set()  # what a broken glass stood for
+        self._begun = False
 
     def hear(self, number: int, request: OperatorAsked) -> None:
         """Somebody really said so, in the request of that number."""
+        if request.ask is Ask.BREAK_GLASS and request.why and request.digest == self._digest:
+            self._breakers[request.who] = number
         policy = self._policy(request.wave)
         if request.ask is not Ask.APPROVE or policy is None or request.digest != self._digest:
             return
@@ -87,11 +111,17 @@ class Approvals:
         """Looks at what begins; a question that is asked anew needs new answers."""
         if entry.type == "operator":
             self._answered = max(self._answered, int(str(entry.data["request"])))
+        elif entry.type == "break_glass":
+            self._glass(entry)
         elif entry.type == "approval" and entry.data["what"] == "asked":
             said = self._said.get(entry.wave, {})
             self._said[entry.wave] = {who: at for who, at in said.items() if at > self._answered}
+            self._passed_over.discard(entry.wave)
         elif entry.type == "wave_started":
             self._check(entry.wave, entry)
+            in_time = self._begun or START not in self._passed_over or self._is_broken(entry)
+            expect(in_time, "approval: begun after the glass that let it", entry)
+        self._begun |= bool(entry.wave)
         if is_start(entry) or entry.type == "wave_started":
             self._check(START, entry)
 
@@ -101,7 +131,20 @@ class Approvals:
             return
         count = len(self._said.get(what, ()))
         message = f"approval: {count} of {policy.required} approved"
-        expect(count >= policy.required, message, entry)
+        expect(count >= policy.required or what in self._passed_over, message, entry)
+
+    def _glass(self, entry: JournalEntry) -> None:
+        if entry.data["what"] == "used":
+            expect(self._is_broken(entry), "approval: passed over without a glass", entry)
+            self._passed_over.add(entry.wave)
+            return
+        number = self._breakers.pop(str(entry.data["who"]), 0)
+        expect(bool(number), "approval: nobody broke a glass for this, and why", entry)
+        self._broken_until = float(str(entry.data["until_at"]))
+        expect(self._broken_until <= entry.at + GLASS_S_MAX, "approval: broken for long", entry)
+
+    def _is_broken(self, entry: JournalEntry) -> bool:
+        return entry.at < self._broken_until
 
     def _policy(self, wave: str | None) -> Approval | None:
         if not wave:

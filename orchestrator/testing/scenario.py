@@ -42,7 +42,7 @@ RELEASE_KINDS = (
 )  # fmt: skip
 OLD_KINDS = (K.OLD_UNHEALTHY, K.OLD_SILENT, K.OLD_LACKS_CHECKS, K.OLD_NOTHING)
 LIES = (K.LIES_TARGET, K.LIES_OLD, K.LIES_STATE, K.LIES_NONCE, K.LIES_WELL)
-TURN_KINDS = (K.CRASH, K.TAKEOVER, K.LEASE_LOST, K.STOP)
+TURN_KINDS = (K.CRASH, K.TAKEOVER, K.RIVAL, K.LEASE_LOST, K.STOP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +178,8 @@ def _more(seed: int, devices: Sequence[DeviceId]) -> Iterator[Fault]:
             yield Fault(rng.choice(kinds), _seconds(rng, rng.choice((60, 600))))
     if rng.random() < 0.1:
         yield Fault(K.STOP, int(rng.expovariate(1 / 150)) + 1)
+    if rng.random() < 0.1:
+        yield Fault(K.RIVAL, int(rng.expovariate(1 / 150)) + 1)
     if rng.random() < 0.08:
         yield Fault(K.FREEZE_ALL, _seconds(rng, 120), span=rng.choice((20.0, 300.0, 4000.0)))
     if rng.random() < 0.1:

@@ -329,6 +329,11 @@ class MemoryStore:
         """Nobody holds the lease any more, and its holder is not told."""
         self._leases.pop(rollout_id, None)
 
+    def holder(self, rollout_id: str, now: float) -> str:
+        """Whose lease has not run out; nobody's where there is none."""
+        held = self._leases.get(rollout_id)
+        return held.owner if held is not None and held.expires_at > now else ""
+
     def known(self) -> tuple[str, ...]:
         """Ids of all rollouts."""
         return tuple(self._rollouts)

@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator.engine import loop, perform
 from orchestrator.engine.ports import Lease
+from orchestrator.errors import ExitCode, LeaseError
 from orchestrator.plan import filling, resolve_waves
 from orchestrator.rollout import (
     approving,
@@ -20,6 +21,7 @@ from orchestrator.rollout import (
     catching_up,
     comparing,
     gating,
+    glass,
     hours,
     joining,
     ledger,
@@ -211,6 +213,11 @@ BROKEN_CONTROLS = {
         lambda some, seed, order, _ticket: IN_ORDER(some, seed, order),
     ),
     "waiting for a line": ("!ticket", "R3", opening, "shut_until", shut_for_all),
+    "a glass of which nothing is told": (
+        "approval", "approval", approving, "pass_over", lambda *_: None,
+    ),
+    "how long a glass is broken": ("approval", "approval", glass, "GLASS_S", 9000.0),
+    "exit code of who is refused": ("!rival", "exit 8", LeaseError, "exit_code", ExitCode.DONE),
     "freeze of all rollouts": ("!freeze_all", "freeze", turn, "fleet_freeze", lambda _led: None),
     "devices held back": ("second", "held", turn, "held_by_others", lambda *_: None),
     "requirements": ("requires", "requires", turn, "require", lambda _led: None),

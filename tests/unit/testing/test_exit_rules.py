@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from orchestrator.errors import ExitCode
-from orchestrator.testing.exit_rules import ExitCodes
+from orchestrator.errors import ExitCode, LeaseError, StoreError
+from orchestrator.testing.exit_rules import ExitCodes, check_refusal
 from orchestrator.testing.seen import InvariantBroken
 from orchestrator.testing.transaction import Txn
 from orchestrator.testing.world import good_release
@@ -166,3 +166,11 @@ def test_rollback_that_is_done_left_none_of_its_devices_on_the_new_version():
         check(X.DONE, wave="all")
     with pytest.raises(InvariantBroken, match=r"exit 0 of a rollback, but ..dev-0001"):
         check(X.DONE)
+
+
+@pytest.mark.parametrize("error", [None, StoreError("the disk is full"), InvariantBroken("x")])
+def test_engine_that_is_kept_from_a_rollout_and_does_not_say_so(error):
+    check_refusal(LeaseError("`other` has it"))
+
+    with pytest.raises(InvariantBroken, match="exit 8"):
+        check_refusal(error)
