@@ -38,6 +38,7 @@ from orchestrator.api.devices import device_adopt, device_check, device_facts
 from orchestrator.api.enrolment import device_enroll, device_release
 from orchestrator.api.evidence import refuse_unevidenced
 from orchestrator.api.evidence_bundles import release_bundle
+from orchestrator.api.explaining import Explanation, explain, explanations, meanings
 from orchestrator.api.fleet import lab_break, lab_down, lab_status, lab_up
 from orchestrator.api.fleets import Fleet, FleetRequest, fleet
 from orchestrator.api.freezes import freeze, frozen, unfreeze
@@ -61,6 +62,7 @@ from orchestrator.api.roots import (
     root_verify,
 )
 from orchestrator.api.saved import refuse_stale
+from orchestrator.api.schemas import schema_named, schema_names
 from orchestrator.api.signing import passphrase
 from orchestrator.api.states import (
     state_backup,
@@ -122,6 +124,7 @@ __all__ = [
     "BundleRequest",
     "DeviceAnswer",
     "EnrollRequest",
+    "Explanation",
     "Finished",
     "Fleet",
     "FleetRequest",
@@ -180,6 +183,8 @@ __all__ = [
     "device_release",
     "device_root",
     "device_unhold",
+    "explain",
+    "explanations",
     "fleet",
     "freeze",
     "frozen",
@@ -197,6 +202,7 @@ __all__ = [
     "lab_down",
     "lab_status",
     "lab_up",
+    "meanings",
     "owner_words",
     "passphrase",
     "pattern_devices",
@@ -220,6 +226,8 @@ __all__ = [
     "root_sign",
     "root_verify",
     "run",
+    "schema_named",
+    "schema_names",
     "state_backup",
     "state_export",
     "state_export_all",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import orchestrator
+from orchestrator.api.schemas import schema_named
 from orchestrator.api.values import Settings, Source, Validated
 from orchestrator.errors import Diagnostic, PlanError, Where, system_reason
 
@@ -74,7 +74,7 @@ def init(directory: Path) -> tuple[Path, ...]:
         "app/service.json": _EXAMPLE_SERVICE,
         "inventory/hosts.yml": _EXAMPLE_INVENTORY,
         "plans/example.yml": _EXAMPLE_PLAN,
-        "plans/plan.v1.json": schema_text("plan.v1.json"),
+        "plans/plan.v1.json": schema_named("plan"),
     }
     targets = {directory / name: text for name, text in files.items()}
     if os.path.lexists(directory) and not directory.is_dir():
@@ -134,20 +134,20 @@ def validate(
             written.
     """
     findings: list[Diagnostic] = []
-    file_count = 0
+    looked_at: list[str] = []
     if settings is not None and source is not None:
         of_inventory = _check_inventory(settings, source)
         findings.extend(of_inventory.diagnostics)
-        file_count += of_inventory.file_count
+        looked_at += of_inventory.files
     for path in paths:
         try:
             files = _plans_of(path)
         except PlanError as error:
             findings.extend(error.diagnostics)
             continue
-        file_count += len(files)
+        looked_at += map(str, files)
         findings.extend(found for file in files for found in _check(file))
-    return Validated(tuple(findings), file_count)
+    return Validated(tuple(findings), tuple(looked_at))
 
 
 def _check_inventory(settings: Settings, source: Source) -> Validated:
@@ -157,9 +157,14 @@ def _check_inventory(settings: Settings, source: Source) -> Validated:
     except PlanError as error:
         whole = Diagnostic(Where(""), error.code, error.message, error.hint)
         found = tuple(error.diagnostics) or (whole,)
-        return Validated(found, len({each.where.file for each in found}))
+        return Validated(found, tuple(dict.fromkeys(each.where.file for each in found)))
     findings = inventory.findings(device.id for device in devices)
-    return Validated(findings, len(inventory.files.read))
+    root = settings.root
+    read = (
+        path.relative_to(root) if path.is_relative_to(root) else path
+        for path in inventory.files.read
+    )
+    return Validated(findings, tuple(map(str, read)))
 
 
 def _check(file: Path) -> Sequence[Diagnostic]:
@@ -239,14 +244,6 @@ def _vault(settings: Settings) -> Vault:
         secret = Passphrases(Path(path)).get("password of ansible-vault")
         passwords.append(Password(label, secret))
     return Vault(tuple(passwords))
-
-
-def schema_text(name: str) -> str:
-    """One of the published schemas, from the wheel or from a checkout."""
-    package = Path(orchestrator.__file__).parent
-    shipped = package / "schemas" / name
-    found = shipped if shipped.is_file() else package.parent / "schemas" / name
-    return found.read_text(encoding="utf-8")
 
 
 def _plans_of(path: Path) -> list[Path]:

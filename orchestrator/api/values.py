@@ -97,10 +97,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """Findings of `validate`."""
+    """Findings of `validate`, and the files that were looked at."""
 
     diagnostics: tuple[Diagnostic, ...]
-    file_count: int
+    files: tuple[str, ...]
+
+    @property
+    def file_count(self) -> int:
+        """How many files were looked at."""
+        return len(self.files)
 
 
 @dataclass(frozen=True, slots=True)

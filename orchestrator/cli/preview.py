@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestrator import api
+from orchestrator import __version__, api
 from orchestrator.cli.evidence import say_unevidenced
 from orchestrator.cli.findings import say_findings
 from orchestrator.cli.joining import say_joiners
-from orchestrator.cli.options import Common, Format, FormatOption, Output, SourceOptions, command
+from orchestrator.cli.options import Common, Output, SourceOptions, command
+from orchestrator.cli.pipeline import job_link, tell_github
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say, write_file, write_result
 from orchestrator.cli.survey import before_it_begins, say_frozen, say_glass, survey_line
-from orchestrator.errors import ExitCode, OrchestratorError
+from orchestrator.errors import Diagnostic, ExitCode, OrchestratorError
 from orchestrator.render.documents import dump, preview_document
+from orchestrator.render.findings import preview_findings
+from orchestrator.render.github import annotated
+from orchestrator.render.gitlab import code_quality, plan_widget
+from orchestrator.render.junit import preview_report
+from orchestrator.render.preview import counts_words
 from orchestrator.render.preview import text as preview_text
+from orchestrator.render.preview_markdown import markdown
+from orchestrator.render.sarif import sarif
 from orchestrator.render.text import escape
 
 app = typer.Typer()
+
+
+class Form(StrEnum):
+    """How a preview is shown."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    GITLAB_TERRAFORM = "gitlab-terraform"
+    JUNIT = "junit"
+    SARIF = "sarif"
+
+
 CHANGES = 2  # Terraform's code for "there are changes"; only with --detailed-exitcode
 
 
@@ -51,6 +76,7 @@ rollout preview plans/gateway.yml -i inventory/
 rollout preview plans/gateway.yml --offline --format json
 rollout preview plans/gateway.yml --out gateway.plan && rollout apply gateway.plan
 rollout preview plans/gateway.yml --diff gateway.plan
+rollout preview gateway.plan --format markdown -o comment.md
 """,
 )
 def preview(
@@ -60,7 +86,9 @@ def preview(
     source: SourceOptions,
     output: Output,
     options: PreviewOptions,
-    format: FormatOption = Format.TEXT,  # noqa: A002
+    format: Annotated[  # noqa: A002
+        Form, typer.Option("--format", help="How the preview is shown.")
+    ] = Form.TEXT,
 ) -> int:
     """Show which devices would change when, under which limits; changes nothing.
 
@@ -79,7 +107,8 @@ def preview(
         raise
     if options.out is not None:
         write_file(options.out, prepared.saved_file)
-    write_result(_text(session, prepared, format), output.output)
+    comment = _comment(prepared) if format in {Form.MARKDOWN, Form.GITHUB} else ""
+    write_result(_text(session, prepared, format, comment), output.output)
     say_findings(session, prepared.findings)
     if not session.quiet:
         say_joiners(prepared)
@@ -91,13 +120,49 @@ def preview(
     say_glass(session, prepared)
     if options.out is not None and not session.quiet:
         say(f"saved {options.out} (sha256:{prepared.digest}); `rollout apply` runs exactly this")
-    changes = options.detailed_exitcode and prepared.preview.has_changes
-    return CHANGES if changes else ExitCode.DONE
+    changes = prepared.preview.has_changes
+    code = CHANGES if options.detailed_exitcode and changes else ExitCode.DONE
+    if format is Form.GITHUB:
+        values = {
+            "plan_sha": prepared.digest,
+            "changes": str(changes).lower(),
+            "exit": str(int(code)),
+        }
+        tell_github(os.environ, summary=comment, values=values)
+    return code
 
 
-def _text(session: Session, prepared: api.Prepared, form: Format) -> str:
+def _text(session: Session, prepared: api.Prepared, form: Form, comment: str) -> str:
     facts, digest, since = prepared.preview, prepared.digest, prepared.since
-    if form is Format.JSON:
-        return dump(preview_document(facts, digest, since))
-    all_names = session.verbose > 0
-    return preview_text(facts, digest, session.out, all_names=all_names, since=since)
+    found = _findings(prepared)
+    match form:
+        case Form.JSON:
+            text = dump(preview_document(facts, digest, since))
+        case Form.MARKDOWN:
+            text = comment
+        case Form.GITLAB:
+            text = code_quality(found)
+        case Form.GITLAB_TERRAFORM:
+            text = plan_widget(facts)
+        case Form.JUNIT:
+            text = preview_report(facts, found)
+        case Form.SARIF:
+            text = sarif(found, __version__, api.meanings())
+        case Form.TEXT | Form.GITHUB:
+            names = session.verbose > 0
+            text = preview_text(facts, digest, session.out, all_names=names, since=since)
+    if form is Form.GITHUB:
+        counts = counts_words(facts)
+        return annotated(text, f"rollout preview: {counts}", found, notice=f"{counts}; {digest}")
+    return text
+
+
+def _findings(prepared: api.Prepared) -> tuple[Diagnostic, ...]:
+    reasons = (prepared.uncommitted, prepared.unevidenced)
+    refusals = [error for error in reasons if error is not None]
+    return preview_findings(prepared.preview, refusals, prepared.findings)
+
+
+def _comment(prepared: api.Prepared) -> str:
+    found, link = _findings(prepared), job_link(os.environ)
+    return markdown(prepared.preview, prepared.digest, found, since=prepared.since, link=link)

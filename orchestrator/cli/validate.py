@@ -8,15 +8,21 @@ from typing import Annotated
 
 import typer
 
-from orchestrator import api
+from orchestrator import __version__, api
 from orchestrator.cli.options import Common, InventoryOptions, Output, SourceOptions, command
 from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say, write_result
 from orchestrator.errors import ExitCode, Severity
 from orchestrator.render import diagnostics
 from orchestrator.render.documents import dump
+from orchestrator.render.github import annotated
+from orchestrator.render.gitlab import code_quality
+from orchestrator.render.junit import findings_report
+from orchestrator.render.sarif import sarif
+from orchestrator.render.text import Look
 
 app = typer.Typer()
+PLAIN = Look()  # for titles of ours, which programs read
 
 
 class Form(StrEnum):
@@ -25,6 +31,10 @@ class Form(StrEnum):
     TEXT = "text"
     CONCISE = "concise"
     JSON = "json"
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    JUNIT = "junit"
+    SARIF = "sarif"
 
 
 @command(
@@ -32,6 +42,7 @@ class Form(StrEnum):
     examples="""
 rollout validate plans/gateway.yml
 rollout validate plans --format concise
+rollout validate plans --format sarif -o findings.sarif
 rollout validate plans -i inventory/ -l 'all:!bench'
 """,
 )
@@ -63,15 +74,28 @@ def validate(
 
 def show_findings(session: Session, found: api.Validated, form: Form, to: Path | None) -> int:
     """Shows what was found in files; the exit code says whether any of it is an error."""
+    if form is Form.CONCISE and not session.quiet:
+        say(diagnostics.summary(found.diagnostics, found.file_count, session.err))
+    write_result(_text(session, found, form), to)
+    broken = any(each.severity is Severity.ERROR for each in found.diagnostics)
+    return ExitCode.REFUSED if broken else ExitCode.DONE
+
+
+def _text(session: Session, found: api.Validated, form: Form) -> str:
     match form:
         case Form.JSON:
             text = dump(diagnostics.document(found.diagnostics, found.file_count))
         case Form.CONCISE:
             text = diagnostics.concise(found.diagnostics)
-            if not session.quiet:
-                say(diagnostics.summary(found.diagnostics, found.file_count, session.err))
-        case Form.TEXT:
+        case Form.GITLAB:
+            text = code_quality(found.diagnostics)
+        case Form.JUNIT:
+            text = findings_report(found.diagnostics, found.files)
+        case Form.SARIF:
+            text = sarif(found.diagnostics, __version__, api.meanings())
+        case Form.TEXT | Form.GITHUB:
             text = diagnostics.text(found.diagnostics, found.file_count, session.out)
-    write_result(text, to)
-    broken = any(each.severity is Severity.ERROR for each in found.diagnostics)
-    return ExitCode.REFUSED if broken else ExitCode.DONE
+    if form is Form.GITHUB:
+        title = diagnostics.summary(found.diagnostics, found.file_count, PLAIN)
+        return annotated(text, title, found.diagnostics)
+    return text

@@ -65,23 +65,30 @@ def body(
     since: Since | None = None,
 ) -> str:
     """The preview without its last words, for those who are about to change something."""
-    lines = [*_head(preview, digest, look), "", *_waves(preview, look), ""]
-    lines += _members(preview, look, all_names=all_names)
+    lines = [*head_lines(preview, digest, look), "", *_waves(preview, look), ""]
+    lines += device_lines(preview, look, all_names=all_names)
     if preview.has_changes:
-        lines += ["", *gate_lines(preview, look)]
-        lines += [*schedule_lines(preview, look), *limit_lines(preview, look)]
-    lines += _skipped(preview, look, all_names=all_names)
+        lines += ["", *rule_lines(preview, look)]
+    if preview.skipped:
+        lines += ["", *skipped_lines(preview, look, all_names=all_names)]
     if since is not None:
         lines += ["", *since_lines(since, digest, look)]
     lines += _risks(preview, look)
-    return "\n".join([*lines, "", _end(preview, look)])
+    return "\n".join([*lines, "", look.paint(f"{counts_words(preview)}.", Style.BOLD)])
+
+
+def rule_lines(preview: Preview, look: Look) -> list[str]:
+    """Gates, times and limits."""
+    lines = [*gate_lines(preview, look), *schedule_lines(preview, look)]
+    return [*lines, *limit_lines(preview, look)]
 
 
 def _short(digest: str, look: Look) -> str:
     return f"sha256:{escape(digest[:DIGEST_CHARS])}{look.sign(Symbol.ELLIPSIS)}"
 
 
-def _head(preview: Preview, digest: str, look: Look) -> list[str]:
+def head_lines(preview: Preview, digest: str, look: Look) -> list[str]:
+    """What would be rolled out, and what devices run now."""
     plan, artifact = preview.plan, preview.plan.artifact
     name = escape(plan.name)
     release = f" {escape(plan.release)}" if plan.release != artifact.name else ""
@@ -174,7 +181,8 @@ def _wave_row(wave: WavePreview) -> list[Cell | str]:
     ]
 
 
-def _members(preview: Preview, look: Look, *, all_names: bool) -> list[str]:
+def device_lines(preview: Preview, look: Look, *, all_names: bool) -> list[str]:
+    """Who is in which wave, and what holds for that wave alone."""
     lines = [look.paint("Devices", Style.BOLD)]
     width = max((cells(escape(wave.name, limit=40)) for wave in preview.waves), default=0)
     for wave in preview.waves:
@@ -226,10 +234,9 @@ def _names(preview: Preview, wave: WavePreview) -> str:
     )
 
 
-def _skipped(preview: Preview, look: Look, *, all_names: bool) -> list[str]:
-    if not preview.skipped:
-        return []
-    lines = ["", look.paint("Skipped", Style.BOLD)]
+def skipped_lines(preview: Preview, look: Look, *, all_names: bool) -> list[str]:
+    """Devices that are left out, with the reasons."""
+    lines = [look.paint("Skipped", Style.BOLD)]
     for reason, count in preview.skipped:
         names = [each.device for each in preview.plan.skipped if each.reason is reason]
         first = f"  {number(count)} {reason_words(reason)}: "
@@ -276,9 +283,10 @@ def risk_words(risk: Risk) -> str:
     return f"{code}{place}{escape(risk.message, limit=800)}"
 
 
-def _end(preview: Preview, look: Look) -> str:
+def counts_words(preview: Preview) -> str:
+    """`24 to update, 3 skipped`."""
     skipped = sum(count for _, count in preview.skipped)
     parts = [f"{number(preview.update_count)} to update"]
     parts += [f"{number(preview.unchanged_count)} unchanged"] if preview.unchanged_count else []
     parts += [f"{number(skipped)} skipped"] if skipped else []
-    return look.paint(", ".join(parts) + ".", Style.BOLD)
+    return ", ".join(parts)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import api
 from orchestrator.device.reason import CLASS_OF, FailureClass, Reason
 from orchestrator.errors import ExitCode
 
@@ -87,6 +88,18 @@ def test_every_code_of_a_finding_is_explained_and_only_those() -> None:
     assert used <= explained, sorted(used - explained)
     gone = {code for code in explained - used if code[0] in "ACDEGIJPSTY"}
     assert gone == set(), sorted(gone)
+
+
+def test_every_code_of_a_finding_has_one_row_that_explain_shows() -> None:
+    literal = re.compile(r"\"([A-Z]\d{3})\"")
+    sources = (REPOSITORY / "orchestrator").rglob("*.py")
+    used = {code for path in sources for code in literal.findall(path.read_text())}
+    row = re.compile(r"^\| `?([A-Z]\d{3})`? \|", re.MULTILINE)
+    pages = [name for name in documents() if name.startswith("docs/")]
+    rows = [code for name in pages for code in row.findall(text(name))]
+
+    assert sorted(rows) == sorted(used)
+    assert set(api.meanings()) == used
 
 
 def test_code_map_names_each_package_once() -> None:

@@ -53,6 +53,8 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel):
         for path in (REPOSITORY / "orchestrator").rglob("*")
         if path.is_file() and not NOT_SHIPPED & set(path.parts)
     } | {f"orchestrator/schemas/{path.name}" for path in (REPOSITORY / "schemas").iterdir()}
+    pages = [*(REPOSITORY / "docs/reference").iterdir(), REPOSITORY / "docs/how-to/audit.md"]
+    wanted |= {f"orchestrator/pages/{page.relative_to(REPOSITORY / 'docs')}" for page in pages}
 
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
 
@@ -61,6 +63,7 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel):
     assert "orchestrator/device/checks.sh" in shipped
     assert "orchestrator/device/trust.sh" in shipped
     assert "orchestrator/schemas/plan.v1.json" in shipped
+    assert "orchestrator/pages/reference/codes.md" in shipped
     assert "orchestrator/py.typed" in shipped
     assert any(name.startswith("orchestrator/device/modules/") for name in shipped)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import api
-from orchestrator.api.project import read_file, schema_text
+from orchestrator.api.project import read_file
 from orchestrator.errors import PlanError, Severity
 
 
@@ -45,7 +45,7 @@ def test_existing_files_are_never_overwritten(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["plan.v1.json", "preview.v1.json", "events.v1.json"])
 def test_schemas_are_found(name: str) -> None:
-    assert json.loads(schema_text(name))["$schema"]
+    assert json.loads(api.schema_named(name))["$schema"]
 
 
 def test_all_plans_of_a_directory_are_checked(tmp_path: Path) -> None:
@@ -123,4 +123,7 @@ def test_all_schemas_are_named_alike() -> None:
 
     for name in names:
         word = name.removesuffix(".v1.json")
-        assert json.loads(schema_text(name))["$id"] == f"urn:rollout-orchestrator:schema:{word}:v1"
+        assert (
+            json.loads(api.schema_named(name))["$id"]
+            == f"urn:rollout-orchestrator:schema:{word}:v1"
+        )

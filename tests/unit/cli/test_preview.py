@@ -10,6 +10,7 @@ import pytest
 from orchestrator.cli.app import invoke
 from orchestrator.errors import ExitCode
 from tests.in_process import empty_project, run
+from tests.unit.render.reports import code_quality_issues, commands, junit_suites, sarif_run
 
 PLAN = """\
 schema: 1
@@ -22,9 +23,17 @@ gates: [{name: healthy, check: app, success_when: result.exit == 0}]
 PREVIEW = "preview app.yml -i hosts.yml --offline"
 
 
+PIPELINES = (
+    "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "GITHUB_RUN_ID", "GITHUB_REPOSITORY",
+    "GITHUB_SERVER_URL", "CI_JOB_URL",
+)  # fmt: skip
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Path:
     empty_project(tmp_path, monkeypatch)
+    for name in PIPELINES:
+        monkeypatch.delenv(name, raising=False)
     (tmp_path / "hosts.yml").write_text("gateways: {hosts: {'gw-[1:4]': }}\n")
     (tmp_path / "app.yml").write_text(PLAN)
     (tmp_path / "tree").mkdir()
@@ -64,3 +73,94 @@ def test_only_a_saved_plan_can_be_compared_with(project: Path, capsys) -> None:
     assert code == ExitCode.REFUSED
     assert out == ""
     assert "error[P302]: `app.yml` is not JSON" in err
+
+
+def test_every_report_of_a_preview_fits_what_its_reader_asks_for(project: Path, capsys) -> None:
+    assert run(capsys, f"{PREVIEW} --out app.plan")[0] == 0
+
+    def shown(form: str) -> str:
+        code, out, _ = run(capsys, f"preview app.plan --format {form}")
+        assert code == 0
+        return out
+
+    assert shown("markdown").startswith("<!-- rollout:preview:app -->\n### Rollout of `app-1.0`")
+    assert json.loads(shown("gitlab-terraform")) == {"create": 0, "update": 4, "delete": 0}
+    assert code_quality_issues(shown("gitlab")) == []
+    assert [suite.get("name") for suite in junit_suites(shown("junit"))] == [
+        "app.yml", "wave wave-1", "wave wave-2",
+    ]  # fmt: skip
+    assert sarif_run(shown("sarif"))["results"] == []
+
+
+def test_risks_are_findings_with_the_meaning_of_their_code(project: Path, capsys) -> None:
+    (project / "app.yml").write_text(PLAN + "slow_start: false\n")
+
+    run_ = sarif_run(run(capsys, f"{PREVIEW} --format sarif")[1])
+
+    (rule,) = run_["tool"]["driver"]["rules"]
+    assert rule["shortDescription"]["text"] == "warning: slow start is off"
+    assert run_["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"] == 1
+
+
+def test_a_step_of_github_gets_annotations_a_summary_and_outputs(
+    project: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project / "summary"))
+    monkeypatch.setenv("GITHUB_OUTPUT", str(project / "output"))
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.example")
+    monkeypatch.setenv("GITHUB_REPOSITORY", "acme/fleet")
+    monkeypatch.setenv("GITHUB_RUN_ID", "7")
+    (project / "output").write_text("before=1\n")
+
+    code, out, _ = run(capsys, f"{PREVIEW} --format github --detailed-exitcode")
+
+    assert code == 2
+    ((kind, _, text),) = commands(out)
+    assert (kind, text[:13]) == ("notice", "4 to update; ")
+    assert "4 to update. Nothing was changed." in out
+    summary = (project / "summary").read_text()
+    assert "[Log of this job](https://github.example/acme/fleet/actions/runs/7)" in summary
+    assert (project / "output").read_text() == (
+        f"before=1\nplan_sha={text.partition('; ')[2]}\nchanges=true\nexit=2\n"
+    )
+
+
+def test_a_summary_that_cannot_be_written_is_told(project: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project / "no/summary"))
+
+    code, _, err = run(capsys, f"{PREVIEW} --format github")
+
+    assert code == ExitCode.USAGE
+    assert "cannot write" in err
+
+
+@pytest.mark.parametrize(
+    ("url", "linked"),
+    [("https://gitlab.example/a/b/-/jobs/7", True), ("javascript:x", False), ("http://e/)", False)],
+)
+def test_a_comment_links_to_the_job_where_its_address_is_one(
+    project: Path, capsys, monkeypatch, url: str, linked: bool
+) -> None:
+    monkeypatch.setenv("CI_JOB_URL", url)
+
+    out = run(capsys, f"{PREVIEW} --format markdown")[1]
+
+    assert ("[Log of this job]" in out) is linked
+
+
+def test_every_report_of_validate_fits_and_ends_as_its_findings_say(project: Path, capsys) -> None:
+    (project / "bad.yml").write_text(PLAN.replace("waves: [1, rest]", "waves: [1, 200%]"))
+
+    def shown(form: str) -> str:
+        code, out, _ = run(capsys, f"validate app.yml bad.yml -i hosts.yml --format {form}")
+        assert code == ExitCode.REFUSED
+        return out
+
+    assert [each[1]["file"] for each in commands(shown("github"))] == ["bad.yml"]
+    assert [each["location"]["path"] for each in code_quality_issues(shown("gitlab"))] == [
+        "bad.yml"
+    ]
+    assert [(suite.get("name"), suite.get("failures")) for suite in junit_suites(shown("junit"))] == [
+        ("hosts.yml", "0"), ("app.yml", "0"), ("bad.yml", "1"),
+    ]  # fmt: skip
+    assert [each["level"] for each in sarif_run(shown("sarif"))["results"]] == ["error"]

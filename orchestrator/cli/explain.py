@@ -1,0 +1,43 @@
+"""`rollout explain`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator import api
+from orchestrator.cli.options import Common, Format, FormatOption, command
+from orchestrator.cli.session import start
+from orchestrator.cli.shown import show_result
+from orchestrator.render.codes import codes_document, codes_text
+
+app = typer.Typer()
+
+
+@command(
+    app,
+    examples="""
+rollout explain P203
+rollout explain T184 T185
+rollout explain
+""",
+)
+def explain(
+    codes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CODE]...", help="As P203; all, in short, where none is named."),
+    ] = None,
+    *,
+    common: Common,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Say what a code of an error or a warning means, from the reference pages.
+
+    Codes are a letter and three digits, as errors, `validate` and `preview` show them. Without one
+    all are listed.
+    """
+    session = start(common)
+    found = tuple(map(api.explain, codes)) if codes else api.explanations()
+    text = codes_text(found, session.out, in_full=bool(codes))
+    return show_result(format, codes_document(found), text)
