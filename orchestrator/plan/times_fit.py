@@ -13,6 +13,7 @@ from orchestrator.plan.risk import Risk
 from orchestrator.plan.ticket_fit import WaveOpening
 from orchestrator.units import format_duration
 
+_COARSE = ((86400.0, 3600.0), (3600.0, 60.0))  # of more than the first, the second is enough
 CLOSED_LONG_S = 7 * 86400.0  # a week without a start is nobody's maintenance window
 
 
@@ -49,8 +50,8 @@ def misfits(
 def _closed_long(plan: ResolvedPlan, first_at: float | None) -> Iterator[Risk]:
     wanted_at = max(plan.made_at, plan.schedule.start_at or 0.0)
     if first_at is not None and first_at - wanted_at > CLOSED_LONG_S:
-        closed = format_duration(first_at - wanted_at - (first_at - wanted_at) % 3600)
-        yield Risk("P937", f"windows and freezes let no device start for {closed} and more")
+        closed = roughly(first_at - wanted_at)
+        yield Risk("P937", f"windows and freezes let no device start for {closed}")
 
 
 def _expired(plan: ResolvedPlan, waves: Sequence[WaveTimes]) -> Iterator[Risk]:
@@ -68,7 +69,7 @@ def _held_back(waves: Sequence[WaveTimes]) -> Iterator[Risk]:
             count = sum(len(each.devices) for each in late)
             line_at = max(each.opens_at for each in late if each.opens_at is not None)
             which = "1 device waits" if count == 1 else f"{count} devices wait"
-            waits = format_duration(max(1.0, line_at - wave.begins_at) // 1)
+            waits = roughly(line_at - wave.begins_at)
             message = f"wave `{wave.name}` goes beyond the ticket's `open` lines: {which} for them"
             yield Risk("P935", f"{message}, up to {waits}")
 
@@ -88,9 +89,15 @@ def _past_deadline(plan: ResolvedPlan, waves: Sequence[WaveTimes]) -> Iterator[R
         takes_s = wave.ends_at - wave.begins_at
         if wave.deadline_s is not None and takes_s > wave.deadline_s:
             message = f"wave `{wave.name}` {late} of {format_duration(wave.deadline_s)}: it takes "
-            yield Risk("P938", f"{message}{format_duration(takes_s)} at least")
+            yield Risk("P938", f"{message}{roughly(takes_s)} at least")
     limit_s = plan.schedule.deadline_s
     takes_s = waves[-1].ends_at - waves[0].begins_at
     if limit_s is not None and takes_s > limit_s:
         message = f"the rollout {late} of {format_duration(limit_s)}: it takes "
-        yield Risk("P938", f"{message}{format_duration(takes_s)} at least")
+        yield Risk("P938", f"{message}{roughly(takes_s)} at least")
+
+
+def roughly(seconds: float) -> str:
+    """A time span without what does not matter in so long a one: `8d11h`, `2h5m`."""
+    least_s = next((unit for limit, unit in _COARSE if seconds >= limit), 1.0)
+    return format_duration(max(1.0, seconds // least_s * least_s))

@@ -6,7 +6,7 @@ from orchestrator.plan.power import POWER
 from orchestrator.plan.powered import assumption, what_it_finds
 from orchestrator.plan.preview import Preview
 from orchestrator.plan.resolved import Compare, CompareTest, CompareTo, Gate, Probe, ProbeKind
-from orchestrator.render.text import Look, Style, escape, plural, wrap
+from orchestrator.render.text import Look, Style, escape, first_painted, plural, wrap
 from orchestrator.units import format_duration
 
 
@@ -17,7 +17,8 @@ def gate_lines(preview: Preview, look: Look) -> list[str]:
         return []
     lines = [look.paint("Gates", Style.BOLD)]
     for gate in gates:
-        lines += wrap(_gate(gate), look.width, first="  ", indent="    ")
+        first, *more = wrap(_gate(gate), look.width, first="  ", indent="    ")
+        lines += [first_painted(first, escape(gate.name), look), *more]
         lines += _finds(preview, gate, look)
     return [*lines, ""]
 

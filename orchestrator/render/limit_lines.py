@@ -12,6 +12,7 @@ from orchestrator.plan.resolved import (
     RollbackOrder,
     RollbackScope,
 )
+from orchestrator.plan.times_fit import roughly
 from orchestrator.render.text import Look, Style, escape, number, pad, plural, wrap
 from orchestrator.render.words import instant
 from orchestrator.units import format_duration
@@ -57,7 +58,7 @@ def _takes(preview: Preview) -> str:
     parts = ["soak", "gates"]
     parts += ["rate"] * bool(plan.rate) + ["windows"] * bool(schedule.windows)
     parts += ["freezes"] * bool(schedule.freezes) + ["the ticket's lines"] * ticket
-    took = format_duration(preview.earliest_end_s)
+    took = roughly(preview.earliest_end_s)
     words = f"at least {took} of {', '.join(parts[:-1])} and {parts[-1]}"
     if not (schedule.windows or schedule.freezes or ticket or schedule.start_at is not None):
         return words
@@ -173,7 +174,7 @@ def _way_back(preview: Preview) -> str:
 def _back_words(wave: WavePreview) -> str:
     if not wave.final_count:
         return "any time"
-    until = f"until the wave has passed, {format_duration(wave.earliest_end_s)} at the earliest"
+    until = f"until the wave has passed, {roughly(wave.earliest_end_s)} at the earliest"
     if wave.final_count == wave.devices_count:
         return until
     return f"{number(wave.final_count)} of {plural(wave.devices_count, 'device')} only {until}"

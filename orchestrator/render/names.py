@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from orchestrator.render.text import Look, Symbol, cells, escape
+from orchestrator.render.text import Look, Symbol, cells, escape, wrap
 
 FOLD_MAX = 20_000  # names folded at once; more are never one line anyway
 NAME_CELLS_MAX = 40
@@ -74,6 +74,19 @@ def fold_line(names: Sequence[str], width: int, look: Look) -> str:
         shown.append(text)
         used += cells(text) + 1
     return " ".join(shown) + _tail(len(names) - len(shown), look)
+
+
+def fold_lines(
+    names: Sequence[str], look: Look, *, first: str, indent: str, lines_max: int
+) -> list[str]:
+    """All names folded, in at most so many lines with no word broken; else some in one line."""
+    room = look.width - cells(first)
+    if len(names) <= FOLD_MAX:
+        words = fold(names)
+        lines = wrap(" ".join(words), look.width, first=first, indent=indent)
+        if len(lines) <= lines_max and all(cells(word) <= room for word in words):
+            return lines
+    return [first + fold_line(names, room, look)]
 
 
 def _tail(left_count: int, look: Look) -> str:

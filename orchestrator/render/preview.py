@@ -9,11 +9,22 @@ from orchestrator.plan.resolved import COMPONENT_DEFAULT, Order, Risk
 from orchestrator.render.evidence_lines import evidence_lines
 from orchestrator.render.gate_lines import gate_lines
 from orchestrator.render.limit_lines import labelled, limit_lines, percent
-from orchestrator.render.names import fold_line
+from orchestrator.render.names import fold_line, fold_lines
 from orchestrator.render.schedule_lines import approval_words, schedule_lines
 from orchestrator.render.since import since_lines
 from orchestrator.render.table import Cell, Column, table
-from orchestrator.render.text import Look, Style, Symbol, cells, escape, number, pad, plural, wrap
+from orchestrator.render.text import (
+    Look,
+    Style,
+    Symbol,
+    cells,
+    escape,
+    first_painted,
+    number,
+    pad,
+    plural,
+    wrap,
+)
 from orchestrator.render.ticket_lines import opening_words, ticket_words, trust_words
 from orchestrator.render.words import commit_words, reason_words
 from orchestrator.units import format_duration, format_size
@@ -21,6 +32,7 @@ from orchestrator.units import format_duration, format_size
 DIGEST_CHARS = 12
 CURRENT_MAX = 5
 RISKS_MAX = 20
+NAME_LINES_MAX = 3  # of a wave; more devices are counted, and all there with -v
 EXPLAINED_MAX = 5
 _EXPLAINED = (TRUST_REASONS - {Reason.HOST_KEY, Reason.DENIED, Reason.NO_TICKET}) | {Reason.HELD}
 _COLUMNS = (
@@ -186,19 +198,20 @@ def device_lines(preview: Preview, look: Look, *, all_names: bool) -> list[str]:
     lines = [look.paint("Devices", Style.BOLD)]
     width = max((cells(escape(wave.name, limit=40)) for wave in preview.waves), default=0)
     for wave in preview.waves:
-        first = f"  {pad(escape(wave.name, limit=40), width)}  "
-        room = look.width - cells(first)
+        name = escape(wave.name, limit=40)
+        first = f"  {pad(name, width)}  "
+        indent = " " * cells(first)
         if all_names:
-            names = _names(preview, wave)
-            lines += wrap(names, look.width, first=first, indent=" " * cells(first))
+            named = wrap(_names(preview, wave), look.width, first=first, indent=indent)
         else:
-            lines.append(first + fold_line(wave.devices, room, look))
+            named = fold_lines(
+                wave.devices, look, first=first, indent=indent, lines_max=NAME_LINES_MAX
+            )
+        lines += [first_painted(named[0], name, look), *named[1:]]
         terms = _terms(wave, is_last=wave is preview.waves[-1])
         for note in (*wave.notes, *terms, *opening_words(wave, preview.zone)):
-            mark = f"{' ' * cells(first)}{look.sign(Symbol.DOT)} "
-            lines += wrap(
-                escape(note, limit=800), look.width, first=mark, indent=" " * (cells(first) + 2)
-            )
+            mark = f"{indent}{look.sign(Symbol.DOT)} "
+            lines += wrap(escape(note, limit=800), look.width, first=mark, indent=f"{indent}  ")
     return lines
 
 

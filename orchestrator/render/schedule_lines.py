@@ -7,7 +7,7 @@ from orchestrator.plan.resolved import Approval, Freeze, Requirement, RequirePer
 from orchestrator.plan.schedule import ZONE_OF_DEVICE, Day
 from orchestrator.render.limit_lines import labelled
 from orchestrator.render.text import Look, escape, plural
-from orchestrator.render.words import instant
+from orchestrator.render.words import instant, instants
 from orchestrator.units import format_duration
 
 FREEZES_MAX = 5  # more are in the JSON form
@@ -37,15 +37,17 @@ def _times(preview: Preview, look: Look) -> list[str]:
     schedule = preview.plan.schedule
     lines: list[str] = []
     if schedule.start_at is not None:
-        lines += labelled("Starts", f"not before {instant(schedule.start_at)}", look)
+        lines += labelled("Starts", f"not before {instant(schedule.start_at, preview.zone)}", look)
     for window in schedule.windows:
         lines += labelled("Window", _window(window, preview.needs_s), look)
     if preview.starts_at is not None:
-        lines += labelled("First", f"a device may start at {instant(preview.starts_at)}", look)
+        lines += labelled(
+            "First", f"a device may start at {instant(preview.starts_at, preview.zone)}", look
+        )
     if schedule.stage_outside_window:
         lines += labelled("Staging", "artifacts are sent at any time", look)
     for freeze in schedule.freezes[:FREEZES_MAX]:
-        lines += labelled("Frozen", _freeze(freeze), look)
+        lines += labelled("Frozen", _freeze(freeze, preview.zone), look)
     if len(schedule.freezes) > FREEZES_MAX:
         lines += labelled("Frozen", f"{len(schedule.freezes) - FREEZES_MAX} times more", look)
     return lines
@@ -84,6 +86,7 @@ def _window(window: Window, needs_s: float) -> str:
     return words
 
 
-def _freeze(freeze: Freeze) -> str:
+def _freeze(freeze: Freeze, zone: str) -> str:
     reason = f" ({escape(freeze.reason)})" if freeze.reason else ""
-    return f"from {instant(freeze.from_at)} to {instant(freeze.to_at)}{reason}"
+    start, end = instants((freeze.from_at, freeze.to_at), zone)
+    return f"from {start} to {end}{reason}"

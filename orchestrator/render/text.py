@@ -204,6 +204,14 @@ def wrap(text: str, width: int, *, first: str = "", indent: str = "") -> list[st
     return [*lines, line]
 
 
+def first_painted(line: str, name: str, look: Look) -> str:
+    """A line with the name that it begins with, behind blanks, in bold."""
+    bare = line.lstrip(" ")
+    if not bare.startswith(name):
+        return line
+    return line[: len(line) - len(bare)] + look.paint(name, Style.BOLD) + bare[len(name) :]
+
+
 def fold(line: str, width: int, *, indent: str = "") -> list[str]:
     """A finished line, painted or not, in lines of at most `width` cells, broken at blanks.
 

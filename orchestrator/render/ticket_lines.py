@@ -9,7 +9,7 @@ from orchestrator.plan.resolved import PlannedTicket, PlannedTrust
 from orchestrator.plan.ticket_fit import WaveOpening
 from orchestrator.plan.trust_groups import TrustGroup
 from orchestrator.render.text import escape, number, plural
-from orchestrator.render.words import instant
+from orchestrator.render.words import instant, instants
 
 NAMES_MAX = 5
 GROUPS_MAX = 5  # the JSON form has all
@@ -23,8 +23,9 @@ def ticket_words(ticket: PlannedTicket | None, zone: str) -> str:
     words = f"serial {ticket.serial} of fleet {fleet}, good until {until}; devices judge it"
     if not ticket.openings:
         return words
-    opens = (f"{each.percent} % from {instant(each.opens_at, zone)}" for each in ticket.openings)
-    return f"{words}, and let {', '.join(opens)} begin"
+    times = instants((each.opens_at for each in ticket.openings), zone)
+    opens = [f"{each.percent} % from {at}" for each, at in zip(ticket.openings, times, strict=True)]
+    return f"{words}, and let begin {', '.join(opens)}"
 
 
 def trust_words(groups: Sequence[TrustGroup]) -> str:

@@ -156,6 +156,12 @@ def instant(at: float, zone: str = "UTC") -> str:
     return f"{datetime.fromtimestamp(at, where):%Y-%m-%d %H:%M} {zone}"
 
 
+def instants(ats: Iterable[float], zone: str = "UTC") -> list[str]:
+    """Several of them, the zone behind the last one only."""
+    *others, last = (instant(at, zone) for at in ats)
+    return [*(other.removesuffix(f" {zone}") for other in others), last]
+
+
 def frozen_words(freeze: FleetFreeze) -> str:
     """That all rollouts are frozen: until when, by whom and why."""
     until = "" if freeze.until_at is None else f" until {instant(freeze.until_at)}"

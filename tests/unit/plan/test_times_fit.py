@@ -59,7 +59,7 @@ def test_windows_that_stay_closed_for_long_are_told(start_at, first_at) -> None:
 
     assert told(wave(1), schedule=schedule, first_at=first_at + 7 * DAY) == []
     assert told(wave(1), schedule=schedule, first_at=first_at + 8.51 * DAY) == [
-        ("P937", "windows and freezes let no device start for 8d12h and more")
+        ("P937", "windows and freezes let no device start for 8d12h")
     ]
 
 

@@ -3,7 +3,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.render.names import fold, fold_line
+from orchestrator.render.names import fold, fold_line, fold_lines
 from orchestrator.render.text import Look, cells
 
 
@@ -58,3 +58,16 @@ def _unfold(part: str) -> list[str]:
 @given(st.lists(st.from_regex(r"[a-z]{1,12}[0-9]{0,3}", fullmatch=True), max_size=30))
 def test_a_line_fits_where_one_name_does(names: list[str]) -> None:
     assert cells(fold_line(names, 40, Look())) <= 40
+
+
+def test_groups_of_names_may_take_some_lines_and_none_is_broken() -> None:
+    names = [f"gw-{site}-{n:02}" for n in range(30) for site in ("ber", "lis", "den")]
+
+    def lines(width: int, lines_max: int) -> list[str]:
+        return fold_lines(names, Look(width), first="a  ", indent="   ", lines_max=lines_max)
+
+    assert lines(40, 3) == ["a  gw-ber-{00..29} gw-lis-{00..29}", "   gw-den-{00..29}"]
+    assert lines(40, 1) == ["a  gw-ber-00 gw-lis-00 gw-den-00 … +87"]
+    odd = [f"gw-{n * n:04}" for n in range(40)]
+    (only,) = fold_lines(odd, Look(60), first="", indent="", lines_max=9)
+    assert only.endswith("… +34")

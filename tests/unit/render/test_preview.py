@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from fractions import Fraction
 
@@ -39,26 +40,40 @@ from orchestrator.plan.resolved import (
 )
 from orchestrator.render.preview import text
 from orchestrator.render.text import Look, cells
-from orchestrator.render.words import instant
+from orchestrator.render.words import instants
+from tests.unit.render.production import production
 
 DIGEST = "e1" * 32
+PAINT = re.compile(r"\x1b\[[0-9;]*m")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+LOOKS = {
+    "": Look(),
+    "-colour": Look(colour=True),
+    "-ascii": Look(unicode=False),
+    "-colour-ascii": Look(colour=True, unicode=False),
+}
+
+
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_whole_preview(plan, width, golden) -> None:
-    shown = text(preview(plan), DIGEST, Look(width))
+@pytest.mark.parametrize("kind", LOOKS)
+def test_whole_preview(width: int, kind: str, golden) -> None:
+    look = replace(LOOKS[kind], width=width)
 
-    golden(f"preview-{width}.txt", shown)
-    assert all(cells(line) <= width for line in shown.splitlines())
+    shown = text(preview(production()), DIGEST, look)
+
+    golden(f"preview-{width}{kind}.txt", shown)
+    assert all(cells(PAINT.sub("", line)) <= width for line in shown.splitlines())
+    assert shown.isascii() or look.unicode
 
 
-def test_in_colour(plan, golden) -> None:
-    golden("preview-colour.txt", text(preview(plan), DIGEST, Look(80, colour=True)))
+def test_colour_only_adds_to_the_text() -> None:
+    facts = preview(production())
 
-
-def test_in_ascii(plan) -> None:
-    assert text(preview(plan), DIGEST, Look(80, unicode=False)).isascii()
+    assert PAINT.sub("", text(facts, DIGEST, Look(80, colour=True))) == text(
+        facts, DIGEST, Look(80)
+    )
 
 
 def test_it_ends_by_saying_that_nothing_was_changed(plan) -> None:
@@ -108,8 +123,8 @@ def test_it_says_which_line_of_the_ticket_stops_which_wave(plan, plan_with) -> N
 
     shown = text(preview(released), DIGEST, Look(300))
 
-    first = instant(plan.made_at + 3600, "Asia/Tokyo")
-    assert f"judge it, and let 20 % from {first}, 60 % from" in shown
+    first, second = instants((plan.made_at + 3600, plan.made_at + 86_400), "Asia/Tokyo")
+    assert f"judge it, and let begin 20 % from {first}, 60 % from {second}" in shown
     assert "Order      by the ticket's buckets, then by hash of" in shown
     assert "the ticket (`open 60`) lets its one device begin at" in shown
     assert "Asia/Tokyo, not before" in shown

@@ -22,6 +22,7 @@ from orchestrator.plan.resolved import (
 from orchestrator.render.preview import text
 from orchestrator.render.since import CHANGES_MAX, MOVES_MAX, since_document, since_lines
 from orchestrator.render.text import Look, cells
+from tests.unit.render.test_preview import LOOKS, PAINT
 
 OLD = "0d" * 32
 NEW = "e1" * 32
@@ -64,11 +65,21 @@ def since(before: ResolvedPlan, after: ResolvedPlan) -> Since:
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_preview_says_what_changed_since_a_review(plan, width, golden) -> None:
-    shown = text(preview(plan), NEW, Look(width), since=since(earlier(plan), plan))
+@pytest.mark.parametrize("kind", LOOKS)
+def test_what_changed_since_a_review(plan, width: int, kind: str, golden) -> None:
+    look = replace(LOOKS[kind], width=width)
 
-    golden(f"preview-since-{width}.txt", shown)
-    assert all(cells(line) <= width for line in shown.splitlines())
+    lines = since_lines(since(earlier(plan), plan), NEW, look)
+
+    golden(f"since-{width}{kind}.txt", "\n".join(lines) + "\n")
+    assert all(cells(PAINT.sub("", line)) <= width for line in lines)
+    assert look.unicode or "".join(lines).isascii()
+
+
+def test_a_preview_says_it_before_its_risks(plan) -> None:
+    shown = text(preview(plan), NEW, Look(), since=since(earlier(plan), plan))
+
+    assert shown.index("\nSkipped\n") < shown.index("\nSince  ") < shown.index("\n! P905 ")
 
 
 def test_an_equal_digest_carries_the_review_over(plan) -> None:
