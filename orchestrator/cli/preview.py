@@ -153,7 +153,9 @@ def _text(session: Session, prepared: api.Prepared, form: Form, comment: str) ->
             text = preview_text(facts, digest, session.out, all_names=names, since=since)
     if form is Form.GITHUB:
         counts = counts_words(facts)
-        return annotated(text, f"rollout preview: {counts}", found, notice=f"{counts}; {digest}")
+        return annotated(
+            text, f"rollout preview: {counts}", found, notice=f"{counts}; digest {digest}"
+        )
     return text
 
 

@@ -17,10 +17,17 @@ from orchestrator.units import format_duration, format_size
 DIGEST_CHARS = 12
 CHANGES_MAX = 40  # more are in the JSON form
 MOVES_MAX = 20
+NAMES_MAX = 5  # of waves in which the same changed
 NAMES_CELLS_MIN = 24  # of devices behind words; a line that is too narrow is wrapped
 _LIST_KEYS = {Section.WAVES, Section.GATES}  # their second key is a name
 _FINGERPRINT_CHARS = 64
-_BETTER = {"current": "running", "current_manifest": "running manifest"}
+_BETTER = {
+    "current": "running",
+    "current_manifest": "running manifest",
+    "plan_sha256": "file",
+    "inventory_sha256": "inventory files",
+    "choice_sha256": "choice by -l and -e",
+}
 
 
 class Kind(StrEnum):
@@ -85,12 +92,13 @@ def since_lines(since: Since, digest: str, look: Look) -> list[str]:
         where = f"wave {escape(wave, limit=40)}" if wave else "devices that are left out"
         lines += _row("order", f"{where}: the same devices follow in another order", look)
     said = ""
-    for change in found.changes[:CHANGES_MAX]:
+    groups = _alike(found.changes)
+    for names, change in groups[:CHANGES_MAX]:
         section = str(change.section)
-        lines += _row(section if section != said else "", _words(change, look), look)
+        lines += _row(section if section != said else "", _words(change, names, look), look)
         said = section
-    if len(found.changes) > CHANGES_MAX:
-        more = plural(len(found.changes) - CHANGES_MAX, "more change")
+    if len(groups) > CHANGES_MAX:
+        more = plural(len(groups) - CHANGES_MAX, "more change")
         lines += _row("", f"{more}, all of them with `--format json`", look)
     return lines
 
@@ -156,14 +164,27 @@ def _row(label: str, words: str, look: Look, style: Style = Style.DIM) -> list[s
     return lines
 
 
-def _words(change: Change, look: Look) -> str:
-    """`canary: soak 30m -> 1h`, with the devices that it is true of."""
+def _alike(changes: Sequence[Change]) -> list[tuple[list[str], Change]]:
+    """Changes of one value in several waves or gates together, with the names of these."""
+    found: dict[str, tuple[list[str], Change]] = {}
+    for index, change in enumerate(changes):
+        within = change.section in _LIST_KEYS and len(change.path) > 2  # noqa: PLR2004  a name, a key
+        rest = (change.path[2:], change.before, change.after)
+        key = f"{change.section} {rest!r}" if within else str(index)
+        found.setdefault(key, ([], change))[0].extend(change.path[1:2] if within else ())
+    return list(found.values())
+
+
+def _words(change: Change, names: Sequence[str], look: Look) -> str:
+    """`canary, early: soak 30m -> 1h`, with the devices that it is true of."""
     path = [escape(part, limit=40) for part in change.path]
     if change.section is Section.RISKS:
         return _risk_words(change)
     where = ""
     if change.section in _LIST_KEYS and len(path) > 1:
-        where, path = f"{path[1]}: ", path[2:]
+        shown = [escape(name, limit=40) for name in names[:NAMES_MAX]] or [path[1]]
+        more = f" and {len(names) - NAMES_MAX} more" if len(names) > NAMES_MAX else ""
+        where, path = f"{', '.join(shown)}{more}: ", path[2:]
     elif len(path) > 1 and path[0] == str(change.section):
         path = path[1:]
     key = change.path[-1]

@@ -62,7 +62,7 @@ def test_what_changed_since_is_text_and_data(project: Path, capsys) -> None:
     text = run(capsys, f"{PREVIEW} --diff old.plan")[1]
     found = json.loads(run(capsys, f"{PREVIEW} --diff old.plan --format json")[1])["diff"]
 
-    assert "waves    wave-1: soak 0s → 1h" in text
+    assert "waves    wave-1, wave-2: soak 0s → 1h" in text
     assert (found["against"]["file"], found["same"]) == ("old.plan", False)
     assert [move["change"] for move in found["devices"]].count("in") == 1
 
@@ -121,7 +121,7 @@ def test_a_step_of_github_gets_annotations_a_summary_and_outputs(
     summary = (project / "summary").read_text()
     assert "[Log of this job](https://github.example/acme/fleet/actions/runs/7)" in summary
     assert (project / "output").read_text() == (
-        f"before=1\nplan_sha={text.partition('; ')[2]}\nchanges=true\nexit=2\n"
+        f"before=1\nplan_sha={text.partition('; digest ')[2]}\nchanges=true\nexit=2\n"
     )
 
 

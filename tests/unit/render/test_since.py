@@ -144,3 +144,15 @@ def test_many_changes_are_counted(plan_of) -> None:
     assert len(lines) < 2 * (CHANGES_MAX + MOVES_MAX) + 10
     assert any("more changes, all of them with `--format json`" in line for line in lines)
     assert any("more devices, all of them with" in line for line in lines)
+
+
+def test_the_same_change_of_several_waves_is_one_line(plan) -> None:
+    waves = tuple(replace(wave, soak_s=60.0, max_parallel=7) for wave in plan.waves)
+
+    lines = since_lines(since(plan, replace(plan, waves=waves)), NEW, Look(120))
+
+    assert [line.strip() for line in lines[1:]] == [
+        "waves    canary, early: soak 5s → 1m",
+        "canary, early, rest: max parallel 50 → 7",
+        "rest: soak 0s → 1m",
+    ]
