@@ -109,7 +109,8 @@ def preview(
         write_file(options.out, prepared.saved_file)
     comment = _comment(prepared) if format in {Form.MARKDOWN, Form.GITHUB} else ""
     write_result(_text(session, prepared, format, comment), output.output)
-    say_findings(session, prepared.findings)
+    if format is not Form.GITHUB:  # they are annotations; a runner takes commands from stderr, too
+        say_findings(session, prepared.findings)
     if not session.quiet:
         say_joiners(prepared)
     if prepared.uncommitted is not None:

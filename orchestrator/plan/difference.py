@@ -13,11 +13,12 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 from orchestrator.device.model import DeviceId
-from orchestrator.plan.digest import Json, to_document
-from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.plan.digest import Json, encode
+from orchestrator.plan.resolved import PlannedDevice, ResolvedPlan
 
 NAME = "name"  # what tells the parts of a list apart
 ORDER = "order"
+_DEVICE_FIELDS = tuple(one.name for one in fields(PlannedDevice))
 
 
 class Section(StrEnum):
@@ -150,10 +151,8 @@ def _places(plan: ResolvedPlan) -> dict[DeviceId, Place]:
 
 def _part(plan: ResolvedPlan, name: str) -> Json:
     if name == "waves":
-        return [to_document(replace(wave, devices=())) for wave in plan.waves]
-    # The plan around it is as small as can be: encoding a fleet only to drop it takes seconds.
-    bare = replace(plan, devices={}, skipped=(), waves=())
-    return to_document(bare)[name]
+        return [encode(replace(wave, devices=())) for wave in plan.waves]
+    return encode(getattr(plan, name))
 
 
 def _reordered(before: ResolvedPlan, after: ResolvedPlan, moved: set[DeviceId]) -> Iterator[str]:
@@ -182,9 +181,13 @@ def _of_devices(before: ResolvedPlan, after: ResolvedPlan) -> Iterator[Change]:
 def _single(before: ResolvedPlan, after: ResolvedPlan) -> Iterator[tuple[DeviceId, Change]]:
     for device, old in before.devices.items():
         new = after.devices.get(device)
-        if new is not None and new != old:
-            for change in _walk(Section.DEVICES, (), to_document(old), to_document(new)):
-                yield device, change
+        if new is None or new == old:
+            continue
+        for name in _DEVICE_FIELDS:
+            left, right = getattr(old, name), getattr(new, name)
+            if left != right:
+                for change in _walk(Section.DEVICES, (name,), encode(left), encode(right)):
+                    yield device, change
     earlier = {each.device: each for each in before.skipped}
     for each in after.skipped:
         was = earlier.get(each.device)

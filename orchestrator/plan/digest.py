@@ -77,7 +77,7 @@ def from_json(data: bytes, *, file: str = "saved plan") -> ResolvedPlan:
         hint = "make it again with `rollout preview --out`"
         raise PlanError(message, hint=hint, code="P302") from error
     assert isinstance(plan, ResolvedPlan), "the decoder of a class gives that class"
-    written = _encode(plan)
+    written = encode(plan)
     if version != FORMAT_VERSION:
         written = _as_in(document, written)
     assert isinstance(written, dict), "a dataclass becomes an object"
@@ -120,7 +120,7 @@ def _document(data: bytes, file: str) -> dict[str, object]:
 
 def to_document(value: object) -> dict[str, Json]:
     """A frozen dataclass of a plan as a JSON object."""
-    document = _encode(value)
+    document = encode(value)
     assert isinstance(document, dict), "a dataclass becomes an object"
     return document
 
@@ -139,7 +139,8 @@ def from_document(kind: type[_T], document: object) -> _T:
 # -- values to JSON ---------------------------------------------------------------------------------
 
 
-def _encode(value: object) -> Json:
+def encode(value: object) -> Json:
+    """Any value of a plan as the digest takes it."""
     match value:
         case StrEnum():
             result: Json = value.value
@@ -148,12 +149,12 @@ def _encode(value: object) -> Json:
         case Fraction():
             result = f"{value.numerator}/{value.denominator}"
         case tuple():
-            result = [_encode(item) for item in value]
+            result = [encode(item) for item in value]
         case Mapping():
-            result = {str(key): _encode(item) for key, item in value.items()}
+            result = {str(key): encode(item) for key, item in value.items()}
         case _:
             result = {
-                name: _encode(getattr(value, name))
+                name: encode(getattr(value, name))
                 for name in _field_names(type(value))  # type: ignore[arg-type]  # classes have a hash
             }
     return result

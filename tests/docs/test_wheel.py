@@ -78,6 +78,17 @@ def test_command_runs_without_the_repository(environment, tmp_path):
     assert __version__ in done.stdout
 
 
+def test_codes_and_schemas_are_explained_without_the_repository(environment, tmp_path):
+    script = (
+        "from orchestrator import api\n"
+        "print(api.explain('P203').page, len(api.meanings()) > 300, 'plan' in api.schema_names())"
+    )
+
+    shown = python(environment, script, tmp_path)
+
+    assert shown == "docs/reference/plan.md True True"
+
+
 def test_code_comes_from_the_wheel(environment, tmp_path):
     place = python(environment, "import orchestrator; print(orchestrator.__file__)", tmp_path)
 

@@ -125,6 +125,20 @@ def test_a_step_of_github_gets_annotations_a_summary_and_outputs(
     )
 
 
+def test_findings_of_an_inventory_are_annotations_and_nothing_else(project: Path, capsys) -> None:
+    (project / "::add-mask::x.yml").write_text("gateways: {hosts: {'gw-[1:4]': }}\n")
+    (project / "group_vars").mkdir()
+    (project / "group_vars/nobody.yml").write_text("a: 1\n")
+
+    code, out, err = run(capsys, f"{PREVIEW} -i ::add-mask::x.yml --format github")
+
+    assert code == 0
+    assert [(kind, given.get("title")) for kind, given, _ in commands(out)] == [
+        ("warning", "I120"), ("notice", "rollout"),
+    ]  # fmt: skip
+    assert "::" not in err
+
+
 def test_a_summary_that_cannot_be_written_is_told(project: Path, capsys, monkeypatch) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project / "no/summary"))
 
