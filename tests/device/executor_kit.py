@@ -44,23 +44,25 @@ STATES = (
 class Executor:
     """One release on one device root."""
 
-    def __init__(self, root: Path, shell: Shell) -> None:
-        self.root, self._path = root, shell.path
+    def __init__(
+        self, root: Path, shell: Shell, kind: str = "log", module: str = ACTOR, txn: str = "T1"
+    ) -> None:
+        self.root, self._path, self._kind, self._txn = root, shell.path, kind, txn
         words = " ".join((str(shutil.which(shell.argv[0])), *shell.argv[1:]))
         self._program = self._place("usr/lib/rollout/executor.sh", EXECUTOR.read_text(), words)
-        self.work = root / "var/lib/rollout/component/main/txn/T1"
+        self.work = root / f"var/lib/rollout/component/main/txn/{txn}"
         self.tree = self.work / "tree"
         self.acts = root / "acts"
         for directory in ("tree/header", "tree/tmp", "payload", "in", "scripts"):
             (self.work / directory).mkdir(parents=True)
-        self.acts.mkdir()
-        (root / "etc/rollout/scripts").mkdir(parents=True)
-        (root / "run/rollout/lock").mkdir(parents=True)
-        self.module = self._place("usr/lib/rollout/modules/log", ACTOR, words)
+        for place in (self.acts, root / "etc/rollout/scripts", root / "run/rollout/lock"):
+            place.mkdir(parents=True, exist_ok=True)
+        self.module = self._place(f"usr/lib/rollout/modules/{kind}", module, words)
         self._actor = ACTOR.replace("#!/bin/sh", f"#!{words}")
         self.boots = 0
         self.boot()
-        self.payload({"one": b"1\n"})
+        if kind == "log":
+            self.payload({"one": b"1\n"})
 
     def _place(self, name: str, body: str, words: str) -> Path:
         file = self.root / name
@@ -106,7 +108,7 @@ class Executor:
         """Exit code (`KILLED` when it was) and the words of one call."""
         lock = self.root / "run/rollout/lock/done.1"
         done = subprocess.run(
-            [self._program, verb, "T1", self.work, "log", lock],
+            [self._program, verb, self._txn, self.work, self._kind, lock],
             env={"PATH": self._path, "ROLLOUT_ROOT": str(self.root)},
             stdin=subprocess.DEVNULL,
             capture_output=True,

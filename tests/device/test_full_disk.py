@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
 from collections.abc import Iterator
@@ -10,21 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.device.disk_kit import fill, mount, why_not
 from tests.device.kit import Device, Key, Shell, directory, sha, txn
 
 SIZE_BYTES = 2 * 1024 * 1024
-
-
-def why_not() -> str:
-    """Why nothing can be mounted here; empty when it can."""
-    if os.geteuid() != 0:
-        return "needs root to mount a small file system"
-    probe = ["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"]
-    try:
-        done = subprocess.run(probe, capture_output=True, check=False, timeout=10)
-    except OSError:
-        return "unshare is not installed"
-    return "" if done.returncode == 0 else "nothing can be mounted here"
 
 
 pytestmark = [
@@ -52,22 +40,6 @@ def small(tmp_path: Path, shell: Shell, key: Key) -> Iterator[Device]:
         subprocess.run(["umount", "-l", str(root)], check=True)
 
 
-def mount(place: Path, size_bytes: int) -> None:
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "none", str(place)]
-    subprocess.run(command, check=True)
-
-
-def fill(device: Device, left_bytes: int = 0, place: str = ".") -> Path:
-    """Takes all room but some; gives the file that holds it."""
-    ballast = device.root / place / "ballast"
-    with ballast.open("ab", buffering=0) as file:
-        room = os.statvfs(ballast)
-        size_bytes = max(0, room.f_bavail * room.f_bsize - left_bytes)
-        if size_bytes:
-            os.posix_fallocate(file.fileno(), ballast.stat().st_size, size_bytes)
-    return ballast
-
-
 def as_before(device: Device) -> None:
     fields = device.fields()
     assert (fields["artifact"], fields["active"]) == ("r1", "yes")
@@ -78,7 +50,7 @@ def as_before(device: Device) -> None:
 def test_delivery_to_a_disk_that_fills_leaves_the_device_as_it_was(small: Device, left_bytes: int):
     files = {"version.txt": b"r2", "big": random.Random(1).randbytes(300_000)}
     release = directory("r2", files)
-    ballast = fill(small, left_bytes)
+    ballast = fill(small.root, left_bytes)
 
     reply = small.deliver(2, release.frames(small.key))
 
@@ -94,7 +66,7 @@ def test_delivery_to_a_disk_that_fills_leaves_the_device_as_it_was(small: Device
 def test_staging_on_a_full_disk_is_refused_and_resumed_later(small: Device, left_bytes: int):
     data = random.Random(2).randbytes(200_000)
     more = {"name": "data/0000/update.tar", "size": len(data), "sha": sha(data)}
-    ballast = fill(small, left_bytes)
+    ballast = fill(small.root, left_bytes)
 
     reply = small.do("stage", 2, data, **more)
 
@@ -110,7 +82,7 @@ def test_staging_on_a_full_disk_is_refused_and_resumed_later(small: Device, left
 def test_release_on_probation_goes_back_on_a_full_disk(small: Device):
     assert small.deliver(2, directory("r2").frames(small.key)).rc == 0
     assert (small.root / "opt/app/version.txt").read_text() == "r2"
-    fill(small)
+    fill(small.root)
 
     reply = small.do("rollback", 2)
 
@@ -120,7 +92,7 @@ def test_release_on_probation_goes_back_on_a_full_disk(small: Device):
 
 def test_dead_man_and_boot_hook_go_back_on_a_full_disk(small: Device):
     assert small.deliver(2, directory("r2").frames(small.key)).rc == 0
-    fill(small)
+    fill(small.root)
 
     small.boot("22222222-0000-0000-0000-000000000002")
     assert small.hook("boot").returncode == 0
@@ -134,7 +106,7 @@ def test_activation_on_a_full_disk_ends_on_the_old_version(small: Device):
         assert small.do("stage", 2, data, name=name, size=len(data), sha=sha(data)).rc == 0
     assert small.do("verify", 2).rc == 0
     assert small.do("install", 2).rc == 0
-    fill(small)
+    fill(small.root)
 
     reply = small.do("activate", 2, deadline=300)
 
@@ -146,7 +118,7 @@ def test_activation_on_a_full_disk_ends_on_the_old_version(small: Device):
 
 
 def test_a_full_run_directory_is_not_taken_for_another_request(small: Device):
-    fill(small, place="run")
+    fill(small.root, place="run")
 
     reply = small.deliver(2, directory("r2").frames(small.key))
 

@@ -1,0 +1,71 @@
+"""The update modules of this project, each with something to install."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.device import deb_kit
+from tests.device.kit import directory, single_file
+from tests.device.module_kit import Subject
+
+
+def _text(file: Path) -> str:
+    return file.read_text().strip() if file.exists() else ""
+
+
+def _script(name: str) -> dict[str, bytes]:
+    """Puts its name into a file, and knows how to go back exactly, also when it was cut off."""
+    head = f"#!/bin/sh\nset -e\nm=$ROLLOUT_ROOT/opt/marker\nold=$m.before-{name}\n"
+    install = f"""[ -e "$old" ] || {{
+  if [ -e "$m" ]; then ln -f "$m" "$old.new"; else : >"$old.new"; fi
+  mv "$old.new" "$old"
+}}
+echo {name} >"$m.new"
+mv "$m.new" "$m"
+"""
+    rollback = """rm -f "$m.new" "$old.new"
+[ -e "$old" ] || exit 0
+if [ -s "$old" ]; then rm -f "$m" && mv "$old" "$m"; else rm -f "$m" "$old"; fi
+"""
+    verify = f'[ "$(cat "$m")" = {name} ]\n'
+    bodies = {"install": install, "rollback": rollback, "verify": verify}
+    return {file: (head + body).encode() for file, body in bodies.items()}
+
+
+SUBJECTS = (
+    Subject(
+        "directory",
+        lambda name: directory(name).payload,
+        lambda root: _text(root / "opt/app/version.txt"),
+        breaks=lambda payload: {**payload, "dest_dir": b"/opt/file\n"},
+        prepare=lambda root: _put(root / "opt/file", "in the way"),
+    ),
+    Subject(
+        "single-file",
+        lambda name: single_file(name, name.encode()).payload,
+        lambda root: _text(root / "etc/app/app.conf"),
+        breaks=lambda payload: {**payload, "dest_dir": b"/etc/directory\n"},
+        prepare=lambda root: (root / "etc/directory/app.conf").mkdir(parents=True),
+    ),
+    Subject(
+        "script",
+        _script,
+        lambda root: _text(root / "opt/marker"),
+        breaks=lambda payload: {**payload, "install": payload["install"] + b"exit 1\n"},
+        prepare=lambda root: (root / "opt").mkdir(),
+    ),
+    Subject(
+        "deb",
+        lambda name: {"of-test.deb": deb_kit.package(name[1:])},
+        lambda root: _text(root / "opt/of-test/version").replace("1", "r1").replace("2", "r2"),
+        breaks=lambda _: {"of-test.deb": deb_kit.package("2", depends="what-there-is-not")},
+        prepare=deb_kit.prepare,
+        own=("var/lib/dpkg", "var/lib/rollout/packages"),
+        needs=("dpkg", "dpkg-deb", "dpkg-query"),
+    ),
+)
+
+
+def _put(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)

@@ -1,0 +1,156 @@
+"""One contract for all update modules: install, repeat, commit, back, loss of power, a full disk.
+
+A device runs r1 and gets r2. After going back it is compared with what it was before, to the byte.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.device.disk_kit import fill, mount, why_not
+from tests.device.kit import Shell
+from tests.device.module_kit import Bench, Subject
+from tests.device.module_subjects import SUBJECTS
+
+DISK_BYTES = 4 * 1024 * 1024
+STEPS = ("install", "activate", "commit", "back", "cleanup")
+BEFORE = {  # of a step: what has to be done before
+    "install": (),
+    "activate": ("install",),
+    "commit": ("install", "activate"),
+    "back": ("install", "activate"),
+    "cleanup": ("install", "activate", "back"),
+}
+
+
+@pytest.fixture(params=SUBJECTS, ids=lambda subject: subject.kind)
+def subject(request: pytest.FixtureRequest) -> Subject:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def wired(tmp_path: Path, one_shell: Shell, subject: Subject) -> Bench:
+    """Below a shell that finds every program by its PATH (busybox has its own inside)."""
+    made = Bench(tmp_path / "device", one_shell, subject)
+    made.first()
+    return made
+
+
+@pytest.fixture
+def bench(tmp_path: Path, shell: Shell, subject: Subject) -> Bench:
+    made = Bench(tmp_path / "device", shell, subject)
+    made.first()
+    return made
+
+
+def test_a_release_is_installed_committed_and_taken_back(bench: Bench):
+    before = bench.picture()
+    release = bench.release("r2")
+
+    bench.do(release, "install")
+    assert bench.running == "r1"
+    bench.do(release, "activate", "activate")  # a repeat changes nothing
+    assert bench.running == "r2"
+    bench.do(release, "commit", "commit")
+    assert bench.running == "r2"
+    bench.do(release, "back", "back")
+
+    assert bench.running == "r1"
+    bench.do(release, "cleanup", "cleanup")
+    assert bench.picture() == before
+
+
+def test_the_first_release_goes_without_a_trace(tmp_path: Path, shell: Shell, subject: Subject):
+    bench = Bench(tmp_path / "device", shell, subject)
+    release = bench.release("r1")
+    before, running = bench.picture(), bench.running
+
+    bench.do(release, "install", "activate", "back", "cleanup")
+
+    assert bench.running == running
+    assert bench.picture() == before
+
+
+def test_a_release_that_fails_to_install_leaves_the_device_as_it_was(bench: Bench):
+    before = bench.picture()
+    release = bench.release("r2", bad=True)
+
+    rc = release.run("install")[0] or release.run("activate")[0]
+    assert rc == 1
+    bench.do(release, "back", "cleanup")
+
+    assert bench.running == "r1"
+    assert bench.picture() == before
+
+
+@pytest.mark.root
+@pytest.mark.skipif(bool(why_not()), reason=why_not() or "can be mounted")
+@pytest.mark.parametrize("left_bytes", [0, 20_000])
+def test_a_full_disk_leaves_the_device_as_it_was(
+    tmp_path: Path, one_shell: Shell, subject: Subject, left_bytes: int
+):
+    root = tmp_path / "device"
+    root.mkdir()
+    mount(root, DISK_BYTES)
+    try:
+        (root / "run").mkdir()
+        mount(root / "run", DISK_BYTES)  # another file system than the disk, as on every system
+        bench = Bench(root, one_shell, subject)
+        bench.first()
+        before = bench.picture()
+        release = bench.release("r2")
+        ballast = fill(root, left_bytes, "acts")
+
+        if release.run("install")[0] == 0:
+            release.run("activate")
+            bench.do(release, "back")
+        bench.do(release, "cleanup")
+
+        ballast.unlink()
+        assert bench.running == "r1"
+        assert bench.picture() == before
+    finally:
+        for place in ("run", "."):
+            subprocess.run(["umount", "-l", str(root / place)], check=True)
+
+
+def lose_power(bench: Bench, verb: str, call: int) -> bool:
+    """At that call of a step of r2, if it makes so many; then it is finished or undone, as the core does it."""
+    before = bench.picture()
+    release = bench.release("r2")
+    bench.do(release, *BEFORE[verb])
+
+    was_cut = bench.cut(release, verb, call)
+
+    match verb:
+        case "install" | "commit":
+            bench.do(release, verb, *(("activate",) if verb == "install" else ()))
+            assert bench.running == "r2"
+            bench.do(release, "back", "cleanup")
+        case "activate" | "back":
+            bench.do(release, "back", "cleanup")
+        case _:
+            bench.do(release, "cleanup")
+    assert bench.running == "r1"
+    assert bench.picture() == before
+    return was_cut
+
+
+def test_a_loss_of_power_in_any_step_is_survived(wired: Bench):
+    for verb, calls in wired.counted.items():  # of r1: about as many as of r2
+        if calls:
+            assert lose_power(wired, verb, max(1, calls * 2 // 3))
+    assert lose_power(wired, "back", 3)
+    lose_power(wired, "cleanup", 1)
+
+
+@pytest.mark.night  # every call of every step: minutes for each module
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("verb", STEPS)
+def test_a_loss_of_power_at_any_moment_is_survived(wired: Bench, verb: str):
+    call = 1
+    while lose_power(wired, verb, call):
+        call += 1
