@@ -119,6 +119,19 @@ class Executor:
         )
         return done.returncode, done.stdout.strip()
 
+    def answer(self, query: str) -> str:
+        """What the module says itself."""
+        done = subprocess.run(
+            [self.module, query, self.tree],
+            cwd=self.tree,
+            env={"PATH": self._path, "ROLLOUT_ROOT": str(self.root), "ROLLOUT_TXN": self._txn},
+            capture_output=True,
+            timeout=TIME_LIMIT_S,
+            check=True,
+            text=True,
+        )
+        return done.stdout.strip()
+
     @property
     def log(self) -> list[str]:
         file = self.acts / "log"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.device import deb_kit
+from tests.device import compose_kit, deb_kit
 from tests.device.kit import directory, single_file
 from tests.device.module_kit import Subject
 
@@ -62,6 +62,14 @@ SUBJECTS = (
         prepare=deb_kit.prepare,
         own=("var/lib/dpkg", "var/lib/rollout/packages"),
         needs=("dpkg", "dpkg-deb", "dpkg-query"),
+    ),
+    Subject(
+        "compose",
+        compose_kit.payload,
+        compose_kit.running,
+        breaks=lambda _: compose_kit.payload("r2", "crash-app:1"),
+        programs={"docker": compose_kit.DOCKER, "sleep": "#!/bin/sh\n"},
+        own=("docker",),
     ),
 )
 

@@ -53,12 +53,12 @@ def test_a_release_is_installed_committed_and_taken_back(bench: Bench):
     bench.do(release, "install")
     assert bench.running == "r1"
     bench.do(release, "activate", "activate")  # a repeat changes nothing
-    assert bench.running == "r2"
+    assert (bench.running, release.answer("ReadBack")) == ("r2", "active")
     bench.do(release, "commit", "commit")
-    assert bench.running == "r2"
+    assert (bench.running, release.answer("ReadBack")) == ("r2", "active")
     bench.do(release, "back", "back")
 
-    assert bench.running == "r1"
+    assert (bench.running, release.answer("ReadBack")) == ("r1", "inactive")
     bench.do(release, "cleanup", "cleanup")
     assert bench.picture() == before
 
