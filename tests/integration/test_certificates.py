@@ -28,7 +28,8 @@ from tests.integration.desk import HELLO, desk
 from tests.integration.lab_kit import small_lab
 from tests.integration.project import Project
 from tests.integration.real_host import why_not
-from tests.integration.sshd import SSHD, free_port, sshd
+from tests.integration.sshd import SSHD, sshd
+from tests.loopback import free_port
 
 pytestmark = pytest.mark.integration
 SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -209,15 +210,26 @@ async def test_rollout_goes_by_certificates_alone_in_both_directions(tmp_path: P
             f"ansible_port: {at.host.port}}}}}}}\n"
         )
 
-        await asyncio.to_thread(project.run, "apply", plan, "-i", "edge.yml", "--yes")
+        await _by_process(project, "apply", plan, "-i", "edge.yml", "--yes")
 
-        told = " ".join(project.run("status", "--why", "edge-1").stdout.split())
+        told = " ".join((await _by_process(project, "status", "--why", "edge-1")).split())
         assert at.host.path("/opt/app/version.txt").read_text() == "1"
         assert f"report signed by {at.host.host_key.get_fingerprint('sha256')}" in told
         log = (at.host.directory / "log").read_text()
         logins = [each for each in log.splitlines() if "Accepted publickey for rollout " in each]
         assert all(" ED25519-CERT " in each for each in logins)
         assert any(re.search(r" ID r-[0-9a-f]{8} ", each) for each in logins)
+
+
+async def _by_process(project: Project, *words: str | Path) -> str:
+    """A command beside the event loop of the test; gives what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *project.command(*words), cwd=project.root, env=project.environment(),
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    assert process.returncode == 0
+    return said.decode()
 
 
 @pytest.mark.skipif(not shutil.which("dropbear", path=SBIN), reason="dropbear is not installed")
