@@ -11,7 +11,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ import psycopg
 
 from orchestrator.store.connect import database_of
 from orchestrator.store.migrate import migrate
+from tests.loopback import free_port
 
 USER = "rollout_tests"
 PASSWORD = "not %40 secret/?"  # what addresses must write as %XX
@@ -64,12 +64,6 @@ def hand_over(path: Path) -> None:
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
         os.chown(path, nobody.pw_uid, nobody.pw_gid)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

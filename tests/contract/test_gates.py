@@ -10,6 +10,7 @@ from orchestrator.gates.probes import Allowed, Probes
 from orchestrator.plan.resolved import Probe, ProbeKind
 from orchestrator.testing.gates import KindContract
 from tests.contract.example_kind import install
+from tests.loopback import free_port, listening
 
 ANSWER = json.dumps({
     "status": "success",
@@ -21,28 +22,17 @@ HEAD = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: "
 @pytest.fixture
 async def places():
     """Ports on loopback: one that answers, one where nobody listens, one that stays silent."""
-    over = asyncio.Event()
 
     async def answer(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(f"{HEAD}{len(ANSWER)}\r\n\r\n{ANSWER}".encode())
         await writer.drain()
-        writer.close()
 
-    async def wait(_reader, writer):
-        await over.wait()
-        writer.close()
+    async def wait(_reader, _writer):
+        await asyncio.Event().wait()
 
-    servers = [await asyncio.start_server(serve, "127.0.0.1", 0) for serve in (answer, wait)]
-    gone = await asyncio.start_server(wait, "127.0.0.1", 0)
-    ports = [server.sockets[0].getsockname()[1] for server in (*servers, gone)]
-    gone.close()
-    await gone.wait_closed()
-    yield {"sound": ports[0], "silent": ports[1], "broken": ports[2]}
-    over.set()
-    for server in servers:
-        server.close()
-        await server.wait_closed()
+    async with listening(answer) as sound, listening(wait) as silent:
+        yield {"sound": sound, "silent": silent, "broken": free_port()}
 
 
 class _Asked(KindContract):

@@ -1,7 +1,6 @@
 """All notifiers pass the one contract; the other sides are real: HTTP, programs, a mail server."""
 
 import asyncio
-import contextlib
 import json
 import re
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from orchestrator.outward.tokens import Tokens
 from orchestrator.plan.resolved import Hook, HookEvent
 from orchestrator.testing.contracts import NotifierCase, NotifierContract
 from orchestrator.testing.notifier import BROKEN, FORBIDDEN, SILENT, SimulatedNotifier
+from tests.loopback import listening
 from tests.unit.notify import mail_server
 
 EVENTS = (HookEvent.HALTED,)
@@ -46,28 +46,21 @@ class TestSimulated(NotifierContract):
 @asynccontextmanager
 async def receiver():
     """An HTTP server: /good takes, /broken refuses, /silent says nothing; the ids it took."""
-    taken, over = [], asyncio.Event()
+    taken = []
 
     async def serve(reader, writer):
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            length = int(re.search(r"content-length: (\d+)", head, re.IGNORECASE)[1])
-            event = json.loads(await reader.readexactly(length))
-            if "/silent" in head:
-                await over.wait()
-            status = "200 OK" if "/good" in head else "503 \x1b[2J"
-            taken.extend([event["id"]] if "/good" in head else [])
-            writer.write(f"HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n".encode())
-            await writer.drain()
-        writer.close()
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = int(re.search(r"content-length: (\d+)", head, re.IGNORECASE)[1])
+        event = json.loads(await reader.readexactly(length))
+        if "/silent" in head:
+            await asyncio.Event().wait()
+        status = "200 OK" if "/good" in head else "503 \x1b[2J"
+        taken.extend([event["id"]] if "/good" in head else [])
+        writer.write(f"HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n".encode())
+        await writer.drain()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", taken
-    finally:
-        over.set()
-        server.close()
-        await server.wait_closed()
+    async with listening(serve) as port:
+        yield f"http://127.0.0.1:{port}", taken
 
 
 class TestWebhook(NotifierContract):

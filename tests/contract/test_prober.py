@@ -8,6 +8,7 @@ from orchestrator.gates.probes import Probes
 from orchestrator.plan.resolved import Probe, ProbeKind
 from orchestrator.testing.contracts import ProberCase, ProberContract
 from orchestrator.testing.world import SimulatedProber
+from tests.loopback import free_port, listening
 
 BODY = b'{"errors": 3}'
 ANSWER = (
@@ -35,32 +36,19 @@ class TestSimulatedProber(ProberContract):
 class TestHttpProbes(ProberContract):
     @asynccontextmanager
     async def make(self):
-        waiting = asyncio.Event()
-
         async def serve(reader, writer):
             head = await reader.readuntil(b"\r\n\r\n")
             if b"GET /slow" in head:
-                await waiting.wait()
-            else:
-                writer.write(ANSWER)
-                await writer.drain()
-            writer.close()
+                await asyncio.Event().wait()
+            writer.write(ANSWER)
+            await writer.drain()
 
-        listener = await asyncio.start_server(serve, "127.0.0.1", 0)
-        at = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-        gone = await asyncio.start_server(serve, "127.0.0.1", 0)
-        nobody = f"http://127.0.0.1:{gone.sockets[0].getsockname()[1]}"
-        gone.close()
-        await gone.wait_closed()
-        try:
+        async with listening(serve) as port:
+            at, nobody = (f"http://127.0.0.1:{number}" for number in (port, free_port()))
             fields = {"status": 200, "value": 3}
             yield ProberCase(
                 Probes(), http(f"{at}/up"), fields, http(f"{nobody}/"), http(f"{at}/slow")
             )
-        finally:
-            waiting.set()
-            listener.close()
-            await listener.wait_closed()
 
 
 class TestCommandProbes(ProberContract):

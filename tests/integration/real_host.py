@@ -22,7 +22,8 @@ from typing import Self
 import asyncssh
 
 from orchestrator.device.model import Address
-from tests.integration.sshd import SSHD, free_port
+from tests.integration.sshd import SSHD
+from tests.loopback import free_port
 
 OPERATOR = "rollout-op"
 OVERLAID = ("etc", "usr/lib", "usr/local", "var/lib", "home", "opt", "root")

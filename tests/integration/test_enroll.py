@@ -38,7 +38,7 @@ from tests.device.tickets import FLEET, Root, Signer, build_key, ticketed
 from tests.integration.desk import FACTS, HELLO, Desk, desk
 from tests.integration.lab_kit import Progress, changing, frames
 from tests.integration.real_host import OPERATOR, why_not
-from tests.integration.sshd import free_port
+from tests.loopback import free_port
 
 pytestmark = [
     pytest.mark.integration,

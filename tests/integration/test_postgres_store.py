@@ -21,7 +21,8 @@ from orchestrator.errors import ExitCode
 from orchestrator.store.connect import database_of
 from orchestrator.store.sql import open_store
 from tests.integration.project import Project
-from tests.postgres import PASSWORD, Server, free_port, hand_over, unprivileged
+from tests.loopback import free_port
+from tests.postgres import PASSWORD, Server, hand_over, unprivileged
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -29,6 +28,7 @@ from orchestrator.rollout.verdict import Reading
 from orchestrator.testing.hand import Hand
 from orchestrator.testing.plans import device_ids, make_plan
 from orchestrator.testing.transport import SimulatedTransport
+from tests.loopback import free_port
 
 SERVER = shutil.which("prometheus")
 pytestmark = [
@@ -68,12 +68,6 @@ class Monitoring:
         return Probe(ProbeKind.PROMETHEUS, url=self.url, query=query, label=label)
 
 
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def exporter() -> Iterator[int]:
     """The port of what answers with the metrics of a fleet."""
@@ -103,7 +97,7 @@ def exporter() -> Iterator[int]:
 def monitoring(tmp_path_factory: pytest.TempPathFactory, exporter: int) -> Iterator[Monitoring]:
     place = tmp_path_factory.mktemp("prometheus")
     (place / "prometheus.yml").write_text(CONFIG.format(port=exporter))
-    port = unused_port()
+    port = free_port()
     with (place / "log").open("wb") as log:
         process = subprocess.Popen(
             [
@@ -257,6 +251,6 @@ async def test_comparison_of_what_the_server_knows(monitoring: Monitoring) -> No
 
 
 async def test_server_that_is_gone_is_an_error() -> None:
-    gone = Probe(ProbeKind.PROMETHEUS, url=f"http://127.0.0.1:{unused_port()}", query="up")
+    gone = Probe(ProbeKind.PROMETHEUS, url=f"http://127.0.0.1:{free_port()}", query="up")
 
     assert (await Probes().sample(gone, deadline_s=5)).error

@@ -23,7 +23,8 @@ from orchestrator.ssh.transport import SshTransport
 from tests.device.kit import directory, txn
 from tests.integration.evil import Stage
 from tests.integration.lab_kit import Lab, Progress, changing, frames, small_lab
-from tests.integration.sshd import SSHD, Sshd, free_port, sshd
+from tests.integration.sshd import SSHD, Sshd, sshd
+from tests.loopback import free_port
 
 pytestmark = pytest.mark.integration
 BIG = os.urandom(1024 * 1024)

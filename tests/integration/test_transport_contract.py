@@ -8,7 +8,7 @@ import pytest
 from orchestrator.testing.contracts import TransportCase, TransportContract
 from tests.device.kit import directory
 from tests.integration.lab_kit import frames, small_lab
-from tests.integration.sshd import free_port
+from tests.loopback import free_port
 
 pytestmark = pytest.mark.integration
 

@@ -10,7 +10,7 @@ from orchestrator.cli.device_answers import worst
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
 from tests.in_process import empty_project, run
-from tests.integration.sshd import free_port
+from tests.loopback import free_port
 
 
 def answer(ok: bool, reason: Reason) -> api.DeviceAnswer:

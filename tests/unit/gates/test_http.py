@@ -10,6 +10,7 @@ from orchestrator.gates.http import BODY_BYTES_MAX
 from orchestrator.gates.probes import Probes
 from orchestrator.outward import http
 from orchestrator.plan.resolved import Probe, ProbeKind
+from tests.loopback import listening
 
 
 async def sample(url, value=None, deadline_s=5.0):
@@ -86,21 +87,14 @@ class TestLimits:
 
     async def test_body_that_drips_is_an_error_at_the_deadline(self, server):
         head = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n1"
-        released = asyncio.Event()
 
         async def drip(reader, writer):
             writer.write(head)
-            await released.wait()
-            writer.close()
+            await asyncio.Event().wait()
 
-        listener = await asyncio.start_server(drip, "127.0.0.1", 0)
-        port = listener.sockets[0].getsockname()[1]
+        async with listening(drip) as port:
+            found = await sample(f"http://127.0.0.1:{port}/", "", deadline_s=0.1)
 
-        found = await sample(f"http://127.0.0.1:{port}/", "", deadline_s=0.1)
-
-        released.set()
-        listener.close()
-        await listener.wait_closed()
         assert found == Sample(error="no answer of `127.0.0.1` within 0.1 s")
 
     async def test_compressed_body_is_refused_and_not_unpacked(self, server, reply):
@@ -312,12 +306,9 @@ async def tls_server(certificate):
     async def serve(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-        writer.close()
 
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    yield listener.sockets[0].getsockname()[1]
-    listener.close()
-    await listener.wait_closed()
+    async with listening(serve, tls=context) as port:
+        yield port
 
 
 @pytest.fixture

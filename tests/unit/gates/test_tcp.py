@@ -5,6 +5,7 @@ import pytest
 from orchestrator.engine.ports import Sample
 from orchestrator.gates.probes import Probes
 from orchestrator.plan.resolved import Probe, ProbeKind
+from tests.loopback import listening
 
 
 async def sample(host, port, deadline_s=5.0):
@@ -37,11 +38,8 @@ async def test_flood_of_an_open_port_is_left_unread():
     async def flood(_reader, writer):
         writer.write(b"x" * 2**20)
 
-    listener = await asyncio.start_server(flood, "127.0.0.1", 0)
-    port = listener.sockets[0].getsockname()[1]
-
-    assert await sample("127.0.0.1", port) == Sample({"open": True})
-    listener.close()
+    async with listening(flood) as port:
+        assert await sample("127.0.0.1", port) == Sample({"open": True})
 
 
 @pytest.mark.parametrize("word", ["Network is unreachable", "No route to host"])

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-import ssl
+
+from tests.loopback import listening
 
 
 class MailServer:
@@ -14,41 +15,22 @@ class MailServer:
         self.answers = {}
         self._tls = tls
         self._starttls = starttls
-        self._over = asyncio.Event()
-        self._talks = []
         self.port = 0
 
     @contextlib.asynccontextmanager
     async def running(self):
         immediate = None if self._starttls else self._tls
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=immediate)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
+        async with listening(self._talk, tls=immediate) as self.port:
             yield self
-        finally:
-            self._over.set()
-            server.close()
-            await server.wait_closed()
-            await asyncio.gather(*self._talks)
-
-    async def _serve(self, reader, writer):
-        self._talks.append(asyncio.current_task())
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-            await self._talk(reader, writer)
-        writer.close()
-        with contextlib.suppress(ConnectionError, ssl.SSLError):
-            await writer.wait_closed()
 
     async def _talk(self, reader, writer):
-        if not await self._say(writer, self.answers.get("connect", "220 here")):
-            return
+        await self._say(writer, self.answers.get("connect", "220 here"))
         while line := await reader.readline():
             text = line.decode().strip()
             self.said.append(text)
             verb = text.split(" ")[0].upper()
             answer = self.answers.get(verb, self._usual(verb))
-            if not await self._say(writer, answer):
-                return
+            await self._say(writer, answer)
             if verb == "STARTTLS" and answer.startswith("220"):
                 await writer.start_tls(self._tls)
             if verb == "DATA" and answer.startswith("354"):
@@ -71,8 +53,6 @@ class MailServer:
 
     async def _say(self, writer, text):
         if text is None:
-            await self._over.wait()
-            return False
+            await asyncio.Event().wait()
         writer.write(text.encode() + b"\r\n")
         await writer.drain()
-        return True

@@ -1,7 +1,5 @@
-import asyncio
 import contextlib
 import re
-import ssl
 
 import pytest
 
@@ -12,6 +10,7 @@ from orchestrator.outward.failure import OutwardError
 from orchestrator.outward.tokens import Tokens
 from orchestrator.plan.resolved import Hook, HookEvent
 from orchestrator.testing.notifier_contract import NOTICE
+from tests.loopback import listening
 
 SOURCE = "urn:x"
 
@@ -24,20 +23,15 @@ class Receiver:
 
     @contextlib.asynccontextmanager
     async def running(self, tls=None):
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
-        self.port = server.sockets[0].getsockname()[1]
-        yield self
-        server.close()
-        await server.wait_closed()
+        async with listening(self._serve, tls=tls) as self.port:
+            yield self
 
     async def _serve(self, reader, writer):
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            length = int(re.search(r"content-length: (\d+)", head, re.IGNORECASE)[1])
-            self.asked.append((head, await reader.readexactly(length)))
-            writer.write(self.answer)
-            await writer.drain()
-        writer.close()
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = int(re.search(r"content-length: (\d+)", head, re.IGNORECASE)[1])
+        self.asked.append((head, await reader.readexactly(length)))
+        writer.write(self.answer)
+        await writer.drain()
 
 
 @pytest.fixture

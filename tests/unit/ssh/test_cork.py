@@ -7,6 +7,7 @@ from asyncssh.constants import MSG_CHANNEL_DATA, MSG_IGNORE
 
 from orchestrator.ssh.cork import FLUSH_BYTES, CorkedTcp, CorkedTransport, spare
 from orchestrator.ssh.profile import ENCRYPTION_ALGS
+from tests.loopback import listening
 
 
 class Wire(asyncio.Transport):
@@ -97,13 +98,13 @@ class Connection(asyncio.Protocol):
 
 
 async def test_packets_that_the_other_side_ignores_are_not_sent_and_no_packet_is_logged():
-    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
+    async def hang_up(_reader, _writer):
+        """Nothing is said."""
 
-    transport, connection = await CorkedTcp().create_connection(Connection, "127.0.0.1", port)
-    connection.send_packet(MSG_CHANNEL_DATA, b"body", handler=connection)
-    transport.close()
-    server.close()
+    async with listening(hang_up) as port:
+        transport, connection = await CorkedTcp().create_connection(Connection, "127.0.0.1", port)
+        connection.send_packet(MSG_CHANNEL_DATA, b"body", handler=connection)
+        transport.close()
 
     assert connection.sent == [(MSG_CHANNEL_DATA, (b"body",))]
 

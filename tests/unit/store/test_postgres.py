@@ -13,7 +13,8 @@ from orchestrator.store.connect import database_of
 from orchestrator.store.postgres import Postgres
 from orchestrator.store.postgres_trouble import postgres_error
 from orchestrator.store.sql import LeaseClock, open_store
-from tests.postgres import ENCODED, PASSWORD, USER, free_port, name_of
+from tests.loopback import free_port
+from tests.postgres import ENCODED, PASSWORD, USER, name_of
 from tests.unit.store.samples import PLAN, changes, entry
 
 

@@ -1,0 +1,77 @@
+"""Servers and ports on loopback: a test leaves no handler at work, and gets a port nobody else has."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+LOOPBACK = "127.0.0.1"
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+_held: list[socket.socket] = []
+
+
+@contextlib.asynccontextmanager
+async def listening(serve: Serve, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A server as long as the block; gives its port.
+
+    When the block is left, handlers that still work or wait are cancelled, and every connection is
+    closed before the test goes on: a socket that outlived its event loop would be reported in
+    whatever test happens to run then.
+    """
+    loop = asyncio.get_running_loop()
+    handlers: set[asyncio.Task[None]] = set()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handlers.add(loop.create_task(_handle(serve, reader, writer)))
+
+    server = await asyncio.start_server(accept, LOOPBACK, 0, ssl=tls)
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+        for _ in range(3):  # a connection taken at the last moment gets its handler a little later
+            await asyncio.sleep(0)
+        for handler in handlers:
+            handler.cancel()
+        outcomes = await asyncio.gather(*handlers, return_exceptions=True)
+        await server.wait_closed()
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+async def _handle(serve: Serve, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One connection to its end; that the other side went away is no trouble of the server."""
+    try:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            await serve(reader, writer)
+            writer.close()
+            await writer.wait_closed()
+    finally:
+        writer.transport.abort()
+        await asyncio.sleep(0)  # its socket is closed by the loop's next round
+
+
+def free_port() -> int:
+    """A port for a server that a test starts; until then nobody answers there.
+
+    A socket without a listener holds it until this process ends, so that neither another test nor
+    an outgoing connection is given it meanwhile. Servers take it all the same: all that tests start
+    set SO_REUSEADDR, and the kernel then minds only listeners.
+    """
+    holder = socket.socket()
+    _held.append(holder)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind((LOOPBACK, 0))
+    return int(holder.getsockname()[1])
+
+
+@atexit.register
+def _let_go() -> None:
+    for holder in _held:
+        holder.close()
