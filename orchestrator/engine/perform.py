@@ -319,11 +319,14 @@ class Conversation:
 
     async def _read_back(self, action: DeviceAction) -> DeviceReported:
         session = self._session or await self._open()
-        nonce = self._orders.token()
-        request = self._request(Verb.HEALTH, **self._checks(action, nonce))
+        nonce, proves = self._orders.token(), action.work is Work.READ_BACK
+        signing = self._signing(session.host_key) if proves else {}  # nothing of ours runs yet
+        request = self._request(Verb.HEALTH, **self._checks(action, nonce), **signing)
         reply = await session.ask(request, deadline_s=self._check_s(action))
         await self.close()
-        return self._proof(action, reply, nonce)
+        if not proves:
+            return self._proof(action, reply, nonce)
+        return self._signed_proof(action, reply, nonce, session.host_key)
 
     def _checks(self, action: DeviceAction, nonce: str) -> dict[str, str]:
         params = {"nonce": nonce}
@@ -375,9 +378,13 @@ class Conversation:
         await self._stop_if_fenced(session, outcome)
         await self.close()
         session = await self._open()
-        looked = await session.ask(self._request(Verb.STATUS, txn=action.txn), deadline_s=REPLY_S)
+        nonce = self._orders.token()
+        params = {"txn": action.txn, "nonce": nonce} | self._signing(session.host_key)
+        looked = await session.ask(self._request(Verb.STATUS, **params), deadline_s=REPLY_S)
         await self.close()
-        return self._report(action, outcome, status_of(looked))
+        read = self._signed_proof(action, looked, nonce, session.host_key)
+        refused = read.outcome.reason is Reason.REPORT
+        return read if refused else dataclasses.replace(read, outcome=outcome)
 
     async def _inquire(self, action: DeviceAction) -> DeviceReported:
         session = await self._open()

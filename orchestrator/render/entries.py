@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from orchestrator.render.text import escape
 from orchestrator.render.words import reason_words, state_words
 from orchestrator.rollout.events import JournalEntry
@@ -12,13 +14,20 @@ DATA_CELLS_MAX = 200  # a signature is longer; `rollout events` as JSON has it w
 def entry_words(entry: JournalEntry) -> str:
     """What the entry says, without its time and whom it is about."""
     data = dict(entry.data)
+    if entry.type == "device_read_back":
+        return f"read back at the end of the soak{_signed(data)}"
     if entry.type != "device_state":
         rest = " ".join(f"{key}={value}" for key, value in data.items())
         return f"{state_words(entry.type)} {escape(rest, limit=DATA_CELLS_MAX)}".rstrip()
     said = f"{state_words(str(data.get('from', '')))} -> {state_words(str(data.get('to', '')))}"
     if "reason" in data:
         said += f": {reason_words(str(data['reason']), str(data.get('detail', '')))}"
-    if "signed" in data:
-        said += f"; report signed by {escape(str(data['key']))}" if data["signed"] else ""
-        said += "" if data["signed"] else "; report unsigned"
-    return said
+    return said + _signed(data)
+
+
+def _signed(data: Mapping[str, object]) -> str:
+    if "signed" not in data:
+        return ""
+    return (
+        f"; report signed by {escape(str(data['key']))}" if data["signed"] else "; report unsigned"
+    )

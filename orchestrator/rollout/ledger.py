@@ -192,9 +192,8 @@ class Ledger:
             data["detail"] = rec.detail
         if rec.boot:
             data["boot"] = rec.boot
-        if rec.signer and state in PROVEN:
-            data["signed"] = rec.signer != UNSIGNED
-            data |= {"key": rec.signer} if rec.signer != UNSIGNED else {}
+        if state in PROVEN or state is DeviceState.ROLLED_BACK:
+            data |= signature_of(rec)
         self.note("device_state", rec=rec, data=data)
 
     def mark_dark(self, rec: DeviceRecord) -> None:
@@ -407,6 +406,13 @@ class Ledger:
         if rec is not None:
             wave, device = self.waves[rec.wave].name, rec.id
         self.journal.append(JournalEntry(self.seq, self.now, kind, wave, device, data or {}))
+
+
+def signature_of(rec: DeviceRecord) -> dict[str, Value | list[Value]]:
+    """What the journal tells of who signed what was read back; nothing where nobody was asked to."""
+    if not rec.signer:
+        return {}
+    return {"signed": False} if rec.signer == UNSIGNED else {"signed": True, "key": rec.signer}
 
 
 def speaks_for(gate: Gate, wave: str) -> bool:

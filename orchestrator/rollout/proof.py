@@ -17,12 +17,13 @@ from orchestrator.device.reason import CONNECT_REASONS, TRUST_REASONS, Reason
 from orchestrator.plan.resolved import ProbeKind
 from orchestrator.rollout import brakes, moves, readings, samples
 from orchestrator.rollout.actions import GateAction, Work
-from orchestrator.rollout.events import DeviceReported, GateSampled, Vouched
-from orchestrator.rollout.ledger import UNSIGNED, Ledger, Moment
+from orchestrator.rollout.events import DeviceReported, GateSampled
+from orchestrator.rollout.ledger import Ledger, Moment
 from orchestrator.rollout.placement import Place, place_of, settle_place
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import DeviceState, Pause
 from orchestrator.rollout.verdict import Verdict
+from orchestrator.rollout.vouching import note_read_back, take_signer
 
 PROOFS_MAX = 3  # a device that boots between proof and commit again and again is not healthy
 LOST_PROOFS_MAX = 10  # nor one that says where it stands and yet never how it is
@@ -50,18 +51,10 @@ def proved(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
     else:
         rec.nonce = "" if place is Place.COMMITTED else status.commit_nonce
         rec.boot = status.boot_id
-        _take_signer(led, rec, event.vouched)
+        take_signer(led, rec, event.vouched)
         samples.take_checks(led, rec, event)
         sample_others(led, rec)
         decide(led, rec)
-
-
-def _take_signer(led: Ledger, rec: DeviceRecord, vouched: Vouched | None) -> None:
-    """Keeps who signed the proof; a device that could sign and does not is told of, once."""
-    before = rec.signer
-    rec.signer = "" if vouched is None else vouched.key or UNSIGNED
-    if vouched is not None and not vouched.key and before != UNSIGNED:
-        led.note("warning", rec=rec, data={"what": "unsigned_report", "detail": vouched.why})
 
 
 def _unproven(led: Ledger, rec: DeviceRecord, reason: Reason, detail: str) -> None:
@@ -161,6 +154,7 @@ def _passed(led: Ledger, rec: DeviceRecord) -> None:
     rec.tallies = {}
     if rec.reading:
         end_reading(led, rec)
+        note_read_back(led, rec)
         return
     seconds = led.plan.timeouts.connect_s + led.plan.timeouts.install_s
     if not rec.nonce:  # nothing to commit: the device says it is committed
@@ -234,6 +228,7 @@ def read_back(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
         regress(led, rec, "the artifact is no longer what was committed")
     else:
         rec.nonce, rec.boot = status.commit_nonce, status.boot_id
+        take_signer(led, rec, event.vouched)
         samples.take_checks(led, rec, event)
         decide(led, rec)
 

@@ -46,7 +46,7 @@ def went_back(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
     if reason in TRUST_REASONS:
         moves.shun(led, rec, reason, detail)
     elif status is not None and _is_back(led, rec, status):
-        returned.gone_back(led, rec, status, rec.reason, rec.detail)
+        returned.gone_back(led, rec, status, rec.reason, rec.detail, event.vouched)
     elif reason in returned.UNKNOWN or status is None:
         moves.doubt(led, rec, reason, detail)
     elif reason is Reason.NOTHING_TO_ROLL_BACK:

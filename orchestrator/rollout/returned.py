@@ -18,11 +18,12 @@ from orchestrator.device.check import EXIT_NO_SUCH_CHECK
 from orchestrator.device.reason import CONNECT_REASONS, TRUST_REASONS, Reason
 from orchestrator.plan.resolved import ProbeKind
 from orchestrator.rollout import brakes, moves, samples
-from orchestrator.rollout.events import DeviceReported, DeviceStatus
+from orchestrator.rollout.events import DeviceReported, DeviceStatus, Vouched
 from orchestrator.rollout.ledger import Ledger, Moment
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import DeviceState, Pause
 from orchestrator.rollout.verdict import Verdict
+from orchestrator.rollout.vouching import take_signer
 
 NOTHING = "none"  # the manifest of a device that ran nothing of ours
 
@@ -48,9 +49,15 @@ def in_place(led: Ledger, status: DeviceStatus) -> str:
 
 
 def gone_back(
-    led: Ledger, rec: DeviceRecord, status: DeviceStatus, reason: Reason, detail: str = ""
+    led: Ledger,
+    rec: DeviceRecord,
+    status: DeviceStatus,
+    reason: Reason,
+    detail: str = "",
+    vouched: Vouched | None = None,
 ) -> None:
     """The device says that it went back, or never left: now it proves itself there."""
+    take_signer(led, rec, vouched)
     if not is_back(led, rec, status):
         moves.finish(led, rec, DeviceState.ROLLBACK_FAILED, Reason.READ_BACK, detail)
         return
@@ -100,6 +107,7 @@ def checked(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
     elif status.boot_id != rec.boot or not is_back(led, rec, status):
         gone_back(led, rec, status, rec.reason, rec.detail)  # samples of another boot are stale
     else:
+        take_signer(led, rec, event.vouched)
         _leave_out(led, rec, event)
         samples.take_checks(led, rec, event)
         _decide(led, rec)

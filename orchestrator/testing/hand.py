@@ -117,11 +117,10 @@ class Hand:
         reason: Reason = Reason.OK,
         *,
         status: DeviceStatus | None = None,
-        checks: tuple[CheckResult, ...] = (),
-        reached: bool = True,
         detail: str = "",
+        **more: object,
     ) -> None:
-        """The wanted action of a device ended."""
+        """The wanted action of a device ended; `more` are fields of `DeviceReported`."""
         action = self.action(device)
         self.apply(
             DeviceReported(
@@ -131,9 +130,8 @@ class Hand:
                 work=action.work,
                 outcome=Outcome(reason, detail),
                 round=action.round,
-                reached=reached,
                 status=status,
-                checks=checks,
+                **more,  # type: ignore[arg-type]  # test helper
             )
         )
 

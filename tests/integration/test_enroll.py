@@ -566,7 +566,7 @@ async def test_device_signs_what_it_runs_with_its_host_key(tmp_path: Path) -> No
             ["ssh-keygen", "-Y", "verify", *words, "-s", out / "edge-1.report.sig"],
             input=(out / "edge-1.report").read_bytes(), capture_output=True, check=False,
         )  # fmt: skip
-        proven = await _signed_proof(at)
+        proven, *later = await _signed_proofs(at)
         other = asyncssh.generate_private_key("ssh-ed25519")
         own.with_suffix(".pub").unlink()  # ssh-keygen signs with no key that differs from it
         own.write_bytes(other.export_private_key("openssh"))
@@ -579,6 +579,8 @@ async def test_device_signs_what_it_runs_with_its_host_key(tmp_path: Path) -> No
         assert good.facts["signed-by"] == at.host.host_key_line
         assert judged.returncode == 0, judged.stderr
         assert proven.vouched == Vouched(at.host.host_key.get_fingerprint("sha256"))
+        assert [one.vouched for one in later] == [proven.vouched] * 2
+        assert [one.status.artifact if one.status else "" for one in later] == ["r1", "none"]
         assert (proven.outcome, proven.work) == (Outcome(Reason.OK), Work.PROVE)
         assert (foreign.ok, foreign.reason) == (False, Reason.REPORT)
         assert (unsigned.ok, unsigned.reason) == (False, Reason.NO_DATA)
@@ -586,8 +588,9 @@ async def test_device_signs_what_it_runs_with_its_host_key(tmp_path: Path) -> No
         assert "signature" not in forged.stdout
 
 
-async def _signed_proof(at: Desk) -> DeviceReported:
-    """What the engine makes of a proof that it asks for as the survey found it; then it commits."""
+async def _signed_proofs(at: Desk) -> list[DeviceReported]:
+    """What the engine makes of a proof that it asks for as the survey found it, of what it reads
+    back after the commit, and of what it reads once that was taken back."""
     device = Device(DeviceId("edge-1"), at.host.address("rollout", at.login_file))
     found = await survey(at.transport, [device], connect_s=15, parallel=1, payload_type="directory")
     plan = make_plan([ResolvedWave("all", "1", (device.id,))])
@@ -604,10 +607,12 @@ async def _signed_proof(at: Desk) -> DeviceReported:
 
     talk = Conversation(device, at.transport, orders)
     done = await talk.prove(DeviceAction(Work.PROVE, device.id, txn(1), round=1), follow)
-    await talk.close()
     assert done is not None
-    assert done.outcome.ok, done
-    return told[0]
+    for number, work in enumerate((Work.READ_BACK, Work.ROLL_BACK), start=3):
+        told.append(await talk.perform(DeviceAction(work, device.id, txn(1), round=number)))
+    await talk.close()
+    assert all(one.outcome.ok for one in (done, *told)), told
+    return told
 
 
 def _enrolled_inventory(at: Desk, place: Path) -> str:

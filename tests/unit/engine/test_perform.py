@@ -277,6 +277,51 @@ def test_proof_of_a_device_that_can_sign_is_signed():
     assert (told.outcome.ok, told.vouched) == (True, Vouched("SHA256:abc"))
 
 
+async def performed(work, judge, signs="ed25519"):
+    """What was told of an action after a delivery, and the request whose answer proves it."""
+    bench = Bench(signs=signs, reports=judge)
+    await bench.deliver()
+    requests, tell = [], bench.device.answer
+    bench.device.answer = lambda request, *more: (requests.append(request), tell(request, *more))[1]
+    told = await bench.perform(work)
+    return told, requests[-1].params.get("report")
+
+
+@pytest.mark.parametrize("work", [Work.READ_BACK, Work.ROLL_BACK])
+def test_what_is_read_back_later_is_signed_too(work):
+    judge = Judge()
+
+    told, asked = run_virtual(performed(work, judge))
+
+    assert (asked, judge.asked) == ("ed25519", ["n1"])
+    assert (told.outcome.ok, told.vouched) == (True, Vouched("SHA256:abc"))
+    assert told.status is not None
+
+
+@pytest.mark.parametrize("work", [Work.READ_BACK, Work.ROLL_BACK])
+def test_signature_that_does_not_hold_ends_a_later_read_back_too(work):
+    told, _asked = run_virtual(performed(work, Judge(TrustError("nobody signed"))))
+
+    assert (told.outcome.reason, told.status) == (Reason.REPORT, None)
+
+
+@pytest.mark.parametrize("work", [Work.PREFLIGHT, Work.INQUIRE])
+def test_what_proves_nothing_is_not_signed(work):
+    judge = Judge()
+
+    told, asked = run_virtual(performed(work, judge))
+
+    assert (asked, judge.asked, told.vouched, told.outcome.ok) == (None, [], None, True)
+
+
+def test_way_back_whose_reply_differs_from_what_was_signed_is_asked_again():
+    error = DeviceError("they differ", reason=Reason.PROTOCOL)
+
+    told, _asked = run_virtual(performed(Work.ROLL_BACK, Judge(error)))
+
+    assert (told.outcome.ok, told.status) == (True, None)  # nothing is known: it is inquired
+
+
 def test_device_that_cannot_sign_is_not_asked_to():
     judge = Judge()
 

@@ -47,12 +47,15 @@ def test_history_says_who_signed_what_the_device_was_committed_by():
     to = {"from": "verifying", "to": "committing"}
     signed = JournalEntry(1, 60.0, "device_state", data=to | {"signed": True, "key": "SHA256:ab"})
     unsigned = JournalEntry(2, 60.0, "device_state", data=to | {"signed": False})
+    read = JournalEntry(3, 60.0, "device_read_back", data={"signed": True, "key": "SHA256:ab"})
+    told = (signed, unsigned, read)
 
-    shown = text(WhyFacts("r-1", STORY, (signed, unsigned), 0.0, ENGINE, GO_ON), Look(width=100))
+    shown = text(WhyFacts("r-1", STORY, told, 0.0, ENGINE, GO_ON), Look(width=100))
 
-    assert [line.partition("Z ")[2] for line in shown.splitlines()[-2:]] == [
+    assert [line.partition("Z ")[2] for line in shown.splitlines()[-3:]] == [
         "verifying -> committing; report signed by SHA256:ab",
         "verifying -> committing; report unsigned",
+        "read back at the end of the soak; report signed by SHA256:ab",
     ]
 
 

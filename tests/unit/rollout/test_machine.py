@@ -608,14 +608,8 @@ def test_device_with_another_host_key_is_never_contacted_again():
 def test_journal_tells_who_signed_what_a_device_was_committed_by(vouched, told, warned):
     rollout = hand(wave("all", A), gates=())
     rollout.activate(A)
-    proof, status = rollout.action(A), rollout.status(A, "probation")
 
-    rollout.apply(
-        DeviceReported(
-            rollout.now, proof.device, proof.txn, proof.work, Outcome(Reason.OK), proof.round,
-            status=status, vouched=vouched,
-        )
-    )  # fmt: skip
+    rollout.report(A, status=rollout.status(A, "probation"), vouched=vouched)
     rollout.report(A)
 
     moves = [entry.data for entry in rollout.lines("device_state")]
@@ -625,6 +619,32 @@ def test_journal_tells_who_signed_what_a_device_was_committed_by(vouched, told, 
     ]  # fmt: skip
     warnings = [entry.data for entry in rollout.lines("warning")]
     assert [data["detail"] for data in warnings if data["what"] == "unsigned_report"] == warned
+
+
+def test_journal_tells_who_signed_a_device_at_the_end_of_its_soak():
+    rollout = hand(wave("all", A, soak_s=60.0), gates=())
+    rollout.activate(A)
+    rollout.report(A, status=rollout.status(A, "probation"), vouched=Vouched("SHA256:one"))
+    rollout.report(A)
+    rollout.tick(rollout.now + 60)
+
+    rollout.report(A, status=rollout.status(A, "committed"), vouched=Vouched(why="no_host_key"))
+
+    (read,) = rollout.lines("device_read_back")
+    assert (read.device, read.data) == (A, {"boot": "boot-1", "signed": False})
+    warnings = [entry.data["what"] for entry in rollout.lines("warning")]
+    assert warnings == ["unsigned_report"]
+    assert rollout.rollout.exit_code is ExitCode.DONE
+
+
+def test_read_back_of_a_device_that_never_signed_is_no_line_of_its_own():
+    rollout = hand(wave("all", A, soak_s=60.0), gates=())
+    rollout.succeed(A)
+    rollout.tick(rollout.now + 60)
+
+    rollout.report(A, status=rollout.status(A, "committed"))
+
+    assert (rollout.lines("device_read_back"), rollout.rollout.exit_code) == ([], ExitCode.DONE)
 
 
 def test_bad_signature_of_a_proof_is_final():

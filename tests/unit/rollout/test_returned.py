@@ -7,7 +7,7 @@ from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
 from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Stage, Timeouts
 from orchestrator.rollout.actions import Work
-from orchestrator.rollout.events import Ask
+from orchestrator.rollout.events import Ask, Vouched
 from orchestrator.rollout.moves import ROLLBACKS_MAX
 from orchestrator.rollout.states import DeviceState, RolloutState
 from orchestrator.testing.hand import OLD, Hand
@@ -49,6 +49,36 @@ def test_device_is_rolled_back_when_its_checks_passed_on_what_ran_before():
     assert rollout.state(A) is DeviceState.ROLLED_BACK
     assert rollout.rollout.ledger.devices[A].reason is Reason.CHECK
     assert rollout.rollout.exit_code is ExitCode.ROLLED_BACK
+
+
+@pytest.mark.parametrize(
+    ("vouched", "told"),
+    [
+        (Vouched("SHA256:back"), {"signed": True, "key": "SHA256:back"}),
+        (Vouched(why="no_host_key"), {"signed": False}),
+        (None, {}),
+    ],
+    ids=["signed", "unsigned", "nobody asked"],
+)
+@pytest.mark.parametrize("checks", [(), ("service",)], ids=["no checks", "checks"])
+def test_journal_tells_who_signed_that_a_device_went_back(checks, vouched, told):
+    """By the last read-back: what it signed of the version that went says nothing."""
+    rollout = hand(*map(check, checks))
+    rollout.activate(A)
+    exits = tuple(CheckResult(name, 1) for name in checks)
+    on_target = rollout.status(A, "probation")
+    rollout.report(A, status=on_target, checks=exits, vouched=Vouched("SHA256:forth"))
+    if not checks:
+        rollout.report(A, Reason.COMMIT)
+
+    back = rollout.status(A, "rolled-back")
+    rollout.report(A, status=back, vouched=Vouched("SHA256:first") if checks else vouched)
+    if checks:
+        rollout.report(A, status=back, checks=(CheckResult("service", 0),), vouched=vouched)
+
+    last = rollout.lines("device_state")[-1].data
+    assert last["to"] == "rolled_back"
+    assert {key: last[key] for key in ("signed", "key") if key in last} == told
 
 
 def test_failing_checks_on_what_ran_before_need_a_human():
