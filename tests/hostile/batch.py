@@ -1,7 +1,7 @@
 """One process of a device's shell that judges many cases, so that a case costs milliseconds.
 
 `TrustBatch` runs the functions of `trust.sh`, `CoreBatch` the verifying part of the root core of
-`helper.sh`: each program as it is, but for its last lines, which take the arguments of one call.
+`helper.sh`; `TextBatch` and `HeaderBatch` only what reads their texts: each program as it is, but for its last lines, which take the arguments of one call.
 In their place stands a loop that takes one case after the other, each in a subshell of its own.
 Programs may be given that were spoilt on purpose: they run without rights, and not for ever.
 """
@@ -46,11 +46,28 @@ while read -r LIMIT CASE CLOCK CALLS; do
 done
 """
 
-CORE_LOOP = r"""
+TEXT_LOOP = r"""
+while read -r LIMIT FORM FILE; do
+  (ulimit -t "$LIMIT" && parse "$FORM" "$FILE") 2>/dev/null </dev/null && echo ok || echo no
+done
+"""
+
+ALONE = r"""
 ROOT='' ELEVATE='' REQUEST='' LOCKED='' OUT='' HELD='' HOLDER='' SAID='' header=none spool=''
 SELF=/nonexistent BOOT=none U=0
 save() { :; }
 drop() { :; }
+"""
+
+HEADER_LOOP = r"""
+while read -r LIMIT CASE ETC LIB; do
+  in=$CASE T=$CASE V=$CASE CUR=none NEW='' header=header.tar
+  out=$(ulimit -t "$LIMIT" && check_header 2>/dev/null </dev/null && echo 'reason ok')
+  out=${out##*reason } && echo "${out%%"$NL"*}"
+done
+"""
+
+CORE_LOOP = r"""
 judge() {
   P_component=main P_txn=01TEST00000000000000000000
   C=main V=$VAR/component/main NOW=staging STATE=staging CUR=none NEW="$P_txn - - -" verb=prepare
@@ -198,7 +215,25 @@ class CoreBatch(_Batch):
         text = HELPER.read_text() if helper is None else helper
         functions, main, _ = text.rpartition("\nROOT='' ELEVATE='' REQUEST=''")
         assert main
-        super().__init__(shell, place, functions + CORE_LOOP)
+        super().__init__(shell, place, functions + ALONE + CORE_LOOP)
+
+
+class TextBatch(_Batch):
+    """`parse` of `trust.sh`: whether a text has its form."""
+
+    def __init__(self, shell: Shell, place: Path) -> None:
+        functions, main, _ = TRUST.read_text().rpartition("\ncase ${1-}.$# in")
+        assert main
+        super().__init__(shell, place, functions + TEXT_LOOP)
+
+
+class HeaderBatch(_Batch):
+    """`check_header` of the root core, with a header that is not packed."""
+
+    def __init__(self, shell: Shell, place: Path) -> None:
+        functions, main, _ = HELPER.read_text().rpartition("\nROOT='' ELEVATE='' REQUEST=''")
+        assert main
+        super().__init__(shell, place, functions + ALONE + HEADER_LOOP)
 
 
 def write_tree(place: Path, files: Mapping[str, bytes]) -> None:

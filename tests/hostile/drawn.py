@@ -31,6 +31,12 @@ from tests.unit.artifact.crafting import (
 )
 
 TICKETS, ROOTS, ARTIFACTS = "ticket", "root", "artifact"
+TEXTS, HEADERS = "text", "header"  # what is signed, as both read it before they look who did
+FORMS = ("ticket", "root", "signatures")
+_HEADER: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("info", tuple(WAYS)), ("type", tuple(WAYS)), ("meta", tuple(WAYS)), ("block", BYTE_WAYS),
+    ("tar", BYTE_WAYS), ("info", ("json", "field")), ("type", ("json", "field")), ("block", ("byte", "flip")),
+)  # fmt: skip
 MANIFEST = b"00" * 32 + b"  version\n"
 
 
@@ -73,15 +79,13 @@ def keys() -> CaseKeys:
 def draw_case(seed: int) -> Drawn:
     """The case of a seed."""
     rng = random.Random(seed)
-    kind = rng.choice((TICKETS, TICKETS, ROOTS, ARTIFACTS, ARTIFACTS, ARTIFACTS))
+    kind = rng.choice((TICKETS, ROOTS, *(ARTIFACTS,) * 2, *(TEXTS,) * 3, *(HEADERS,) * 5))
     parts: tuple[tuple[str, tuple[str, ...]], ...] = {
         TICKETS: (("ticket", TEXT_WAYS),) * 5 + (("ticket.sig", TEXT_WAYS), ("root.txt", TEXT_WAYS)),
         ROOTS: (("root", TEXT_WAYS),) * 5 + (("root.sig", TEXT_WAYS),),
-        ARTIFACTS: (
-            ("info", tuple(WAYS)), ("type", tuple(WAYS)), ("meta", tuple(WAYS)), ("block", BYTE_WAYS),
-            ("tar", BYTE_WAYS), ("packed", BYTE_WAYS), ("manifest", TEXT_WAYS), ("sig", BYTE_WAYS),
-            ("info", ("json", "field")), ("type", ("json", "field")), ("block", ("byte", "flip")),
-        ),
+        ARTIFACTS: (*_HEADER, ("packed", BYTE_WAYS), ("manifest", TEXT_WAYS), ("sig", BYTE_WAYS)),
+        TEXTS: (("text", TEXT_WAYS),),
+        HEADERS: _HEADER,
     }[kind]  # fmt: skip
     count = rng.choice((0, 1, 1, 1, 1, 2, 2, 3))
     changes = tuple(draw(rng, *rng.choice(parts)) for _ in range(count))
@@ -90,7 +94,10 @@ def draw_case(seed: int) -> Drawn:
 
 def make(drawn: Drawn) -> Bytes:
     """Its bytes."""
-    return {TICKETS: _ticket, ROOTS: _root, ARTIFACTS: _artifact}[drawn.kind](drawn)
+    makers = {
+        TICKETS: _ticket, ROOTS: _root, ARTIFACTS: _artifact, TEXTS: _text, HEADERS: _header,
+    }  # fmt: skip
+    return makers[drawn.kind](drawn)
 
 
 def changed(drawn: Drawn, part: str, data: bytes) -> bytes:
@@ -124,6 +131,21 @@ def _ticket(drawn: Drawn) -> Bytes:
         "serial": 42 + steps[g % 5],
     }
     return Bytes(TICKETS, parts, numbers)
+
+
+def _text(drawn: Drawn) -> Bytes:
+    form, choice, *_ = drawn.numbers
+    form %= len(FORMS)
+    root = root_text(keys())
+    head = root.index(b"key ")  # whether a key lies on its curve openssl alone can tell
+    text = (_fresh_ticket(choice), root[:head], signed(b"x", *keys().release))[form]
+    text = changed(drawn, "text", text) + (root[head:] if FORMS[form] == "root" else b"")
+    return Bytes(TEXTS, {"text": text}, {"form": form})
+
+
+def _header(drawn: Drawn) -> Bytes:
+    _, b, c, *_ = drawn.numbers
+    return Bytes(HEADERS, {"header.tar": _header_tar(drawn, b, c)}, {})
 
 
 def _own_root(drawn: Drawn) -> bytes:

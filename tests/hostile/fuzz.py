@@ -14,22 +14,39 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from orchestrator.artifact import ArtifactError, ReadOptions, Rule, read_artifact
+from orchestrator.artifact import Artifact, ArtifactError, ReadOptions, Rule, read_artifact
+from orchestrator.artifact.header import Header, parse_header
 from orchestrator.errors import TrustError
 from orchestrator.testing.tickets import Answer, RotationCase, TicketCase, answer_of
 from orchestrator.trust.judge import Delivery, DeviceView, Floors, check_rotation, check_ticket
 from orchestrator.trust.keys import KeyKind
 from orchestrator.trust.root import parse_root
 from orchestrator.trust.signature import verifying
-from tests.hostile.batch import SHELLS, CoreBatch, Place, TrustBatch, shell_named
-from tests.hostile.core import MODULES, Core
+from orchestrator.trust.signature_file import parse_signatures
+from orchestrator.trust.ticket import parse_ticket
+from tests.hostile.batch import (
+    SHELLS,
+    CoreBatch,
+    HeaderBatch,
+    Place,
+    TextBatch,
+    TrustBatch,
+    own,
+    shell_named,
+    write_tree,
+)
+from tests.hostile.core import DEVICE_TYPE, MODULES, PROVIDES, Core
 from tests.hostile.drawn import (
     ARTIFACTS,
+    FORMS,
+    HEADERS,
     MANIFEST,
     ROOTS,
+    TEXTS,
     Bytes,
     Drawn,
     draw_case,
@@ -48,6 +65,10 @@ def python_says(case: Bytes, place: Path) -> str:
     """What the controller answers, in the words of a device."""
     if case.kind == ARTIFACTS:
         return _artifact(case, place)
+    if case.kind == TEXTS:
+        return _text(case)
+    if case.kind == HEADERS:
+        return _header(case)
     try:
         root = parse_root(case.parts["root.txt"])
     except TrustError:
@@ -103,12 +124,30 @@ def _artifact(case: Bytes, place: Path) -> str:
         found = read_artifact(file, options=options)
     except (ArtifactError, TrustError) as error:
         return str(error.code)
-    fits = (
-        "dt" in found.device_types
-        and not any(found.depends.values())
-        and found.payload.type in MODULES
-    )
-    return "ok" if fits else "incompatible"
+    return _fits(found, found.payload.type)
+
+
+def _fits(found: Artifact | Header, payload_type: str) -> str:
+    """Is it for the drawn device, which ran nothing before."""
+    here = "dt" in found.device_types and payload_type in MODULES
+    return "ok" if here and not any(found.depends.values()) else "incompatible"
+
+
+def _text(case: Bytes) -> str:
+    parsers = (parse_ticket, parse_root, parse_signatures)
+    try:
+        parsers[case.numbers["form"]](case.parts["text"])
+    except TrustError:
+        return "no"
+    return "ok"
+
+
+def _header(case: Bytes) -> str:
+    try:
+        found = parse_header(case.parts["header.tar"], policy=ReadOptions().scripts)
+    except ArtifactError as error:
+        return str(error.code)
+    return _fits(found, found.payload_type)
 
 
 def _pack(suffix: str, data: bytes) -> bytes:
@@ -129,11 +168,23 @@ class Judges:
         self._trust = stack.enter_context(TrustBatch(shell, place))
         batch = stack.enter_context(CoreBatch(shell, place))
         self._core = Core(batch, place, shell, keys().build.verification.pem)
+        self._texts = stack.enter_context(TextBatch(shell, place))
+        self._headers = stack.enter_context(HeaderBatch(shell, place))
+        etc = {"device_type": DEVICE_TYPE, "provides.none": PROVIDES.read_bytes()}
+        write_tree(place / "texts", etc)
+        own(place / "texts")
 
     def device_says(self, case: Bytes) -> str:
         """What the shell answers."""
+        texts = self._place / "texts"
         if case.kind == ARTIFACTS:
             return self._core.finds(case.parts, {}).partition("/")[2]
+        if case.kind == TEXTS:
+            (texts / "text").write_bytes(case.parts["text"])
+            return self._texts.ask(f"{FORMS[case.numbers['form']]} {texts}/text")
+        if case.kind == HEADERS:
+            (texts / "header.tar").write_bytes(case.parts["header.tar"])
+            return self._headers.ask(f"{texts} {texts} {self._place}/lib")
         answer = Answer.ALLOW
         known = (
             root_case(_root_case(case, answer))
@@ -145,7 +196,7 @@ class Judges:
     def differ(self, case: Bytes) -> str:
         """What each says where they differ, or nothing."""
         here, there = python_says(case, self._place), self.device_says(case)
-        if here == there or (case.kind == ARTIFACTS and _agree(here, there)):
+        if here == there or (case.kind in (ARTIFACTS, HEADERS) and _agree(here, there)):
             return ""
         return f"python {here}, {self.name} {there}"
 
@@ -187,24 +238,32 @@ def read_case(file: Path) -> Bytes:
 def run(
     first: int, until: Callable[[int], bool], shells: tuple[str, ...] = SHELLS
 ) -> tuple[list[str], str]:
-    """Cases from seed `first` on, the shells in turn, until it is enough; differences, and a summary."""
+    """Cases from seed `first` on until it is enough; differences, and a summary.
+
+    Each shell has its own thread and every so many of the seeds, so that one computes while
+    another one's case is made.
+    """
     found: list[str] = []
-    count: Counter[str] = Counter()
     start = time.monotonic()
-    with Place() as place, ExitStack() as stack:
-        judges = []
-        for name in shells:
-            (place / name).mkdir(mode=0o711)
-            judges.append(Judges(name, place / name, stack))
-        seed = first
+
+    def work(judges: Judges, seed: int) -> Counter[str]:
+        count: Counter[str] = Counter()
         while until(seed - first):
             drawn = draw_case(seed)
-            judge = judges[seed % len(judges)]
             case = make(drawn)
-            if difference := judge.differ(case):
-                found.append(f"seed {seed}: {told(drawn, judge, difference)}")
+            if difference := judges.differ(case):
+                found.append(f"seed {seed}: {told(drawn, judges, difference)}")
             count[drawn.kind] += 1
-            seed += 1
+            seed += len(shells)
+        return count
+
+    with Place() as place, ExitStack() as stack, ThreadPoolExecutor(len(shells)) as pool:
+        working = []
+        for at, name in enumerate(shells):
+            (place / name).mkdir(mode=0o711)
+            judges = Judges(name, place / name, stack)
+            working.append(pool.submit(work, judges, first + at))
+        count = sum((one.result() for one in working), Counter())
     took_s = time.monotonic() - start
     kinds = ", ".join(f"{number} {kind}s" for kind, number in sorted(count.items()))
     return found, (
