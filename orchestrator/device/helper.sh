@@ -641,7 +641,7 @@ do_verify() { # in this order: kinds and sizes, ticket and signature, checksums,
 
 check_kinds() { # in root's copy are only frames: regular files of known names, none too long
   rows=$([ ! -L "$in" ] && cd "$in" && ls -lnA . data data/0000 2>/dev/null) || deny "the files cannot be listed"
-  count=0 dir=
+  count=0 dir= left=0
   while read -r mode _ _ _ size _ _ _ name; do
     case $mode in
       .:) dir= ;;
@@ -652,6 +652,7 @@ check_kinds() { # in root's copy are only frames: regular files of known names, 
         frame_limit "$dir$name"
         frame_name "$dir$name" && [ "$size" -le "$W" ] || deny "a file is not of a delivery, or too long"
         case $dir$name in ticket | ticket.sig) ;; *) count=$((count + 1)) ;; esac # the manifest lists no ticket
+        [ "$dir$name" != manifest ] || left=$size
         ;;
       *) deny "a file is not regular" ;;
     esac
@@ -678,9 +679,10 @@ check_sums() { # Mender Artifact v3, "manifest": each line is one file, each fil
     case $name in manifest*) sum= ;; header.*) [ -z "$header" ] || sum= && header=$name ;; esac
     case $list in *"$NL$name$NL"*) sum= ;; esac
     [ ${#sum} -eq 64 ] && frame_name "$name" || deny "the manifest has a malformed or double line"
-    list=$list$name$NL lines=$lines$line$NL
+    list=$list$name$NL lines=$lines$line$NL left=$((left - ${#line} - 1))
   done <"$in/manifest"
   [ -z "$line" ] || deny "the last line of the manifest has no end"
+  [ $left -eq 0 ] || deny "the manifest is no text" # a shell reads over bytes that are zero
   [ -n "$header" ] || deny "the manifest lists no header"
   # the checksum of {"format":"mender","version":3}
   case $NL$lines in *"${NL}96bcd965947569404798bcbdb614f103db5a004eb6e364cfc162c146890ea35b  version$NL"*) ;;

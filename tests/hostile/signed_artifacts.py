@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import random
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric import utils
@@ -29,6 +30,12 @@ from tests.unit.artifact.crafting import Craft, member, tar
 GIANT = "4 GiB take long to hash: test_no_byte_of_a_giant_payload_goes_unseen, at night"
 FLEET = "an artifact names no fleet: test_an_artifact_of_another_fleet_needs_a_ticket_of_this_one"
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256
+ZEROS: dict[str, Callable[[bytes], bytes]] = {  # which a shell reads over
+    "end": lambda manifest: manifest + b"\0",
+    "line": lambda manifest: manifest.replace(b"\n", b"\0\n", 1),
+    "sum": lambda manifest: b"\0" + manifest,
+    "lines": lambda manifest: manifest.replace(b"\n", b"\n\0"),
+}
 NAMES = {
     "A18-frame": "../version",
     "A19-frame": "/version",
@@ -216,6 +223,10 @@ def others(key: Key) -> list[Case]:
         both(
             "A38-double",
             signed(Craft(files=[("app", b"x"), ("more", b"y")], edit_manifest=_twice), key),
+        ),
+        *(
+            both(f"A36-zero-{name}", signed(Craft(edit_manifest=edit), key))
+            for name, edit in ZEROS.items()
         ),
         Case("A54", why=GIANT),
         Case("A62", why=FLEET),
