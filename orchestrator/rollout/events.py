@@ -237,10 +237,10 @@ Event = (
 class JournalEntry:
     """One line of the append-only audit; `type` and the keys of `data` are a stable interface.
 
-    Types: rollout_started, engine_started, engine_stopping, wave_started, device_state, gate_result, budget,
-    waiting, superseding, paused, resumed, halted, soak_started, wave_done, catching_up,
-    rollback_started, operator, approval, break_glass, devices_joined, warning, rollout_done. `seq` is gapless per rollout and
-    starts at 1.
+    Types: rollout_started, engine_started, engine_stopping, wave_started, device_state,
+    device_read_back, gate_result, budget, waiting, superseding, paused, resumed, halted,
+    soak_started, wave_done, catching_up, rollback_started, operator, approval, break_glass,
+    devices_joined, warning, rollout_done. `seq` is gapless per rollout and starts at 1.
     """
 
     seq: int
