@@ -73,7 +73,7 @@ class Pace:
     lease_s: float = 15.0
     poll_s: float = 0.25
     around_s: float = 0.5
-    gather_s: float = 0.1
+    gather_s: float = 0.2
     gather_share_s: float = 0.002
 
 
