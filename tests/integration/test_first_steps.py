@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests import in_process
+
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 
-def rollout(words: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "orchestrator", *words],
-        cwd=cwd, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+def rollout(words: Sequence[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    return in_process.completed(words, cwd=cwd, env=os.environ)
 
 
 def test_lines_that_init_prints_lead_to_a_preview_of_a_fleet_that_trusts_the_key(

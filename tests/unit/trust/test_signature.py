@@ -230,7 +230,8 @@ def accepted(path, data, key, bits):
 
 
 def one_bit_of_each_byte(data):
-    return [(at, (at * 5 + 3) % 8) for at in range(len(data))]
+    """Of zeros, most of which fill blocks, each fifth; at night there are no exceptions."""
+    return [(at, (at * 5 + 3) % 8) for at in range(len(data)) if data[at] or at % 5 == 0]
 
 
 def every_bit(data):
