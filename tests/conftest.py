@@ -5,6 +5,8 @@ import ipaddress
 import os
 import secrets
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +23,8 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.register_profile("night", deadline=None, max_examples=10_000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
-GOLDEN = Path(__file__).parent / "golden"
+REPOSITORY = Path(__file__).parents[1]
+GOLDEN = REPOSITORY / "tests/golden"
 FRESH_FROM = "ROLLOUT_FRESH_FROM"  # the workers of pytest-xdist inherit what was drawn
 FIGURE = "figure: "
 BLOCK = 25  # seeds of one test
@@ -88,6 +91,23 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == path.read_text(encoding="utf-8")
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def rollout_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory for PATH that has `rollout`, for scripts (tests/forked.py)."""
+    place = tmp_path_factory.mktemp("program")
+    script, address = place / "rollout", place / "address"
+    caller = REPOSITORY / "tests/forked.py"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -IS {caller} {address} "$@"\n')
+    script.chmod(0o755)
+    with subprocess.Popen(
+        (sys.executable, "-m", "tests.forked", str(address)),
+        cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as server:  # fmt: skip
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"ready\n"
+        yield place
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,8 @@ from __future__ import annotations
 import getpass
 import os
 import re
-import shlex
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -26,15 +24,10 @@ Shell = Callable[[str], "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
+def shell(tmp_path: Path, rollout_program: Path) -> Shell:
     """Runs scripts in a project whose journal has a checkpoint."""
-    project, bin_ = tmp_path / "project", tmp_path / "bin"
+    project = tmp_path / "project"
     project.mkdir()
-    bin_.mkdir()
-    (bin_ / "rollout").write_text(
-        f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m orchestrator "$@"\n'
-    )
-    (bin_ / "rollout").chmod(0o755)
     fleet = "all: {hosts: {web1: {ansible_host: 127.0.0.1, ansible_port: 1}}}\n"
     (tmp_path / "fleet.yml").write_text(fleet)
     settings = f'people = ["{getpass.getuser()}=ops"]\ninventory = ["fleet.yml"]\n'
@@ -43,7 +36,7 @@ def shell(tmp_path: Path) -> Shell:
     environment = {
         **os.environ, "HOME": str(tmp_path), "NO_COLOR": "1",
         "ROLLOUT_CONFIG": str(tmp_path / "config.toml"),
-        "PATH": f"{bin_}:{os.environ['PATH']}", "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PATH": f"{rollout_program}:{os.environ['PATH']}",
     }  # fmt: skip
 
     def run(script: str) -> subprocess.CompletedProcess[str]:

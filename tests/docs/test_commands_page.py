@@ -6,9 +6,7 @@ import asyncio
 import json
 import os
 import re
-import shlex
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -58,17 +56,12 @@ def waiting_rollout(root: Path) -> None:
     asyncio.run(store())
 
 
-def test_approvals_are_signed_as_the_page_says(tmp_path: Path) -> None:
+def test_approvals_are_signed_as_the_page_says(tmp_path: Path, rollout_program: Path) -> None:
     (block,) = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    home, bin_ = tmp_path / "home", tmp_path / "bin"
+    home = tmp_path / "home"
     (home / ".ssh").mkdir(parents=True)
-    bin_.mkdir()
     project = tmp_path / "project"
     project.mkdir()
-    (bin_ / "rollout").write_text(
-        f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m orchestrator "$@"\n'
-    )
-    (bin_ / "rollout").chmod(0o755)
     ann = SshKeys(home / ".ssh").make("id_ed25519")
     bob = SshKeys(project).make("key-of-bob")
     signers = tmp_path / "allowed_signers"
@@ -81,7 +74,7 @@ def test_approvals_are_signed_as_the_page_says(tmp_path: Path) -> None:
     waiting_rollout(project)
     environment = {
         **os.environ, "HOME": str(home), "ROLLOUT_CONFIG": str(config), "NO_COLOR": "1",
-        "PATH": f"{bin_}:{os.environ['PATH']}", "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PATH": f"{rollout_program}:{os.environ['PATH']}",
     }  # fmt: skip
 
     def shell(script: str) -> subprocess.CompletedProcess[str]:

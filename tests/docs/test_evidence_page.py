@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 from orchestrator import api
@@ -57,17 +55,16 @@ def project(root: Path) -> None:
     (root / "kev.json").rename(root / "known-exploited.json")
 
 
-def test_page_leads_from_a_policy_to_a_plan_that_satisfies_it(tmp_path: Path) -> None:
+def test_page_leads_from_a_policy_to_a_plan_that_satisfies_it(
+    tmp_path: Path, rollout_program: Path
+) -> None:
     root = tmp_path / "project"
-    (root / "bin").mkdir(parents=True)
-    program = root / "bin/rollout"
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m orchestrator "$@"\n')
-    program.chmod(0o755)
+    root.mkdir()
     project(root)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ROLLOUT_")}
     environment = {
-        **kept, "NO_COLOR": "1", "HOME": str(tmp_path), "PATH": f"{root}/bin:{kept['PATH']}",
-        "PYTHONPATH": str(REPOSITORY), "COLUMNS": "200", "LC_ALL": "C.UTF-8",
+        **kept, "NO_COLOR": "1", "HOME": str(tmp_path), "COLUMNS": "200",
+        "PATH": f"{rollout_program}:{kept['PATH']}", "LC_ALL": "C.UTF-8",
     }  # fmt: skip
     blocks = _SH.findall(PAGE)
     refused, good = re.findall(r"^```\n(.*?)^```", _SH.sub("", PAGE), re.MULTILINE | re.DOTALL)

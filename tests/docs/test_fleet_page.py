@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 from orchestrator.render.fleet import SECTIONS
@@ -20,24 +18,20 @@ PAGE = (REPOSITORY / "docs/how-to/fleet.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
-def shell(root: Path, script: str) -> subprocess.CompletedProcess[str]:
-    (root / "bin").mkdir(exist_ok=True)
-    program = root / "bin/rollout"
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m orchestrator "$@"\n')
-    program.chmod(0o755)
-    path = f"{program.parent}:{os.environ['PATH']}"
+def shell(root: Path, program: Path, script: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PATH": f"{program}:{os.environ['PATH']}"}
     return subprocess.run(
-        ("sh", "-euc", script), cwd=root, env={**os.environ, "PATH": path, "PYTHONPATH": str(REPOSITORY)},
+        ("sh", "-euc", script), cwd=root, env=environment,
         timeout=120, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
 
 
-def test_commands_of_the_page_do_what_it_says(seen, tmp_path) -> None:
+def test_commands_of_the_page_do_what_it_says(seen, tmp_path, rollout_program) -> None:
     hosts = (tmp_path / "hosts.yml").read_text()
     (tmp_path / "hosts.yml").write_text(f"{hosts}berlin: {{hosts: {{gw-1: }}}}\n")
     seen(a=SAME, b=OTHER)
 
-    glance, pipeline, offline = (shell(tmp_path, block) for block in BLOCKS)
+    glance, pipeline, offline = (shell(tmp_path, rollout_program, block) for block in BLOCKS)
 
     assert (glance.returncode, glance.stderr) == (0, "")
     assert "1 device of gateways:&berlin: 1 version" in glance.stdout

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import sys
 from pathlib import Path
 
 from orchestrator import api
@@ -15,18 +13,14 @@ PAGE = (Path(__file__).parents[2] / "docs/how-to/release.md").read_text(encoding
 SECRET = "correct horse"
 
 
-def test_release_is_made_and_signed_as_the_page_says(tmp_path: Path) -> None:
-    (tmp_path / "bin").mkdir()
-    program = tmp_path / "bin/rollout"
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m orchestrator "$@"\n')
-    program.chmod(0o755)
+def test_release_is_made_and_signed_as_the_page_says(tmp_path: Path, rollout_program: Path) -> None:
     (tmp_path / "build").mkdir()
     (tmp_path / "build/run").write_text("#!/bin/sh\n")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ROLLOUT_")}
     kept.pop("CI", None)
     environment = {
-        **kept, "NO_COLOR": "1", "HOME": str(tmp_path), "PATH": f"{tmp_path}/bin:{kept['PATH']}",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        **kept, "NO_COLOR": "1", "HOME": str(tmp_path),
+        "PATH": f"{rollout_program}:{kept['PATH']}",
     }  # fmt: skip
     blocks = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     answers = {

@@ -14,7 +14,6 @@ import asyncssh
 import pytest
 
 from tests.in_process import empty_project, run
-from tests.integration.project import ROLLOUT
 from tests.integration.real_host import RealHost, why_not
 
 pytestmark = pytest.mark.integration
@@ -32,12 +31,8 @@ waves: [rest]
 class Desk:
     """An operator's shell in a project of one gateway."""
 
-    def __init__(self, host: RealHost, place: Path) -> None:
+    def __init__(self, host: RealHost, place: Path, program: Path) -> None:
         self.host, self.place = host, place
-        (place / "bin").mkdir()
-        program = place / "bin/rollout"
-        program.write_text(f'#!/bin/sh\nexec {" ".join(ROLLOUT)} "$@"\n')
-        program.chmod(0o755)
         (place / "rollout.toml").write_text('inventory = ["inventory"]\n')
         (place / "inventory").mkdir()
         address = {
@@ -52,8 +47,7 @@ class Desk:
         (place / "factory.txt").write_text(f"gw-001 {fingerprint}\ngw-002 {fingerprint}\n")
         self.environment = {
             **os.environ,
-            "PATH": f"{place}/bin:{os.environ['PATH']}",
-            "PYTHONPATH": str(PAGE.parents[2]),
+            "PATH": f"{program}:{os.environ['PATH']}",
             "HOME": str(place),
             "NO_COLOR": "1",
         }
@@ -70,10 +64,12 @@ class Desk:
 @pytest.mark.root
 @pytest.mark.skipif(bool(why_not()), reason=f"no host of its own: {why_not()}")
 @pytest.mark.skipif(shutil.which("dpkg") is None, reason="dpkg is not installed")
-async def test_device_of_an_image_is_pinned_then_updated(tmp_path: Path) -> None:
+async def test_device_of_an_image_is_pinned_then_updated(
+    tmp_path: Path, rollout_program: Path
+) -> None:
     made, pinned, *_ = BLOCKS
     async with RealHost() as host:
-        desk = Desk(host, tmp_path)
+        desk = Desk(host, tmp_path, rollout_program)
         await desk.shell(
             made.replace("-t edge", f"-t edge --login-key {host.directory}/operator.pub")
         )

@@ -45,16 +45,12 @@ def sections() -> dict[int, list[str]]:
 class Desk:
     """An operator's shell, with the page's names replaced by those of the test's host."""
 
-    def __init__(self, host: RealHost, place: Path) -> None:
+    def __init__(self, host: RealHost, place: Path, program: Path) -> None:
         self.host, self.place = host, place
-        program = place / "bin/rollout"
-        program.parent.mkdir()
-        program.write_text(f'#!/bin/sh\nexec {" ".join(ROLLOUT)} "$@"\n')
-        program.chmod(0o755)
         repository = str(Path(__file__).parents[2])
         self.environment = {
             **os.environ,
-            "PATH": f"{program.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{program}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": repository,
             "HOME": str(place),
             "NO_COLOR": "1",
@@ -92,9 +88,11 @@ async def blocks(desk: Desk, number: int) -> None:
         await asyncio.to_thread(desk.shell, text)
 
 
-async def test_page_holds_on_a_real_host_and_power_cut_takes_it_back(tmp_path: Path) -> None:
+async def test_page_holds_on_a_real_host_and_power_cut_takes_it_back(
+    tmp_path: Path, rollout_program: Path
+) -> None:
     async with RealHost() as host:
-        desk = Desk(host, tmp_path)
+        desk = Desk(host, tmp_path, rollout_program)
         untouched = set(host.written())
 
         for number in (1, 2, 3, 4):
@@ -125,9 +123,11 @@ async def test_page_holds_on_a_real_host_and_power_cut_takes_it_back(tmp_path: P
 
 @pytest.mark.night
 @pytest.mark.skipif(shutil.which("doas") is None, reason="doas is not installed")
-async def test_page_holds_where_the_operator_has_doas(tmp_path: Path) -> None:
+async def test_page_holds_where_the_operator_has_doas(
+    tmp_path: Path, rollout_program: Path
+) -> None:
     async with RealHost(become="doas") as host:
-        desk = Desk(host, tmp_path)
+        desk = Desk(host, tmp_path, rollout_program)
         desk.words |= {"--become sudo": "--become doas", "become: sudo": "become: doas"}
 
         for number in (1, 2, 3, 4, 7):
