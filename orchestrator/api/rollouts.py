@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +59,7 @@ from orchestrator.errors import (
 )
 from orchestrator.plan.controls import OnConflict
 from orchestrator.rollout.events import Ask, JournalEntry
+from orchestrator.rollout.states import Pause
 
 if TYPE_CHECKING:
     from orchestrator.artifact.source import ArtifactSource
@@ -230,6 +231,7 @@ async def _run(
             store.controller_id(),
             stays=stay is Stay.ALL,
             leaves_soaks=stay is Stay.NOTHING,
+            leaves_pauses=_leaves_pauses(stay, asked, stored),
         )
         engine = _engine(settings, store, transport, job, watch)
         try:
@@ -244,6 +246,14 @@ async def _run(
         code = ExitCode.INTERRUPTED if ended.stopped else ended.rollout.exit_code_of(asked)
         status = await status_with(store, ended.rollout, made.digest)
         return Finished(status, code, sealer.trouble), ended.rollout.orphans
+
+
+def _leaves_pauses(stay: Stay, asked: Ask | None, stored: Stored) -> bool:
+    """Whoever finds a rollout that a person paused does not wait until it is resumed."""
+    if stay is not Stay.SOAKS:
+        return stay is Stay.NOTHING
+    causes = stored.rollout["causes"]
+    return asked is None and isinstance(causes, Mapping) and Pause.OPERATOR.value in causes
 
 
 def _has_begun(stored: Stored, plan: ResolvedPlan) -> bool:

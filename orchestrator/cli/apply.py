@@ -18,7 +18,7 @@ from orchestrator.cli.options import Common, EventsOption, SourceOptions, WaitOp
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say
-from orchestrator.cli.survey import before_it_begins, say_frozen, say_glass, survey_line
+from orchestrator.cli.survey import before_it_begins, say_frozen, say_under_way, survey_line
 from orchestrator.errors import ExitCode
 from orchestrator.render.preview import body as preview_body
 
@@ -44,7 +44,9 @@ def apply(
     """Roll a plan out, wave by wave; goes on with its rollout if one is under way.
 
     Where another process drives that, it is joined: followed to its end as by `rollout watch`, and
-    driven here only if that process dies. Ctrl-C then leaves it to the other one.
+    driven here only if that process dies. Ctrl-C then leaves it to the other one. A rollout that a
+    person paused stays so until `rollout resume`: who and why is said, devices at work are seen to
+    their end, and it ends with 7.
 
     Devices that joined the fleet meanwhile join its last wave where the plan says
     `late_joiners: append`.
@@ -65,7 +67,7 @@ def apply(
                 return _nothing_to_do(session, prepared)
             _agree(session, prepared, yes=yes)
     if prepared.continues is not None:
-        say_glass(session, prepared)
+        say_under_way(session, prepared)
         take_in(session, prepared, yes=yes)
     stay = staying(wait)
     return watch(session, _work(session, prepared, stay), events=events, stay=stay)

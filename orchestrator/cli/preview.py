@@ -19,7 +19,7 @@ from orchestrator.cli.pipeline import job_link, tell_github
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say, write_file, write_result
-from orchestrator.cli.survey import before_it_begins, say_frozen, say_glass, survey_line
+from orchestrator.cli.survey import before_it_begins, say_frozen, say_under_way, survey_line
 from orchestrator.errors import Diagnostic, ExitCode, OrchestratorError
 from orchestrator.render.documents import dump, preview_document
 from orchestrator.render.findings import preview_findings
@@ -118,7 +118,7 @@ def preview(
         say(f"`rollout apply` would refuse this: {escape(why.message)} ({why.code})")
     say_unevidenced(session, prepared)
     say_frozen(session)
-    say_glass(session, prepared)
+    say_under_way(session, prepared)
     if options.out is not None and not session.quiet:
         say(f"saved {options.out} (sha256:{prepared.digest}); `rollout apply` runs exactly this")
     changes = prepared.preview.has_changes

@@ -11,9 +11,13 @@ import typer
 from orchestrator import api
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session
+from orchestrator.cli.signals import Terminated
 from orchestrator.cli.streams import say, show
 from orchestrator.errors import ExitCode
+from orchestrator.render.standing import go_on
+from orchestrator.render.text import escape
 from orchestrator.render.words import frozen_words, glass_words
+from orchestrator.rollout.states import Pause
 
 _LEFT = {ExitCode.INTERRUPTED: "interrupted", ExitCode.TERMINATED: "terminated"}
 
@@ -42,6 +46,8 @@ def before_it_begins(session: Session, so_far: str) -> Iterator[None]:
     try:
         yield
         return
+    except Terminated:
+        code = int(ExitCode.TERMINATED)
     except KeyboardInterrupt:
         code = int(ExitCode.INTERRUPTED)
     except typer.Exit as left:
@@ -59,10 +65,19 @@ def say_frozen(session: Session) -> None:
         say(frozen_words(found))
 
 
-def say_glass(session: Session, prepared: api.Prepared) -> None:
-    """Says that the glass was broken for the rollout that goes on with this plan."""
+def say_under_way(session: Session, prepared: api.Prepared) -> None:
+    """Says what a person should know of the rollout that goes on with this plan.
+
+    That is a broken glass, and who paused it: applying the plan again does not resume it.
+    """
     if prepared.continues is None:
         return
-    glass = wait_for(api.status(session.settings, prepared.continues)).story.glass
-    if glass is not None:
-        say(f"rollout {prepared.continues}: {glass_words(glass)}")
+    story = wait_for(api.status(session.settings, prepared.continues)).story
+    if story.glass is not None:
+        say(f"rollout {prepared.continues}: {glass_words(story.glass)}")
+    for stop in story.stops:
+        if stop.cause is Pause.OPERATOR:
+            say(
+                f"rollout {prepared.continues} is paused by {escape(stop.detail) or 'an operator'}; "
+                f"it starts no device until `{go_on(story)}`"
+            )

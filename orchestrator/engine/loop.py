@@ -102,7 +102,8 @@ class Job:
     `plan_json` is the canonical form of `plan`; a rollout under way must have been stored with
     the same bytes. `frames` gives the artifact's files. `stays`: the engine also waits for
     what comes only with time or an approval; otherwise it ends there and may be started again.
-    `leaves_soaks`: it ends also where only the time of a soak is left, or an operator to resume it.
+    `leaves_soaks`: it ends also where only the time of a soak is left. `leaves_pauses`: also where
+    only an operator is left who paused it, to resume it.
     """
 
     rollout_id: str
@@ -113,6 +114,7 @@ class Job:
     controller_id: str
     stays: bool = False
     leaves_soaks: bool = False
+    leaves_pauses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +275,9 @@ class Engine:
         stays = rollout.is_measuring or (self._job.stays and rollout.is_waiting)
         if rollout.is_resting and not stays:
             return True
-        put_down = rollout.is_put_down and not rollout.is_measuring
-        if self._job.leaves_soaks and (rollout.is_soaking or put_down):
+        if self._job.leaves_soaks and rollout.is_soaking:
+            return True
+        if self._job.leaves_pauses and rollout.is_put_down and not rollout.is_measuring:
             return True
         return self._stopped and rollout.is_quiet
 

@@ -117,7 +117,7 @@ def _pause(led: Ledger, event: OperatorAsked) -> Answer:
     if led.state is RolloutState.PAUSED and Pause.OPERATOR.value in led.causes:
         return already("it is paused by an operator")
     if led.state in _STOPPABLE:
-        return done(lambda: brakes.pause(led, Pause.OPERATOR, event.why))
+        return done(lambda: brakes.pause(led, Pause.OPERATOR, _said(event)))
     return refused(f"it is {_words(led.state)}: no device is started in any case")
 
 
@@ -125,9 +125,12 @@ def _halt(led: Ledger, event: OperatorAsked) -> Answer:
     if led.state is RolloutState.HALTED:
         return already("it is halted")
     if led.state in _STOPPABLE:
-        said = ": ".join(part for part in (event.who, event.why) if part)
-        return done(lambda: brakes.halt(led, Halt.OPERATOR, said))
+        return done(lambda: brakes.halt(led, Halt.OPERATOR, _said(event)))
     return refused(f"it is {_words(led.state)}: no device is started in any case")
+
+
+def _said(event: OperatorAsked) -> str:
+    return ": ".join(part for part in (event.who, event.why) if part)
 
 
 def _resume(led: Ledger, event: OperatorAsked) -> Answer:

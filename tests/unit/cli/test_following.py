@@ -1,4 +1,4 @@
-"""`apply` where another process drives its rollout: it joins, and takes over from the dead."""
+"""`apply` where its rollout is under way: it joins, takes over from the dead, and resumes nothing."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ name: site
 hosts: all
 artifact: ./site.mender
 waves: [1, rest]
+soak: 1h
 gates: [{name: well, check: site, success_when: result.exit == 0}]
 """
 APPLY = ["apply", "site.yml", "-i", "hosts.yml", "--yes", "--events", "events"]
@@ -64,6 +65,10 @@ class Other:
     async def write(self, store: SqlStore) -> None:
         assert self.lease is not None
         await store.commit(self.lease, [self._changes()])
+
+    async def renew_no_more(self, store: SqlStore) -> None:
+        assert self.lease is not None
+        self.lease = await store.renew(self.lease, ttl_s=0.5, now=time.time())
 
     async def go(self, store: SqlStore) -> None:
         assert self.lease is not None
@@ -144,9 +149,8 @@ def test_apply_joins_the_rollout_of_its_plan_and_ends_as_that_does(prepared, oth
 
 
 def test_apply_takes_over_when_the_lease_of_the_other_has_run_out(prepared, other, capsys) -> None:
-    other.begin(prepared.plan_json, lease_s=1.0)
-    assert other.lease is not None
-    events = Events()
+    other.begin(prepared.plan_json, lease_s=600)
+    events = Events(lambda: other.do(other.renew_no_more))
 
     code = invoke(APPLY)
 
@@ -154,6 +158,7 @@ def test_apply_takes_over_when_the_lease_of_the_other_has_run_out(prepared, othe
     journal = events.journal()
     first, mine = [one for one in journal if one["type"] == "engine_started"]
     assert code == ExitCode.ROLLED_BACK
+    assert other.lease is not None
     assert mine["ts"] >= other.lease.expires_at, "nothing before that"
     assert mine["data"]["epoch"] > first["data"]["epoch"]
     assert [one["seq"] for one in journal] == list(range(1, len(journal) + 1))
@@ -196,3 +201,23 @@ def test_two_that_begin_at_the_same_moment_have_one_rollout(prepared, other, tmp
         with pytest.raises(DrivenError) as driven:
             asyncio.run(api.apply(settings, plan, observer=api.Nobody(), drain=asyncio.Event()))
         assert (driven.value.rollout_id, driven.value.owner) == ("r-hand", OTHER)
+
+
+def test_apply_does_not_resume_what_a_person_paused(prepared, other, capsys) -> None:
+    other.hand.succeed("web1")  # and soaks
+    other.hand.ask(Ask.PAUSE, why="lunch")
+    other.begin(prepared.plan_json, lease_s=0.0)
+    events = Events()
+
+    code = invoke(APPLY)
+
+    told = [one["type"] for one in events.journal()]
+    shown = capsys.readouterr()
+    assert code == ExitCode.WAITING
+    assert (
+        "rollout r-hand is paused by ann: lunch; it starts no device until `rollout " in shown.err
+    )
+    assert "PAUSED site-1.0 (r-hand)" in shown.out
+    assert "operator: ann: lunch" in shown.out
+    assert "rollout resume r-hand" in shown.out
+    assert "resumed" not in told

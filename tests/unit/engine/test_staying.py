@@ -108,11 +108,11 @@ def test_each_tick_asks_the_background_gates_of_a_paused_rollout():
         world = make_world(wave=Approval(1), gates=(WATCHED,))
         await engine(world).run()
         world.store.ask(ROLLOUT_ID, OperatorAsked(EPOCH_S, Ask.PAUSE, "bob@desk"))
-        paused = await engine(world, leaves_soaks=True).run()
+        paused = await engine(world, leaves_soaks=True, leaves_pauses=True).run()
         sampled, state = world.prober.samples, paused.rollout.state
         world.prober.answers["http://h/"] = {"value": 2}
         await world.clock.sleep(3600.0)
-        ended = await engine(world, leaves_soaks=True).run()
+        ended = await engine(world, leaves_soaks=True, leaves_pauses=True).run()
         return paused.exit_code, state, ended, world.prober.samples - sampled
 
     code, state, ended, samples = run_virtual(work())
@@ -127,9 +127,9 @@ def test_each_tick_asks_the_background_gates_of_a_paused_rollout():
 def test_tick_leaves_a_soak_that_nobody_has_to_watch(gates, expected):
     async def work():
         world = make_world(soak_s=600.0, gates=gates)
-        first = await engine(world, leaves_soaks=True).run()
+        first = await engine(world, leaves_soaks=True, leaves_pauses=True).run()
         await asyncio.sleep(600.0)
-        return first, await engine(world, leaves_soaks=True).run()
+        return first, await engine(world, leaves_soaks=True, leaves_pauses=True).run()
 
     first, second = run_virtual(work())
 

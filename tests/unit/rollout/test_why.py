@@ -69,7 +69,7 @@ def test_a_stopped_rollout_says_what_stopped_it():
 
     found = why(rollout.rollout, B, now=0.0)
 
-    assert ("rollout_stopped", "operator: lunch") in [
+    assert ("rollout_stopped", "operator: ann: lunch") in [
         (wait.what, wait.detail) for wait in found.waits
     ]
 
