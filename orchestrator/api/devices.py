@@ -10,7 +10,7 @@ from orchestrator.api.project import load_inventory
 from orchestrator.api.roles import require_role
 from orchestrator.api.stores import open_state
 from orchestrator.api.values import DeviceAnswer, Settings, Source
-from orchestrator.device.protocol import PROTOCOL, Reply, Request, Verb
+from orchestrator.device.protocol import PROTOCOL, Reply, Request, Verb, number
 from orchestrator.device.reason import Reason
 from orchestrator.device.witness import parameters
 from orchestrator.errors import DeviceError, PlanError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CONNECT_S = 10.0
 REPLY_S = 30.0
+EPOCHS_LOST_MAX = 100_000  # leases since a backup; a device that tells of more is not believed
 _FACTS = Request(Verb.FACTS)
 _REPEATED = ("fact", "provides")  # lines `fact KEY=VALUE`; shown under their own key
 _LISTED = ("module", "health-check")
@@ -64,7 +65,8 @@ async def device_adopt(
     """Makes a component of devices serve this project's controller instead of another, or of a lost store.
 
     Nothing else changes on them. The newest epoch is used, not a new one: a rollout of ours that
-    is under way goes on.
+    is under way goes on. Where devices saw a newer one of this controller, the store is an older
+    copy: it goes on above that.
 
     Raises:
         PlanError: inventory, pattern or component are wrong.
@@ -76,6 +78,7 @@ async def device_adopt(
         raise PlanError(problem[0], hint=problem[1], code="P110")
     require_role(settings, "device adopt")
     async with open_state(settings) as store:
+        await _catch_up(settings, store, pattern, source, component)
         owner = await owner_of(store)
 
     def adopted(device: Device, reply: Reply) -> DeviceAnswer:
@@ -85,6 +88,25 @@ async def device_adopt(
 
     request = Request(Verb.ADOPT, {**owner, "component": component})
     return await ask_all(settings, pattern, source, on_answer, adopted, request)
+
+
+async def _catch_up(
+    settings: Settings, store: SqlStore, pattern: str, source: Source, component: str
+) -> None:
+    """Raises the store's last epoch to what these devices saw of it, within reason."""
+    ours, seen = store.controller_id(), await store.last_epoch()
+    limit = seen + EPOCHS_LOST_MAX
+
+    def read(device: Device, reply: Reply) -> DeviceAnswer:
+        nonlocal seen
+        epoch = number(reply.fields.get("epoch", ""))
+        if reply.fields.get("controller") == ours and epoch is not None and epoch <= limit:
+            seen = max(seen, epoch)
+        return DeviceAnswer(device.id, True, Reason.OK, "", {})
+
+    request = Request(Verb.HELLO, {"component": component})
+    await ask_all(settings, pattern, source, lambda _answer: None, read, request)
+    await store.raise_epoch(seen)
 
 
 async def owner_of(store: SqlStore) -> dict[str, str]:

@@ -22,6 +22,7 @@ from orchestrator.api.stored import load_stored, plan_of
 from orchestrator.api.stores import open_state, state_exists
 from orchestrator.api.surveys import (
     OnSurvey,
+    refuse_restored,
     silent,
     survey_devices,
     without_foreign,
@@ -58,6 +59,7 @@ async def prepare(
         ArtifactError: the artifact breaks a rule.
         TrustError: it is unsigned, or not signed by a trusted key.
         StalePlanError: a saved plan is too old or its inputs have changed.
+        StoreError: the store failed, or devices know a later copy of it.
     """
     from orchestrator.plan.envelope import is_saved
 
@@ -123,6 +125,7 @@ async def _written(
         found = await survey_devices(
             settings, new, plan.component, artifact.payload_type, on_survey
         )
+        await refuse_restored(settings, found)
         survey = without_unsigned(settings, await without_foreign(settings, found))
     resolved = resolve_plan(
         plan,

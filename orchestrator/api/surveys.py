@@ -11,7 +11,7 @@ from orchestrator.api.stores import open_state, state_exists
 from orchestrator.api.values import Prepared, Settings
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
-from orchestrator.errors import StalePlanError
+from orchestrator.errors import ExitCode, StalePlanError, StoreError
 
 if TYPE_CHECKING:
     from orchestrator.device.model import Device
@@ -72,6 +72,34 @@ async def without_foreign(
     return {device: judged(answer) for device, answer in survey.items()}
 
 
+async def refuse_restored(settings: Settings, survey: Mapping[DeviceId, Surveyed]) -> None:
+    """Refuses to go on with an older copy of a store: devices know a later one (R14).
+
+    What the store gave out is read once the devices have answered: an engine that began meanwhile
+    is not taken for one of another copy.
+
+    Raises:
+        StoreError: names a device that knows better.
+    """
+    if not state_exists(settings):
+        return
+    async with open_state(settings) as store:
+        ours, last = store.controller_id(), await store.last_epoch()
+    for device, answer in survey.items():
+        if answer.controller == ours and answer.epoch > last:
+            message = (
+                f"the state store is older than the devices: `{device}` was served under "
+                f"epoch {answer.epoch}, and {last} is the last that this store gave out"
+            )
+            hint = (
+                "put the newest copy back, or make devices serve this one: `rollout device adopt "
+                "PATTERN`; a device that alone says so may be left out: `-l 'all:!NAME'`"
+            )
+            error = StoreError(message, hint=hint)
+            error.exit_code = ExitCode.LOCKED
+            raise error
+
+
 def without_unsigned(
     settings: Settings, survey: Mapping[DeviceId, Surveyed]
 ) -> Mapping[DeviceId, Surveyed]:
@@ -94,6 +122,7 @@ async def refuse_moved(settings: Settings, prepared: Prepared) -> None:
 
     Raises:
         StalePlanError: names one of them.
+        StoreError: as `refuse_restored`.
     """
     from orchestrator.device.model import Device
 
@@ -106,6 +135,7 @@ async def refuse_moved(settings: Settings, prepared: Prepared) -> None:
     devices = [Device(name, device.address, device.labels) for name, device in known.items()]
     kind = resolved.artifact.payload_type
     found = await survey_devices(settings, devices, resolved.component, kind, silent)
+    await refuse_restored(settings, found)
     moved = [
         name
         for name, answer in found.items()

@@ -407,7 +407,10 @@ class Conversation:
         epoch = number(fields.get("epoch", ""))
         if ours and epoch is not None and epoch > self._orders.epoch:
             message = f"device `{self._device.id}` was served by a newer engine (epoch {epoch})"
-            hint = "another engine took over, or the state store is older than the devices"
+            hint = (
+                "another engine took over, or the state store is older than the devices; "
+                "`rollout device adopt` makes them serve this one"
+            )
             raise LeaseError(message, hint=hint)
 
     def _request(self, verb: Verb, **params: str) -> Request:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from orchestrator.device.model import Device, DeviceId
-from orchestrator.device.protocol import Reply, Request, Verb, helper_fits
+from orchestrator.device.protocol import Reply, Request, Verb, helper_fits, number
 from orchestrator.device.reason import Reason
 from orchestrator.device.trust import DeviceTrust, trust_of
 from orchestrator.engine.perform import REPLY_S, first_device_error
@@ -106,6 +106,7 @@ def surveyed(reply: Reply, payload_type: str) -> Surveyed:
         keeps_previous=keeping in modules,
         checks=_shared(frozenset(filter(CHECK_NAME.fullmatch, reply.all("health-check")))),
         controller=fields.get("controller", ""),
+        epoch=number(fields.get("epoch", "")) or 0,
         trust=None if trust is None else _planned(trust),
     )
 

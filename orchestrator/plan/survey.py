@@ -15,7 +15,8 @@ class Surveyed:
     `artifact` and `manifest` are what it runs now ("" where it runs nothing of ours);
     `has_module` whether it has the update module for the planned artifact, and `keeps_previous`
     whether that one can go back after commit. `checks` are the health checks it has by name.
-    `controller` is the one that it serves, "" while it serves none; `trust` what it holds releases
+    `controller` is the one that it serves, "" while it serves none, and `epoch` the newest that it
+    saw of that one; `trust` what it holds releases
     against, None where it has no trust root.
     `signs` is the kind of that host key, known here, with which it signs reports under its own
     name (`ed25519`, `ecdsa`); "" for none.
@@ -35,3 +36,4 @@ class Surveyed:
     signs: str = ""
     reason: Reason = Reason.OK
     detail: str = ""
+    epoch: int = 0

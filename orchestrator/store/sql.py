@@ -118,6 +118,14 @@ class SqlStore:
         query = select(meta.c.value).where(meta.c.key == LAST_EPOCH)
         return int(await self._writer.read(lambda c: c.scalar(query)) or 0)
 
+    async def raise_epoch(self, epoch: int) -> None:
+        """Every later lease has a higher one; for a copy older than devices that shall serve it.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        await self._writer.write(lambda c: transactions.raise_epoch(c, epoch))
+
     # Port `Store`
 
     async def create(self, rollout_id: str, plan_json: bytes, changes: Changes) -> None:

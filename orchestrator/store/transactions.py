@@ -251,8 +251,7 @@ def acquire(
     if found is not None and found.owner not in ("", owner) and found.expires_at > now:
         raise DrivenError(rollout_id, found.owner, left_s=found.expires_at - now)
     lease = Lease(rollout_id, owner, last + 1, now + ttl_s)
-    mine = meta.c.key == LAST_EPOCH
-    connection.execute(update(meta).where(mine).values(value=str(lease.epoch)))
+    _set_last_epoch(connection, lease.epoch)
     columns = {"owner": owner, "epoch": lease.epoch, "expires_at": lease.expires_at}
     if found is None:
         connection.execute(insert(leases).values(rollout_id=rollout_id, **columns))
@@ -260,6 +259,17 @@ def acquire(
         here = leases.c.rollout_id == rollout_id
         connection.execute(update(leases).where(here).values(columns))
     return lease
+
+
+def raise_epoch(connection: Connection, epoch: int) -> None:
+    """The next lease's epoch is above this one."""
+    if epoch > one_at_a_time(connection):
+        _set_last_epoch(connection, epoch)
+
+
+def _set_last_epoch(connection: Connection, epoch: int) -> None:
+    mine = meta.c.key == LAST_EPOCH
+    connection.execute(update(meta).where(mine).values(value=str(epoch)))
 
 
 def one_at_a_time(connection: Connection) -> int:

@@ -50,6 +50,15 @@ class SqlCases(StoreContract):
             assert before == 0
             assert await case.store.last_epoch() == second.epoch > first.epoch
 
+    async def test_later_leases_go_on_above_a_raised_epoch_and_it_never_falls(self):
+        async with self.make() as case:
+            await case.store.raise_epoch(40)
+            await case.store.raise_epoch(7)
+
+            lease = await case.leases.acquire("r", "me", ttl_s=10, now=0)
+
+            assert lease.epoch == 41
+
 
 class TestSqliteStore(SqlCases):
     @pytest.fixture(autouse=True)

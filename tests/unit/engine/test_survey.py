@@ -44,6 +44,13 @@ def test_each_device_says_what_it_runs():
     assert (found[IDS[0]].has_module, found[IDS[0]].checks) == (True, {"service"})
 
 
+@pytest.mark.parametrize(("said", "epoch"), [(["12"], 12), ([], 0), (["-1"], 0), (["1e9"], 0)])
+def test_device_tells_the_newest_epoch_that_it_saw(said, epoch):
+    lines = [("state", "committed"), ("helper", "99.0.0"), *(("epoch", text) for text in said)]
+
+    assert surveyed(Reply(0, tuple(lines)), "directory").epoch == epoch
+
+
 @pytest.mark.parametrize(
     ("lines", "kind"),
     [
