@@ -1,7 +1,8 @@
 """What each code means, from the reference pages themselves: nothing is written twice.
 
-The pages are shipped with the program. A code is explained by its row in a table of codes, and by
-the sentences elsewhere that name it.
+The pages are shipped with the program. Codes of findings, reasons of devices and exit codes are
+explained by their row in a table whose first column is `code`, and codes of findings also by the
+sentences elsewhere that name them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orchestrator
@@ -17,8 +18,10 @@ from orchestrator.errors import PlanError
 from orchestrator.source import shown
 
 PASSAGES_MAX = 6
-_ROW = re.compile(r"\| `?([A-Z][0-9]{3})`? \| (.*) \|")
+CODE, MEANING = "code", "meaning"  # heads of the columns
 _CODE = re.compile(r"\b[A-Z][0-9]{3}\b")
+_BAR = re.compile(r"(?<!\\)\|")
+_RULE = re.compile(r":?-+:?")
 _SENTENCE_END = re.compile(r"(?<=[a-z`)]\.) (?=[A-Z`])")
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _PAGES = ("reference", "how-to/audit.md")
@@ -41,41 +44,71 @@ def explain(code: str) -> Explanation:
         PlanError: there is no such code.
     """
     known = _explanations()
-    found = known.get(code.upper())
+    found = known.get(code) or known.get(code.upper())
     if found is None:
         message = f"there is no code `{shown(code)}`"
-        hint = "codes are a letter and three digits, as `P203`; `rollout explain` lists them"
+        hint = "codes are as `P203`, `check_failed` or `5`; `rollout explain` lists them"
         raise PlanError(message, hint=hint, code="S130")
     return found
 
 
 def explanations() -> tuple[Explanation, ...]:
-    """All codes, in order."""
+    """All codes in order: those of findings, reasons, exit codes."""
     return tuple(_explanations().values())
 
 
 def meanings() -> Mapping[str, str]:
-    """All codes with their meanings, in order."""
-    return {code: found.meaning for code, found in _explanations().items()}
+    """The codes of findings with their meanings, in order."""
+    return {code: found.meaning for code, found in _explanations().items() if _CODE.fullmatch(code)}
 
 
 @functools.cache
 def _explanations() -> Mapping[str, Explanation]:
-    rows: dict[str, tuple[str, str]] = {}
-    passages: dict[str, list[str]] = {}
+    rows: dict[str, Explanation] = {}
+    said: dict[str, list[str]] = {}
     for page, text in _pages():
+        heads: list[str] = []
         for passage in _passages(text):
-            row = _ROW.fullmatch(passage)
-            if row:
-                rows.setdefault(row[1], (_plain(row[2]), page))
+            cells = _cells(passage)
+            if cells[0] == CODE and MEANING in cells:
+                heads = cells
+            elif not cells[0]:
+                heads = []  # the table is over
+            elif _RULE.fullmatch(cells[0]):
+                continue
+            elif heads and len(cells) == len(heads):
+                rows.setdefault(cells[0], _of_row(dict(zip(heads, cells, strict=True)), page))
                 continue
             for sentence in _SENTENCE_END.split(_plain(passage)):
                 for code in dict.fromkeys(_CODE.findall(sentence)):
-                    passages.setdefault(code, []).append(sentence)
+                    said.setdefault(code, []).append(sentence)
     return {
-        code: Explanation(code, meaning, page, tuple(passages.get(code, ())[:PASSAGES_MAX]))
-        for code, (meaning, page) in sorted(rows.items())
+        code: replace(found, passages=(*found.passages, *said.get(code, ()))[:PASSAGES_MAX])
+        for code, found in sorted(rows.items(), key=_rank)
     }
+
+
+def _rank(item: tuple[str, Explanation]) -> tuple[int, int, str]:
+    code = item[0]
+    kind = 0 if _CODE.fullmatch(code) else 2 if code.isdigit() else 1
+    return kind, int(code) if code.isdigit() else 0, code
+
+
+def _of_row(row: Mapping[str, str], page: str) -> Explanation:
+    others = (
+        f"{head}: {_plain(cell)}"
+        for head, cell in row.items()
+        if cell and head not in {CODE, MEANING}
+    )
+    return Explanation(row[CODE], _plain(row[MEANING]), page, tuple(others))
+
+
+def _cells(passage: str) -> list[str]:
+    """The cells of a row, the first without its marks; one empty cell for what is no row."""
+    if not passage.startswith("|"):
+        return [""]
+    first, *others = (cell.strip() for cell in _BAR.split(passage.strip("|")))
+    return [first.strip("`"), *others]
 
 
 def _pages() -> Iterator[tuple[str, str]]:

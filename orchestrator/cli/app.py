@@ -71,7 +71,7 @@ COMMANDS: dict[str, Command] = {
     "audit": Command("audit", "Verify that the journals are what was written."),
     "state": Command("state", "Migrate, export and back up the state store."),
     "lab": Command("lab", "A local fleet of real SSH devices to try things on."),
-    "explain": Command("explain", "Say what a code of a finding means."),
+    "explain": Command("explain", "Say what a code of an error, a failure or an exit means."),
     "schema": Command("schema", "Print the JSON schema of a format."),
     "version": Command("version", "Print the version."),
     "completion": Command("completion", "Print a shell's completion script."),

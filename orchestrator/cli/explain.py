@@ -19,23 +19,25 @@ app = typer.Typer()
     app,
     examples="""
 rollout explain P203
-rollout explain T184 T185
+rollout explain check_failed 5
 rollout explain
 """,
 )
 def explain(
     codes: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CODE]...", help="As P203; all, in short, where none is named."),
+        typer.Argument(
+            metavar="[CODE]...", help="As P203, check_failed or 5; all where none is named."
+        ),
     ] = None,
     *,
     common: Common,
     format: FormatOption = Format.TEXT,  # noqa: A002
 ) -> int:
-    """Say what a code of an error or a warning means, from the reference pages.
+    """Say what a code means, from the reference pages.
 
-    Codes are a letter and three digits, as errors, `validate` and `preview` show them. Without one
-    all are listed.
+    Of an error or a warning (P203), of a failure of a device (check_failed), or an exit code (5).
+    Without one all are listed.
     """
     session = start(common)
     found = tuple(map(api.explain, codes)) if codes else api.explanations()

@@ -1,11 +1,11 @@
-"""What codes of findings mean, for people and as data."""
+"""What codes mean, for people and as data."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from orchestrator.render.text import Look, Style, Symbol, wrap
+from orchestrator.render.text import Look, Style, Symbol, pad, wrap
 
 FORMAT_VERSION = "1.0"
 CODE_CELLS = 6
@@ -16,7 +16,7 @@ class Explained(Protocol):
 
     @property
     def code(self) -> str:
-        """A letter and three digits."""
+        """As `P203`, `check_failed` or `5`."""
         ...
 
     @property
@@ -42,7 +42,8 @@ def codes_text(found: Sequence[Explained], look: Look, *, in_full: bool) -> str:
     for one in found:
         if in_full and lines:
             lines.append("")
-        first, *more = wrap(one.meaning, look.width, first=f"{one.code}  ", indent=indent)
+        head = f"{pad(one.code, CODE_CELLS - 2)}  "
+        first, *more = wrap(one.meaning, look.width, first=head, indent=indent)
         lines += [look.paint(one.code, Style.BOLD) + first[len(one.code) :], *more]
         if in_full:
             mark = f"{indent}{look.sign(Symbol.DOT)} "

@@ -100,6 +100,8 @@ def test_every_code_of_a_finding_has_one_row_that_explain_shows() -> None:
 
     assert sorted(rows) == sorted(used)
     assert set(api.meanings()) == used
+    others = {str(reason) for reason in Reason} | {str(int(code)) for code in ExitCode}
+    assert {each.code for each in api.explanations()} == used | others
 
 
 def test_code_map_names_each_package_once() -> None:

@@ -32,20 +32,33 @@ def test_a_code_is_explained_by_its_row_and_by_sentences_that_name_it(capsys) ->
     assert all(len(line) <= 80 for line in out.splitlines())
 
 
+def test_reasons_and_exit_codes_are_explained_with_all_that_their_tables_say(capsys) -> None:
+    out = run(capsys, "explain check_failed 5")[1]
+
+    reason, code = out.split("\n\n")
+    assert reason.startswith("check_failed  ")
+    assert "· counts as a failure: yes" in reason
+    assert "· name: rolled_back" in code
+    assert code.startswith("5     halted (or superseded)")
+
+
 def test_without_a_code_all_are_listed_with_a_line_each(capsys) -> None:
     out = run(capsys, "explain")[1]
 
-    codes = [line[:4] for line in out.splitlines() if not line.startswith(" ")]
-    assert codes == sorted(api.meanings())
-    assert len(codes) > 300
+    codes = [line.split()[0] for line in out.splitlines() if not line.startswith(" ")]
+    findings = sorted(api.meanings())
+    assert codes[: len(findings)] == findings
+    assert codes[len(findings)] == "activate_failed"
+    assert codes[-3:] == ["9", "130", "143"]
+    assert len(codes) > 350
 
 
 def test_as_data_they_fit_their_schema(capsys) -> None:
-    document = json.loads(run(capsys, "explain --format json T184")[1])
+    document = json.loads(run(capsys, "explain --format json T184 held 5")[1])
 
     schema = json.loads((SCHEMAS / "codes.v1.json").read_text())
     jsonschema.Draft202012Validator(schema).validate(document)
-    assert [one["code"] for one in document["codes"]] == ["T184"]
+    assert [one["code"] for one in document["codes"]] == ["T184", "held", "5"]
 
 
 def test_a_code_that_is_not_there_is_refused(capsys) -> None:

@@ -31,12 +31,12 @@ ALL = (OVER, VERSION, WHOLE_FILE)
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_findings_as_pictures(width: int, golden) -> None:
-    golden(f"diagnostics-{width}.txt", text(ALL, 2, Look(width)))
+@pytest.mark.parametrize("kind", ["", "-colour"])
+def test_findings_as_pictures(width: int, kind: str, golden) -> None:
+    shown = text(ALL, 2, Look(width, colour=bool(kind)))
 
-
-def test_findings_in_colour(golden) -> None:
-    golden("diagnostics-colour.txt", text(ALL, 2, Look(80, colour=True)))
+    golden(f"diagnostics-{width}{kind}.txt", shown)
+    assert shown.isascii()
 
 
 def test_concise_is_one_line_each() -> None:

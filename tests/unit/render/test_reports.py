@@ -4,6 +4,8 @@ import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestrator.errors import Diagnostic, PlanError, Severity, TrustError, Where
 from orchestrator.plan.preview import preview
@@ -231,6 +233,17 @@ def test_hostile_text_breaks_no_report() -> None:
     assert "</failure>" in suite[0].find("failure").text
     assert len(sarif_run(texts[2])["results"]) == 1
     assert all("\x1b" not in text and "\u202e" not in text for text in texts)
+
+
+@settings(max_examples=60)
+@given(st.text(min_size=1, max_size=40), st.text(max_size=40))
+def test_no_text_breaks_a_report(message: str, file: str) -> None:
+    one = Diagnostic(Where(file, 1, 1), "P101", message, message, excerpt=message)
+
+    assert len(code_quality_issues(code_quality((one, one)))) == 2
+    assert sum(len(suite) for suite in junit_suites(findings_report((one,), []))) == 1
+    assert len(sarif_run(sarif((one, one), "0", {}))["results"]) == 2
+    assert [kind for kind, _, _ in commands(annotated(message, "t", (one,)))] == ["error"]
 
 
 def test_findings_of_a_preview_are_risks_refusals_and_the_inventory(plan) -> None:
