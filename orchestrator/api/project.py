@@ -21,7 +21,7 @@ PLAN_SUFFIXES = (".yml", ".yaml")
 PLAN_BYTES_MAX = 64 * 1024 * 1024  # a saved plan of 100 000 devices; YAML has its own limit
 
 _EXAMPLE_PLAN = """\
-# yaml-language-server: $schema=plan.v1.json
+# yaml-language-server: $schema=../schemas/plan.v1.json
 schema: 1
 name: example
 hosts: all
@@ -36,6 +36,7 @@ gates:
 """
 
 _EXAMPLE_INVENTORY = """\
+# yaml-language-server: $schema=../schemas/inventory-file.v1.json
 # Ansible's YAML form. `rollout device enroll` prints the host key to pin for each device.
 gateways:
   hosts:
@@ -74,7 +75,8 @@ def init(directory: Path) -> tuple[Path, ...]:
         "app/service.json": _EXAMPLE_SERVICE,
         "inventory/hosts.yml": _EXAMPLE_INVENTORY,
         "plans/example.yml": _EXAMPLE_PLAN,
-        "plans/plan.v1.json": schema_named("plan"),
+        "schemas/plan.v1.json": schema_named("plan"),
+        "schemas/inventory-file.v1.json": schema_named("inventory-file"),
     }
     targets = {directory / name: text for name, text in files.items()}
     if os.path.lexists(directory) and not directory.is_dir():
@@ -87,7 +89,7 @@ def init(directory: Path) -> tuple[Path, ...]:
         raise PlanError(message, hint="choose another directory, or move them away", code="S110")
     made: list[Path] = []
     try:
-        for name in ("app", "inventory", "plans", "releases"):
+        for name in ("app", "inventory", "plans", "releases", "schemas"):
             _make_directory(directory / name, made)
         for path, text in targets.items():
             made.append(path)

@@ -44,7 +44,7 @@ def init(
 ) -> int:
     """Write a small project to start from.
 
-    An example application, a plan, an inventory, the plan language's schema for editors, and a
+    An example application, a plan, an inventory, the schemas of both for editors, and a
     configuration. Nothing that exists is overwritten.
     """
     session = start(common)

@@ -19,7 +19,7 @@ app = typer.Typer()
     app,
     examples="""
 rollout schema
-rollout schema plan -o plan.v1.json
+rollout schema inventory-file -o schemas/inventory-file.v1.json
 """,
 )
 def schema(
@@ -33,7 +33,7 @@ def schema(
     """Print the JSON schema of plans, inventories or a machine format, for editors and programs.
 
     Editors that know yaml-language-server take one from the first line of a file, as `rollout init`
-    writes it: `# yaml-language-server: $schema=plan.v1.json`.
+    writes it: `# yaml-language-server: $schema=../schemas/plan.v1.json`.
     """
     start(common)
     text = api.schema_named(name) if name else "".join(f"{one}\n" for one in api.schema_names())

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
 from orchestrator import api
 from orchestrator.api.project import read_file
 from orchestrator.errors import PlanError, Severity
+
+INVENTORIES = Path(__file__).parents[3] / "inventories"
 
 
 def test_new_project_passes_its_own_validation(tmp_path: Path) -> None:
@@ -31,6 +36,51 @@ def test_new_project_has_an_inventory_that_loads(tmp_path: Path) -> None:
     names = api.hosts(settings, "gateways", source).names
 
     assert names == tuple(f"gw-{number:02}.example.net" for number in (1, 2, 3))
+
+
+def test_editors_find_the_schemas_that_the_files_of_a_new_project_name(tmp_path: Path) -> None:
+    api.init(tmp_path)
+
+    for name in ("plans/example.yml", "inventory/hosts.yml"):
+        file = tmp_path / name
+        head, _, rest = file.read_text().partition("\n")
+        schema = json.loads((file.parent / head.partition("$schema=")[2]).read_text())
+        assert head.startswith("# yaml-language-server: $schema=")
+        jsonschema.Draft202012Validator(schema).validate(yaml.safe_load(rest))
+
+
+@pytest.mark.parametrize("path", sorted(INVENTORIES.glob("*/*.yml")), ids=lambda path: path.name)
+def test_example_inventories_fit_the_schema_of_inventories(path: Path) -> None:
+    schema = json.loads(api.schema_named("inventory-file"))
+
+    jsonschema.Draft202012Validator(schema).validate(yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gw: {host: {a: }}",
+        "gw: {hosts: [a]}",
+        "gw: {vars: {ansible_port: 70000}}",
+        "gw: {children: {x: {hosts: {a: {rollout_host_keys: 5}}}}}",
+        "[a]",
+    ],
+)
+def test_mistakes_in_inventories_are_seen_by_editors(text: str) -> None:
+    schema = json.loads(api.schema_named("inventory-file"))
+
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema).validate(yaml.safe_load(text))
+
+
+def test_schema_of_inventories_has_the_variables_of_the_reference() -> None:
+    page = (INVENTORIES.parent / "docs/reference/inventory.md").read_text()
+    table = page.partition("## Connection")[2].partition("### Templates")[0]
+    told = set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE))
+
+    schema = json.loads(api.schema_named("inventory-file"))
+
+    assert told <= set(schema["$defs"]["variables"]["properties"])
 
 
 def test_existing_files_are_never_overwritten(tmp_path: Path) -> None:
