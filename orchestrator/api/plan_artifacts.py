@@ -42,6 +42,7 @@ def planned_artifact(settings: Settings, request: PlanRequest, plan: Plan) -> Pl
         transfer_bytes=artifact.delivery_size_bytes + (ticket.size_bytes if ticket else 0),
         signed_by=f"{key.kind} {key.fingerprint[:16]}" if key else "",
         ticket=planned_ticket(ticket, artifact, settings.trust_root),
+        follows=artifact.depends.get("artifact_name", ()),
     )
 
 

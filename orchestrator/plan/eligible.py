@@ -15,6 +15,7 @@ from orchestrator.plan.schedule import Schedule
 from orchestrator.plan.survey import Surveyed
 from orchestrator.plan.zones import device_zone
 
+NAMES_MAX = 3  # of artifacts in a reason; more are counted
 _LEFT_OUT = frozenset({
     Reason.HOST_KEY, Reason.AUTHENTICATION, Reason.DENIED, Reason.HELD, Reason.FENCED,
     Reason.OLD_HELPER, Reason.REPORT,
@@ -63,7 +64,19 @@ def _left_out(
     if not answer.has_module:
         detail = f"it has no update module `{artifact.payload_type}`, which the artifact is for"
         return Skipped(device, Reason.INCOMPATIBLE, detail)
-    return _without_ticket(device, answer, artifact, now)
+    return _without_base(device, answer, artifact) or _without_ticket(device, answer, artifact, now)
+
+
+def _without_base(device: DeviceId, answer: Surveyed, artifact: PlannedArtifact) -> Skipped | None:
+    """A device refuses what depends on an artifact that it does not run."""
+    follows = artifact.follows
+    at_target = answer.manifest == artifact.manifest_sha256
+    if not follows or at_target or answer.artifact in follows:
+        return None
+    runs = f"it runs `{answer.artifact}`" if answer.artifact else "it runs nothing of ours"
+    names = ", ".join(f"`{name}`" for name in follows[:NAMES_MAX])
+    more = f" and {len(follows) - NAMES_MAX} more" if len(follows) > NAMES_MAX else ""
+    return Skipped(device, Reason.INCOMPATIBLE, f"{runs}, the artifact follows {names}{more}")
 
 
 def _without_ticket(

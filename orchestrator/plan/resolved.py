@@ -227,7 +227,8 @@ class Skipped:
 class PlannedArtifact:
     """The one artifact of a plan. `path` is as written in the plan; digests identify it.
 
-    `transfer_bytes` is all that a device is sent; a `ticket` is part of it.
+    `transfer_bytes` is all that a device is sent; a `ticket` is part of it. `follows` are the
+    artifacts of which a device must run one to take it; empty: whatever it runs.
     """
 
     path: str
@@ -240,6 +241,7 @@ class PlannedArtifact:
     transfer_bytes: int
     signed_by: str = ""
     ticket: PlannedTicket | None = None
+    follows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,6 +213,7 @@ def _artifact(artifact: PlannedArtifact) -> dict[str, object]:
         "size_bytes": artifact.size_bytes,
         "transfer_bytes": artifact.transfer_bytes,
         "signed_by": artifact.signed_by,
+        "follows": list(artifact.follows),
         "ticket": None if artifact.ticket is None else _ticket(artifact.ticket),
     }
 

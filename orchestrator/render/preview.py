@@ -110,6 +110,11 @@ def head_lines(preview: Preview, digest: str, look: Look) -> list[str]:
     types = ", ".join(escape(kind, limit=40) for kind in artifact.device_types)
     part = "" if plan.component == COMPONENT_DEFAULT else f", component {escape(plan.component)}"
     size = format_size(artifact.size_bytes)
+    after = ""
+    if artifact.follows:
+        names = [escape(each, limit=60) for each in artifact.follows[:CURRENT_MAX]]
+        left = len(artifact.follows) - len(names)
+        after = f"; follows {' or '.join(names)}{f' or {left} more' if left else ''}"
     lines = labelled(
         "Plan", f"{name}{release} ({escape(plan.plan_file)}), {_short(digest, look)}", look
     )
@@ -118,7 +123,7 @@ def head_lines(preview: Preview, digest: str, look: Look) -> list[str]:
     lines += labelled(
         "Artifact",
         f"{escape(artifact.name)}, {size}, {_short(artifact.sha256, look)}, {signed}; "
-        f"{escape(artifact.payload_type, limit=40)} for {types}{part}",
+        f"{escape(artifact.payload_type, limit=40)} for {types}{part}{after}",
         look,
     )
     lines += labelled("Ticket", ticket_words(artifact.ticket, preview.zone), look)

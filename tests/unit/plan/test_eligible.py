@@ -72,3 +72,43 @@ def test_device_that_no_line_of_the_ticket_lets_in_is_left_out(
     )
 
     assert [each.reason for each in skipped] == ([] if reason is None else [reason])
+
+
+@pytest.mark.parametrize(
+    ("runs", "detail"),
+    [
+        ("gw-1.3", None),
+        ("gw-1.4", None),
+        (
+            "gw-1.2",
+            "it runs `gw-1.2`, the artifact follows `gw-1.3`, `gw-1.4`, `gw-1.5` and 1 more",
+        ),
+        (
+            "",
+            "it runs nothing of ours, the artifact follows `gw-1.3`, `gw-1.4`, `gw-1.5` and 1 more",
+        ),
+    ],
+)
+def test_device_that_does_not_run_what_the_artifact_follows_is_left_out(
+    artifact: PlannedArtifact, runs: str, detail: str | None
+) -> None:
+    device = Device(DeviceId("gw-0"), Address("192.0.2.1"))
+    bound = replace(artifact, follows=("gw-1.3", "gw-1.4", "gw-1.5", "gw-1.6"))
+    answer = Surveyed(reachable=True, device_type="pi4", artifact=runs)
+
+    _, skipped = eligible_devices([device], bound, {device.id: answer}, {}, 1.0)
+
+    told = [(each.reason, each.detail) for each in skipped]
+    assert told == ([] if detail is None else [(Reason.INCOMPATIBLE, detail)])
+
+
+def test_device_at_the_target_follows_nothing(artifact: PlannedArtifact) -> None:
+    device = Device(DeviceId("gw-0"), Address("192.0.2.1"))
+    bound = replace(artifact, follows=("gw-1.3",))
+    answer = Surveyed(
+        reachable=True, device_type="pi4", artifact=artifact.name, manifest=artifact.manifest_sha256
+    )
+
+    eligible, _ = eligible_devices([device], bound, {device.id: answer}, {}, 1.0)
+
+    assert list(eligible) == [device.id]

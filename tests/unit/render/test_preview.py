@@ -151,6 +151,16 @@ def test_it_says_what_devices_hold_a_release_against_and_who_will_refuse(plan, p
     assert "Trust" not in text(preview(plan), DIGEST, Look(300))
 
 
+def test_it_says_which_artifacts_devices_must_run(plan, plan_with) -> None:
+    names = tuple(f"gateway-1.{minor}" for minor in range(7))
+    bound = plan_with(artifact=replace(plan.artifact, follows=names))
+
+    shown = text(preview(bound), DIGEST, Look(300))
+
+    assert "for rpi4, rpi5; follows gateway-1.0 or gateway-1.1 or " in shown
+    assert "or gateway-1.4 or 2 more" in shown
+
+
 @pytest.mark.parametrize(
     ("on_failure", "words"),
     [
