@@ -30,6 +30,7 @@ _NEEDED_FILES = {
     "directory": ("dest_dir", "update.tar"),
     "single-file": _RESERVED_FILES,
     "script": ("install",),
+    "compose": ("compose.yaml", "project"),
 }  # what a device would refuse, said here
 
 
@@ -143,6 +144,8 @@ def module_payload(payload_type: str, sources: tuple[Path, ...]) -> PayloadSpec:
     if missing:
         message = f"a payload of type `{payload_type}` needs the file `{missing[0]}`"
         hint = f"`rollout artifact build {payload_type}` makes all that it needs"
+        if payload_type == "compose":
+            hint = f"add `--file {missing[0]}`"
         raise ArtifactError(Rule.WRITE_DESTINATION, message, hint=hint)
     return PayloadSpec(payload_type, tuple(path_file(source) for source in sources))
 

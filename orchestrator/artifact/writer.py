@@ -86,7 +86,7 @@ def write_artifact(
     """
     _check_spec(spec)
     sums = [_measure(file) for file in spec.payload.files]
-    header = _pack(_header_tar(spec), spec.compression)
+    header = _pack(_header_tar(spec, sums[0][1]), spec.compression)
     suffix = spec.compression.suffix
     lines = [
         (PAYLOAD_FOLDER + file.name, digest)
@@ -165,9 +165,9 @@ def _check_spec(spec: ArtifactSpec) -> None:
     for device_type in spec.device_types:
         check_device_type(device_type)
     check_payload_type(spec.payload.type)
-    if spec.payload.type == ROOTFS_IMAGE:
-        message = "payloads of type `rootfs-image` are not written yet"
-        raise ArtifactError(Rule.PAYLOAD_TYPE, message, hint="write them with mender-artifact")
+    if spec.payload.type == ROOTFS_IMAGE and len(spec.payload.files) != 1:
+        message = f"a payload of type `{ROOTFS_IMAGE}` is one image"
+        raise ArtifactError(Rule.WRITE_INPUT, message, hint="name one file, packed or not")
     check_provides(dict(spec.provides), "provides")
     check_depends({key: list(values) for key, values in spec.depends.items()}, "depends")
     for pattern in spec.clears_provides:
@@ -199,8 +199,8 @@ def _measure(file: InputFile) -> tuple[int, str]:
     return size_bytes, digest.hexdigest()
 
 
-def _header_tar(spec: ArtifactSpec) -> bytes:
-    members = [(INFO_NAME, _header_info(spec)), (TYPE_INFO_NAME, _type_info(spec))]
+def _header_tar(spec: ArtifactSpec, checksum: str) -> bytes:
+    members = [(INFO_NAME, _header_info(spec)), (TYPE_INFO_NAME, _type_info(spec, checksum))]
     if spec.meta_data is not None:
         members.append((META_DATA_NAME, format_object(spec.meta_data, META_DATA_NAME)))
     buffer = io.BytesIO()
@@ -230,18 +230,15 @@ def _header_info(spec: ArtifactSpec) -> bytes:
     )
 
 
-def _type_info(spec: ArtifactSpec) -> bytes:
+def _type_info(spec: ArtifactSpec, checksum: str) -> bytes:
     own_depends = {
         key: values[0] if len(values) == 1 else values
         for key, values in sorted(spec.depends.items())
         if key not in ("artifact_name", "artifact_group")
     }
-    provides = dict(spec.provides)
-    clears = list(spec.clears_provides)
-    if spec.software is not None:
-        prefix = f"{spec.software.filesystem}.{spec.software.name or spec.payload.type}"
-        provides.setdefault(f"{prefix}.version", spec.software.version or spec.name)
-        clears.append(f"{prefix}.*")
+    defaults, default_clears = _software(spec, checksum)
+    provides = defaults | dict(spec.provides)
+    clears = [*spec.clears_provides, *default_clears]
     info: dict[str, object] = {"type": spec.payload.type}
     if own_depends:
         info["artifact_depends"] = own_depends
@@ -250,6 +247,18 @@ def _type_info(spec: ArtifactSpec) -> bytes:
     if clears:
         info["clears_artifact_provides"] = clears
     return format_object(info, TYPE_INFO_NAME)
+
+
+def _software(spec: ArtifactSpec, checksum: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What an artifact provides and clears where nothing else is said, as mender-artifact has it."""
+    if spec.software is None:
+        return {}, ()
+    version = spec.software.version or spec.name
+    if spec.payload.type == ROOTFS_IMAGE:  # a system image is all software that there is
+        clears = ("artifact_group", "rootfs_image_checksum", "rootfs-image.*")
+        return {"rootfs-image.checksum": checksum, "rootfs-image.version": version}, clears
+    prefix = f"{spec.software.filesystem}.{spec.software.name or spec.payload.type}"
+    return {f"{prefix}.version": version}, (f"{prefix}.*",)
 
 
 def _pack(data: bytes, compression: Compression) -> bytes:

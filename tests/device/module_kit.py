@@ -67,7 +67,8 @@ class Subject:
         breaks: makes of a payload one that fails to install.
         own: paths (of files, or with a slash of directories) that may differ after going back.
         needs: programs that have to be the system's own.
-        boots: makes of a device that was told to reboot one that did.
+        boots: what the boot loader does.
+        reboots: whether a release runs only after a boot.
     """
 
     kind: str
@@ -79,6 +80,7 @@ class Subject:
     own: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     boots: Callable[[Path], None] = lambda root: None
+    reboots: bool = False
 
 
 class Bench:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.device import compose_kit, deb_kit
+from tests.device import compose_kit, deb_kit, slots_kit
 from tests.device.kit import directory, single_file
 from tests.device.module_kit import Subject
 
@@ -70,6 +70,16 @@ SUBJECTS = (
         breaks=lambda _: compose_kit.payload("r2", "crash-app:1"),
         programs={"docker": compose_kit.DOCKER, "sleep": "#!/bin/sh\n"},
         own=("docker",),
+    ),
+    Subject(
+        "rootfs-image",
+        slots_kit.payload,
+        slots_kit.running,
+        breaks=lambda _: {"system.img": bytes(slots_kit.SLOT_BYTES + 1)},
+        prepare=slots_kit.prepare,
+        own=("boot/grub/grubenv", "dev", "var/lib/rollout/slots"),
+        boots=slots_kit.boot,
+        reboots=True,
     ),
 )
 

@@ -124,11 +124,18 @@ def lose_power(bench: Bench, verb: str, call: int) -> bool:
     bench.do(release, *BEFORE[verb])
 
     was_cut = bench.cut(release, verb, call)
+    bench.boot(release)
 
     match verb:
-        case "install" | "commit":
-            bench.do(release, verb, *(("activate",) if verb == "install" else ()))
+        case "install":
+            bench.do(release, "install", "activate")
             assert bench.running == "r2"
+            bench.do(release, "back", "cleanup")
+        case "commit":
+            # the boot may have ended a trial that was not confirmed yet
+            assert release.run("commit")[0] == 0 or (
+                bench.subject.reboots and bench.running == "r1"
+            )
             bench.do(release, "back", "cleanup")
         case "activate" | "back":
             bench.do(release, "back", "cleanup")

@@ -16,6 +16,7 @@ REPOSITORY = Path(__file__).parents[2]
 RUN_BY = {
     "README.md": "tests/docs/test_readme.py",
     "docs/reference/commands.md": "tests/docs/test_commands_page.py",
+    "docs/reference/modules.md": "tests/docs/test_modules_page.py",
     "docs/how-to/audit.md": "tests/docs/test_audit_page.py",
     "docs/first-host.md": "tests/integration/test_first_host.py",
     "docs/how-to/enroll.md": "tests/integration/test_enroll_page.py",

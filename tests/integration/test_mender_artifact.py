@@ -91,6 +91,20 @@ def payload(kind, files):
     return module_payload(kind, (files / "blob", files / "app.conf"))
 
 
+def test_system_image_says_of_itself_what_theirs_says(tmp_path, keys, files):
+    theirs = tmp_path / "theirs.mender"
+    image = files / "blob"
+    mender_ok("write", "rootfs-image", "-t", "gw", "-n", "s5", "-f", image, "-o", theirs)
+
+    spec = ArtifactSpec("s5", ("gw",), module_payload("rootfs-image", (image,)))
+    sign = signer(load_private_key(keys / "ec.key"))
+    ours = write_artifact(spec, tmp_path / "ours.mender", sign=sign)
+
+    read = read_artifact(theirs)
+    assert (ours.provides, ours.clears_provides) == (read.provides, read.clears_provides)
+    mender_ok("validate", "-k", keys / "ec.pub", tmp_path / "ours.mender")
+
+
 @pytest.mark.parametrize("key", ["rsa", "ec"])
 @pytest.mark.parametrize("compression", Compression)
 @pytest.mark.parametrize("kind", PAYLOADS)

@@ -124,6 +124,16 @@ def test_software_version_entries(tmp_path, software, provides, clears):
     assert artifact.clears_provides == clears
 
 
+def test_system_image_provides_its_version_and_checksum_and_clears_all_software(tmp_path):
+    payload = PayloadSpec("rootfs-image", (text_file("system.img", "image"),))
+
+    artifact = write_artifact(spec(payload=payload), tmp_path / "a.mender")
+
+    checksum = hashlib.sha256(b"image").hexdigest()
+    assert artifact.provides == {"rootfs-image.checksum": checksum, "rootfs-image.version": "rel-1"}
+    assert artifact.clears_provides == ("artifact_group", "rootfs_image_checksum", "rootfs-image.*")
+
+
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
@@ -135,7 +145,7 @@ def test_software_version_entries(tmp_path, software, provides, clears):
         ({"device_types": ()}, Rule.DEVICE_TYPE),
         ({"device_types": ("d*",)}, Rule.DEVICE_TYPE),
         ({"payload": PayloadSpec("../x", PAYLOAD.files)}, Rule.PAYLOAD_TYPE),
-        ({"payload": PayloadSpec("rootfs-image", PAYLOAD.files)}, Rule.PAYLOAD_TYPE),
+        ({"payload": PayloadSpec("rootfs-image", PAYLOAD.files * 2)}, Rule.WRITE_INPUT),
         ({"payload": PayloadSpec("app", ())}, Rule.WRITE_INPUT),
         ({"payload": PayloadSpec("app", PAYLOAD.files * 2)}, Rule.WRITE_INPUT),
         ({"payload": PayloadSpec("app", (text_file("a b", ""),))}, Rule.FILE_NAME),
