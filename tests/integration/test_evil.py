@@ -21,10 +21,11 @@ from orchestrator.errors import DeviceError
 from orchestrator.ssh.profile import SshSettings
 from orchestrator.ssh.transport import SshTransport
 from tests.integration.evil import DAMAGES, PATH_FAULTS, TCP_KINDS, Stage
+from tests.patience import within
 
 pytestmark = pytest.mark.integration
 
-DEADLINE_S = 1.5
+DEADLINE_S = within(1.5)
 PAYLOAD = os.urandom(256 * 1024)
 HELLO = Request(Verb.HELLO, {"nonce": "abc"})
 DELIVER = Request(Verb.DELIVER, {"frames": "1"})

@@ -47,14 +47,16 @@ from orchestrator.testing.plans import SimulatedArtifact, device_ids, make_plan
 from orchestrator.testing.world import SimulatedProber, good_release, old_release
 from tests.integration.hostile import CASES, Case
 from tests.integration.served import Site, Way
+from tests.patience import within
 
 pytestmark = pytest.mark.integration
 
 FASTER = 25  # what the engine waits for by its clock passes in a fraction of the time
-QUICK_S, PATIENT_S, BATCH_S = 0.3, 6.0, 2.0  # of transfer and install; a delivery has three of them
+# of transfer and install; a delivery has three of them
+QUICK_S, PATIENT_S, BATCH_S = within(0.3), within(6.0), within(2.0)
 CONNECT_S = 10.0
 DETAIL_MAX = 1024
-WITHIN_S = 25.0
+WITHIN_S = within(25.0)
 NEIGHBOURS = 2
 MIB = 1024 * 1024
 HOSTILE_COUNT = 50

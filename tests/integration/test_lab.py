@@ -22,6 +22,7 @@ from orchestrator.lab.fleet import LabFleet
 from orchestrator.lab.layout import LabOptions, Server
 from tests.device.kit import directory
 from tests.integration.lab_kit import Lab, Progress, changing, frames, small_lab
+from tests.patience import within
 
 pytestmark = pytest.mark.integration
 
@@ -57,7 +58,7 @@ def test_24_devices_are_up_in_3_seconds_and_leave_nothing(pointer: Path) -> None
     status = client.status(pointer=pointer)
     ended = client.down(pointer=pointer)
 
-    assert took_s < 3
+    assert took_s < within(3)
     assert status is not None
     assert len(status.devices) == 24
     assert ended
@@ -70,7 +71,7 @@ def test_200_devices_are_up_in_15_seconds(pointer: Path) -> None:
     started_at = time.monotonic()
     client.up(LabOptions(devices=200, port_first=26_000), pointer=pointer)
 
-    assert time.monotonic() - started_at < 15
+    assert time.monotonic() - started_at < within(15)
 
 
 def test_openssh_client_reaches_a_device_only_through_the_helper(pointer: Path) -> None:

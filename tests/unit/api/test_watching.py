@@ -24,6 +24,7 @@ from orchestrator.rollout.states import RolloutState
 from orchestrator.store.sql import SqlStore
 from orchestrator.testing.hand import DIGEST, Hand
 from orchestrator.testing.plans import device_ids, make_plan
+from tests.patience import within
 
 A, B = device_ids(2)
 ENGINE = "ann@elsewhere:1:1:0123abcd"  # of another machine: only its lease tells that it lives
@@ -126,8 +127,7 @@ async def test_watcher_hears_of_everything_within_a_second(settings: api.Setting
         await engine.go()
         lost_s = await looker.until(lambda status: not status.engine)
         task.cancel()
-    assert took_s < PROMISED_S
-    assert lost_s < PROMISED_S
+    assert max(took_s, lost_s) < within(PROMISED_S)
     assert [entry.seq for entry in looker.entries] == list(range(1, len(looker.entries) + 1))
 
 
