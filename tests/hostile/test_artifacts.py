@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from pathlib import Path
@@ -23,11 +24,22 @@ from tests.hostile.spools import TAKEN, spools
 from tests.unit.artifact.crafting import END, Craft, header, member
 
 KEY = Key("ec")
-CASES = all_cases(KEY)
-HEADERS = [case for case in CASES if case.name[0] in "HJ"]  # texts of headers, one byte apart
-SHORT = [case for case in CASES if case.name[0] not in "HJ"] + HEADERS[::8]
 IDS = {f"A{number:02}" for number in range(1, 63)}
 REFUSALS = {"denied", "incompatible", "usage"}
+
+
+@functools.cache
+def cases() -> list[Case]:
+    return all_cases(KEY)
+
+
+def headers() -> list[Case]:
+    """Those that are texts of headers, one byte apart."""
+    return [case for case in cases() if case.name[0] in "HJ"]
+
+
+def short() -> list[Case]:
+    return [case for case in cases() if case.name[0] not in "HJ"] + headers()[::8]
 
 
 def python_says(file: Path, keys: dict[str, bytes] | None = None) -> str:
@@ -47,7 +59,7 @@ def of_case(case: Case, place: Path) -> str:
 
 
 def test_python_refuses_every_bad_artifact(tmp_path: Path):
-    mine = [case for case in CASES if case.artifact is not None]
+    mine = [case for case in cases() if case.artifact is not None]
 
     said = {case.name: of_case(case, tmp_path) for case in mine}
 
@@ -56,13 +68,13 @@ def test_python_refuses_every_bad_artifact(tmp_path: Path):
 
 @pytest.mark.parametrize("third", THIRDS)
 def test_a_device_refuses_every_bad_artifact(shell: Shell, place: Path, third: int):
-    device_judges(SHORT[third :: len(THIRDS)], shell, place)
+    device_judges(short()[third :: len(THIRDS)], shell, place)
 
 
 @pytest.mark.night  # a quarter of a second of a core for each of some 400
 @pytest.mark.timeout(900)
 def test_a_device_refuses_every_bad_header(shell: Shell, place: Path):
-    device_judges(HEADERS, shell, place)
+    device_judges(headers(), shell, place)
 
 
 def test_whatever_lies_in_the_spool_only_a_delivery_is_taken(shell: Shell, place: Path):
@@ -88,18 +100,18 @@ def device_judges(cases: list[Case], shell: Shell, place: Path) -> None:
 
 
 def test_no_id_of_the_list_is_missing():
-    assert {case.id for case in CASES} & IDS == IDS
+    assert {case.id for case in cases()} & IDS == IDS
 
 
 def test_every_bad_artifact_is_for_both_or_says_why_not():
-    for case in CASES:
+    for case in cases():
         assert case.why or (case.artifact is not None and case.frames is not None), case.name
 
 
 def test_reasons_name_tests_that_exist():
     here = Path(__file__).read_text()
 
-    for name in re.findall(r"test_\w+", " ".join(case.why for case in CASES)):
+    for name in re.findall(r"test_\w+", " ".join(case.why for case in cases())):
         assert f"def {name}(" in here
 
 

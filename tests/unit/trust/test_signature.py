@@ -27,7 +27,6 @@ from orchestrator.trust import (
     ARTIFACT_KINDS,
     KeyKind,
     TrustRule,
-    generate_key,
     open_verified,
     sign_manifest,
     signer,
@@ -35,13 +34,12 @@ from orchestrator.trust import (
     verify_manifest,
 )
 from tests.unit.artifact.crafting import PACKERS, Craft
+from tests.unit.trust.made_keys import KEYS, OTHERS
 
 MANIFEST = b"some manifest\n"
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-EC_KEY = generate_key()
-OTHER_KEY = generate_key()
-RSA_KEY = generate_key(KeyKind.RSA)
-KEYS = {KeyKind.ECDSA_P256: EC_KEY, KeyKind.RSA: RSA_KEY}
+EC_KEY, RSA_KEY = KEYS[KeyKind.ECDSA_P256], KEYS[KeyKind.RSA]
+OTHER_KEY = OTHERS[KeyKind.ECDSA_P256]
 
 
 def fails(signature, keys, manifest=MANIFEST):

@@ -26,9 +26,9 @@ from orchestrator.trust.signers import (
     sign_with,
 )
 from orchestrator.trust.signing import matches, sign_bytes
+from tests.unit.trust.made_keys import KEYS
 
 TEXT = b"fleet-release 1\n"
-KEYS = {kind: generate_key(kind) for kind in KeyKind}
 ONE = KEYS[KeyKind.ECDSA_P256]
 
 

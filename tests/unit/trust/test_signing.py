@@ -8,13 +8,12 @@ from cryptography.hazmat.primitives.asymmetric import padding, utils
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.trust import KeyKind, generate_key, save_private_key, save_public_key
+from orchestrator.trust import KeyKind, save_private_key, save_public_key
 from orchestrator.trust.signing import matches, sign_bytes
+from tests.unit.trust.made_keys import KEYS, OTHERS
 
 TEXT = b"fleet-release 1\n"
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-KEYS = {kind: generate_key(kind) for kind in KeyKind}
-OTHERS = {kind: generate_key(kind) for kind in KeyKind}
 # What stands in docs/reference/release.md, too.
 VERIFY = {
     KeyKind.ECDSA_P256: "openssl dgst -sha256 -verify k.pub -signature s f",
