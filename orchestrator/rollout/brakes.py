@@ -96,7 +96,8 @@ def is_burst(failed_at: Sequence[float], burst: Burst) -> bool:
 
 
 def _burst_text(burst: Burst) -> str:
-    return f"more than {burst.failures} failures within {format_duration(burst.in_s)}"
+    failures = "failure" if burst.failures == 1 else "failures"
+    return f"more than {burst.failures} {failures} within {format_duration(burst.in_s)}"
 
 
 def halt(led: Ledger, cause: Halt, detail: str) -> None:

@@ -202,12 +202,12 @@ def _heard(led: Ledger, record: GateRecord, gate: Gate, at: float) -> None:
 def _act(led: Ledger, wave: WaveRecord, gate: Gate, verdict: Verdict, data: readings.Data) -> None:
     if gate.dry_run:
         return
+    numbers = readings.in_words(data)  # of the sample that decided; people read them first of all
+    why = f": {numbers}" if numbers else ""
     if verdict is Verdict.FAILED:
-        brakes.halt(led, Halt.GATE, f"gate `{gate.name}` failed")
+        brakes.halt(led, Halt.GATE, f"gate `{gate.name}` failed{why}")
     elif verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR):
-        detail = f"gate `{gate.name}` is {verdict.value}"
-        if data.get("error"):  # of the sample that decided; a person reads it first of all
-            detail += f": {data['error']}"
+        detail = f"gate `{gate.name}` is {verdict.value}{why}"
         brakes.doubt_wave(led, wave, Pause.GATE_INCONCLUSIVE, detail)
 
 

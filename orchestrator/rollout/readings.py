@@ -12,6 +12,7 @@ Source: design "rollout-rules" R9, R11.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 
 from orchestrator.device.model import DeviceId
@@ -28,6 +29,7 @@ from orchestrator.rollout.stats import WaveCounts, stat_fields
 from orchestrator.rollout.verdict import Reading, read_sample
 
 NAMES_MAX = 20  # devices that a journal line names; the rest is a number
+NAMED_MAX = 3  # the same of a line for people
 
 Data = dict[str, "Value | list[Value]"]
 
@@ -48,6 +50,35 @@ def reading_of(
         return _of_devices(gate, updated(led, wave), event.series)
     fields = {f"result.{key}": value for key, value in event.fields.items()}
     return read_sample(gate, event.fields), dict(fields)
+
+
+def in_words(data: Data) -> str:
+    """What a person reads of a sample beside its verdict; empty where it has no numbers."""
+    if error := data.get("error"):
+        return str(error)
+    if "compared_with" in data:
+        return _of_groups(data)
+    if isinstance(names := data.get("devices"), list):
+        more = int(str(data["count"])) - NAMED_MAX
+        shown = ", ".join(f"`{name}`" for name in names[:NAMED_MAX])
+        return shown + (f" and {more} more" if more > 0 else "")
+    return ", ".join(
+        f"{key.removeprefix('result.')} {value:g}"
+        for key, value in data.items()
+        if key.startswith("result.") and isinstance(value, int | float)
+    )
+
+
+def _of_groups(data: Data) -> str:
+    parts = [f"{data['updated']} updated against {data['compared_with']}"]
+    if isinstance(effect := data.get("effect"), float):
+        parts.append(f"{effect:.3g} times as much")
+    why = str(data.get("why", ""))
+    if why:
+        parts.append(why)
+    if isinstance(p := data.get("p"), float) and "p = " not in why:
+        parts.append(f"p = {p:.3g}")
+    return ", ".join(parts)
 
 
 def device_fields(gate: Gate, device: DeviceId, event: GateSampled) -> dict[str, Value]:
@@ -95,10 +126,12 @@ def _compared(
     result = comparing.compared(gate.compare, groups)
     data: Data = {"updated": result.treated_count, "compared_with": result.control_count}
     for key, number in (("p", result.p), ("effect", result.effect)):
-        if number is not None:
+        if number is not None and math.isfinite(number):
             data[key] = number
     if result.reason:
         data["why"] = result.reason
+    elif result.effect == math.inf:  # no number that JSON has
+        data["why"] = "only updated devices have any"
     reading = result.reading
     if reading is Reading.NO_DATA and gate.on_no_data is OnNoData.FAIL:
         reading = Reading.FAILED

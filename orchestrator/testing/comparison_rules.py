@@ -191,5 +191,6 @@ def _p_of_ranks(treated: Sequence[float], control: Sequence[float]) -> float:
     return as_high / math.comb(len(every), len(treated))
 
 
-def _rounded(effect: float) -> float:
-    return effect if math.isinf(effect) else float(f"{effect:.{DIGITS}g}")
+def _rounded(effect: float) -> float | None:
+    """As it is journalled; there is no factor to nothing."""
+    return None if math.isinf(effect) else float(f"{effect:.{DIGITS}g}")

@@ -139,7 +139,7 @@ class MemoryStore:
         kept.journal.extend(changes.journal)
         previous = kept.chained[-1][1] if kept.chained else kept.origin
         for entry in changes.journal:
-            data = json.dumps(entry.data, separators=(",", ":"))
+            data = json.dumps(entry.data, separators=(",", ":"), allow_nan=False)
             at = float(entry.at)
             written = Written(entry.seq, at, entry.type, entry.wave, entry.device, data, epoch)
             previous = chain.link(previous, written)

@@ -109,7 +109,7 @@ def test_a_burst_halts_though_the_count_is_allowed(place):
 
     assert before is RolloutState.RUNNING
     assert rollout.rollout.state is RolloutState.HALTED
-    assert "more than 1 failures within 1m" in rollout.rollout.ledger.causes["budget"]
+    assert "more than 1 failure within 1m" in rollout.rollout.ledger.causes["budget"]
 
 
 def test_failures_far_apart_are_no_burst():

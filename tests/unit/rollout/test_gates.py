@@ -277,7 +277,7 @@ def test_failed_wave_gate_halts():
     rollout.sample(0)
 
     assert rollout.rollout.state is RolloutState.HALTED
-    assert rollout.rollout.ledger.causes == {"gate": "gate `load` failed"}
+    assert rollout.rollout.ledger.causes == {"gate": "gate `load` failed: value 0"}
     assert rollout.rollout.exit_code is ExitCode.HALTED
 
 

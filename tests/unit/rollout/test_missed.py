@@ -149,7 +149,7 @@ def test_past_failure_halts_and_what_came_after_it_is_not_read():
     rollout.sample(1, past=past("11101111"))
 
     assert rollout.rollout.state is RolloutState.HALTED
-    assert rollout.rollout.ledger.causes == {"gate": "gate `errors` failed"}
+    assert rollout.rollout.ledger.causes == {"gate": "gate `errors` failed: value 0"}
     failed = rollout.lines("gate_result")[-1].data
     assert (failed["reading"], failed["measured_at"]) == ("failed", 40.0)
     assert rollout.lines("gate_result")[-2].data["measured_at"] == 30.0

@@ -1,6 +1,7 @@
 """Gates before the update, of values by device, comparisons, and the rollout's own counts."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -342,6 +343,43 @@ def test_a_release_that_does_worse_than_the_rest_halts():
     assert data["p"] < 0.05
     assert data["effect"] > 1.1
     assert rollout.rollout.state is RolloutState.HALTED
+
+
+def test_what_only_updated_devices_have_has_no_factor_and_can_be_stored():
+    """Of nothing there is no multiple, and no number for it in JSON: the engine ended on that."""
+    hits = {device: float(device in CANARY) for device in IDS}
+
+    rollout = compared(CompareTo.CONTROL, hits)
+
+    data = rollout.lines("gate_result")[0].data
+    assert (data["reading"], data["p"] < 0.05, "effect" in data) == ("failed", True, False)
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    assert halted(rollout) == (
+        "gate `metric` failed: 4 updated against 8, only updated devices have any, p = 0.00202"
+    )
+
+
+def halted(rollout):
+    return rollout.lines("halted")[0].data["detail"]
+
+
+def test_halt_says_by_how_much_updated_devices_do_worse():
+    values = {device: 16.0 if device in CANARY else 2.0 for device in IDS}
+
+    rollout = compared(CompareTo.CONTROL, values)
+
+    assert halted(rollout) == (
+        "gate `metric` failed: 4 updated against 8, 8 times as much, p = 0.00202"
+    )
+
+
+def test_halt_says_what_was_measured_of_which_devices():
+    rollout = hand(gate(Stage.WAVE))
+    rollout.succeed(A, B)
+
+    series(rollout, {A: 9.0, B: 9.0})
+
+    assert halted(rollout) == f"gate `metric` failed: `{A}`, `{B}`"
 
 
 def test_too_few_values_are_no_data():

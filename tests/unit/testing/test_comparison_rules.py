@@ -87,11 +87,11 @@ def test_control_that_runs_the_release():
 
 def test_yes_and_no_are_told_from_chance_as_fisher_does():
     none, all_of_them = (0,) * 8, (1,) * 5
-    told(all_of_them, "failed", float("inf"), control=none, test=CompareTest.FISHER)
-    told((1, 0, 0, 0, 0), "inconclusive", float("inf"), control=none, test=CompareTest.FISHER)
+    told(all_of_them, "failed", None, control=none, test=CompareTest.FISHER)
+    told((1, 0, 0, 0, 0), "inconclusive", None, control=none, test=CompareTest.FISHER)
 
     with pytest.raises(InvariantBroken, match="R11"):
-        told((1, 0, 0, 0, 0), "failed", float("inf"), control=none, test=CompareTest.FISHER)
+        told((1, 0, 0, 0, 0), "failed", None, control=none, test=CompareTest.FISHER)
 
 
 def test_values_from_before_are_not_those_of_now():
