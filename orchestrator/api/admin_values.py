@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator.api.authorities import Vouching
 from orchestrator.api.values import Source
 from orchestrator.device.model import HELPER_USER
 
@@ -24,8 +25,8 @@ class EnrollRequest:
     key is neither pinned nor given as `fingerprint`, nor in the file `fingerprints`. `login` is
     the administrator's account (the inventory's user unless given), which becomes root by
     `become`. `trust_root` is the fleet's root (the settings' unless given), its signatures beside
-    it. Devices that were enrolled are pinned in the inventory file `pins`. With `look_only`
-    nothing is changed.
+    it. Devices that were enrolled are pinned in the inventory file `pins`. With `vouching` each
+    gets a certificate of its host key. With `look_only` nothing is changed.
     """
 
     pattern: str
@@ -43,6 +44,7 @@ class EnrollRequest:
     fingerprints: Path | None = None
     pins: Path | None = None
     parallel_count: int = ADMIN_PARALLEL_COUNT
+    vouching: Vouching | None = None
 
 
 @dataclass(frozen=True, slots=True)

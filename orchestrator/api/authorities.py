@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from orchestrator.errors import PlanError, TrustError, system_reason
 if TYPE_CHECKING:
     from orchestrator.ssh.authority import Authority, ShortLived
 
+HostCertifier = Callable[[str, str, str], bytes]
 FILE_BYTES_MAX = 64 * 1024
 SHORT_LIVED_S = 3600  # renewed while a rollout goes on
 
@@ -97,6 +98,25 @@ def host_authorities(path: Path | None) -> tuple[str, ...]:
         message = f"`{path}` names no authority"
         raise PlanError(message, hint="put the line of its `.pub` file there", code="D119")
     return tuple(public_line_of(line) for line in found)
+
+
+def host_certifier(vouching: Vouching | None) -> HostCertifier | None:
+    """Makes the line of a host's certificate of a device's id, host key and the one that it holds.
+
+    Raises:
+        TrustError: the authority cannot be used. Of the function: the host's key cannot.
+    """
+    if vouching is None:
+        return None
+    from orchestrator.ssh.authority import renewed_host
+
+    authority, valid_s = _authority(vouching.ca, vouching.unlock), vouching.valid_s
+
+    def certify(device: str, host_key: str, held: str) -> bytes:
+        now_s = int(time.time())
+        return renewed_host(authority, host_key, device, held, now_s=now_s, valid_s=valid_s)
+
+    return certify
 
 
 def user_authority(path: Path | None) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.api.admin_values import EnrollRequest, ReleaseRequest
-from orchestrator.api.authorities import user_authority
+from orchestrator.api.authorities import HostCertifier, host_certifier, user_authority
 from orchestrator.api.connections import OnAnswer, each, open_transport
 from orchestrator.api.pins import Pins, PinsError
 from orchestrator.api.placing import (
@@ -22,11 +22,12 @@ from orchestrator.api.roles import require_role
 from orchestrator.api.values import DeviceAnswer, Settings
 from orchestrator.device.model import HELPER_USER
 from orchestrator.device.reason import Reason
-from orchestrator.errors import DeviceError, PlanError
+from orchestrator.errors import DeviceError, PlanError, TrustError
 
 if TYPE_CHECKING:
     from orchestrator.device.model import Address, Device
     from orchestrator.ssh.enroll import Admin, EnrolPlan
+    from orchestrator.ssh.placed import Enrolment
     from orchestrator.ssh.transport import SshTransport
 
 FILE_BYTES_MAX = 1024 * 1024  # a key or a health check is a page of text
@@ -47,10 +48,13 @@ async def device_enroll(
     """
     if not request.look_only:
         require_role(settings, "device enroll")
+    if request.vouching is not None:
+        require_role(settings, "ca sign-host")
     from orchestrator.ssh.placed import Enrolment
 
     keys, root = verified_by(request.keys, request.trust_root or settings.trust_root)
     checks, authority = health_checks(request.checks), user_authority(settings.user_ca)
+    certify = host_certifier(request.vouching)
     devices = load_inventory(settings, request.source).select(
         request.pattern, limit=request.source.limit
     )
@@ -77,12 +81,15 @@ async def device_enroll(
                 user_ca=authority,
             )
             admin = _admin(transport, device, address, request)
+            if certify is not None:
+                wanted = await _certified(admin, wanted, certify)
             plan = await (admin.plan_enrol(wanted) if request.look_only else admin.enrol(wanted))
             reached_as = device.address.user if device.address.become else user
             if pins is not None:
                 pins.keep(device.id, reached_as, plan.host_keys)
             answer = _enrolled(device, plan, reached_as)
-            return _without_certificates(answer, plan) if authority else answer
+            answer = _without_certificates(answer, plan) if authority else answer
+            return _without_certificate(answer, plan) if certify else answer
 
         parallel_count = request.parallel_count
         return await each(devices, guarded(one), on_answer, parallel_count=parallel_count)
@@ -177,6 +184,24 @@ def _without_certificates(answer: DeviceAnswer, plan: EnrolPlan) -> DeviceAnswer
     if any(change.subject == "authority" for change in plan.changes):
         return answer
     why = "its SSH server knows no certificates, so the login key counts"
+    return replace(answer, detail=f"{answer.detail}; {why}")
+
+
+async def _certified(admin: Admin, wanted: Enrolment, certify: HostCertifier) -> Enrolment:
+    """With a certificate of the key that the host proves, or the one that it holds while that is good."""
+    looked = await admin.plan_enrol(wanted)
+    try:
+        line = certify(wanted.device_id, looked.host_keys[0], looked.certificate)
+    except TrustError as error:
+        raise DeviceError(error.message, reason=Reason.INCOMPATIBLE, hint=error.hint) from error
+    return replace(wanted, host_certificate=line)
+
+
+def _without_certificate(answer: DeviceAnswer, plan: EnrolPlan) -> DeviceAnswer:
+    """Says so where no certificate of the host could be placed."""
+    if any(change.target.endswith("/host-cert.pub") for change in plan.changes):
+        return answer
+    why = "its SSH server reads no `sshd_config.d`, so no host certificate was placed"
     return replace(answer, detail=f"{answer.detail}; {why}")
 
 

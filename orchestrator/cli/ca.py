@@ -27,6 +27,10 @@ app = typer.Typer(
     help="Vouch for devices and logins by OpenSSH certificates.", no_args_is_help=True
 )
 
+HOST_VALID = "52w"
+ValidOption = Annotated[
+    str, typer.Option("--valid", metavar="DURATION", help="How long the certificate is good for.")
+]
 OutOption = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="FILE", help="The certificate's file.")
 ]
@@ -79,14 +83,12 @@ def sign_host(
     *,
     common: Common,
     signing: Signing,
-    valid: Annotated[
-        str, typer.Option("--valid", metavar="DURATION", help="How long it is good for.")
-    ] = "52w",
+    valid: ValidOption = HOST_VALID,
 ) -> int:
     """Make a host certificate with the device's name as its one principal."""
     session = start(common)
     api.require_role(session.settings, "ca sign-host")
-    path = api.ca_sign_host(_vouching(session, signing, valid), host_key, device)
+    path = api.ca_sign_host(vouching_of(session, signing, valid), host_key, device)
     write_result(f"{escape(str(path))}\n", None)
     return ExitCode.DONE
 
@@ -104,9 +106,7 @@ def sign_user(
     *,
     common: Common,
     signing: Signing,
-    valid: Annotated[
-        str, typer.Option("--valid", metavar="DURATION", help="How long it is good for.")
-    ] = "1h",
+    valid: ValidOption = "1h",
     key_id: Annotated[
         str | None, typer.Option("--id", metavar="TEXT", help="Stands in the devices' logs.")
     ] = None,
@@ -118,13 +118,18 @@ def sign_user(
     """Make a certificate that reaches the helpers and nothing else: no terminal, no forwarding."""
     session = start(common)
     api.require_role(session.settings, "ca sign-user")
-    vouching = _vouching(session, signing, valid)
+    vouching = vouching_of(session, signing, valid)
     path = api.ca_sign_user(vouching, public_key, key_id, tuple(source or ()))
     write_result(f"{escape(str(path))}\n", None)
     return ExitCode.DONE
 
 
-def _vouching(session: Session, signing: Signing, valid: str) -> api.Vouching:
+def vouching_of(session: Session, signing: Signing, valid: str) -> api.Vouching:
+    """Who vouches for how long, as it was asked for.
+
+    Raises:
+        typer.BadParameter: for no time at all.
+    """
     valid_s = int(seconds(valid, "--valid"))
     if valid_s <= 0:
         message = "a certificate is good for more than no time"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from orchestrator import api
+from orchestrator.cli.ca import HOST_VALID, Signing, ValidOption, vouching_of
 from orchestrator.cli.confirm import confirm_devices
 from orchestrator.cli.device_answers import (
     ChecksOption,
@@ -25,6 +27,7 @@ from orchestrator.cli.device_answers import (
 )
 from orchestrator.cli.options import Common, Format, FormatOption, SourceOptions, command
 from orchestrator.cli.session import source_of, start
+from orchestrator.cli.signing import PassphraseFileOption
 from orchestrator.errors import PlanError
 
 app = typer.Typer()
@@ -57,6 +60,12 @@ class EnrollOptions:
     fingerprint: FingerprintOption = None
     fingerprints: FingerprintsOption = None
     pins: PinsOption = None
+    certify: Annotated[
+        Path | None,
+        typer.Option("--certify", metavar="CA", help="Place host certificates of this authority."),
+    ] = None
+    valid: ValidOption = HOST_VALID
+    passphrase_file: PassphraseFileOption = None
     login: LoginOption = None
     become: BecomeOption = None
     ask_become_pass: AskPasswordOption = False
@@ -81,6 +90,7 @@ class ReleaseOptions:
 rollout device enroll gw-001 -i inventory/ --key release.key.pub --device-type rpi4 --dry-run
 rollout device enroll web1 --key release.key.pub -t debian --login admin --become sudo
 rollout device enroll -l gateways --root root.txt --fingerprints factory.txt --pins inventory/pins.yml
+rollout device enroll gw-001 --root root.txt -t rpi4 --login admin --become sudo --certify host-ca
 """,
 )
 def enroll(
@@ -99,11 +109,13 @@ def enroll(
     inventory file. Enrolling again brings a device up to date, and leaves it alone where it is so:
     what was interrupted is just repeated. With a trust root (--root, or `trust_root` of the
     configuration) the device takes only releases with a ticket, signed as the root says, and the
-    keys of --key count no more.
+    keys of --key count no more. With --certify each SSH server that reads `sshd_config.d` shows a
+    certificate with the device's name; one that is good for half of --valid still is left.
     """
     session = start(common)
     chosen = source_of(source)
     pattern = named_pattern(pattern, chosen)
+    signing = Signing(options.certify, options.passphrase_file) if options.certify else None
 
     request = api.EnrollRequest(
         pattern=pattern,
@@ -121,6 +133,7 @@ def enroll(
         fingerprints=options.fingerprints,
         pins=options.pins,
         parallel_count=options.parallel,
+        vouching=vouching_of(session, signing, options.valid) if signing else None,
     )
     count = len(api.hosts(session.settings, pattern, chosen).names)
     done = "would change" if dry_run else "enrolled"

@@ -16,7 +16,12 @@ import asyncssh
 from orchestrator.device.model import HELPER_USER
 from orchestrator.errors import TrustError, system_reason
 from orchestrator.ssh.placed import LIB
-from orchestrator.trust.certificate import AUTHORITIES
+from orchestrator.trust.certificate import (
+    AUTHORITIES,
+    CertificateError,
+    check_host,
+    read_certificate,
+)
 from orchestrator.trust.errors import TrustRule
 
 PRINCIPAL = HELPER_USER  # the role that every device lets in; which devices, the network says
@@ -98,6 +103,35 @@ def sign_host(
         valid_before=now_s + valid_s,
     )
     return certificate.export_certificate("openssh")
+
+
+def renewed_host(
+    authority: Authority, host_key: str, device: str, held: str, *, now_s: int, valid_s: int
+) -> bytes:
+    """The line of a host's certificate: the one it `held` where that does, else a new one.
+
+    It does when this authority gave it to this key and device, and it is good for half of
+    `valid_s` still.
+
+    Raises:
+        TrustError: the host's key cannot be used.
+    """
+    if held and _still_does(authority, host_key, device, held, now_s + valid_s // 2):
+        return f"{held}\n".encode("ascii")
+    made = sign_host(authority, host_key, device, now_s=now_s, valid_s=valid_s)
+    return b" ".join(made.split()[:2]) + b"\n"
+
+
+def _still_does(authority: Authority, host_key: str, device: str, held: str, until_s: int) -> bool:
+    try:
+        certificate = asyncssh.import_certificate(held)  # which looks at the signature, too
+        check_host(read_certificate(certificate.public_data), device, until_s)
+    except (asyncssh.KeyImportError, CertificateError, ValueError):
+        return False
+    if not isinstance(certificate, asyncssh.public_key.SSHOpenSSHCertificate):
+        return False
+    by_us = certificate.signing_key.public_data == authority.public_data
+    return by_us and certificate.key.public_data == _public(host_key).public_data
 
 
 def sign_user(

@@ -67,11 +67,15 @@ _SIGNS = {Action.SAME: " ", Action.CREATE: "+", Action.CHANGE: "~", Action.REMOV
 
 @dataclass(frozen=True, slots=True)
 class EnrolPlan:
-    """What would change, and what stands in the way; `host_keys` were proven, for the inventory."""
+    """What would change, and what stands in the way; `host_keys` were proven, for the inventory.
+
+    `certificate` is the line of the host's certificate that an earlier enrolment placed, if any.
+    """
 
     changes: tuple[Change, ...]
     problems: tuple[str, ...]
     host_keys: tuple[str, ...]
+    certificate: str = ""
 
     @property
     def differs(self) -> bool:
@@ -232,17 +236,19 @@ def read_plan(reply: Reply, *host_keys: str) -> EnrolPlan:
             reason=Reason.AUTHENTICATION,
             hint="name an account of an administrator: `--login USER`",
         )
-    changes, problems = [], []
+    changes, problems, certificate = [], [], ""
     for key, value in reply.lines:
         subject, _, target = value.partition(" ")
         if key == "problem":
             problems.append(value)
+        elif key == "holds":
+            certificate = value
         elif key in _ACTIONS:
             changes.append(Change(Action(key), subject, target))
         else:
             message = f"device broke the protocol: it says `{key}` while being enrolled"
             raise DeviceError(message, reason=Reason.PROTOCOL)
-    return EnrolPlan(tuple(changes), tuple(problems), host_keys)
+    return EnrolPlan(tuple(changes), tuple(problems), host_keys, certificate)
 
 
 def become_root(become: Become, password: str | None) -> tuple[str, bytes]:

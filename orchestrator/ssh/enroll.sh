@@ -4,7 +4,8 @@
 #   set KEY VALUE                      VALUE of [A-Za-z0-9._:@+-], `key-blob` also / and =
 #   file NAME MODE SHA256 LINES        then, when applying, LINES of base64
 #   run look|apply enrol|release
-# Stdout: `ACTION SUBJECT TARGET` lines (same, create, change, remove), `problem WORDS`, then
+# Stdout: `ACTION SUBJECT TARGET` lines (same, create, change, remove), `problem WORDS`, `holds KIND
+# BASE64` for the host's certificate that was placed before, then
 # `end RC SHA256`. `look` changes nothing, not even a temporary file.
 #
 # What was written stands in /etc/rollout/enrolled, so that a release removes that and no more.
@@ -16,6 +17,7 @@ umask 022
 NL='
 '
 LIB=/usr/lib/rollout ETC=/etc/rollout VAR=/var/lib/rollout RECORD=/etc/rollout/enrolled
+CERT=/etc/rollout/host-cert.pub SHOWN=/etc/ssh/sshd_config.d/rollout.conf
 OUT='' PROBLEMS=0 FILES='' TMP='' RECORDED=''
 S_user='' S_type='' S_id='' S_algorithm='' S_blob='' S_comment=rollout S_ca='' S_ca_blob=''
 S_fleet='' S_version='' S_needs=''
@@ -75,7 +77,7 @@ receive_setting() { # KEY VALUE
 
 receive_file() { # NAME MODE SHA256 LINES
   case $1 in
-    helper.sh | executor.sh | trust.sh | checks.sh | report.sh | core | root.txt | modules/* | keys/*.pem | health.d/*) ;;
+    helper.sh | executor.sh | trust.sh | checks.sh | report.sh | core | root.txt | host-cert.pub | modules/* | keys/*.pem | health.d/*) ;;
     launch/* | elevate/* | boot/*) ;; # kinds of one file: the device takes the one that fits
     *) stop "the file $1 has no place" ;;
   esac
@@ -390,6 +392,44 @@ forget_hook() { # after its file is gone
   esac >/dev/null 2>&1
 }
 
+# --- the host's certificate ---
+
+shows_certificates() { # sshd, where it reads a folder that others may write to
+  [ -x /usr/sbin/sshd ] && [ -d /etc/ssh/sshd_config.d ] &&
+    grep -qiE '^[[:space:]]*include[[:space:]].*/sshd_config\.d/\*\.conf' /etc/ssh/sshd_config
+}
+
+want_certificate() { # without a wish the device keeps the one it has
+  [ ! -f "$CERT" ] || { read -r kind name _ <"$CERT" && say holds "$kind" "$name"; }
+  case $NL$FILES in
+    *"${NL}host-cert.pub 644 "*) ;;
+    *)
+      for path in "$CERT" "$SHOWN"; do
+        [ -f "$RECORD" ] && grep -qxF "file $path" "$RECORD" && RECORDED="${RECORDED}file $path$NL"
+      done
+      return 0
+      ;;
+  esac
+  shows_certificates || return 0
+  own_kind host-cert.pub "$CERT" 644
+  changed=$action
+  own_text "$SHOWN" 644 "HostCertificate $CERT"
+  [ "$MODE" = apply ] && [ "$changed$action" != samesame ] || return 0
+  if ! /usr/sbin/sshd -t >/dev/null 2>&1; then # it is not told to read what would end it
+    rm -f "$SHOWN"
+    stop sshd does not accept its configuration with the certificate
+  fi
+  reload_sshd || stop sshd cannot be told of its certificate
+}
+
+reload_sshd() { # whoever is connected stays so
+  if [ -d /run/systemd/system ]; then
+    systemctl -q reload ssh 2>/dev/null || systemctl -q reload sshd
+  else
+    read -r pid 2>/dev/null </run/sshd.pid && kill -HUP "$pid"
+  fi
+}
+
 # --- tasks ---
 
 enrol() {
@@ -412,6 +452,7 @@ enrol() {
   own_text "$ETC/deadman" 644 "$H"
   want_elevation
   want_hook
+  want_certificate
   drop_unlisted
   [ "$MODE" != apply ] || sync
   want_login_key # last: the door opens when all is in place
@@ -423,7 +464,7 @@ want_files() {
   while read -r name mode sum; do
     [ -n "$name" ] || continue
     case $name in
-      launch/* | elevate/* | boot/*) continue ;;
+      launch/* | elevate/* | boot/* | host-cert.pub) continue ;;
       root.txt | keys/* | health.d/*) place=$ETC/$name ;;
       *) place=$LIB/$name ;;
     esac
@@ -462,9 +503,12 @@ release() {
   case $state in 'state probation') stop a release is on probation: commit it or roll it back first ;; esac
   remove_login_key
   disable_hook
+  shown=''
   while read -r key path; do
     [ "$key" != file ] || [ "$path" = "$RECORD" ] || drop "$path" file
+    [ "$path" != "$SHOWN" ] || shown=yes
   done <"$RECORD"
+  [ -z "$shown" ] || [ "$MODE" != apply ] || reload_sshd
   forget_hook
   say remove state "$VAR"
   [ "$MODE" != apply ] || rm -rf "$VAR" /run/rollout || stop "$VAR cannot be removed"

@@ -20,6 +20,7 @@ from orchestrator.errors import DeviceError
 
 LIB, ETC, VAR = "/usr/lib/rollout", "/etc/rollout", "/var/lib/rollout"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+HOST_CERTIFICATE = "host-cert.pub"  # in ETC
 PLAIN, PROGRAM = 0o644, 0o755
 VARIANTS = ("launch/", "elevate/", "boot/")  # of each a device takes one
 _FILE_NAME = re.compile(
@@ -67,7 +68,8 @@ class Enrolment:
     `signing_keys` and `checks` are files by name. `login_user` is made when it does not exist.
     Without a `root` the device keeps the one it has; with one the signing keys count no more. With a
     `user_ca` (a public key too) whoever it vouches for reaches the helper, and the login key counts
-    only where the SSH server knows no certificates.
+    only where the SSH server knows no certificates. A `host_certificate` is shown by servers that
+    read `sshd_config.d`; without one the device keeps the one it has.
     """
 
     device_type: str
@@ -78,6 +80,7 @@ class Enrolment:
     login_user: str = HELPER_USER
     root: PlacedRoot | None = None
     user_ca: str | None = None
+    host_certificate: bytes | None = None
 
     def __post_init__(self) -> None:
         if not self.signing_keys and self.root is None:
@@ -101,6 +104,8 @@ def files_of(wanted: Enrolment) -> dict[str, tuple[int, bytes]]:
         found[f"keys/{file}"] = (PLAIN, body)
     if wanted.root is not None:
         found["root.txt"] = (PLAIN, wanted.root.text)
+    if wanted.host_certificate is not None:
+        found[HOST_CERTIFICATE] = (PLAIN, wanted.host_certificate)
     for name, body in wanted.checks.items():
         mode = PLAIN if name.endswith(".check") else PROGRAM  # a definition, or a program
         found[f"health.d/{name}"] = (mode, body)

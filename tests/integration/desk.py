@@ -63,10 +63,12 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(place: Path, *, vouch: Callable[[str], bytes] | None = None) -> AsyncIterator[Desk]:
+async def desk(
+    place: Path, *, vouch: Callable[[str], bytes] | None = None, config: str = ""
+) -> AsyncIterator[Desk]:
     transport = SshTransport()
     try:
-        async with RealHost(vouch=vouch) as host:
+        async with RealHost(vouch=vouch, config=config) as host:
             yield Desk(host, transport, place)
     finally:
         await transport.close()

@@ -43,7 +43,8 @@ hostname edge
 [ ! -f "$W/first" ] || { sh "$W/first" && rm "$W/first"; }
 [ ! -x /etc/init.d/rollout-boot ] || /etc/init.d/rollout-boot start || echo "boot hook: $?"
 [ ! -f "$W/host_key-cert.pub" ] || set -- -c "$W/host_key-cert.pub"
-exec "$SSHD" -D -e -f /dev/null -h "$W/host_key" "$@" -p "$PORT" -o ListenAddress=127.0.0.1 \\
+[ -z "$CONFIG" ] || set -- "$@" -o PidFile=/run/sshd.pid
+exec "$SSHD" -D -e -f "${CONFIG:-/dev/null}" -h "$W/host_key" "$@" -p "$PORT" -o ListenAddress=127.0.0.1 \\
   -o PidFile=none -o UsePAM=no -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no
 """
 _FIRST = f"""
@@ -85,12 +86,18 @@ class RealHost:
     Args:
         become: what gives its operator root: `sudo`, or `doas` alone.
         vouch: makes the certificate of the host's key that its server shows.
+        config: the file that its server reads, as `/etc/ssh/sshd_config`; none if empty.
     """
 
     def __init__(
-        self, become: str = "sudo", *, vouch: Callable[[str], bytes] | None = None
+        self,
+        become: str = "sudo",
+        *,
+        vouch: Callable[[str], bytes] | None = None,
+        config: str = "",
     ) -> None:
         self._become = become
+        self._config = config
         self.directory = Path(tempfile.mkdtemp(prefix="rollout-host-", dir="/dev/shm"))
         self.port = free_port()
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
@@ -169,6 +176,7 @@ class RealHost:
             "SSHD": str(SSHD),
             "OVERLAID": " ".join(OVERLAID),
             "BECOME": self._become,
+            "CONFIG": self._config,
         }
         log = (self.directory / "log").open("ab")
         with log:
@@ -177,7 +185,7 @@ class RealHost:
                 "sh", "-c", _BOOT,
                 env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
-        await self._until_up()
+        await self.until_up()
 
     async def power_cut(self) -> None:
         """Every process of the host ends at once; what it wrote stays."""
@@ -197,7 +205,8 @@ class RealHost:
         await self.power_cut()
         shutil.rmtree(self.directory)
 
-    async def _until_up(self) -> None:
+    async def until_up(self) -> None:
+        """Waits until somebody takes connections on its port."""
         assert self._process is not None
         async with asyncio.timeout(20):
             while True:

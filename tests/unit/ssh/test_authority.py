@@ -15,6 +15,7 @@ from orchestrator.ssh.authority import (
     ShortLived,
     load_authority,
     make_authority,
+    renewed_host,
     sign_host,
     sign_user,
 )
@@ -139,3 +140,39 @@ async def test_certificate_beside_a_key_goes_before_it(
     assert isinstance(own, tuple)
     assert certified[0] == key
     assert caught.value.reason == Reason.AUTHENTICATION
+
+
+def test_host_certificate_is_kept_while_it_is_as_wanted(
+    authority: asyncssh.SSHKey, key: asyncssh.SSHKey
+) -> None:
+    now_s = int(time.time())
+    host, other = line(key), asyncssh.generate_private_key("ssh-ed25519")
+
+    def renewed(held: str, **changed: object) -> str:
+        given = {"authority": authority, "host_key": host, "device": "gw-1", "now_s": now_s}
+        made = renewed_host(**(given | {"held": held, "valid_s": 1000} | changed))  # type: ignore[arg-type]
+        return made.decode().strip()
+
+    held = renewed("")
+    checked = read_certificate(asyncssh.import_certificate(held).public_data)
+
+    check_host(checked, "gw-1", now_s)
+    assert len(held.split()) == 2
+    assert renewed(held) == held
+    assert renewed(held, now_s=now_s + 400) == held
+    for changed in (
+        {"now_s": now_s + 600},  # good for less than half as long
+        {"device": "gw-2"},
+        {"host_key": line(other)},
+        {"authority": other},
+    ):
+        assert renewed(held, **changed) != held, changed
+    assert renewed(held[:-8]) != held[:-8]
+    assert renewed("nonsense") != "nonsense"
+
+
+def test_host_key_that_nobody_vouches_for_is_told_of(authority: asyncssh.SSHKey) -> None:
+    rsa = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
+
+    with pytest.raises(TrustError, match="of the kind `ssh-rsa`"):
+        renewed_host(authority, line(rsa), "gw-1", "", now_s=0, valid_s=60)

@@ -125,6 +125,12 @@ def test_plan_tells_what_differs() -> None:
     assert plan.host_keys == ("ssh-ed25519 AAAA",)
 
 
+def test_certificate_that_the_device_holds_is_no_change() -> None:
+    plan = read_plan(Reply(0, (("holds", "ssh-ed25519-cert-v01@openssh.com AAAA"),)))
+
+    assert (plan.certificate, plan.differs) == ("ssh-ed25519-cert-v01@openssh.com AAAA", False)
+
+
 def test_other_lines_break_the_protocol() -> None:
     with pytest.raises(DeviceError) as caught:
         read_plan(Reply(0, (("state", "none"),)))
