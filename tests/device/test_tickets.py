@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import resource
 import shutil
 import time
 from collections.abc import Callable
@@ -312,14 +314,40 @@ def test_signify_checks_ed25519_where_openssl_cannot(old_openssl: Device, people
 def test_a_ticket_takes_less_than_half_a_second(rooted: Device, people: People):
     text = good_ticket().text
     signature = again(text, people)
-    took = []
-    for _ in range(3):
-        start = time.monotonic()
-        assert judge(rooted, text, signature) == (0, "ok")
-        took.append(time.monotonic() - start)
 
-    print(f"figure: a ticket is judged in {min(took):.3f} s by {rooted.shell.name}")
-    assert min(took) < VERIFY_LIMIT_S
+    took_s = min(judging_s(rooted, text, signature) for _ in range(3))
+
+    print(f"figure: a ticket is judged in {took_s:.3f} s by {rooted.shell.name}")
+    assert took_s < VERIFY_LIMIT_S
+
+
+@functools.cache
+def nine(alg: str) -> tuple[Signer, ...]:
+    return tuple(Signer(alg) for _ in range(9))
+
+
+@pytest.mark.parametrize("alg", ["ecdsa-p256", "rsa", "ed25519"])
+def test_a_ticket_that_nine_signed_takes_less_than_half_a_second(
+    device: Device, people: People, key: Key, alg: str
+):
+    """Of whatever kind their keys are: five have to sign, and each signature is looked at."""
+    signers = nine(alg)
+    Root(people.root, signers, (build_key(key),), need_release=5).place(device)
+    text = good_ticket().text
+
+    took_s = min(judging_s(device, text, signed(text, signers)) for _ in range(3))
+
+    name = device.shell.name
+    print(f"figure: a ticket that nine signed by {alg} is judged in {took_s:.3f} s by {name}")
+    assert took_s < VERIFY_LIMIT_S
+
+
+def judging_s(device: Device, text: bytes, signature: bytes) -> float:
+    """What it takes to let a ticket in, in seconds of CPU: other tests run beside this one."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert judge(device, text, signature) == (0, "ok")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 # --- deliveries ---
