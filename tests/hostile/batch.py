@@ -70,7 +70,7 @@ done
 CORE_LOOP = r"""
 judge() {
   P_component=main P_txn=01TEST00000000000000000000
-  C=main V=$VAR/component/main NOW=staging STATE=staging CUR=none NEW="$P_txn - - -" verb=prepare
+  T=/nonexistent C=main V=$VAR/component/main STATE=staging CUR=none NEW="$P_txn - - -" verb=prepare
   spool=$VAR/spool/main/$P_txn
   if [ -f "$CASE/stream" ]; then
     mkdir -p "$spool/data/0000"
@@ -79,9 +79,10 @@ judge() {
     receive_frames <"$CASE/stream" && { whole "$sums" $sizes || fail 65 denied 'a frame differs'; }
     REQUEST=''
   fi
-  do_verify && cd "$T" && find . -type f -exec sha256sum {} + && find . && echo "reason ok $TYPE $NAME $GROUP $MANIFEST"
+  do_verify && { cd "$T" || exit 1; } && find . -type f -exec sha256sum {} + && find . &&
+    echo "reason ok $TYPE $NAME $GROUP $MANIFEST $NEW $STATE $NOW"
 }
-while read -r LIMIT CASE ETC LIB P_frames; do
+while read -r LIMIT CASE ETC LIB P_frames NOW; do
   ROLLOUT_ROOT=${ETC%/etc/rollout} VAR=$CASE/var RUN=$CASE
   export ROLLOUT_ROOT
   out=$(ulimit -t "$LIMIT" && judge 2>/dev/null </dev/null)

@@ -24,7 +24,7 @@ class Found:
     """What the core finds: frames of a delivery, or parts that lie in the spool already.
 
     A part whose name ends with `/` is a folder; `links` and `pipes` stand in the spool, and
-    `beside` are files of the case to which links lead.
+    `beside` are files of the case to which links lead. `now` is where the transaction stands.
     """
 
     frames: Frames = ()
@@ -34,6 +34,7 @@ class Found:
     links: Mapping[str, str] = field(default_factory=dict)
     pipes: Mapping[str, str] = field(default_factory=dict)
     beside: Mapping[str, bytes] = field(default_factory=dict)
+    now: str = "staging"
 
 
 class Core:
@@ -59,7 +60,8 @@ class Core:
 
     def tells(self, found: Found, limit_cpu_s: float = TIME_LIMIT_S) -> str:
         """The same, and what was made of a release that is taken."""
-        return self._judge(self._case(found), len(found.frames), limit_cpu_s)
+        words = f"{len(found.frames)} {found.now}"
+        return self._judge(self._case(found), words, limit_cpu_s)
 
     def finds(self, parts: Mapping[str, bytes], moved: Mapping[str, Path]) -> str:
         """The same of parts that are in the spool already, or are moved there."""
@@ -67,7 +69,7 @@ class Core:
         for name, file in moved.items():
             (case / SPOOL / name).parent.mkdir(parents=True, exist_ok=True)
             file.rename(case / SPOOL / name)
-        return self._judge(case, 0).partition(" ")[0]
+        return self._judge(case, "0 staging").partition(" ")[0]
 
     def _case(self, found: Found) -> Path:
         case = self._place / "case"
@@ -77,7 +79,7 @@ class Core:
         etc |= {"root.txt": found.root} if found.root else {}
         files = {f"etc/rollout/{name}": data for name, data in etc.items()}
         files |= {f"{SPOOL}/{name}": data for name, data in found.parts.items()}
-        files |= {"stream": stream(found.frames)} if found.frames or not found.parts else {}
+        files |= {} if found.parts or found.beside else {"stream": stream(found.frames)}
         files |= {"var/component/main/provides.none": PROVIDES.read_bytes()} | found.beside
         write_tree(case, files)
         for name, target in found.links.items():
@@ -87,9 +89,9 @@ class Core:
             os.mkfifo(case / SPOOL / name)
         return case
 
-    def _judge(self, case: Path, frames: int, limit_cpu_s: float = TIME_LIMIT_S) -> str:
+    def _judge(self, case: Path, words: str, limit_cpu_s: float = TIME_LIMIT_S) -> str:
         own(case)
-        return self._batch.ask(f"{case} {case}/etc/rollout {self._place}/lib {frames}", limit_cpu_s)
+        return self._batch.ask(f"{case} {case}/etc/rollout {self._place}/lib {words}", limit_cpu_s)
 
 
 def stream(frames: Frames) -> bytes:

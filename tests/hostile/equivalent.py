@@ -29,6 +29,12 @@ _APART = "the numbers only tell files apart"
 _GLOB = "no name behind it is a pattern, and the next function turns it off"
 _FOUND = "the first root that is there sets it"
 _ROUND = "the limits are at whole bytes; within one they are not asked"
+_NO_KEY = "a name of no algorithm makes no signature"
+_SAID = "only in which words it is refused"
+_SAME = "the same value is written, or taken, again"
+_SHOWN = "only `show` says it: a root that is loaded sets it anew"
+_DIGITS = "no size has more digits"
+_NOTHING = "a part of no bytes may stand anywhere"
 
 EQUIVALENT: dict[str, str] = {
     "trust.sh or: if (++read > 16384 || (v != 10 && (v < 32 || v > 126))) bad()"
@@ -91,4 +97,24 @@ EQUIVALENT: dict[str, str] = {
     'trust.sh and: set +f && set -- "$ETC"/keys/*.pem && set -f -> set +f && set -- "$ETC"/keys/*.pem || set -f': _GLOB,
     "trust.sh number: ROOT='' VERSION=0 FLEET='' -> ROOT='' VERSION=1 FLEET=''": _FOUND,
     "trust.sh number: while [ $# -gt 1 ]; do -> while [ $# -gt 0 ]; do": _STEP,
+    "trust.sh number: made_files=0 -> made_files=1": _APART,
+    'trust.sh and: set +f && set -- "$1/manifest" "$SCRATCH"/*.der && set -f -> set +f && set -- "$1/manifest" "$SCRATCH"/*.der || set -f': _GLOB,
+    "trust.sh and: file=$1 && shift -> file=$1 || shift": _NO_KEY,
+    "trust.sh drop: file=${file##*/} -> (nothing)": _SAID,
+    "trust.sh drop: case $file in *[!A-Za-z0-9._-]*) file='' ;; esac -> (nothing)": _SAID,
+    'trust.sh compare: [ "$2" -le "$W" ] || keep "$1" "$2" -> [ "$2" -lt "$W" ] || keep "$1" "$2"': _SAME,
+    'trust.sh compare: [ "$NOW" -ge "$W" ] || NOW=$W -> [ "$NOW" -gt "$W" ] || NOW=$W': _SAME,
+    'trust.sh unset: [ -n "$ROOT" ] && [ "$version" -lt "$VERSION" ] || ROOT=$file VERSION=$version FLEET=$fleet -> [ -n "$ROOT" ] && [ "$version" -lt "$VERSION" ] || ROOT=$file VERSION=$version FLEET=\'\'': _SHOWN,
+    'trust.sh empty: KEYS=${W#*"$NL"} -> KEYS=${W#*""}': _NO_KEY,
+    "trust.sh compare: while [ $# -gt 1 ]; do -> while [ $# -ge 1 ]; do": _STEP,
+    'trust.sh number: [ $# -gt 1 ] || no 77 not_open_yet the ticket never opens for the bucket "$W" -> [ $# -gt 0 ] || no 77 not_open_yet the ticket never opens for the bucket "$W"': _STEP,
+    'trust.sh compare: [ $# -gt 1 ] || no 77 not_open_yet the ticket never opens for the bucket "$W" -> [ $# -ge 1 ] || no 77 not_open_yet the ticket never opens for the bucket "$W"': _STEP,
+    'trust.sh compare: [ "$least" -le "$T_SECURITY" ] || least=$T_SECURITY -> [ "$least" -lt "$T_SECURITY" ] || least=$T_SECURITY': _SAME,
+    "helper.sh number: *) W=999999999999999 ;; -> *) W=1000000000000000 ;;": _DIGITS,
+    'helper.sh number: brought[name] = 1; into = "s"; scripts = scripts " " name " " pos / 512 " " left -> brought[name] = 0; into = "s"; scripts = scripts " " name " " pos / 512 " " left': _THERE,
+    'helper.sh drop: if (length(part) > 300) { s = s part; part = "" } # byte by byte, a long text takes minutes -> (nothing)': _SPEED,
+    'helper.sh negate: if (length(part) > 300) { s = s part; part = "" } # byte by byte, a long text takes minutes -> if (!length(part) > 300) { s = s part; part = "" } # byte by byte, a long text takes minutes': _SPEED,
+    'helper.sh compare: for (i = 0; i < 256; i++) { byte[sprintf("%02x", i)] = i; tar[sprintf("%02x", i)] = i < 32 || i > 126 ? "\\002" : sprintf("%c", i) } -> for (i = 0; i < 256; i++) { byte[sprintf("%02x", i)] = i; tar[sprintf("%02x", i)] = i < 32 || i >= 126 ? "\\002" : sprintf("%c", i) }': _MARK,
+    'helper.sh negate: if (left) { left--; if (into == "x") x[records_size++] = $i ""; else if (into != "s") b[n++] = $i "" } -> if (left) { left--; if (into == "x") x[records_size++] = $i ""; else if (!into != "s") b[n++] = $i "" }': _SPEED,
+    'helper.sh number: say("ok " type " " name " " (group == "" ? "-" : group) at (files < 3 ? " 0 0" : "") scripts) -> say("ok " type " " name " " (group == "" ? "-" : group) at (files < 3 ? " 1 0" : "") scripts)': _NOTHING,
 }

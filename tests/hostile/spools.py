@@ -11,14 +11,22 @@ from tests.hostile.signed_artifacts import stored
 from tests.unit.artifact.crafting import Craft
 
 CUT_OFF = "S42 what an attempt left that was cut off"
-TAKEN = frozenset(("S01 a good delivery", "S02 a ticket that nobody asks for", CUT_OFF))
+REFUSED = "65/denied"
+ANSWERS = {  # of all others it is `REFUSED`
+    "S01 a good delivery": "0/ok",
+    "S02 a ticket that nobody asks for": "0/ok",
+    CUT_OFF: "0/ok",
+    "S50 it was verified before": "1/none",  # and is not verified anew
+    "S51 it was ended before": "78/wrong_state",
+    "S52 nothing was staged": "78/wrong_state",
+}
 
 
 def spools(key: Key) -> dict[str, Found]:
-    """Every case; all but `TAKEN` are refused."""
+    """Every case."""
     good = dict(frames_of(signed(Craft(), key)))
 
-    def holds(more: Mapping[str, bytes], *gone: str, **odd: Mapping[str, str]) -> Found:
+    def holds(more: Mapping[str, bytes], *gone: str, **odd: object) -> Found:
         parts = {name: data for name, data in good.items() if name not in gone}
         return Found(parts=parts | more, **odd)  # type: ignore[arg-type]
 
@@ -55,6 +63,9 @@ def spools(key: Key) -> dict[str, Found]:
         "S40 a pipe": holds({}, "version", pipes={"version": ""}),
         "S41 a pipe beside it": holds({}, pipes={"more": ""}),
         CUT_OFF: holds({}, beside={f"var/component/main/txn/{TXN}/in/version": b"x"}),
+        "S50 it was verified before": holds({}, now="verified"),
+        "S51 it was ended before": holds({}, now="aborted"),
+        "S52 nothing was staged": Found(beside={"nothing": b""}),
         "S43 a header that is longer packed": Found(parts=dict(frames_of(signed(longer, key)))),
     }
     found |= {name: holds({file: b""}) for name, file in extra.items()}
