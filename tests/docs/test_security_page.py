@@ -1,9 +1,15 @@
-"""docs/security.md: each attack has its row, and each test that a row names exists."""
+"""docs/security.md: each attack has its row, and each test and case that a row names exists."""
 
 import re
 from pathlib import Path
 
 import pytest
+
+from orchestrator.testing.root_table import rotation_cases
+from orchestrator.testing.ticket_table import ticket_cases
+from tests.device.kit import Key
+from tests.hostile.signed_artifacts import all_cases
+from tests.integration.hostile import CASES
 
 REPOSITORY = Path(__file__).parents[2]
 TEXT = (REPOSITORY / "docs/security.md").read_text("utf-8")
@@ -38,6 +44,18 @@ def test_every_test_that_is_named_exists() -> None:
 
     assert named
     assert named <= existing_tests(), named - existing_tests()
+
+
+def test_every_case_that_is_named_exists() -> None:
+    """Of the lists of artifacts (A), tickets and roots (T, N) and answers of devices (D)."""
+    tables = (*ticket_cases(), *rotation_cases())
+    known = {case.name.partition(" ")[0] for case in tables} | {name[:3] for name in CASES}
+    known |= {case.id for case in all_cases(Key("ec"))}
+
+    named = set(re.findall(r"\b[ATND]\d{2,3}\b", TEXT))
+
+    assert named <= known, named - known
+    assert {name for name in known if name[0] == "D"} == {f"D{n:02}" for n in range(1, 36)}
 
 
 @pytest.mark.parametrize("name", ["runtime", "build", "dev"])
