@@ -31,6 +31,7 @@ def spools(key: Key) -> dict[str, Found]:
         return Found(parts=parts | more, **odd)  # type: ignore[arg-type]
 
     longer = Craft(header_packed=stored(2038))
+    without = dict(frames_of(signed(Craft(files=[]), key)))
     version, app = good["version"], good["data/0000/app"]
     extra = {
         "S10 an empty file": ".hidden", "S11 a file of the payload": "data/0000/more",
@@ -40,7 +41,7 @@ def spools(key: Key) -> dict[str, Found]:
         "S18 a root": "root", "S19 a second header": "header.tar", "S20 a manifest": "manifest-augment",
         "S21 a file beside the payload": "data/app", "S22 the folder of another": "more/version",
     }  # fmt: skip
-    links = {
+    links: dict[str, tuple[dict[str, str], dict[str, bytes]]] = {
         "S30 a link to what was checked": ({"version": "../../../../version"}, {"version": version}),
         "S31 a link to the payload": ({"data/0000/app": "../../version"}, {}),
         "S32 a link to nothing": ({"manifest.sig": "/nonexistent"}, {}),
@@ -66,10 +67,13 @@ def spools(key: Key) -> dict[str, Found]:
         "S50 it was verified before": holds({}, now="verified"),
         "S51 it was ended before": holds({}, now="aborted"),
         "S52 nothing was staged": Found(beside={"nothing": b""}),
+        "S44 no payload and no folder of it": Found(parts=without),
         "S43 a header that is longer packed": Found(parts=dict(frames_of(signed(longer, key)))),
     }
     found |= {name: holds({file: b""}) for name, file in extra.items()}
     for name, (targets, beside) in links.items():
+        # a link that was copied leads to where it would lead from there
+        beside |= {f"var/component/{file}": data for file, data in beside.items()}
         gone = [file for file in good if any(file == at or at == "." or file.startswith(f"{at}/") for at in targets)]  # fmt: skip
         found[name] = holds({}, *gone, links=targets, beside=beside)
     return found
