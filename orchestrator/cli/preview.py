@@ -124,13 +124,20 @@ def preview(
     changes = prepared.preview.has_changes
     code = CHANGES if options.detailed_exitcode and changes else ExitCode.DONE
     if format is Form.GITHUB:
-        values = {
-            "plan_sha": prepared.digest,
-            "changes": str(changes).lower(),
-            "exit": str(int(code)),
-        }
-        tell_github(os.environ, summary=comment, values=values)
+        tell_github(os.environ, summary=comment, values=_outputs(prepared, code))
     return code
+
+
+def _outputs(prepared: api.Prepared, code: int) -> dict[str, str]:
+    """What later steps of a pipeline may ask for."""
+    facts = {
+        "plan_sha": prepared.digest,
+        "changes": str(prepared.preview.has_changes).lower(),
+        "exit": str(int(code)),
+    }
+    if prepared.since is not None:
+        facts["same"] = str(prepared.since.digest == prepared.digest).lower()
+    return facts
 
 
 def _text(session: Session, prepared: api.Prepared, form: Form, comment: str) -> str:

@@ -24,6 +24,7 @@ RUN_BY = {
     "docs/how-to/release.md": "tests/docs/test_release_page.py",
     "docs/how-to/fleet.md": "tests/docs/test_fleet_page.py",
     "docs/how-to/evidence.md": "tests/docs/test_evidence_page.py",
+    "docs/how-to/review.md": "tests/docs/test_review_page.py",
 }
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)

@@ -1,0 +1,100 @@
+"""docs/how-to/review.md: its block is run as it stands, and so are the commands of its pipelines."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from orchestrator.cli.app import invoke
+from tests.in_process import empty_project, run
+from tests.unit.render.reports import junit_suites, sarif_run
+
+REPOSITORY = Path(__file__).parents[2]
+PAGE = (REPOSITORY / "docs/how-to/review.md").read_text(encoding="utf-8")
+(BLOCK,) = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+PIPELINES = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+PLAN = """\
+schema: 1
+name: gateway-fw
+hosts: all
+artifact: ../releases/app-1.0.mender
+waves: [1, rest]
+gates: [{name: healthy, check: app, success_when: result.exit == 0}]
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Path:
+    empty_project(tmp_path, monkeypatch)
+    for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    for name in ("plans", "inventory", "releases", "tree"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "inventory/hosts.yml").write_text("gateways: {hosts: {'gw-[1:4]': }}\n")
+    (tmp_path / "plans/gateway.yml").write_text(PLAN)
+    (tmp_path / "tree/run").write_text("#!/bin/sh\n")
+    assert invoke(["key", "generate", "release.key"]) == 0
+    build = "artifact build directory tree --dest /opt/app -n app-1.0 -t lab --key release.key"
+    assert invoke([*build.split(), "-o", "releases/app-1.0.mender"]) == 0
+    capsys.readouterr()
+    return tmp_path
+
+
+def test_block_of_the_page_reviews_and_finds_the_same_again(project: Path) -> None:
+    (project / "bin").mkdir()
+    program = project / "bin/rollout"
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m orchestrator "$@"\n')
+    program.chmod(0o755)
+    path = f"{program.parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ("sh", "-euc", BLOCK), cwd=project, env={**os.environ, "PATH": path, "PYTHONPATH": str(REPOSITORY)},
+        timeout=120, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (0, "what was reviewed still holds\n"), done.stderr
+    assert sarif_run((project / "findings.sarif").read_text())["results"] == []
+    assert "### Rollout of `app-1.0` by plan `gateway-fw`" in (project / "comment.md").read_text()
+    assert len(junit_suites((project / "devices.xml").read_text())) == 3
+    assert json.loads((project / "preview.json").read_text())["diff"]["same"] is True
+    assert (project / "gateway.plan").is_file()
+
+
+def commands(node: object) -> list[str]:
+    """The lines of a pipeline that call the program."""
+    if isinstance(node, dict):
+        return [line for value in node.values() for line in commands(value)]
+    if isinstance(node, list):
+        return [line for value in node for line in commands(value)]
+    return [line for line in str(node).splitlines() if line.startswith("rollout ")]
+
+
+@pytest.mark.parametrize(("pipeline", "count"), [(PIPELINES[0], 3), (PIPELINES[1], 6)])
+def test_commands_of_the_pipelines_run(project: Path, capsys, pipeline: str, count: int) -> None:
+    found = commands(yaml.safe_load(pipeline))
+
+    assert len(found) == count
+    for line in found:
+        offline = " --offline" if "preview plans/" in line else ""  # there are no devices to ask
+        code, _, err = run(capsys, line.removeprefix("rollout ") + offline)
+        assert code == 0, (line, err)
+    named = set(re.findall(r"[a-z]+\.(?:json|xml|md|plan)\b", pipeline))
+    assert {name for name in named if not (project / name).is_file()} == set()
+
+
+def test_outputs_and_marker_are_those_that_the_page_names(project: Path, capsys) -> None:
+    preview = "preview plans/gateway.yml -i inventory/hosts.yml --offline"
+    assert run(capsys, f"{preview} --out reviewed.plan")[0] == 0
+    assert run(capsys, f"{preview} --diff reviewed.plan --format github")[0] == 0
+
+    output = (project / "GITHUB_OUTPUT").read_text()
+    names = [line.partition("=")[0] for line in output.splitlines()]
+    assert all(f"`{name}`" in PAGE or f".{name}`" in PAGE for name in names)
+    assert "same=true" in output.splitlines()
