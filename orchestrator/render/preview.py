@@ -5,11 +5,12 @@ from __future__ import annotations
 from orchestrator.device.reason import TRUST_REASONS, Reason
 from orchestrator.plan.difference import Since
 from orchestrator.plan.preview import Preview, WavePreview
-from orchestrator.plan.resolved import COMPONENT_DEFAULT, Order, Risk
+from orchestrator.plan.resolved import COMPONENT_DEFAULT, Order
 from orchestrator.render.evidence_lines import evidence_lines
 from orchestrator.render.gate_lines import gate_lines
 from orchestrator.render.limit_lines import labelled, limit_lines, percent
 from orchestrator.render.names import fold_line, fold_lines
+from orchestrator.render.risk_lines import risk_lines
 from orchestrator.render.schedule_lines import approval_words, schedule_lines
 from orchestrator.render.since import since_lines
 from orchestrator.render.table import Cell, Column, table
@@ -31,7 +32,6 @@ from orchestrator.units import format_duration, format_size
 
 DIGEST_CHARS = 12
 CURRENT_MAX = 5
-RISKS_MAX = 20
 NAME_LINES_MAX = 3  # of a wave; more devices are counted, and all there with -v
 EXPLAINED_MAX = 5
 _EXPLAINED = (TRUST_REASONS - {Reason.HOST_KEY, Reason.DENIED, Reason.NO_TICKET}) | {Reason.HELD}
@@ -85,7 +85,7 @@ def body(
         lines += ["", *skipped_lines(preview, look, all_names=all_names)]
     if since is not None:
         lines += ["", *since_lines(since, digest, look)]
-    lines += _risks(preview, look)
+    lines += risk_lines(preview, look)
     return "\n".join([*lines, "", look.paint(f"{counts_words(preview)}.", Style.BOLD)])
 
 
@@ -280,25 +280,6 @@ def _explained(preview: Preview, reason: Reason, look: Look, *, all_names: bool)
     if len(held) > len(shown):
         lines.append(f"    {look.sign(Symbol.ELLIPSIS)} and {number(len(held) - len(shown))} more")
     return lines
-
-
-def _risks(preview: Preview, look: Look) -> list[str]:
-    risks = preview.risks
-    lines = [""] if risks else []
-    for risk in risks[:RISKS_MAX]:
-        mark = f"{look.sign(Symbol.WARNING)} "
-        first, *more = wrap(risk_words(risk), look.width, first=mark, indent="  ")
-        lines += [look.paint(first, Style.WARN), *(look.paint(line, Style.WARN) for line in more)]
-    if len(risks) > RISKS_MAX:
-        lines.append(f"{look.sign(Symbol.ELLIPSIS)} {len(risks) - RISKS_MAX} more warnings")
-    return lines
-
-
-def risk_words(risk: Risk) -> str:
-    """`P905 line 24: a device that ...`, as one line that may be shown anywhere."""
-    place = f"line {risk.line}: " if risk.line else ""
-    code = f"{escape(risk.code)} " if risk.code else ""
-    return f"{code}{place}{escape(risk.message, limit=800)}"
 
 
 def counts_words(preview: Preview) -> str:
