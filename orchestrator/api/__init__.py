@@ -48,6 +48,7 @@ from orchestrator.api.inventories import hosts, inventory_graph, inventory_host,
 from orchestrator.api.inventory_values import HostShown
 from orchestrator.api.joining import grown
 from orchestrator.api.owners import owner_words
+from orchestrator.api.plan_names import plan_name
 from orchestrator.api.plans import prepare, unproven
 from orchestrator.api.project import init, validate
 from orchestrator.api.reconciling import reconcile
@@ -206,6 +207,7 @@ __all__ = [
     "owner_words",
     "passphrase",
     "pattern_devices",
+    "plan_name",
     "prepare",
     "reconcile",
     "refuse_stale",

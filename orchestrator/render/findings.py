@@ -24,10 +24,7 @@ def preview_findings(
         of_inventory: findings with places of their own.
     """
     file = preview.plan.plan_file
-    errors = [
-        Diagnostic(error.where or Where(file), error.code or "P000", error.message, error.hint)
-        for error in refusals
-    ]
+    errors = refusal_findings(refusals, file)
     risks = [
         Diagnostic(
             Where(file, risk.line, 1 if risk.line else 0),
@@ -38,3 +35,14 @@ def preview_findings(
         for risk in preview.risks
     ]
     return (*errors, *risks, *of_inventory)
+
+
+def refusal_findings(errors: Sequence[OrchestratorError], file: str) -> tuple[Diagnostic, ...]:
+    """Errors as findings: all that one carries, or itself, at its place or at `file`."""
+    found: list[Diagnostic] = []
+    for error in errors:
+        itself = Diagnostic(
+            error.where or Where(file), error.code or "P000", error.message, error.hint
+        )
+        found += getattr(error, "diagnostics", ()) or (itself,)
+    return tuple(found)

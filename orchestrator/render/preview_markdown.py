@@ -81,6 +81,22 @@ def markdown(
     )
 
 
+def refused_markdown(plan: str, findings: Sequence[Diagnostic], *, link: str = "") -> str:
+    """The comment where there is no preview: it takes the place of an older one, and says so."""
+    head = [
+        marker(plan),
+        f"### Rollout by plan {code(plan)}: no preview",
+        "",
+        "**This plan has no preview**, and nothing was changed. What was shown before is out of date.",
+        "",
+        *(f"- {_finding(one)}" for one in findings[:FINDINGS_MAX]),
+    ]
+    if len(findings) > FINDINGS_MAX:
+        head.append(f"- and {plural(len(findings) - FINDINGS_MAX, 'more finding')}")
+    foot = f"[Log of this job]({link})" if link else "`rollout preview` shows it in full."
+    return document(head, (), foot, more="", limit_bytes=COMMENT_BYTES_MAX)
+
+
 def marker(plan: str) -> str:
     """The hidden first line; the name of a plan has neither blanks nor `>`."""
     return f"<!-- rollout:preview:{plan} -->"

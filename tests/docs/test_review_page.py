@@ -73,10 +73,11 @@ def commands(node: object) -> list[str]:
         return [line for value in node.values() for line in commands(value)]
     if isinstance(node, list):
         return [line for value in node for line in commands(value)]
-    return [line for line in str(node).splitlines() if line.startswith("rollout ")]
+    lines = (line.partition(" || ")[0] for line in str(node).splitlines())
+    return [line for line in lines if line.startswith("rollout ")]
 
 
-@pytest.mark.parametrize(("pipeline", "count"), [(PIPELINES[0], 3), (PIPELINES[1], 6)])
+@pytest.mark.parametrize(("pipeline", "count"), [(PIPELINES[0], 3), (PIPELINES[1], 5)])
 def test_commands_of_the_pipelines_run(project: Path, capsys, pipeline: str, count: int) -> None:
     found = commands(yaml.safe_load(pipeline))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import api
 from orchestrator.cli.app import invoke
 from orchestrator.errors import ExitCode
 from tests.in_process import empty_project, run
@@ -178,3 +179,77 @@ def test_every_report_of_validate_fits_and_ends_as_its_findings_say(project: Pat
         ("hosts.yml", "0"), ("app.yml", "0"), ("bad.yml", "1"),
     ]  # fmt: skip
     assert [each["level"] for each in sarif_run(shown("sarif"))["results"]] == ["error"]
+
+
+BROKEN = PLAN.replace("hosts: all", "hosts: none_of_them")
+
+
+def test_where_there_is_no_preview_the_comment_takes_the_place_of_the_old_one(
+    project: Path, capsys
+) -> None:
+    assert run(capsys, f"{PREVIEW} --format markdown -o comment.md")[0] == 0
+    before = (project / "comment.md").read_text()
+    (project / "app.yml").write_text(BROKEN)
+
+    code, _, err = run(capsys, f"{PREVIEW} --format markdown -o comment.md")
+
+    after = (project / "comment.md").read_text()
+    assert code == ExitCode.REFUSED
+    assert "error[I201]" in err
+    assert after.splitlines()[0] == before.splitlines()[0]
+    assert "### Rollout by plan `app`: no preview" in after
+    assert "- `I201` no group and no host is called `none_of_them`" in after
+
+
+@pytest.mark.parametrize(("more", "expected"), [("", 1), (" --detailed-exitcode", 1)])
+def test_a_refusal_is_an_annotation_in_a_step_of_github_and_nothing_on_stderr(
+    project: Path, capsys, monkeypatch: pytest.MonkeyPatch, more: str, expected: int
+) -> None:
+    (project / "app.yml").write_text(PLAN.replace("[1, rest]", "[1, 200%]"))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project / "summary"))
+    monkeypatch.setenv("GITHUB_OUTPUT", str(project / "output"))
+
+    code, out, err = run(capsys, f"{PREVIEW} --format github{more}")
+
+    ((kind, given, _),) = commands(out)
+    assert (code, err) == (expected, "")
+    assert (kind, given["title"], given["file"], given["line"]) == ("error", "P111", "app.yml", "5")
+    assert "no preview" in (project / "summary").read_text()
+    assert (project / "output").read_text() == "exit=1\n"
+
+
+def test_reports_of_a_refusal_have_its_findings(project: Path, capsys) -> None:
+    (project / "app.yml").write_text("schema: 1\nwaves: []\n")
+
+    def shown(form: str) -> str:
+        code, out, _ = run(capsys, f"{PREVIEW} --format {form}")
+        assert code == ExitCode.REFUSED
+        return out
+
+    codes = {issue["check_name"] for issue in code_quality_issues(shown("gitlab"))}
+    assert "P102" in codes
+    assert {each["ruleId"] for each in sarif_run(shown("sarif"))["results"]} == codes
+    (suite,) = junit_suites(shown("junit"))
+    assert suite.get("failures") != "0"
+    assert shown("text") == shown("json") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("name: gw-1  # the one\nwaves: [", "gw-1"),
+        ('name: "gw.2"', "gw.2"),
+        ("name: [a]", "odd-file"),
+        ('{"format_version": 1, "plan": {"name": "saved"}}', "saved"),
+        ('{"format_version": 1, "plan": {"name": "x -->"}}', "odd-file"),
+        ('{"format_version": 1', "odd-file"),
+        ("\x00name: x", "odd-file"),
+        (None, "odd-file"),
+    ],
+)
+def test_a_plan_that_cannot_be_read_has_a_name_for_comments(tmp_path: Path, text, name) -> None:
+    path = tmp_path / "odd file!.yml"
+    if text is not None:
+        path.write_text(text)
+
+    assert api.plan_name(path) == name
