@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 # Images: `NAME ID` in `names`, and an empty file for each ID. The registry has a file for each NAME,
-# with its ID. A container is a line `SERVICE STATE STATUS ID` of its project. Images called
+# with its ID. A container is a line `SERVICE STATUS ID` of its project. Images called
 # `crash-...` end at once, `sick-...` are unhealthy.
 DOCKER = r"""#!/bin/sh
 at=$ROLLOUT_ROOT/docker
@@ -29,9 +29,9 @@ case "$1 $2" in
           id=$(find_id "$image")
           [ -n "$id" ] || exit 1
           case $image in
-            crash-*) echo "c exited Exited_(1)_now $id" ;;
-            sick-*) echo "c running Up_(unhealthy) $id" ;;
-            *) echo "c running Up_(healthy) $id" ;;
+            crash-*) echo "c Exited_(1)_now $id" ;;
+            sick-*) echo "c Up_(unhealthy) $id" ;;
+            *) echo "c Up_(healthy) $id" ;;
           esac
         done >"$at/projects/$project.new" && mv "$at/projects/$project.new" "$at/projects/$project"
         ;;
@@ -39,9 +39,10 @@ case "$1 $2" in
     ;;
   'ps -a')
     [ -f "$at/projects/${4##*=}" ] || exit 0
-    case $6 in *ID*) words='$4' ;; *) words='$2 " " $3' ;; esac
+    case $6 in *ID*) words='$3' ;; *) words='$2' ;; esac
     awk "{ print $words }" "$at/projects/${4##*=}" | tr _ ' '
     ;;
+  'rm -f') rm -f "$at/projects"/* ;;
   'inspect --format') shift 3 && for id; do echo "$id"; done ;;
   'pull '*) [ -f "$at/registry/$2" ] && name "$2" "$(cat "$at/registry/$2")" ;;
   'load -i') read -r called id <"$3" && name "$called" "$id" ;;

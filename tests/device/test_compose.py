@@ -98,7 +98,7 @@ def test_images_go_with_the_last_release_that_has_them_but_not_those_of_others(b
 def test_a_project_that_somebody_else_started_is_left_alone(bench: Bench):
     theirs = bench.root / "docker/projects/web"
     theirs.parent.mkdir(parents=True)
-    theirs.write_text("c running Up sha256:theirs\n")
+    theirs.write_text("c Up sha256:theirs\n")
     release = bench.release("r1")
     bench.do(release, "install")
 
@@ -140,7 +140,7 @@ def test_read_back_sees_containers_images_and_files(bench: Bench):
     good = project.read_text()
     assert release.answer("ReadBack") == "active"
 
-    for state in ("c exited Exited_(1) sha256:r1\n", "c running Up sha256:other\n", ""):
+    for state in ("c Exited_(1) sha256:r1\n", "c Up sha256:other\n", ""):
         project.write_text(state)
         assert release.answer("ReadBack") == "inactive"
     project.write_text(good)
@@ -155,18 +155,39 @@ def test_it_works_with_each_compose(tmp_path: Path, one_shell: Shell, tool: str)
     programs = {"docker": "#!/bin/sh\nexit 1\n", engine: DOCKER if " " in tool else own}
     if "-" in tool:
         programs[tool] = DOCKER.replace("#!/bin/sh\n", '#!/bin/sh\nset -- compose "$@"\n', 1)
+    if tool == "podman-compose":  # takes a container that is there for the right one
+        keeps = 'up)\n        [ ! -f "$at/projects/$project" ] || exit 0'
+        programs[tool] = programs[tool].replace("up)", keeps).replace('cat "$file"', "exit 1")
     bench = bench_with(tmp_path / "device", one_shell, programs)
     for name, body in programs.items():
         (bench.root / "programs" / name).write_text(body)
         (bench.root / "programs" / name).chmod(0o755)
 
     bench.first()
+    bench.do(bench.release("r2"), "install", "activate")
 
-    assert bench.running == "r1"
+    assert bench.running == "r2"
+
+
+def test_containers_with_an_image_of_another_release_are_not_this_one(bench: Bench):
+    bench.first()
+    docker_up = bench.root / "programs/real-docker"
+    docker_up.write_text(DOCKER.replace("up)", "up) exit 0"))  # and changes nothing
+    release = bench.release("r2")
+    bench.do(release, "install")
+
+    rc, said = release.run("activate")
+
+    assert (rc, "an image of another release" in said) == (1, True)
 
 
 def test_a_device_without_docker_and_podman_refuses(tmp_path: Path, one_shell: Shell):
-    bench = bench_with(tmp_path / "device", one_shell, {"docker": "#!/bin/sh\nexit 1\n"})
+    none = ("docker", "docker-compose", "podman", "podman-compose")
+    programs = dict.fromkeys(none, "#!/bin/sh\nexit 1\n")
+    bench = bench_with(tmp_path / "device", one_shell, programs)
+    for name, body in programs.items():
+        (bench.root / "programs" / name).write_text(body)
+        (bench.root / "programs" / name).chmod(0o755)
 
     rc, said = bench.release("r1").run("install")
 
