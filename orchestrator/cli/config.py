@@ -15,106 +15,48 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from urllib.parse import unquote
 
 from orchestrator.api import Settings
+from orchestrator.cli.config_keys import (
+    KINDS,
+    POWER_KEYS,
+    SEPARATORS,
+    Value,
+    absolute,
+    checked,
+    has_password,
+    too_powerful,
+    unknown,
+)
 from orchestrator.errors import OrchestratorError, Where, system_reason
 from orchestrator.units import parse_duration
 
 PROJECT_FILE = "rollout.toml"
 STATE_DEFAULT = ".rollout/state.db"
 FILE_BYTES_MAX = 1024 * 1024  # a configuration is a page of text
-CONNECTIONS_MAX = 10_000
-
-KINDS: Mapping[str, type] = {
-    "state": str,
-    "inventory": list,
-    "color": str,
-    "trusted_keys": list,
-    "allow_commands": list,
-    "allow_gate_kinds": list,
-    "gate_tokens": list,
-    "known_hosts": list,
-    "identity_files": list,
-    "connections_max": int,
-    "reconcile_every": str,
-    "people": list,
-    "roles": list,
-    "fleet": str,
-    "trust_root": str,
-    "allowed_signers": str,
-    "revoked_signers": str,
-    "require_signed_commit": bool,
-    "require_signed_reports": bool,
-    "audit_key": str,
-    "audit_checkpoints": str,
-    "evidence_policy": str,
-    "hook_secrets": list,
-    "mail_server": str,
-    "mail_from": str,
-    "mail_login": str,
-    "host_ca": str,
-    "user_ca": str,
-    "vault_passwords": list,
-    "inventory_programs": list,
-    "inventory_program_env": list,
-}
-POWER_KEYS = frozenset({
-    "allow_commands", "allow_gate_kinds", "allowed_signers", "audit_checkpoints", "audit_key",
-    "evidence_policy", "fleet", "gate_tokens", "hook_secrets", "host_ca", "inventory_program_env",
-    "inventory_programs", "mail_from", "mail_login", "mail_server", "people",
-    "require_signed_commit", "require_signed_reports", "revoked_signers", "roles", "trust_root",
-    "trusted_keys", "user_ca", "vault_passwords",
-})  # fmt: skip
-_FILE_KEYS = frozenset({
-    "state", "mail_login", "allowed_signers", "revoked_signers", "trust_root", "audit_key",
-    "audit_checkpoints", "evidence_policy", "host_ca", "user_ca",
-})  # fmt: skip
-PATH_KEYS = frozenset({"inventory", "trusted_keys", "known_hosts", "identity_files"})
-COLORS = ("auto", "always", "never")
-_KIND_NAMES = {str: "a text", list: "a list of texts", int: "a whole number", bool: "true or false"}
-_SEPARATORS = {"gate_tokens": ",", "hook_secrets": ","}  # in variables: addresses hold colons
-_ANY = re.compile(r".*", re.DOTALL)
-_PLACE = re.compile(r"https?://[^=/]+=(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*)")
-_PLACE_FORM = "are `https://host:port=file:/path` or `https://host:port=env:NAME`"
-_FORMS = {  # of texts, and of each text of a list
-    "gate_tokens": (_PLACE, _PLACE_FORM),
-    "hook_secrets": (_PLACE, _PLACE_FORM),
-    "inventory_programs": (re.compile(r"/.+"), "are absolute paths of programs"),
-    "inventory_program_env": (
-        re.compile(r"[A-Za-z_][A-Za-z0-9_]*"),
-        "are names of variables, as `NETBOX_TOKEN`",
-    ),
-    "vault_passwords": (
-        re.compile(r"(?:[A-Za-z0-9_.-]+=)?/.+"),
-        "are `/path` or `LABEL=/path`, each a file that holds the password",
-    ),
-    "people": (
-        re.compile(r"[^=,\s]+=[^=,\s]+(,[^=,\s]+)*"),
-        "are `NAME=ROLE,ROLE`, such as `ann=ops,safety`",
-    ),
-    "roles": (
-        re.compile(r"(author|approver|releaser|operator|auditor)=[^=,\s]+(,[^=,\s]+)*"),
-        "has author, approver, releaser, operator and auditor, each a list of names",
-    ),
-    "fleet": (
-        re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,62}"),
-        "is a name of letters, digits and `._+-`, such as `acme-prod`",
-    ),
-    "mail_server": (
-        re.compile(r"smtp(s|\+starttls)?://[^\s/@?#]+"),
-        "is `smtp+starttls://HOST:PORT`, or with `smtps` or `smtp`",
-    ),
-    "mail_from": (
-        re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\]+"),
-        "is one address, as `rollout@example.org`",
-    ),
-}
-_PASSWORD = re.compile(r"[a-z0-9+]+://(?:[^@]*:[^@]*@|.*[?&](?:ssl)?password=)", re.IGNORECASE)
+DEFAULTS: Mapping[str, Value] = {"color": "auto", "connections_max": 100}
 _TOML_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
-Value = str | int | tuple[str, ...]
+
+class Source(StrEnum):
+    """Where a value comes from; the first that has one wins."""
+
+    FLAG = "flag"
+    ENVIRONMENT = "environment"
+    PROJECT = "project"
+    USER = "user"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value, and where it was given."""
+
+    value: Value
+    source: Source
+    where: Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +70,13 @@ class Flags:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The configuration in force."""
+    """The configuration in force; `given` has all that was said of a key, the winner first."""
 
     settings: Settings
-    color: str = "auto"
-    project_file: Path | None = None
+    color: str
+    project_file: Path | None
+    user_file: Path | None
+    given: Mapping[str, tuple[Given, ...]]
 
 
 def load(flags: Flags, environment: Mapping[str, str], directory: Path) -> Config:
@@ -143,20 +87,20 @@ def load(flags: Flags, environment: Mapping[str, str], directory: Path) -> Confi
     """
     root, project_file = find_project(directory)
     user_file = flags.config or _user_file(environment)
-    layers = (
-        _from_flags(flags),
+    layers: tuple[Mapping[str, Given], ...] = (
+        _from_flags(flags, directory),
         _from_environment(environment, directory),
         _from_file(project_file, is_project=True) if project_file else {},
         _from_file(user_file, is_project=False) if user_file else {},
     )
-    merged: dict[str, Value] = {}
-    for layer in reversed(layers):
-        merged.update(layer)
-    return Config(
-        settings=_settings(merged, root, directory),
-        color=str(merged.get("color", "auto")),
-        project_file=project_file,
-    )
+    defaults: dict[str, Value] = {"state": str(root / STATE_DEFAULT), **DEFAULTS}
+    layers += ({key: Given(value, Source.DEFAULT, Where("")) for key, value in defaults.items()},)
+    given = {
+        key: said for key in KINDS if (said := tuple(one[key] for one in layers if key in one))
+    }
+    merged = {key: said[0].value for key, said in given.items()}
+    color = str(merged["color"])
+    return Config(_settings(merged, root), color, project_file, user_file, given)
 
 
 def find_project(directory: Path) -> tuple[Path, Path | None]:
@@ -189,13 +133,18 @@ def _user_file(environment: Mapping[str, str]) -> Path | None:
     return path if _may_be_there(path) else None  # it may forbid something: never left out
 
 
-def _from_flags(flags: Flags) -> dict[str, Value]:
-    given = {"state": flags.state, "color": flags.color}
-    return {key: value for key, value in given.items() if value is not None}
+def _from_flags(flags: Flags, directory: Path) -> dict[str, Given]:
+    state = None if flags.state is None else absolute(flags.state, directory)
+    given = {"state": state, "color": flags.color}
+    return {
+        key: Given(value, Source.FLAG, Where(f"--{key}"))
+        for key, value in given.items()
+        if value is not None
+    }
 
 
-def _from_environment(environment: Mapping[str, str], directory: Path) -> dict[str, Value]:
-    found: dict[str, Value] = {}
+def _from_environment(environment: Mapping[str, str], directory: Path) -> dict[str, Given]:
+    found: dict[str, Given] = {}
     for key, kind in KINDS.items():
         name = f"ROLLOUT_{key.upper()}"
         text = environment.get(name, "")
@@ -204,16 +153,16 @@ def _from_environment(environment: Mapping[str, str], directory: Path) -> dict[s
         where = Where(f"environment variable {name}")
         raw: object = text
         if kind is list:
-            raw = [part for part in text.split(_SEPARATORS.get(key, os.pathsep)) if part]
+            raw = [part for part in text.split(SEPARATORS.get(key, os.pathsep)) if part]
         elif kind is int:
             raw = int(text) if text.isascii() and text.isdigit() else text
         elif kind is bool:
             raw = {"true": True, "false": False}.get(text, text)
-        found[key] = _checked(key, raw, where, directory)
+        found[key] = Given(checked(key, raw, where, directory), Source.ENVIRONMENT, where)
     return found
 
 
-def _from_file(path: Path, *, is_project: bool) -> dict[str, Value]:
+def _from_file(path: Path, *, is_project: bool) -> dict[str, Given]:
     text = _read(path)
     try:
         table = tomllib.loads(text)
@@ -222,15 +171,16 @@ def _from_file(path: Path, *, is_project: bool) -> dict[str, Value]:
         where = Where(str(path), int(place[1]), int(place[2])) if place else Where(str(path))
         message = f"not TOML: {_TOML_PLACE.sub('', str(error)).lower()}"
         raise OrchestratorError(message, where=where, code="C101") from error
-    found: dict[str, Value] = {}
+    source = Source.PROJECT if is_project else Source.USER
+    found: dict[str, Given] = {}
     for key, raw in table.items():
         where = _where(path, text, key)
         if key not in KINDS:
-            raise _unknown(key, where)
-        if is_project and (key in POWER_KEYS or _has_password(key, raw)):
-            raise _power(key, where)
+            raise unknown(key, where)
+        if is_project and (key in POWER_KEYS or has_password(key, raw)):
+            raise too_powerful(key, where)
         value = _role_lines(raw) if key == "roles" else raw
-        found[key] = _checked(key, value, where, path.parent)
+        found[key] = Given(checked(key, value, where, path.parent), source, where)
     return found
 
 
@@ -265,70 +215,7 @@ def _where(path: Path, text: str, key: str) -> Where:
     return Where(str(path))
 
 
-def _unknown(key: str, where: Where) -> OrchestratorError:
-    from orchestrator.source.suggest import did_you_mean
-
-    message = f"unknown key `{key}`{did_you_mean(key, KINDS)}"
-    return OrchestratorError(
-        message, hint=f"known keys: {', '.join(sorted(KINDS))}", where=where, code="C102"
-    )
-
-
-def _power(key: str, where: Where) -> OrchestratorError:
-    what = "a state URL with a password" if key == "state" else f"`{key}`"
-    hint = f"it grants power; set it in your own configuration or as ROLLOUT_{key.upper()}"
-    message = f"{what} may not be set in the project's file"
-    return OrchestratorError(message, hint=hint, where=where, code="C104")
-
-
-def _has_password(key: str, raw: object) -> bool:
-    return key == "state" and isinstance(raw, str) and bool(_PASSWORD.match(unquote(raw)))
-
-
-def _checked(key: str, raw: object, where: Where, base: Path) -> Value:
-    if problem := _problem(key, raw):
-        raise OrchestratorError(problem, where=where, code="C105")
-    if isinstance(raw, list):
-        return tuple(absolute(item, base) if key in PATH_KEYS else item for item in raw)
-    if isinstance(raw, int):
-        return raw
-    return absolute(str(raw), base) if key in _FILE_KEYS else str(raw)
-
-
-def _problem(key: str, raw: object) -> str:
-    kind = KINDS[key]
-    right = type(raw) is kind
-    if isinstance(raw, list):
-        right = right and all(isinstance(item, str) and item for item in raw)
-    if not right:
-        return f"`{key}` must be {_KIND_NAMES[kind]}"
-    if key == "color" and raw not in COLORS:
-        return f"`color` must be one of {', '.join(COLORS)}"
-    if kind is int and isinstance(raw, int) and not 1 <= raw <= CONNECTIONS_MAX:
-        return f"`connections_max` must be between 1 and {CONNECTIONS_MAX}"
-    if key == "reconcile_every" and not _is_duration(str(raw)):
-        return "`reconcile_every` is a duration above zero, such as `15m`"
-    pattern, form = _FORMS.get(key, (_ANY, ""))
-    if not all(pattern.fullmatch(str(item)) for item in (raw if isinstance(raw, list) else [raw])):
-        return f"`{key}` {form}"
-    return ""
-
-
-def _is_duration(text: str) -> bool:
-    try:
-        return parse_duration(text) > 0
-    except ValueError:
-        return False
-
-
-def absolute(text: str, base: Path) -> str:
-    """A path seen from `base`; URLs and host lists (`a,b,`) stay as they are."""
-    if "://" in text or "," in text:
-        return text
-    return str(base / Path(text).expanduser())
-
-
-def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Settings:
+def _settings(values: Mapping[str, Value], root: Path) -> Settings:
     def texts(key: str) -> tuple[str, ...]:
         value = values.get(key, ())
         return value if isinstance(value, tuple) else ()
@@ -339,10 +226,10 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
     def path(key: str) -> Path | None:
         return Path(str(found)) if (found := values.get(key)) else None
 
-    limit, every = values.get("connections_max", 100), values.get("reconcile_every")
+    every = values.get("reconcile_every")
     return Settings(
         root=root,
-        state=absolute(str(values.get("state", root / STATE_DEFAULT)), directory),
+        state=str(values["state"]),
         inventory=texts("inventory"),
         trusted_keys=paths("trusted_keys"),
         allow_commands=texts("allow_commands"),
@@ -370,6 +257,6 @@ def _settings(values: Mapping[str, Value], root: Path, directory: Path) -> Setti
         require_signed_reports=values.get("require_signed_reports") is True,
         audit_key=path("audit_key"),
         audit_checkpoints=path("audit_checkpoints"),
-        connections_max=limit if isinstance(limit, int) else 100,
+        connections_max=int(str(values["connections_max"])),
         reconcile_every_s=None if every is None else parse_duration(str(every)),
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.api import Settings, Source
 from orchestrator.cli import config
+from orchestrator.cli.config_keys import absolute
 from orchestrator.cli.options import Common, SourceOptions, key_values
 from orchestrator.cli.streams import look_of
 from orchestrator.errors import OrchestratorError, system_reason
@@ -39,12 +40,7 @@ def start(common: Common) -> Session:
     """
     if common.directory is not None:
         _change_directory(common.directory)
-    flags = config.Flags(
-        state=common.state,
-        color=str(common.color) if common.color else None,
-        config=common.config,
-    )
-    loaded = config.load(flags, os.environ, Path.cwd())
+    loaded = configuration(common)
     in_ci = bool(os.environ.get("CI"))
     terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     return Session(
@@ -58,6 +54,20 @@ def start(common: Common) -> Session:
     )
 
 
+def configuration(common: Common) -> config.Config:
+    """The configuration in force in the working directory.
+
+    Raises:
+        OrchestratorError: a file or variable is wrong.
+    """
+    flags = config.Flags(
+        state=common.state,
+        color=str(common.color) if common.color else None,
+        config=common.config,
+    )
+    return config.load(flags, os.environ, Path.cwd())
+
+
 def _change_directory(directory: Path) -> None:
     try:
         os.chdir(directory)
@@ -69,7 +79,7 @@ def _change_directory(directory: Path) -> None:
 def source_of(options: SourceOptions) -> Source:
     """The options as the api takes them."""
     return Source(
-        inventory=tuple(config.absolute(text, Path.cwd()) for text in options.inventory or ()),
+        inventory=tuple(absolute(text, Path.cwd()) for text in options.inventory or ()),
         limit=options.limit,
         extra_vars=key_values(options.extra, "--set"),
     )

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.config import KINDS, POWER_KEYS, Flags, find_project, load
+from orchestrator.cli.config import Flags, find_project, load
+from orchestrator.cli.config_keys import KINDS, POWER_KEYS
 from orchestrator.errors import ExitCode, OrchestratorError
 
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from orchestrator.cli.app import COMMANDS
-from orchestrator.cli.config import KINDS, POWER_KEYS
+from orchestrator.cli.config_keys import KINDS, POWER_KEYS
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/reference/commands.md").read_text()
