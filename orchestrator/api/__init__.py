@@ -71,6 +71,7 @@ from orchestrator.api.states import (
     state_export_all,
     state_migrate,
 )
+from orchestrator.api.stores import shown_state
 from orchestrator.api.tickets import (
     release_create,
     release_inspect,
@@ -230,6 +231,7 @@ __all__ = [
     "run",
     "schema_named",
     "schema_names",
+    "shown_state",
     "state_backup",
     "state_export",
     "state_export_all",

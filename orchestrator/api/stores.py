@@ -14,6 +14,22 @@ if TYPE_CHECKING:
     from orchestrator.store.sql import SqlStore
 
 
+def shown_state(url: str) -> str:
+    """A state store's path or address as it may be shown: without its password.
+
+    Raises:
+        StoreError: it cannot be told which part of the address is the password.
+    """
+    scheme, is_address, _rest = url.partition("://")
+    if not is_address:
+        return url
+    if scheme not in {"postgres", "postgresql"}:
+        return f"{scheme}://..."  # no store of ours: where its password stands is not known
+    from orchestrator.store.address import without_password
+
+    return without_password(url)
+
+
 def state_exists(settings: Settings) -> bool:
     """Whether anything was ever stored; reading commands create no file."""
     if "://" in settings.state:

@@ -70,6 +70,7 @@ COMMANDS: dict[str, Command] = {
     "hosts": Command("hosts", "List the devices of a pattern."),
     "audit": Command("audit", "Verify that the journals are what was written."),
     "state": Command("state", "Migrate, export and back up the state store."),
+    "config": Command("configuring", "Show the configuration in force."),
     "lab": Command("lab", "A local fleet of real SSH devices to try things on."),
     "explain": Command("explain", "Say what a code of an error, a failure or an exit means."),
     "schema": Command("schema", "Print the JSON schema of a format."),
