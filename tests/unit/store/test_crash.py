@@ -16,7 +16,7 @@ from orchestrator.store.sql import LeaseClock
 from orchestrator.store.sql import open_store as open_any
 from tests.unit.store.samples import PLAN, REPOSITORY, changes, entry
 
-KILLS = 10
+KILLS = 5  # on each database; on the real lab there are more (tests/integration/test_kill.py)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
