@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -32,20 +30,15 @@ def test_every_module_has_its_row() -> None:
     assert sorted(rows) == sorted(module.name for module in MODULES.iterdir())
 
 
-def test_its_commands_build_what_they_say(tmp_path: Path) -> None:
+def test_its_commands_build_what_they_say(tmp_path: Path, rollout_program: Path) -> None:
     commands = block("sh")
-    (tmp_path / "rollout").write_text(
-        f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m orchestrator "$@"\n'
-    )
-    (tmp_path / "rollout").chmod(0o755)
-    paths = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(REPOSITORY)}
     for name in set(re.findall(r"--file (\S+)", commands)):
         (tmp_path / name).write_text(name)
 
     done = subprocess.run(
         ["sh", "-euc", commands],
         cwd=tmp_path,
-        env=os.environ | paths,
+        env=os.environ | {"PATH": f"{rollout_program}:{os.environ['PATH']}"},
         capture_output=True,
         check=False,
         text=True,

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -48,14 +46,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Path:
     return tmp_path
 
 
-def test_block_of_the_page_reviews_and_finds_the_same_again(project: Path) -> None:
-    (project / "bin").mkdir()
-    program = project / "bin/rollout"
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m orchestrator "$@"\n')
-    program.chmod(0o755)
-    path = f"{program.parent}:{os.environ['PATH']}"
+def test_block_of_the_page_reviews_and_finds_the_same_again(
+    project: Path, rollout_program: Path
+) -> None:
+    environment = {**os.environ, "PATH": f"{rollout_program}:{os.environ['PATH']}"}
     done = subprocess.run(
-        ("sh", "-euc", BLOCK), cwd=project, env={**os.environ, "PATH": path, "PYTHONPATH": str(REPOSITORY)},
+        ("sh", "-euc", BLOCK), cwd=project, env=environment,
         timeout=120, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
 
