@@ -18,6 +18,7 @@ NL='
 '
 LIB=/usr/lib/rollout ETC=/etc/rollout VAR=/var/lib/rollout RECORD=/etc/rollout/enrolled
 CERT=/etc/rollout/host-cert.pub SHOWN=/etc/ssh/sshd_config.d/rollout.conf
+DOAS=/etc/doas.conf STEP="^permit nopass [^ ]+ as root cmd $LIB/core\$"
 OUT='' PROBLEMS=0 FILES='' TMP='' RECORDED=''
 S_user='' S_type='' S_id='' S_algorithm='' S_blob='' S_comment=rollout S_ca='' S_ca_blob=''
 S_fleet='' S_version='' S_needs=''
@@ -290,24 +291,56 @@ remove_login_key() {
 
 # --- the step to root, for the core alone ---
 
-elevation() { # E is the kind of the step, EF its file
-  E=root EF=''
+elevation() { # E is the kind of the step, EF its file; or EL, a file of others that gets a line
+  E=root EF='' EL=''
   [ "$S_user" != root ] || return 0
   if command -v sudo >/dev/null && [ -d /etc/sudoers.d ]; then
     E=sudo EF=/etc/sudoers.d/rollout
   elif command -v doas >/dev/null && [ -d /etc/doas.d ]; then
     E=doas EF=/etc/doas.d/rollout.conf
+  elif command -v doas >/dev/null && [ -f $DOAS ] && [ ! -L $DOAS ]; then
+    E=doas EL=$DOAS # Debian's reads no other
   else
-    problem there is neither sudo with /etc/sudoers.d nor doas with /etc/doas.d: log in as root instead
+    problem there is neither sudo with /etc/sudoers.d nor doas with /etc/doas.d or $DOAS: log in as root instead
   fi
 }
 
 want_elevation() {
+  [ -n "$EL" ] || remove_step
+  [ -z "$EL" ] || want_step "permit nopass $S_user as root cmd $LIB/core"
   [ -n "$EF" ] || return 0
   if [ "$MODE" = apply ] && [ $E = sudo ]; then
     visudo -cqf "$TMP/elevate.d/sudo" >/dev/null 2>&1 || stop visudo does not accept what would be written
   fi
   own_kind "elevate/$E" "$EF" 440
+}
+
+want_step() { # LINE in doas.conf: the last rule that fits decides
+  RECORDED="${RECORDED}step $EL$NL"
+  if [ "$(grep -cE "$STEP" "$EL")" = 1 ] && grep -qxF "$1" "$EL"; then
+    say same line "$EL" && return 0
+  fi
+  action=change
+  grep -qE "$STEP" "$EL" || action=create
+  say $action line "$EL"
+  [ "$MODE" != apply ] || write_step "$EL" "$1"
+}
+
+write_step() { # FILE and LINE or nothing: the other lines, the mode and the owner stay as they are
+  cp -p "$1" "$1.rollout" && {
+    grep -vE "$STEP" "$1" || :
+    [ -z "$2" ] || printf '%s\n' "$2"
+  } >"$1.rollout" && doas -C "$1.rollout" >/dev/null 2>&1 && mv -f "$1.rollout" "$1" || {
+    rm -f "$1.rollout"
+    stop "$1 cannot be written, or doas does not accept what would be written"
+  }
+}
+
+remove_step() {
+  recorded step || return 0
+  [ -f "$R" ] && grep -qE "$STEP" "$R" || return 0
+  say remove line "$R"
+  [ "$MODE" != apply ] || write_step "$R" ''
 }
 
 # --- the trust root ---
@@ -502,6 +535,7 @@ release() {
   state=$(SSH_ORIGINAL_COMMAND=hello /bin/sh "$LIB/helper.sh" 2>/dev/null | grep '^state ')
   case $state in 'state probation') stop a release is on probation: commit it or roll it back first ;; esac
   remove_login_key
+  remove_step
   disable_hook
   shown=''
   while read -r key path; do

@@ -40,6 +40,7 @@ mount -t tmpfs tmpfs /run
 mkdir -p /run/sshd
 mount --bind "$W/boot_id" /proc/sys/kernel/random/boot_id
 hostname edge
+[ "$BECOME" != doas-alone ] || mount --bind /dev/null /usr/bin/sudo
 [ ! -f "$W/first" ] || { sh "$W/first" && rm "$W/first"; }
 [ ! -x /etc/init.d/rollout-boot ] || /etc/init.d/rollout-boot start || echo "boot hook: $?"
 [ ! -f "$W/host_key-cert.pub" ] || set -- -c "$W/host_key-cert.pub"
@@ -51,7 +52,7 @@ _FIRST = f"""
 useradd -m -s /bin/bash -p '*' {OPERATOR}
 case $BECOME in
   sudo) echo '{OPERATOR} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{OPERATOR} ;;
-  doas) echo 'permit nopass {OPERATOR}' >/etc/doas.conf ;;
+  doas*) echo 'permit nopass {OPERATOR}' >/etc/doas.conf ;;
 esac
 chmod 400 /etc/sudoers.d/{OPERATOR} /etc/doas.conf 2>/dev/null || :
 mkdir -m 700 /home/{OPERATOR}/.ssh
@@ -84,7 +85,7 @@ class RealHost:
     """One host; an async context manager.
 
     Args:
-        become: what gives its operator root: `sudo`, or `doas` alone.
+        become: what gives its operator root: `sudo`, `doas`, or `doas-alone` on a host without sudo.
         vouch: makes the certificate of the host's key that its server shows.
         config: the file that its server reads, as `/etc/ssh/sshd_config`; none if empty.
     """

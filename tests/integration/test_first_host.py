@@ -123,11 +123,14 @@ async def test_page_holds_on_a_real_host_and_power_cut_takes_it_back(
 
 @pytest.mark.night
 @pytest.mark.skipif(shutil.which("doas") is None, reason="doas is not installed")
+@pytest.mark.parametrize("become", ["doas", "doas-alone"])
 async def test_page_holds_where_the_operator_has_doas(
-    tmp_path: Path, rollout_program: Path
+    tmp_path: Path, rollout_program: Path, become: str
 ) -> None:
-    async with RealHost(become="doas") as host:
+    """With `doas-alone` the helper's own step to root goes through it as well."""
+    async with RealHost(become=become) as host:
         desk = Desk(host, tmp_path, rollout_program)
+        rules = host.path("/etc/doas.conf").read_text()
         desk.words |= {"--become sudo": "--become doas", "become: sudo": "become: doas"}
 
         for number in (1, 2, 3, 4, 7):
@@ -135,8 +138,12 @@ async def test_page_holds_where_the_operator_has_doas(
         assert "become: doas" in desk.shell("cat as-admin-plan.yml")
         assert desk.facts()["artifact"] == "site-1.0"
         assert host.run("su", OPERATOR, "-c", "sudo -n true").returncode != 0
+        step = host.path("/etc/doas.conf").read_text().removeprefix(rules)
+        alone = "permit nopass rollout as root cmd /usr/lib/rollout/core\n"
+        assert step == (alone if become == "doas-alone" else "")
 
         await blocks(desk, 8)
+        assert host.path("/etc/doas.conf").read_text() == rules
         assert "rollout:" not in host.path("/etc/passwd").read_text()
 
 
