@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,11 +78,8 @@ def store_error(error: DBAPIError | sqlite3.Error, place: str) -> StoreError:
 def _no_room(directory: Path) -> str:
     """Why nothing more can be written there, found by trying; "" where it can, or is not known."""
     try:
-        descriptor = os.open(directory, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(descriptor, bytes(_PROBE_BYTES))
-        finally:
-            os.close(descriptor)  # it never had a name
+        with tempfile.TemporaryFile(dir=directory, buffering=0) as probe:
+            probe.write(bytes(_PROBE_BYTES))
     except OSError as error:
         return system_reason(error) if is_full(error) else ""
     return ""
