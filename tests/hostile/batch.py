@@ -55,7 +55,7 @@ done
 ALONE = r"""
 ROOT='' ELEVATE='' REQUEST='' LOCKED='' OUT='' HELD='' HOLDER='' SAID='' header=none spool=''
 SELF=/nonexistent BOOT=none U=0
-save() { :; }
+save() { echo "state $STATE"; }
 drop() { :; }
 """
 
@@ -86,10 +86,11 @@ while read -r LIMIT CASE ETC LIB P_frames NOW; do
   ROLLOUT_ROOT=${ETC%/etc/rollout} VAR=$CASE/var RUN=$CASE
   export ROLLOUT_ROOT
   out=$(ulimit -t "$LIMIT" && judge 2>/dev/null </dev/null)
-  rc=$? why=none sum=''
+  rc=$? why=none sum='' kept=''
+  case $out in *'state aborted'*) kept=aborted ;; esac
   case $out in *'reason '*) why=${out##*reason } && why=${why%%"$NL"*} ;; esac
   [ $rc -ne 0 ] || sum=$(printf %s "$out" | sort | sha256sum)
-  echo "$rc/$why" $sum
+  echo "$rc/$why" $sum $kept
 done
 """
 
