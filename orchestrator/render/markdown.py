@@ -17,13 +17,13 @@ from orchestrator.render.text import escape
 
 COMMENT_BYTES_MAX = 60_000  # GitHub takes 65 536 characters, its step summary 1 MiB; GitLab more
 _TICKS = re.compile(r"`+")
-_SPAN = re.compile(r"`([^`]*)`")
+_SPAN = re.compile(r"`([^`]+)`")
 _PLAIN = re.compile(
     r"\(?(?:"
     r"[A-Za-z]+(?:['-][A-Za-z]+)*"
     r"|(?:[0-9]{1,6}(?:[.,][0-9]{1,6})?(?:%|ms|[wdhms])?){1,5}"
     r")\)?[.,;:]{0,2}"
-    r"|[-%+=<→·…]"
+    r"|[-%+=<→·…]|[.,;:()]{1,2}"
 )
 
 
@@ -46,38 +46,57 @@ def code(text: str, *, limit: int = 200) -> str:
 def prose(message: str, *, limit: int = 800) -> str:
     """A message of ours, which has names of others in it, as one line.
 
-    What stands in backticks becomes a code span, and so does every word that is not plain.
+    What stands in backticks becomes a code span, and so does every word that is not plain. Two
+    spans never touch: their backticks would be read as others.
     """
     shown = escape(message, limit=limit)
-    parts: list[str] = []
+    parts: list[_Part] = []
     at = 0
     for match in _SPAN.finditer(shown):
         parts += _words(shown[at : match.start()])
-        parts.append(code(match[1], limit=limit))
+        parts.append(_Part(match[1], is_code=True))
         at = match.end()
-    return "".join([*parts, *_words(shown[at:])]).strip()
+    parts += _words(shown[at:])
+    return "".join(map(_written, _joined(parts))).strip()
 
 
-def _words(text: str) -> Iterator[str]:
-    """The words and blanks of a text, neighbours that are not plain together in one span."""
-    odd = ""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    text: str
+    is_code: bool = False
+
+
+def _words(text: str) -> Iterator[_Part]:
+    """The words of a text and the blanks between them."""
     for word in re.split(r"( +)", text):
-        if not word or word.isspace():
-            odd, word = (odd + word, "") if odd else ("", word)  # noqa: PLW2901  a blank may join two
-        elif not _PLAIN.fullmatch(word):
-            odd, word = odd + word, ""  # noqa: PLW2901
-        elif odd:
-            yield _odd(odd)
-            odd = ""
         if word:
-            yield word.replace("<", "&lt;")
-    if odd:
-        yield _odd(odd)
+            is_plain = word.isspace() or _PLAIN.fullmatch(word) is not None
+            yield _Part(word, is_code=not is_plain)
 
 
-def _odd(text: str) -> str:
-    bare = text.rstrip(" ")
-    return code(bare, limit=len(text) * 10) + text[len(bare) :]
+def _joined(parts: Sequence[_Part]) -> Iterator[_Part]:
+    """Code that touches code, or has but a blank between, as one part."""
+    held, blank = "", ""
+    for part in parts:
+        if part.is_code:
+            held, blank = held + blank + part.text, ""
+        elif held and not blank and part.text.isspace():
+            blank = part.text
+        else:
+            if held:
+                yield _Part(held, is_code=True)
+            if blank:
+                yield _Part(blank)
+            held, blank = "", ""
+            yield part
+    if held:
+        yield _Part(held, is_code=True)
+
+
+def _written(part: _Part) -> str:
+    if part.is_code:
+        return code(part.text, limit=10 * len(part.text))
+    return part.text.replace("<", "&lt;")
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from markdown_it import MarkdownIt
+
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.errors import TrustError
@@ -12,10 +14,21 @@ from orchestrator.plan.preview import preview
 from orchestrator.plan.resolved import ResolvedPlan, Risk, Skipped
 from orchestrator.render.findings import preview_findings
 from orchestrator.render.markdown import COMMENT_BYTES_MAX
-from orchestrator.render.preview_markdown import markdown
+from orchestrator.render.preview_markdown import markdown, refused_markdown
 from tests.unit.render.test_since import earlier
 
 DIGEST = "e1" * 32
+PARSER = MarkdownIt("commonmark").enable("table")
+OURS = re.compile(
+    r"<!-- rollout:preview:gateway-fw -->|</details>|<details><summary>[A-Za-z0-9, ]+</summary>"
+)
+HOSTILE = (
+    "@all #1 ![x](http://e/) <img src=x> [y](javascript:z)",
+    "\n/close\n```\n</details>\n\n# x\n",
+    "a|b `c` ``d`` -->",
+    "`", "``` `` `", "\\`", " `x` ", "<!-- x", "&lt;script&gt;", "*a* _b_ ~~c~~", "| --- |\n| x |",
+    "http://evil/x www.evil.com a@b.c", "$x^2$ :smile: !12 &3 ~label %4",
+)  # fmt: skip
 FENCED = re.compile(r"^(`{3,})text\n.*?^\1$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 
@@ -77,6 +90,37 @@ def test_text_of_others_neither_acts_nor_shows_as_markdown(plan, plan_with) -> N
         tag for _ in range(left.count("<details>"))
         for tag in ("<details>", "<summary>", "</summary>", "</details>")
     ]  # fmt: skip
+
+
+def test_a_parser_of_markdown_sees_no_more_than_our_own_marks(plan_with, plan) -> None:
+    first, *_ = plan.devices
+    seen: set[str] = set()
+    for evil in HOSTILE:
+        hostile = plan_with(
+            release=evil,
+            plan_file=evil,
+            artifact=replace(plan.artifact, name=evil),
+            gates=(replace(plan.gates[0], name=evil),),
+            devices={**plan.devices, first: replace(plan.devices[first], current=evil)},
+            skipped=(Skipped(DeviceId(evil), Reason.HELD, evil),),
+            risks=(Risk("P901", evil, 3), Risk("P902", f"a `{evil}` b `{evil}")),
+        )
+        since = Since(evil, "0d" * 32, difference(plan, hostile))
+        for text in (
+            comment(hostile, TrustError(evil, code="T184"), since=since, link="https://ci/7"),
+            refused_markdown("gateway-fw", preview_findings(preview(hostile))),
+        ):
+            for token in PARSER.parse(text):
+                seen.add(token.type)
+                if token.type == "html_block":
+                    assert OURS.fullmatch(token.content.strip()), token.content
+                for child in token.children or ():
+                    seen.add(child.type)
+                    assert child.type != "link_open" or child.attrs == {"href": "https://ci/7"}
+                    assert child.type != "text" or not set(child.content) & set("@#!>[]*_~`\\")
+
+    assert {"code_inline", "fence", "table_open"} <= seen
+    assert not seen & {"image", "html_inline", "code_block", "hr", "blockquote_open", "em_open"}
 
 
 def test_a_comment_about_any_fleet_fits(plan_of, plan) -> None:
