@@ -134,8 +134,15 @@ def head_lines(preview: Preview, digest: str, look: Look) -> list[str]:
         lines += labelled("Reports", f"unsigned: {plural(preview.unsigned_count, 'device')}", look)
     lines += labelled("Now", _current(preview, look), look)
     lines += labelled("Order", _order(preview), look)
-    transfer = f"{format_size(preview.transfer_bytes)} to {plural(preview.update_count, 'device')}"
-    return lines + labelled("Transfer", transfer, look)
+    return lines + labelled("Transfer", _transfer(preview), look)
+
+
+def _transfer(preview: Preview) -> str:
+    """How much is sent to how many, and to how many at once."""
+    words = f"{format_size(preview.transfer_bytes)} to {plural(preview.update_count, 'device')}"
+    changed = ((wave, wave.devices_count - wave.unchanged_count) for wave in preview.waves)
+    peak_count = max(min(wave.max_parallel, count) for wave, count in changed)
+    return f"{words}, at most {number(peak_count)} at once" if peak_count > 1 else words
 
 
 def _order(preview: Preview) -> str:
