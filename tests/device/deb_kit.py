@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -10,8 +12,14 @@ from pathlib import Path
 
 
 @functools.cache
-def package(version: str, name: str = "of-test", depends: str = "", conf: str = "default") -> bytes:
-    """One with a configuration file and a file that tells its version."""
+def package(
+    version: str,
+    name: str = "of-test",
+    depends: str = "",
+    conf: str = "default",
+    postinst: str = "",
+) -> bytes:
+    """One with a configuration file, a file that tells its version, and maybe a maintainer script."""
     files = {
         "DEBIAN/control": f"Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: a\n"
         + (f"Depends: {depends}\n" if depends else "")
@@ -20,9 +28,13 @@ def package(version: str, name: str = "of-test", depends: str = "", conf: str = 
         f"etc/{name}.conf": f"{conf}\n",
         f"opt/{name}/version": version,
     }
+    if postinst:
+        files["DEBIAN/postinst"] = f"#!/bin/sh\n{postinst}\n"
     with tempfile.TemporaryDirectory() as place:
         content, out = Path(place) / "content", Path(place) / "out.deb"
         put(content, files)
+        for script in content.glob("DEBIAN/postinst"):
+            script.chmod(0o755)
         build = ["dpkg-deb", "--root-owner-group", "--build", content, out]
         subprocess.run(build, check=True, capture_output=True)
         return out.read_bytes()
@@ -32,6 +44,16 @@ def prepare(root: Path) -> None:
     """Makes it a system with dpkg, on which nothing is installed."""
     put(root, {"var/lib/dpkg/status": "", "var/lib/dpkg/info/format": "1\n", "opt/other/file": ""})
     (root / "var/lib/dpkg/updates").mkdir()
+
+
+def give_shell(root: Path) -> bool:
+    """A shell for maintainer scripts, which run in the root; false where there is none to give."""
+    busybox = shutil.which("busybox")
+    if not busybox or os.geteuid() != 0:
+        return False
+    (root / "bin").mkdir(exist_ok=True)
+    shutil.copy(busybox, root / "bin/sh")
+    return True
 
 
 def put(place: Path, files: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.device.deb_kit import known, package, prepare
+from tests.device.deb_kit import give_shell, known, package, prepare
 from tests.device.kit import Device, Release
 
 pytestmark = pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="dpkg is not installed")
@@ -65,6 +65,26 @@ def test_what_the_owner_configured_stays_and_comes_back(one: Device):
 
     assert (conf.read_text(), conf.stat().st_mode & 0o777) == ("of the owner\n", 0o600)
     assert [file.name for file in conf.parent.glob("of-test*")] == ["of-test.conf"]
+
+
+@pytest.mark.root
+def test_a_maintainer_script_that_fails_takes_the_package_back(one: Device):
+    if not give_shell(one.root):
+        pytest.skip("maintainer scripts run in another root: needs busybox and to be root")
+    tells = 'echo "$@" >>/opt/told'
+    one.release(1, release(package("1", postinst=tells)))
+    conf = one.root / "etc/of-test.conf"
+    conf.write_text("of the owner\n")
+
+    failing = release(package("2", conf="other", postinst=f"{tells}\nexit 7"))
+    delivered = one.deliver(2, failing.frames(one.key))
+
+    assert delivered.fields["reason"] == "activate_failed"
+    assert known(one.root) == {"of-test": "install installed 1"}
+    assert conf.read_text() == "of the owner\n"
+    assert one.fields()["active"] == "yes"
+    told = (one.root / "opt/told").read_text().splitlines()
+    assert told == ["configure ", "configure 1", "configure 1"]
 
 
 def test_a_package_without_a_way_back_is_not_replaced(one: Device):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -252,6 +254,40 @@ def test_raspberry_pi_tries_a_slot_by_the_reboot_itself(bench: Bench):
     slots_kit.runs(bench.root, "a")
     release.boot()
     assert release.run("back") == (0, "")
+
+
+@pytest.fixture
+def disks(bench: Bench) -> Iterator[list[str]]:
+    """Both slots as block devices."""
+    made = []
+    for name in ("slot-a", "slot-b"):
+        file = bench.root / "dev" / name
+        attach = ["losetup", "--find", "--show", str(file.rename(file.with_suffix(".img")))]
+        done = subprocess.run(attach, capture_output=True, check=False, text=True)
+        if done.returncode == 0:
+            made.append(done.stdout.strip())
+            file.symlink_to(made[-1])
+    yield made
+    for device in made:
+        subprocess.run(["losetup", "--detach", device], check=True)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("losetup"), reason="needs losetup as root"
+)
+def test_slots_may_be_block_devices(bench: Bench, disks: list[str]):
+    if len(disks) < 2:
+        pytest.skip("this machine gives out no loop devices")
+    too_large = bench.release("r1", bad=True)
+    refused(too_large, "larger than slot b")
+    packed = gzip.compress(image("r1") + b"too long")
+    refused(with_payload(bench, a_img_gz=packed), "slot b cannot be written")
+
+    bench.do(bench.release("r2"), "install", "activate", "commit")
+
+    assert Path(disks[1]).read_bytes().startswith(b"r2\n")
+    assert bench.running == "r2"
 
 
 @pytest.mark.parametrize("name", ["r2", "panic"])
