@@ -22,6 +22,7 @@ from orchestrator.api.artifacts import (
     artifact_inspect,
     artifact_sign,
     artifact_verify,
+    helper_build,
     key_generate,
     key_show,
 )
@@ -191,6 +192,7 @@ __all__ = [
     "freeze",
     "frozen",
     "grown",
+    "helper_build",
     "hosts",
     "init",
     "inventory_graph",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,20 @@ def artifact_build(request: BuildRequest) -> ArtifactShown:
     )
     artifact = write_artifact(spec, request.out, sign=_sign(key))
     return show_artifact(request.out, artifact, key.verification if key else None)
+
+
+def helper_build(request: BuildRequest) -> ArtifactShown:
+    """Builds an artifact of this version's own helper, called after it unless the request has a name.
+
+    Raises:
+        ArtifactError: the output exists or cannot be written.
+        TrustError: the key cannot be used.
+    """
+    from orchestrator.device.shipped import helper_version
+
+    version = helper_version()
+    name = request.name or f"rollout-helper-{version}"
+    return artifact_build(replace(request, kind="helper", name=name, version=version))
 
 
 def _check_inputs(request: BuildRequest) -> None:
@@ -254,9 +269,17 @@ def _script(request: BuildRequest) -> PayloadSpec:
     return PayloadSpec("script", tuple(files))
 
 
+def _helper(_request: BuildRequest) -> PayloadSpec:
+    from orchestrator.artifact.spec import helper_payload
+    from orchestrator.device.shipped import helper_files
+
+    return helper_payload(helper_files())
+
+
 _PAYLOADS: Mapping[str, Callable[[BuildRequest], PayloadSpec]] = {
     "directory": _directory,
     "single-file": _single_file,
     "module": _module,
     "script": _script,
+    "helper": _helper,
 }

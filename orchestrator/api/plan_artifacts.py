@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.plan_tickets import planned_ticket, ticket_beside
 from orchestrator.api.values import PlanRequest, Settings
+from orchestrator.device.shipped import HELPER_COMPONENT
+from orchestrator.errors import PlanError, Where
 
 if TYPE_CHECKING:
     from orchestrator.artifact.model import Artifact
@@ -21,7 +23,8 @@ def planned_artifact(settings: Settings, request: PlanRequest, plan: Plan) -> Pl
     Raises:
         ArtifactError: there is none, or a rule is broken.
         TrustError: unsigned, or by no trusted key; its ticket is none, or about another artifact.
-        PlanError: a variable of its name is missing, or a file of its ticket.
+        PlanError: a variable of its name is missing, or a file of its ticket; or it is a helper, and
+            the plan is for another component.
     """
     from orchestrator.artifact.repository import find
     from orchestrator.plan.render_text import rendered_artifact
@@ -30,6 +33,7 @@ def planned_artifact(settings: Settings, request: PlanRequest, plan: Plan) -> Pl
     name = rendered_artifact(plan, request.source.extra_vars)
     path = find(name, base=request.plan.parent)
     artifact, key = read_artifact(settings, path)
+    _check_component(request, plan, artifact.payload.type)
     ticket = ticket_beside(path)
     return PlannedArtifact(
         path=name,
@@ -44,6 +48,17 @@ def planned_artifact(settings: Settings, request: PlanRequest, plan: Plan) -> Pl
         ticket=planned_ticket(ticket, artifact, settings.trust_root),
         follows=artifact.depends.get("artifact_name", ()),
     )
+
+
+def _check_component(request: PlanRequest, plan: Plan, payload_type: str) -> None:
+    """A helper has a component of its own: beside others it would end what they know of their release."""
+    from orchestrator.artifact.spec import HELPER_TYPE
+
+    if payload_type != HELPER_TYPE or plan.component == HELPER_COMPONENT:
+        return
+    message = f"the artifact is a helper, which is no release of the component `{plan.component}`"
+    hint = f"say `component: {HELPER_COMPONENT}` in the plan"
+    raise PlanError(message, hint=hint, where=Where(str(request.plan)), code="P306")
 
 
 def artifact_path(settings: Settings, resolved: ResolvedPlan) -> Path:

@@ -130,7 +130,7 @@ class KeyShown:
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """What to build; `kind` is directory, single-file, module or script.
+    """What to build; `kind` is directory, single-file, module, script or helper.
 
     `source` is the directory, the file or the install script; `dest` the place on the device;
     `module` the payload type and `files` its files for kind module (extra files for script).

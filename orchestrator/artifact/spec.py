@@ -11,6 +11,7 @@ from orchestrator.artifact.errors import ArtifactError, Rule
 from orchestrator.artifact.model import Compression
 from orchestrator.artifact.tree import file_chunks, tree_chunks, unreadable
 
+HELPER_TYPE = "rollout-helper"
 _DEST_DIR = re.compile(r"(?:/[A-Za-z0-9_.+-]+)+")  # update modules use it unquoted in sh
 _PERMISSIONS = re.compile(r"0?[0-7]{3}")
 _PERMISSION_BITS = 0o777
@@ -31,6 +32,7 @@ _NEEDED_FILES = {
     "single-file": _RESERVED_FILES,
     "script": ("install",),
     "compose": ("compose.yaml", "project"),
+    HELPER_TYPE: ("helper.sh", "executor.sh", "trust.sh", f"module.{HELPER_TYPE}"),
 }  # what a device would refuse, said here
 
 
@@ -143,11 +145,18 @@ def module_payload(payload_type: str, sources: tuple[Path, ...]) -> PayloadSpec:
     missing = [name for name in _NEEDED_FILES.get(payload_type, ()) if name not in names]
     if missing:
         message = f"a payload of type `{payload_type}` needs the file `{missing[0]}`"
-        hint = f"`rollout artifact build {payload_type}` makes all that it needs"
+        kind = "helper" if payload_type == HELPER_TYPE else payload_type
+        hint = f"`rollout artifact build {kind}` makes all that it needs"
         if payload_type == "compose":
             hint = f"add `--file {missing[0]}`"
         raise ArtifactError(Rule.WRITE_DESTINATION, message, hint=hint)
     return PayloadSpec(payload_type, tuple(path_file(source) for source in sources))
+
+
+def helper_payload(files: Mapping[str, bytes]) -> PayloadSpec:
+    """A payload that replaces the helper of devices; update modules are given as `modules/TYPE`."""
+    named = {name.replace("modules/", "module."): data for name, data in files.items()}
+    return PayloadSpec(HELPER_TYPE, tuple(_bytes_file(*each) for each in named.items()))
 
 
 def path_file(source: Path, *, name: str | None = None) -> InputFile:
@@ -157,7 +166,10 @@ def path_file(source: Path, *, name: str | None = None) -> InputFile:
 
 def text_file(name: str, text: str) -> InputFile:
     """A payload file with a short text as its content."""
-    data = text.encode("utf-8")
+    return _bytes_file(name, text.encode("utf-8"))
+
+
+def _bytes_file(name: str, data: bytes) -> InputFile:
     return InputFile(name, lambda: iter((data,)))
 
 

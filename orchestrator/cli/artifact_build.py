@@ -1,4 +1,4 @@
-"""`rollout artifact build directory | single-file | module | script`."""
+"""`rollout artifact build directory | single-file | module | script | helper`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from orchestrator import api
 from orchestrator.cli.options import Common, Format, FormatOption, command, key_values
-from orchestrator.cli.session import start
+from orchestrator.cli.session import Session, start
 from orchestrator.cli.shown_artifact import show
 from orchestrator.cli.signing import PassphraseFileOption, unlock_of
 from orchestrator.errors import ExitCode
@@ -27,11 +27,10 @@ class Compression(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class BuildOptions:
-    """What every artifact has."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackOptions:
+    """What every artifact has, whoever gives it its content and its name."""
 
-    name: Annotated[str, typer.Option("--name", "-n", metavar="NAME", help="The artifact's name.")]
     device_type: Annotated[
         list[str],
         typer.Option("--device-type", "-t", metavar="TYPE", help="Fits this type; may repeat."),
@@ -41,18 +40,25 @@ class BuildOptions:
         Path | None, typer.Option("--key", "--sign-key", metavar="KEY", help="Sign with this key.")
     ] = None
     passphrase_file: PassphraseFileOption = None
-    version: Annotated[
-        str | None,
-        typer.Option(
-            "--software-version", metavar="V", help="Software version; the name if unset."
-        ),
-    ] = None
     compression: Annotated[Compression, typer.Option("--compression", help="Packing.")] = (
         Compression.GZIP
     )
     depends: Annotated[
         list[str] | None,
         typer.Option("--depends", metavar="KEY=VALUE", help="Needs this of the device."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOptions(PackOptions):
+    """What an artifact of one's own content has."""
+
+    name: Annotated[str, typer.Option("--name", "-n", metavar="NAME", help="The artifact's name.")]
+    version: Annotated[
+        str | None,
+        typer.Option(
+            "--software-version", metavar="V", help="Software version; the name if unset."
+        ),
     ] = None
     provides: Annotated[
         list[str] | None,
@@ -158,23 +164,53 @@ def module(
     )
 
 
+@command(
+    app,
+    "helper",
+    examples="""
+rollout artifact build helper -t rpi4 -o helper.mender --key k.key
+""",
+)
+def helper(
+    *,
+    common: Common,
+    pack: PackOptions,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", "-n", metavar="NAME", help="The artifact's name; by its version."),
+    ] = None,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """The helper of this version, to be rolled out like anything else."""
+    session = start(common)
+    show(session, api.helper_build(_request(session, pack, kind="helper", name=name or "")), format)
+    return ExitCode.DONE
+
+
 def _build(
     common: Common, build: BuildOptions, form: Format, *, kind: str, **special: object
 ) -> int:
     session = start(common)
-    request = api.BuildRequest(
+    own = {
+        "name": build.name,
+        "version": build.version,
+        "provides": key_values(build.provides, "--provides"),
+        "private_keys": build.allow_private_keys,
+    }
+    show(session, api.artifact_build(_request(session, build, kind=kind, **own, **special)), form)
+    return ExitCode.DONE
+
+
+def _request(
+    session: Session, pack: PackOptions, *, kind: str, **special: object
+) -> api.BuildRequest:
+    return api.BuildRequest(
         kind=kind,
-        out=build.out,
-        name=build.name,
-        device_types=tuple(build.device_type),
-        version=build.version,
-        compression=str(build.compression),
-        sign_key=build.key,
-        unlock=unlock_of(session, build.passphrase_file),
-        depends=key_values(build.depends, "--depends"),
-        provides=key_values(build.provides, "--provides"),
-        private_keys=build.allow_private_keys,
+        out=pack.out,
+        device_types=tuple(pack.device_type),
+        compression=str(pack.compression),
+        sign_key=pack.key,
+        unlock=unlock_of(session, pack.passphrase_file),
+        depends=key_values(pack.depends, "--depends"),
         **special,  # type: ignore[arg-type]  # fields of the request, named by the callers above
     )
-    show(session, api.artifact_build(request), form)
-    return ExitCode.DONE

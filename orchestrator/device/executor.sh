@@ -22,7 +22,8 @@ umask 077
 TRIES_MAX=6 # how often one step of going back is begun again before it is given up
 ROOT=${ROLLOUT_ROOT-} VERB=$1 TXN=$2 T=$3 TYPE=$4 LOCK=$5
 ETC=$ROOT/etc/rollout RUN=$ROOT/run/rollout TREE=$T/tree
-MODULE=$ROOT/usr/lib/rollout/modules/$TYPE
+MODULE=${0%/*}/modules/$TYPE
+[ -x "$MODULE" ] || MODULE=$ROOT/usr/lib/rollout/modules/$TYPE # one that stands on the device
 SESSION=$(command -v setsid) TIMER=$(command -v timeout)
 SAID='' WHY='' STEP='' TRIES=0 BEGUN='' BAD='' REBOOT=''
 ROLLOUT_TXN=$TXN

@@ -6,25 +6,62 @@
 #   helper.sh [--root DIR] boot                        the boot hook
 #   helper.sh [--root DIR] deadman TXN                 the dead-man of one transaction
 #   helper.sh [--root DIR] restart TXN                 the reboot that its module asked for
-#   helper.sh --version
+#   helper.sh --version                                of this very one
 #
 # Contract: docs/reference/device-protocol.md; files: docs/reference/device-layout.md.
 # It runs in dash, busybox ash and bash. It trusts its argv, which enrolment wrote, and neither
-# its environment nor the network. First stands what both parts use: text, reading, the lock, the
-# awk programs; then the core, which checks everything itself and alone changes what runs; then
-# the protocol part, which may run as an unprivileged user.
+# its environment nor the network. First stands the launcher, which finds the helper that works; then what
+# both parts use: text, reading, the lock, the awk programs; then the core, which checks everything
+# itself and alone changes what runs; then the protocol part, which may run as an unprivileged user.
 #
 # Ways of this file: functions give their value in W (a command substitution costs a fork);
 # pathname expansion is off but for a few marked places; records are split into words on purpose.
 # shellcheck disable=SC1007,SC2015,SC2030,SC2031,SC2046,SC2059,SC2086
 
-VERSION=1.4.0
+VERSION=1.5.0
 set -fu
 LC_ALL=C
 export LC_ALL
 umask 022
 NL='
 '
+ROOT='' ELEVATE='' KEEPER=''
+case $0 in /*) SELF=$0 ;; *) SELF=$PWD/$0 ;; esac
+while [ $# -gt 0 ]; do
+  case $1 in
+    --root) ROOT=${2%/} ;;
+    --elevate) ELEVATE=$2 ;;
+    --keeper) KEEPER=$2 ;;
+    *) break ;;
+  esac
+  shift 2
+done
+ETC=$ROOT/etc/rollout VAR=$ROOT/var/lib/rollout RUN=$ROOT/run/rollout
+LIB=${SELF%/*} BASE=$ROOT/usr/lib/rollout # where this helper lies, and where enrolment placed one
+
+# --- launcher begin ---
+# The helper that enrolment placed is also the way to one that a release brought (module rollout-helper),
+# which lies below VAR/helper. No release changes this one, so it is there when all else is broken.
+# KEEPER is the newest one that is proven: it holds the dead-man and the boot, and takes a trial back.
+
+found() { # NAME: HELPER is what stands as `current` or `trial`, if it was put over this very one
+  read -r txn over 2>/dev/null <"$VAR/helper/$1" && [ "$over" = "$VERSION" ] &&
+    [ -r "$VAR/helper/$txn/helper.sh" ] && HELPER=$VAR/helper/$txn
+}
+
+if [ "$LIB" = "$BASE" ]; then
+  HELPER=$LIB
+  found current
+  KEEPER=$HELPER
+  case ${1-} in '' | core) found trial ;; esac # nothing else is ever asked of a trial
+  case $HELPER.${1-} in
+    "$LIB".* | *.--version) ;;
+    *.boot) sh "$HELPER/helper.sh" --root "$ROOT" boot && exit ;; # else this one does it
+    *) exec sh "$HELPER/helper.sh" --root "$ROOT" --elevate "$ELEVATE" --keeper "$KEEPER" "$@" ;;
+  esac
+fi
+KEEPER=${KEEPER:-$LIB}
+# --- launcher end ---
 
 num() { # TEXT: is it a number that shell arithmetic takes
   case $1 in 0) ;; '' | 0* | *[!0-9]*) return 1 ;; esac
@@ -204,8 +241,14 @@ bounded() { # SECONDS COMMAND...: ends it when the time is over
   "$@"
 }
 
+module_of() { # TYPE: W is its update module: of this helper, or one that stands on the device
+  W=$LIB/modules/$1
+  [ -x "$W" ] || W=$BASE/modules/$1
+}
+
 ask() { # QUERY: W is the first line of the module's answer
-  W=$(cd "$T/tree" && ROLLOUT_TXN=$TXN bounded 60 "$LIB/modules/$TYPE" "$1" "$T/tree" </dev/null 2>/dev/null)
+  module_of "$TYPE"
+  W=$(cd "$T/tree" && ROLLOUT_TXN=$TXN bounded 60 "$W" "$1" "$T/tree" </dev/null 2>/dev/null)
   W=${W%%"$NL"*}
 }
 
@@ -579,7 +622,8 @@ fence() { # refuses other controllers and older epochs, and remembers newer ones
 }
 
 run() { # VERB: the executor does it for the release in use; SAID is what it has to say
-  SAID=$(trap - HUP PIPE && exec $(command -v setsid) "$LIB/executor.sh" "$1" "$TXN" "$T" "$TYPE" "$LOCKED" </dev/null 2>/dev/null)
+  case $TYPE.$1 in rollout-helper.back | rollout-helper.cleanup) W=$KEEPER ;; *) W=$LIB ;; esac # none takes itself back
+  SAID=$(trap - HUP PIPE && exec $(command -v setsid) "$W/executor.sh" "$1" "$TXN" "$T" "$TYPE" "$LOCKED" </dev/null 2>/dev/null)
 }
 
 drop() { # RECORD: takes away a transaction that neither runs nor is needed to go back
@@ -593,9 +637,9 @@ discard() { # STATE: ends the newest transaction before anything of it was activ
   STATE=$1 PHASE= && save && drop $NEW
 }
 
-# RC REASON DETAIL: the transaction is not fit; nothing of it stays
-refuse() { discard aborted; die "$@"; }
+refuse() { discard aborted; die "$@"; } # RC REASON DETAIL: nothing of the transaction stays
 deny() { refuse 65 denied "$1"; }
+gone() { die 78 nothing_to_roll_back "$1"; }
 
 due() { # STATE: is the transaction there; further on there is nothing to do, elsewhere it dies
   [ "$NOW" != "$1" ] || return 0
@@ -614,8 +658,7 @@ do_begin() { # makes the transaction the newest one, or finds it again
   esac
   case $STATE in staging | verified | installed) discard aborted ;; esac
   [ "$NOW" != none ] || remember
-  NEW="$P_txn - - -" STATE=staging PHASE= REBOOT=
-  save
+  NEW="$P_txn - - -" STATE=staging PHASE= REBOOT= && save
   [ -f "$VAR/reserve" ] || dd if=/dev/zero of="$VAR/reserve" bs=65536 count=1 2>/dev/null
 }
 
@@ -704,8 +747,8 @@ check_header() { # only here an archive is opened: its bytes are signed
   W=$(od -An -v -tx1 "$T/header" | awk -v "device=$W" -v "out=$T/json" "$JUDGE" provides=1 "$OLD" provides=0 -)
   case $W in 'ok '*) ;; incompatible*) refuse 69 incompatible "${W#* }" ;; *) deny "${W#* }" ;; esac
   set -- $W
-  TYPE=$2 NAME=$3 GROUP=${4#-} module=$LIB/modules/$2
-  [ -f "$module" ] && [ -x "$module" ] || refuse 69 incompatible "the device has no update module $TYPE"
+  TYPE=$2 NAME=$3 GROUP=${4#-} && module_of "$2"
+  [ -f "$W" ] && [ -x "$W" ] || refuse 69 incompatible "the device has no update module $TYPE"
   shift 4 && parts=$*
 }
 
@@ -736,16 +779,13 @@ do_install() { # puts the payload beside what runs
 }
 
 tidy() { rm -rf "$T/header" "$T/whole" "$T/in/$header" "$spool"; }
-
-do_prepare() { # what a delivery needs between its last frame and its go
-  do_verify; echo 'step verify 0 ok'; do_install; tidy
-}
+do_prepare() { do_verify; echo 'step verify 0 ok'; do_install; tidy; } # all that a delivery needs before its go
 
 arm() { # the dead-man answers with its pid when it holds no stream of ours any more
   deadman_kind
   [ "$W" != systemd ] || ! systemd-run --quiet --collect --unit="rollout-deadman-$C" \
-    --on-active=$((DEADLINE - U + 1)) /bin/sh "$SELF" deadman "$TXN" >/dev/null 2>&1 || return 0
-  W=$($(command -v setsid) sh "$SELF" --root "$ROOT" deadman "$TXN" </dev/null 2>/dev/null &)
+    --on-active=$((DEADLINE - U + 1)) /bin/sh "$BASE/helper.sh" deadman "$TXN" >/dev/null 2>&1 || return 0
+  W=$($(command -v setsid) sh "$BASE/helper.sh" --root "$ROOT" deadman "$TXN" </dev/null 2>/dev/null &)
   num "$W" && pid=$W && started "$pid" && echo "$pid $W" >"$RUN/deadman.$C"
 }
 
@@ -767,7 +807,7 @@ do_activate() { # the point of no return: record, dead-man, switch
   run activate || undo activate_failed
   REBOOT=$SAID PHASE= && save
   [ -z "$REBOOT" ] || [ -n "$ROOT" ] && [ ! -x "$ROOT/sbin/reboot" ] ||
-    $(command -v setsid) sh "$SELF" --root "$ROOT" restart "$TXN" </dev/null >/dev/null 2>&1 &
+    $(command -v setsid) sh "$BASE/helper.sh" --root "$ROOT" restart "$TXN" </dev/null >/dev/null 2>&1 &
 }
 
 restart() { # TXN: what its module wants between install and proof, once the answer is out
@@ -846,8 +886,6 @@ do_rollback() {
   [ $? -eq 3 ] && die 75 busy "it reboots to go back" || die 69 rollback_failed "$SAID"
 }
 
-gone() { die 78 nothing_to_roll_back "$1"; }
-
 again_newest() { # a committed transaction becomes the newest one again, to be taken back
   word 5 $CUR
   [ "${CUR%% *}" = "$P_txn" ] && [ "$W" = Yes ] && [ "$PREV" != gone ] || gone "the previous version is gone"
@@ -913,14 +951,17 @@ deadman() { # TXN: takes it back when its deadline passes before it is confirmed
   echo $$
   exec >/dev/null
   while [ "$STATE ${NEW%% *}" = "probation $1" ]; do
-    clock
-    left=$((DEADLINE - U))
+    [ -d "$LIB" ] || exec sh "$BASE/helper.sh" --root "$ROOT" deadman "$1" # two newer ones were committed since
+    clock && left=$((DEADLINE - U))
     if [ $left -gt 0 ]; then
       sleep $((left < 30 ? left : 30))
     elif core_lock 2; then
       load "$C" && recover
       [ "$STATE ${NEW%% *}" != "probation $1" ] || takes_back
       exit
+    else # a helper on trial may hang for ever where it holds the lock
+      word 4 $NEW
+      [ "$W" != rollout-helper ] || [ $left -gt -$LIMIT ] || kill -9 "$HOLDER" 2>/dev/null
     fi
     load "$C"
   done
@@ -1134,11 +1175,15 @@ facts() {
   W=$(readlink "/proc/$$/exe") && W=${W##*/} && enc "$W" && say fact "shell=$W"
   W=$(openssl version 2>/dev/null) || W=none
   enc "$W" && say fact "openssl=$W"
-  T=$VAR TYPE='' names "$LIB/modules"
-  for TYPE in $W; do
-    [ -x "$LIB/modules/$TYPE" ] || continue
+  names "$LIB/modules"
+  list=$W seen=' ' && names "$BASE/modules"
+  for TYPE in $list $W; do
+    module_of "$TYPE"
+    case $seen in *" $TYPE "*) continue ;; esac
+    [ -x "$W" ] || continue
+    seen="$seen$TYPE "
     # one that fails here lacks what it needs on this device
-    W=$("$LIB/modules/$TYPE" RollbackAfterCommit /nonexistent </dev/null 2>/dev/null) || continue
+    W=$("$W" RollbackAfterCommit /nonexistent </dev/null 2>/dev/null) || continue
     [ "$W" = Yes ] && say module "$TYPE+keeps-previous" || say module "$TYPE"
   done
   signs
@@ -1414,17 +1459,7 @@ request() { # the one line that came over SSH
 }
 # --- protocol end ---
 
-ROOT='' ELEVATE='' REQUEST='' LOCKED='' OUT='' HELD='' HOLDER='' SAID='' header=none spool=''
-case $0 in /*) SELF=$0 ;; *) SELF=$PWD/$0 ;; esac
-while [ $# -gt 0 ]; do
-  case $1 in
-    --root) ROOT=${2%/} ;;
-    --elevate) ELEVATE=$2 ;;
-    *) break ;;
-  esac
-  shift 2
-done
-ETC=$ROOT/etc/rollout LIB=$ROOT/usr/lib/rollout VAR=$ROOT/var/lib/rollout RUN=$ROOT/run/rollout
+REQUEST='' LOCKED='' OUT='' HELD='' HOLDER='' SAID='' header=none spool=''
 ROLLOUT_ROOT=$ROOT
 export ROLLOUT_ROOT
 clock

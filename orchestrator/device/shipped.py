@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 
+HELPER_COMPONENT = "helper"  # the part of a device that a release of the helper is for
 PROGRAMS = ("helper.sh", "executor.sh", "trust.sh", "checks.sh", "report.sh")
 MODULES = "modules/"
 _MODULE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")

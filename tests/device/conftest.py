@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.device.helper_kit import Updated
 from tests.device.kit import Device, Key, Shell, busybox_path
 from tests.device.tickets import People, Root, Signer, build_key
 
@@ -90,3 +91,17 @@ def rooted(device: Device, root: Root) -> Device:
 def one_rooted(one: Device, root: Root) -> Device:
     root.place(one)
     return one
+
+
+@pytest.fixture
+def updated(tmp_path: Path, shell: Shell, key: Key) -> Iterator[Updated]:
+    device = Updated(tmp_path / "device", shell, key)
+    yield device
+    device.close()
+
+
+@pytest.fixture
+def once(tmp_path: Path, one_shell: Shell, key: Key) -> Iterator[Updated]:
+    device = Updated(tmp_path / "device", one_shell, key)
+    yield device
+    device.close()

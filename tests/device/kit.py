@@ -45,6 +45,11 @@ class Shell:
     argv: tuple[str, ...]
     path: str
 
+    def program(self, file: Path) -> str:
+        """The text of a program that this shell is to run."""
+        words = " ".join((str(shutil.which(self.argv[0])), *self.argv[1:]))
+        return f"#!{words}\n{file.read_text().partition(chr(10))[2]}"
+
 
 def busybox_path(directory: Path) -> str:
     """PATH of a device that has busybox and openssl, and nothing of coreutils or util-linux."""
@@ -248,11 +253,8 @@ class Device:
         modules.mkdir(parents=True)
         shutil.copy(HELPER, modules.parent / "helper.sh")
         for program in (*MODULES.iterdir(), CHECKS, EXECUTOR, TRUST, REPORT):
-            body = program.read_text().split("\n", 1)[1]
-            wrapper = shutil.which(shell.argv[0])
-            words = " ".join((str(wrapper), *shell.argv[1:]))
             place = modules.parent if program.suffix == ".sh" else modules
-            (place / program.name).write_text(f"#!{words}\n{body}")
+            (place / program.name).write_text(shell.program(program))
             (place / program.name).chmod(0o755)
         self.boot("11111111-0000-0000-0000-000000000001")
         self._open: list[subprocess.Popen[bytes]] = []

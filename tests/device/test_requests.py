@@ -182,7 +182,12 @@ def test_facts_name_modules_checks_and_provides(device: Device):
     assert device.shell.name in facts["shell"]
     # where there is a dpkg, or a compose
     modules = set(reply.all("module")) - {"deb+keeps-previous", "compose+keeps-previous"}
-    assert modules == {"directory+keeps-previous", "single-file+keeps-previous", "script"}
+    assert modules == {
+        "directory+keeps-previous",
+        "single-file+keeps-previous",
+        "script",
+        "rollout-helper+keeps-previous",
+    }
     assert set(reply.all("health-check")) == {"disk", "web"}
     assert reply.all("provides") == ("artifact_name=r1",)
 

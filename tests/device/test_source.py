@@ -13,6 +13,7 @@ from tests.device.kit import EXECUTOR, HELPER, MODULES, REPORT, TRUST
 CORE_LINES_MAX = 400
 VERIFIER_LINES_MAX = 500  # of which the program for awk is a third
 EXECUTOR_LINES_MAX = 300
+LAUNCHER_LINES_MAX = 40
 PROGRAMS = (HELPER, EXECUTOR, TRUST, REPORT, *sorted(MODULES.iterdir()))
 BEGIN, END = "# --- core begin ---", "# --- core end ---"
 
@@ -43,6 +44,18 @@ def test_only_the_core_starts_the_executor_and_only_that_changes_what_runs():
     for state in ("ArtifactInstall", "ArtifactRollback", "ArtifactCommit", "Cleanup"):
         assert state not in text
         assert state in EXECUTOR.read_text()
+
+
+def test_launcher_is_short_and_changes_nothing():
+    """Whatever a release of the helper brings, this part of the one before is what leads to it."""
+    text = HELPER.read_text()
+    launcher = text.partition("# --- launcher begin ---\n")[2].partition("# --- launcher end ---")[
+        0
+    ]
+
+    assert 0 < launcher.count("\n") <= LAUNCHER_LINES_MAX
+    assert "\nnum() {" not in launcher
+    assert not re.search(r"[^2]>|\b(rm|mv|ln|cp|touch|mkdir)\b", launcher)
 
 
 def test_executor_is_small():

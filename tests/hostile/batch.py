@@ -215,7 +215,7 @@ class CoreBatch(_Batch):
 
     def __init__(self, shell: Shell, place: Path, helper: str | None = None) -> None:
         text = HELPER.read_text() if helper is None else helper
-        functions, main, _ = text.rpartition("\nROOT='' ELEVATE='' REQUEST=''")
+        functions, main, _ = text.rpartition("\nREQUEST='' LOCKED=''")
         assert main
         super().__init__(shell, place, functions + ALONE + CORE_LOOP)
 

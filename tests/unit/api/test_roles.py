@@ -39,6 +39,7 @@ DECIDES_NOTHING = {"reconcile"}
 OWN_FILES = {  # judged by keys, or nobody's but one's own
     "init", "key generate", "artifact sign", "artifact build directory",
     "artifact build single-file", "artifact build script", "artifact build module",
+    "artifact build helper",
     "lab up", "lab down", "lab break",
 }  # fmt: skip
 FREE = LOOKING | STOPPING | DECIDES_NOTHING | OWN_FILES

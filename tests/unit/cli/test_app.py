@@ -35,7 +35,7 @@ GROUPS = {
     "audit": ("verify", "checkpoint"),
     "state": ("migrate", "export", "backup"),
 }
-BUILD = ("directory", "single-file", "script", "module")
+BUILD = ("directory", "single-file", "script", "module", "helper")
 HELP_CPU_S_MAX = 0.2  # of `rollout --help`, the interpreter's start included
 HEAVY = (
     "asyncssh",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.app import invoke
+from orchestrator.device.shipped import helper_version
 from orchestrator.engine.ports import Changes
 from orchestrator.errors import ExitCode
 from orchestrator.plan.digest import digest
@@ -117,6 +118,29 @@ def test_an_unsigned_artifact_can_be_signed_later(fleet, capsys) -> None:
 
     assert run(capsys, "artifact sign f.mender --key release.key")[0] == 0
     assert run(capsys, "artifact verify f.mender --key release.key.pub")[0] == 0
+
+
+def test_artifact_of_the_helper_has_its_version_and_a_component_of_its_own(fleet, capsys) -> None:
+    version = helper_version()
+    build = "artifact build helper -t lab -o helper.mender --key release.key --format json"
+    (fleet / "helper.yml").write_text(PLAN.replace("app-1.0", "helper"))
+
+    built = json.loads(run(capsys, build)[1])
+    again = json.loads(run(capsys, build.replace("helper.m", "copy.m"))[1])
+    named = json.loads(run(capsys, build.replace("helper.m", "named.m") + " -n h-1")[1])
+    refused = run(capsys, "preview helper.yml -i hosts.yml --offline")
+    with (fleet / "helper.yml").open("a") as plan:
+        plan.write("component: helper\n")
+    fits = run(capsys, "preview helper.yml -i hosts.yml --offline")
+
+    assert (built["name"], built["payload_type"]) == (f"rollout-helper-{version}", "rollout-helper")
+    assert built["provides"] == {"rootfs-image.rollout-helper.version": version}
+    assert {"helper.sh", "module.rollout-helper"} <= {file["name"] for file in built["files"]}
+    assert again["manifest_sha256"] == built["manifest_sha256"]
+    assert named["name"] == "h-1"
+    assert (refused[0], "P306" in refused[2]) == (ExitCode.REFUSED, True)
+    assert "component: helper" in refused[2]
+    assert fits[0] == 0
 
 
 def test_validate_prints_findings_and_ends_with_1(fleet, capsys) -> None:
