@@ -21,7 +21,7 @@ CERT=/etc/rollout/host-cert.pub SHOWN=/etc/ssh/sshd_config.d/rollout.conf
 DOAS=/etc/doas.conf STEP="^permit nopass [^ ]+ as root cmd $LIB/core\$"
 OUT='' PROBLEMS=0 FILES='' TMP='' RECORDED=''
 S_user='' S_type='' S_id='' S_algorithm='' S_blob='' S_comment=rollout S_ca='' S_ca_blob=''
-S_fleet='' S_version='' S_needs=''
+S_fleet='' S_version='' S_needs='' NEWER=''
 trap '[ -z "$TMP" ] || rm -rf "$TMP"' EXIT
 
 say() { OUT="$OUT$*$NL"; }
@@ -504,9 +504,11 @@ want_files() {
     source=/dev/null
     [ "$MODE" != apply ] || source=$TMP/${name%/*}.d/${name##*/}
     own_file "$place" "$mode" "$sum" <"$source"
+    case $action.$place in same.* | *."$ETC"/*) ;; *) NEWER=1 ;; esac
   done <<LIST
 $FILES
 LIST
+  [ -z "$NEWER" ] || drop "$VAR/helper/current" file # what a release put over the helper before
 }
 
 drop_unlisted() { # keys that are not given any more must not count; checks only if they were ours
@@ -532,8 +534,10 @@ release() {
     [ ! -e "$LIB" ] && [ ! -e "$ETC" ] || stop "the device was enrolled in part: enrol it again, then release it"
     finish 0
   fi
-  state=$(SSH_ORIGINAL_COMMAND=hello /bin/sh "$LIB/helper.sh" 2>/dev/null | grep '^state ')
-  case $state in 'state probation') stop a release is on probation: commit it or roll it back first ;; esac
+  for part in main helper; do
+    state=$(SSH_ORIGINAL_COMMAND="hello component=$part" /bin/sh "$LIB/helper.sh" 2>/dev/null | grep '^state ')
+    case $state in 'state probation') stop a release is on probation: commit it or roll it back first ;; esac
+  done
   remove_login_key
   remove_step
   disable_hook

@@ -49,10 +49,12 @@ class Desk:
         finally:
             await session.close()
 
-    async def deliver(self, number: int, files: Mapping[str, bytes], deadline: str = "60") -> Reply:
+    async def deliver(
+        self, number: int, files: Mapping[str, bytes], deadline: str = "60", **more: str
+    ) -> Reply:
         listed = frames(files)
         request = changing(
-            Verb.DELIVER, number, frames=str(len(listed)), wait="20", deadline=deadline
+            Verb.DELIVER, number, frames=str(len(listed)), wait="20", deadline=deadline, **more
         )
         address = self.host.address("rollout", self.login_file)
         session = await self.transport.open(Device(DeviceId("edge-1"), address), deadline_s=15)
