@@ -39,14 +39,25 @@ done
 ETC=$ROOT/etc/rollout VAR=$ROOT/var/lib/rollout RUN=$ROOT/run/rollout
 LIB=${SELF%/*} BASE=$ROOT/usr/lib/rollout # where this helper lies, and where enrolment placed one
 
+clock() { # BOOT is the id of the running system, U its uptime in seconds
+  BOOT=unknown
+  read -r BOOT 2>/dev/null <"$ROOT/proc/sys/kernel/random/boot_id" ||
+    read -r BOOT 2>/dev/null </proc/sys/kernel/random/boot_id
+  read -r U _ 2>/dev/null </proc/uptime || U=$(date +%s)
+  U=${U%%.*}
+}
+
+clock
+
 # --- launcher begin ---
 # The helper that enrolment placed is also the way to one that a release brought (module rollout-helper),
 # which lies below VAR/helper. No release changes this one, so it is there when all else is broken.
 # KEEPER is the newest one that is proven: it holds the dead-man and the boot, and takes a trial back.
 
 found() { # NAME: HELPER is what stands as `current` or `trial`, if it was put over this very one
-  read -r txn over 2>/dev/null <"$VAR/helper/$1" && [ "$over" = "$VERSION" ] &&
-    [ -r "$VAR/helper/$txn/helper.sh" ] && HELPER=$VAR/helper/$txn
+  read -r txn over boot 2>/dev/null <"$VAR/helper/$1" && [ "$over" = "$VERSION" ] || return 0
+  case $1.$boot in current.* | trial."$BOOT") ;; *) return 0 ;; esac # a trial ends with the boot, whoever sees to it
+  [ ! -r "$VAR/helper/$txn/helper.sh" ] || HELPER=$VAR/helper/$txn
 }
 
 if [ "$LIB" = "$BASE" ]; then
@@ -156,14 +167,6 @@ die() { # RC REASON DETAIL: ends this core with an answer, or the whole request
   enc "$3"
   printf 'reason %s\ndetail %s\n' "$2" "$W"
   exit "$1"
-}
-
-clock() { # BOOT is the id of the running system, U its uptime in seconds
-  BOOT=unknown
-  read -r BOOT 2>/dev/null <"$ROOT/proc/sys/kernel/random/boot_id" ||
-    read -r BOOT 2>/dev/null </proc/sys/kernel/random/boot_id
-  read -r U _ 2>/dev/null </proc/uptime || U=$(date +%s)
-  U=${U%%.*}
 }
 
 setting() { # NAME DEFAULT: W is the number that etc/rollout/limits gives to NAME
@@ -1462,7 +1465,6 @@ request() { # the one line that came over SSH
 REQUEST='' LOCKED='' OUT='' HELD='' HOLDER='' SAID='' header=none spool=''
 ROLLOUT_ROOT=$ROOT
 export ROLLOUT_ROOT
-clock
 trap '' HUP PIPE
 case ${1-} in core | boot | deadman | restart) umask 077 ;; esac
 case ${1-} in

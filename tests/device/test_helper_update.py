@@ -78,6 +78,22 @@ def test_helper_on_probation_is_gone_after_a_loss_of_power(updated: Updated):
     assert (fields["helper"], fields["state"], fields["active"]) == ("9.0.0", "rolled-back", "yes")
 
 
+def test_helper_on_probation_answers_nothing_after_a_boot_without_hook(once: Updated):
+    once.new(1, "9.0.0")
+    nonce = once.says()["commit-nonce"]
+    once.close()
+    once.boot(NEXT_BOOT)
+
+    fields = once.says()
+    reply = once.do("commit", 1, component="helper", nonce=nonce)
+
+    assert (fields["helper"], fields["active"]) == (PLACED, "no")
+    assert "commit-nonce" not in fields
+    assert reply.rc == 78
+    assert once.says()["reverted"] == txn(1)
+    assert once.cleaned()
+
+
 def test_helper_needs_a_ticket_and_never_falls_below_the_floor(
     once: Updated, root: Root, people: People
 ):
