@@ -18,6 +18,7 @@ GROUPS = {
     "root": ("init", "add", "rotate", "sign", "verify", "show"),
     "release": ("create", "attach", "evidence", "sign", "verify", "inspect"),
     "ca": ("init", "sign-host", "sign-user"),
+    "config": ("show",),
     "device": (
         "enroll",
         "bundle",
