@@ -24,9 +24,14 @@ rollout unfreeze --reason 'incident 4711 is over'
 def unfreeze(*, common: Common, reason: WhyOption = "") -> int:
     """Let the rollouts go on that `rollout freeze` paused.
 
-    Those without an engine go on with `rollout resume` or `rollout apply`.
+    Those without an engine go on with `rollout reconcile --once`, each by itself with
+    `rollout resume`.
     """
     session = start(common)
     found = wait_for(api.unfreeze(session.settings, reason=reason))
-    say("no rollout is frozen any more" if found else "nothing was frozen")
+    if found is None:
+        say("nothing was frozen")
+        return ExitCode.DONE
+    say("no rollout is frozen any more")
+    say("next: `rollout reconcile --once` drives those that no engine does")
     return ExitCode.DONE

@@ -19,9 +19,10 @@ from orchestrator.rollout.story import Story
 
 _AT_REST = TERMINAL_ROLLOUT | {RolloutState.HALTED, RolloutState.PAUSED}
 _APPROVAL = "approval"
+_FREEZE = "freeze"
 _ONCE = {
     _APPROVAL: "once approved, ",
-    "freeze": "once that is over, ",
+    _FREEZE: "once that is over, ",
     "rollout": "once that is over, ",
 }
 _REST_OF_IT = "rollout reconcile --once"  # also of one that is halted or paused
@@ -144,6 +145,14 @@ def _told(facts: Facts) -> list[str]:
     return [text for text in told if text]
 
 
+def _is_frozen(facts: Facts) -> bool:
+    """Whether a freeze is on now, of all rollouts or of the plan."""
+    own = facts.plan.schedule.freezes
+    return facts.frozen is not None or any(
+        freeze.from_at <= facts.now < freeze.to_at for freeze in own
+    )
+
+
 def _driver(facts: Facts) -> str:
     story = facts.story
     if facts.engine:
@@ -156,6 +165,8 @@ def _driver(facts: Facts) -> str:
     if story.state in TERMINAL_ROLLOUT or story.state is RolloutState.HALTED:
         return ""
     once = next((words for what, words in _ONCE.items() if what in story.waits_for), "")
+    if story.waits_for == (_FREEZE,) and not _is_frozen(facts):
+        once = "the freeze is over, "  # and nobody was there to notice
     return f"no engine drives it: {once}`{go_on(story)}` goes on"
 
 

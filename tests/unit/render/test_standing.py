@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from orchestrator.plan.schedule import Freeze, Schedule
 from orchestrator.render.board import Board
 from orchestrator.render.documents import standing_line
 from orchestrator.render.lines import Lines
@@ -157,7 +158,8 @@ def test_approval_comes_before_the_engine_that_goes_on(soaking) -> None:
             ("rollout resume r-7f3a --accept-failures",),
             "`rollout resume r-7f3a --accept-failures` goes on",
         ),
-        (("freeze",), (), "once that is over, `rollout resume r-7f3a` goes on"),
+        (("freeze",), (), "the freeze is over, `rollout resume r-7f3a` goes on"),
+        (("freeze", "window"), (), "once that is over, `rollout resume r-7f3a` goes on"),
         (("approval",), (), "once approved, `rollout resume r-7f3a` goes on"),
     ],
 )
@@ -167,6 +169,17 @@ def test_a_paused_rollout_that_nobody_drives_says_so(soaking, waits, typed, said
 
     assert standing(alone(facts, at_work=0, **paused)).endswith(f"no engine drives it: {said}")
     assert "no engine" not in standing(driven(facts, at_work=0, **paused))
+
+
+def test_a_freeze_that_is_on_is_not_said_to_be_over(soaking) -> None:
+    _, facts = soaking
+    paused = {"state": RolloutState.PAUSED, "waits_for": ("freeze",), "next_commands": ()}
+    of_all = replace(alone(facts, at_work=0, **paused), frozen=FleetFreeze("x", "ann", 5.0))
+    own = Schedule(freezes=(Freeze(facts.now - 1, facts.now + 1),))
+    of_plan = alone(replace(facts, plan=replace(facts.plan, schedule=own)), at_work=0, **paused)
+
+    for frozen in (of_all, of_plan):
+        assert "once that is over, `rollout resume r-7f3a` goes on" in standing(frozen)
 
 
 @pytest.mark.parametrize("state", [RolloutState.PAUSED, RolloutState.HALTED])
