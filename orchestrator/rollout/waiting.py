@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from orchestrator.device.model import DeviceId
 from orchestrator.rollout import gating, opening, retreat, slots, turn
+from orchestrator.rollout.hours import Closed
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.record import WaveRecord
 from orchestrator.rollout.states import (
@@ -46,7 +48,7 @@ def waiting(led: Ledger, now: float) -> Waiting:
     """What it waits for at `now`, in UTC seconds; the books may be older."""
     if led.state is RolloutState.SCHEDULED and not led.waiting:
         return _for_hours(led, now)
-    what = _what(led)
+    what = _what(led, now)
     until = {each: at for each in what if (at := _end(led, each, now)) is not None}
     return Waiting(what, until, min(until.values(), default=None))
 
@@ -59,7 +61,7 @@ def _for_hours(led: Ledger, now: float) -> Waiting:
     return Waiting(tuple(closed) or (turn.START,), until, opens_at)
 
 
-def _what(led: Ledger) -> tuple[str, ...]:
+def _what(led: Ledger, now: float) -> tuple[str, ...]:
     match led.state:
         case state if state in TERMINAL_ROLLOUT:
             return ()
@@ -74,10 +76,11 @@ def _what(led: Ledger) -> tuple[str, ...]:
             return (WINDOW,)
         case _:
             waits = slots.waits(led)
-            return slots.waits_for(led) if waits else (_of_wave(led, led.waves[led.current]),)
+            wave = led.waves[led.current]
+            return slots.waits_for(led) if waits else (_of_wave(led, wave, now),)
 
 
-def _of_wave(led: Ledger, wave: WaveRecord) -> str:
+def _of_wave(led: Ledger, wave: WaveRecord, now: float) -> str:
     for what in (turn.REQUIRES, opening.TICKET):
         if what in led.waiting and not wave.at_work:
             return what
@@ -87,7 +90,24 @@ def _of_wave(led: Ledger, wave: WaveRecord) -> str:
         return SOAK
     if wave.state is WaveState.JUDGING:
         return "read_back" if wave.reading else "gate"
-    return "devices"
+    return WINDOW if _shut_out(led, wave, now) else "devices"
+
+
+def _shut_out(led: Ledger, wave: WaveRecord, now: float) -> list[Closed]:
+    """What keeps those devices that wait for nothing but their hours; empty where one may begin.
+
+    The books of a stored rollout do not have who was let wait: an engine looks at that anew.
+    """
+    kinds: dict[tuple[str, bool], DeviceId] = {}  # one asks for all that have the same hours
+    for device in (*wave.queue, *wave.staged):
+        blocked = led.devices[device].state is DeviceState.BLOCKED
+        kinds.setdefault((led.hours.zone_of(device), blocked), device)
+    closed = [
+        led.hours.change(device, now) if blocked else led.hours.start(device, now)
+        for (_, blocked), device in kinds.items()
+    ]
+    shut = [each for each in closed if each is not None]
+    return shut if len(shut) == len(closed) else []
 
 
 def _end(led: Ledger, what: str, now: float) -> float | None:
@@ -95,7 +115,7 @@ def _end(led: Ledger, what: str, now: float) -> float | None:
     if what == turn.FREEZE:
         return _thawed_at(led, now)
     if what == WINDOW:
-        return retreat.opens_at(led, now) if retreat.waits(led) else slots.opens_at(led, now)
+        return _opens_at(led, now)
     if what == opening.TICKET:
         return opening.next_at(led)
     if what == SOAK:
@@ -103,6 +123,15 @@ def _end(led: Ledger, what: str, now: float) -> float | None:
     if what == DEFERRED:
         return asked_at(led)
     return None
+
+
+def _opens_at(led: Ledger, now: float) -> float | None:
+    if retreat.waits(led):
+        return retreat.opens_at(led, now)
+    if slots.waits(led):
+        return slots.opens_at(led, now)
+    shut = _shut_out(led, led.waves[led.current], now)
+    return min((each.until_at for each in shut if each.until_at), default=None)
 
 
 def _thawed_at(led: Ledger, now: float) -> float | None:

@@ -60,9 +60,13 @@ class Hand:
         self.asks.extend(changes.asks)
         self.claims.append(changes.claims)
 
+    def stored(self) -> Rollout:
+        """The rollout as another process reads it."""
+        return Rollout.restore(self.plan, "r-hand", self.rollout_row, self.rows)
+
     def restart(self, epoch: int = 2) -> None:
         """An engine takes over from the stored rows."""
-        self.rollout = Rollout.restore(self.plan, "r-hand", self.rollout_row, self.rows)
+        self.rollout = self.stored()
         self.apply(EngineStarted(self.now, epoch, self.around))
 
     # --- looking -----------------------------------------------------------------------------

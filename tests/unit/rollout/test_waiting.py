@@ -95,6 +95,25 @@ def test_a_wave_that_waits_for_its_window_tells_when_that_opens():
     assert (story.waits_for, story.next_at) == (("window",), DAY + 2 * HOUR)
 
 
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_window_that_closed_within_a_wave_is_told_of_the_stored_rollout_too(ahead):
+    """Another process reads it, which has not looked who may start."""
+    rollout = hand(Schedule(windows=(NIGHT,), stage_outside_window=ahead), soak_s=0.0)
+    rollout.tick(2 * HOUR)
+    rollout.activate(A)
+    rollout.tick(3 * HOUR)
+    rollout.prove(A)
+    rollout.report(A)
+    if ahead:
+        rollout.report(B)  # it stands ready
+        rollout.report(B)
+
+    story = tell(rollout.stored(), now=4 * HOUR)
+
+    assert (story.waits_for, story.next_at) == (("window",), DAY + 2 * HOUR)
+    assert tell(rollout.stored(), now=DAY + 2 * HOUR).waits_for == ("devices",)
+
+
 def test_a_soak_is_what_goes_on_next():
     rollout = hand()
     rollout.succeed(A)
