@@ -28,7 +28,7 @@ SOURCE = api.Source()
 ROOT = Path(__file__).parents[3]
 LOOKING = {
     "validate", "preview", "status", "watch", "events", "fleet", "drift", "hosts", "version",
-    "completion",
+    "completion", "explain", "schema", "config show",
     "key show", "artifact verify", "artifact inspect", "root verify", "root show",
     "release verify", "release inspect", "device check", "device facts", "inventory list",
     "inventory graph", "inventory explain", "inventory check", "inventory host",
