@@ -1,4 +1,4 @@
-"""The store on SQL: what `engine.ports` asks for, and the queries of the command line.
+"""The store on SQL: what `engine.ports` asks for, and what people ask of it that is written down.
 
 Laws:
 1. A commit writes snapshot and journal together, or nothing; it checks the lease's epoch in the
@@ -9,7 +9,7 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from enum import Enum
 from typing import Any
 
@@ -17,35 +17,18 @@ import sqlalchemy
 from sqlalchemy import select
 
 from orchestrator.device.model import DeviceId
-from orchestrator.engine.ports import Changes, Lease, Row, Stored
-from orchestrator.errors import StoreError
-from orchestrator.rollout.around import FleetFreeze, Neighbour, Running, Surroundings
+from orchestrator.engine.ports import Changes, Lease, Stored
+from orchestrator.rollout.around import FleetFreeze, Running, Surroundings
 from orchestrator.rollout.audit import Audit, Head, Seal
-from orchestrator.rollout.events import JournalEntry, OperatorAsked
-from orchestrator.rollout.held import Held
+from orchestrator.rollout.events import OperatorAsked
 from orchestrator.rollout.journal_proof import Proof
-from orchestrator.rollout.sightings import Remembered
-from orchestrator.store import audit, beyond, doubt, fleet, records, transactions
+from orchestrator.store import audit, beyond, doubt, records, transactions
 from orchestrator.store.connect import Database, database_of
 from orchestrator.store.looks import Looks
 from orchestrator.store.outbox import SqlOutbox
-from orchestrator.store.records import RolloutSummary
-from orchestrator.store.schema import LAST_EPOCH, leases, meta, requests, rollouts
+from orchestrator.store.queries import Queries
+from orchestrator.store.schema import LAST_EPOCH, meta, requests
 from orchestrator.store.writer import Writer
-
-JOURNAL_PAGE = 10_000  # entries of one answer: about 4 MB
-
-_SUMMARY = (
-    rollouts.c.id,
-    rollouts.c.plan_name,
-    rollouts.c.plan_digest,
-    rollouts.c.state,
-    rollouts.c.exit_code,
-    rollouts.c.created_at,
-    rollouts.c.updated_at,
-    rollouts.c.last_seq,
-)
-_NEWEST_FIRST = (rollouts.c.created_at.desc(), rollouts.c.id.desc())
 
 
 class LeaseClock(Enum):
@@ -78,7 +61,7 @@ def _callers(_connection: sqlalchemy.Connection, callers_s: float) -> float:
     return callers_s
 
 
-class SqlStore:
+class SqlStore(Queries):
     """Ports `Store`, `Leases` and `Audited` on one database; made by `open_store`."""
 
     def __init__(
@@ -89,10 +72,9 @@ class SqlStore:
         controller_id: str,
         now: Callable[[sqlalchemy.Connection, float], float],
     ) -> None:
-        self._writer = writer
+        super().__init__(writer, now)
         self._database = database
         self._controller_id = controller_id
-        self._now = now
         self._looks = Looks(database.listener())
         self.outbox = SqlOutbox(writer)
         self._known: dict[str, tuple[object, Running]] = {}
@@ -304,7 +286,7 @@ class SqlStore:
         """
         return await self._writer.read(lambda c: audit.proof(c, self._controller_id, rollout_id))
 
-    # Queries and requests of the command line
+    # What people ask
 
     async def ask(self, rollout_id: str, request: OperatorAsked) -> int:
         """Stores an operator's request for the engine; gives its number.
@@ -323,84 +305,6 @@ class SqlStore:
         self._wrote("")
         return number
 
-    async def rollouts(self, limit: int | None = 20) -> Sequence[RolloutSummary]:
-        """The newest rollouts, newest first; all where there is no limit.
-
-        Raises:
-            StoreError: the store failed.
-        """
-        query = select(*_SUMMARY).order_by(*_NEWEST_FIRST).limit(limit)
-        return await self._summaries(query)
-
-    async def latest(self, plan_name: str | None = None) -> RolloutSummary | None:
-        """The newest rollout, of one plan or of all.
-
-        Raises:
-            StoreError: the store failed.
-        """
-        query = select(*_SUMMARY).order_by(*_NEWEST_FIRST).limit(1)
-        if plan_name is not None:
-            query = query.where(rollouts.c.plan_name == plan_name)
-        found = await self._summaries(query)
-        return found[0] if found else None
-
-    async def of_digest(self, plan_digest: str) -> RolloutSummary | None:
-        """The newest rollout of exactly this resolved plan.
-
-        Raises:
-            StoreError: the store failed.
-        """
-        query = select(*_SUMMARY).where(rollouts.c.plan_digest == plan_digest)
-        found = await self._summaries(query.order_by(*_NEWEST_FIRST).limit(1))
-        return found[0] if found else None
-
-    async def summary(self, rollout_id: str) -> RolloutSummary | None:
-        """One rollout.
-
-        Raises:
-            StoreError: the store failed.
-        """
-        found = await self._summaries(select(*_SUMMARY).where(rollouts.c.id == rollout_id))
-        return found[0] if found else None
-
-    async def find_active(
-        self, plan_sha256: str, inventory_sha256: str, artifact_sha256: str
-    ) -> str | None:
-        """The newest rollout of these inputs that is not over: `apply` joins it.
-
-        Raises:
-            StoreError: the store failed.
-        """
-        inputs = (plan_sha256, inventory_sha256, artifact_sha256)
-        return await self._writer.read(lambda c: transactions.active(c, *inputs))
-
-    async def find_grown(self, plan_sha256: str, artifact_sha256: str) -> Sequence[str]:
-        """Rollouts of plan and artifact that are not over, newest first: their fleet may have grown.
-
-        Raises:
-            StoreError: the store failed.
-        """
-        inputs = (plan_sha256, artifact_sha256)
-        return await self._writer.read(lambda c: transactions.grown(c, *inputs))
-
-    async def under_way(self) -> Sequence[str]:
-        """The rollouts that are not over, newest first.
-
-        Raises:
-            StoreError: the store failed.
-        """
-        return await self._writer.read(transactions.under_way)
-
-    async def going_first(self, rollout_id: str, *, now: float) -> Sequence[Neighbour]:
-        """Rollouts that go first on devices of this one.
-
-        Raises:
-            StoreError: the store failed.
-        """
-        return await self._writer.read(
-            lambda c: beyond.neighbours(c, rollout_id, now=self._now(c, now))[0]
-        )
-
     async def freeze(self, wanted: FleetFreeze) -> None:
         """Freezes all rollouts, or keeps who lifted that.
 
@@ -409,30 +313,6 @@ class SqlStore:
         """
         await self._writer.write(lambda c: beyond.freeze(c, wanted))
         self._wrote("")
-
-    async def frozen(self) -> FleetFreeze | None:
-        """The last freeze of all rollouts, also when it has run out or was lifted.
-
-        Raises:
-            StoreError: the store failed.
-        """
-        return await self._writer.read(beyond.frozen)
-
-    async def held(self, artifact_sha256: str) -> Mapping[DeviceId, Held]:
-        """Devices that are held back from an artifact, or from every one.
-
-        Raises:
-            StoreError: the store failed.
-        """
-        return await self._writer.read(lambda c: beyond.held_devices(c, artifact_sha256))
-
-    async def remembered(self, component: str, wanted: Collection[DeviceId]) -> Remembered:
-        """What rollouts left on devices and saw there, and who is held back.
-
-        Raises:
-            StoreError: the store failed.
-        """
-        return await self._writer.read(lambda c: fleet.remembered(c, component, wanted))
 
     async def unhold(
         self, devices: Collection[str], *, who: str, why: str, at: float
@@ -447,74 +327,3 @@ class SqlStore:
         )
         self._wrote("")
         return freed
-
-    async def resolve_id(self, text: str) -> str:
-        """The one rollout whose id is, or begins with, the text.
-
-        Raises:
-            StoreError: there is none, or there are several.
-        """
-        starts = rollouts.c.id.startswith(text, autoescape=True)
-        query = select(rollouts.c.id).where(starts).order_by(rollouts.c.id).limit(6)
-        found: Sequence[str] = await self._writer.read(lambda c: c.scalars(query).all())
-        if text in found:
-            return text
-        if len(found) == 1 and text:
-            return found[0]
-        if not found:
-            hint = "`rollout status --all` lists the rollouts of this project"
-            message = f"no rollout `{text}`"
-            raise StoreError(message, hint=hint)
-        message = f"`{text}` is the beginning of several rollouts"
-        raise StoreError(message, hint="write more of it: " + ", ".join(found))
-
-    async def journal(
-        self, rollout_id: str, *, after: int = 0, limit: int = JOURNAL_PAGE
-    ) -> Sequence[JournalEntry]:
-        """Entries with a `seq` above `after`, in order; at most `limit`.
-
-        Raises:
-            StoreError: the store failed.
-        """
-        return await self._writer.read(
-            lambda c: transactions.journal_of(c, rollout_id, after, limit)
-        )
-
-    async def device_rows(self, rollout_id: str) -> dict[DeviceId, Row]:
-        """The snapshot rows of a rollout's devices, by name.
-
-        Raises:
-            StoreError: the store failed.
-        """
-        return await self._writer.read(lambda c: transactions.device_rows(c, rollout_id))
-
-    async def holder(self, rollout_id: str, *, now: float) -> str:
-        """The owner of a lease that has not run out; empty when there is none.
-
-        Raises:
-            StoreError: the store failed.
-        """
-        query = select(leases.c.owner, leases.c.expires_at).where(leases.c.rollout_id == rollout_id)
-
-        def read(connection: sqlalchemy.Connection) -> str:
-            found = connection.execute(query).one_or_none()
-            alive = found is not None and found.expires_at > self._now(connection, now)
-            return str(found.owner) if found is not None and alive else ""
-
-        return await self._writer.read(read)
-
-    async def lease_of(self, rollout_id: str) -> Lease | None:
-        """The lease as stored, also when it has run out; None when nobody holds it.
-
-        Raises:
-            StoreError: the store failed.
-        """
-        query = select(leases).where(leases.c.rollout_id == rollout_id, leases.c.owner != "")
-        found = await self._writer.read(lambda c: c.execute(query).one_or_none())
-        return None if found is None else Lease(*found)
-
-    async def _summaries(
-        self, query: sqlalchemy.Select[tuple[str, str, str, str, int, float, float, int]]
-    ) -> list[RolloutSummary]:
-        found = await self._writer.read(lambda c: c.execute(query).all())
-        return [records.summary_of(row) for row in found]
