@@ -79,7 +79,7 @@ judge() {
     receive_frames <"$CASE/stream" && { whole "$sums" $sizes || fail 65 denied 'a frame differs'; }
     REQUEST=''
   fi
-  do_verify && { cd "$T" || exit 1; } && find . -type f -exec sha256sum {} + && find . &&
+  do_verify && { cd "$T" || exit 1; } && trust installed "$T/in" && find . -type f -exec sha256sum {} + && find . &&
     echo "reason ok $TYPE $NAME $GROUP $MANIFEST $NEW $STATE $NOW"
 }
 while read -r LIMIT CASE ETC LIB P_frames NOW; do

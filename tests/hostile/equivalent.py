@@ -35,6 +35,8 @@ _SAME = "the same value is written, or taken, again"
 _SHOWN = "only `show` says it: a root that is loaded sets it anew"
 _DIGITS = "no size has more digits"
 _NOTHING = "a part of no bytes may stand anywhere"
+_COMPARED = "every sum is compared with what sha256sum writes"
+_UNPACKED = "without a name there is nothing to unpack, which refuses too"
 
 EQUIVALENT: dict[str, str] = {
     "trust.sh or: if (++read > 16384 || (v != 10 && (v < 32 || v > 126))) bad()"
@@ -117,4 +119,12 @@ EQUIVALENT: dict[str, str] = {
     'helper.sh compare: for (i = 0; i < 256; i++) { byte[sprintf("%02x", i)] = i; tar[sprintf("%02x", i)] = i < 32 || i > 126 ? "\\002" : sprintf("%c", i) } -> for (i = 0; i < 256; i++) { byte[sprintf("%02x", i)] = i; tar[sprintf("%02x", i)] = i < 32 || i >= 126 ? "\\002" : sprintf("%c", i) }': _MARK,
     'helper.sh negate: if (left) { left--; if (into == "x") x[records_size++] = $i ""; else if (into != "s") b[n++] = $i "" } -> if (left) { left--; if (into == "x") x[records_size++] = $i ""; else if (!into != "s") b[n++] = $i "" }': _SPEED,
     'helper.sh number: say("ok " type " " name " " (group == "" ? "-" : group) at (files < 3 ? " 0 0" : "") scripts) -> say("ok " type " " name " " (group == "" ? "-" : group) at (files < 3 ? " 1 0" : "") scripts)': _NOTHING,
+    "trust.sh number: made_files=0 -> made_files=1": _APART,
+    "trust.sh and: file=$1 && shift -> file=$1 || shift": _NO_KEY,
+    "trust.sh drop: file=${file##*/} -> (nothing)": _SAID,
+    "trust.sh compare: while [ $# -gt 1 ]; do -> while [ $# -ge 1 ]; do": _STEP,
+    "helper.sh number: *) W=999999999999999 ;; -> *) W=1000000000000000 ;;": _DIGITS,
+    "helper.sh drop: case $sum in *[!0-9a-f]*) sum= ;; esac -> (nothing)": _COMPARED,
+    'helper.sh drop: [ -n "$header" ] || deny "the manifest lists no header" -> (nothing)': _UNPACKED,
+    'helper.sh skip: [ -n "$header" ] || deny "the manifest lists no header" -> [ -n "$header" ]': _UNPACKED,
 }

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric import utils
 
-from tests.device.kit import Key
+from tests.device.kit import Key, sha
 from tests.hostile.artifacts import (
     OUTER,
     TWICE,
@@ -156,6 +156,10 @@ def by_frame(key: Key) -> list[Case]:
             found[name] = found[name].ljust(size + more, b"\n")
             limit = case(f"A{number}-{name}-{size + more}-frame", tuple(found.items()))
             cases.append(replace(limit, good=taken and not more))
+    plain = Craft(suffix="").members()[-2]
+    line = f"{sha(plain[1])}  {plain[0]}\n".encode()
+    both_headers = signed(Craft(edit_manifest=lambda text: text + line), key)
+    cases.append(case("A30-headers-frame", (*frames_of(both_headers), plain)))
     cases.append(replace(case("A29-frame", good[::-1]), good=True))  # their order says nothing
     return cases
 
@@ -225,12 +229,21 @@ def others(key: Key) -> list[Case]:
             signed(Craft(files=[("app", b"x"), ("more", b"y")], edit_manifest=_twice), key),
         ),
         *(
+            both(f"A38-{count}-files", signed(many(count), key), good=count == 250)
+            for count in (250, 251)
+        ),
+        *(
             both(f"A36-zero-{name}", signed(Craft(edit_manifest=edit), key))
             for name, edit in ZEROS.items()
         ),
         Case("A54", why=GIANT),
         Case("A62", why=FLEET),
     ]
+
+
+def many(count: int) -> Craft:
+    """So many files of payload."""
+    return Craft(files=[(f"f{number:03}", b"") for number in range(count)])
 
 
 def _twice(manifest: bytes) -> bytes:
