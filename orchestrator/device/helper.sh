@@ -577,7 +577,7 @@ function glob(g, s,  i) { # * is any run of characters, all else stands for itse
 }
 FILENAME == ARGV[1] { i = index($0, "="); old[substr($0, 1, i - 1)] = substr($0, i + 1); next }
 { split($1, part, "/") }
-$1 ~ /^[ht].artifact_provides.[^\/]+$/ && $2 == "s" { fresh[part[3]] = $3 }
+$1 ~ "^[ht].artifact_provides.[^/]+$" && $2 == "s" { fresh[part[3]] = $3 }
 $1 == "t/clears_artifact_provides" { some = 1 }
 $1 ~ /^t.clears_artifact_provides.#/ { clear[++n] = $3 }
 END {

@@ -47,7 +47,7 @@ function take(key) { must(more(key)); return substr(line[at++], length(key) + 2)
 
 function decode(s,  i, j, v, pad, k) { # base64 in its one form: b[0] to b[size - 1]
   size = 0
-  must(s != "" && length(s) % 4 == 0 && s ~ /^[A-Za-z0-9+\/]+=?=?$/)
+  must(s != "" && length(s) % 4 == 0 && s ~ "^[A-Za-z0-9+/]+=?=?$") # in slashes busybox takes a backslash, too
   for (i = 1; i <= length(s); i += 4) {
     for (j = v = pad = 0; j < 4; j++) { k = substr(s, i + j, 1); v = v * 64 + six[k]; pad += k == "=" }
     must(!pad || v % (pad > 1 ? 65536 : 256) == 0) # bits that say nothing: another text of the same bytes

@@ -58,6 +58,11 @@ def key_cases(keys: CaseKeys) -> Iterator[RotationCase]:
         ("N173 modulus alone", "rsa", _rsa(good), Answer.SYNTAX),
     ):  # fmt: skip
         yield _rotation(keys, name, _with_key(keys, kind, der), answer)
+    new = _with_key(keys, "rsa", whole)
+    lines = new[new.index(b"key ") :].splitlines(keepends=True)
+    lines.append(next(line for line in lines if b" rsa " in line).replace(b"A", b"\\", 1))
+    text = new[: new.index(b"key ")] + b"".join(sorted(lines))
+    yield _rotation(keys, "N180 a key twice, once with a backslash for its A", text, Answer.SYNTAX)
     for name, size_bytes, answer in (
         ("N178 a root of 16 KiB", 16_384, Answer.ALLOW),
         ("N179 a root of a byte more", 16_385, Answer.SYNTAX),

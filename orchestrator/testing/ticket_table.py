@@ -316,6 +316,7 @@ class _Table:
             ("N92 base64 without its padding", head + b" QQ\n" + two + three, Answer.SYNTAX),
             ("N93 base64 with stray bits", head + b" QR==\n" + two + three, Answer.SYNTAX),
             ("N97 base64 with fewer stray bits", head + b" QUF=\n" + two + three, Answer.SYNTAX),
+            ("N98 base64 with a backslash", head + b" \\" + text[1:] + b"\n" + two + three, Answer.SYNTAX),
             ("N94 more after the signature", head + b" " + text + b" x\n" + two + three, Answer.SYNTAX),
             ("N95 more than 16 KiB", one + two + head + b" " + b"AAAA" * 4_096 + b"\n", Answer.SYNTAX),
             ("N96 CRLF", (one + two).replace(b"\n", b"\r\n"), Answer.SYNTAX),

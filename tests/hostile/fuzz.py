@@ -208,16 +208,18 @@ def _agree(here: str, there: str) -> bool:
     return here not in ("ok", "incompatible") and there in ("denied", "incompatible")
 
 
-def told(drawn: Drawn, judges: Judges, difference: str) -> str:
-    """The smallest case with a difference, and how to see it again."""
+def told(drawn: Drawn, case: Bytes, judges: Judges, difference: str) -> str:
+    """The smallest case with a difference, and how to see it again.
+
+    Its own bytes are kept: signatures differ each time, and what is spoilt in them with them.
+    """
     shrinking = True
     while shrinking:
         shrinking = False
         for candidate in smaller(drawn):
-            if found := judges.differ(make(candidate)):
-                drawn, difference, shrinking = candidate, found, True
+            if found := judges.differ(made := make(candidate)):
+                drawn, case, difference, shrinking = candidate, made, found, True
                 break
-    case = make(drawn)
     with tempfile.NamedTemporaryFile("w", suffix=".json", prefix="fuzz-", delete=False) as file:
         parts = {name: base64.b64encode(data).decode() for name, data in case.parts.items()}
         json.dump({"kind": case.kind, "parts": parts, "numbers": dict(case.numbers)}, file)
@@ -252,7 +254,7 @@ def run(
             drawn = draw_case(seed)
             case = make(drawn)
             if difference := judges.differ(case):
-                found.append(f"seed {seed}: {told(drawn, judges, difference)}")
+                found.append(f"seed {seed}: {told(drawn, case, judges, difference)}")
             count[drawn.kind] += 1
             seed += len(shells)
         return count
