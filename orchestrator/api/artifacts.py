@@ -249,7 +249,10 @@ def _single_file(request: BuildRequest) -> PayloadSpec:
 
     dest = PurePosixPath(request.dest)
     return single_file_payload(
-        _source(request), dest_dir=str(dest.parent), filename=dest.name or None
+        _source(request),
+        dest_dir=str(dest.parent),
+        filename=dest.name or None,
+        owner=request.owner,
     )
 
 

@@ -132,7 +132,8 @@ class KeyShown:
 class BuildRequest:
     """What to build; `kind` is directory, single-file, module, script or helper.
 
-    `source` is the directory, the file or the install script; `dest` the place on the device;
+    `source` is the directory, the file or the install script; `dest` the place on the device
+    and `owner` whose a single file is there;
     `module` the payload type and `files` its files for kind module (extra files for script).
     Files that hold private keys are refused unless `private_keys` says that they are meant.
     """
@@ -145,6 +146,7 @@ class BuildRequest:
     module: str = ""
     files: tuple[Path, ...] = ()
     dest: str = ""
+    owner: str | None = None
     rollback_script: Path | None = None
     private_keys: bool = False
     version: str | None = None

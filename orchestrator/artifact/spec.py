@@ -13,6 +13,7 @@ from orchestrator.artifact.tree import file_chunks, tree_chunks, unreadable
 
 HELPER_TYPE = "rollout-helper"
 _DEST_DIR = re.compile(r"(?:/[A-Za-z0-9_.+-]+)+")  # update modules use it unquoted in sh
+_OWNER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*:[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _PERMISSIONS = re.compile(r"0?[0-7]{3}")
 _PERMISSION_BITS = 0o777
 _VITAL_DIRS = frozenset({
@@ -103,7 +104,12 @@ def directory_payload(source: Path, *, dest_dir: str) -> PayloadSpec:
 
 
 def single_file_payload(
-    source: Path, *, dest_dir: str, filename: str | None = None, permissions: str | None = None
+    source: Path,
+    *,
+    dest_dir: str,
+    filename: str | None = None,
+    permissions: str | None = None,
+    owner: str | None = None,
 ) -> PayloadSpec:
     """A payload that puts one file into `dest_dir`.
 
@@ -112,13 +118,14 @@ def single_file_payload(
         dest_dir: absolute path of a directory on the device.
         filename: name on the device, that of `source` unless given.
         permissions: octal digits such as `644`, those of `source` unless given.
+        owner: `USER:GROUP` on the device; that of the file it replaces unless given.
 
     Raises:
         ArtifactError: the file or one of the texts cannot be used.
     """
     check_dest_dir(dest_dir)
     name = source.name if filename is None else filename
-    if name in _RESERVED_FILES:
+    if name in _RESERVED_FILES or (owner is not None and name == "owner"):
         message = f"a single file cannot be called `{name}`: the payload has one of that name"
         raise ArtifactError(Rule.WRITE_DESTINATION, message, hint="use a `directory` payload")
     if permissions is None:
@@ -126,10 +133,14 @@ def single_file_payload(
     if not _PERMISSIONS.fullmatch(permissions):
         message = f"permissions {permissions!a} are not three octal digits"
         raise ArtifactError(Rule.WRITE_DESTINATION, message, hint="as `644` or `755`")
+    if owner is not None and not _OWNER.fullmatch(owner):
+        message = f"owner {owner!a} is not a user and a group"
+        raise ArtifactError(Rule.WRITE_DESTINATION, message, hint="as `app:app` or `1000:1000`")
     files = (
         text_file("dest_dir", f"{dest_dir}\n"),
         text_file("filename", f"{name}\n"),
         text_file("permissions", f"{permissions}\n"),
+        *(() if owner is None else (text_file("owner", f"{owner}\n"),)),
         path_file(source, name=name),
     )
     return PayloadSpec("single-file", files)

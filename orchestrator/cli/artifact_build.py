@@ -102,10 +102,13 @@ def single_file(
     common: Common,
     build: BuildOptions,
     dest: Annotated[str, typer.Option("--dest", metavar="PATH", help="Its place; absolute.")],
+    owner: Annotated[
+        str | None, typer.Option("--owner", metavar="USER:GROUP", help="Whose it is there.")
+    ] = None,
     format: FormatOption = Format.TEXT,  # noqa: A002
 ) -> int:
     """One file in its place; rolling back restores it exactly, also its absence."""
-    return _build(common, build, format, kind="single-file", source=source, dest=dest)
+    return _build(common, build, format, kind="single-file", source=source, dest=dest, owner=owner)
 
 
 @command(

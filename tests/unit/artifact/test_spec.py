@@ -40,6 +40,22 @@ def test_single_file_may_get_another_name_and_mode(tmp_path):
     assert (found["filename"], found["permissions"], found["b"]) == (b"b\n", b"0755\n", b"")
 
 
+def test_single_file_may_get_an_owner(tmp_path):
+    (tmp_path / "a").write_text("")
+
+    found = contents(single_file_payload(tmp_path / "a", dest_dir="/x", owner="app:1000"))
+
+    assert found["owner"] == b"app:1000\n"
+
+
+@pytest.mark.parametrize("owner", ["", "app", "app:", ":app", "a:b:c", "-R:x", "a b:c"])
+def test_an_owner_that_is_none_is_refused(tmp_path, owner):
+    (tmp_path / "a").write_text("")
+
+    with pytest.raises(ArtifactError, match="owner"):
+        single_file_payload(tmp_path / "a", dest_dir="/x", owner=owner)
+
+
 def test_directory_has_tree_and_destination(tmp_path):
     (tmp_path / "f").write_text("")
 
@@ -91,6 +107,11 @@ def test_unsafe_permissions_are_refused(tmp_path, permissions):
         single_file_payload(tmp_path / "f", dest_dir="/x", permissions=permissions)
 
     assert caught.value.rule is Rule.WRITE_DESTINATION
+
+
+def test_a_file_called_owner_cannot_have_one(tmp_path):
+    with pytest.raises(ArtifactError, match="owner"):
+        single_file_payload(tmp_path / "owner", dest_dir="/x", permissions="644", owner="a:a")
 
 
 def test_reserved_name_is_refused(tmp_path):

@@ -112,6 +112,14 @@ def test_artifact_inspect_as_text_and_data(fleet, capsys) -> None:
     assert (shown["name"], shown["signed"], shown["signed_by"]) == ("app-1.0", True, "")
 
 
+def test_a_single_file_is_built_with_its_owner(fleet, capsys) -> None:
+    line = "artifact build single-file tree/run --dest /opt/run --owner app:app"
+    code, out, _ = run(capsys, f"{line} -n f-1 -t lab -o f.mender")
+
+    assert code == 0
+    assert "payload file owner" in out
+
+
 def test_an_unsigned_artifact_can_be_signed_later(fleet, capsys) -> None:
     run(capsys, "artifact build single-file tree/run --dest /opt/run -n f-1 -t lab -o f.mender")
     assert run(capsys, "artifact verify f.mender --key release.key.pub")[0] == ExitCode.REFUSED
