@@ -68,6 +68,7 @@ class Subject:
         own: paths (of files, or with a slash of directories) that may differ after going back.
         needs: programs that have to be the system's own.
         boots: what the boot loader does.
+        name: of the case, where a module has several.
         reboots: whether a release runs only after a boot.
     """
 
@@ -81,6 +82,7 @@ class Subject:
     needs: tuple[str, ...] = ()
     boots: Callable[[Path], None] = lambda root: None
     reboots: bool = False
+    name: str = ""
 
 
 class Bench:

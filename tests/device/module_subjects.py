@@ -41,6 +41,14 @@ SUBJECTS = (
         prepare=lambda root: _put(root / "opt/file", "in the way"),
     ),
     Subject(
+        "directory",
+        lambda name: directory(name).payload,
+        lambda root: _text(root / "opt/app/version.txt"),
+        breaks=lambda payload: {**payload, "update.tar": b"no archive"},
+        prepare=lambda root: _put(root / "opt/app/version.txt", "factory"),
+        name="directory-in-place-of-one",
+    ),
+    Subject(
         "single-file",
         lambda name: single_file(name, name.encode()).payload,
         lambda root: _text(root / "etc/app/app.conf"),
