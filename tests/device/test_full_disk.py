@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.device.disk_kit import fill, mount, why_not
+from tests.device.helper_kit import Updated
 from tests.device.kit import Device, Key, Shell, directory, sha, txn
 
 SIZE_BYTES = 2 * 1024 * 1024
@@ -124,3 +125,33 @@ def test_a_full_run_directory_is_not_taken_for_another_request(small: Device):
 
     assert (reply.rc, reply.fields["reason"]) == (74, "io"), reply
     as_before(small)
+
+
+@pytest.mark.night  # one more disk, for the one module that replaces what works on it
+def test_helper_goes_back_on_a_full_disk_on_trial_and_after_its_commit(
+    tmp_path: Path, one_shell: Shell, key: Key
+):
+    root = tmp_path / "device"
+    root.mkdir()
+    mount(root, 2 * SIZE_BYTES)
+    (root / "run").mkdir()
+    mount(root / "run", SIZE_BYTES)
+    device = Updated(root, one_shell, key)
+    try:
+        device.new(1, "9.0.0")
+        device.settle(1)
+        device.new(2, "9.1.0", deadline=2)
+        ballast = fill(root)
+        assert device.ends_as("rolled-back")["helper"] == "9.0.0"
+        ballast.unlink()
+
+        device.new(3, "9.2.0")
+        device.settle(3)
+        fill(root)
+        assert device.settle(3, "rollback").rc == 0
+        fields = device.says()
+        assert (fields["helper"], fields["active"]) == ("9.0.0", "yes")
+    finally:
+        device.close()
+        subprocess.run(["umount", "-l", str(root / "run")], check=True)
+        subprocess.run(["umount", "-l", str(root)], check=True)
