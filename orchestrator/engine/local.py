@@ -19,7 +19,8 @@ from typing import Self
 
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.reason import Reason
-from orchestrator.engine.perform import GO_WAIT_S, Conversation, Orders
+from orchestrator.engine.orders import Orders
+from orchestrator.engine.perform import GO_WAIT_S, Conversation
 from orchestrator.engine.ports import Prober, Sample, Transport
 from orchestrator.plan.resolved import Gate, Probe, ResolvedPlan
 from orchestrator.rollout.actions import Action, DeviceAction, GateAction, Stretch, Work

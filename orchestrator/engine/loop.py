@@ -22,7 +22,7 @@ from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Frame
 from orchestrator.engine.clock import ContinuedClock
 from orchestrator.engine.local import LocalExecutor
-from orchestrator.engine.perform import Orders
+from orchestrator.engine.orders import Orders
 from orchestrator.engine.ports import (
     Clock,
     Executor,

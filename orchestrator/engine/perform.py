@@ -13,29 +13,29 @@ Source: docs/reference/device-protocol.md.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from orchestrator.device.model import Device, DeviceId
-from orchestrator.device.protocol import Frame, Reply, Request, Verb, number
+from orchestrator.device.model import Device
+from orchestrator.device.protocol import Reply, Request, Verb
 from orchestrator.device.reason import Reason
-from orchestrator.engine.ports import Clock, Dialogue, Reports, Session, Transport
+from orchestrator.engine.offsets import resume
+from orchestrator.engine.orders import REPLY_S, Orders
+from orchestrator.engine.ports import Dialogue, Session, Transport
 from orchestrator.engine.replies import (
+    first_device_error,
     outcome_of,
     outcome_of_error,
     staged_offsets,
     status_of,
 )
 from orchestrator.engine.signed import judged, signing
-from orchestrator.errors import DeviceError, LeaseError
-from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.errors import DeviceError
 from orchestrator.rollout.actions import DeviceAction, Work
 from orchestrator.rollout.events import DeviceReported, DeviceStatus, Outcome
 
 GO_WAIT_S = 3600.0  # how long a device may stand ready; then it cancels and is delivered anew
 PROOF_WAIT_S = 20.0  # how long a proven device waits for the commit, then the proof just ends
-REPLY_S = 30.0
 _WORDS = {
     Work.ACTIVATE: "go",
     Work.KEEP: "keep",
@@ -46,26 +46,6 @@ _AFTER_GO = frozenset({"probation", "confirmed", "committed", "rolled-back", "ro
 
 Go = Callable[[DeviceStatus | None], Awaitable[DeviceAction | None]]
 Follow = Callable[[DeviceReported], Awaitable[DeviceAction | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """What all requests of one engine run have in common.
-
-    `token` draws the nonces that devices echo; `frames` gives the artifact's files; `journal` gives what a
-    request says of the journal, which has the step that wants it. `reports` judges signed proofs,
-    where they are asked for.
-    """
-
-    plan: ResolvedPlan
-    controller_id: str
-    epoch: int
-    frames: Callable[[], Sequence[Frame]]
-    token: Callable[[], str]
-    clock: Clock
-    on_bytes: Callable[[DeviceId, int], None] = lambda _device, _sent: None
-    journal: Callable[[], Mapping[str, str]] = dict
-    reports: Reports | None = None
 
 
 class Conversation:
@@ -99,7 +79,7 @@ class Conversation:
         except* DeviceError as group:
             error = first_device_error(group)
         await self.close()
-        return self._report(action, outcome_of_error(error), reached=False)
+        return self._orders.report(action, outcome_of_error(error), reached=False)
 
     async def _dispatch(self, action: DeviceAction) -> DeviceReported:
         match action.work:
@@ -114,7 +94,7 @@ class Conversation:
             case Work.INQUIRE:
                 return await self._inquire(action)
             case Work.KEEP:  # without a delivery that waits there is nothing to let be
-                return self._report(action, Outcome(Reason.OK))
+                return self._orders.report(action, Outcome(Reason.OK))
             case Work.DELIVER | Work.PROVE:
                 raise AssertionError("deliveries and proofs have their own way")
 
@@ -147,7 +127,7 @@ class Conversation:
         outcome = outcome_of_error(error)
         # garbage is an answer: such a device is not offline, it breaks the protocol
         reached = run.reached or outcome.reason is Reason.PROTOCOL
-        return self._report(run.action, outcome, reached=reached)
+        return self._orders.report(run.action, outcome, reached=reached)
 
     async def _deliver(self, run: _Run, go: Go) -> DeviceReported | None:
         session = await self._open()
@@ -155,7 +135,7 @@ class Conversation:
         held: dict[str, tuple[int, str]] = {}
         if not self._goes_straight(run.action):
             looked = await session.ask(
-                self._request(Verb.STATUS, txn=run.action.txn), deadline_s=REPLY_S
+                self._orders.request(Verb.STATUS, txn=run.action.txn), deadline_s=REPLY_S
             )
             status = status_of(looked)
             early = self._look(run.action, looked, status)
@@ -208,15 +188,15 @@ class Conversation:
         """What the look before a delivery decides already."""
         if reply.rc != 0 or status is None:
             outcome = outcome_of(reply) if reply.rc else Outcome(Reason.PROTOCOL, "no state")
-            return self._report(action, outcome)
+            return self._orders.report(action, outcome)
         if status.txn_state in _AFTER_GO:
             outcome = Outcome(Reason.WRONG_STATE, f"transaction is {status.txn_state}")
-            return self._report(action, outcome, status)
+            return self._orders.report(action, outcome, status)
         if status.txn_state == "aborted":
-            return self._report(action, Outcome(Reason.CANCELLED), status)
+            return self._orders.report(action, Outcome(Reason.CANCELLED), status)
         target = self._orders.plan.artifact.manifest_sha256
         if status.manifest == target and status.active == "yes":
-            return self._report(action, Outcome(Reason.UNCHANGED), status)
+            return self._orders.report(action, Outcome(Reason.UNCHANGED), status)
         return None
 
     async def _delivered(
@@ -232,22 +212,24 @@ class Conversation:
         await self._stop_if_fenced(session, outcome)
         kept = status if outcome.ok or action.work is Work.DELIVER else None
         rebooting = reply.fields.get("reboot") == "yes"
-        return self._report(action, outcome, kept, rebooting=rebooting)
+        return self._orders.report(action, outcome, kept, rebooting=rebooting)
 
     # --- everything else ---------------------------------------------------------------------
 
     async def _activate(self, action: DeviceAction) -> DeviceReported:
         session = await self._open()
-        looked = await session.ask(self._request(Verb.STATUS, txn=action.txn), deadline_s=REPLY_S)
+        looked = await session.ask(
+            self._orders.request(Verb.STATUS, txn=action.txn), deadline_s=REPLY_S
+        )
         status = status_of(looked)
         if looked.rc != 0 or status is None:
             await self.close()
-            return self._report(action, Outcome(Reason.PROTOCOL, looked.detail))
+            return self._orders.report(action, Outcome(Reason.PROTOCOL, looked.detail))
         if status.txn_state != "installed":
             await self.close()
             done = status.txn_state in ("probation", "confirmed", "committed")
             reason = Reason.OK if done else Reason.WRONG_STATE
-            return self._report(action, Outcome(reason), status)
+            return self._orders.report(action, Outcome(reason), status)
         times = self._orders.plan.timeouts
         request = self._mutation(Verb.ACTIVATE, action.txn, deadline=str(int(times.confirm_s)))
         reply = await session.ask(request, deadline_s=times.install_s)
@@ -256,7 +238,7 @@ class Conversation:
         await self.close()
         rebooting = reply.fields.get("reboot") == "yes"
         kept = status_of(reply) if outcome.ok else None
-        return self._report(action, outcome, kept, rebooting=rebooting)
+        return self._orders.report(action, outcome, kept, rebooting=rebooting)
 
     # --- proofs ------------------------------------------------------------------------------
 
@@ -283,7 +265,7 @@ class Conversation:
         await self.close()
         if run.refused:
             return None
-        return self._report(run.action, outcome_of_error(error), reached=False)
+        return self._orders.report(run.action, outcome_of_error(error), reached=False)
 
     async def _prove(self, run: _Run, follow: Follow) -> DeviceReported | None:
         session = self._session or await self._open()
@@ -298,12 +280,12 @@ class Conversation:
             return _WORDS[following.work]
 
         params = (
-            self._checks(proof, nonce)
+            self._orders.checks(proof, nonce)
             | {"wait": str(int(PROOF_WAIT_S))}
             | self._signing(session.host_key)
         )
         request = self._mutation(Verb.PROVE, proof.txn, **params)
-        deadline_s = self._check_s(proof) + self._orders.plan.timeouts.install_s
+        deadline_s = self._orders.check_s(proof) + self._orders.plan.timeouts.install_s
         reply = await session.converse(request, Dialogue((), decide), deadline_s=deadline_s)
         if run.refused:
             return None
@@ -311,7 +293,7 @@ class Conversation:
         if run.action is not proof:
             await self._stop_if_fenced(session, outcome)
             await self.close()
-            return self._report(run.action, outcome)
+            return self._orders.report(run.action, outcome)
         report = self._signed_proof(proof, reply, nonce, session.host_key)
         if not report.outcome.ok:
             await self.close()
@@ -321,31 +303,17 @@ class Conversation:
         session = self._session or await self._open()
         nonce, proves = self._orders.token(), action.work is Work.READ_BACK
         signing = self._signing(session.host_key) if proves else {}  # nothing of ours runs yet
-        request = self._request(Verb.HEALTH, **self._checks(action, nonce), **signing)
-        reply = await session.ask(request, deadline_s=self._check_s(action))
+        request = self._orders.request(Verb.HEALTH, **self._orders.checks(action, nonce), **signing)
+        reply = await session.ask(request, deadline_s=self._orders.check_s(action))
         await self.close()
         if not proves:
             return self._proof(action, reply, nonce)
         return self._signed_proof(action, reply, nonce, session.host_key)
 
-    def _checks(self, action: DeviceAction, nonce: str) -> dict[str, str]:
-        params = {"nonce": nonce}
-        if action.checks:
-            longest_s = max(self._check_times(action), default=REPLY_S)
-            params |= {"checks": ",".join(action.checks), "timeout": str(max(1, int(longest_s)))}
-        return params
-
-    def _check_s(self, action: DeviceAction) -> float:
-        return REPLY_S + sum(self._check_times(action))
-
-    def _check_times(self, action: DeviceAction) -> list[float]:
-        gates = self._orders.plan.gates
-        return [gate.timeout_s for gate in gates if gate.probe.check in action.checks]
-
     def _proof(self, action: DeviceAction, said: Reply, nonce: str) -> DeviceReported:
         if said.rc == 0 and said.fields.get("nonce") != nonce:
-            return self._report(action, Outcome(Reason.PROTOCOL, "another nonce came back"))
-        report = self._report(action, outcome_of(said), status_of(said))
+            return self._orders.report(action, Outcome(Reason.PROTOCOL, "another nonce came back"))
+        report = self._orders.report(action, outcome_of(said), status_of(said))
         return dataclasses.replace(report, checks=said.checks)
 
     def _signed_proof(
@@ -368,7 +336,7 @@ class Conversation:
         outcome = outcome_of(reply)
         await self._stop_if_fenced(session, outcome)
         await self.close()
-        return self._report(action, outcome)
+        return self._orders.report(action, outcome)
 
     async def _roll_back(self, action: DeviceAction) -> DeviceReported:
         session = await self._open()
@@ -380,7 +348,7 @@ class Conversation:
         session = await self._open()
         nonce = self._orders.token()
         params = {"txn": action.txn, "nonce": nonce} | self._signing(session.host_key)
-        looked = await session.ask(self._request(Verb.STATUS, **params), deadline_s=REPLY_S)
+        looked = await session.ask(self._orders.request(Verb.STATUS, **params), deadline_s=REPLY_S)
         await self.close()
         read = self._signed_proof(action, looked, nonce, session.host_key)
         refused = read.outcome.reason is Reason.REPORT
@@ -388,9 +356,11 @@ class Conversation:
 
     async def _inquire(self, action: DeviceAction) -> DeviceReported:
         session = await self._open()
-        reply = await session.ask(self._request(Verb.STATUS, txn=action.txn), deadline_s=REPLY_S)
+        reply = await session.ask(
+            self._orders.request(Verb.STATUS, txn=action.txn), deadline_s=REPLY_S
+        )
         await self.close()
-        return self._report(action, outcome_of(reply), status_of(reply))
+        return self._orders.report(action, outcome_of(reply), status_of(reply))
 
     async def _open(self) -> Session:
         await self.close()
@@ -401,20 +371,8 @@ class Conversation:
     async def _stop_if_fenced(self, session: Session, outcome: Outcome) -> None:
         if outcome.reason is not Reason.FENCED:
             return
-        request = Request(Verb.HELLO, {"component": self._orders.plan.component})
-        fields = (await session.ask(request, deadline_s=REPLY_S)).fields
-        ours = fields.get("controller") == self._orders.controller_id
-        epoch = number(fields.get("epoch", ""))
-        if ours and epoch is not None and epoch > self._orders.epoch:
-            message = f"device `{self._device.id}` was served by a newer engine (epoch {epoch})"
-            hint = (
-                "another engine took over, or the state store is older than the devices; "
-                "`rollout device adopt` makes them serve this one"
-            )
-            raise LeaseError(message, hint=hint)
-
-    def _request(self, verb: Verb, **params: str) -> Request:
-        return Request(verb, {**params, "component": self._orders.plan.component})
+        reply = await session.ask(self._orders.request(Verb.HELLO), deadline_s=REPLY_S)
+        self._orders.stop_for_a_newer(self._device.id, reply.fields)
 
     def _mutation(self, verb: Verb, txn: str, **params: str) -> Request:
         common = {
@@ -425,27 +383,6 @@ class Conversation:
         }
         return Request(verb, {**common, **params, **self._orders.journal()})
 
-    def _report(
-        self,
-        action: DeviceAction,
-        outcome: Outcome,
-        status: DeviceStatus | None = None,
-        *,
-        reached: bool = True,
-        rebooting: bool = False,
-    ) -> DeviceReported:
-        return DeviceReported(
-            at=self._orders.clock.now(),
-            device=action.device,
-            txn=action.txn,
-            work=action.work,
-            outcome=outcome,
-            round=action.round,
-            reached=reached,
-            status=status,
-            rebooting=rebooting,
-        )
-
 
 @dataclass(slots=True)
 class _Run:
@@ -454,37 +391,3 @@ class _Run:
     action: DeviceAction
     reached: bool = False
     refused: bool = False
-
-
-def resume(frames: Sequence[Frame], held: dict[str, tuple[int, str]]) -> tuple[Frame, ...]:
-    """The frames from where the device stands, as far as its bytes are really ours.
-
-    Cost: hashes the part that is not sent again.
-    """
-    if not held:
-        return tuple(frames)
-    return tuple(_resumed(frame, held.get(frame.name)) for frame in frames)
-
-
-def _resumed(frame: Frame, held: tuple[int, str] | None) -> Frame:
-    if held is None or not 0 < held[0] <= frame.size_bytes:
-        return frame
-    count, digest = held
-    if count == frame.size_bytes:
-        return dataclasses.replace(frame, offset=count) if digest == frame.sha256 else frame
-    hasher, left = hashlib.sha256(), count
-    for chunk in frame.chunks(0):
-        hasher.update(chunk[:left])
-        left -= min(left, len(chunk))
-        if not left:
-            break
-    return dataclasses.replace(frame, offset=count) if hasher.hexdigest() == digest else frame
-
-
-def first_device_error(group: BaseExceptionGroup[DeviceError]) -> DeviceError:
-    """The first device error of a group, however deep it is nested."""
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            return first_device_error(error)
-        return error
-    raise AssertionError("an exception group is never empty")

@@ -79,3 +79,12 @@ def staged_offsets(reply: Reply) -> dict[str, tuple[int, str]]:
             if (held := number(count)) is not None and len(digest) == _DIGEST_LENGTH:
                 found[name] = (held, digest)
     return found
+
+
+def first_device_error(group: BaseExceptionGroup[DeviceError]) -> DeviceError:
+    """The first device error of a group, however deep it is nested."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            return first_device_error(error)
+        return error
+    raise AssertionError("an exception group is never empty")

@@ -11,9 +11,9 @@ from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Reply, Request, Verb, helper_fits, number
 from orchestrator.device.reason import Reason
 from orchestrator.device.trust import DeviceTrust, trust_of
-from orchestrator.engine.perform import REPLY_S, first_device_error
+from orchestrator.engine.orders import REPLY_S
 from orchestrator.engine.ports import Transport
-from orchestrator.engine.replies import outcome_of
+from orchestrator.engine.replies import first_device_error, outcome_of
 from orchestrator.engine.signed import SIGNING_KINDS
 from orchestrator.errors import DeviceError
 from orchestrator.plan.parse_check import CHECK_NAME

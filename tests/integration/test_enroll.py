@@ -22,7 +22,8 @@ from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Request, Verb
 from orchestrator.device.reason import Reason
 from orchestrator.engine.clock import SystemClock
-from orchestrator.engine.perform import Conversation, Orders
+from orchestrator.engine.orders import Orders
+from orchestrator.engine.perform import Conversation
 from orchestrator.engine.survey import survey
 from orchestrator.errors import DeviceError
 from orchestrator.plan.resolved import ResolvedWave

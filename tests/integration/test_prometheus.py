@@ -17,7 +17,7 @@ import pytest
 from orchestrator.engine.clock import SystemClock
 from orchestrator.engine.local import LocalExecutor
 from orchestrator.engine.loop import devices_of
-from orchestrator.engine.perform import Orders
+from orchestrator.engine.orders import Orders
 from orchestrator.gates.probes import Probes
 from orchestrator.plan.gate import Compare, CompareTest, CompareTo, Direction
 from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Stage

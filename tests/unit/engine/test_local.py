@@ -8,7 +8,7 @@ import pytest
 from orchestrator.device.reason import Reason
 from orchestrator.engine.local import LocalExecutor
 from orchestrator.engine.loop import devices_of
-from orchestrator.engine.perform import Orders
+from orchestrator.engine.orders import Orders
 from orchestrator.engine.ports import History
 from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Stage
 from orchestrator.rollout.actions import DeviceAction, GateAction, Stretch, Work

@@ -1,6 +1,5 @@
 """Single actions against a simulated device."""
 
-import hashlib
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -8,7 +7,8 @@ import pytest
 from orchestrator.device.model import Address, Device
 from orchestrator.device.protocol import Verb
 from orchestrator.device.reason import Reason
-from orchestrator.engine.perform import Conversation, Orders, first_device_error, resume
+from orchestrator.engine.orders import Orders
+from orchestrator.engine.perform import Conversation
 from orchestrator.errors import DeviceError, LeaseError, TrustError
 from orchestrator.plan.resolved import ResolvedWave
 from orchestrator.rollout.actions import DeviceAction, Work
@@ -479,24 +479,6 @@ def test_epoch_that_is_no_number_is_only_that_devices_trouble(epoch):
     assert run_virtual(work()).outcome.reason is Reason.FENCED
 
 
-def test_resume_sends_only_what_the_device_lacks():
-    frames = NEW.frames()
-    payload = NEW.payload
-    held = {
-        "manifest": (len(NEW.manifest), hashlib.sha256(NEW.manifest).hexdigest()),
-        "data/0000/payload": (100, hashlib.sha256(payload[:100]).hexdigest()),
-        "manifest.sig": (3, "0" * 64),  # other bytes than ours
-    }
-
-    offsets = {frame.name: frame.offset for frame in resume(frames, held)}
-
-    assert offsets == {
-        "manifest": len(NEW.manifest),
-        "manifest.sig": 0,
-        "data/0000/payload": 100,
-    }
-
-
 def test_interrupted_transfer_is_resumed():
     async def work():
         bench = Bench(faults=Faults(cut_transfer=1.0))
@@ -512,13 +494,6 @@ def test_interrupted_transfer_is_resumed():
     assert held > 0
     assert second.outcome.ok
     assert bench.sent[-1] < sum(frame.size_bytes for frame in NEW.frames())
-
-
-def test_nested_groups_give_their_first_device_error():
-    error = DeviceError("x", reason=Reason.TIMEOUT)
-    group = ExceptionGroup("outer", [ExceptionGroup("inner", [error])])
-
-    assert first_device_error(group) is error
 
 
 def test_good_release_is_what_the_plan_brings():

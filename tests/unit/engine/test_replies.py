@@ -2,7 +2,13 @@ import pytest
 
 from orchestrator.device.protocol import Reply
 from orchestrator.device.reason import Reason
-from orchestrator.engine.replies import outcome_of, outcome_of_error, staged_offsets, status_of
+from orchestrator.engine.replies import (
+    first_device_error,
+    outcome_of,
+    outcome_of_error,
+    staged_offsets,
+    status_of,
+)
 from orchestrator.errors import DeviceError
 
 STATE = (("boot-id", "b1"), ("state", "probation"), ("txn", "T"), ("manifest", "aa"))
@@ -78,3 +84,10 @@ def test_have_lines_are_read_and_broken_ones_left_out():
     )
 
     assert staged_offsets(Reply(0, lines)) == {"manifest": (12, digest)}
+
+
+def test_nested_groups_give_their_first_device_error():
+    error = DeviceError("x", reason=Reason.TIMEOUT)
+    group = ExceptionGroup("outer", [ExceptionGroup("inner", [error])])
+
+    assert first_device_error(group) is error
