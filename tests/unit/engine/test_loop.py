@@ -420,7 +420,7 @@ def test_pace_has_safe_defaults():
     pace = Pace()
 
     assert pace.poll_s <= 1.0
-    assert pace.gather_s <= 0.1
+    assert pace.gather_s <= 0.2
 
 
 def growing_world(*, count=6, late=2):
