@@ -10,7 +10,7 @@ from orchestrator.plan.resolved import PlannedCommit
 from orchestrator.plan.zones import load_zone
 from orchestrator.render.text import Style, Symbol, escape, number
 from orchestrator.rollout.around import FleetFreeze
-from orchestrator.rollout.ledger import Glass
+from orchestrator.rollout.record import Glass
 from orchestrator.rollout.states import AT_WORK, PROVEN, DeviceState, RolloutState, WaveState
 from orchestrator.units import format_duration
 

@@ -21,9 +21,10 @@ from orchestrator.plan.joiners import target_set_digest
 from orchestrator.rollout import brakes
 from orchestrator.rollout.answers import Answer, already, done, refused
 from orchestrator.rollout.events import OperatorAsked
-from orchestrator.rollout.ledger import APPROVAL_TIMER, Ledger
+from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.record import WaveRecord
 from orchestrator.rollout.states import Pause, RolloutState, WaveState
+from orchestrator.rollout.timers import APPROVAL_TIMER
 
 CLOCKS_APART_S = 120.0  # of who signs and who reads
 START = ""  # stands for the start of the rollout where others name a wave

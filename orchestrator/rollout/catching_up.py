@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from orchestrator.device.reason import Reason
 from orchestrator.rollout import moves
-from orchestrator.rollout.ledger import DEADLINE_TIMER, FOLLOW_TIMER, Ledger
+from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import WAITING, DeviceState, RolloutState
+from orchestrator.rollout.timers import DEADLINE_TIMER, FOLLOW_TIMER
 
 _STOPPED = frozenset({RolloutState.HALTED, RolloutState.ROLLING_BACK, RolloutState.ABORTING})
 

@@ -20,18 +20,17 @@ from orchestrator.plan.joiners import amended, joiner_of, joiner_row
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.rollout.actions import Work
 from orchestrator.rollout.changes import Row
-from orchestrator.rollout.ledger import (
+from orchestrator.rollout.ledger import Ledger
+from orchestrator.rollout.record import DeviceRecord, GateRecord, Glass, WaveRecord
+from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
+from orchestrator.rollout.timers import (
     DEADLINE_TIMER,
     DRAIN_TIMER,
     FOLLOW_TIMER,
     GATE_TIMER,
     GLASS_TIMER,
     SOAK_TIMER,
-    Glass,
-    Ledger,
 )
-from orchestrator.rollout.record import DeviceRecord, GateRecord, WaveRecord
-from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
 from orchestrator.rollout.verdict import Tally, Verdict
 
 _ALWAYS = frozenset({"state", "wave", "place"})

@@ -18,9 +18,10 @@ from orchestrator.plan.resolved import CompareTo, Gate, ProbeKind, Stage
 from orchestrator.rollout import brakes, missed, readings
 from orchestrator.rollout.actions import GateAction
 from orchestrator.rollout.events import GateSampled
-from orchestrator.rollout.ledger import GATE_TIMER, Ledger, speaks_for
+from orchestrator.rollout.ledger import Ledger, speaks_for
 from orchestrator.rollout.record import GateRecord, WaveRecord
 from orchestrator.rollout.states import Halt, Pause, WaveState
+from orchestrator.rollout.timers import GATE_TIMER
 from orchestrator.rollout.verdict import Reading, Tally, Verdict
 
 _NEVER = 2**62  # a background gate has no last sample

@@ -19,7 +19,9 @@ from dataclasses import asdict
 from orchestrator.rollout import approving
 from orchestrator.rollout.answers import Answer, already, done, refused
 from orchestrator.rollout.events import OperatorAsked
-from orchestrator.rollout.ledger import GLASS_TIMER, Glass, Ledger
+from orchestrator.rollout.ledger import Ledger
+from orchestrator.rollout.record import Glass
+from orchestrator.rollout.timers import GLASS_TIMER
 
 GLASS_S = 900.0  # for what cannot wait; who needs longer can ask people, or break it again
 REASON_CHARS_MAX = 300

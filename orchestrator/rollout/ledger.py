@@ -9,9 +9,7 @@ Laws:
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from orchestrator.device.model import DeviceId
@@ -23,7 +21,7 @@ from orchestrator.rollout.events import JournalEntry, OperatorAsked, Value
 from orchestrator.rollout.hours import Hours
 from orchestrator.rollout.ids import txn_id
 from orchestrator.rollout.pacing import Slots
-from orchestrator.rollout.record import DeviceRecord, GateRecord, WaveRecord
+from orchestrator.rollout.record import DeviceRecord, GateRecord, Glass, WaveRecord
 from orchestrator.rollout.states import (
     AT_WORK,
     BEFORE_RETURN,
@@ -34,21 +32,9 @@ from orchestrator.rollout.states import (
     DeviceState,
     RolloutState,
 )
+from orchestrator.rollout.timers import Timers
 
 UNSIGNED = "-"  # in place of the key that should have signed a proof
-DRAIN_TIMER = "/drain"  # device ids hold no slash at their start
-SOAK_TIMER = "/soak"
-PATROL_TIMER = "/patrol"
-GATE_TIMER = "/gate/"
-ZONE_TIMER = "/zone/"
-RATE_TIMER = "/rate"
-START_TIMER = "/start"
-FREEZE_TIMER = "/freeze"
-DEADLINE_TIMER = "/deadline"
-FOLLOW_TIMER = "/follow"
-APPROVAL_TIMER = "/approval"
-OPENING_TIMER = "/open/"
-GLASS_TIMER = "/glass"
 
 
 class Moment(Enum):
@@ -57,16 +43,6 @@ class Moment(Enum):
     BEFORE = auto()  # it is started: health checks of stage `preflight`
     UPDATED = auto()  # it was activated: gates of stage `device`
     SOAKED = auto()  # its wave soaked: its other health checks, and nothing that is asked elsewhere
-
-
-@dataclass(frozen=True, slots=True)
-class Glass:
-    """Who went on without missing approvals, why, and until when that holds (UTC seconds)."""
-
-    who: str
-    why: str
-    at: float
-    until_at: float
 
 
 class Ledger:
@@ -108,8 +84,7 @@ class Ledger:
         self.journal: list[JournalEntry] = []
         self.dirty: dict[DeviceId, None] = {}
         self._keys: dict[DeviceId, str] = {}
-        self._due: dict[str, float] = {}
-        self._heap: list[tuple[float, str]] = []
+        self._timers = Timers()
         self._device_gates: dict[tuple[int, Moment], tuple[int, ...]] = {}
         self._add_waves()
 
@@ -370,25 +345,15 @@ class Ledger:
 
     def set_timer(self, key: str, at: float | None) -> None:
         """Sets or clears a wake-up."""
-        if at is None:
-            self._due.pop(key, None)
-            return
-        self._due[key] = at
-        heapq.heappush(self._heap, (at, key))
+        self._timers.set(key, at)
 
     def next_due(self) -> float | None:
-        """The earliest wake-up; forgets cleared ones."""
-        heap = self._heap
-        while heap and self._due.get(heap[0][1]) != heap[0][0]:
-            heapq.heappop(heap)
-        return heap[0][0] if heap else None
+        """The earliest wake-up."""
+        return self._timers.next_at()
 
     def due_keys(self) -> Iterator[str]:
         """Takes out the wake-ups that are due now."""
-        while (at := self.next_due()) is not None and at <= self.now:
-            key = heapq.heappop(self._heap)[1]
-            del self._due[key]
-            yield key
+        return self._timers.take(self.now)
 
     # --- journal ---------------------------------------------------------------------------
 

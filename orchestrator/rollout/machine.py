@@ -52,7 +52,7 @@ from orchestrator.rollout.events import (
     Tick,
     Value,
 )
-from orchestrator.rollout.ledger import GATE_TIMER, OPENING_TIMER, ZONE_TIMER, Ledger
+from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.outcome import exit_code
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import (
@@ -64,6 +64,7 @@ from orchestrator.rollout.states import (
     RolloutState,
     WaveState,
 )
+from orchestrator.rollout.timers import GATE_TIMER, OPENING_TIMER, ZONE_TIMER
 
 
 class Rollout:

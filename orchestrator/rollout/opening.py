@@ -19,8 +19,9 @@ from orchestrator.device.reason import Reason
 from orchestrator.plan.ticket_fit import opens_at
 from orchestrator.plan.tickets import AT_ONCE
 from orchestrator.rollout import turn
-from orchestrator.rollout.ledger import OPENING_TIMER, Ledger
+from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.record import DeviceRecord, WaveRecord
+from orchestrator.rollout.timers import OPENING_TIMER
 
 TICKET = "ticket"
 TICKET_LABEL = "/ticket"  # of devices that wait for a line; no label of the plan has a slash

@@ -31,15 +31,7 @@ from orchestrator.rollout import (
     slots,
     turn,
 )
-from orchestrator.rollout.ledger import (
-    DEADLINE_TIMER,
-    FREEZE_TIMER,
-    GATE_TIMER,
-    PATROL_TIMER,
-    SOAK_TIMER,
-    START_TIMER,
-    Ledger,
-)
+from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.record import WaveRecord
 from orchestrator.rollout.states import (
     DONE_WAVE,
@@ -50,6 +42,14 @@ from orchestrator.rollout.states import (
     Pause,
     RolloutState,
     WaveState,
+)
+from orchestrator.rollout.timers import (
+    DEADLINE_TIMER,
+    FREEZE_TIMER,
+    GATE_TIMER,
+    PATROL_TIMER,
+    SOAK_TIMER,
+    START_TIMER,
 )
 
 NOTHING_TO_UPDATE = "nothing to update"

@@ -1,4 +1,4 @@
-"""The mutable state of a rollout: one record per device, wave and gate.
+"""The mutable state of a rollout: one record per device, wave and gate, and of a broken glass.
 
 Only `rollout.ledger` and the modules above it change records; `rollout.codec` turns them into
 rows and back. Times are UTC seconds from events.
@@ -231,3 +231,13 @@ class GateRecord:
     measured: int = -1
     last_at: float = 0.0
     gap_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Glass:
+    """Who went on without missing approvals, why, and until when that holds (UTC seconds)."""
+
+    who: str
+    why: str
+    at: float
+    until_at: float

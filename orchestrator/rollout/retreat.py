@@ -25,7 +25,7 @@ from orchestrator.device.reason import TRUST_REASONS, Reason
 from orchestrator.plan.resolved import RollbackOrder, RollbackScope
 from orchestrator.rollout import brakes, moves, returned
 from orchestrator.rollout.events import DeviceReported, DeviceStatus
-from orchestrator.rollout.ledger import DRAIN_TIMER, ZONE_TIMER, Ledger
+from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.placement import Place, place_of
 from orchestrator.rollout.record import DeviceRecord
 from orchestrator.rollout.states import (
@@ -35,6 +35,7 @@ from orchestrator.rollout.states import (
     RolloutState,
     WaveState,
 )
+from orchestrator.rollout.timers import DRAIN_TIMER, ZONE_TIMER
 
 _BACK = frozenset({Place.NOT_ACTIVATED, Place.REVERTED, Place.WENT_BACK})
 _KEPT = frozenset({DeviceState.ROLLBACK_FAILED, DeviceState.LOST})  # not asked again

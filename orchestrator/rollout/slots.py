@@ -24,10 +24,11 @@ from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import CONNECT_REASONS, Reason
 from orchestrator.rollout import brakes, moves, opening, pacing, turn
 from orchestrator.rollout.hours import Closed
-from orchestrator.rollout.ledger import RATE_TIMER, ZONE_TIMER, Ledger
+from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.pacing import Slot
 from orchestrator.rollout.record import DeviceRecord, WaveRecord
 from orchestrator.rollout.states import DeviceState, Pause, RolloutState, WaveState
+from orchestrator.rollout.timers import RATE_TIMER, ZONE_TIMER
 
 AHEAD_FACTOR = 2
 HOURS = ""  # stands where a label does in the key of devices that wait for their hours

@@ -13,10 +13,10 @@ from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
 from orchestrator.rollout import approving, moves, retreat
-from orchestrator.rollout.ledger import Glass, Ledger
+from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.outcome import exit_code
-from orchestrator.rollout.record import DeviceRecord, WaveRecord
+from orchestrator.rollout.record import DeviceRecord, Glass, WaveRecord
 from orchestrator.rollout.runs import Runs, runs
 from orchestrator.rollout.states import (
     AT_WORK,

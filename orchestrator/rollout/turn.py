@@ -23,8 +23,9 @@ from orchestrator.plan.resolved import OnConflict
 from orchestrator.rollout.around import FleetFreeze, Neighbour, Surroundings
 from orchestrator.rollout.events import Ask, OperatorAsked
 from orchestrator.rollout.held import Held
-from orchestrator.rollout.ledger import START_TIMER, Ledger
+from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.states import RolloutState
+from orchestrator.rollout.timers import START_TIMER
 
 START = "start"
 FREEZE = "freeze"

@@ -21,7 +21,7 @@ from orchestrator.render.standing import (
 from orchestrator.render.summary import summary
 from orchestrator.render.text import Look, cells
 from orchestrator.rollout.around import FleetFreeze
-from orchestrator.rollout.ledger import Glass
+from orchestrator.rollout.record import Glass
 from orchestrator.rollout.states import RolloutState
 from orchestrator.rollout.story import Deferred
 from tests.unit.render.told import facts_of
