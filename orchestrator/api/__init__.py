@@ -17,6 +17,7 @@ from orchestrator.api.approvals import (
     approval_text,
     approvals_are_signed,
 )
+from orchestrator.api.artifact_values import ArtifactShown, BuildRequest, KeyShown
 from orchestrator.api.artifacts import (
     artifact_build,
     artifact_inspect,
@@ -48,13 +49,14 @@ from orchestrator.api.hooks import deliveries
 from orchestrator.api.inventories import hosts, inventory_graph, inventory_host, inventory_list
 from orchestrator.api.inventory_values import HostShown
 from orchestrator.api.joining import grown
+from orchestrator.api.looking import journal, rollouts, status, why
 from orchestrator.api.owners import owner_words
 from orchestrator.api.plan_names import plan_name
 from orchestrator.api.plans import prepare, unproven
 from orchestrator.api.project import init, validate
 from orchestrator.api.reconciling import reconcile
 from orchestrator.api.roles import require_role
-from orchestrator.api.rollouts import apply, journal, rollouts, run, status, why
+from orchestrator.api.rollouts import apply, run
 from orchestrator.api.roots import (
     root_add,
     root_init,
@@ -88,13 +90,10 @@ from orchestrator.api.trust_values import (
     Unlock,
 )
 from orchestrator.api.values import (
-    ArtifactShown,
     Asked,
     AskRequest,
-    BuildRequest,
     DeviceAnswer,
     Finished,
-    KeyShown,
     LabRequest,
     LabShown,
     Nobody,

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from orchestrator.api.artifact_values import ArtifactShown, BuildRequest, KeyShown
 from orchestrator.api.trust_values import Unlock
-from orchestrator.api.values import ArtifactShown, BuildRequest, KeyShown
 from orchestrator.errors import PlanError, TrustError, Where
 
 if TYPE_CHECKING:
