@@ -1,119 +1,185 @@
 """Load, resolve, preview, apply, status: the only place that joins adapters to ports.
 
-Adapters and heavy libraries are imported where they are needed, so that commands that move
-nothing stay fast; `tests/unit/cli` watches that. Nothing here prints.
+Adapters and heavy libraries are imported where they are needed, and the modules of this package
+when one of their names is used first: a command pays for what it does. `tests/unit/cli` watches
+that. Nothing here prints.
 """
 
-from orchestrator.api.admin_values import (
-    ADMIN_PARALLEL_COUNT,
-    BundleRequest,
-    EnrollRequest,
-    PinRequest,
-    ReleaseRequest,
-)
-from orchestrator.api.approvals import (
-    approval_sign,
-    approval_statement,
-    approval_text,
-    approvals_are_signed,
-)
-from orchestrator.api.artifact_values import ArtifactShown, BuildRequest, KeyShown
-from orchestrator.api.artifacts import (
-    artifact_build,
-    artifact_inspect,
-    artifact_sign,
-    artifact_verify,
-    helper_build,
-    key_generate,
-    key_show,
-)
-from orchestrator.api.asking import ask, join
-from orchestrator.api.attaching import release_attach
-from orchestrator.api.attesting import device_attest
-from orchestrator.api.auditing import Audited, audit_checkpoint, audit_verify
-from orchestrator.api.authorities import Vouching, ca_init, ca_sign_host, ca_sign_user
-from orchestrator.api.bundle_checks import bundle_verify
-from orchestrator.api.bundles import device_bundle, device_pin
-from orchestrator.api.commits import refuse_uncommitted
-from orchestrator.api.device_roots import device_root
-from orchestrator.api.devices import device_adopt, device_check, device_facts
-from orchestrator.api.enrolment import device_enroll, device_release
-from orchestrator.api.evidence import refuse_unevidenced
-from orchestrator.api.evidence_bundles import release_bundle
-from orchestrator.api.explaining import Explanation, explain, explanations, meanings
-from orchestrator.api.fleet import lab_break, lab_down, lab_status, lab_up
-from orchestrator.api.fleets import Fleet, FleetRequest, fleet
-from orchestrator.api.freezes import freeze, frozen, unfreeze
-from orchestrator.api.holds import device_unhold, pattern_devices
-from orchestrator.api.hooks import deliveries
-from orchestrator.api.inventories import hosts, inventory_graph, inventory_host, inventory_list
-from orchestrator.api.inventory_values import HostShown
-from orchestrator.api.joining import grown
-from orchestrator.api.looking import journal, rollouts, status, why
-from orchestrator.api.owners import owner_words
-from orchestrator.api.plan_names import plan_name
-from orchestrator.api.plans import prepare, unproven
-from orchestrator.api.project import init, validate
-from orchestrator.api.reconciling import reconcile
-from orchestrator.api.roles import require_role
-from orchestrator.api.rollouts import apply, run
-from orchestrator.api.roots import (
-    root_add,
-    root_init,
-    root_rotate,
-    root_show,
-    root_sign,
-    root_verify,
-)
-from orchestrator.api.saved import refuse_stale
-from orchestrator.api.schemas import schema_named, schema_names
-from orchestrator.api.signing import passphrase
-from orchestrator.api.states import (
-    state_backup,
-    state_export,
-    state_export_all,
-    state_migrate,
-)
-from orchestrator.api.stores import shown_state
-from orchestrator.api.tickets import (
-    release_create,
-    release_inspect,
-    release_sign,
-    release_verify,
-)
-from orchestrator.api.trust_values import (
-    AttachRequest,
-    RootRequest,
-    SignWith,
-    TicketChecks,
-    TicketRequest,
-    Unlock,
-)
-from orchestrator.api.values import (
-    Asked,
-    AskRequest,
-    DeviceAnswer,
-    Finished,
-    LabRequest,
-    LabShown,
-    Nobody,
-    Observer,
-    Onlooker,
-    PlanRequest,
-    Prepared,
-    Reconciled,
-    Run,
-    Settings,
-    Source,
-    StateMigrated,
-    Status,
-    Stay,
-    Unreadable,
-    Validated,
-    Why,
-)
-from orchestrator.api.watching import watch
-from orchestrator.api.witnesses import Witnesses
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrator.api.admin_values import (
+        ADMIN_PARALLEL_COUNT,
+        BundleRequest,
+        EnrollRequest,
+        PinRequest,
+        ReleaseRequest,
+    )
+    from orchestrator.api.approvals import (
+        approval_sign,
+        approval_statement,
+        approval_text,
+        approvals_are_signed,
+    )
+    from orchestrator.api.artifact_values import ArtifactShown, BuildRequest, KeyShown
+    from orchestrator.api.artifacts import (
+        artifact_build,
+        artifact_inspect,
+        artifact_sign,
+        artifact_verify,
+        helper_build,
+        key_generate,
+        key_show,
+    )
+    from orchestrator.api.asking import ask, join
+    from orchestrator.api.attaching import release_attach
+    from orchestrator.api.attesting import device_attest
+    from orchestrator.api.auditing import Audited, audit_checkpoint, audit_verify
+    from orchestrator.api.authorities import Vouching, ca_init, ca_sign_host, ca_sign_user
+    from orchestrator.api.bundle_checks import bundle_verify
+    from orchestrator.api.bundles import device_bundle, device_pin
+    from orchestrator.api.commits import refuse_uncommitted
+    from orchestrator.api.device_roots import device_root
+    from orchestrator.api.devices import device_adopt, device_check, device_facts
+    from orchestrator.api.driving import apply, run
+    from orchestrator.api.enrolment import device_enroll, device_release
+    from orchestrator.api.evidence import refuse_unevidenced
+    from orchestrator.api.evidence_bundles import release_bundle
+    from orchestrator.api.explaining import Explanation, explain, explanations, meanings
+    from orchestrator.api.fleets import Fleet, FleetRequest, fleet
+    from orchestrator.api.freezes import freeze, frozen, unfreeze
+    from orchestrator.api.holds import device_unhold, pattern_devices
+    from orchestrator.api.hooks import deliveries
+    from orchestrator.api.inventories import hosts, inventory_graph, inventory_host, inventory_list
+    from orchestrator.api.inventory_values import HostShown
+    from orchestrator.api.joining import grown
+    from orchestrator.api.local_lab import lab_break, lab_down, lab_status, lab_up
+    from orchestrator.api.looking import journal, rollouts, status, why
+    from orchestrator.api.owners import owner_words
+    from orchestrator.api.plan_names import plan_name
+    from orchestrator.api.plans import prepare, unproven
+    from orchestrator.api.project import init, validate
+    from orchestrator.api.reconciling import reconcile
+    from orchestrator.api.roles import require_role
+    from orchestrator.api.roots import (
+        root_add,
+        root_init,
+        root_rotate,
+        root_show,
+        root_sign,
+        root_verify,
+    )
+    from orchestrator.api.saved import refuse_stale
+    from orchestrator.api.schemas import schema_named, schema_names
+    from orchestrator.api.signing import passphrase
+    from orchestrator.api.states import (
+        state_backup,
+        state_export,
+        state_export_all,
+        state_migrate,
+    )
+    from orchestrator.api.stores import shown_state
+    from orchestrator.api.tickets import (
+        release_create,
+        release_inspect,
+        release_sign,
+        release_verify,
+    )
+    from orchestrator.api.trust_values import (
+        AttachRequest,
+        RootRequest,
+        SignWith,
+        TicketChecks,
+        TicketRequest,
+        Unlock,
+    )
+    from orchestrator.api.values import (
+        Asked,
+        AskRequest,
+        DeviceAnswer,
+        Finished,
+        LabRequest,
+        LabShown,
+        Nobody,
+        Observer,
+        Onlooker,
+        PlanRequest,
+        Prepared,
+        Reconciled,
+        Run,
+        Settings,
+        Source,
+        StateMigrated,
+        Status,
+        Stay,
+        Unreadable,
+        Validated,
+        Why,
+    )
+    from orchestrator.api.watching import watch
+    from orchestrator.api.witnesses import Witnesses
+
+_NAMES = {
+    "admin_values": "ADMIN_PARALLEL_COUNT BundleRequest EnrollRequest PinRequest ReleaseRequest",
+    "approvals": "approval_sign approval_statement approval_text approvals_are_signed",
+    "artifact_values": "ArtifactShown BuildRequest KeyShown",
+    "artifacts": "artifact_build artifact_inspect artifact_sign artifact_verify helper_build key_generate key_show",
+    "asking": "ask join",
+    "attaching": "release_attach",
+    "attesting": "device_attest",
+    "auditing": "Audited audit_checkpoint audit_verify",
+    "authorities": "Vouching ca_init ca_sign_host ca_sign_user",
+    "bundle_checks": "bundle_verify",
+    "bundles": "device_bundle device_pin",
+    "commits": "refuse_uncommitted",
+    "device_roots": "device_root",
+    "devices": "device_adopt device_check device_facts",
+    "driving": "apply run",
+    "enrolment": "device_enroll device_release",
+    "evidence": "refuse_unevidenced",
+    "evidence_bundles": "release_bundle",
+    "explaining": "Explanation explain explanations meanings",
+    "fleets": "Fleet FleetRequest fleet",
+    "freezes": "freeze frozen unfreeze",
+    "holds": "device_unhold pattern_devices",
+    "hooks": "deliveries",
+    "inventories": "hosts inventory_graph inventory_host inventory_list",
+    "inventory_values": "HostShown",
+    "joining": "grown",
+    "local_lab": "lab_break lab_down lab_status lab_up",
+    "looking": "journal rollouts status why",
+    "owners": "owner_words",
+    "plan_names": "plan_name",
+    "plans": "prepare unproven",
+    "project": "init validate",
+    "reconciling": "reconcile",
+    "roles": "require_role",
+    "roots": "root_add root_init root_rotate root_show root_sign root_verify",
+    "saved": "refuse_stale",
+    "schemas": "schema_named schema_names",
+    "signing": "passphrase",
+    "states": "state_backup state_export state_export_all state_migrate",
+    "stores": "shown_state",
+    "tickets": "release_create release_inspect release_sign release_verify",
+    "trust_values": "AttachRequest RootRequest SignWith TicketChecks TicketRequest Unlock",
+    "values": "AskRequest Asked DeviceAnswer Finished LabRequest LabShown Nobody Observer Onlooker PlanRequest Prepared Reconciled Run Settings Source StateMigrated Status Stay Unreadable Validated Why",
+    "watching": "watch",
+    "witnesses": "Witnesses",
+}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        message = f"module `{__name__}` has no attribute `{name}`"
+        raise AttributeError(message)
+    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
 
 __all__ = [
     "ADMIN_PARALLEL_COUNT",

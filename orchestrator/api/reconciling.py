@@ -14,8 +14,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from orchestrator.api.driving import drive
 from orchestrator.api.hooks import tell_due
-from orchestrator.api.rollouts import drive
 from orchestrator.api.stored import status_of
 from orchestrator.api.stores import open_state, state_exists
 from orchestrator.api.values import Nobody, Reconciled, Settings, Status, Stay

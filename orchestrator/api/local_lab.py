@@ -1,4 +1,4 @@
-"""The lab: a local fleet of real SSH devices. Named so, as `lab` is the adapter."""
+"""A local fleet of real SSH devices to try things on."""
 
 from __future__ import annotations
 
