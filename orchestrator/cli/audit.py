@@ -14,7 +14,7 @@ from orchestrator.cli.session import source_of, start
 from orchestrator.cli.streams import put, say
 from orchestrator.errors import ExitCode, PlanError
 from orchestrator.render.audit import FleetFacts, audit_document, audit_text
-from orchestrator.render.documents import dump
+from orchestrator.render.json_text import dump
 from orchestrator.render.text import plural
 
 app = typer.Typer(help="Verify that the journals are what was written.", no_args_is_help=True)

@@ -17,8 +17,8 @@ from orchestrator.cli.session import Session
 from orchestrator.cli.streams import say, write_result
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode, PlanError
-from orchestrator.render.documents import dump
 from orchestrator.render.gathered import gathered_text
+from orchestrator.render.json_text import dump
 from orchestrator.render.shown import AnswerFacts, answer_line, answer_text, answers_document
 from orchestrator.render.text import plural
 

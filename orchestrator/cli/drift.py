@@ -24,9 +24,9 @@ from orchestrator.cli.session import source_of, start
 from orchestrator.cli.streams import write_result
 from orchestrator.cli.survey import survey_line
 from orchestrator.errors import ExitCode
-from orchestrator.render.documents import dump
 from orchestrator.render.drift import document, text
 from orchestrator.render.fleet import FleetFacts
+from orchestrator.render.json_text import dump
 from orchestrator.rollout.drift import Drift
 
 app = typer.Typer()

@@ -16,9 +16,9 @@ from orchestrator.cli.session import source_of, start
 from orchestrator.cli.streams import write_result
 from orchestrator.cli.survey import survey_line
 from orchestrator.errors import ExitCode
-from orchestrator.render.documents import dump
 from orchestrator.render.fleet import BY_VERSION, FleetFacts, document, text
 from orchestrator.render.fleet_csv import csv_text
+from orchestrator.render.json_text import dump
 
 app = typer.Typer()
 

@@ -14,7 +14,6 @@ from orchestrator.cli.session import source_of, start
 from orchestrator.cli.streams import write_result
 from orchestrator.cli.validate import Form, show_findings
 from orchestrator.errors import ExitCode, PlanError
-from orchestrator.render.documents import dump
 from orchestrator.render.inventory import (
     explained_text,
     graph_text,
@@ -22,6 +21,7 @@ from orchestrator.render.inventory import (
     host_text,
     inventory_text,
 )
+from orchestrator.render.json_text import dump
 from orchestrator.source import did_you_mean, shown
 
 app = typer.Typer(help="Show the inventory as it was read.", no_args_is_help=True)

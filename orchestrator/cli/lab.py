@@ -16,7 +16,7 @@ from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, start
 from orchestrator.cli.streams import say, write_result
 from orchestrator.errors import ExitCode
-from orchestrator.render.documents import dump
+from orchestrator.render.json_text import dump
 from orchestrator.render.shown import lab_document, lab_text
 
 app = typer.Typer(

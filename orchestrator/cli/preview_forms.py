@@ -17,10 +17,11 @@ from orchestrator.cli.session import Session
 from orchestrator.cli.streams import write_result
 from orchestrator.errors import Diagnostic, OrchestratorError
 from orchestrator.render.diagnostics import error_text
-from orchestrator.render.documents import dump, preview_document
+from orchestrator.render.documents import preview_document
 from orchestrator.render.findings import preview_findings, refusal_findings
 from orchestrator.render.github import annotated
 from orchestrator.render.gitlab import code_quality, plan_widget
+from orchestrator.render.json_text import dump
 from orchestrator.render.junit import findings_report, preview_report
 from orchestrator.render.preview import counts_words
 from orchestrator.render.preview import text as preview_text

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from orchestrator.cli.options import Format
 from orchestrator.cli.streams import say, write_result
 from orchestrator.errors import ExitCode
-from orchestrator.render.documents import dump
+from orchestrator.render.json_text import dump
 
 
 def show_result(form: Format, document: Mapping[str, object], text: str, *, then: str = "") -> int:

@@ -21,7 +21,7 @@ from orchestrator.cli.shown_status import facts_of
 from orchestrator.cli.streams import write_result
 from orchestrator.errors import ExitCode
 from orchestrator.render import status as render
-from orchestrator.render.documents import dump
+from orchestrator.render.json_text import dump
 from orchestrator.render.standing import Facts, go_on
 from orchestrator.render.why import WhyFacts
 from orchestrator.render.why import document as why_document

@@ -14,9 +14,9 @@ from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say, write_result
 from orchestrator.errors import ExitCode, Severity
 from orchestrator.render import diagnostics
-from orchestrator.render.documents import dump
 from orchestrator.render.github import annotated
 from orchestrator.render.gitlab import code_quality
+from orchestrator.render.json_text import dump
 from orchestrator.render.junit import findings_report
 from orchestrator.render.sarif import sarif
 from orchestrator.render.text import Look

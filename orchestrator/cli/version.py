@@ -24,7 +24,7 @@ rollout version --format json
 def version(*, common: Common, format: FormatOption = Format.TEXT) -> int:  # noqa: A002, ARG001
     """Print the version."""
     if format is Format.JSON:
-        from orchestrator.render.documents import dump
+        from orchestrator.render.json_text import dump
 
         found = {
             "format_version": "1.0",

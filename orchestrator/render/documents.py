@@ -34,12 +34,6 @@ FORMAT_VERSION = "1.0"
 EVENTS_VERSION = "1.0"
 
 
-def dump(document: Mapping[str, object]) -> str:
-    """A document as text for a file or a pipe."""
-    # ASCII only: on a terminal C1 and bidi characters of a device's words would act
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
-
-
 def events_head(rollout_id: str, tool_version: str, plan_sha256: str) -> str:
     """The first line of an events stream."""
     return _line(

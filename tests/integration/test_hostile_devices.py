@@ -28,7 +28,8 @@ from orchestrator.plan.digest import digest_of, to_json
 from orchestrator.plan.resolved import OfflinePolicy, ResolvedPlan, ResolvedWave, Retries, Timeouts
 from orchestrator.render import status, why
 from orchestrator.render.board import Board
-from orchestrator.render.documents import dump, event_line
+from orchestrator.render.documents import event_line
+from orchestrator.render.json_text import dump
 from orchestrator.render.lines import Detail, Lines
 from orchestrator.render.screen import screen
 from orchestrator.render.standing import Facts

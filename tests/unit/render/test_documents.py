@@ -34,12 +34,12 @@ from orchestrator.plan.resolved import (
 from orchestrator.render import diagnostics, shown, status
 from orchestrator.render.documents import (
     delivery_line,
-    dump,
     event_line,
     events_head,
     preview_document,
 )
 from orchestrator.render.hooks import hook_lines
+from orchestrator.render.json_text import dump
 from orchestrator.render.standing import Facts
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.notices import Delivery
