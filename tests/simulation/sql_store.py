@@ -93,6 +93,11 @@ class SqlStore:
         with self.connection.begin():
             beyond.freeze(self.connection, wanted)
 
+    def holder(self, rollout_id: str, now: float) -> str:
+        here = (leases.c.rollout_id == rollout_id, leases.c.expires_at > now)
+        with self.connection.begin():
+            return self.connection.scalar(select(leases.c.owner).where(*here)) or ""
+
     def known(self) -> tuple[str, ...]:
         with self.connection.begin():
             return tuple(self.connection.scalars(select(rollouts.c.id)))
