@@ -48,6 +48,7 @@ class Core:
         words = " ".join((str(shutil.which(shell.argv[0])), *shell.argv[1:]))
         program = f"#!{words}\n{text.partition(chr(10))[2]}".encode()
         files = {"trust.sh": program} | {f"modules/{name}": b"#!/bin/sh\n" for name in MODULES}
+        files |= {"modules/notes": b"", "modules/folder/": b""}  # which no device can run
         write_tree(place / "lib", files)
         for file in ("trust.sh", *(f"modules/{name}" for name in MODULES)):
             (place / "lib" / file).chmod(0o755)

@@ -37,6 +37,8 @@ _DIGITS = "no size has more digits"
 _NOTHING = "a part of no bytes may stand anywhere"
 _COMPARED = "every sum is compared with what sha256sum writes"
 _UNPACKED = "without a name there is nothing to unpack, which refuses too"
+_MORE = "how much is read beyond the limit says nothing"
+_BLOCKS = "a header is of whole blocks"
 
 EQUIVALENT: dict[str, str] = {
     "trust.sh or: if (++read > 16384 || (v != 10 && (v < 32 || v > 126))) bad()"
@@ -103,7 +105,6 @@ EQUIVALENT: dict[str, str] = {
     'trust.sh and: set +f && set -- "$1/manifest" "$SCRATCH"/*.der && set -f -> set +f && set -- "$1/manifest" "$SCRATCH"/*.der || set -f': _GLOB,
     "trust.sh and: file=$1 && shift -> file=$1 || shift": _NO_KEY,
     "trust.sh drop: file=${file##*/} -> (nothing)": _SAID,
-    "trust.sh drop: case $file in *[!A-Za-z0-9._-]*) file='' ;; esac -> (nothing)": _SAID,
     'trust.sh compare: [ "$2" -le "$W" ] || keep "$1" "$2" -> [ "$2" -lt "$W" ] || keep "$1" "$2"': _SAME,
     'trust.sh compare: [ "$NOW" -ge "$W" ] || NOW=$W -> [ "$NOW" -gt "$W" ] || NOW=$W': _SAME,
     'trust.sh unset: [ -n "$ROOT" ] && [ "$version" -lt "$VERSION" ] || ROOT=$file VERSION=$version FLEET=$fleet -> [ -n "$ROOT" ] && [ "$version" -lt "$VERSION" ] || ROOT=$file VERSION=$version FLEET=\'\'': _SHOWN,
@@ -122,4 +123,11 @@ EQUIVALENT: dict[str, str] = {
     "helper.sh drop: case $sum in *[!0-9a-f]*) sum= ;; esac -> (nothing)": _COMPARED,
     'helper.sh drop: [ -n "$header" ] || deny "the manifest lists no header" -> (nothing)': _UNPACKED,
     'helper.sh skip: [ -n "$header" ] || deny "the manifest lists no header" -> [ -n "$header" ]': _UNPACKED,
+    'helper.sh skip: sums=$(cd "$in" && sha256sum manifest $list 2>/dev/null) || deny "a file of the manifest is missing" -> sums=$(cd "$in" && sha256sum manifest $list 2>/dev/null)': _COMPARED,
+    'helper.sh number: { XZ_OPT=-M80MiB "$@" && : >"$T/whole"; } <"$in/$header" 2>/dev/null | dd bs=65536 count=17 iflag=fullblock of="$T/header" 2>/dev/null -> { XZ_OPT=-M80MiB "$@" && : >"$T/whole"; } <"$in/$header" 2>/dev/null | dd bs=65537 count=17 iflag=fullblock of="$T/header" 2>/dev/null': _MORE,
+    'helper.sh number: { XZ_OPT=-M80MiB "$@" && : >"$T/whole"; } <"$in/$header" 2>/dev/null | dd bs=65536 count=17 iflag=fullblock of="$T/header" 2>/dev/null -> { XZ_OPT=-M80MiB "$@" && : >"$T/whole"; } <"$in/$header" 2>/dev/null | dd bs=65536 count=18 iflag=fullblock of="$T/header" 2>/dev/null': _MORE,
+    'helper.sh number: W=$(wc -c <"$T/header") && [ -e "$T/whole" ] && [ "$W" -le 1048576 ] && one_stream "$in/$header" "$W" || -> W=$(wc -c <"$T/header") && [ -e "$T/whole" ] && [ "$W" -le 1048577 ] && one_stream "$in/$header" "$W" ||': _BLOCKS,
+    'trust.sh and: set +f && rm -f "$SCRATCH"/*.der && set -f -> set +f && rm -f "$SCRATCH"/*.der || set -f': _GLOB,
+    "trust.sh drop: case $file in *[!A-Za-z0-9._-]*) file='' ;; *) file=\": $file\" ;; esac -> (nothing)": _SAID,
+    'helper.sh skip: read -r DEVICE 2>/dev/null <"$ETC/device_type" || refuse 69 incompatible "the device has no type" -> read -r DEVICE 2>/dev/null <"$ETC/device_type"': _OTHER,
 }

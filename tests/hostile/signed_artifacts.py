@@ -25,7 +25,7 @@ from tests.hostile.artifacts import (
     signed,
 )
 from tests.hostile.header_texts import header_cases
-from tests.unit.artifact.crafting import Craft, member, tar
+from tests.unit.artifact.crafting import PACKERS, Craft, member, tar
 
 GIANT = "4 GiB take long to hash: test_no_byte_of_a_giant_payload_goes_unseen, at night"
 FLEET = "an artifact names no fleet: test_an_artifact_of_another_fleet_needs_a_ticket_of_this_one"
@@ -181,19 +181,28 @@ def packed(key: Key) -> list[Case]:
         data = head[:3] + bytes((flags,)) + head[4:8] + bytes((effort, system)) + more + head[10:]
         case = both(f"A53-gzip-{name}", signed(Craft(header_packed=data), key), good=good)
         cases.append(case)
-    for name, size, good in (("A49-packed", 2036, True), ("A49-packed-more", 2038, False)):
-        cases.append(both(name, signed(Craft(header_packed=stored(size)), key), good=good))
+    for name, data, good in (
+        ("A49-packed", stored(2036), True), ("A49-packed-more", stored(2038), False),
+        ("A49-unpacked", PACKERS[".gz"](heavy(2038, bytes)), True),
+        ("A49-unpacked-more", PACKERS[".gz"](heavy(2039, bytes)), False),
+        ("A53-crc-alone", head[:-8] + bytes(4) + head[-4:], False),
+    ):  # fmt: skip
+        cases.append(both(name, signed(Craft(header_packed=data), key), good=good))
     return cases
 
 
-def stored(blocks: int) -> bytes:
-    """A header with so many blocks of scripts, as gzip keeps what cannot be made smaller."""
-    rng = random.Random(blocks)
+def heavy(blocks: int, content: Callable[[int], bytes]) -> bytes:
+    """A header with so many blocks of scripts; ten more are around them."""
     parts = [member("header-info", info())]
     for number in range(4):
-        data = rng.randbytes((blocks + number) // 4 * 512)
+        data = content((blocks + number) // 4 * 512)
         parts.append(member(f"scripts/ArtifactCommit_Enter_0{number}", data, mode=0o755))
-    plain = tar(*parts, member("headers/0000/type-info", kind()))
+    return tar(*parts, member("headers/0000/type-info", kind()))
+
+
+def stored(blocks: int) -> bytes:
+    """The same, as gzip keeps what cannot be made smaller."""
+    plain = heavy(blocks, random.Random(blocks).randbytes)
     packer = zlib.compressobj(0, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     packed = bytearray(packer.compress(plain) + packer.flush())
     packed[8:10] = b"\0\3"

@@ -19,6 +19,9 @@ ANSWERS = {  # of all others it is `REFUSED`
     "S50 it was verified before": "1/none",  # and is not verified anew
     "S51 it was ended before": "78/wrong_state",
     "S52 nothing was staged": "78/wrong_state",
+    "S54 a device without a type": "69/incompatible",
+    "S55 a module that is a text": "69/incompatible",
+    "S56 a module that is a folder": "69/incompatible",
 }
 
 
@@ -66,10 +69,16 @@ def spools(key: Key) -> dict[str, Found]:
         CUT_OFF: holds({}, beside={f"var/component/main/txn/{TXN}/in/version": b"x"}),
         "S50 it was verified before": holds({}, now="verified"),
         "S51 it was ended before": holds({}, now="aborted"),
+        "S54 a device without a type": holds({}, beside={"etc/rollout/device_type": b""}),
         "S52 nothing was staged": Found(beside={"nothing": b""}),
         "S44 no payload and no folder of it": Found(parts=without),
         "S43 a header that is longer packed": Found(parts=dict(frames_of(signed(longer, key)))),
     }
+    for name, module in (
+        ("S55 a module that is a text", "notes"),
+        ("S56 a module that is a folder", "folder"),
+    ):
+        found[name] = Found(parts=dict(frames_of(signed(Craft(type=module), key))))
     found |= {name: holds({file: b""}) for name, file in extra.items()}
     for name, (targets, beside) in links.items():
         # a link that was copied leads to where it would lead from there
