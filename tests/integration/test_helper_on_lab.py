@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from orchestrator.device.shipped import helper_files, helper_version
 from orchestrator.errors import ExitCode
 from tests.integration.project import Project
 
-# At night: two rollouts by the command line, and a device that goes back at its deadline, take 20 s.
-pytestmark = [pytest.mark.integration, pytest.mark.night, pytest.mark.timeout(240)]
+# At night: two rollouts by the command line, and a device that goes back at its deadline, take minutes.
+pytestmark = [pytest.mark.integration, pytest.mark.night, pytest.mark.timeout(480)]
 PAGE = (Path(__file__).parents[2] / "docs/how-to/helper.md").read_text(encoding="utf-8")
 DEVICES = 3
 ENROLLED = "1.4.99"  # no helper has such a version: that which devices have had from the beginning
@@ -41,6 +42,12 @@ def project(tmp_path: Path) -> Iterator[Project]:
 def called(text: str, version: str) -> str:
     """The text of a helper that says another version."""
     return re.sub(r"(?m)^VERSION=.*$", f"VERSION={version}", text)
+
+
+def record(project: Project, device: str) -> str:
+    """What a device has written down of its component `helper`."""
+    place = project.device_root(device) / "var/lib/rollout/component/helper"
+    return "".join(file.read_text() for file in sorted(place.glob("state.?")))
 
 
 def versions(project: Project) -> list[str]:
@@ -73,12 +80,20 @@ def test_helper_is_rolled_out_in_waves_and_a_broken_one_harms_no_device(project:
         "artifact", "build", "module", "rollout-helper", *files, "-n", "mute", "-t", "lab",
         "--key", "release.key", "-o", "mute.mender",
     )  # fmt: skip
-    short = "component: helper\ntimeouts: {confirm: 10s}\nwaves: [1, rest]\n"
+    short = "component: helper\ntimeouts: {connect: 5s, reboot: 1s}\nwaves: [1, rest]\n"
     (project.root / "mute.yml").write_text(
         f"schema: 1\nname: mute\nhosts: lab\nartifact: ./mute.mender\non_failure: rollback\n{short}"
     )
 
-    ended = project.run("apply", "mute.yml", "-i", "inventory.yml", "--yes", code=None)
+    # a device has a minute at the least to prove itself
+    ended = subprocess.run(
+        project.command("apply", "mute.yml", "-i", "inventory.yml", "--yes"),
+        cwd=project.root, env=project.environment(), timeout=240,
+        capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
 
-    assert ended.returncode == ExitCode.ROLLED_BACK, ended.stdout
+    assert ended.returncode == ExitCode.ROLLED_BACK, ended.stdout + ended.stderr
+    records = [record(project, f"lab-{number:02d}") for number in range(1, DEVICES + 1)]
+    (canary,) = [one for one in records if " mute " in one]
+    assert re.search(r"^reverted \w", canary, re.MULTILINE)  # by itself: nobody can tell it to
     assert versions(project) == [helper_version()] * DEVICES
