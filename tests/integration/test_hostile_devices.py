@@ -54,7 +54,7 @@ pytestmark = pytest.mark.integration
 
 FASTER = 25  # what the engine waits for by its clock passes in a fraction of the time
 # of transfer and install; a delivery has three of them
-QUICK_S, PATIENT_S, BATCH_S = within(0.3), within(6.0), within(2.0)
+QUICK_S, PATIENT_S, BATCH_S = within(0.3), within(6.0), within(4.0)
 CONNECT_S = 10.0
 DETAIL_MAX = 1024
 WITHIN_S = within(25.0)
