@@ -28,7 +28,7 @@ _KEY_BYTES_MAX = 16 * 1024
 
 
 async def device_bundle(settings: Settings, request: BundleRequest) -> tuple[Path, ...]:
-    """Writes a tar, a Debian package and an install script; gives the files written.
+    """Writes a tar, an install script and, with sudo, a Debian package; gives the files written.
 
     Raises:
         PlanError: a file or a value is wrong, or the files cannot be written.
@@ -59,9 +59,11 @@ async def device_bundle(settings: Settings, request: BundleRequest) -> tuple[Pat
     version = bundle.version_of(request.revision)
     files = {
         bundle.TAR_NAME: bundle.tar_of(tree),
-        f"rollout-device_{version}_all.deb": bundle.deb_of(tree, way, revision=request.revision),
         bundle.SCRIPT_NAME: bundle.install_script(),
     }
+    if way is Elevation.SUDO:
+        name = f"rollout-device_{version}_all.deb"
+        files[name] = bundle.deb_of(tree, revision=request.revision)
     try:
         request.out.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():

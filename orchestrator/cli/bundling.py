@@ -103,7 +103,7 @@ def bundle(
     common: Common,
     options: BundleOptions,
 ) -> int:
-    """Write what enrolment places as a tar, a Debian package and an install script for images.
+    """Write what enrolment places as a tar, an install script and a Debian package, for images.
 
     Devices of such an image are enrolled: at the first contact only their host keys are left to be
     pinned. The same options give the same bytes.

@@ -140,15 +140,17 @@ def tar_of(tree: Sequence[Placed]) -> bytes:
     return _tar([(f".{one.path}", one) for one in tree])
 
 
-def deb_of(tree: Sequence[Placed], way: Elevation, *, revision: int) -> bytes:
-    """The tree as a Debian package `rollout-device` that fits every architecture."""
-    step = "opendoas" if way is Elevation.DOAS else "sudo"
+def deb_of(tree: Sequence[Placed], *, revision: int) -> bytes:
+    """The tree as a Debian package `rollout-device` that fits every architecture.
+
+    Its step to root has to be by sudo: Debian's doas does not read what a bundle places.
+    """
     control = (
         "Package: rollout-device\n"
         f"Version: {version_of(revision)}\n"
         "Architecture: all\n"
         "Maintainer: rollout-orchestrator\n"
-        f"Depends: openssl, {step}, openssh-server | dropbear\n"
+        "Depends: openssl, sudo, openssh-server | dropbear\n"
         "Section: admin\nPriority: optional\n"
         "Description: lets verified releases be rolled out to this device\n"
     )

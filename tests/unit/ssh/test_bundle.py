@@ -38,7 +38,7 @@ def test_same_wish_gives_the_same_bytes_of_root_and_of_no_time() -> None:
     members = names(first).values()
 
     assert first == again
-    assert deb_of(tree(), Elevation.SUDO, revision=1) == deb_of(tree(), Elevation.SUDO, revision=1)
+    assert deb_of(tree(), revision=1) == deb_of(tree(), revision=1)
     assert {(one.uid, one.gid, one.uname, one.mtime) for one in members} == {(0, 0, "root", 0)}
 
 
@@ -93,7 +93,7 @@ def test_step_to_root_is_the_one_that_was_chosen() -> None:
 @pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="dpkg-deb is not installed")
 def test_package_is_one_that_dpkg_reads(tmp_path: Path) -> None:
     package = tmp_path / "p.deb"
-    package.write_bytes(deb_of(tree(Elevation.DOAS), Elevation.DOAS, revision=3))
+    package.write_bytes(deb_of(tree(), revision=3))
 
     told = subprocess.run(
         ["dpkg-deb", "--field", package, "Package", "Version", "Architecture", "Depends"],
@@ -104,10 +104,10 @@ def test_package_is_one_that_dpkg_reads(tmp_path: Path) -> None:
 
     assert "Package: rollout-device\n" in told
     assert f"Version: {version_of(3)}\n" in told
-    assert "Depends: openssl, opendoas, openssh-server | dropbear\n" in told
+    assert "Depends: openssl, sudo, openssh-server | dropbear\n" in told
     assert script.read_bytes() == install_script()
     assert script.stat().st_mode & 0o777 == 0o755
-    for one in tree(Elevation.DOAS):
+    for one in tree():
         unpacked = tmp_path / f"out{one.path}"
         if one.content is not None:
             assert unpacked.read_bytes() == one.content
