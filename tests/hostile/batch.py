@@ -27,6 +27,8 @@ TICKS_S = os.sysconf("SC_CLK_TCK")
 LOST = "lost"  # the shell ended or hung; only a spoilt one does
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 SHELLS = ("dash", "busybox", "bash")
+# Where the part of each program begins that takes the arguments of one call.
+TRUST_MAIN, CORE_MAIN = "\ncase ${1-}.$# in", "\nREQUEST='' LOCKED=''"
 
 # The floors are told behind the answers: what a refusal changes is as much a bug as a wrong answer.
 TRUST_LOOP = r"""
@@ -200,13 +202,18 @@ def _cpu_s(pid: int) -> float:
     return sum(map(int, numbers)) / TICKS_S
 
 
+def _before(program: str, main: str) -> str:
+    functions, found, _ = program.rpartition(main)
+    assert found, f"no program has {main!r}"
+    return functions
+
+
 class TrustBatch(_Batch):
     """`trust.sh`: the answers of calls such as `verify DIR`, and the floors after them."""
 
     def __init__(self, shell: Shell, place: Path, trust: str | None = None) -> None:
         text = TRUST.read_text() if trust is None else trust
-        functions, main, _ = text.rpartition("\ncase ${1-}.$# in")
-        assert main
+        functions = _before(text, TRUST_MAIN)
         super().__init__(shell, place, functions + TRUST_LOOP)
 
 
@@ -215,8 +222,7 @@ class CoreBatch(_Batch):
 
     def __init__(self, shell: Shell, place: Path, helper: str | None = None) -> None:
         text = HELPER.read_text() if helper is None else helper
-        functions, main, _ = text.rpartition("\nREQUEST='' LOCKED=''")
-        assert main
+        functions = _before(text, CORE_MAIN)
         super().__init__(shell, place, functions + ALONE + CORE_LOOP)
 
 
@@ -224,8 +230,7 @@ class TextBatch(_Batch):
     """`parse` of `trust.sh`: whether a text has its form."""
 
     def __init__(self, shell: Shell, place: Path) -> None:
-        functions, main, _ = TRUST.read_text().rpartition("\ncase ${1-}.$# in")
-        assert main
+        functions = _before(TRUST.read_text(), TRUST_MAIN)
         super().__init__(shell, place, functions + TEXT_LOOP)
 
 
@@ -233,8 +238,7 @@ class HeaderBatch(_Batch):
     """`check_header` of the root core, with a header that is not packed."""
 
     def __init__(self, shell: Shell, place: Path) -> None:
-        functions, main, _ = HELPER.read_text().rpartition("\nROOT='' ELEVATE='' REQUEST=''")
-        assert main
+        functions = _before(HELPER.read_text(), CORE_MAIN)
         super().__init__(shell, place, functions + ALONE + HEADER_LOOP)
 
 
