@@ -14,7 +14,8 @@ def narrow_canary(plan: ResolvedPlan) -> tuple[Risk, ...]:
     The canary is the first wave that the order filled and that changes anything; a wave with
     `hosts` of its own before it was chosen by a person, and only adds its places. They are values
     of the label `site`, and of the labels that the plan spreads its waves over. Devices that run
-    the release already are tried nowhere, and speak for no place.
+    the release already are tried nowhere, and speak for no place. A canary of one device is no
+    risk of this kind: it has one place by its size, which a person chose.
     """
     tried = [wave for wave in plan.waves if _changed(plan, wave)]
     first = next((index for index, wave in enumerate(tried) if not wave.hosts), len(tried))
@@ -30,10 +31,14 @@ def _narrow(plan: ResolvedPlan, tried: list[ResolvedWave], first: int, label: st
     if len(here) != 1 or not elsewhere or not (only := here.pop()):
         return None
     count = len(_changed(plan, tried[first]))
-    whose = "its one device is" if count == 1 else f"all {count} devices are"
+    if count == 1:
+        return None
     others = "another one" if elsewhere == 1 else f"{elsewhere} others"
-    message = f"wave `{tried[first].name}` tries one `{label}` alone: {whose} of `{only}`, "
-    return Risk("P933", f"{message}later waves have {others}; `cover: [{label}]` takes one of each")
+    message = (
+        f"wave `{tried[first].name}` tries one `{label}` alone: all {count} devices are of `{only}`,"
+        f" later waves have {others}; `cover: [{label}]` takes one of each"
+    )
+    return Risk("P933", message)
 
 
 def _places(plan: ResolvedPlan, waves: list[ResolvedWave], label: str) -> set[str]:
