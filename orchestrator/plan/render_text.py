@@ -15,6 +15,10 @@ from orchestrator.plan.resolved import Probe, ProbeKind, Stage
 from orchestrator.plan.template import TemplateError, check_template, render
 from orchestrator.source.suggest import did_you_mean
 
+_OF_ONE_DEVICE = frozenset({"inventory_hostname", "group_names"})
+_ABSENT = object()
+_SIMPLE = frozenset({str, int, float, bool, type(None), object})
+
 
 def plan_variables(plan: Plan, set_vars: Mapping[str, str]) -> dict[str, object]:
     """Variables for texts that are for all devices: `vars`, overridden by `-e`."""
@@ -130,7 +134,8 @@ def resolved_probes(
 ) -> tuple[Probe, dict[DeviceId, Probe]]:
     """The probe for all devices, or one per device where its text depends on the device.
 
-    Variables of the plan win over those of the inventory. Cost: one rendering per device.
+    Variables of the plan win over those of the inventory. Cost: one rendering for all devices in
+    which what the text names is the same.
 
     Raises:
         PlanError: a variable is missing, or the rendered text is no check, address or command.
@@ -141,12 +146,25 @@ def resolved_probes(
     if not _may_ask_each(gate):
         _refuse_device_names(gate, sorted(wanted - variables.keys()))
     shared: dict[Probe, Probe] = {}
+    alike: dict[object, Probe] = {}
     probes: dict[DeviceId, Probe] = {}
     for device in devices.values():
-        of_device = _device_variables(device, wanted)
-        probe = _probe(gate.probe, {**of_device, **variables}, device.id)
-        probes[device.id] = shared.setdefault(probe, probe)
+        kind = _kind(device, wanted)
+        if kind not in alike:
+            of_device = _device_variables(device, wanted)
+            probe = _probe(gate.probe, {**of_device, **variables}, device.id)
+            alike[kind] = shared.setdefault(probe, probe)
+        probes[device.id] = alike[kind]
     return _as_written(gate.probe), probes
+
+
+def _kind(device: Device, wanted: frozenset[str]) -> object:
+    """What devices have in common whose texts are the same; its name where it stands for itself."""
+    if not wanted.isdisjoint(_OF_ONE_DEVICE):
+        return device.id
+    values = [device.variables.get(name, _ABSENT) for name in wanted]
+    simple = all(type(value) in _SIMPLE for value in values)
+    return tuple((type(value), value) for value in values) if simple else device.id
 
 
 def _device_variables(device: Device, wanted: frozenset[str]) -> dict[str, object]:

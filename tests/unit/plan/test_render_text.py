@@ -4,10 +4,15 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.device.model import DeviceId
+from orchestrator.device.model import Address, Device, DeviceId
 from orchestrator.errors import PlanError
 from orchestrator.plan.model import Plan
-from orchestrator.plan.render_text import check_variables, rendered_artifact, rendered_hosts
+from orchestrator.plan.render_text import (
+    check_variables,
+    rendered_artifact,
+    rendered_hosts,
+    resolved_probes,
+)
 from orchestrator.plan.resolved import Probe, ProbeKind, ResolvedPlan
 
 Parse = Callable[[str], Plan]
@@ -85,6 +90,25 @@ def test_probe_with_device_variables_is_made_per_device(plan: Parse, resolve: Re
         "gw-1": "http://s1.example:8001/gw-1",
     }
     assert "{{ site }}" in resolved.probe.url
+
+
+def test_values_that_are_equal_and_read_otherwise_are_rendered_apart(plan: Parse) -> None:
+    read = gate(plan, f'check: "app-{{{{ rev }}}}", stage: device, {OK}').gates[0]
+    values: list[object] = [1, True, "1", 1.0, 1, "a"]
+    devices = {
+        DeviceId(f"gw-{number}"): Device(
+            DeviceId(f"gw-{number}"), Address("h"), variables={"rev": value}
+        )
+        for number, value in enumerate(values)
+    }
+
+    _, probes = resolved_probes(read, {}, devices)
+
+    assert {device: probe.check for device, probe in probes.items()} == {
+        device: resolved_probes(read, {}, {device: devices[device]})[1][device].check
+        for device in devices
+    }
+    assert probes[DeviceId("gw-0")] is probes[DeviceId("gw-4")]
 
 
 def test_groups_of_a_device_may_be_named(plan: Parse, resolve: Resolve) -> None:
