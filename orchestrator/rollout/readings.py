@@ -4,7 +4,7 @@ Laws:
 1. A gate has one reading a sample: of values by device the worst counts, and a device of the wave
    without one is no data (R9).
 2. Updated devices are those that were proven in this rollout and still run the new version;
-   controls are devices that were never started (R11) and are known to run something else than it:
+   controls are devices that were never changed (R11) and are known to run something else than it:
    one that runs it already, or that nobody has asked, tells nothing of the version before.
 
 Source: design "rollout-rules" R9, R11.
@@ -145,6 +145,7 @@ def _controls(led: Ledger) -> list[DeviceId]:
         rec.id
         for rec in led.devices.values()
         if rec.state in _NEVER_STARTED
+        and not rec.went  # else it waits for another try
         and is_control(rec.previous or led.plan.devices[rec.id].current_manifest, target)
     ]
 

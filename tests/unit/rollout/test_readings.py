@@ -409,6 +409,21 @@ def test_controls_are_of_the_same_strata():
     assert rollout.lines("gate_result")[0].data["compared_with"] == 4
 
 
+def test_a_device_that_was_changed_and_waits_for_another_try_is_no_control():
+    check = Gate(
+        "check", Stage.DEVICE, Probe(ProbeKind.CHECK, check="s"), success_when="result.exit == 0"
+    )
+    rollout = hand(comparing(), check, canary=IDS[:5], rest=IDS[5:])
+    rollout.fail(IDS[4])
+    rollout.succeed(*IDS[:4])
+    rollout.ask(Ask.PAUSE)
+    rollout.ask(Ask.RETRY)  # it is queued again while the sample is under way
+
+    series(rollout, dict.fromkeys(IDS, 1.0))
+
+    assert rollout.lines("gate_result")[-1].data["compared_with"] == len(IDS[5:])
+
+
 @pytest.mark.parametrize(
     ("runs", "controls"),
     [
