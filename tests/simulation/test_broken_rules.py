@@ -136,7 +136,6 @@ BROKEN = {
     ),
     "read-back": (proof, "_ON_TARGET", frozenset(Place)),
     "catching up": (catching_up, "begin", lambda _led: False),
-    "joining a rollout that is stopped": (joining, "_OPEN", frozenset(RolloutState)),
 }
 
 
@@ -218,6 +217,9 @@ BROKEN_CONTROLS = {
     ),
     "how long a glass is broken": ("approval", "approval", glass, "GLASS_S", 9000.0),
     "exit code of who is refused": ("!rival", "exit 8", LeaseError, "exit_code", ExitCode.DONE),
+    "joining a rollout that is stopped": (
+        "late_joiners", "R1", joining, "_OPEN", frozenset(RolloutState),
+    ),
     "freeze of all rollouts": ("!freeze_all", "freeze", turn, "fleet_freeze", lambda _led: None),
     "devices held back": ("second", "held", turn, "held_by_others", lambda *_: None),
     "requirements": ("requires", "requires", turn, "require", lambda _led: None),
