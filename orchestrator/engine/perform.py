@@ -351,8 +351,9 @@ class Conversation:
         looked = await session.ask(self._orders.request(Verb.STATUS, **params), deadline_s=REPLY_S)
         await self.close()
         read = self._signed_proof(action, looked, nonce, session.host_key)
-        refused = read.outcome.reason is Reason.REPORT
-        return read if refused else dataclasses.replace(read, outcome=outcome)
+        if outcome.ok or read.outcome.reason is Reason.REPORT:
+            return read  # what was read back counts, also where it is no answer
+        return dataclasses.replace(read, outcome=outcome)
 
     async def _inquire(self, action: DeviceAction) -> DeviceReported:
         session = await self._open()

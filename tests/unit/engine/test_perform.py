@@ -319,7 +319,7 @@ def test_way_back_whose_reply_differs_from_what_was_signed_is_asked_again():
 
     told, _asked = run_virtual(performed(Work.ROLL_BACK, Judge(error)))
 
-    assert (told.outcome.ok, told.status) == (True, None)  # nothing is known: it is inquired
+    assert (told.outcome.reason, told.status) == (Reason.PROTOCOL, None)  # so it is inquired
 
 
 def test_device_that_cannot_sign_is_not_asked_to():
