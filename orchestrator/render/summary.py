@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.device.reason import CLASS_OF, FailureClass
+from orchestrator.device.reason import CLASS_OF, FailureClass, Reason
 from orchestrator.errors import ExitCode
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.render.names import fold_line
@@ -30,7 +30,7 @@ from orchestrator.rollout.story import Story, Trouble, WaveStory
 
 CAUSES_MAX = 5
 _PURPOSES: Mapping[str, str] = {
-    "device check": "look at one that failed",
+    "--why": "why one that failed is where it is",
     "resume": "go on",
     "reconcile": "see to the devices at work",
     "retry": "try the failed devices again",
@@ -292,6 +292,8 @@ def _left_out(plan: ResolvedPlan, look: Look) -> list[str]:
     for reason, names in found.items():
         shown = fold_line(names, min(NAMES_CELLS_MAX, look.width - 10), look)
         text = f"{_were(len(names))} left out of the plan ({reason_words(reason)}): {shown}"
+        if reason == Reason.HELD:
+            text += "; `rollout device unhold DEVICE` lets one take part again"
         lines += wrap(text, look.width)
     return lines
 
@@ -309,7 +311,8 @@ def _next(facts: Facts, look: Look, here: str) -> list[str]:
     found = commands(facts)
     failed = [t for t in story.troubles if t.state in COUNTED and t.reason not in _WITH_OTHERS]
     if failed:
-        found.insert(0, f"rollout device check {_shell(failed[0].devices[0])}")
+        why = f"--why {_shell(failed[0].devices[0])}"
+        found.insert(0, f"{look_at(story.rollout_id)} {why}")
     if here != "status":
         found.append(look_at(story.rollout_id))
     found.append(f"rollout events {story.rollout_id} --format text")

@@ -105,4 +105,5 @@ def test_a_stored_rollout_names_no_time_of_its_trouble_and_not_itself(facts) -> 
     assert "gw-001: " in shown
     assert "first after" not in shown
     assert "rollout events r-1 --format text" in shown
-    assert "rollout status" not in shown
+    assert "rollout status r-1 --why gw-001 " in shown
+    assert "the whole picture" not in shown

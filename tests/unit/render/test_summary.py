@@ -1,5 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
+from orchestrator.device.model import DeviceId
+from orchestrator.device.reason import Reason
+from orchestrator.plan.resolved import Skipped
 from orchestrator.render.summary import grouped_causes, summary
 from orchestrator.render.text import Look, cells
 from orchestrator.rollout.runs import Runs
@@ -107,7 +112,7 @@ def test_a_command_to_copy_quotes_unusual_names(plan_of, journal) -> None:
 
     lines = lines_of(plan, journal, 4, Look(80))
 
-    assert any("rollout device check 'a b;c'" in line for line in lines)
+    assert any("--why 'a b;c'" in line for line in lines)
 
 
 def test_devices_that_ran_it_already_are_not_said_to_run_something_else(plan, journal) -> None:
@@ -152,6 +157,14 @@ def test_devices_left_out_of_the_plan_are_named_in_the_last_words(plan, journal)
 
     assert "2 devices were left out of the plan (not enrolled): gw-10{1,2}" in lines
     assert "1 device was left out of the plan (not compatible): old-1" in lines
+
+
+def test_who_is_held_back_may_be_let_go_and_the_last_words_say_how(plan, journal) -> None:
+    held = replace(plan, skipped=(Skipped(DeviceId("gw-7"), Reason.HELD),))
+
+    said = " ".join(" ".join(lines_of(held, journal, 3, Look(80))).split())
+
+    assert "left out of the plan (held): gw-7; `rollout device unhold DEVICE` lets" in said
 
 
 def test_a_success_counts_the_devices_that_ran_it_already(plan_of, journal) -> None:
@@ -216,9 +229,9 @@ def test_the_device_to_look_at_is_one_that_failed_itself(plan, journal, with_oth
 
     lines = lines_of(plan, journal, 5, Look(80))
 
-    assert not any("device check" in line for line in taken_back)
+    assert not any("--why" in line for line in taken_back)
     assert " gw-005: " in lines[lines.index("Why (2 causes)") + 1]
-    assert any("rollout device check gw-005" in line for line in lines)
+    assert any("--why gw-005" in line for line in lines)
 
 
 @pytest.mark.parametrize(
