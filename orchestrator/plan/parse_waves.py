@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from orchestrator.errors import Where
 from orchestrator.plan.language import BACKFILL, SIZE, WAVE
 from orchestrator.plan.model import Backfill, Limits, Wave
@@ -50,33 +52,42 @@ def read_waves(reader: Reader, node: Node | None) -> tuple[Wave, ...]:
         message = f"`waves` has {len(items)} entries; a plan has 1 to {WAVES_MAX}"
         reader.error(node.where, "P104", message, f"as `waves: {_EXAMPLE}`")
         return ()
-    before = len(reader.findings)
-    waves = tuple(_wave(reader, item, number) for number, item in enumerate(items, start=1))
+    read = [_wave(reader, item, number) for number, item in enumerate(items, start=1)]
+    waves = tuple(one.wave for one in read)
     _check_names(reader, waves)
-    if reader.has_errors(before):  # sums of what is left would only mislead
-        return waves
     # Waves with hosts of their own have sizes of their own, which cover nothing of the others.
-    ordered = [wave for wave in waves if wave.hosts is None]
-    for problem in check_sizes([wave.size for wave in ordered]):
-        wave = ordered[problem.index]
-        reader.error(wave.size_where or wave.where, problem.code, problem.message, problem.hint)
+    ordered = [one for one in read if not one.has_hosts]
+    for problem in check_sizes([one.size for one in ordered]):
+        where = ordered[problem.index].where
+        reader.error(where, problem.code, problem.message, problem.hint)
     return waves
 
 
-def _wave(reader: Reader, node: Node, number: int) -> Wave:
-    """One wave; of one that is refused only the name counts."""
+class _Read(NamedTuple):
+    """A wave, and what is known of its size where something is wrong with it."""
+
+    wave: Wave
+    size: Size | None
+    where: Where
+    has_hosts: bool = False
+
+
+def _wave(reader: Reader, node: Node, number: int) -> _Read:
+    """One wave; of one that is refused only the name counts, and its size for the sum."""
     before = len(reader.findings)
-    wave = _read(reader, node, number)
+    read = _read(reader, node, number)
     if not reader.has_errors(before):
-        return wave
-    return Wave(wave.name, RestSize(), wave.where, Limits(soak_s=0.0))
+        return read
+    wave = Wave(read.wave.name, RestSize(), read.wave.where, Limits(soak_s=0.0))
+    return read._replace(wave=wave)
 
 
-def _read(reader: Reader, node: Node, number: int) -> Wave:
+def _read(reader: Reader, node: Node, number: int) -> _Read:
     name = f"wave-{number}"
     if not isinstance(node, MappingNode) or _is_size(node):
         size = _size(reader, node, "size")
-        return Wave(name, size or RestSize(), node.where, size_where=node.where)
+        wave = Wave(name, size or RestSize(), node.where, size_where=node.where)
+        return _Read(wave, size, node.where)
     fields = reader.fields(node, WAVE, "a wave")
     size_node = fields.get("size")
     size = None if size_node is None else _size(reader, size_node, "size")
@@ -97,7 +108,7 @@ def _read(reader: Reader, node: Node, number: int) -> Wave:
     if wave.hosts is not None and wave.limits.backfill and wave.limits.backfill.enabled:
         message = "a wave with its own `hosts` takes no other devices: it cannot be backfilled"
         reader.error(wave.limits.backfill.where, "P115", message, "remove one of the two")
-    return wave
+    return _Read(wave, size, wave.size_where or wave.where, fields.get("hosts") is not None)
 
 
 def _is_size(node: MappingNode) -> bool:

@@ -59,8 +59,11 @@ class SizeProblem:
     hint: str
 
 
-def check_sizes(sizes: Sequence[Size]) -> tuple[SizeProblem, ...]:
-    """What is wrong with sizes whatever the number of devices: gaps, sums, order."""
+def check_sizes(sizes: Sequence[Size | None]) -> tuple[SizeProblem, ...]:
+    """What is wrong with sizes whatever the number of devices: gaps, sums, order.
+
+    Of a size that could not be read (None) nothing is known: it may fill a gap.
+    """
     problems = []
     total = Fraction(0)
     for index, size in enumerate(sizes):
@@ -73,8 +76,9 @@ def check_sizes(sizes: Sequence[Size]) -> tuple[SizeProblem, ...]:
             message = "no device is left for the waves after `rest`"
             hint = "`rest` is the size of the last wave"
             problems.append(SizeProblem("P212", index, message, hint))
-    if not problems and sizes and not _covers(sizes, total):
-        problems.append(_gap(sizes, total))
+    known = [size for size in sizes if size is not None]
+    if not problems and known and len(known) == len(sizes) and not _covers(known, total):
+        problems.append(_gap(known, total))
     return tuple(problems)
 
 
@@ -85,7 +89,7 @@ def _covers(sizes: Sequence[Size], total: Fraction) -> bool:
     return total == 1 and shares[-1].max_count is None  # the wave that completes takes the rest
 
 
-def _exceeds(sizes: Sequence[Size], index: int, total: Fraction) -> SizeProblem:
+def _exceeds(sizes: Sequence[Size | None], index: int, total: Fraction) -> SizeProblem:
     shares = [size.share for size in sizes[: index + 1] if isinstance(size, ShareSize)]
     added = " + ".join(format_percent(share) for share in shares)
     left = 1 - (total - shares[-1])

@@ -118,6 +118,26 @@ def test_sum_of_shares_is_reported_at_the_wave_that_exceeds(findings: Check) -> 
     assert error.excerpt == "  - {name: rest,   size: 50%}"
 
 
+@pytest.mark.parametrize(
+    ("written", "codes"),
+    [
+        ("[1, 10%%, rest, 5]", ["P111", "P212"]),
+        ("[10%%, 60%, 60%]", ["P111", "P203"]),
+        ("[{name: a, size: 60%}, {name: a, size: 60%}]", ["P114", "P203"]),
+        ("[{size: 1, soak: x}, 10%]", ["P108", "P201"]),
+        ("[1, many]", ["P111"]),  # it may be all that is missing
+        ("[{size: 60%, hosts: [lab]}, 60%, rest]", ["P101"]),  # a size of other devices
+    ],
+)
+def test_sums_and_order_are_checked_beside_other_mistakes(
+    findings: Check, written: str, codes: list[str]
+) -> None:
+    gates = "gates: [{name: ok, check: svc, success_when: result.exit == 0}]"
+    found = findings(f"waves: {written}\n{gates}\n")
+
+    assert sorted(one.code for one in found if one.severity is Severity.ERROR) == codes
+
+
 def test_name_of_a_wave_that_is_refused_itself_is_taken_too(findings: Check) -> None:
     first, second = "{name: a, size: 0%}", "{name: a, size: many}"
 
