@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,7 +47,10 @@ async def lab_down(directory: Path) -> None:
 
     if not await asyncio.to_thread(client.down, pointer=directory / _POINTER):
         raise _no_lab(directory)
-    (directory / _INVENTORY).unlink(missing_ok=True)
+    inventory = directory / _INVENTORY
+    inventory.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # somebody keeps something there
+        inventory.parent.rmdir()
 
 
 async def lab_status(directory: Path) -> LabShown:
@@ -94,7 +98,9 @@ def _shown(directory: Path, found: LabStatus) -> LabShown:
 def _state(device: DeviceStatus) -> str:
     if device.broken:
         return ", ".join(device.broken)
-    return "healthy" if device.healthy else "unhealthy"
+    if device.healthy:
+        return "healthy"
+    return "unhealthy" if device.version else "empty"
 
 
 def _no_lab(directory: Path) -> PlanError:

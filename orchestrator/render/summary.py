@@ -25,7 +25,7 @@ from orchestrator.render.words import (
     wave_words,
 )
 from orchestrator.rollout.runs import Runs
-from orchestrator.rollout.states import COUNTED, RolloutState, WaveState
+from orchestrator.rollout.states import COUNTED, TERMINAL_ROLLOUT, RolloutState, WaveState
 from orchestrator.rollout.story import Story, Trouble, WaveStory
 
 CAUSES_MAX = 5
@@ -165,7 +165,8 @@ def _head(facts: Facts, look: Look) -> list[str]:
     where = _where(story)
     title = f"{look.sign(symbol)} {word}"
     artifact = escape(facts.plan.artifact.name, limit=60)
-    took = span(max(0.0, story.at - story.started_at))
+    until = story.at if story.state in TERMINAL_ROLLOUT else max(story.at, facts.now)
+    took = span(max(0.0, until - story.started_at))
     rest = f" {artifact} ({story.rollout_id}){where} after {took}"
     lines = [look.paint(title, style) + rest]
     if cells(title + rest) > look.width:

@@ -281,6 +281,7 @@ def test_the_lab_is_shown_and_broken(applied, capsys) -> None:
     found = json.loads(out)
     check("lab", found)
     assert (code, len(found["devices"])) == (0, 3)
+    assert {"healthy", "empty"} >= {device["state"] for device in found["devices"]}
     assert "lab-01" in run(capsys, "lab status")[1]
 
     assert run(capsys, "lab break lab-03 --mode offline")[0] == 0

@@ -84,6 +84,18 @@ def test_an_interrupted_rollout_says_how_to_go_on(plan, journal) -> None:
     assert any("rollout resume r-7f3a" in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [(RolloutState.PAUSED, "after 10:00 "), (RolloutState.SUCCEEDED, "after 0.0 s ")],
+)
+def test_time_runs_on_until_a_rollout_is_over(plan, journal, state, words) -> None:
+    journal.add("wave_started", wave="canary")
+    facts = facts_of(plan, journal.entries, state=state)
+    later = replace(facts, now=facts.story.started_at + 600.0)
+
+    assert words in " ".join(summary(later, Look(80)))
+
+
 def test_many_causes_are_counted_not_listed(plan, journal) -> None:
     for i in range(1, 8):
         journal.device(f"gw-{i:03}", "early", "failed", reason="io", detail=f"disk {i}")
