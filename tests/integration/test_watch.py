@@ -208,7 +208,7 @@ def test_last_words_of_apply_are_those_of_status(project: Project) -> None:
     watched = project.run("watch", code=ExitCode.ROLLED_BACK).stdout.splitlines()[1:]
 
     assert watched == applied
-    own = ("exit code 5", "    version", "rollout status")
+    own = ("exit code 5", "    version", "the whole picture")
     assert [line for line in applied if not any(word in line for word in own)] == status
     assert any("first after" in line for line in status)
 
