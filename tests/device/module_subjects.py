@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.device import compose_kit, deb_kit, slots_kit
+from tests.device import compose_kit, deb_kit, rauc_kit, slots_kit
 from tests.device.kit import directory, single_file
 from tests.device.module_kit import Subject
 
@@ -87,6 +87,17 @@ SUBJECTS = (
         prepare=slots_kit.prepare,
         own=("boot/grub/grubenv", "dev", "var/lib/rollout/slots"),
         boots=slots_kit.boot,
+        reboots=True,
+    ),
+    Subject(
+        "rauc",
+        rauc_kit.payload,
+        rauc_kit.running,
+        breaks=lambda _: {"system.raucb": b"torn\n"},
+        prepare=rauc_kit.prepare,
+        programs={"rauc": rauc_kit.RAUC, "sleep": "#!/bin/sh\n"},
+        own=("rauc",),
+        boots=rauc_kit.boot,
         reboots=True,
     ),
 )
