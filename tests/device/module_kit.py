@@ -34,7 +34,7 @@ CALLED = (
     *("head", "ln", "ls", "mkdir", "mkfifo", "mv", "readlink", "rm", "rmdir", "sed", "setfattr"),
     *("sha256sum", "sleep", "sort", "stat", "sync", "tail", "tar", "touch", "tr", "wc"),
     *("bootctl", "docker", "dpkg", "dpkg-deb", "dpkg-query", "fw_printenv", "fw_setenv"),
-    *("grub-editenv", "rauc", "reboot"),
+    *("grub-editenv", "rauc", "reboot", "swupdate"),
 )
 # Ends module and executor at the Nth call, as a loss of power does, before the call has any effect.
 TRIPWIRE = """#!/bin/sh

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.device import compose_kit, deb_kit, rauc_kit, slots_kit
+from tests.device import compose_kit, deb_kit, rauc_kit, slots_kit, swupdate_kit
 from tests.device.kit import directory, single_file
 from tests.device.module_kit import Subject
 
@@ -98,6 +98,17 @@ SUBJECTS = (
         programs={"rauc": rauc_kit.RAUC, "sleep": "#!/bin/sh\n"},
         own=("rauc",),
         boots=rauc_kit.boot,
+        reboots=True,
+    ),
+    Subject(
+        "swupdate",
+        swupdate_kit.payload,
+        slots_kit.running,
+        breaks=lambda _: {"system.swu": b"torn\n"},
+        prepare=swupdate_kit.prepare,
+        programs={"swupdate": swupdate_kit.SWUPDATE},
+        own=("boot/grub/grubenv", "dev", "var/lib/rollout/slots"),
+        boots=slots_kit.boot,
         reboots=True,
     ),
 )
