@@ -34,7 +34,7 @@ CALLED = (
     *("head", "ln", "ls", "mkdir", "mkfifo", "mv", "readlink", "rm", "rmdir", "sed", "setfattr"),
     *("sha256sum", "sleep", "sort", "stat", "sync", "tail", "tar", "touch", "tr", "wc"),
     *("bootctl", "docker", "dpkg", "dpkg-deb", "dpkg-query", "fw_printenv", "fw_setenv"),
-    *("grub-editenv", "rauc", "reboot", "swupdate"),
+    *("grub-editenv", "mender", "mender-update", "rauc", "reboot", "swupdate"),
 )
 # Ends module and executor at the Nth call, as a loss of power does, before the call has any effect.
 TRIPWIRE = """#!/bin/sh
@@ -70,6 +70,7 @@ class Subject:
         boots: what the boot loader does.
         name: of the case, where a module has several.
         reboots: whether a release runs only after a boot.
+        final: whether a commit ends the way back.
     """
 
     kind: str
@@ -82,6 +83,7 @@ class Subject:
     needs: tuple[str, ...] = ()
     boots: Callable[[Path], None] = lambda root: None
     reboots: bool = False
+    final: bool = False
     name: str = ""
 
 

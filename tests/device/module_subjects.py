@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.device import compose_kit, deb_kit, rauc_kit, slots_kit, swupdate_kit
+from tests.device import (
+    compose_kit,
+    deb_kit,
+    mender_update_kit,
+    rauc_kit,
+    slots_kit,
+    swupdate_kit,
+)
 from tests.device.kit import directory, single_file
 from tests.device.module_kit import Subject
 
@@ -99,6 +106,16 @@ SUBJECTS = (
         own=("rauc",),
         boots=rauc_kit.boot,
         reboots=True,
+    ),
+    Subject(
+        "mender",
+        mender_update_kit.payload,
+        mender_update_kit.running,
+        breaks=lambda _: mender_update_kit.payload("torn"),
+        prepare=mender_update_kit.prepare,
+        programs={"mender-update": mender_update_kit.CLIENT},
+        own=("mender",),
+        final=True,
     ),
     Subject(
         "swupdate",

@@ -45,8 +45,8 @@ def test_its_commands_build_what_they_say(tmp_path: Path, rollout_program: Path)
     )
 
     assert done.returncode == 0, done.stderr
-    built = {read_artifact(path).payload.type for path in tmp_path.glob("*.mender")}
-    assert built == {"deb", "compose", "rootfs-image", "rauc", "swupdate"}
+    built = {read_artifact(path).payload.type for path in tmp_path.glob("*-*.mender")}
+    assert built == {"deb", "compose", "rootfs-image", "rauc", "swupdate", "mender"}
 
 
 def test_grub_takes_the_script(tmp_path: Path) -> None:

@@ -1,0 +1,91 @@
+"""The update module `mender` with the Mender client that is installed here."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.device.kit import Shell
+from tests.device.module_kit import Bench, Subject
+from tests.integration.mender_kit import MODULES_OF_CLIENT, Client, missing
+
+WHY_NOT = missing() or (
+    "" if (MODULES_OF_CLIENT / "single-file").exists() else "its module single-file is missing"
+)
+pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "can run")]
+IN_NAMESPACE = """#!/bin/sh
+exec unshare -m sh -c 'mount --bind {home}/etc /etc/mender && mount --bind {home}/modules {modules} &&
+exec {mender} --no-syslog --config {home}/cfg/mender.conf --fallback-config {home}/cfg/none --data {home}/data "$@"' sh "$@"
+"""
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Client:
+    made = Client.make(tmp_path / "client")
+    shutil.copy(MODULES_OF_CLIENT / "single-file", tmp_path / "client/modules")
+    return made
+
+
+@pytest.fixture
+def bench(tmp_path: Path, one_shell: Shell, client: Client) -> Bench:
+    def prepare(root: Path) -> None:
+        (root / "etc/mender").mkdir(parents=True)
+        (root / "etc/mender/mender.conf").write_text("{}\n")
+        (root / "opt").mkdir()
+
+    def payload(name: str) -> dict[str, bytes]:
+        place = f"{tmp_path}/device/opt\n".encode()
+        files = {"dest_dir": place, "filename": b"app\n", "permissions": b"644\n"}
+        made = client.artifact("single-file", name, {**files, "app": name.encode()})
+        return {"app.mender": Path(made).read_bytes()}
+
+    subject = Subject(
+        "mender",
+        payload,
+        lambda root: (root / "opt/app").read_text() if (root / "opt/app").exists() else "",
+        breaks=lambda given: given,
+        prepare=prepare,
+        programs={
+            "mender": IN_NAMESPACE.format(
+                home=client.home, modules=MODULES_OF_CLIENT, mender=shutil.which("mender")
+            )
+        },
+        final=True,
+    )
+    made = Bench(tmp_path / "device", one_shell, subject)
+    if (made.root / "programs/mender-update").exists():
+        pytest.skip("a mender-update is installed here, which would be asked instead")
+    return made
+
+
+def shown(client: Client) -> str:
+    return client.run("show-artifact").stdout.strip()
+
+
+def test_artifacts_are_installed_committed_and_taken_back(bench: Bench, client: Client):
+    first, second = bench.release("r1"), bench.release("r2")
+    bench.do(first, "install", "activate", "commit", "commit")
+    assert (bench.running, shown(client), first.answer("ReadBack")) == ("r1", "r1", "active")
+
+    bench.do(second, "install", "activate")
+    assert (bench.running, shown(client), second.answer("ReadBack")) == ("r2", "r1", "active")
+    bench.do(second, "back", "back")
+
+    assert (bench.running, shown(client), second.answer("ReadBack")) == ("r1", "r1", "inactive")
+
+
+def test_an_artifact_of_another_key_changes_nothing(bench: Bench, client: Client, tmp_path: Path):
+    other = Client.make(tmp_path / "other")
+    files = {"dest_dir": b"/nowhere\n", "filename": b"app\n", "permissions": b"644\n"}
+    foreign = Path(other.artifact("single-file", "r1", {**files, "app": b"x"})).read_bytes()
+    release = bench.release("r2")
+    release.payload({"app.mender": foreign})
+    bench.do(release, "install")
+
+    rc, said = release.run("activate")
+    assert (rc, "did not install the artifact (1)" in said) == (1, True)
+    bench.do(release, "back")
+
+    assert (bench.running, shown(client)) == ("", "factory")
