@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.device.executor_kit import KILLED
 from tests.device.kit import Shell
 from tests.device.module_kit import Bench, Subject
 
@@ -33,6 +34,7 @@ mountprefix={place}/mounts
 bundle-formats=plain
 [handlers]
 bootloader-custom-backend={place}/chooser
+pre-install={place}/before
 [keyring]
 path={place}/cert.pem
 [slot.rootfs.0]
@@ -52,6 +54,17 @@ case $1 in
   set-state) echo "$3" >{place}/state.$2 ;;
   *) exit 1 ;;
 esac
+"""
+# Where there is a `hold`, its client is killed, and the service waits for a word.
+BEFORE = """#!/bin/sh
+[ -p {place}/hold ] || exit 0
+for who in module executor; do
+  read -r pid _ <$(cat {place}/root)/run/rollout/$who && kill -9 -$pid
+done
+read -r _ <{place}/hold
+"""
+SLEEP = """#!/bin/sh
+[ ! -p {place}/hold ] || {{ echo go on >{place}/hold && rm {place}/hold; }}
 """
 CLIENT = """#!/bin/sh
 DBUS_SYSTEM_BUS_ADDRESS=unix:path={place}/bus exec {rauc} --conf={place}/system.conf "$@"
@@ -83,7 +96,8 @@ class Installed:
             "serve": SERVE,
             "system.conf": CONF,
         }
-        for name, text in (files | {"chooser": CHOOSER, "client": CLIENT}).items():
+        programs = {"chooser": CHOOSER, "client": CLIENT, "before": BEFORE, "sleep": SLEEP}
+        for name, text in (files | programs).items():
             self.put(name, text.format(place=place, rauc=shutil.which("rauc")))
             (place / name).chmod(0o755)
         for slot in "AB":
@@ -168,6 +182,7 @@ def bench(tmp_path: Path, one_shell: Shell, installed: Installed) -> Bench:
     def prepare(root: Path) -> None:
         (root / "etc/rauc").mkdir(parents=True)
         (root / "etc/rauc/system.conf").write_text("[system]\n")
+        installed.put("root", str(root))
 
     subject = Subject(
         "rauc",
@@ -175,7 +190,7 @@ def bench(tmp_path: Path, one_shell: Shell, installed: Installed) -> Bench:
         lambda root: installed.running,
         breaks=lambda payload: payload,
         prepare=prepare,
-        programs={"rauc": installed.read("client")},
+        programs={"rauc": installed.read("client"), "sleep": installed.read("sleep")},
         boots=lambda root: installed.boot(),
         reboots=True,
     )
@@ -215,3 +230,18 @@ def test_bundles_that_rauc_would_refuse_touch_no_slot(bench: Bench, installed: I
 
     after = [(installed.place / file).read_bytes() for file in ("A", "B", "state.B", "primary")]
     assert after == before
+
+
+def test_a_service_that_goes_on_without_its_client_is_waited_for(
+    bench: Bench, installed: Installed
+):
+    release = bench.release("r1")
+    bench.do(release, "install")
+    os.mkfifo(installed.place / "hold")
+
+    assert release.run("activate")[0] == KILLED
+    assert (installed.place / "hold").exists()  # it still works
+    bench.do(release, "back")
+
+    assert (bench.running, installed.read("primary"), installed.read("state.B")) == ("", "A", "bad")
+    assert (installed.place / "B").read_bytes().startswith(b"r1\n")  # it wrote to its end
