@@ -14,11 +14,15 @@ HELPER_USER = "rollout"  # the account behind whose forced command the helper an
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One jump host on the way to a device; its host key is checked like the device's."""
+    """One jump host on the way to a device; its host key is checked like the device's.
+
+    `key_file` is what it is logged in with, None: what the device is.
+    """
 
     host: str
     port: int = SSH_PORT
     user: str | None = None
+    key_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

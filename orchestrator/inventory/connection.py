@@ -13,7 +13,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.device.model import HELPER_USER, SSH_PORT, Address, Hop
@@ -75,7 +75,7 @@ def address_of(
     user = reader.user()
     key_file = reader.key_file(cwd)
     host_keys = reader.host_keys()
-    jumps = reader.jumps()
+    jumps = reader.jumps(cwd)
     become = reader.become()
     if troubles:
         return None, tuple(troubles)
@@ -171,7 +171,7 @@ class _Reader:
             self._note(HOST_KEYS_VARIABLE, "I114", str(error), hint)
             return ()
 
-    def jumps(self) -> tuple[Hop, ...]:
+    def jumps(self, cwd: Path) -> tuple[Hop, ...]:
         jumps: tuple[Hop, ...] = ()
         for name in _ARGS:
             variable, text = self._text(name)
@@ -181,7 +181,12 @@ class _Reader:
                 jumps = parse_jumps(text) or jumps
             except SshArgsError as error:
                 self._note(variable, error.code, str(error), error.hint)
-        return jumps
+        return tuple(
+            replace(hop, key_file=str(cwd / Path(hop.key_file).expanduser()))
+            if hop.key_file
+            else hop
+            for hop in jumps
+        )
 
     def become(self) -> str | None:
         wanted = self._variables.get("ansible_become")

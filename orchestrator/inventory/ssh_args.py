@@ -1,7 +1,7 @@
 """OpenSSH arguments that inventories carry, read for their meaning instead of being passed on.
 
-Understood: `-J` and `ProxyJump`, `ProxyCommand="ssh -W %h:%p ... GATEWAY"`, and options that
-only tune OpenSSH's own connection sharing. Everything else is refused, never ignored: an
+Understood: `-J` and `ProxyJump`, `ProxyCommand="ssh -W %h:%p [-i KEY] ... GATEWAY"`, and options
+that only tune OpenSSH's own connection (sharing it, compression). Everything else is refused, never ignored: an
 option that is dropped silently is a device reached in another way than its owner wrote.
 """
 
@@ -23,7 +23,7 @@ _HOP = re.compile(
     r"(?::(?P<port>[0-9]{1,6}))?/?"
 )
 _SETTING = re.compile(r"\s*([A-Za-z]{1,40})(?:\s*=\s*|\s+)(\S.*)")
-_NO_MEANING_HERE = frozenset({"controlmaster", "controlpersist", "controlpath"})
+_NO_MEANING_HERE = frozenset({"controlmaster", "controlpersist", "controlpath", "compression"})
 _CHECKING_OFF = frozenset({"no", "off", "false", "accept-new"})
 _PORT_MAX = 65535
 _JUMPS_MAX = 8
@@ -72,6 +72,9 @@ def _options(words: list[str]) -> list[_Option]:
     options = []
     rest = iter(words)
     for word in rest:
+        if word == "-C":
+            options.append(_Option("compression", "yes"))
+            continue
         flag, value = word[:2], word[2:]
         if flag not in ("-o", "-J"):
             hint = (
@@ -125,27 +128,29 @@ def _proxy_jump(value: str) -> tuple[Hop, ...]:
 
 
 def _proxy_command(value: str) -> tuple[Hop, ...]:
-    """The jump host of `ssh -W %h:%p [-q] [-p N] [-l USER] [USER@]HOST`, in any order."""
+    """The jump host of `ssh -W %h:%p [-q] [-i KEY] [-p N] [-l USER] [USER@]HOST`, in any order."""
     words = _words(value)
     hint = "write `-o ProxyJump=USER@HOST:PORT` instead"
     if not words or words[0] not in ("ssh", "/usr/bin/ssh") or "%h:%p" not in value:
         raise SshArgsError(f"ProxyCommand `{shown(value)}` runs a program of its own", hint)
-    host, user, port = "", None, None
+    host = ""
+    told: dict[str, str] = {}
     rest = iter(words[1:])
     for word in rest:
         if word in ("-q", "-W%h:%p"):
             continue
-        if word in ("-W", "-p", "-l"):
-            setting = next(rest, "")
-            user = setting if word == "-l" else user
-            port = setting if word == "-p" else port
+        if word in ("-W", "-p", "-l", "-i"):
+            told[word] = next(rest, "")
         elif word.startswith("-") or host:
             message = f"`{shown(word)}` in ProxyCommand is not understood"
             raise SshArgsError(message, hint)
         else:
             host = word
-    hop = parse_hop(f"{host}:{port}" if port else host)
-    return (Hop(hop.host, hop.port, user or hop.user),)
+    hop = parse_hop(f"{host}:{told['-p']}" if told.get("-p") else host)
+    key_file = told.get("-i")
+    if key_file is not None and (not key_file or "%" in key_file or not key_file.isprintable()):
+        raise SshArgsError(f"`-i {shown(key_file)}` in ProxyCommand names no file", "name a file")
+    return (Hop(hop.host, hop.port, told.get("-l") or hop.user, key_file),)
 
 
 def parse_hop(text: str) -> Hop:

@@ -155,7 +155,7 @@ class Connector:
                 host=hop.host,
                 port=hop.port,
                 user=hop.user or self._settings.user,
-                key_file=key_file,
+                key_file=hop.key_file or key_file,
             )
             connection = await self._trusted_handshake(address, before, f"jump host `{hop.host}`")
             self._gateways[hops] = connection

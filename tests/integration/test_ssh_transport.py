@@ -244,6 +244,26 @@ async def test_host_key_is_checked_behind_a_jump_host(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(SSHD is None, reason="sshd is not installed")
+async def test_jump_host_is_logged_in_to_with_the_key_named_for_it(tmp_path: Path) -> None:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    key.write_private_key(tmp_path / "gw")
+    (tmp_path / "gw").chmod(0o600)
+    key.write_public_key(tmp_path / "gw.pub")
+    async with small_lab(tmp_path) as lab, _jump_host(lab, tmp_path, "gw.pub") as (jump, _):
+        known = tmp_path / "known_hosts"
+        known.write_text(jump.known_hosts_line)
+        transport = SshTransport(SshSettings(known_hosts=(known,)))
+        hop = Hop("127.0.0.1", jump.port, getpass.getuser(), str(tmp_path / "gw"))
+
+        session = await transport.open(lab.device(jumps=(hop,)), deadline_s=15)
+        reply = await session.ask(Request(Verb.HELLO, {"nonce": "a"}), deadline_s=15)
+        await session.close()
+
+        assert reply.fields["state"] == "none"
+        await transport.close()
+
+
+@pytest.mark.skipif(SSHD is None, reason="sshd is not installed")
 async def test_unknown_jump_host_is_not_used(tmp_path: Path) -> None:
     async with small_lab(tmp_path) as lab, _jump_host(lab, tmp_path) as (jump, log):
         transport = SshTransport()
@@ -258,9 +278,12 @@ async def test_unknown_jump_host_is_not_used(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def _jump_host(lab: Lab, directory: Path) -> AsyncIterator[tuple[Sshd, Path]]:
+async def _jump_host(
+    lab: Lab, directory: Path, authorized: str = ""
+) -> AsyncIterator[tuple[Sshd, Path]]:
+    accepted = directory / authorized if authorized else lab.fleet.directory / "controller.pub"
     options = {
-        "AuthorizedKeysFile": str(lab.fleet.directory / "controller.pub"),
+        "AuthorizedKeysFile": str(accepted),
         "AllowTcpForwarding": "local",
         "PermitRootLogin": "prohibit-password",
     }

@@ -47,6 +47,14 @@ def test_every_variable_is_read() -> None:
     )  # fmt: skip
 
 
+def test_key_of_a_jump_host_is_found_like_the_device_s() -> None:
+    args = '-o ProxyCommand="ssh -W %h:%p -i keys/gw anna@bastion"'
+
+    assert address(ansible_ssh_common_args=args).jumps == (
+        Hop("bastion", 22, "anna", "/srv/project/keys/gw"),
+    )
+
+
 @pytest.mark.parametrize(
     ("variables", "become"),
     [

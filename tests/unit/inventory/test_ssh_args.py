@@ -33,7 +33,13 @@ def test_several_jumps_keep_their_order() -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("args", ["", "-o ProxyJump=none", "-o ControlPath=/tmp/x"])
+def test_jump_host_may_have_a_key_of_its_own() -> None:
+    assert parse_jumps("-o ProxyCommand='ssh -W %h:%p -i ~/.ssh/gw.pem -q anna@gw'") == (
+        Hop("gw", 22, "anna", "~/.ssh/gw.pem"),
+    )
+
+
+@pytest.mark.parametrize("args", ["", "-o ProxyJump=none", "-o ControlPath=/tmp/x", "-C"])
 def test_no_jump(args: str) -> None:
     assert parse_jumps(args) == ()
 
@@ -61,7 +67,8 @@ def test_checking_of_host_keys_stays_on(args: str) -> None:
     "args",
     [
         "-p 22", "-i key", "-v", "host", "-o", "-J", "-o ProxyJump", "-o ForwardAgent=yes",
-        "-o ProxyCommand='nc %h %p'", "-o ProxyCommand='ssh -W %h:%p -i key gw'",
+        "-o ProxyCommand='nc %h %p'", "-o ProxyCommand='ssh -W %h:%p gw -i'",
+        "-o ProxyCommand='ssh -W %h:%p -i %d/key gw'",
         "-o ProxyCommand='ssh gw'", "-o ProxyCommand='ssh -W %h:%p a b'", "-o 'x", "-J a -J b",
         "-J -oProxyCommand=id", "-J a@-b", "-J a:0", "-J a:99999", "-J " + "a," * 9 + "a",
         "-o ProxyCommand='ssh -W %h:%p'", "-o LocalCommand=id", "-F /etc/evil",
