@@ -19,7 +19,8 @@ class Case:
     """One inventory; with a pattern, the question is which hosts that is, or what `variable` of
     that one host comes to.
 
-    `refused` is the code of our error where Ansible goes on and we deliberately do not.
+    `refused` is the code of our error where Ansible goes on and we deliberately do not. `ours` are
+    the sources for us, where Ansible says the same in another way.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Case:
     limit: str = ""
     variable: str = ""
     refused: str = ""
+    ours: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -42,7 +44,7 @@ def all_cases() -> list[Case]:
     """Every case; names are unique."""
     parts = (
         literals(), ini(), yaml(), ranges(), places(), trees(), sources(), patterns(), limits(),
-        templates(),
+        templates(), groupings(),
     )  # fmt: skip
     return list(itertools.chain(*parts))
 
@@ -337,3 +339,45 @@ def templates() -> Iterator[Case]:
     for text in TEMPLATES:
         files = {"hosts.yml": TEMPLATE_FLEET % json.dumps(text)}
         yield Case(f"template {text}", files, ("hosts.yml",), "web1.example", variable="v")
+
+
+LABELLED = (
+    "web: {hosts: {w1: {site: bern}, w2: {site: basel}, w3: {}}}\n"
+    "db: {hosts: {w1: {}, d1: {site: bern}}, vars: {tier: db}}\n"
+)
+GROUPINGS = {
+    "hosts-and-groups": (LABELLED, {"site": "site_", "tier": "tier_"}),
+    "without-groups": ("all: {hosts: {w1: {site: bern}, w2: {}}}\n", {"site": "site_"}),
+    "group-that-is-there": (
+        "site_bern: {hosts: {x: {}}, vars: {here: 1}}\nweb: {hosts: {w1: {site: bern}}}\n",
+        {"site": "site_"},
+    ),
+    "below-another": (
+        "south: {children: {site_bern: {}}, vars: {v: south}}\nweb: {hosts: {w1: {site: bern}}}\n",
+        {"site": "site_"},
+    ),
+    "template": ("all: {hosts: {w1: {site: '{{ place }}', place: bern}}}\n", {"site": "site_"}),
+    "empty": ("web: {hosts: {w1: {site: ''}}}\n", {"site": "site_"}),
+    "nobody": ("web: {hosts: {w1: {}}}\n", {"site": "site_"}),
+}
+
+
+def groupings() -> Iterator[Case]:
+    """`groups_by`, and what Ansible's plug-in `constructed` makes of the same."""
+    files = {
+        "group_vars/web.yml": "tier: web\n",
+        "group_vars/site_bern.yml": "v: bern\n",
+        "group_vars/tier_db/a.yml": "v: db\n",
+    }
+    for name, (hosts, rules) in GROUPINGS.items():
+        ours = "".join(f"- {{label: {label}, prefix: {text}}}\n" for label, text in rules.items())
+        keyed = "".join(
+            f"- {{key: {label}, prefix: {text[:-1]}}}\n" for label, text in rules.items()
+        )
+        theirs = f"plugin: constructed\nuse_vars_plugins: true\nkeyed_groups:\n{keyed}"
+        yield Case(
+            f"groups-by-{name}",
+            {**files, "hosts.yml": hosts, "keyed.yml": theirs, "by.yml": f"groups_by:\n{ours}"},
+            ("hosts.yml", "keyed.yml"),
+            ours=("hosts.yml", "by.yml"),
+        )

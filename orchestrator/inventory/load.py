@@ -21,6 +21,7 @@ from orchestrator.inventory.files import (
     variable_files,
 )
 from orchestrator.inventory.graph import Graph, Variables
+from orchestrator.inventory.grouping import GroupBy, add_groups, circles
 from orchestrator.inventory.ini import read_ini
 from orchestrator.inventory.listed import read_listing
 from orchestrator.inventory.model import Inventory, InventoryFiles, failure
@@ -80,6 +81,9 @@ class _Loader:
         self._graph = Graph()
         self._reader = Reader(cwd, access)
         self._found: list[Diagnostic] = []
+        self._unnamed: list[Diagnostic] = []  # files of variables that belong to nobody
+        self._rules: list[GroupBy] = []
+        self._read_variables: dict[tuple[str, Path], Variables] = {}
 
     def load(self, texts: Sequence[str]) -> Inventory:
         sources = [found for text in texts if (found := self._reader.source(text)) is not None]
@@ -87,25 +91,41 @@ class _Loader:
             self._read_source(source)
         self._refuse_cycle()
         self._graph.settle()
-        group_files = [self._variable_files(source, "group_vars") for source in sources]
-        host_files = [self._variable_files(source, "host_vars") for source in sources]
-        table = VariableTable(self._graph, group_files, host_files)
+        table = self._table(sources)
+        if self._rules:
+            table = self._grouped(sources, table)
         self._check_names()
         self._check_host_keys(table)
-        places = tuple(path for one in sources for path in places_of(one))
-        files = InventoryFiles(tuple(self._reader.paths), places, self._reader.digest)
         errors, warnings = self._sorted()
-        inventory = Inventory(
-            self._graph,
-            table,
-            warnings=warnings,
-            cwd=self._cwd,
-            files=files,
-            vault=self._vault,
-        )
+        inventory = self._inventory(sources, table, warnings)
         if errors:  # with what is wrong with hosts, so that nobody learns of it one by one
             raise failure([*errors, *inventory.findings()], _REFUSED)
         return inventory
+
+    def _table(self, sources: Sequence[Source]) -> VariableTable:
+        self._unnamed.clear()
+        group_files = [self._variable_files(source, "group_vars") for source in sources]
+        host_files = [self._variable_files(source, "host_vars") for source in sources]
+        return VariableTable(self._graph, group_files, host_files)
+
+    def _grouped(self, sources: Sequence[Source], table: VariableTable) -> VariableTable:
+        """Adds the groups that labels make; they may have variables of their own."""
+        before = self._inventory(sources, table)
+        labels = {host: before.labels(host) for host in self._graph.hosts}
+        self._found.extend(add_groups(self._rules, labels, self._graph))
+        self._graph.settle()
+        table = self._table(sources)
+        self._found.extend(circles(self._rules, labels, self._inventory(sources, table).labels))
+        return table
+
+    def _inventory(
+        self, sources: Sequence[Source], table: VariableTable, warnings: Sequence[Diagnostic] = ()
+    ) -> Inventory:
+        places = tuple(path for one in sources for path in places_of(one))
+        files = InventoryFiles(tuple(self._reader.paths), places, self._reader.digest)
+        return Inventory(
+            self._graph, table, warnings=warnings, cwd=self._cwd, files=files, vault=self._vault
+        )
 
     def _read_source(self, source: Source) -> None:
         if source.path is None:
@@ -124,6 +144,7 @@ class _Loader:
                 document = load_yaml(file.data, file=file.name, policy=INVENTORY_POLICY)
                 reader = FileReader(document, self._graph, is_secret=file.is_secret)
                 reader.read()
+                self._rules.extend(reader.rules)
                 both = [*document.diagnostics, *reader.diagnostics]
                 return sorted(both, key=lambda found: (found.where.line, found.where.column))
 
@@ -159,7 +180,7 @@ class _Loader:
             used.update(candidates[name])
             merged: Variables = {}
             for path in paths:
-                merged.update(self._variables_of(path, source.base))
+                merged.update(self._variables_of(path, source.text, source.base))
             if merged:
                 found[name] = merged
             for path in hidden:
@@ -167,7 +188,14 @@ class _Loader:
         self._warn_unknown(candidates, used, list(known), kind)
         return found
 
-    def _variables_of(self, path: Path, base: Path) -> Variables:
+    def _variables_of(self, path: Path, source: str, base: Path) -> Variables:
+        """The variables of a file, which is read once for a source."""
+        known = self._read_variables.get((source, path))
+        if known is None:
+            known = self._read_variables[source, path] = self._read_variable_file(path, base)
+        return known
+
+    def _read_variable_file(self, path: Path, base: Path) -> Variables:
         content = self._reader.read(path, base)
         if content is None:
             return {}
@@ -198,7 +226,9 @@ class _Loader:
                 continue
             name = path.stem if path.suffix in YAML_SUFFIXES else path.name
             message = f"variables for {thing} `{shown(name)}`, which is in no inventory file"
-            self._warn(self._reader.shown(path), "I120", message + did_you_mean(name, known))
+            message += did_you_mean(name, known)
+            where = Where(self._reader.shown(path))
+            self._unnamed.append(Diagnostic(where, "I120", message, "", Severity.WARNING))
 
     def _check_names(self) -> None:
         for name in sorted(self._graph.groups.keys() & self._graph.hosts.keys()):
@@ -244,7 +274,7 @@ class _Loader:
     def _sorted(self) -> tuple[list[Diagnostic], list[Diagnostic]]:
         """Errors and warnings of all that was read."""
         # Sources of one directory have their files of variables in common.
-        found = list(dict.fromkeys((*self._found, *self._reader.diagnostics)))
+        found = list(dict.fromkeys((*self._found, *self._unnamed, *self._reader.diagnostics)))
         errors = [each for each in found if each.severity is Severity.ERROR]
         return errors, [each for each in found if each.severity is Severity.WARNING]
 

@@ -131,6 +131,10 @@ class Inventory:
         """All variables of a host as plain values; the collections in it are shared."""
         return self._table.plain(self._graph.hosts[host])
 
+    def labels(self, host: str) -> dict[str, str]:
+        """The labels of a host, as far as they can be used."""
+        return labels_of(self._templates(self._graph.hosts[host], None))[0]
+
     def groups_of(self, host: str) -> tuple[str, ...]:
         """Names of the groups of a host, sorted, without `all`."""
         return self._table.groups_of(self._graph.hosts[host])

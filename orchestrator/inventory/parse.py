@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from orchestrator.errors import Diagnostic, Where
 from orchestrator.inventory.graph import Graph, Group, Variables
+from orchestrator.inventory.grouping import GROUPS_BY, GroupBy, read_rules
 from orchestrator.inventory.members import Members
 from orchestrator.inventory.secret import opened
 from orchestrator.source import Document, MappingNode, Node, ScalarNode, did_you_mean, shown
@@ -25,9 +26,10 @@ class FileReader:
         self._is_secret = is_secret
         self._members = Members(graph, self._error)
         self.diagnostics: list[Diagnostic] = []
+        self.rules: list[GroupBy] = []
 
     def read(self) -> None:
-        """Reads the groups at the top of the file."""
+        """Reads the groups at the top of the file, and the rules of `groups_by`."""
         root = self._document.root
         if root is None or _is_nothing(root):
             return
@@ -36,7 +38,10 @@ class FileReader:
             self._error(root, "I104", message, "begin with `all:` and `hosts:` below it")
             return
         for key, value in root.entries:
-            self._group(key, value)
+            if key.text == GROUPS_BY:
+                self.rules.extend(read_rules(value, self._error))
+            else:
+                self._group(key, value)
 
     def _group(self, key: ScalarNode, value: Node) -> Group | None:
         group = self._members.group(key.text, key.where)

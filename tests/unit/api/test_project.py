@@ -56,6 +56,14 @@ def test_example_inventories_fit_the_schema_of_inventories(path: Path) -> None:
     jsonschema.Draft202012Validator(schema).validate(yaml.safe_load(path.read_text()))
 
 
+def test_groups_of_labels_fit_the_schema_of_inventories() -> None:
+    text = "groups_by: [{label: site, prefix: site_}, {label: hardware}]\ngw: {hosts: {a: }}\n"
+
+    schema = json.loads(api.schema_named("inventory-file"))
+
+    jsonschema.Draft202012Validator(schema).validate(yaml.safe_load(text))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -63,6 +71,7 @@ def test_example_inventories_fit_the_schema_of_inventories(path: Path) -> None:
         "gw: {hosts: [a]}",
         "gw: {vars: {ansible_port: 70000}}",
         "gw: {children: {x: {hosts: {a: {rollout_host_keys: 5}}}}}",
+        "groups_by: [{prefix: site_}]",
         "[a]",
     ],
 )

@@ -21,7 +21,7 @@ def our_answer(case: Case, directory: Path) -> dict[str, Any]:
     """In the recording's shape; a refusal has the code of the first error."""
     write_files(case, directory)
     try:
-        inventory = load_inventory(case.sources, cwd=directory)
+        inventory = load_inventory(case.ours or case.sources, cwd=directory)
         if case.variable:
             return {"value": inventory.select(case.pattern)[0].variables[case.variable]}
         if case.pattern:
