@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
+from tests.ansible_texts import CONFIGURATIONS, GROUPINGS
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -20,7 +22,8 @@ class Case:
     that one host comes to.
 
     `refused` is the code of our error where Ansible goes on and we deliberately do not. `ours` are
-    the sources for us, where Ansible says the same in another way.
+    the sources for us, where Ansible says the same in another way. With `is_config` the question is
+    what is made of `ansible.cfg`.
     """
 
     name: str
@@ -31,12 +34,14 @@ class Case:
     variable: str = ""
     refused: str = ""
     ours: tuple[str, ...] = ()
+    is_config: bool = False
 
     @property
     def digest(self) -> str:
         """Of all that the answer depends on."""
         asked = [self.files, self.sources, self.pattern, self.limit]
-        text = json.dumps([*asked, self.variable] if self.variable else asked)
+        asked += [self.variable] if self.variable else []
+        text = json.dumps([*asked, "config"] if self.is_config else asked)
         return sha256(text.encode()).hexdigest()[:16]
 
 
@@ -44,7 +49,7 @@ def all_cases() -> list[Case]:
     """Every case; names are unique."""
     parts = (
         literals(), ini(), yaml(), ranges(), places(), trees(), sources(), patterns(), limits(),
-        templates(), groupings(),
+        templates(), groupings(), configurations(),
     )  # fmt: skip
     return list(itertools.chain(*parts))
 
@@ -341,27 +346,6 @@ def templates() -> Iterator[Case]:
         yield Case(f"template {text}", files, ("hosts.yml",), "web1.example", variable="v")
 
 
-LABELLED = (
-    "web: {hosts: {w1: {site: bern}, w2: {site: basel}, w3: {}}}\n"
-    "db: {hosts: {w1: {}, d1: {site: bern}}, vars: {tier: db}}\n"
-)
-GROUPINGS = {
-    "hosts-and-groups": (LABELLED, {"site": "site_", "tier": "tier_"}),
-    "without-groups": ("all: {hosts: {w1: {site: bern}, w2: {}}}\n", {"site": "site_"}),
-    "group-that-is-there": (
-        "site_bern: {hosts: {x: {}}, vars: {here: 1}}\nweb: {hosts: {w1: {site: bern}}}\n",
-        {"site": "site_"},
-    ),
-    "below-another": (
-        "south: {children: {site_bern: {}}, vars: {v: south}}\nweb: {hosts: {w1: {site: bern}}}\n",
-        {"site": "site_"},
-    ),
-    "template": ("all: {hosts: {w1: {site: '{{ place }}', place: bern}}}\n", {"site": "site_"}),
-    "empty": ("web: {hosts: {w1: {site: ''}}}\n", {"site": "site_"}),
-    "nobody": ("web: {hosts: {w1: {}}}\n", {"site": "site_"}),
-}
-
-
 def groupings() -> Iterator[Case]:
     """`groups_by`, and what Ansible's plug-in `constructed` makes of the same."""
     files = {
@@ -381,3 +365,9 @@ def groupings() -> Iterator[Case]:
             ("hosts.yml", "keyed.yml"),
             ours=("hosts.yml", "by.yml"),
         )
+
+
+def configurations() -> Iterator[Case]:
+    """What `ansible.cfg` says of connections."""
+    for name, text in CONFIGURATIONS.items():
+        yield Case(f"config-{name}", {"ansible.cfg": text}, is_config=True)

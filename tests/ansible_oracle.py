@@ -20,6 +20,10 @@ from typing import Any
 from tests.ansible_cases import Case, all_cases
 
 ANSWERS = Path(__file__).parent / "golden" / "ansible.json"
+CONFIG_OPTIONS = (
+    "inventory", "remote_user", "port", "private_key_file", "host_key_checking", "ssh_args",
+    "ssh_common_args", "ssh_extra_args",
+)  # fmt: skip
 _TIMEOUT_S = 120
 _REFUSED = {"refused": True}
 
@@ -38,7 +42,9 @@ def ask(case: Case, programs: Path) -> dict[str, Any]:
         directory = Path(name)
         write_files(case, directory)
         options = [word for source in case.sources for word in ("-i", source)]
-        if case.variable:
+        if case.is_config:
+            command = ["ansible-config", "dump", "--only-changed", "-t", "all", "--format", "json"]
+        elif case.variable:
             words = ["-m", "debug", "-a", f"var={case.variable}", "-o"]
             command = ["ansible", *options, *words, case.pattern]
         elif case.pattern:
@@ -50,6 +56,8 @@ def ask(case: Case, programs: Path) -> dict[str, Any]:
         done = _run([str(programs / command[0]), *command[1:]], directory)
     if done.returncode != 0:
         return _REFUSED
+    if case.is_config:
+        return {"config": _config(json.loads(done.stdout), str(directory))}
     if case.variable:
         return {"value": json.loads(done.stdout.partition("=> ")[2])[case.variable]}
     if case.pattern:
@@ -69,6 +77,17 @@ def _run(command: list[str], directory: Path) -> subprocess.CompletedProcess[str
         command, cwd=directory, env=environment, capture_output=True, text=True,
         timeout=_TIMEOUT_S, check=False,
     )  # fmt: skip
+
+
+def _config(dump: list[dict[str, Any]], directory: str) -> dict[str, Any]:
+    """What ansible.cfg says of connections over ssh and of the inventory; paths from `.`."""
+    base = {item["name"]: item["value"] for item in dump if "name" in item}
+    connections = next(item["CONNECTION_PLUGINS"] for item in dump if "CONNECTION_PLUGINS" in item)
+    ssh = next((item["ssh"] for item in connections if "ssh" in item), [])
+    found = {option["name"]: option["value"] for option in ssh}
+    found["inventory"] = base.get("DEFAULT_HOST_LIST")
+    known = {name: found[name] for name in CONFIG_OPTIONS if found.get(name) not in (None, "")}
+    return dict(json.loads(json.dumps(known).replace(f"{directory}/", "")))
 
 
 def _plain(value: Any) -> Any:

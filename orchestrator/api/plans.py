@@ -16,7 +16,7 @@ from orchestrator.api.gates import probes_of
 from orchestrator.api.hooks import refuse_hooks
 from orchestrator.api.joining import Inputs, find_elder
 from orchestrator.api.plan_artifacts import planned_artifact
-from orchestrator.api.project import load_inventory, read_file
+from orchestrator.api.project import inventory_sources, load_inventory, read_file
 from orchestrator.api.saved import choice_digest, inventory_digest
 from orchestrator.api.stored import load_stored, plan_of
 from orchestrator.api.stores import open_state, state_exists
@@ -112,7 +112,7 @@ async def _written(
         for wave, pattern in rendered_claims(plan, request.source.extra_vars).items()
     }
     # Where files lie seen from the project: a rollout goes on from any working directory.
-    sources = request.source.inventory or settings.inventory
+    sources = inventory_sources(settings, request.source)
     inventories = tuple(_source_from_root(settings, text) for text in sources)
     inputs = Inputs(plan_sha256, artifact.sha256, inventories, choice_sha256)
     elder = await find_elder(settings, inputs)

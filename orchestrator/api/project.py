@@ -14,6 +14,7 @@ from orchestrator.api.values import Settings, Source, Validated
 from orchestrator.errors import Diagnostic, PlanError, Where, system_reason
 
 if TYPE_CHECKING:
+    from orchestrator.inventory.ansible_cfg import Defaults
     from orchestrator.inventory.model import Inventory
     from orchestrator.trust.ansible_vault import Vault
 
@@ -217,7 +218,7 @@ def load_inventory(settings: Settings, source: Source) -> Inventory:
     """
     from orchestrator.inventory.load import load_inventory as load
 
-    sources = source.inventory or settings.inventory
+    sources = inventory_sources(settings, source)
     if not sources:
         message = "no inventory was given"
         hint = "name one with `-i inventory.yml`, or `inventory = [...]` in rollout.toml"
@@ -228,7 +229,23 @@ def load_inventory(settings: Settings, source: Source) -> Inventory:
     programs = allowed_programs(
         settings.inventory_programs, settings.inventory_program_env, os.environ
     )
-    return load(sources, cwd=settings.root, access=Access(_vault(settings), programs))
+    access = Access(_vault(settings), programs, _ansible_defaults(settings))
+    return load(sources, cwd=settings.root, access=access)
+
+
+def inventory_sources(settings: Settings, source: Source) -> tuple[str, ...]:
+    """The sources of a request, else the configuration's, else those that ansible.cfg names.
+
+    Raises:
+        PlanError: ansible.cfg was asked and cannot be read.
+    """
+    return source.inventory or settings.inventory or _ansible_defaults(settings).inventory
+
+
+def _ansible_defaults(settings: Settings) -> Defaults:
+    from orchestrator.inventory.ansible_cfg import find_defaults
+
+    return find_defaults(os.environ, cwd=settings.root, home=Path("~").expanduser())
 
 
 def _vault(settings: Settings) -> Vault:

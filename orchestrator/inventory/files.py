@@ -21,6 +21,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from orchestrator.errors import Diagnostic, Where, system_reason
+from orchestrator.inventory.ansible_cfg import NAME, NO_DEFAULTS, Defaults
 from orchestrator.inventory.programs import ANSIBLE_INVENTORY, NONE, ProgramError, Programs
 from orchestrator.source import INVENTORY_POLICY
 from orchestrator.trust.ansible_vault import CLOSED, VAULT_MARK, Vault, VaultError
@@ -63,10 +64,11 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a load may use beyond reading files: passwords of vaults, programs."""
+    """What a load may use beyond reading files: passwords of vaults, programs, `ansible.cfg`."""
 
     vault: Vault = CLOSED
     programs: Programs = NONE
+    defaults: Defaults = NO_DEFAULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +107,22 @@ class Reader:
         self._hash = sha256(b"rollout-inventory-1\0")
         self._file_count = 0
         self.paths: list[Path] = []  # of what was read, in order
-        self.diagnostics: list[Diagnostic] = []
+        self.diagnostics: list[Diagnostic] = list(access.defaults.warnings)
+        self._take_defaults(access.defaults)
 
     @property
     def digest(self) -> str:
         """SHA-256 over names and bytes of everything read, in order; the same in any checkout."""
         return self._hash.hexdigest()
+
+    def _take_defaults(self, defaults: Defaults) -> None:
+        """`ansible.cfg` is a file of the inventory where it says something; the project's is read."""
+        if defaults.path is None or not (defaults.text or defaults.inventory):
+            return
+        if defaults.text:
+            self._absorb(NAME, defaults.text.encode())
+        if defaults.path.is_relative_to(self._cwd):
+            self.paths.append(defaults.path)
 
     def source(self, text: str) -> Source | None:
         """What one `-i` names, None with a finding where there is nothing."""

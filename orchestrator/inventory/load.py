@@ -24,7 +24,7 @@ from orchestrator.inventory.graph import Graph, Variables
 from orchestrator.inventory.grouping import GroupBy, add_groups, circles
 from orchestrator.inventory.ini import read_ini
 from orchestrator.inventory.listed import read_listing
-from orchestrator.inventory.model import Inventory, InventoryFiles, failure
+from orchestrator.inventory.model import Beside, Inventory, InventoryFiles, failure
 from orchestrator.inventory.names import UNGROUPED, host_name_problem
 from orchestrator.inventory.parse import FileReader
 from orchestrator.inventory.ranges import RangeError, expand, split_port
@@ -55,7 +55,7 @@ def load_inventory(sources: Sequence[str], *, cwd: Path, access: Access = FILES_
     Args:
         sources: as written behind `-i`.
         cwd: where relative paths begin.
-        access: passwords of ansible-vault, and programs that may run.
+        access: passwords of ansible-vault, programs that may run, and what ansible.cfg says.
 
     Raises:
         PlanError: no source, or any error in any file; `diagnostics` has all of them.
@@ -77,6 +77,7 @@ class _Loader:
 
     def __init__(self, cwd: Path, access: Access) -> None:
         self._vault = access.vault
+        self._defaults = access.defaults
         self._cwd = cwd
         self._graph = Graph()
         self._reader = Reader(cwd, access)
@@ -121,10 +122,16 @@ class _Loader:
     def _inventory(
         self, sources: Sequence[Source], table: VariableTable, warnings: Sequence[Diagnostic] = ()
     ) -> Inventory:
-        places = tuple(path for one in sources for path in places_of(one))
-        files = InventoryFiles(tuple(self._reader.paths), places, self._reader.digest)
+        places = [path for one in sources for path in places_of(one)]
+        if self._defaults.place is not None:
+            places.append(self._defaults.place)
+        files = InventoryFiles(tuple(self._reader.paths), tuple(places), self._reader.digest)
         return Inventory(
-            self._graph, table, warnings=warnings, cwd=self._cwd, files=files, vault=self._vault
+            self._graph,
+            table,
+            warnings=warnings,
+            files=files,
+            beside=Beside(self._cwd, self._vault, self._defaults.variables),
         )
 
     def _read_source(self, source: Source) -> None:

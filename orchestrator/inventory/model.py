@@ -9,14 +9,15 @@ from pathlib import Path
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.errors import Diagnostic, PlanError, Severity, Where
 from orchestrator.inventory import pattern as patterns
+from orchestrator.inventory.ansible_cfg import NAME as ANSIBLE_CFG
 from orchestrator.inventory.connection import CONNECTION_VARIABLES, Trouble, address_of
-from orchestrator.inventory.graph import Graph, Host
+from orchestrator.inventory.graph import Graph, Host, Variables
 from orchestrator.inventory.labels import labels_of
 from orchestrator.inventory.limit import limit_terms
 from orchestrator.inventory.names import ALL
 from orchestrator.inventory.secret import is_closed, is_opened, is_secret
 from orchestrator.inventory.templates import HostTemplates
-from orchestrator.inventory.variables import VariableTable
+from orchestrator.inventory.variables import Layer, VariableTable
 from orchestrator.plan.template import TemplateError
 from orchestrator.source import to_plain
 from orchestrator.trust.ansible_vault import Vault
@@ -31,6 +32,19 @@ class InventoryFiles:
     read: tuple[Path, ...]
     places: tuple[Path, ...]
     digest: str  # SHA-256 (hexadecimal) over the bytes that were read, in order
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What counts beside the files of an inventory.
+
+    `cwd` is where relative paths begin, `vault` has the passwords of ansible-vault, `defaults` are
+    ansible.cfg's: below all variables, for the connection alone.
+    """
+
+    cwd: Path
+    vault: Vault
+    defaults: Variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +66,18 @@ class Inventory:
         table: VariableTable,
         *,
         warnings: Iterable[Diagnostic],
-        cwd: Path,
         files: InventoryFiles,
-        vault: Vault,
+        beside: Beside,
     ) -> None:
         self.files = files
         self._graph = graph
-        self._vault = vault
+        self._vault = beside.vault
+        self._defaults = beside.defaults
+        self._plain_defaults = {
+            name: to_plain(entry.value) for name, entry in beside.defaults.items()
+        }
         self._table = table
-        self._cwd = cwd
+        self._cwd = beside.cwd
         self._warnings: tuple[Diagnostic, ...] = tuple(warnings)
         self._members_of_groups: dict[str, list[str]] | None = None
         self._named_by_templates: dict[tuple[str, bool], HostTemplates] = {}
@@ -150,7 +167,8 @@ class Inventory:
         The last one counts. Values of secret variables are left out.
         """
         history: dict[str, list[Written]] = {}
-        for layer in self._table.layers(self._graph.hosts[host]):
+        defaults = (Layer(ANSIBLE_CFG, self._defaults),)
+        for layer in (*defaults, *self._table.layers(self._graph.hosts[host])):
             for name, entry in layer.variables.items():
                 secret = is_secret(name, entry.value)
                 value = None if secret else to_plain(entry.value)
@@ -195,17 +213,26 @@ class Inventory:
 
     def _device(self, host: Host, found: _Troubles) -> Device | None:
         templates = self._templates(host, None)
-        rendered, unrendered = _connection(replace(templates, vault=self._vault))
+        connecting = self._connecting(templates)
+        rendered, unrendered = _connection(connecting)
         address, troubles = address_of(host.name, rendered, cwd=self._cwd)
         labels, label_troubles = labels_of(templates)
         for trouble in (*unrendered, *troubles, *label_troubles):
-            entry = templates.entries.get(trouble.variable)
+            entry = connecting.entries.get(trouble.variable)
             where = entry.key.where if entry is not None else host.where
             found.setdefault((where, trouble), []).append(host.name)
         if address is None or unrendered or label_troubles:
             return None
         usable = templates.usable(templates.values)
         return Device(DeviceId(host.name), address, labels, usable, templates.groups)
+
+    def _connecting(self, templates: HostTemplates) -> HostTemplates:
+        """The variables with the vault's passwords, and below them what ansible.cfg says."""
+        if not self._defaults:
+            return replace(templates, vault=self._vault)
+        entries = {**self._defaults, **templates.entries}
+        values = {**self._plain_defaults, **templates.values}
+        return replace(templates, vault=self._vault, entries=entries, values=values)
 
     def _templates(self, host: Host, vault: Vault | None) -> HostTemplates:
         return HostTemplates(

@@ -153,6 +153,17 @@ def test_request_without_any_inventory_says_how_to_name_one(tmp_path: Path) -> N
     assert "-i" in caught.value.hint
 
 
+def test_request_without_any_inventory_asks_the_one_of_ansible_cfg(tmp_path: Path) -> None:
+    (tmp_path / "ansible.cfg").write_text("[defaults]\ninventory = fleet/hosts.ini\n")
+    (tmp_path / "fleet").mkdir()
+    (tmp_path / "fleet/hosts.ini").write_text("[gw]\na\n")
+    settings = api.Settings(root=tmp_path, state=str(tmp_path / "state.db"))
+
+    assert api.hosts(settings, "gw", api.Source()).names == ("a",)
+    named = api.Settings(root=tmp_path, state=settings.state, inventory=("b,",))
+    assert api.hosts(named, "all", api.Source()).names == ("b",)
+
+
 def test_what_cannot_be_read_hides_nothing_of_the_rest(tmp_path: Path) -> None:
     (tmp_path / "a.yml").symlink_to("nowhere")
     (tmp_path / "b.yml").write_text("schema: 2\n")

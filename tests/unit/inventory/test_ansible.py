@@ -10,6 +10,8 @@ import pytest
 
 from orchestrator.errors import PlanError
 from orchestrator.inventory import load_inventory
+from orchestrator.inventory.ansible_cfg import find_defaults
+from orchestrator.source import to_plain
 from tests.ansible_cases import Case, all_cases
 from tests.ansible_oracle import recorded, write_files
 
@@ -21,6 +23,8 @@ def our_answer(case: Case, directory: Path) -> dict[str, Any]:
     """In the recording's shape; a refusal has the code of the first error."""
     write_files(case, directory)
     try:
+        if case.is_config:
+            return {"config": our_configuration(directory)}
         inventory = load_inventory(case.ours or case.sources, cwd=directory)
         if case.variable:
             return {"value": inventory.select(case.pattern)[0].variables[case.variable]}
@@ -29,6 +33,23 @@ def our_answer(case: Case, directory: Path) -> dict[str, Any]:
         return {"listing": json.loads(json.dumps(inventory.to_ansible_list()))}
     except PlanError as error:
         return {"refused": True, "code": error.code}
+
+
+def our_configuration(directory: Path) -> dict[str, Any]:
+    """What Ansible calls the options that are variables to us."""
+    found = find_defaults({}, cwd=directory, home=directory, system=directory / "none")
+    values = {
+        name.removeprefix("ansible_"): to_plain(entry.value)
+        for name, entry in found.variables.items()
+    }
+    for ours, theirs in (("ssh_host_key_checking", "host_key_checking"), ("user", "remote_user")):
+        if ours in values:
+            values[theirs] = values.pop(ours)
+    if "host_key_checking" in values:
+        values["host_key_checking"] = values["host_key_checking"] == "yes"
+    values |= {"port": int(values["port"])} if "port" in values else {}
+    values |= {"inventory": list(found.inventory)} if found.inventory else {}
+    return dict(json.loads(json.dumps(values).replace(f"{directory}/", "")))
 
 
 def test_every_case_was_asked() -> None:
