@@ -225,11 +225,13 @@ def load_inventory(settings: Settings, source: Source) -> Inventory:
         raise PlanError(message, hint=hint, code="I100")
     from orchestrator.inventory.files import Access
     from orchestrator.inventory.programs import allowed_programs
+    from orchestrator.inventory.servers import Servers
 
     programs = allowed_programs(
         settings.inventory_programs, settings.inventory_program_env, os.environ
     )
-    access = Access(_vault(settings), programs, _ansible_defaults(settings))
+    servers = Servers(settings.inventory_servers, os.environ)
+    access = Access(_vault(settings), programs, _ansible_defaults(settings), servers)
     return load(sources, cwd=settings.root, access=access)
 
 

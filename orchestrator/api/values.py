@@ -47,7 +47,8 @@ class Settings:
     what webhooks are signed with (as `gate_tokens`), `mail_server` (`smtps://HOST:PORT`),
     `mail_from` and `mail_login` (a file) how letters go out.
     `vault_passwords` (`[LABEL=]FILE`) open what ansible-vault has encrypted in inventories;
-    `inventory_programs` may list hosts, and get the variables of `inventory_program_env`.
+    `inventory_programs` may list hosts, and get the variables of `inventory_program_env`;
+    `inventory_servers` may too, each an origin (with a token, as `gate_tokens`).
     Certificates: `host_ca` (a file of public keys) vouches for devices that have no pin; `user_ca`
     (a private key, its public one beside it) makes what the engine logs in with.
     """
@@ -78,6 +79,7 @@ class Settings:
     vault_passwords: tuple[str, ...] = ()
     inventory_programs: tuple[str, ...] = ()
     inventory_program_env: tuple[str, ...] = ()
+    inventory_servers: tuple[str, ...] = ()
     mail_server: str = ""
     mail_from: str = ""
     mail_login: Path | None = None

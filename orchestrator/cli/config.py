@@ -243,6 +243,7 @@ def _settings(values: Mapping[str, Value], root: Path) -> Settings:
         vault_passwords=texts("vault_passwords"),
         inventory_programs=texts("inventory_programs"),
         inventory_program_env=texts("inventory_program_env"),
+        inventory_servers=texts("inventory_servers"),
         mail_server=str(values.get("mail_server", "")),
         mail_from=str(values.get("mail_from", "")),
         mail_login=path("mail_login"),

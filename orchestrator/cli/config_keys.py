@@ -50,11 +50,12 @@ KINDS: Mapping[str, type] = {
     "vault_passwords": list,
     "inventory_programs": list,
     "inventory_program_env": list,
+    "inventory_servers": list,
 }
 POWER_KEYS = frozenset({
     "allow_commands", "allow_gate_kinds", "allowed_signers", "audit_checkpoints", "audit_key",
     "evidence_policy", "fleet", "gate_tokens", "hook_secrets", "host_ca", "inventory_program_env",
-    "inventory_programs", "mail_from", "mail_login", "mail_server", "people",
+    "inventory_programs", "inventory_servers", "mail_from", "mail_login", "mail_server", "people",
     "require_signed_commit", "require_signed_reports", "revoked_signers", "roles", "trust_root",
     "trusted_keys", "user_ca", "vault_passwords",
 })  # fmt: skip
@@ -65,7 +66,11 @@ _FILE_KEYS = frozenset({
 PATH_KEYS = frozenset({"inventory", "trusted_keys", "known_hosts", "identity_files"})
 COLORS = ("auto", "always", "never")
 _KIND_NAMES = {str: "a text", list: "a list of texts", int: "a whole number", bool: "true or false"}
-SEPARATORS = {"gate_tokens": ",", "hook_secrets": ","}  # in variables: addresses hold colons
+SEPARATORS = {
+    "gate_tokens": ",",
+    "hook_secrets": ",",
+    "inventory_servers": ",",
+}  # in variables: addresses hold colons
 _ANY = re.compile(r".*", re.DOTALL)
 _PLACE = re.compile(r"https?://[^=/]+=(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*)")
 _PLACE_FORM = "are `https://host:port=file:/path` or `https://host:port=env:NAME`"
@@ -73,6 +78,10 @@ _FORMS = {  # of texts, and of each text of a list
     "gate_tokens": (_PLACE, _PLACE_FORM),
     "hook_secrets": (_PLACE, _PLACE_FORM),
     "inventory_programs": (re.compile(r"/.+"), "are absolute paths of programs"),
+    "inventory_servers": (
+        re.compile(r"https?://[^=/@]+(=(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*))?"),
+        "are `https://host:port`, with a token `=file:/path` or `=env:NAME` behind it",
+    ),
     "inventory_program_env": (
         re.compile(r"[A-Za-z_][A-Za-z0-9_]*"),
         "are names of variables, as `NETBOX_TOKEN`",

@@ -115,7 +115,9 @@ def _read(path: Path, cwd: Path, place: Path, warnings: tuple[Diagnostic, ...] =
             (one[0] for one in getattr(error, "errors", ())), 0
         )
         message = f"no INI file: {type(error).__name__}"
-        raise _refusal(Where(name, line, min(line, 1)), message, "Ansible does not read it either") from error
+        raise _refusal(
+            Where(name, line, min(line, 1)), message, "Ansible does not read it either"
+        ) from error
     nowhere = dict.fromkeys((*_VARIABLES, _INVENTORY), Where(name))
     places = {**nowhere, **dict(_places(text, name))}
     told: dict[tuple[str, str], str] = {}

@@ -4,8 +4,8 @@ Laws:
 1. Only regular files, opened once; what was parsed is what the digest covers.
 2. A link may not lead out of the project: the directory of the source, or the git work tree
    around it.
-3. What needs a program or a password is asked of those that the operator allows, or refused;
-   nothing is skipped.
+3. What needs a program, a server or a password is asked of those that the operator allows, or
+   refused; nothing is skipped.
 4. The environment and the current directory choose nothing but where relative paths begin.
 """
 
@@ -23,6 +23,13 @@ from pathlib import Path
 from orchestrator.errors import Diagnostic, Where, system_reason
 from orchestrator.inventory.ansible_cfg import NAME, NO_DEFAULTS, Defaults
 from orchestrator.inventory.programs import ANSIBLE_INVENTORY, NONE, ProgramError, Programs
+from orchestrator.inventory.servers import (
+    NO_SERVERS,
+    ServerError,
+    Servers,
+    is_address,
+    shown_address,
+)
 from orchestrator.source import INVENTORY_POLICY
 from orchestrator.trust.ansible_vault import CLOSED, VAULT_MARK, Vault, VaultError
 
@@ -39,9 +46,9 @@ _FILES_MAX = 200_000  # a host_vars file for each of 100 000 devices, and as man
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One `-i`: a file or directory, or names written on the command line.
+    """One `-i`: a file or directory, a server, or names written on the command line.
 
-    `base` is where group_vars and host_vars stand; None for a list of names.
+    `base` is where group_vars and host_vars stand; None for a server and for a list of names.
     """
 
     text: str
@@ -49,8 +56,15 @@ class Source:
     base: Path | None = None
 
     @property
+    def is_server(self) -> bool:
+        """Whether it is the address of a server."""
+        return self.path is None and is_address(self.text)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names of a list such as `gw1,gw2,`."""
+        if self.is_server:
+            return ()
         return tuple(name.strip() for name in self.text.split(",") if name.strip())
 
 
@@ -64,11 +78,12 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a load may use beyond reading files: passwords of vaults, programs, `ansible.cfg`."""
+    """What a load may use beyond its files: passwords of vaults, programs, `ansible.cfg`, servers."""
 
     vault: Vault = CLOSED
     programs: Programs = NONE
     defaults: Defaults = NO_DEFAULTS
+    servers: Servers = NO_SERVERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +141,8 @@ class Reader:
 
     def source(self, text: str) -> Source | None:
         """What one `-i` names, None with a finding where there is nothing."""
+        if is_address(text):
+            return Source(text)
         path = self._cwd / Path(text).expanduser()
         if "," in text and not path.exists():
             self._absorb("", text.encode())
@@ -138,7 +155,9 @@ class Reader:
         return Source(text, path, base)
 
     def inventory_files(self, source: Source) -> Iterator[InventoryFile]:
-        """Each inventory file of a source, in Ansible's order."""
+        """Each inventory file of a source, in Ansible's order; a server is one."""
+        if source.is_server:
+            yield from self._served(source.text)
         if source.path is None or source.base is None:
             return
         paths = _walk(source.path) if source.path.is_dir() else iter([source.path])
@@ -149,6 +168,13 @@ class Reader:
             found = self._of_kind(path, content)
             if found is not None:
                 yield found
+
+    def _served(self, address: str) -> Iterator[InventoryFile]:
+        name = shown_address(address)
+        try:
+            yield self._listed(name, self._access.servers.listing(address))
+        except ServerError as error:
+            self._error(name, "I131", str(error), error.hint)
 
     def read(self, path: Path, base: Path) -> Content | None:
         """The text of a file, None with a finding where it may or can not be read."""

@@ -75,9 +75,9 @@ def parse(data: bytes) -> Mapping[str, object]:
     except (ValueError, RecursionError) as error:
         if isinstance(error, ListingError):
             raise
-        raise ListingError("the program did not print JSON") from error
+        raise ListingError("what it lists is no JSON") from error
     if not isinstance(listing, dict):
-        raise ListingError("the program did not print one JSON object")
+        raise ListingError("what it lists is not one JSON object")
     return listing
 
 

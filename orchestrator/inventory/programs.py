@@ -9,16 +9,15 @@ Laws:
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.inventory.listed import META, ListingError, parse
+from orchestrator.inventory.own_loop import waited
 from orchestrator.outward.command import Commands
 from orchestrator.outward.failure import OutwardError
 
@@ -87,12 +86,8 @@ class Programs:
         )
         left_s = max(ends - time.monotonic(), 0.0)
 
-        def run() -> tuple[int, bytes]:
-            return asyncio.run(commands.run(words, deadline_s=left_s))
-
         try:
-            with ThreadPoolExecutor(1) as pool:  # a loop may be running in this thread
-                code, output = pool.submit(run).result()
+            code, output = waited(lambda: commands.run(words, deadline_s=left_s))
         except OutwardError as error:
             raise ProgramError(str(error)) from error
         if code != 0:

@@ -43,10 +43,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A bearer token, shown to one origin only, whatever redirects say; never printed."""
+    """A token, shown to one origin only, whatever redirects say; never printed."""
 
     origin: Origin
     secret: str = field(repr=False)
+    scheme: str = "Bearer"
 
 
 async def get(
@@ -64,6 +65,24 @@ async def get(
     target = checked_url(url)
     work = _follow(target, read, deadline_s=deadline_s, token=token)
     return await _limited(target, work, deadline_s)
+
+
+async def fetch(
+    url: str, *, deadline_s: float, bytes_max: int, token: Token | None = None
+) -> bytes:
+    """The body of a successful answer.
+
+    Raises:
+        OutwardError: there was no answer, no successful one, or it is compressed or too long.
+    """
+
+    async def read(response: httpx.Response) -> bytes:
+        if response.status_code not in SUCCESS:
+            message = f"`{response.request.headers['host']}` answers {response.status_code}"
+            raise OutwardError(message)
+        return await body_of(response, bytes_max)
+
+    return await get(url, read, deadline_s=deadline_s, token=token)
 
 
 async def post(url: str, body: bytes, headers: Mapping[str, str], *, deadline_s: float) -> int:
@@ -151,7 +170,7 @@ async def _follow(
         for _ in range(REDIRECTS_MAX + 1):
             headers = {"accept": "application/json, */*;q=0.1"}
             if token is not None and token.origin == origin(target):
-                headers["authorization"] = f"Bearer {token.secret}"
+                headers["authorization"] = f"{token.scheme} {token.secret}"
             response = await _send(client, "GET", target, headers)
             try:
                 onward = _redirect(target, response)

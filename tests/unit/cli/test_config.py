@@ -258,6 +258,7 @@ def test_every_key_has_a_variable_of_its_name(project, user_file) -> None:
         "hook_secrets": "https://chat=env:CHAT",
         "vault_passwords": "/x",
         "inventory_programs": "/x",
+        "inventory_servers": "https://netbox=env:NETBOX,https://cmdb",
         "mail_server": "smtps://mail:465",
         "mail_from": "rollout@example.org",
     }
@@ -273,6 +274,7 @@ def test_every_key_has_a_variable_of_its_name(project, user_file) -> None:
     assert config.settings.identity_files == (project / "x",)
     assert config.settings.mail_login == project / "x"
     assert config.settings.require_signed_commit
+    assert config.settings.inventory_servers == ("https://netbox=env:NETBOX", "https://cmdb")
 
 
 def test_roles_are_a_table_of_the_operator_alone(project, user_file) -> None:

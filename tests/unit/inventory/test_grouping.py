@@ -91,7 +91,7 @@ def test_group_that_changes_the_label_it_is_made_of_is_refused(load: Load, write
         ("[{prefix: x_}]", "1:13 I104"),
         ("[{label: 7}]", "1:21 I104"),
         ("[{label: site, prefix: [x]}]", "1:35 I104"),
-        ("[{lable: site}]", "1:14 I105"),
+        ("[{labl: site}]", "1:14 I105"),
         ("[{label: site, prefix: ''}]", "1:13 I110"),
         ("[{label: city}]", "1:13 I110"),
     ],
