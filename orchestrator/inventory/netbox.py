@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.inventory.listed import META, ListingError, parse
+from orchestrator.inventory.names import UNGROUPED
 from orchestrator.source import shown
 
 LABELS = (  # and where their values stand
@@ -68,7 +69,6 @@ def listing(pages: Sequence[Page]) -> dict[str, object]:
     if counts != {len(devices)} or len({str(one.get("id")) for one in devices}) != len(devices):
         message = f"{len(devices)} devices were listed and {max(counts)} announced"
         raise ListingError(f"the list changed while it was read: {message}")
-    groups: dict[str, object] = {}
     hosts: dict[str, object] = {}
     tagged: dict[str, list[str]] = {}
     for device in devices:
@@ -78,9 +78,8 @@ def listing(pages: Sequence[Page]) -> dict[str, object]:
         hosts[name] = _variables(name, device)
         for tag in _tags(device):
             tagged.setdefault(f"{_TAG_PREFIX}{tag}", []).append(name)
-    groups["all"] = {"hosts": list(hosts)}
-    return {**groups, **{tag: {"hosts": names} for tag, names in sorted(tagged.items())},
-            META: {"hostvars": hosts}}  # fmt: skip
+    tags = {tag: {"hosts": names} for tag, names in sorted(tagged.items())}
+    return {UNGROUPED: {"hosts": list(hosts)}, **tags, META: {"hostvars": hosts}}
 
 
 def _name(device: Json) -> str:

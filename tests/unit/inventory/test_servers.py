@@ -255,6 +255,7 @@ async def test_devices_of_netbox_have_addresses_labels_groups_and_variables(
     inventory = await of_netbox(server, "/api/dcim/devices/?site=ber-1")
 
     first, other = inventory.select("tag_edge")
+    assert inventory.children_of("all") == (("ungrouped", "tag_edge", "tag_ota"), ())
     assert inventory.match("tag_ota") == ("gw-1",)
     assert (first.address.host, first.address.user) == ("192.0.2.7", "ota")
     assert other.address.host == "gw-2"
