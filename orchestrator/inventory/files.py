@@ -15,7 +15,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from hashlib import sha256
 from pathlib import Path
@@ -74,6 +74,7 @@ class Form(Enum):
     YAML = auto()
     INI = auto()
     LISTING = auto()  # the JSON that programs print
+    SERVED = auto()  # the same of a server, where no text is a template
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,8 @@ class Reader:
     def _served(self, address: str) -> Iterator[InventoryFile]:
         name = shown_address(address)
         try:
-            yield self._listed(name, self._access.servers.listing(address))
+            listing = self._access.servers.listing(address)
+            yield replace(self._listed(name, listing), form=Form.SERVED)
         except ServerError as error:
             self._error(name, "I131", str(error), error.hint)
 

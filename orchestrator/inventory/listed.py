@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NoReturn
 
 from orchestrator.errors import Diagnostic, Severity, Where
@@ -42,7 +43,7 @@ class ListingError(ValueError):
 
 
 def read_listing(
-    data: bytes, file: str, graph: Graph, *, is_secret: bool = False
+    data: bytes, file: str, graph: Graph, *, is_secret: bool = False, is_unsafe: bool = False
 ) -> tuple[Diagnostic, ...]:
     """Adds what a program listed to a graph, and gives what is wrong with it.
 
@@ -51,8 +52,9 @@ def read_listing(
         file: what to call it in findings.
         graph: hosts and groups so far.
         is_secret: its variables come from an encrypted file.
+        is_unsafe: whoever wrote it is not to have templates rendered.
     """
-    reader = _Reader(file, graph, is_secret)
+    reader = _Reader(file, graph, is_secret=is_secret, is_unsafe=is_unsafe)
     try:
         listing = parse(data)
     except ListingError as error:
@@ -95,8 +97,9 @@ def _refuse_constant(word: str) -> NoReturn:
 
 
 class _Reader:
-    def __init__(self, file: str, graph: Graph, is_secret: bool) -> None:
+    def __init__(self, file: str, graph: Graph, *, is_secret: bool, is_unsafe: bool) -> None:
         self._is_secret = is_secret
+        self._is_unsafe = is_unsafe
         self._where = Where(file)
         self._file = file
         self._graph = graph
@@ -181,7 +184,10 @@ class _Reader:
             return {}
 
     def _entry(self, name: str, value: object) -> Entry:
-        entry = Entry(self._scalar(name), self._node(value, 0))
+        node = self._node(value, 0)
+        if self._is_unsafe and node.tag != VAULT_TAG:
+            node = replace(node, tag=UNSAFE_TAG)  # which holds for all that is in it
+        entry = Entry(self._scalar(name), node)
         return opened(entry) if self._is_secret else entry
 
     def _node(self, value: object, depth: int) -> Node:

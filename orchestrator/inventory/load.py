@@ -147,6 +147,8 @@ class _Loader:
                 return found.result()
             case Form.LISTING:
                 return read_listing(file.data, file.name, self._graph, is_secret=file.is_secret)
+            case Form.SERVED:
+                return read_listing(file.data, file.name, self._graph, is_unsafe=True)
             case Form.YAML:
                 document = load_yaml(file.data, file=file.name, policy=INVENTORY_POLICY)
                 reader = FileReader(document, self._graph, is_secret=file.is_secret)

@@ -7,7 +7,9 @@ Laws:
 1. A server is asked only if the operator's own configuration names its origin: where devices are
    is not for a commit to say. Tokens stand there too, as a file or a variable, and go nowhere else.
 2. TLS, with certificates checked; without it only this machine is asked.
-3. One deadline and one limit of bytes hold for all pages of a source.
+3. What a server lists is no template: who may write there is not whom the inventory trusts with the
+   variables of other hosts, and those may be encrypted.
+4. One deadline and one limit of bytes hold for all pages of a source.
 """
 
 from __future__ import annotations

@@ -267,6 +267,21 @@ async def test_devices_of_netbox_have_addresses_labels_groups_and_variables(
     assert "contract" not in first.variables
 
 
+async def test_what_a_server_says_is_no_template(server: Server) -> None:
+    fields = {"note": "{{ inventory_hostname }}", "notes": ["{{ groups }}"]}
+    rack = {"name": "{{ note }}"}
+    server.answers["/x?limit=1000"] = page(1, device(1, "a", custom_fields=fields, rack=rack))
+    server.answers["/y"] = {"g": ["b"], "_meta": {"hostvars": {"b": {"ansible_host": "{{ x }}"}}}}
+
+    [found] = (await of_netbox(server, "/x")).select("a")
+    listed = await load(f"{server.origin}/y", server.origin)
+
+    assert found.labels == {"note": "{{ inventory_hostname }}", "rack": "{{ note }}"}
+    assert found.variables["notes"] == ["{{ groups }}"]
+    with pytest.raises(PlanError, match=r"`\{\{ x \}\}` is not an address"):
+        listed.select("b")
+
+
 async def test_all_pages_are_read(server: Server) -> None:
     onward = f"{server.origin}/api/dcim/devices/?limit=1&offset=1"
     server.answers["/api/dcim/devices/?limit=1"] = page(2, device(1, "a"), onward=onward)
