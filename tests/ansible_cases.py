@@ -344,6 +344,9 @@ def templates() -> Iterator[Case]:
     for text in TEMPLATES:
         files = {"hosts.yml": TEMPLATE_FLEET % json.dumps(text)}
         yield Case(f"template {text}", files, ("hosts.yml",), "web1.example", variable="v")
+    mixed = "[!unsafe '{{ site }}', '{{ site }}', {a: !unsafe '{{ site }}', b: '{{ site }}'}]"
+    files = {"hosts.yml": TEMPLATE_FLEET % mixed}
+    yield Case("template unsafe inside", files, ("hosts.yml",), "web1.example", variable="v")
 
 
 def groupings() -> Iterator[Case]:

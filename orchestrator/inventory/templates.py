@@ -22,7 +22,7 @@ from operator import is_
 from orchestrator.inventory.graph import Variables
 from orchestrator.inventory.secret import SECRET_VARIABLES, is_closed, is_secret
 from orchestrator.plan.template import TemplateError, check_template, is_template, plain, render
-from orchestrator.source import UNSAFE_TAG, Node
+from orchestrator.source import UNSAFE_TAG, MappingNode, Node, SequenceNode
 from orchestrator.trust.ansible_vault import Vault, VaultError
 
 _ALONE = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_]*)\s*\}\}")
@@ -87,8 +87,7 @@ class HostTemplates:
             raise TemplateError(f"more than {_CHAIN_MAX} variables that name one another")
         if secret:
             value = self._secret(variable, node)
-        if node.tag != UNSAFE_TAG:
-            value = self._rendered(value, (*chain, link))
+        value = self._rendered(value, node, (*chain, link))
         self._done[variable] = value
         return value
 
@@ -106,16 +105,19 @@ class HostTemplates:
             message = f"`{variable}` is encrypted with ansible-vault: {why}"
             raise TemplateError(message, hint=hint) from error
 
-    def _rendered(self, value: object, chain: tuple[str, ...]) -> object:
+    def _rendered(self, value: object, node: Node, chain: tuple[str, ...]) -> object:
         """The same object where nothing is rendered: hosts of a group go on sharing it."""
-        match value:
-            case str():
+        if node.tag == UNSAFE_TAG:  # that of a collection holds for all that is in it
+            return value
+        match value, node:
+            case str(), _:
                 return self._text(value, chain) if is_template(value) else value
-            case list():
-                items = [self._rendered(item, chain) for item in value]
+            case list(), SequenceNode(items=below):
+                items = [self._rendered(*pair, chain) for pair in zip(value, below, strict=True)]
                 return value if all(map(is_, items, value)) else items
-            case dict():
-                parts = {key: self._rendered(item, chain) for key, item in value.items()}
+            case dict(), MappingNode(entries=entries):
+                nodes = {key.text: item for key, item in entries}
+                parts = {key: self._rendered(value[key], nodes[key], chain) for key in value}
                 return value if all(map(is_, parts.values(), value.values())) else parts
             case _:
                 return value

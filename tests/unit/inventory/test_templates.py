@@ -92,6 +92,13 @@ def test_unsafe_text_is_no_template(load: Load) -> None:
     assert device.variables["note"] == "{{ site }}"
 
 
+def test_unsafe_text_inside_of_a_value_is_no_template(load: Load) -> None:
+    notes = "[!unsafe '{{ site }}', '{{ site }}', {a: !unsafe '{{ site }}', b: '{{ site }}'}]"
+    device = load(host(notes=notes, site="x")).select("web1.lan")[0]
+
+    assert device.variables["notes"] == ["{{ site }}", "x", {"a": "{{ site }}", "b": "x"}]
+
+
 def test_numbers_of_labels_stay_as_written_and_lists_are_no_labels(load: Load) -> None:
     text = host(version="1.10", copy="'{{ version }}'", ports="[1, 2]", all_ports="'{{ ports }}'")
 
