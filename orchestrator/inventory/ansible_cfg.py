@@ -14,6 +14,7 @@ Source: inventory.md, a.1, "Connection".
 from __future__ import annotations
 
 import configparser
+import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
@@ -85,6 +86,8 @@ def find_defaults(
 def _find(environment: Mapping[str, str], cwd: Path, home: Path, system: Path) -> Defaults:
     place = cwd / NAME
     named = environment.get("ANSIBLE_CONFIG")
+    if named == os.devnull:  # as people say "none"
+        return Defaults(place=place)
     if named:
         path = cwd / Path(named).expanduser()
         return _read(path / NAME if path.is_dir() else path, cwd, place)

@@ -133,6 +133,12 @@ def test_named_file_has_to_be_there(find: Find) -> None:
         find(ANSIBLE_CONFIG="/nonexistent/ansible.cfg")
 
 
+def test_no_file_at_all_may_be_named(find: Find, write: Write) -> None:
+    write({"project/ansible.cfg": user("project"), "home/.ansible.cfg": user("home")})
+
+    assert find(ANSIBLE_CONFIG="/dev/null").variables == {}
+
+
 def test_file_that_is_no_text_is_an_error(find: Find, write: Write, tmp_path: Path) -> None:
     write({"project/ansible.cfg": ""})
     (tmp_path / "project/ansible.cfg").write_bytes(b"[defaults]\n\xff")
