@@ -81,16 +81,16 @@ class Lines:
 
     def take(self, entries: Iterable[JournalEntry]) -> list[str]:
         """The lines for new entries."""
-        out: list[str] = []
-        for entry in entries:
-            self.board.take((entry,))
-            maker = self._makers.get(entry.type)
-            text = maker(entry) if maker is not None else ""
-            if not text and self._detail is Detail.EVERYTHING:
-                text = self._plain(entry)
-            if text:
-                out.append(self._stamped(text, entry.at))
-        return out
+        return [self._stamped(text, entry.at) for entry in entries if (text := self.told(entry))]
+
+    def told(self, entry: JournalEntry) -> str:
+        """What a new entry says, without its time; empty where it has no line."""
+        self.board.take((entry,))
+        maker = self._makers.get(entry.type)
+        text = maker(entry) if maker is not None else ""
+        if not text and self._detail is Detail.EVERYTHING:
+            text = self._plain(entry)
+        return text
 
     def _plain(self, entry: JournalEntry) -> str:
         said = entry_words(entry)

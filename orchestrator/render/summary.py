@@ -110,7 +110,7 @@ def summary(facts: Facts, look: Look, *, exit_code: int = 0, here: str = "") -> 
     causes = grouped_causes(story)
     if causes:
         lines += ["", *_causes(causes, look)]
-    lines += ["", *_untouched(facts, look), *_left_out(facts.plan, look)]
+    lines += ["", *_untouched(story, look), *_left_out(facts.plan, look)]
     return [*lines, *_next(facts, look, here)]
 
 
@@ -150,8 +150,8 @@ def _first_s(troubles: Sequence[Trouble], started_at: float) -> float | None:
     return max(0.0, min(known) - started_at) if known else None
 
 
-def _head(facts: Facts, look: Look) -> list[str]:
-    """What the rollout is now, in capitals, and what stopped it."""
+def verdict(facts: Facts) -> tuple[str, Style, Symbol]:
+    """What the rollout is now, in capitals."""
     story = facts.story
     word, style, symbol = _HEADS.get(
         story.state, (state_words(story.state).upper(), Style.WARN, Symbol.WARNING)
@@ -162,6 +162,13 @@ def _head(facts: Facts, look: Look) -> list[str]:
             style, symbol = Style.WARN, Symbol.WARNING
     if is_interrupted(facts):
         word, style, symbol = "INTERRUPTED", Style.WARN, Symbol.WARNING
+    return word, style, symbol
+
+
+def _head(facts: Facts, look: Look) -> list[str]:
+    """What the rollout is now, and what stopped it."""
+    story = facts.story
+    word, style, symbol = verdict(facts)
     where = _where(story)
     title = f"{look.sign(symbol)} {word}"
     artifact = escape(facts.plan.artifact.name, limit=60)
@@ -171,10 +178,17 @@ def _head(facts: Facts, look: Look) -> list[str]:
     lines = [look.paint(title, style) + rest]
     if cells(title + rest) > look.width:
         lines = [look.paint(title, style), *wrap(rest.strip(), look.width, first="  ", indent="  ")]
-    for stop in story.stops:
-        why = ": ".join(part for part in (state_words(stop.cause), escape(stop.detail)) if part)
+    for why in stop_words(story):
         lines += wrap(why, look.width, first="  ", indent="    ")
     return lines
+
+
+def stop_words(story: Story) -> list[str]:
+    """What halted or paused it, each cause with its figures."""
+    return [
+        ": ".join(part for part in (state_words(stop.cause), escape(stop.detail)) if part)
+        for stop in story.stops
+    ]
 
 
 def _back_words(story: Story) -> str:
@@ -242,13 +256,18 @@ def _causes(causes: Sequence[Cause], look: Look) -> list[str]:
     return lines
 
 
-def _untouched(facts: Facts, look: Look) -> list[str]:
-    story = facts.story
+def _untouched(story: Story, look: Look) -> list[str]:
+    if story.state is RolloutState.SUCCEEDED:
+        return [look.paint(outcome_words(story), Style.GOOD)]
+    return wrap(outcome_words(story), look.width)
+
+
+def outcome_words(story: Story) -> str:
+    """What the devices run now, and what was not touched, in a sentence."""
     if story.state is RolloutState.SUCCEEDED:
         run = story.succeeded + story.unchanged
         verb = "runs" if run == 1 else "run"
-        text = f"{number(run)} of {plural(story.devices, 'device')} {verb} the new version."
-        return [look.paint(text, Style.GOOD)]
+        return f"{number(run)} of {plural(story.devices, 'device')} {verb} the new version."
     parts = [f"{_were(story.untouched)} never touched"] if story.untouched else []
     if count := story.runs.get(Runs.SPARED, 0):
         parts.append(f"{plural(count, 'device')} failed before anything was changed there")
@@ -261,7 +280,7 @@ def _untouched(facts: Facts, look: Look) -> list[str]:
     if count := story.runs.get(Runs.ALREADY, 0):  # nothing was done to them, and they run it
         parts.append(f"{plural(count, 'device')} ran the new version already")
     parts.append(_on_new(story))
-    return wrap("; ".join(parts) + ".", look.width)
+    return "; ".join(parts) + "."
 
 
 _RUNS: Mapping[Runs, str] = {
