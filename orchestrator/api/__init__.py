@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from orchestrator.api.plans import prepare, unproven
     from orchestrator.api.project import init, validate
     from orchestrator.api.reconciling import reconcile
+    from orchestrator.api.reporting import Reported, report
     from orchestrator.api.roles import require_role
     from orchestrator.api.roots import (
         root_add,
@@ -156,6 +157,7 @@ _NAMES = {
     "plans": "prepare unproven",
     "project": "init validate",
     "reconciling": "reconcile",
+    "reporting": "Reported report",
     "roles": "require_role",
     "roots": "root_add root_init root_rotate root_show root_sign root_verify",
     "saved": "refuse_stale",
@@ -208,6 +210,7 @@ __all__ = [
     "Prepared",
     "Reconciled",
     "ReleaseRequest",
+    "Reported",
     "RootRequest",
     "Run",
     "Settings",
@@ -287,6 +290,7 @@ __all__ = [
     "release_inspect",
     "release_sign",
     "release_verify",
+    "report",
     "require_role",
     "rollouts",
     "root_add",

@@ -12,7 +12,7 @@ from orchestrator.api.stores import no_rollouts, open_state, state_exists
 from orchestrator.api.values import Settings, Source
 from orchestrator.api.witnesses import Witnesses, ask_witnesses
 from orchestrator.errors import TrustError, system_reason
-from orchestrator.rollout.audit import Audit, Fault, Finding
+from orchestrator.rollout.audit import Audit, Fault, Finding, Seal
 
 if TYPE_CHECKING:
     from orchestrator.trust.allowed import AllowedSigner
@@ -89,6 +89,21 @@ async def audit_checkpoint(settings: Settings) -> tuple[int, Path]:
                 await seal(settings, store, head.rollout_id, controller_id=controller_id)
                 made += 1
     return made, file
+
+
+def vouchers(
+    settings: Settings, controller_id: str, rollout_id: str
+) -> tuple[list[Seal], list[Finding]]:
+    """What the checkpoints here say of one rollout, and which of them do not count, and why.
+
+    Raises:
+        TrustError: the checkpoints or the lists of who may sign them cannot be read.
+    """
+    from orchestrator.trust.checkpoint import checkpoints_of
+
+    data, gone = _read(settings, places(settings).checkpoints, named=False)
+    seals, unfit = _judge(settings, controller_id).judge(checkpoints_of(data, rollout_id))
+    return seals, [*unfit, *gone]
 
 
 def checkpoints_file(settings: Settings) -> Path:

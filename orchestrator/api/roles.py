@@ -60,6 +60,7 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "release attach": (Role.RELEASER,),
     "release sign": (Role.RELEASER,),
     "release evidence": (Role.AUDITOR, Role.OPERATOR),
+    "report": (Role.AUDITOR, Role.OPERATOR),
     "audit checkpoint": (Role.AUDITOR, Role.OPERATOR),
     "state migrate": (Role.OPERATOR,),
     "state export": (Role.AUDITOR, Role.OPERATOR),

@@ -25,6 +25,7 @@ RUN_BY = {
     "docs/how-to/fleet.md": "tests/docs/test_fleet_page.py",
     "docs/how-to/helper.md": "tests/integration/test_helper_on_lab.py",
     "docs/how-to/evidence.md": "tests/docs/test_evidence_page.py",
+    "docs/how-to/report.md": "tests/docs/test_report_page.py",
     "docs/how-to/review.md": "tests/docs/test_review_page.py",
 }
 _LINK = re.compile(r"\]\(([^)\s]+)\)")

@@ -117,6 +117,7 @@ READS = (
     "status", "status r-hand --format json", "status --all", "events r-hand", "state export r-hand",
     "audit verify", "hosts all -i hosts.yml", "inventory list -i hosts.yml", "validate app.yml",
     "artifact inspect app.mender", "version", "fleet all -i hosts.yml",
+    "report r-hand --html -",
     "preview app.yml -i hosts.yml --offline",
 )  # fmt: skip
 

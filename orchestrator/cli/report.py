@@ -1,0 +1,59 @@
+"""`rollout report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator import __version__, api
+from orchestrator.cli.options import Common, RolloutArgument, command
+from orchestrator.cli.running import wait_for
+from orchestrator.cli.session import start
+from orchestrator.cli.shown_status import facts_of
+from orchestrator.cli.streams import say, write_result
+from orchestrator.errors import ExitCode
+from orchestrator.render.report import ReportFacts, report_page
+from orchestrator.render.report_proof import ProofFacts
+
+app = typer.Typer()
+
+
+@command(
+    app,
+    examples="""
+rollout report --html report.html
+rollout report r-7f3a --html - > r-7f3a.html
+""",
+)
+def report(
+    rollout: RolloutArgument = None,
+    *,
+    common: Common,
+    html: Annotated[
+        Path, typer.Option("--html", metavar="FILE", help="The page to write; - for stdout.")
+    ],
+) -> int:
+    """Write one page with all that became of a rollout.
+
+    Outcome, timeline of waves and devices, failures by cause with what devices said, samples of
+    gates, everything that happened, approvals with their signatures, and whether the journal
+    holds. The page needs neither network nor scripts, is read by screen readers, and prints.
+    """
+    session = start(common)
+    found = wait_for(api.report(session.settings, rollout))
+    proof = ProofFacts(
+        found.controller_id,
+        found.proven.seq,
+        found.proven.hash,
+        found.proven.fault,
+        found.seals,
+        found.findings,
+    )
+    page = report_page(ReportFacts(facts_of(found.status), found.journal, proof, __version__))
+    to_stdout = str(html) == "-"
+    write_result(page, None if to_stdout else html)
+    if not to_stdout and not session.quiet:
+        say(f"report of {found.status.rollout_id} written to {html}")
+    return ExitCode.DONE
