@@ -57,10 +57,7 @@ def join(parts: Iterable[Markup], between: str = "") -> Markup:
 
 
 def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Markup]]) -> Markup:
-    """A table with its caption; the first cell of a row is its head.
-
-    It scrolls by itself where it is wider than the page, with the keyboard as well.
-    """
+    """A table with its caption; the first cell of a row is its head."""
     head = tag("tr", *(tag("th", text(one), scope="col") for one in heads))
     body = [
         tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:]))
@@ -69,7 +66,12 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Markup]]) 
     whole = tag(
         "table", tag("caption", text(caption)), tag("thead", head), tag("tbody", join(body))
     )
-    return tag("div", whole, class_="wide", role="group", aria_label=caption, tabindex=0)
+    return scrolling(whole, caption)
+
+
+def scrolling(wide: Markup, label: str) -> Markup:
+    """What may be wider than the page, and scrolls by itself then, with the keyboard as well."""
+    return tag("div", wide, class_="wide", role="group", aria_label=label, tabindex=0)
 
 
 def moment(at: float, form: str = "%Y-%m-%d %H:%M:%SZ") -> Markup:

@@ -163,7 +163,7 @@ def _waves(facts: Facts, told: Chronicle) -> Markup:
                 *(text("not yet") if at is None else moment(at) for at in times),
             ]
         )
-    caption = f"Waves, {plural(len(waves), 'wave')}"
+    caption = plural(len(waves), "wave")
     if len(waves) > WAVES_MAX:
         caption += f", of which the first {WAVES_MAX} are shown"
     heads = [

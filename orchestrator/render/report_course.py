@@ -10,7 +10,7 @@ from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.render.board import Board
 from orchestrator.render.charts import samples, samples_words, state_class, timeline
 from orchestrator.render.lines import Lines
-from orchestrator.render.markup import Markup, moment, table, tag, text
+from orchestrator.render.markup import Markup, moment, scrolling, table, tag, text
 from orchestrator.render.names import fold_line
 from orchestrator.render.standing import Facts
 from orchestrator.render.text import Look, Symbol, number, plural
@@ -35,7 +35,7 @@ _GOOD = frozenset({Verdict.OPEN.value, Verdict.PASSED.value})
 def timeline_section(journal: Iterable[JournalEntry], told: Chronicle) -> Iterable[Markup]:
     """Waves and devices over time, as a chart and as a table."""
     stops = [entry.at for entry in journal if entry.type in ("halted", "paused")]
-    chart = tag("div", timeline(told, stops, name="time"), class_="wide", **_SCROLLS)
+    chart = scrolling(timeline(told, stops, name="time"), "Chart of the timeline")
     words = (
         "Wave: changed, then (lighter) soaking. Below it devices, from the first step to the last."
     )
@@ -101,16 +101,13 @@ def course_section(facts: Facts, journal: Iterable[JournalEntry]) -> Iterable[Ma
     yield table(caption, ["When", "After", "What"], rows)
 
 
-_SCROLLS = {"role": "group", "aria_label": "Chart", "tabindex": "0"}
-
-
 def _track(track: Track, gate: Gate | None, began_at: float, name: str) -> Iterable[Markup]:
     verdict = track.samples[-1].verdict
     kind = "good" if verdict in _GOOD else "bad" if verdict == Verdict.FAILED else "warn"
     yield tag("h3", text(f"{track.gate}, wave {track.wave}"))
     said = tag("span", text(state_words(verdict)), class_=kind)
     yield tag("p", text("Verdict after its last sample: "), said, text(_condition(gate), limit=400))
-    chart = tag("div", samples(track, began_at, name=name), class_="wide", **_SCROLLS)
+    chart = scrolling(samples(track, began_at, name=name), f"Chart of {track.gate}")
     caption = tag("figcaption", text(samples_words(track, began_at), limit=400), class_="dim")
     yield tag("figure", chart, caption)
     stretches = [list(each) for _, each in groupby(track.samples, key=_alike)]

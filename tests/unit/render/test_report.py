@@ -18,6 +18,7 @@ from orchestrator.render.report_proof import ProofFacts
 from orchestrator.render.report_style import DARK, LIGHT
 from orchestrator.rollout.audit import Head, Seal
 from orchestrator.rollout.events import JournalEntry
+from tests.unit.render.busy import busy_page
 from tests.unit.render.pages import Node, problems, read
 from tests.unit.render.told import facts_of
 
@@ -284,6 +285,21 @@ def test_policy_of_the_page_allows_its_own_style_and_nothing_else(plan, journal)
     )
     assert "url(" not in page.one("style").text
     assert "@import" not in page.one("style").text
+
+
+def test_page_of_a_rollout_in_which_much_happened_is_built_well() -> None:
+    page = read(busy_page())
+
+    assert problems(page) == []
+    assert len(page.all("svg")) == 6
+    assert [node.text for node in section(page, "causes").all("h3")] == [
+        "10 devices: not reachable",
+        "10 devices: too little space",
+        "2 devices: did not come back",
+        "1 device: health check failed",
+    ]
+    assert "<permission denied>" in section(page, "causes").text
+    assert "No sample was taken of latency." in section(page, "gates").text
 
 
 def test_same_facts_give_the_same_bytes(plan, good_release) -> None:
