@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from orchestrator import api
@@ -87,11 +89,26 @@ def test_report_to_stdout_is_the_page_alone(project: Path, capsys) -> None:
     assert problems(read(capsys.readouterr().out)) == []
 
 
+def test_facts_of_the_page_are_data_that_fits_its_schema(project: Path, capsys) -> None:
+    capsys.readouterr()
+    assert invoke(["report", "--format", "json"]) == 0
+
+    found = json.loads(capsys.readouterr().out)
+
+    schema = Path(__file__).parents[2] / "schemas/report.v1.json"
+    jsonschema.validate(found, json.loads(schema.read_text(encoding="utf-8")))
+    assert (found["rollout"], found["state"]) == ("r-7f3a", "awaiting_approval")
+    assert found["proof"]["holds"]
+    assert [one["seq"] for one in found["proof"]["checkpoints"]] == [found["proof"]["seq"]]
+
+
 def test_report_wants_a_place_and_a_rollout(tmp_path: Path, monkeypatch, capsys) -> None:
     empty_project(tmp_path, monkeypatch)
 
     assert invoke(["report"]) == 2
-    assert "Missing option '--html'" in capsys.readouterr().err
+    assert "say where the page goes: --html FILE" in capsys.readouterr().err
+    assert invoke(["report", "--html", "-", "--format", "json"]) == 2
+    capsys.readouterr()
     assert invoke(["report", "--html", "page.html"]) == 1
     assert "no rollout was started here yet" in capsys.readouterr().err
     assert not (tmp_path / "page.html").exists()

@@ -320,8 +320,8 @@ def test_devices_of_which_none_is_like_another_give_a_page_of_bounded_size(
     plan_of, journal
 ) -> None:
     long = '"' * 1000
-    names = [f"{long[:60]}{number:05}{chr(97 + number % 26) * 40}" for number in range(3000)]
-    plan = plan_of(names, (10, 990, 2000))
+    names = [f"{long[:60]}{number:05}{chr(97 + number % 26) * 40}" for number in range(1000)]
+    plan = plan_of(names, (10, 390, 600))
     waves = [wave.name for wave in plan.waves for _ in wave.devices]
     reasons = [reason.value for reason in Reason if reason is not Reason.OK]
     for number, (name, wave) in enumerate(zip(names, waves, strict=True)):
