@@ -45,7 +45,9 @@ _PURPOSES: Mapping[str, str] = {
 }
 _NOT_STARTED = frozenset({WaveState.PENDING, WaveState.SKIPPED_EMPTY})
 NAMES_CELLS_MAX = 60
-_WITH_OTHERS = frozenset(r for r, of in CLASS_OF.items() if of is FailureClass.HALT)
+WITH_OTHERS = frozenset(
+    r for r, of in CLASS_OF.items() if of is FailureClass.HALT
+)  # of what was done to devices only because others failed
 _EXIT_WORDS: Mapping[int, str] = {
     ExitCode.DONE: "done",
     ExitCode.PARTIAL: "done, with exceptions within tolerance",
@@ -142,7 +144,7 @@ def grouped_causes(story: Story) -> list[Cause]:
 
 
 def _weight(cause: Cause) -> tuple[bool, int, float]:
-    return (cause.reason in _WITH_OTHERS, -len(cause.devices), cause.first_s or 0.0)
+    return (cause.reason in WITH_OTHERS, -len(cause.devices), cause.first_s or 0.0)
 
 
 def _first_s(troubles: Sequence[Trouble], started_at: float) -> float | None:
@@ -329,7 +331,7 @@ def _are(count: int) -> str:
 def _next(facts: Facts, look: Look, here: str) -> list[str]:
     story = facts.story
     found = commands(facts)
-    failed = [t for t in story.troubles if t.state in COUNTED and t.reason not in _WITH_OTHERS]
+    failed = [t for t in story.troubles if t.state in COUNTED and t.reason not in WITH_OTHERS]
     if failed:
         why = f"--why {_shell(failed[0].devices[0])}"
         found.insert(0, f"{look_at(story.rollout_id)} {why}")

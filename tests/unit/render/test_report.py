@@ -87,6 +87,22 @@ def test_page_of_a_bad_release_says_what_became_of_it(plan, bad_release) -> None
     assert rows(left_out)[0] == ["not enrolled", "2", "gw-10{1,2}"]
 
 
+def test_devices_whose_words_differ_in_numbers_and_names_have_one_cause(plan_of, journal) -> None:
+    names = ["ada", "bob", "cyd", "dan", "eve"]
+    plan = plan_of(names, (5,))
+    for number, name in enumerate(names):
+        detail = f"{name} (192.0.2.{number}) is unreachable" if number < 4 else "no route"
+        journal.device(name, "canary", "deferred", reason="unreachable", detail=detail)
+
+    causes = section(page_of(plan, journal.entries), "causes")
+
+    heads = [node.text for node in causes.all("h3")]
+    assert heads == ["4 devices: not reachable", "1 device: not reachable"]
+    words = [node.text for node in causes.all("pre")]
+    assert words[:3] == [f"{names[i]} (192.0.2.{i}) is unreachable" for i in range(3)]
+    assert "1 more wording with other numbers or names." in causes.text
+
+
 def test_page_of_a_good_release_folds_equal_devices(plan, good_release) -> None:
     page = page_of(plan, good_release.entries)
 
@@ -326,7 +342,7 @@ def test_devices_of_which_none_is_like_another_give_a_page_of_bounded_size(
     reasons = [reason.value for reason in Reason if reason is not Reason.OK]
     for number, (name, wave) in enumerate(zip(names, waves, strict=True)):
         reason = reasons[number % len(reasons)]
-        journal.device(name, wave, "failed", reason=reason, detail=f"{number} {long}")
+        journal.device(name, wave, "failed", reason=reason, detail=f"{letters(number)} {long}")
         journal.add("operator", who=f"{number}{long}", ask="halt", why=long)
         sample = {"gate": f"{number}{long}", "reading": "failed", "verdict": "failed"}
         journal.add("gate_result", wave=wave, **sample)
@@ -335,6 +351,11 @@ def test_devices_of_which_none_is_like_another_give_a_page_of_bounded_size(
 
     assert problems(read(text)) == []
     assert len(text.encode()) < LIMIT_BYTES
+
+
+def letters(number: int) -> str:
+    """A number in letters, for words that differ in more than numbers."""
+    return str(number).translate(str.maketrans("0123456789", "abcdefghij"))
 
 
 def test_rollout_that_has_not_begun_has_a_page_as_well(plan, journal) -> None:
