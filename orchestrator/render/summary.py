@@ -45,9 +45,8 @@ _PURPOSES: Mapping[str, str] = {
 }
 _NOT_STARTED = frozenset({WaveState.PENDING, WaveState.SKIPPED_EMPTY})
 NAMES_CELLS_MAX = 60
-WITH_OTHERS = frozenset(
-    r for r, of in CLASS_OF.items() if of is FailureClass.HALT
-)  # of what was done to devices only because others failed
+# of what was done to devices only because others failed
+WITH_OTHERS = frozenset(r for r, of in CLASS_OF.items() if of is FailureClass.HALT)
 _EXIT_WORDS: Mapping[int, str] = {
     ExitCode.DONE: "done",
     ExitCode.PARTIAL: "done, with exceptions within tolerance",
