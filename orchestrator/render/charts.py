@@ -131,10 +131,11 @@ def samples_words(track: Track, began_at: float) -> str:
         f"{clock(last.at - began_at)} after the start: {said}."
     )
     values = [sample.value for sample in track.samples if sample.value is not None]
-    if values:
-        words += (
-            f" {track.measure} from {min(values):g} to {max(values):g}, {values[-1]:g} at the end."
-        )
+    if values and min(values) == max(values):
+        words += f" {track.measure} {values[0]:g} in all that have one."
+    elif values:
+        low, high = min(values), max(values)
+        words += f" {track.measure} from {low:g} to {high:g}, {values[-1]:g} at the end."
     return words
 
 

@@ -29,7 +29,8 @@ NAMES_CELLS_MAX = 300
 LOOK = Look(width=100)
 _SIGNS = " " + "".join(LOOK.sign(symbol) for symbol in Symbol)
 _OWN_SECTIONS = frozenset({"device_state", "gate_result"})
-_GOOD = frozenset({Verdict.OPEN.value, Verdict.PASSED.value})
+_CALM = frozenset({Verdict.OPEN.value, Verdict.PASSED.value})
+_VERDICTS = {Verdict.OPEN.value: "idle", Verdict.PASSED.value: "good", Verdict.FAILED.value: "bad"}
 
 
 def timeline_section(journal: Iterable[JournalEntry], told: Chronicle) -> Iterable[Markup]:
@@ -63,7 +64,7 @@ def timeline_section(journal: Iterable[JournalEntry], told: Chronicle) -> Iterab
 def gates_section(plan: ResolvedPlan, told: Chronicle) -> Iterable[Markup]:
     """What the gates measured: charts of those that speak for waves, counts of devices' own."""
     by_name = {gate.name: gate for gate in plan.gates}
-    tracks = sorted(told.tracks, key=lambda track: track.samples[-1].verdict in _GOOD)
+    tracks = sorted(told.tracks, key=lambda track: track.samples[-1].verdict in _CALM)
     for index, track in enumerate(tracks[:TRACKS_MAX], start=1):
         yield from _track(track, by_name.get(track.gate), told.began_at, f"gate-{index}")
     if len(tracks) > TRACKS_MAX:
@@ -103,13 +104,16 @@ def course_section(facts: Facts, journal: Iterable[JournalEntry]) -> Iterable[Ma
 
 def _track(track: Track, gate: Gate | None, began_at: float, name: str) -> Iterable[Markup]:
     verdict = track.samples[-1].verdict
-    kind = "good" if verdict in _GOOD else "bad" if verdict == Verdict.FAILED else "warn"
+    kind = _VERDICTS.get(verdict, "warn")
     yield tag("h3", text(f"{track.gate}, wave {track.wave}"))
     said = tag("span", text(state_words(verdict)), class_=kind)
     yield tag("p", text("Verdict after its last sample: "), said, text(_condition(gate), limit=400))
-    chart = scrolling(samples(track, began_at, name=name), f"Chart of {track.gate}")
-    caption = tag("figcaption", text(samples_words(track, began_at), limit=400), class_="dim")
-    yield tag("figure", chart, caption)
+    words = text(samples_words(track, began_at), limit=400)
+    if len(track.samples) > 1:
+        chart = scrolling(samples(track, began_at, name=name), f"Chart of {track.gate}")
+        yield tag("figure", chart, tag("figcaption", words, class_="dim"))
+    else:
+        yield tag("p", words, class_="dim")
     stretches = [list(each) for _, each in groupby(track.samples, key=_alike)]
     rows = [_stretch(each) for each in stretches[-STRETCHES_MAX:]]
     title = f"Samples of {track.gate} in {track.wave}, equal ones in a row put together"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.render.markup import Markup, block, join, moment, table, tag, text
 from orchestrator.render.text import number, plural
+from orchestrator.render.words import state_words, wave_words
 from orchestrator.rollout.audit import Seal
 from orchestrator.rollout.chronicle import Chronicle
 from orchestrator.rollout.events import JournalEntry
@@ -16,7 +17,7 @@ SIGNATURES_MAX = 12
 SEALS_MAX = 10
 FINDINGS_MAX = 20
 _OF_PEOPLE = frozenset({"operator", "approval", "break_glass"})
-_HIDDEN = frozenset({"who", "why", "key", "statement", "signature", "digest", "targets"})
+_ANSWERS = {"done": "", "already": "nothing to do"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +116,26 @@ def _made(seal: Seal) -> Markup:
 
 
 def _asked(entry: JournalEntry) -> Sequence[Markup]:
-    told = {key: value for key, value in entry.data.items() if key not in _HIDDEN and value}
-    where = f" of {entry.wave}" if entry.wave else ""
-    said = ", ".join(f"{key} {value}" for key, value in told.items())
-    what = f"{entry.type.replace('_', ' ')}{where}: {said}"
     return [
         Markup(number(entry.seq)),
         moment(entry.at),
         text(_of(entry, "who"), limit=60),
-        text(what, limit=300),
+        text(_what(entry), limit=300),
         text(_of(entry, "why"), limit=300),
         text(_of(entry, "key"), limit=80),
     ]
+
+
+def _what(entry: JournalEntry) -> str:
+    """`rollback`, `approval of wave rest given`, `break glass broken`, with what came of it."""
+    if entry.type == "operator":
+        said = state_words(_of(entry, "ask"))
+    else:
+        of = wave_words(entry.wave) if entry.wave else "the start"
+        said = f"{state_words(entry.type)} of {of} {state_words(_of(entry, 'what'))}"
+    answer, detail = _of(entry, "answer"), _of(entry, "detail")
+    parts = (said, _ANSWERS.get(answer, state_words(answer)), detail)
+    return ": ".join(part for part in parts if part)
 
 
 def _of(entry: JournalEntry, key: str) -> str:

@@ -195,11 +195,48 @@ def test_approvals_are_told_with_their_signatures(plan, journal) -> None:
     people = section(page_of(plan, journal.entries), "people")
 
     assert [row[2:] for row in rows(people.one("table"))] == [
-        ["", "approval: what asked, required 1", "", ""],
-        ["ann@corp", "approval: what given", "looked at it", "SHA256:abc"],
+        ["", "approval of the start asked", "", ""],
+        ["ann@corp", "approval of the start given", "looked at it", "SHA256:abc"],
     ]
     assert people.one("h3").text == "Signed by ann@corp: entry 2"
     assert people.one("pre").text == f"{statement}\n{signature}"
+
+
+def test_requests_are_told_with_what_came_of_them(plan, journal) -> None:
+    journal.add("operator", ask="resume", who="ann", why="fixed", answer="done", done=True)
+    journal.add("operator", ask="promote", who="ann", answer="refused", detail="a gate failed")
+    journal.add("operator", ask="pause", who="bob", answer="already", detail="it is paused")
+    journal.add("break_glass", wave="rest", what="used", who="cat", why="CVE")
+
+    people = section(page_of(plan, journal.entries), "people")
+
+    assert [row[2:5] for row in rows(people.one("table"))] == [
+        ["ann", "resume", "fixed"],
+        ["ann", "promote: refused: a gate failed", ""],
+        ["bob", "pause: nothing to do: it is paused", ""],
+        ["cat", "break glass of wave rest used", "CVE"],
+    ]
+
+
+def test_gate_that_has_not_decided_is_not_called_good(plan, journal) -> None:
+    sample = {"gate": "errors", "reading": "success", "verdict": "open", "result.value": 1}
+    for _ in range(2):
+        journal.add("gate_result", wave="canary", **sample)
+
+    gates = section(page_of(gated(plan, "errors"), journal.entries), "gates")
+
+    assert gates.one("span").attributes["class"] == "idle"
+    assert "value 1 in all that have one." in gates.one("desc").text
+
+
+def test_single_sample_needs_no_chart(plan, journal) -> None:
+    sample = {"gate": "errors", "reading": "no_data", "verdict": "inconclusive"}
+    journal.add("gate_result", wave="canary", **sample)
+
+    gates = section(page_of(gated(plan, "errors"), journal.entries), "gates")
+
+    assert gates.all("svg") == []
+    assert rows(gates.one("table"))[0][2:] == ["1", "no data", "inconclusive", ""]
 
 
 def test_proof_says_what_vouches_for_the_journal(plan, journal) -> None:
@@ -307,7 +344,7 @@ def test_page_of_a_rollout_in_which_much_happened_is_built_well() -> None:
     page = read(busy_page())
 
     assert problems(page) == []
-    assert len(page.all("svg")) == 6
+    assert len(page.all("svg")) == 3
     assert [node.text for node in section(page, "causes").all("h3")] == [
         "10 devices: not reachable",
         "10 devices: too little space",
@@ -345,6 +382,7 @@ def test_devices_of_which_none_is_like_another_give_a_page_of_bounded_size(
         journal.device(name, wave, "failed", reason=reason, detail=f"{letters(number)} {long}")
         journal.add("operator", who=f"{number}{long}", ask="halt", why=long)
         sample = {"gate": f"{number}{long}", "reading": "failed", "verdict": "failed"}
+        journal.add("gate_result", wave=wave, **sample)
         journal.add("gate_result", wave=wave, **sample)
 
     text = written(plan, journal.entries)
