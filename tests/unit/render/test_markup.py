@@ -1,4 +1,23 @@
+from html import unescape
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.evidence.masking import masked
 from orchestrator.render.markup import BLOCK_LINES_MAX, Markup, block, moment, table, tag, text
+from orchestrator.render.text import escape
+
+NASTY = st.text(st.sampled_from("<>&\"'=/-! \n\x00\x1b\u202eab;#x") | st.characters())
+
+
+@given(NASTY)
+def test_any_text_is_shown_and_never_markup(words: str) -> None:
+    shown = escape(masked(words)[0])
+
+    assert unescape(text(words)) == shown
+    assert not set(text(words)) & set("<>\"'")
+    assert tag("p", aria_label=words[:30]).count('"') == 2
+    assert tag("p", aria_label=words[:30]).count(">") == 2
 
 
 def test_text_is_visible_limited_and_escaped() -> None:
