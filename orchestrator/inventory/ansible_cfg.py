@@ -187,8 +187,8 @@ def _unquoted(text: str) -> str:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # its directory is closed to us; opening it says so
-        return True
+    except OSError:  # its directory is closed to us: Ansible would not find it either
+        return False
 
 
 def _open_place(path: Path) -> Path | None:

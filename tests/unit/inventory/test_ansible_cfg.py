@@ -133,6 +133,12 @@ def test_named_file_has_to_be_there(find: Find) -> None:
         find(ANSIBLE_CONFIG="/nonexistent/ansible.cfg")
 
 
+def test_home_that_is_no_directory_has_no_file(find: Find, write: Write, tmp_path: Path) -> None:
+    write({"home": "", "etc.cfg": user("etc")})
+
+    assert find().path == tmp_path / "etc.cfg"
+
+
 def test_no_file_at_all_may_be_named(find: Find, write: Write) -> None:
     write({"project/ansible.cfg": user("project"), "home/.ansible.cfg": user("home")})
 
