@@ -126,13 +126,12 @@ def samples_words(track: Track, began_at: float) -> str:
         f"{number(counts[one])} {state_words(one)}" for one in reversed(_WORST) if counts[one]
     )
     first, last = track.samples[0], track.samples[-1]
-    words = (
-        f"{plural(len(track.samples), 'sample')} between {clock(first.at - began_at)} and "
-        f"{clock(last.at - began_at)} after the start: {said}."
-    )
+    since = clock(first.at - began_at)
+    when = f"between {since} and {clock(last.at - began_at)}" if last is not first else since
+    words = f"{plural(len(track.samples), 'sample')} {when} after the start: {said}."
     values = [sample.value for sample in track.samples if sample.value is not None]
     if values and min(values) == max(values):
-        words += f" {track.measure} {values[0]:g} in all that have one."
+        words += f" {track.measure} {values[0]:g} wherever there is one."
     elif values:
         low, high = min(values), max(values)
         words += f" {track.measure} from {low:g} to {high:g}, {values[-1]:g} at the end."

@@ -46,6 +46,7 @@ pre{background:var(--box);padding:.6rem .8rem;white-space:pre-wrap;font-size:.85
 line-height:1.4;margin:.5rem 0}
 code{font-size:.9em}
 figure{margin:.8rem 0}
+time{white-space:nowrap}
 svg{display:block;width:100%;min-width:44rem;height:auto;font:13px system-ui,sans-serif;fill:var(--fg)}
 svg .strong{font-weight:600}
 svg .dim{fill:var(--dim)}

@@ -226,7 +226,7 @@ def test_gate_that_has_not_decided_is_not_called_good(plan, journal) -> None:
     gates = section(page_of(gated(plan, "errors"), journal.entries), "gates")
 
     assert gates.one("span").attributes["class"] == "idle"
-    assert "value 1 in all that have one." in gates.one("desc").text
+    assert "value 1 wherever there is one." in gates.one("desc").text
 
 
 def test_single_sample_needs_no_chart(plan, journal) -> None:
