@@ -25,10 +25,11 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$slot" ] || exit 1
 read -r word _ <"$swu"
-[ "$word" != unsigned ] || exit 1
+wrong() { echo "[ERROR] : SWUPDATE failed"; exit 1; }
+[ "$word" != unsigned ] || wrong
 [ -z "$check" ] || exit 0
-dd if="$swu" of="$ROLLOUT_ROOT/dev/slot-$slot" conv=notrunc 2>/dev/null || exit 1
-[ "$word" != torn ] || exit 1
+dd if="$swu" of="$ROLLOUT_ROOT/dev/slot-$slot" conv=notrunc 2>/dev/null || wrong
+[ "$word" != torn ] || wrong
 env=$ROLLOUT_ROOT/boot/grub/grubenv
 {
   sed '/^rollout_slot=/d; /^ustate=/d; /^#*$/d' "$env"

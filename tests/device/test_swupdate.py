@@ -102,6 +102,21 @@ def test_files_for_its_service_in_etc_replace_those_of_the_system(bench: Bench):
     assert (rc, "does not accept" in said) == (1, True)
 
 
+@pytest.mark.parametrize(("times", "ends"), [(3, 0), (99, 1)])
+def test_an_swupdate_that_ends_with_1_and_names_no_error_is_asked_again(
+    bench: Bench, times: int, ends: int
+):
+    left = bench.root / "acts/ends"
+    left.parent.mkdir(exist_ok=True)
+    left.write_text(f"{times}\n")
+    flaky = f'read -r n <{left}; echo $((n - 1)) >{left}; [ "$n" -le 0 ] || exit 1\n'
+    (bench.root / "programs/real-swupdate").write_text(swupdate_kit.SWUPDATE + flaky)
+    release = bench.release("r1")
+    bench.do(release, "install")
+
+    assert release.run("activate")[0] == ends
+
+
 def test_read_back_sees_the_slot_that_runs_and_what_was_written_there(bench: Bench):
     release = bench.release("r1")
     bench.do(release, "install", "activate")
