@@ -51,6 +51,11 @@ def tag(name: str, /, *children: Markup, **attributes: str | float) -> Markup:
     return Markup(f"<{name}{given}>{''.join(children)}</{name}>")
 
 
+def names(folded: str, *, limit: int) -> Markup:
+    """Names of devices in braces, which may be broken anywhere: they are longer than any word."""
+    return tag("span", text(folded, limit=limit), class_="names")
+
+
 def join(parts: Iterable[Markup], between: str = "") -> Markup:
     """Several of them, one after the other."""
     return Markup(html_escape(between).join(parts))

@@ -18,7 +18,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from orchestrator.render.markup import Markup, moment, table, tag, text
+from orchestrator.render.markup import Markup, moment, names, table, tag, text
 from orchestrator.render.names import fold_line
 from orchestrator.render.report_causes import causes_section
 from orchestrator.render.report_course import course_section, gates_section, timeline_section
@@ -187,9 +187,9 @@ def _left_out(facts: Facts) -> Iterable[Markup]:
         rows = [
             [
                 text(reason_words(reason)),
-                Markup(number(len(names))),
-                text(fold_line(names, NAMES_CELLS_MAX, LOOK), limit=NAMES_CELLS_MAX + 50),
+                Markup(number(len(devices))),
+                names(fold_line(devices, NAMES_CELLS_MAX, LOOK), limit=NAMES_CELLS_MAX + 50),
             ]
-            for reason, names in found.items()
+            for reason, devices in found.items()
         ]
         yield table("Left out of the plan", ["Why", "Devices", "Which"], rows)

@@ -10,7 +10,7 @@ from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.render.board import Board
 from orchestrator.render.charts import samples, samples_words, state_class, timeline
 from orchestrator.render.lines import Lines
-from orchestrator.render.markup import Markup, moment, scrolling, table, tag, text
+from orchestrator.render.markup import Markup, moment, names, scrolling, table, tag, text
 from orchestrator.render.names import fold_line
 from orchestrator.render.standing import Facts
 from orchestrator.render.text import Look, Symbol, number, plural
@@ -49,7 +49,7 @@ def timeline_section(journal: Iterable[JournalEntry], told: Chronicle) -> Iterab
             text(one.wave, limit=60),
             tag("span", text(_ended(one.state, one.reason)), class_=state_class(one.state)),
             Markup(number(len(one.devices))),
-            text(fold_line(one.devices, NAMES_CELLS_MAX, LOOK), limit=NAMES_CELLS_MAX + 50),
+            names(fold_line(one.devices, NAMES_CELLS_MAX, LOOK), limit=NAMES_CELLS_MAX + 50),
             _at(one.from_at),
             _at(one.to_at),
         ]

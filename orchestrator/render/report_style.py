@@ -42,6 +42,7 @@ th,td{text-align:left;vertical-align:top;padding:.2rem .9rem .2rem 0;border-top:
 overflow-wrap:normal}
 thead th{border-top:0;color:var(--dim);font-weight:600}
 tbody th{font-weight:600}
+.names{overflow-wrap:anywhere}
 pre{background:var(--box);padding:.6rem .8rem;white-space:pre-wrap;font-size:.85rem;
 line-height:1.4;margin:.5rem 0}
 code{font-size:.9em}
@@ -65,6 +66,7 @@ footer{margin-top:3rem;color:var(--dim);font-size:.9rem}
 body{max-width:none;padding:0;font-size:10pt}
 nav,.skip{display:none}
 .wide{overflow:visible}
+th,td{overflow-wrap:anywhere}
 svg{min-width:0}
 h2,h3{break-after:avoid}
 figure,tr,pre{break-inside:avoid}

@@ -24,6 +24,7 @@ pytestmark = [
 ]
 _GROUND = "getComputedStyle(document.body).backgroundColor"
 _TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+_CUT = "one => one.scrollWidth > one.clientWidth"
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,13 @@ def test_page_fits_the_window_in_its_own_colours(browser, page, width: int, dark
     assert browser.value(_GROUND) == rgb((DARK if dark else LIGHT)["bg"])
     assert browser.value(_TOO_WIDE) <= 0
     assert browser.log == []
+
+
+def test_tables_fit_a_common_window_and_paper(browser, page) -> None:
+    for media, width in (("screen", 1280), ("screen", 1000), ("print", 720)):
+        browser.open(page, width=width, media=media)
+
+        assert browser.value(f"[...document.querySelectorAll('.wide')].filter({_CUT}).length") == 0
 
 
 def test_page_is_read_aloud_with_landmarks_headings_and_the_words_of_charts(browser, page) -> None:
