@@ -66,7 +66,9 @@ footer{margin-top:3rem;color:var(--dim);font-size:.9rem}
 body{max-width:none;padding:0;font-size:10pt}
 nav,.skip{display:none}
 .wide{overflow:visible}
-th,td{overflow-wrap:anywhere}
+table{font-size:8pt}
+th,td{overflow-wrap:break-word;padding-right:.5rem}
+time{white-space:normal}
 svg{min-width:0}
 h2,h3{break-after:avoid}
 figure,tr,pre{break-inside:avoid}

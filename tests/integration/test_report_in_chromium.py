@@ -24,6 +24,7 @@ pytestmark = [
 ]
 _GROUND = "getComputedStyle(document.body).backgroundColor"
 _TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+_TALL = "one => one.clientHeight > 90"  # its words are broken into letters
 _CUT = "one => one.scrollWidth > one.clientWidth"
 
 
@@ -76,6 +77,9 @@ def test_tables_fit_a_common_window_and_paper(browser, page) -> None:
         browser.open(page, width=width, media=media)
 
         assert browser.value(f"[...document.querySelectorAll('.wide')].filter({_CUT}).length") == 0
+        assert (
+            browser.value(f"[...document.querySelectorAll('thead th')].filter({_TALL}).length") == 0
+        )
 
 
 def test_page_is_read_aloud_with_landmarks_headings_and_the_words_of_charts(browser, page) -> None:
