@@ -232,6 +232,7 @@ def test_bundles_that_rauc_would_refuse_touch_no_slot(bench: Bench, installed: I
     assert after == before
 
 
+@pytest.mark.night  # beside other tests RAUC may give up before the moment that is waited for
 def test_a_service_that_goes_on_without_its_client_is_waited_for(
     bench: Bench, installed: Installed
 ):
