@@ -10,7 +10,7 @@ import typer
 from orchestrator import api
 from orchestrator.cli.config import Config, Given
 from orchestrator.cli.options import Common, Format, FormatOption, command
-from orchestrator.cli.session import configuration, start
+from orchestrator.cli.session import configuration
 from orchestrator.cli.shown import show_result
 from orchestrator.render.configuration import (
     ConfigurationFacts,
@@ -46,7 +46,6 @@ def show(
     Flags go before variables `ROLLOUT_*`, before the project's file, before your own, before
     defaults. Keys that nobody set and that have no default are left out. Passwords are not shown.
     """
-    start(common)
     facts = _facts(configuration(common))
     text = configuration_text(facts, origin=origin)
     return show_result(format, configuration_document(facts), text)

@@ -33,13 +33,11 @@ class Session:
 
 
 def start(common: Common) -> Session:
-    """The session of a command; changes to the directory of `-C` first, as `git` and `make` do.
+    """The session of a command, in the directory of `-C`.
 
     Raises:
         OrchestratorError: the directory or the configuration is wrong.
     """
-    if common.directory is not None:
-        _change_directory(common.directory)
     loaded = configuration(common)
     in_ci = bool(os.environ.get("CI"))
     terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
@@ -55,11 +53,13 @@ def start(common: Common) -> Session:
 
 
 def configuration(common: Common) -> config.Config:
-    """The configuration in force in the working directory.
+    """The configuration in force; changes to the directory of `-C` first, as `git` and `make` do.
 
     Raises:
-        OrchestratorError: a file or variable is wrong.
+        OrchestratorError: the directory, a file or a variable is wrong.
     """
+    if common.directory is not None:
+        _change_directory(common.directory)
     flags = config.Flags(
         state=common.state,
         color=str(common.color) if common.color else None,
