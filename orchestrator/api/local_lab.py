@@ -37,20 +37,17 @@ async def lab_up(request: LabRequest) -> LabShown:
     return await lab_status(directory)
 
 
-async def lab_down(directory: Path) -> None:
-    """Ends the fleet and removes everything of it.
-
-    Raises:
-        PlanError: none was started from here.
-    """
+async def lab_down(directory: Path) -> bool:
+    """Ends the fleet and removes everything of it; False where none was started from here."""
     from orchestrator.lab import client
 
     if not await asyncio.to_thread(client.down, pointer=directory / _POINTER):
-        raise _no_lab(directory)
+        return False
     inventory = directory / _INVENTORY
     inventory.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # somebody keeps something there
         inventory.parent.rmdir()
+    return True
 
 
 async def lab_status(directory: Path) -> LabShown:
@@ -96,11 +93,8 @@ def _shown(directory: Path, found: LabStatus) -> LabShown:
 
 
 def _state(device: DeviceStatus) -> str:
-    if device.broken:
-        return ", ".join(device.broken)
-    if device.healthy:
-        return "healthy"
-    return "unhealthy" if device.version else "empty"
+    works = "healthy" if device.healthy else "unhealthy" if device.version else "empty"
+    return ", ".join([*device.broken, works])
 
 
 def _no_lab(directory: Path) -> PlanError:

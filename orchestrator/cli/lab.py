@@ -127,7 +127,10 @@ rollout lab down
 def down(*, common: Common, place: DirectoryOption = None) -> int:
     """Stop the fleet and remove everything it left."""
     session = start(common)
-    wait_for(api.lab_down(_directory(session, place)))
+    directory = _directory(session, place)
+    was_up = wait_for(api.lab_down(directory))
+    if not session.quiet:
+        say("the lab is down" if was_up else f"no lab was started from `{directory}`")
     return ExitCode.DONE
 
 
@@ -176,7 +179,21 @@ def break_(
     """Break one device of the fleet, to see what a rollout does."""
     session = start(common)
     wait_for(api.lab_break(_directory(session, place), device, str(mode)))
+    if not session.quiet:
+        say(_BROKEN[mode].format(device=device))
     return ExitCode.DONE
+
+
+_HEAL = "; `rollout lab break {device} --mode none` heals it"
+_BROKEN = {
+    Mode.NONE: "{device} is healed",
+    Mode.CRASH: "the service of {device} crashes" + _HEAL,
+    Mode.SLOW: "{device} is slow" + _HEAL,
+    Mode.DISK_FULL: "the disk of {device} is full" + _HEAL,
+    Mode.REBOOT: "{device} boots again",
+    Mode.HANG: "{device} takes connections and says nothing" + _HEAL,
+    Mode.OFFLINE: "{device} refuses connections" + _HEAL,
+}
 
 
 def _directory(session: Session, given: Path | None) -> Path:

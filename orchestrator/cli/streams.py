@@ -27,7 +27,7 @@ def look_of(stream: TextIO, flag: str = "auto") -> Look:
     return Look(
         width=max(WIDTH_MIN, width),
         colour=colour_wanted(flag, os.environ, is_terminal=is_terminal),
-        unicode=unicode_wanted(stream.encoding),
+        unicode=unicode_wanted(stream.encoding, os.environ),
     )
 
 

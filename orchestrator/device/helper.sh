@@ -1309,7 +1309,7 @@ hold_spool() { # or it is held by another request
 receive() { # NAME SIZE SHA OFFSET: stdin's next bytes become (the rest of) that frame
   frame_limit "$1"
   [ "$2" -le $W ] && [ "$4" -le "$2" ] || fail 64 usage "the size or offset of $1 is out of bounds"
-  [ $(($2 - $4)) -lt 65536 ] || fits $(($2 - $4)) || fail 74 low_space "too little free space for $1"
+  [ $(($2 - $4)) -lt 65536 ] || fits $(($2 - $4)) || fail 74 low_space "$1 needs $need bytes, $W bytes are free"
   have=0
   [ "$4" -eq 0 ] || have=$(wc -c 2>/dev/null <"$spool/$1") || have=0
   if [ "$4" -ne $have ]; then
@@ -1385,7 +1385,7 @@ deliver() {
   esac
   ! inhibited || fail 77 inhibited "an inhibit file is on the device"
   open_spool
-  fits 0 || fail 74 low_space "less space is free than has to stay free"
+  fits 0 || fail 74 low_space "$need bytes have to stay free, $W bytes are"
   receive_frames
   if ! whole "$sums" $sizes; then
     call abort

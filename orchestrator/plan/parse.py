@@ -15,6 +15,7 @@ from orchestrator.plan.parse_gates import read_gates
 from orchestrator.plan.parse_order import read_order
 from orchestrator.plan.parse_waves import read_limits, read_waves
 from orchestrator.plan.reader import Fields, Reader
+from orchestrator.plan.render_text import unset_variables
 from orchestrator.plan.resolved import (
     COMPONENT_DEFAULT,
     OfflinePolicy,
@@ -64,8 +65,12 @@ def parse_plan(data: bytes, *, file: str) -> Plan:
 
 
 def check_plan(data: bytes, *, file: str) -> tuple[Diagnostic, ...]:
-    """Everything there is to say about a plan file, in the order of the file."""
-    return _read(data, file)[1]
+    """Everything there is to say about a plan file by itself, in the order of the file."""
+    plan, findings = _read(data, file)
+    if plan is None:
+        return findings
+    both = (*findings, *unset_variables(plan))
+    return tuple(sorted(both, key=lambda found: (found.where.line, found.where.column)))
 
 
 def _refuse(findings: tuple[Diagnostic, ...], file: str) -> NoReturn:

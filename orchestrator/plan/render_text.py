@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.device.model import Device, DeviceId
-from orchestrator.errors import Diagnostic, PlanError
+from orchestrator.errors import Diagnostic, PlanError, Severity
 from orchestrator.plan.model import GateText, Plan, ProbeText, Text
 from orchestrator.plan.parse_check import check_name_problem
 from orchestrator.plan.parse_probes import is_host, url_problem
@@ -45,6 +45,15 @@ def check_variables(plan: Plan, set_vars: Mapping[str, str]) -> None:
     problems = [*_unused(plan, set_vars), *rendering.problems]
     if problems:
         raise refused(plan, problems)
+
+
+def unset_variables(plan: Plan) -> tuple[Diagnostic, ...]:
+    """Warnings of texts that only `-e` could complete: what nobody sets may be a typing error."""
+    try:
+        check_variables(plan, {})
+    except PlanError as error:
+        return tuple(replace(each, severity=Severity.WARNING) for each in error.diagnostics)
+    return ()
 
 
 def refused(plan: Plan, problems: Sequence[Diagnostic]) -> PlanError:

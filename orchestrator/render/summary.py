@@ -269,7 +269,10 @@ def outcome_words(story: Story) -> str:
         run = story.succeeded + story.unchanged
         verb = "runs" if run == 1 else "run"
         return f"{number(run)} of {plural(story.devices, 'device')} {verb} the new version."
-    parts = [f"{_were(story.untouched)} never touched"] if story.untouched else []
+    never = story.untouched - story.begun_on
+    parts = [f"{_were(never)} never touched"] if never else []
+    if story.begun_on:
+        parts.append(f"{_were(story.begun_on)} contacted, and nothing was activated there")
     if count := story.runs.get(Runs.SPARED, 0):
         parts.append(f"{plural(count, 'device')} failed before anything was changed there")
     for name, count in story.back_on.items():

@@ -273,6 +273,11 @@ def colour_wanted(flag: str, environment: Mapping[str, str], *, is_terminal: boo
     return is_terminal and environment.get("TERM") != "dumb"
 
 
-def unicode_wanted(encoding: str | None) -> bool:
-    """Whether our signs can be written in this encoding of the stream."""
+def unicode_wanted(encoding: str | None, environment: Mapping[str, str]) -> bool:
+    """Whether our signs can be written in this encoding of the stream, and are welcome.
+
+    `LC_ALL=C` asks for plain ASCII; Python writes UTF-8 even then (PEP 540).
+    """
+    if environment.get("LC_ALL") in {"C", "POSIX"}:
+        return False
     return (encoding or "").lower().replace("-", "").replace("_", "") in {"utf8", "utf16", "utf32"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
@@ -12,9 +13,10 @@ from orchestrator.render.text import Style, Symbol, escape, number
 from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.record import Glass
 from orchestrator.rollout.states import AT_WORK, PROVEN, DeviceState, RolloutState, WaveState
-from orchestrator.units import format_duration
+from orchestrator.units import format_duration, format_size
 
 COMMIT_CHARS = 12
+_BYTES = re.compile(r"\b([0-9]{1,15}) bytes\b")
 _D, _W, _R = DeviceState, WaveState, RolloutState
 
 DEVICE_WORDS: Mapping[DeviceState, str] = {
@@ -142,6 +144,8 @@ _REASONS: Mapping[str, str] = {
 def reason_words(reason: str, detail: str = "") -> str:
     """A reason for people, with the device's own words behind it, escaped."""
     words = _REASONS.get(reason) or escape(reason.replace("_", " "), limit=40)
+    if reason == Reason.LOW_SPACE:  # of which the helper can count bytes only
+        detail = _BYTES.sub(lambda found: format_size(int(found[1])), detail)
     return f"{words}: {escape(detail)}" if detail else words
 
 

@@ -31,6 +31,7 @@ from orchestrator.rollout.waiting import asked_at, soak_until, waiting
 
 _STOPS_NOTHING = frozenset({Pause.APPROVAL.value})
 _GOES_BACK = frozenset({RolloutState.ROLLING_BACK, RolloutState.ROLLED_BACK, RolloutState.FAILED})
+_LEFT = frozenset({Runs.UNTOUCHED, Runs.UNSEEN})  # nothing was activated on these
 _TROUBLED = frozenset({
     DeviceState.FAILED, DeviceState.ROLLED_BACK, DeviceState.ROLLBACK_FAILED, DeviceState.LOST,
     DeviceState.SKIPPED, DeviceState.DEFERRED, DeviceState.UNCERTAIN, DeviceState.ROLLING_BACK,
@@ -108,6 +109,7 @@ class Story:
         runs: devices by what they run; they add up to all.
         back_on: devices that run again what they did before, by the name of that artifact as the
             plan knew it; "" where it knew none.
+        begun_on: devices that were begun, and left before anything was activated on them.
         on_new: devices that run, or may run, the new version because of this rollout.
         glass: the last that was broken to go on without approvals, over or not.
         held_up: other rollouts, plans and freezes that it waits for, each in words.
@@ -134,6 +136,7 @@ class Story:
     at_work: int
     runs: Mapping[Runs, int]
     back_on: Mapping[str, int]
+    begun_on: int
     on_new: int
     excluded: int
     deferred: Deferred
@@ -152,7 +155,7 @@ class Story:
     @property
     def untouched(self) -> int:
         """Devices on which nothing was activated, that neither failed nor ran the version before."""
-        return self.runs.get(Runs.UNTOUCHED, 0) + self.runs.get(Runs.UNSEEN, 0)
+        return sum(self.runs.get(what, 0) for what in _LEFT)
 
 
 def tell(rollout: Rollout, *, now: float | None = None) -> Story:
@@ -180,6 +183,9 @@ def tell(rollout: Rollout, *, now: float | None = None) -> Story:
         at_work=sum(total[state] for state in AT_WORK),
         runs=Counter(found.values()),
         back_on=Counter(name or "" for name in back),
+        begun_on=sum(
+            led.devices[device].started > 0 for device, what in found.items() if what in _LEFT
+        ),
         on_new=sum(rec.moved for rec in led.devices.values()),
         excluded=len(led.plan.skipped),
         deferred=_deferred(led),

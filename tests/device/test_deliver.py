@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import time
 
@@ -280,6 +281,7 @@ def test_low_space_is_told_before_the_bytes_come(device: Device, size_bytes: int
     reply = device.deliver(1, directory("r1", {"a": bytes(size_bytes)}).frames(device.key))
 
     assert (reply.rc, reply.fields["reason"]) == (74, "low_space")
+    assert re.search(r"9[0-9]{14} bytes .*, [0-9]+ bytes are", reply.fields["detail"])
 
 
 def test_the_end_of_a_connection_before_the_go_cancels(device: Device):

@@ -38,11 +38,21 @@ def test_lines_that_init_prints_lead_to_a_preview_of_a_fleet_that_trusts_the_key
     assert "24 to update" in done[3].stdout
 
 
-def test_lab_whose_devices_trust_no_key_says_so(tmp_path: Path) -> None:
+def test_lab_says_what_is_broken_and_can_be_taken_down_twice(tmp_path: Path) -> None:
+    broken = ["lab", "break", "lab-01"]
     try:
-        said = rollout(["lab", "up", "--devices", "1"], tmp_path).stderr
+        up = rollout(["lab", "up", "--devices", "1"], tmp_path).stderr
+        said = rollout([*broken, "--mode", "slow"], tmp_path).stderr
+        status = rollout(["lab", "status"], tmp_path).stdout
+        healed = rollout([*broken, "--mode", "none"], tmp_path).stderr
     finally:
-        rollout(["lab", "down"], tmp_path)
+        downs = [rollout(["lab", "down"], tmp_path) for _ in range(2)]
 
-    assert "refuse every artifact" in said
-    assert "rollout lab up --key release.key.pub" in said
+    assert "refuse every artifact" in up
+    assert "rollout lab up --key release.key.pub" in up
+    assert said == "lab-01 is slow; `rollout lab break lab-01 --mode none` heals it\n"
+    assert "slow, empty" in status
+    assert healed == "lab-01 is healed\n"
+    assert [down.returncode for down in downs] == [0, 0]
+    assert downs[0].stderr == "the lab is down\n"
+    assert "no lab was started from" in downs[1].stderr

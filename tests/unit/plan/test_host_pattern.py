@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.errors import PlanError
+from orchestrator.errors import PlanError, Severity
 from orchestrator.plan.host_pattern import PATTERN_CHARS_MAX, split_pattern
 from orchestrator.plan.parse import check_plan
 
@@ -73,7 +73,9 @@ def test_malformed_patterns_of_a_plan_are_found_without_an_inventory() -> None:
 
 
 def test_pattern_with_variables_is_judged_once_they_are_in_place() -> None:
-    assert not check_plan(PLAN.format(hosts="'{{ a }}:&'", own="b").encode(), file="p.yml")
+    (found,) = check_plan(PLAN.format(hosts="'{{ a }}:&'", own="b").encode(), file="p.yml")
+
+    assert (found.code, found.severity, found.where.line) == ("P210", Severity.WARNING, 3)
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,8 @@ def test_colour_policy(flag: str, environment: dict, terminal: bool, wanted: boo
     [("utf-8", True), ("UTF8", True), ("ascii", False), ("latin-1", False), (None, False)],
 )
 def test_signs_need_an_encoding_that_has_them(encoding: str | None, wanted: bool) -> None:
-    assert unicode_wanted(encoding) is wanted
+    assert unicode_wanted(encoding, {"LC_ALL": ""}) is wanted
+    assert not unicode_wanted(encoding, {"LC_ALL": "C"})
 
 
 def test_painted_line_is_folded_by_what_is_seen() -> None:

@@ -29,6 +29,12 @@ def test_a_reason_we_do_not_know_is_shown_and_escaped() -> None:
     assert reason_words("new_\x1breason", "\x07") == r"new \x1breason: \x07"
 
 
+def test_too_little_space_is_told_in_sizes_that_people_read() -> None:
+    told = reason_words(Reason.LOW_SPACE, "payload needs 63963136 bytes, 12582912 bytes are free")
+
+    assert told == "too little space: payload needs 61.0 MiB, 12.0 MiB are free"
+
+
 def test_times_read_well() -> None:
     assert [clock(0), clock(61), clock(3723)] == ["00:00", "01:01", "1:02:03"]
     assert [span(6.25), span(61)] == ["6.2 s", "01:01"]

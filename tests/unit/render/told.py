@@ -78,6 +78,7 @@ def facts_of(plan: ResolvedPlan, journal: Sequence[JournalEntry], **told: object
             for line in lines
             if line.state is DeviceState.ROLLED_BACK
         ),
+        begun_on=0,
         on_new=board.proven,
         excluded=len(plan.skipped),
         deferred=Deferred(0, states[DeviceState.DEFERRED], None, None),

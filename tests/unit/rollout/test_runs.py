@@ -65,6 +65,14 @@ def test_a_device_that_failed_in_its_delivery_runs_what_it_ran():
     assert of(rollout) is Runs.SPARED
 
 
+def test_a_device_that_was_begun_and_left_is_not_among_those_that_nobody_touched():
+    rollout = hand()
+    rollout.report(A, Reason.UNREACHABLE)
+    story = tell(rollout.rollout)
+
+    assert (story.untouched, story.begun_on) == (3, 1)
+
+
 def test_a_device_that_went_back_is_back_also_while_it_waits_for_another_try():
     rollout = hand()
     rollout.activate(A)
