@@ -52,12 +52,12 @@ covered: $(VENV)/dev.stamp
 
 # Three at once on two cores: many of these tests wait for devices, leases and soaks.
 all: $(VENV)/dev.stamp
-	$(PYTEST) -n 3 --seeds $(SEEDS) --fresh-seeds $(FRESH_SEEDS) tests
+	$(PYTEST) -n 3 --dist loadgroup --seeds $(SEEDS) --fresh-seeds $(FRESH_SEEDS) tests
 
 night: SEEDS := 100000
 night: FRESH_SEEDS := 1000
 night: system covered
-	HYPOTHESIS_PROFILE=night $(BIN)/python -m pytest -q -n 2 --timeout 3600 \
+	HYPOTHESIS_PROFILE=night $(BIN)/python -m pytest -q -n 2 --dist loadgroup --timeout 3600 \
 	  --seeds $(SEEDS) --fresh-seeds $(FRESH_SEEDS) tests
 
 bench: $(VENV)/dev.stamp

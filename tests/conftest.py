@@ -61,6 +61,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(name, blocks, ids=ids)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what a module makes once run in one worker, or each would make its own."""
+    for item in items:
+        module = item.nodeid.partition("::")[0]
+        if isinstance(item, pytest.Function) and _shares(item, module):
+            item.add_marker(pytest.mark.xdist_group(module))
+
+
+def _shares(item: pytest.Function, module: str) -> bool:
+    made = item._fixtureinfo.name2fixturedefs.values()
+    return any(each.scope == "module" and each.baseid == module for one in made for each in one)
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
