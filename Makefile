@@ -15,7 +15,7 @@ FRESH_SEEDS := 100
 unexport PYTHONDONTWRITEBYTECODE
 
 .NOTPARALLEL:
-.PHONY: help demo test fast night bench fix system checks covered all
+.PHONY: help demo test fast night bench site fix system checks covered all
 
 help:
 	@printf '%s\n' \
@@ -23,7 +23,8 @@ help:
 	  'make test    everything that must hold for a change; under 10 minutes on 2 cores' \
 	  'make fast    static checks, unit, contract and golden tests' \
 	  'make night   long runs' \
-	  'make bench   controller CPU and memory beside a bare SSH client doing the same' \
+	  'make site    the documents as a site, in site/' \
+  'make bench   controller CPU and memory beside a bare SSH client doing the same' \
 	  'make fix     lint fixes, format, golden files'
 
 demo: $(VENV)/runtime.stamp
@@ -56,12 +57,16 @@ all: $(VENV)/dev.stamp
 
 night: SEEDS := 100000
 night: FRESH_SEEDS := 1000
-night: system covered
+night: system covered site
 	HYPOTHESIS_PROFILE=night $(BIN)/python -m pytest -q -n 2 --dist loadgroup --timeout 3600 \
 	  --seeds $(SEEDS) --fresh-seeds $(FRESH_SEEDS) tests
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.bench
+
+site: $(VENV)/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo 'the documents are in site/index.html'
 
 fix: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
@@ -73,6 +78,10 @@ system:
 
 $(VENV)/runtime.stamp: requirements/runtime.txt requirements/build.txt pyproject.toml
 	@tools/make_venv.sh $(VENV) requirements/runtime.txt requirements/build.txt
+	@touch $@
+
+$(VENV)/docs.stamp: requirements/docs.txt $(VENV)/runtime.stamp
+	@tools/make_venv.sh $(VENV) requirements/docs.txt
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/runtime.stamp
