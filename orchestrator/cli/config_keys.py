@@ -95,8 +95,8 @@ _FORMS = {  # of texts, and of each text of a list
         "are `NAME=ROLE,ROLE`, such as `ann=ops,safety`",
     ),
     "roles": (
-        re.compile(r"(author|approver|releaser|operator|auditor)=[^=,\s]+(,[^=,\s]+)*"),
-        "has author, approver, releaser, operator and auditor, each a list of names",
+        re.compile(r"(author|approver|releaser|operator|break-glass|auditor)=[^=,\s]+(,[^=,\s]+)*"),
+        "has author, approver, releaser, operator, break-glass and auditor, each a list of names",
     ),
     "fleet": (
         re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,62}"),

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.api.roles import Role
 from orchestrator.cli.config import Flags, find_project, load
 from orchestrator.cli.config_keys import KINDS, POWER_KEYS
 from orchestrator.errors import ExitCode, OrchestratorError
@@ -288,6 +289,13 @@ def test_roles_are_a_table_of_the_operator_alone(project, user_file) -> None:
     write(project / "rollout.toml", '[roles]\noperator = ["mallory"]\n')
     with pytest.raises(OrchestratorError, match="may not be set in the project's file"):
         load(Flags(), {}, project)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_every_role_can_be_given_to_somebody(project, user_file, role) -> None:
+    user = write(user_file, f'[roles]\n{role} = ["ann"]\n')
+
+    assert load(Flags(config=user), {}, project).settings.roles == (f"{role}=ann",)
 
 
 @pytest.mark.parametrize(
