@@ -121,14 +121,18 @@ def signers_of_checkpoints(settings: Settings, controller_id: str) -> bytes:
 
 
 def _read(settings: Settings, file: Path, *, named: bool) -> tuple[bytes, tuple[Finding, ...]]:
-    from orchestrator.trust.checkpoint_file import public_file, read
+    """The checkpoints of a file; where there must be some and are none, that is a finding."""
+    from orchestrator.trust.checkpoint_file import holds_any, public_file, read
 
-    if named or file.exists():
-        return read(file), ()
+    data = read(file) if named or file.exists() else b""
+    if holds_any(data):
+        return data, ()
+    if named:
+        return data, (Finding(Fault.SEALS_GONE, f"no checkpoint is in `{file}`"),)
     if public_file(places(settings).key).exists():
-        message = f"there is a key for checkpoints, and none are there: `{file}` was taken away"
-        return b"", (Finding(Fault.SEALS_GONE, message),)
-    return b"", ()
+        message = f"there is a key for checkpoints, and none is in `{file}`: they were taken away"
+        return data, (Finding(Fault.SEALS_GONE, message),)
+    return data, ()
 
 
 def _judge(settings: Settings, controller_id: str) -> Judge:

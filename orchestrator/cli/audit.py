@@ -13,7 +13,7 @@ from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import source_of, start
 from orchestrator.cli.streams import put, say
 from orchestrator.errors import ExitCode, PlanError
-from orchestrator.render.audit import FleetFacts, audit_document, audit_text
+from orchestrator.render.audit import FleetFacts, audit_document, audit_text, short_of
 from orchestrator.render.json_text import dump
 from orchestrator.render.text import plural
 
@@ -50,7 +50,8 @@ def verify(
     cut off: keep copies of them where nobody who can write into the store can change them.
 
     Devices keep where the journal stood when they were changed. With `--with-fleet` they are asked,
-    those of `-i` and `-l`; where one could not be asked, and nothing else is wrong, the code is 3.
+    those of `-i` and `-l`; where one could not be asked, or none knows anything of these journals,
+    and nothing else is wrong, the code is 3.
     """
     fleet = _fleet(source, wanted=with_fleet)
     found = wait_for(api.audit_verify(start(common).settings, checkpoints, fleet))
@@ -59,7 +60,7 @@ def verify(
     put(dump(audit_document(*what)) if format is Format.JSON else audit_text(*what))
     if found.audit.findings:
         return ExitCode.REFUSED
-    return ExitCode.PARTIAL if asked is not None and asked.unasked else ExitCode.DONE
+    return ExitCode.PARTIAL if short_of(found.audit, asked) else ExitCode.DONE
 
 
 def _fleet(source: SourceOptions, *, wanted: bool) -> api.Source | None:

@@ -80,13 +80,23 @@ def audit_text(
         lines = [f"the journals do not hold: {plural(len(audit.findings), 'finding')} ({count})"]
         lines += [_finding(one) for one in audit.findings]
     else:
-        short = ", as far as devices could be asked" if fleet and fleet.unasked else ""
-        lines = [f"the journals hold{short}: {count}"]
+        lines = [f"the journals hold{short_of(audit, fleet)}: {count}"]
     if fleet is not None:
         lines += _asked(audit, fleet)
     lines += _vouched(audit, escape(checkpoints))
     lines += [f"  signatures count by {escape(one)}" for one in signers]
     return "\n".join(lines) + "\n"
+
+
+def short_of(audit: Audit, fleet: FleetFacts | None) -> str:
+    """What the word of devices that were to be asked falls short of; empty where it does not."""
+    if fleet is None:
+        return ""
+    if fleet.unasked:
+        return ", as far as devices could be asked"
+    if audit.entry_count and not audit.witness_count:
+        return ", but no device knows anything of them"
+    return ""
 
 
 def _asked(audit: Audit, fleet: FleetFacts) -> list[str]:

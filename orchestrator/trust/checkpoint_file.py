@@ -64,6 +64,11 @@ def read(file: Path) -> bytes:
     return data
 
 
+def holds_any(data: bytes) -> bool:
+    """Whether there is the beginning of a checkpoint in the bytes of a file, whole or not."""
+    return _BEGINNING in data
+
+
 def signer_of_key(key: Path, fleets: Iterable[str]) -> tuple[AllowedSigner, ...]:
     """The key's own line among allowed signers; none where there is no public key.
 

@@ -1,5 +1,6 @@
 """Commands that talk to devices and to the store, in this process, on a small real lab."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -16,7 +17,10 @@ import pytest
 
 from orchestrator.cli.app import invoke
 from orchestrator.errors import ExitCode
+from orchestrator.store.sql import open_store
 from tests.in_process import empty_project, run
+from tests.unit.store.samples import PLAN as SAMPLE
+from tests.unit.store.samples import changes, entry
 
 pytestmark = pytest.mark.integration
 
@@ -129,6 +133,12 @@ def test_devices_of_another_controller_are_left_out_until_they_are_adopted(appli
     assert len(adopted[1].splitlines()) == 3
 
 
+async def _of_another_controller(path: str) -> None:
+    store = await open_store(path)
+    await store.create("r-1", SAMPLE, changes(entry(1, "rollout_started")))
+    await store.close()
+
+
 def test_devices_show_that_the_end_of_a_journal_was_cut_off(applied, fleet, capsys) -> None:
     """Attack 13: whoever holds the store, and the key of its checkpoints, holds no device's memory."""
     assert run(capsys, "state backup cut.db")[0] == 0
@@ -137,16 +147,20 @@ def test_devices_show_that_the_end_of_a_journal_was_cut_off(applied, fleet, caps
         (last,) = store.execute(f"SELECT max(seq) FROM journal WHERE {here}").fetchone()
         store.execute(f"DELETE FROM journal WHERE {here} AND seq > {last - 12}")
         store.execute(f"UPDATE rollouts SET last_seq = {last - 12} WHERE id = '{applied['good']}'")
+    asyncio.run(_of_another_controller("anew.db"))
     ghost = "all: {hosts: {ghost: {ansible_host: 127.0.0.1, ansible_port: 1}}}"
     (fleet / "ghost.yml").write_text(ghost)
 
     whole = run(capsys, "audit verify --with-fleet")
     chain = run(capsys, "audit verify --state cut.db")
+    anew = run(capsys, "audit verify --state anew.db --with-fleet")
     cut = run(capsys, "audit verify --state cut.db --with-fleet --format json")
     partly = run(capsys, "audit verify --with-fleet -i .rollout/lab/inventory.yml -i ghost.yml")
 
     assert (whole[0], chain[0], cut[0], partly[0]) == (0, 0, 1, ExitCode.PARTIAL)
     assert "3 of 3 devices answered" in whole[1]
+    assert anew[0] == ExitCode.PARTIAL
+    assert "3 of them have nothing of these journals" in anew[1]
     found = json.loads(cut[1])
     check("audit", found)
     (finding,) = found["findings"]

@@ -100,11 +100,23 @@ async def test_journal_without_a_checkpoint_holds_and_nothing_vouches_for_it(set
     assert found.audit.unsealed_count == 1
 
 
-async def test_checkpoints_that_were_taken_away_are_missed(settings, store):
+@pytest.mark.parametrize("left", [None, b""])
+async def test_checkpoints_that_were_taken_away_are_missed(settings, store, left):
     await api.audit_checkpoint(settings)
     places(settings).checkpoints.unlink()
+    if left is not None:
+        places(settings).checkpoints.write_bytes(left)
 
     assert await faults(settings) == [Fault.SEALS_GONE]
+    await api.audit_checkpoint(settings)
+    assert await faults(settings) == []
+
+
+async def test_copy_without_a_checkpoint_vouches_for_nothing(settings, store, tmp_path):
+    await api.audit_checkpoint(settings)
+    (tmp_path / "copy").write_bytes(b"")
+
+    assert await faults(settings, tmp_path / "copy") == [Fault.SEALS_GONE]
 
 
 async def test_named_file_of_checkpoints_must_be_there(settings, store, tmp_path):

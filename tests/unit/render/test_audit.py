@@ -1,6 +1,6 @@
 """An audit as text: who could not be asked is never lost."""
 
-from orchestrator.render.audit import UNASKED_MAX, FleetFacts, audit_document, audit_text
+from orchestrator.render.audit import UNASKED_MAX, FleetFacts, audit_document, audit_text, short_of
 from orchestrator.rollout.audit import Audit, Fault, Finding
 
 HOLDS = Audit(rollout_count=1, entry_count=9, witness_count=2, unsealed_count=1)
@@ -20,6 +20,20 @@ def test_devices_that_could_not_be_asked_are_counted_where_they_are_many():
         len(audit_document(HOLDS, "c", (), FleetFacts(30, 3, unasked))["devices"]["not_asked"])
         == 25
     )
+
+
+def test_journals_that_no_device_knows_are_not_vouched_for():
+    """A store that was made anew under another id: to every device it is a stranger's."""
+    strange = Audit(rollout_count=1, entry_count=9)
+    fresh = Audit()
+
+    assert audit_text(strange, "c", (), FleetFacts(4, 4, ())).startswith(
+        "the journals hold, but no device knows anything of them: 1 rollout"
+    )
+    assert short_of(strange, FleetFacts(4, 4, ()))
+    assert not short_of(strange, None)
+    assert not short_of(fresh, FleetFacts(4, 4, ()))
+    assert not short_of(HOLDS, FleetFacts(4, 3, ()))
 
 
 def test_finding_is_not_softened_by_devices_that_were_not_asked():
