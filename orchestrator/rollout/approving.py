@@ -3,7 +3,7 @@
 Laws:
 1. An approval is for one plan (its digest) and for one wave, or for the start of the rollout. It
    can be given once it is waited for. Each person counts once, by login name: another machine
-   makes nobody another person.
+   makes nobody another person, and neither does another name for the key that signed.
 2. It is waited for at most as long as the plan says. Then a rollout that has not started expires;
    one under way is paused, what was given for that wave is void, and `resume` asks anew.
 3. A denial rejects a rollout that has not started; later it pauses, as an operator does.
@@ -199,6 +199,7 @@ def _of_what_is_asked(led: Ledger, event: OperatorAsked, name: str, *, denies: b
     said = progress(led, name, more=1)
     problem = (
         _of_the_author(led, event, name)
+        or _of_the_key(led, event, name)
         or of_other_devices(led, event)
         or _of_the_signature(led, event, name)
     )
@@ -264,13 +265,25 @@ def _of_the_author(led: Ledger, event: OperatorAsked, name: str) -> Answer | Non
     return None
 
 
+def _of_the_key(led: Ledger, event: OperatorAsked, name: str) -> Answer | None:
+    """An authority may certify one key under several names: it is one person's all the same."""
+    if event.signed is None:
+        return None
+    mine = {"wave": name, "key": event.signed.key}
+    found = next((given for given in led.approvals if mine.items() <= given.items()), None)
+    if found is None:
+        return None
+    return refused(f"`{found['who']}` approved it already, with the same key")
+
+
 def _same_name(one: str, other: str) -> bool:
     """Whether it may be one person: signers are `ann@corp` where the account is `ann`."""
     return one.partition("@")[0] == other.partition("@")[0]
 
 
 def _give(led: Ledger, event: OperatorAsked, name: str) -> None:
-    led.approvals.append({"wave": name, "who": person_of(event.who), "at": led.now})
+    given: dict[str, object] = {"wave": name, "who": person_of(event.who), "at": led.now}
+    led.approvals.append(given | ({"key": event.signed.key} if event.signed else {}))
     data = {"what": "given", "who": event.who, "why": event.why, "digest": led.plan_digest}
     if event.signed is not None:
         data |= {"key": event.signed.key, "statement": event.statement}

@@ -79,6 +79,10 @@ class AllowedSigner:
         (name,) = principals
         return replace(self, principal=name) if fnmatchcase(name, self.principal) else None
 
+    def with_key(self, public_key: bytes) -> AllowedSigner:
+        """The person with the key that a certificate has."""
+        return replace(self, public_key=public_key, is_authority=False)
+
     @property
     def fingerprint(self) -> str:
         """The key's, as OpenSSH prints it."""

@@ -99,7 +99,7 @@ def signer_of(
     revoked: Revoked,
     now: float,
 ) -> AllowedSigner:
-    """Who signed a message.
+    """Who signed a message, with the key that did: of a certificate its own, not the authority's.
 
     Args:
         message: what was signed.
@@ -125,7 +125,7 @@ def signer_of(
             continue
         person = _person(signer, signature, certificate, revoked)
         if person and _verifies(person, message, signature):
-            return person
+            return person if certificate is None else person.with_key(certificate.public_key)
     why = "no allowed signer made the signature, or of another text"
     hint = "who may sign, in which namespace and until when, says the file of allowed signers"
     raise refuse(TrustRule.SIGNATURE_MISMATCH, why, hint=hint)

@@ -107,6 +107,31 @@ async def test_two_signatures_start_the_rollout(settings, keys, rollout) -> None
         assert keys.accepts(allowed, principal, text.encode(), signature.encode())
 
 
+async def test_one_key_is_one_person_whatever_an_authority_calls_it(
+    settings, keys, rollout
+) -> None:
+    """Attack 28: two certificates of one key."""
+    for name in ("authority", "one"):
+        keys.make(name)
+    options = f'cert-authority,namespaces="{NAMESPACE}"'
+    with settings.allowed_signers.open("a") as file:
+        file.write(line("*@corp", keys.public("authority"), options))
+    people = (*settings.people, "pat@corp=ops", "quinn@corp=ops")
+    named = dataclasses.replace(settings, people=people)
+
+    async def by(name: str) -> api.Asked:
+        public, authority = f"{keys.path('one')}.pub", str(keys.path("authority"))
+        keygen("-q", "-s", authority, "-I", "x", "-n", f"{name}@corp", "-V", "+1h", public)
+        return await approve(named, keys, "one-cert.pub")
+
+    assert (await by("pat")).answer == "done"
+    with pytest.raises(PlanError, match="`pat@corp` approved it already, with the same key"):
+        await by("quinn")
+    assert await state(named) is RolloutState.AWAITING_APPROVAL
+    assert (await approve(named, keys, "ann")).answer == "done"
+    assert await state(named) is RolloutState.SCHEDULED
+
+
 @pytest.mark.parametrize(
     ("who", "says"),
     [

@@ -3,6 +3,7 @@
 import base64
 import struct
 
+import asyncssh
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -156,7 +157,10 @@ def test_certificate_names_the_person(keys):
     certify(keys, "carl", "carl@corp")
     signature, allowed = by_certificate(keys, "carl")
 
-    assert judge(keys, signature, allowed=allowed).principal == "carl@corp"
+    signer = judge(keys, signature, allowed=allowed)
+
+    fingerprint = asyncssh.import_public_key(keys.public("carl")).get_fingerprint()
+    assert (signer.principal, signer.fingerprint) == ("carl@corp", fingerprint)
 
 
 @pytest.mark.parametrize("principals", ["carl@home", "carl@corp,dora@corp"])
