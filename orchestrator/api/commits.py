@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.project import load_inventory
 from orchestrator.api.roles import Role, has_role, without_role
-from orchestrator.api.signers import signers
+from orchestrator.api.signers import refuse_inside, signers
 from orchestrator.api.values import Prepared, Settings, Source
 from orchestrator.errors import TrustError, system_reason
 
@@ -118,17 +118,10 @@ def refuse_unvouched(settings: Settings, plan: ResolvedPlan) -> None:
 
 
 def _repository(settings: Settings, plan: Path) -> Repository:
-    from orchestrator.trust.errors import TrustRule, refuse
     from orchestrator.trust.git import find_repository
 
-    repository = find_repository(plan)
-    for file in (settings.allowed_signers, settings.revoked_signers):
-        if file is not None and file.resolve().is_relative_to(repository.root):
-            message = f"`{file}` lies in the repository of the plan, which would choose its signers"
-            raise refuse(
-                TrustRule.SIGNERS_PLACE, message, hint="keep it where only operators write"
-            )
-    return repository
+    refuse_inside(settings, plan)
+    return find_repository(plan)
 
 
 def _head(repository: Repository) -> str:

@@ -18,6 +18,7 @@ from orchestrator.api.joining import Inputs, find_elder
 from orchestrator.api.plan_artifacts import planned_artifact
 from orchestrator.api.project import inventory_sources, load_inventory, read_file
 from orchestrator.api.saved import choice_digest, inventory_digest
+from orchestrator.api.signers import refuse_inside
 from orchestrator.api.stored import load_stored, plan_of
 from orchestrator.api.stores import open_state, state_exists
 from orchestrator.api.surveys import (
@@ -57,12 +58,14 @@ async def prepare(
     Raises:
         PlanError: plan, inventory or variables are wrong; has all findings.
         ArtifactError: the artifact breaks a rule.
-        TrustError: it is unsigned, or not signed by a trusted key.
+        TrustError: it is unsigned, or not signed by a trusted key; or who may sign is said by the
+            repository of the plan.
         StalePlanError: a saved plan is too old or its inputs have changed.
         StoreError: the store failed, or devices know a later copy of it.
     """
     from orchestrator.plan.envelope import is_saved
 
+    refuse_inside(settings, request.plan)
     earlier = None if request.since is None else _reviewed(request.since)
     data = read_file(request.plan)
     if is_saved(data):

@@ -35,6 +35,29 @@ def signers(settings: Settings) -> tuple[tuple[AllowedSigner, ...], Revoked]:
     return read_allowed_signers(bytes_of(allowed_file), str(allowed_file)), revoked
 
 
+def refuse_inside(settings: Settings, place: Path) -> None:
+    """Refuses files that say whom to trust where who writes the plans writes them too.
+
+    Args:
+        settings: the operator's configuration.
+        place: the plan, or another file of its repository.
+
+    Raises:
+        TrustError: one lies there.
+    """
+    from orchestrator.trust.errors import TrustRule, refuse
+
+    root = next((up for up in place.resolve().parents if (up / ".git").exists()), None)
+    trust = settings.trust_root, settings.host_ca, settings.user_ca
+    for file in (settings.allowed_signers, settings.revoked_signers, *trust):
+        if root is not None and file is not None and file.resolve().is_relative_to(root):
+            message = (
+                f"`{file}` lies in the repository of the plan, which would choose whom to trust"
+            )
+            hint = "keep it where only operators write"
+            raise refuse(TrustRule.SIGNERS_PLACE, message, hint=hint)
+
+
 def bytes_of(path: Path) -> bytes:
     """The bytes of a file of signers, or of what one of them signed.
 

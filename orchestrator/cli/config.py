@@ -2,7 +2,8 @@
 
 Laws:
 1. The project's file comes from git, so it grants no power: keys in `POWER_KEYS`, and a state URL
-   with a password, are errors there.
+   with a password, are errors there, and so they are in any file of its repository, whoever
+   named it. Files that say whom to trust (`TRUST_FILES`) do not lie there either.
 2. Unknown keys are errors with a did-you-mean, in both files.
 3. Paths in a file are relative to that file, paths in flags and variables to the working
    directory; everything that leaves here is absolute.
@@ -23,10 +24,12 @@ from orchestrator.cli.config_keys import (
     KINDS,
     POWER_KEYS,
     SEPARATORS,
+    TRUST_FILES,
     Value,
     absolute,
     checked,
     has_password,
+    in_repository,
     too_powerful,
     unknown,
 )
@@ -87,17 +90,23 @@ def load(flags: Flags, environment: Mapping[str, str], directory: Path) -> Confi
     """
     root, project_file = find_project(directory)
     user_file = flags.config or _user_file(environment)
+    repository = _repository(root)
     layers: tuple[Mapping[str, Given], ...] = (
         _from_flags(flags, directory),
         _from_environment(environment, directory),
-        _from_file(project_file, is_project=True) if project_file else {},
-        _from_file(user_file, is_project=False) if user_file else {},
+        _from_file(project_file, is_project=True, has_no_power=True) if project_file else {},
+        _from_file(user_file, is_project=False, has_no_power=_lies_in(user_file, repository))
+        if user_file
+        else {},
     )
     defaults: dict[str, Value] = {"state": str(root / STATE_DEFAULT), **DEFAULTS}
     layers += ({key: Given(value, Source.DEFAULT, Where("")) for key, value in defaults.items()},)
     given = {
         key: said for key in KINDS if (said := tuple(one[key] for one in layers if key in one))
     }
+    for key in TRUST_FILES:
+        if key in given and _lies_in(Path(str(given[key][0].value)), repository):
+            raise in_repository(key, str(given[key][0].value), given[key][0].where)
     merged = {key: said[0].value for key, said in given.items()}
     color = str(merged["color"])
     return Config(_settings(merged, root), color, project_file, user_file, given)
@@ -115,6 +124,16 @@ def find_project(directory: Path) -> tuple[Path, Path | None]:
         if _may_be_there(place / STATE_DEFAULT) or (place / ".git").exists():
             return place, None
     return directory, None
+
+
+def _repository(root: Path) -> Path | None:
+    """The work tree that the project lies in; None where it lies in none."""
+    real = root.resolve()
+    return next((place for place in (real, *real.parents) if (place / ".git").exists()), None)
+
+
+def _lies_in(file: Path, repository: Path | None) -> bool:
+    return repository is not None and file.resolve().is_relative_to(repository)
 
 
 def _may_be_there(path: Path) -> bool:
@@ -162,7 +181,7 @@ def _from_environment(environment: Mapping[str, str], directory: Path) -> dict[s
     return found
 
 
-def _from_file(path: Path, *, is_project: bool) -> dict[str, Given]:
+def _from_file(path: Path, *, is_project: bool, has_no_power: bool) -> dict[str, Given]:
     text = _read(path)
     try:
         table = tomllib.loads(text)
@@ -177,7 +196,7 @@ def _from_file(path: Path, *, is_project: bool) -> dict[str, Given]:
         where = _where(path, text, key)
         if key not in KINDS:
             raise unknown(key, where)
-        if is_project and (key in POWER_KEYS or has_password(key, raw)):
+        if has_no_power and (key in POWER_KEYS or has_password(key, raw)):
             raise too_powerful(key, where)
         value = _role_lines(raw) if key == "roles" else raw
         found[key] = Given(checked(key, value, where, path.parent), source, where)

@@ -55,7 +55,8 @@ KINDS: Mapping[str, type] = {
 POWER_KEYS = frozenset({
     "allow_commands", "allow_gate_kinds", "allowed_signers", "audit_checkpoints", "audit_key",
     "evidence_policy", "fleet", "gate_tokens", "hook_secrets", "host_ca", "inventory_program_env",
-    "inventory_programs", "inventory_servers", "mail_from", "mail_login", "mail_server", "people",
+    "inventory_programs", "inventory_servers", "known_hosts", "mail_from", "mail_login",
+    "mail_server", "people",
     "require_signed_commit", "require_signed_reports", "revoked_signers", "roles", "trust_root",
     "trusted_keys", "user_ca", "vault_passwords",
 })  # fmt: skip
@@ -63,6 +64,8 @@ _FILE_KEYS = frozenset({
     "state", "mail_login", "allowed_signers", "revoked_signers", "trust_root", "audit_key",
     "audit_checkpoints", "evidence_policy", "host_ca", "user_ca",
 })  # fmt: skip
+# Whoever may write these chooses whom to trust, so they lie outside of the project's repository.
+TRUST_FILES = ("allowed_signers", "revoked_signers", "trust_root", "host_ca", "user_ca")
 PATH_KEYS = frozenset({"inventory", "trusted_keys", "known_hosts", "identity_files"})
 COLORS = ("auto", "always", "never")
 _KIND_NAMES = {str: "a text", list: "a list of texts", int: "a whole number", bool: "true or false"}
@@ -177,6 +180,13 @@ def too_powerful(key: str, where: Where) -> OrchestratorError:
     what = "a state URL with a password" if key == "state" else f"`{key}`"
     hint = f"it grants power; set it in your own configuration or as ROLLOUT_{key.upper()}"
     message = f"{what} may not be set in the project's file"
+    return OrchestratorError(message, hint=hint, where=where, code="C104")
+
+
+def in_repository(key: str, file: str, where: Where) -> OrchestratorError:
+    """What it names lies where plans do."""
+    message = f"`{key}` may not lie in the repository of the project, as `{file}` does"
+    hint = "whoever writes there would choose whom to trust; keep it where only operators write"
     return OrchestratorError(message, hint=hint, where=where, code="C104")
 
 

@@ -238,6 +238,22 @@ async def test_signers_are_never_read_from_the_repository_of_the_plan(place: Pla
     assert (await place.refused()).code == "T187"
 
 
+@pytest.mark.parametrize(
+    "key", ["allowed_signers", "revoked_signers", "trust_root", "host_ca", "user_ca"]
+)
+async def test_whom_to_trust_is_never_said_by_the_repository_of_the_plan(
+    place: Place, key: str
+) -> None:
+    """Also where commits need no signature."""
+    place.commit()
+    place.settings = replace(
+        place.settings, require_signed_commit=False, **{key: place.root / "mine"}
+    )
+
+    with pytest.raises(TrustError, match="would choose whom to trust"):
+        await place.prepare()
+
+
 async def test_requirement_without_signers_refuses(place: Place) -> None:
     place.commit()
     place.settings = replace(place.settings, allowed_signers=None)

@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.api.roles import Role
 from orchestrator.cli.config import Flags, find_project, load
-from orchestrator.cli.config_keys import KINDS, POWER_KEYS
+from orchestrator.cli.config_keys import KINDS, POWER_KEYS, TRUST_FILES
 from orchestrator.errors import ExitCode, OrchestratorError
 
 
@@ -97,6 +97,36 @@ def test_the_user_and_the_environment_may_grant_power(project, user_file) -> Non
     assert from_user.allow_commands == ("/usr/bin/probe",)
     assert from_user.trusted_keys == (user.parent / "keys/r.pub",)
     assert from_env.trusted_keys == (project / "a.pub", Path("/b.pub"))
+
+
+def test_file_of_the_repository_grants_no_power_whoever_names_it(project, user_file) -> None:
+    """Attack 20: who may write plans would choose who runs what."""
+    inside = write(project / "plans/ops.toml", 'color = "never"\npeople = ["eve=ops"]\n')
+    link = project.parent / "ops.toml"
+    link.symlink_to(inside)
+
+    for flags, variables in (
+        (Flags(config=inside), {}), (Flags(config=link), {}), (Flags(), {"ROLLOUT_CONFIG": str(inside)}),
+    ):  # fmt: skip
+        with pytest.raises(OrchestratorError) as caught:
+            load(flags, variables, project / "plans")
+        assert caught.value.code == "C104"
+    write(inside, 'color = "never"\n')
+    assert load(Flags(config=inside), {}, project).color == "never"
+
+
+@pytest.mark.parametrize("key", TRUST_FILES)
+def test_whom_to_trust_is_never_read_from_the_repository(project, user_file, key) -> None:
+    """Attack 20, in a file and in a variable; without a repository the directory is the operator's."""
+    named = write(user_file, f'{key} = "{project}/plans/file"\n')
+
+    for flags, variables in (
+        (Flags(config=named), {}), (Flags(), {f"ROLLOUT_{key.upper()}": "file"}),
+    ):  # fmt: skip
+        with pytest.raises(OrchestratorError, match=f"`{key}` may not lie in the repository"):
+            load(flags, variables, project / "plans")
+    (project / ".git").rmdir()
+    assert load(Flags(config=named), {}, project).settings.root == project
 
 
 def test_gates_get_what_the_user_grants_them(project, user_file) -> None:
@@ -249,6 +279,7 @@ def test_a_configuration_that_cannot_be_read_says_so(project, tmp_path) -> None:
 
 
 def test_every_key_has_a_variable_of_its_name(project, user_file) -> None:
+    (project / ".git").rmdir()  # files of trust may not lie in a repository
     samples = {str: "x", list: "x", int: "3", bool: "true"}
     own = {
         "color": "never",
