@@ -21,6 +21,7 @@ from orchestrator.ssh.authority import CERTIFICATE_SUFFIX, PRINCIPAL
 from orchestrator.ssh.profile import SshSettings
 from orchestrator.trust.certificate import CertificateError, check_user, read_certificate
 
+_REVOKED = "@revoked"
 HostKeys = tuple[Sequence[asyncssh.SSHKey], Sequence[asyncssh.SSHKey], Sequence[asyncssh.SSHKey]]
 Certified = tuple[asyncssh.SSHKey, asyncssh.SSHCertificate]
 ClientKeys = Sequence[asyncssh.SSHKey | asyncssh.SSHKeyPair | Certified]
@@ -131,12 +132,14 @@ class HostTrust:
     """Host keys a connection must prove: pinned in the inventory, else in known_hosts files.
 
     A device that has no pin may prove itself by a certificate of one of the `authorities`, which
-    come from the operator. There is no answer that means "any key".
+    come from the operator. What known_hosts has as `@revoked` counts for no device, pinned or not.
+    There is no answer that means "any key".
     """
 
     def __init__(self, known_hosts: Sequence[Path], authorities: Sequence[str] = ()) -> None:
         self._paths = known_hosts
         self._authorities = tuple(asyncssh.import_public_key(line) for line in authorities)
+        self._text: str | None = None
         self._known: asyncssh.SSHKnownHosts | None = None
         self._pinned: dict[tuple[str, ...], HostKeys] = {}
 
@@ -148,9 +151,12 @@ class HostTrust:
         Raises:
             DeviceError: HOST_KEY, nothing is known of this host: it is not contacted.
         """
-        if address.host_keys:
-            return self._parse(address.host_keys)
         port = address.port if address.port != asyncssh.DEFAULT_PORT else None
+        if address.host_keys:
+            pinned = self._parse(address.host_keys)
+            if _REVOKED not in self._read():  # the files are often long, and seldom revoke
+                return pinned
+            return pinned[0], pinned[1], self._files().match(address.host, "", port)[2]
         matched = self._files().match(address.host, "", port)
         if identity and self._authorities:
             return (), self._authorities, matched[2]
@@ -176,16 +182,21 @@ class HostTrust:
         self._pinned[lines] = (keys, (), ())
         return self._pinned[lines]
 
-    def _files(self) -> asyncssh.SSHKnownHosts:
-        if self._known is None:
+    def _read(self) -> str:
+        if self._text is None:
             text = []
             for path in self._paths:
                 try:
                     text.append(path.read_text("utf-8", errors="replace"))
                 except OSError:
                     continue  # a file that is not there knows nobody
+            self._text = "\n".join(text)
+        return self._text
+
+    def _files(self) -> asyncssh.SSHKnownHosts:
+        if self._known is None:
             try:
-                self._known = asyncssh.import_known_hosts("\n".join(text))
+                self._known = asyncssh.import_known_hosts(self._read())
             except ValueError as error:
                 raise DeviceError(
                     f"known_hosts cannot be read: {error}",

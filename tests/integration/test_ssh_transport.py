@@ -145,6 +145,23 @@ async def test_changed_host_key_is_refused_for_good(server: Server, tmp_path: Pa
             assert caught.value.reason == Reason.HOST_KEY
 
 
+async def test_revoked_host_key_opens_no_device_though_it_is_pinned(tmp_path: Path) -> None:
+    """Attack 53: who has copied a device's key speaks for it no longer."""
+    async with small_lab(tmp_path) as lab:
+        device = lab.device()
+        (pin,) = device.address.host_keys
+        known = tmp_path / "known_hosts"
+        known.write_text(f"@revoked * {pin}\n")
+        transport = SshTransport(SshSettings(known_hosts=(known,)))
+
+        with pytest.raises(DeviceError) as caught:
+            await transport.open(device, deadline_s=10)
+        await (await lab.transport.open(device, deadline_s=10)).close()
+
+        assert caught.value.reason == Reason.HOST_KEY
+        await transport.close()
+
+
 async def test_wrong_user_key_is_an_authentication_failure(server: Server, tmp_path: Path) -> None:
     async with small_lab(tmp_path, server=server) as lab:
         other = tmp_path / "other"

@@ -42,6 +42,22 @@ def test_known_hosts_decide_without_a_pin(tmp_path: Path, key: asyncssh.SSHKey) 
     assert caught.value.reason == Reason.HOST_KEY
 
 
+def test_known_hosts_that_revoke_nothing_are_not_read_for_pinned_devices(
+    tmp_path: Path, key: asyncssh.SSHKey
+) -> None:
+    """A line that is none stops no device that has a pin; one that revokes must be understood."""
+    known = tmp_path / "known_hosts"
+    pinned = Address("device", host_keys=(line_of(key),))
+    known.write_text("nonsense\n")
+    assert not HostTrust([known]).of(pinned)[2]
+
+    known.write_text(f"@revoked device {line_of(key)}\n")
+    assert [line_of(one) for one in HostTrust([known]).of(pinned)[2]] == [line_of(key)]
+    known.write_text("@revoked nonsense\n")
+    with pytest.raises(DeviceError, match="known_hosts cannot be read"):
+        HostTrust([known]).of(pinned)
+
+
 def test_pin_that_is_no_key_is_refused() -> None:
     with pytest.raises(DeviceError, match="pinned host key cannot be read") as caught:
         HostTrust([]).of(Address("device", host_keys=("ssh-ed25519 nonsense",)))
