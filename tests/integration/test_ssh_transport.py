@@ -145,6 +145,25 @@ async def test_changed_host_key_is_refused_for_good(server: Server, tmp_path: Pa
             assert caught.value.reason == Reason.HOST_KEY
 
 
+async def test_configuration_of_the_user_runs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack 18: a planted `ProxyCommand` or `Match exec` is never executed."""
+    ran = tmp_path / "ran"
+    (tmp_path / ".ssh").mkdir(mode=0o700)
+    (tmp_path / ".ssh/config").write_text(
+        f'Match exec "touch {ran}"\n  Port 1\nHost *\n  ProxyCommand touch {ran}\n  User nobody\n'
+    )
+    monkeypatch.setenv("HOME", str(tmp_path))
+    async with small_lab(tmp_path) as lab:
+        session = await lab.transport.open(lab.device(), deadline_s=10)
+        reply = await session.ask(Request(Verb.HELLO, {"nonce": "a"}), deadline_s=15)
+        await session.close()
+
+    assert reply.rc == Rc.OK
+    assert not ran.exists()
+
+
 async def test_revoked_host_key_opens_no_device_though_it_is_pinned(tmp_path: Path) -> None:
     """Attack 53: who has copied a device's key speaks for it no longer."""
     async with small_lab(tmp_path) as lab:
