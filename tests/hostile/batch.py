@@ -85,7 +85,7 @@ judge() {
     echo "reason ok $TYPE $NAME $GROUP $MANIFEST $NEW $STATE $NOW"
 }
 while read -r LIMIT CASE ETC LIB P_frames NOW; do
-  ROLLOUT_ROOT=${ETC%/etc/rollout} VAR=$CASE/var RUN=$CASE
+  ROLLOUT_ROOT=${ETC%/etc/rollout} VAR=$CASE/var RUN=$CASE BASE=${LIB%/lib}/base
   export ROLLOUT_ROOT
   out=$(ulimit -t "$LIMIT" && judge 2>/dev/null </dev/null)
   rc=$? why=none sum='' kept=''

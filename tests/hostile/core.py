@@ -17,6 +17,7 @@ SPOOL = f"var/spool/main/{TXN}"
 PROVIDES = Path(__file__).with_name("provides.txt")  # what ran before said of itself
 DEVICE_TYPE = b"dt\n"
 MODULES = ("single-file", "directory", "rootfs-image")
+OF_DEVICE = "of-the-device"  # a module that its owner has put beside those
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,10 @@ class Core:
         files = {"trust.sh": program} | {f"modules/{name}": b"#!/bin/sh\n" for name in MODULES}
         files |= {"modules/notes": b"", "modules/folder/": b""}  # which no device can run
         write_tree(place / "lib", files)
-        for file in ("trust.sh", *(f"modules/{name}" for name in MODULES)):
-            (place / "lib" / file).chmod(0o755)
+        write_tree(place / "base", {f"modules/{OF_DEVICE}": b"#!/bin/sh\n"})
+        programs = ["lib/trust.sh", *(f"lib/modules/{name}" for name in MODULES)]
+        for file in (*programs, f"base/modules/{OF_DEVICE}"):
+            (place / file).chmod(0o755)
 
     def says(
         self, frames: Frames, keys: Mapping[str, bytes] | None = None, root: bytes = b""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import socket
 from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric import utils
 
+from orchestrator.device.bucket import bucket
 from orchestrator.errors import TrustError
 from orchestrator.testing.root_table import rotation_cases
 from orchestrator.testing.ticket_table import TICKET, ticket_cases
@@ -208,8 +210,17 @@ def _fleets() -> list[DeviceCase]:
         case("D22 manifests with two signatures are wanted", "denied", root=both),
         case("D23 open for all, and no id", "not_open_yet", all_open, more={"etc/device_id": b"-"}),
         case("D24 the accepted root is of the same version", "ok", root=stranger, more={"var/floors/root.txt": root_text(keys)}),
+        replace(case("D26 an image's device, by its host's name", "ok", _open_for_the_host(), more={"etc/device_id": b"@hostname\n"}), calls=(*base.calls, ("installed", f"DIR/{IN}"))),
         replace(case("D25 a clock of sixteen digits", "not_open_yet", more={"var/floors/time-floor": b"-"}), now_s=10**15),
     ]  # fmt: skip
+
+
+def _open_for_the_host() -> bytes:
+    """A ticket that lets this machine in, and nobody who is called what such an image says."""
+    name = socket.gethostname()
+    serial = next(n for n in range(100, 10**6) if bucket(n, name) < bucket(n, "@hostname"))
+    lines = TICKET[: TICKET.index(b"open")].replace(b"serial 42\n", b"serial %d\n" % serial)
+    return lines + b"open %d 1\n" % (bucket(serial, name) + 1)
 
 
 def _roots() -> list[DeviceCase]:

@@ -20,11 +20,11 @@ SCOPES = {
     "trust.sh": (
         "TEXT", "no", "num", "parse", "made", "count", "keys_of", "manifest_signed", "placed_keys",
         "floor", "raise", "now", "newest_root", "load_root", "real_keys", "load_ticket", "verify",
-        "ticket_holds", "bucket", "open", "installed", "committed", "root",
+        "ticket_holds", "bucket", "identity", "open", "installed", "committed", "root",
     ),
     "helper.sh": (
         "frame_name", "frame_limit", "one_stream", "JUDGE", "do_verify", "check_kinds",
-        "trust", "check_sums", "check_header", "part",
+        "trust", "check_sums", "check_header", "module_of", "part",
     ),
 }  # fmt: skip
 PROGRAMS = {"trust.sh": TRUST, "helper.sh": HELPER}

@@ -22,7 +22,7 @@ from tests.hostile import signed_artifacts
 from tests.hostile.artifacts import frames_of
 from tests.hostile.artifacts import signed as sealed
 from tests.hostile.batch import SYSTEM_PATH, TIME_LIMIT_S, CoreBatch, Place, TrustBatch
-from tests.hostile.core import Core, Found
+from tests.hostile.core import OF_DEVICE, Core, Found
 from tests.hostile.equivalent import EQUIVALENT
 from tests.hostile.more_tickets import more_cases
 from tests.hostile.mutants import PROGRAMS, Mutant, awk_of, mutants
@@ -166,6 +166,8 @@ class CoreBench(Bench):
             case.name: Found(case.frames, case.keys) for case in cases if case.frames is not None
         }
         self._known |= with_root(self._key) | spools(self._key)
+        own = frames_of(sealed(Craft(type=OF_DEVICE), self._key))
+        self._known["a module of the device"] = Found(own)
         return self._known
 
     def _start(self, place: Path, text: str | None, stack: ExitStack) -> Asked:
