@@ -47,10 +47,16 @@ def ca_sign_host(vouching: Vouching, host_key: Path, device: str) -> Path:
 
     Raises:
         PlanError: a file cannot be read, or the certificate not be written.
-        TrustError: the authority or the key cannot be used.
+        TrustError: the authority or the key cannot be used, or it is no device's name: a pattern or
+            nothing would be every device's, for whoever reads such a certificate as OpenSSH does.
     """
+    from orchestrator.inventory.names import host_name_problem
     from orchestrator.ssh.authority import sign_host
+    from orchestrator.trust.errors import TrustRule, refuse
 
+    if problem := host_name_problem(device):
+        hint = "a certificate is for one device, by its name in the inventory"
+        raise refuse(TrustRule.AUTHORITY, f"{problem}: there is no such device", hint=hint)
     line = _line(host_key)
     authority = _authority(vouching.ca, vouching.unlock)
     data = sign_host(authority, line, device, now_s=int(time.time()), valid_s=vouching.valid_s)

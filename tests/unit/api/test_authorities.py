@@ -4,9 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.api.authorities import ca_init, host_authorities, user_authority
+from orchestrator.api.authorities import (
+    Vouching,
+    ca_init,
+    ca_sign_host,
+    host_authorities,
+    user_authority,
+)
 from orchestrator.api.connections import open_transport, ssh_settings
 from orchestrator.api.placing import Expected, identified
+from orchestrator.api.trust_values import Unlock
 from orchestrator.api.values import Settings
 from orchestrator.device.model import Address, DeviceId
 from orchestrator.errors import PlanError, TrustError
@@ -29,6 +36,19 @@ def test_several_authorities_may_vouch_for_hosts(tmp_path: Path) -> None:
     assert found == tuple(" ".join(line.split()[:2]) for line in lines)
     assert host_authorities(None) == ()
     assert (empty.value.code, odd.value.code) == ("D119", "T190")
+
+
+@pytest.mark.parametrize("name", ["", "*", "gw-*", "a,b", "gw 1", "a\nb", "!gw"])
+def test_nothing_but_a_device_is_vouched_for(tmp_path: Path, name: str) -> None:
+    """OpenSSH takes patterns in hosts' certificates, and one for nobody as one for everybody."""
+    line = ca_init(tmp_path / "host-ca", None)
+    (tmp_path / "host.pub").write_text(line)
+
+    with pytest.raises(TrustError, match="there is no such device") as caught:
+        ca_sign_host(Vouching(tmp_path / "host-ca", Unlock(), 3600), tmp_path / "host.pub", name)
+
+    assert caught.value.code == "T190"
+    assert not (tmp_path / "host-cert.pub").exists()
 
 
 def test_commands_log_in_with_a_certificate_that_says_why(tmp_path: Path) -> None:
