@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestrator.evidence.masking import masked
+from orchestrator.render.causes import grouped_causes
 from orchestrator.render.report import ReportFacts
 from orchestrator.render.report_proof import ProofFacts
-from orchestrator.render.summary import grouped_causes
 from orchestrator.rollout.chronicle import Chronicle, Crowd, Track, WaveSpan, chronicle
 from orchestrator.rollout.story import WaveStory
 
@@ -49,11 +49,12 @@ def report_document(facts: ReportFacts) -> dict[str, object]:
         "causes": [
             {
                 "reason": cause.reason,
-                "detail": _clean(cause.detail),
-                "devices": list(cause.devices),
-                "first_s": cause.first_s,
+                "detail": _clean(one.detail),
+                "devices": list(one.devices),
+                "first_s": one.first_s,
             }
             for cause in grouped_causes(story)
+            for one in cause.wordings
         ],
         "gates": [_track(track) for track in told.tracks],
         "device_gates": [

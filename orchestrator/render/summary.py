@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from orchestrator.device.reason import CLASS_OF, FailureClass, Reason
+from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
 from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.render.causes import WITH_OTHERS, Cause, grouped_causes
 from orchestrator.render.names import fold_line
 from orchestrator.render.standing import Facts, commands, is_interrupted, look_at, standing_lines
 from orchestrator.render.text import Look, Style, Symbol, cells, escape, number, pad, plural, wrap
@@ -26,7 +26,7 @@ from orchestrator.render.words import (
 )
 from orchestrator.rollout.runs import Runs
 from orchestrator.rollout.states import COUNTED, TERMINAL_ROLLOUT, RolloutState, WaveState
-from orchestrator.rollout.story import Story, Trouble, WaveStory
+from orchestrator.rollout.story import Story, WaveStory
 
 CAUSES_MAX = 5
 _PURPOSES: Mapping[str, str] = {
@@ -45,8 +45,6 @@ _PURPOSES: Mapping[str, str] = {
 }
 _NOT_STARTED = frozenset({WaveState.PENDING, WaveState.SKIPPED_EMPTY})
 NAMES_CELLS_MAX = 60
-# of what was done to devices only because others failed
-WITH_OTHERS = frozenset(r for r, of in CLASS_OF.items() if of is FailureClass.HALT)
 _EXIT_WORDS: Mapping[int, str] = {
     ExitCode.DONE: "done",
     ExitCode.PARTIAL: "done, with exceptions within tolerance",
@@ -74,19 +72,6 @@ _HEADS: Mapping[RolloutState, tuple[str, Style, Symbol]] = {
 
 _ENDED = frozenset({RolloutState.ABORTED, RolloutState.ROLLED_BACK, RolloutState.SUPERSEDED})
 _ALL_WAVES = frozenset({RolloutState.SUCCEEDED, RolloutState.CATCHING_UP})
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Devices with the same trouble. `detail` is untrusted.
-
-    `first_s` counts from the start of the rollout; `None` where it is not known.
-    """
-
-    reason: str
-    detail: str
-    devices: tuple[str, ...]
-    first_s: float | None
 
 
 def summary(facts: Facts, look: Look, *, exit_code: int = 0, here: str = "") -> list[str]:
@@ -123,32 +108,6 @@ def _exit_words(code: int, story: Story) -> str:
         verb = "is known to run" if Runs.UNSEEN in story.runs else "runs"
         return f"{ended}: no device of the rollout {verb} the new version"
     return _EXIT_WORDS.get(code, "see the journal")
-
-
-def grouped_causes(story: Story) -> list[Cause]:
-    """Trouble grouped by reason and words, the most frequent first; behind it what only followed."""
-    groups: dict[tuple[str, str], list[Trouble]] = {}
-    for trouble in story.troubles:
-        groups.setdefault((trouble.reason, trouble.detail), []).append(trouble)
-    causes = [
-        Cause(
-            reason,
-            detail,
-            tuple(device for trouble in troubles for device in trouble.devices),
-            _first_s(troubles, story.started_at),
-        )
-        for (reason, detail), troubles in groups.items()
-    ]
-    return sorted(causes, key=_weight)
-
-
-def _weight(cause: Cause) -> tuple[bool, int, float]:
-    return (cause.reason in WITH_OTHERS, -len(cause.devices), cause.first_s or 0.0)
-
-
-def _first_s(troubles: Sequence[Trouble], started_at: float) -> float | None:
-    known = [trouble.first_at for trouble in troubles if trouble.first_at is not None]
-    return max(0.0, min(known) - started_at) if known else None
 
 
 def verdict(facts: Facts) -> tuple[str, Style, Symbol]:
@@ -250,11 +209,19 @@ def _causes(causes: Sequence[Cause], look: Look) -> list[str]:
         names = fold_line(cause.devices, min(NAMES_CELLS_MAX, look.width - 10), look)
         count = f"{number(len(cause.devices))}{look.sign(Symbol.TIMES)}"
         text = f"{count} {names}: {reason_words(cause.reason, cause.detail)}"
-        seen = "" if cause.first_s is None else f" (first after {span(cause.first_s)})"
-        lines += wrap(text + seen, look.width, first="  ", indent="     ")
+        lines += wrap(text + _behind(cause), look.width, first="  ", indent="     ")
     if len(causes) > CAUSES_MAX:
         lines.append(f"  {look.sign(Symbol.ELLIPSIS)} {len(causes) - CAUSES_MAX} more")
     return lines
+
+
+def _behind(cause: Cause) -> str:
+    """How often its words differ, and when it was seen first."""
+    others = len(cause.wordings) - 1
+    said = [f"{plural(others, 'more wording')} with other numbers or names"] if others else []
+    if cause.first_s is not None:
+        said.append(f"first after {span(cause.first_s)}")
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def _untouched(story: Story, look: Look) -> list[str]:

@@ -5,7 +5,8 @@ import pytest
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.plan.resolved import Skipped
-from orchestrator.render.summary import grouped_causes, summary
+from orchestrator.render.causes import grouped_causes
+from orchestrator.render.summary import summary
 from orchestrator.render.text import Look, cells
 from orchestrator.rollout.runs import Runs
 from orchestrator.rollout.states import RolloutState
@@ -98,12 +99,23 @@ def test_time_runs_on_until_a_rollout_is_over(plan, journal, state, words) -> No
 
 def test_many_causes_are_counted_not_listed(plan, journal) -> None:
     for i in range(1, 8):
-        journal.device(f"gw-{i:03}", "early", "failed", reason="io", detail=f"disk {i}")
+        journal.device(f"gw-{i:03}", "early", "failed", reason="io", detail=f"disk {'abcdefg'[-i]}")
 
     lines = lines_of(plan, journal, 4, Look(80))
 
     assert "Why (7 causes)" in lines
     assert "  … 2 more" in lines
+
+
+def test_words_that_differ_in_numbers_only_are_told_once(plan, journal) -> None:
+    for i in range(1, 8):
+        journal.device(f"gw-{i:03}", "early", "failed", reason="io", detail=f"disk {i}")
+
+    lines = lines_of(plan, journal, 4, Look(width=120))
+
+    assert "Why (1 cause)" in lines
+    [told] = [line for line in lines if "gw-00{1..7}" in line]
+    assert "disk 1 (6 more wordings with other numbers or names; first after 0.0 s)" in told
 
 
 def test_hostile_words_stay_words(plan, journal) -> None:
