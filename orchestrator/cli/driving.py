@@ -13,12 +13,16 @@ from typing import TextIO
 import typer
 
 from orchestrator import __version__, api
+from orchestrator.cli.asked import what_came_of_it
 from orchestrator.cli.following import follow
+from orchestrator.cli.keyboard import Keyboard
+from orchestrator.cli.keys import Keys
+from orchestrator.cli.live import LiveView
 from orchestrator.cli.running import drive, wait_for
 from orchestrator.cli.session import Session
 from orchestrator.cli.shown_status import facts_of
 from orchestrator.cli.streams import put, say
-from orchestrator.cli.watching import EventsWriter, LiveView, PlainView, Watchers
+from orchestrator.cli.watching import EventsWriter, PlainView, Watchers
 from orchestrator.errors import DrivenError, ExitCode, OrchestratorError, system_reason
 from orchestrator.render.standing import left
 from orchestrator.render.summary import summary
@@ -53,13 +57,14 @@ def watch(
         OrchestratorError: what `work` raises, or the events file cannot be opened.
     """
     view = _view(session)
+    keys = _keys(session, view)
     with _observers(view, events) as watchers:
         finished = None
         while finished is None:
             try:
-                finished = drive(partial(work, watchers), tell=view.tell)
+                finished = drive(partial(work, watchers), tell=view.tell, keys=keys)
             except DrivenError as error:
-                if (now := follow(session, error, view, watchers)) is not None:
+                if (now := follow(session, error, view, watchers, keys)) is not None:
                     finished = api.Finished(now, _code_of(now, asked))
                 work = _going_on(session, error.rollout_id, stay, asked)
     say_unsealed(finished.unsealed)
@@ -87,9 +92,8 @@ def look_on(
     view = _view(session)
     try:
         with _observers(view, events) as watchers:
-            now = wait_for(
-                api.watch(session.settings, what, onlooker=watchers, timeout_s=timeout_s)
-            )
+            seen = api.watch(session.settings, what, onlooker=watchers, timeout_s=timeout_s)
+            now = wait_for(seen, keys=_keys(session, view))
     except typer.Exit:
         if view.status is not None:
             say(left(facts_of(view.status)))
@@ -102,6 +106,13 @@ def look_on(
 
 def _view(session: Session) -> PlainView:
     return LiveView(session) if session.live else PlainView(session)
+
+
+def _keys(session: Session, view: PlainView) -> Keys | None:
+    """The keys of a live view, where a person can press them."""
+    if not session.may_ask or not isinstance(view, LiveView):
+        return None
+    return Keys(session, view, Keyboard(sys.stdin.fileno()))
 
 
 @contextlib.contextmanager
@@ -153,10 +164,10 @@ def ask(
     if asked.needs_engine:
         code = _drive_here(session, request, asked, events=events, stay=stay)
     elif request.ask in _ENDS and asked.answer != "already":
-        say(_what_came_of_it(request, asked))
+        say(what_came_of_it(request, asked))
         code = _see_its_end(session, request, asked, events=events, stay=stay)
     else:
-        say(_what_came_of_it(request, asked))
+        say(what_came_of_it(request, asked))
         if asked.next_commands:
             say(f"next: {'  |  '.join(asked.next_commands)}")
         say_unsealed(asked.unsealed)
@@ -216,34 +227,8 @@ def _code_of(now: api.Status, asked: Ask | None) -> ExitCode:
     return ExitCode.DONE if done else code
 
 
-def _what_came_of_it(request: api.AskRequest, asked: api.Asked) -> str:
-    """One line of what is so now."""
-    detail = f": {escape(asked.detail)}" if asked.detail else ""
-    match asked.answer:
-        case "done":
-            said = f"{_DONE[request.ask]}{detail}"
-        case "already":
-            said = f"nothing to do{detail}"
-        case _:
-            who = escape(asked.engine) or "the next engine"
-            said = f"{request.ask} is recorded; {who} has not answered yet"
-    return f"rollout {asked.rollout_id}: {said}"
-
-
 _ENDS = frozenset({Ask.ABORT, Ask.ROLLBACK})
 _BACK = frozenset({ExitCode.HALTED, ExitCode.ROLLED_BACK})
-_DONE = {
-    Ask.PAUSE: "paused; devices in flight finish",
-    Ask.RESUME: "goes on",
-    Ask.HALT: "halted; devices past the point of no return finish",
-    Ask.ABORT: "ends when what is in flight has finished",
-    Ask.PROMOTE: "promoted",
-    Ask.RETRY: "tries them again",
-    Ask.ROLLBACK: "rolls back",
-    Ask.APPROVE: "approved",
-    Ask.DENY: "denied",
-    Ask.BREAK_GLASS: "the glass is broken: it goes on without approvals for 15 minutes",
-}
 
 
 @contextlib.contextmanager

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import typer
 
 from orchestrator import api
+from orchestrator.cli.keys import Keys
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session
 from orchestrator.cli.shown_status import facts_of
-from orchestrator.cli.streams import say
 from orchestrator.cli.watching import PlainView, Watchers
 from orchestrator.errors import DrivenError
 from orchestrator.render.standing import standing
@@ -25,7 +25,11 @@ from orchestrator.rollout.states import TERMINAL_ROLLOUT
 
 
 def follow(
-    session: Session, driven: DrivenError, view: PlainView, watchers: Watchers
+    session: Session,
+    driven: DrivenError,
+    view: PlainView,
+    watchers: Watchers,
+    keys: Keys | None = None,
 ) -> api.Status | None:
     """Follows a rollout for as long as another engine drives it; None where it is to be driven here.
 
@@ -41,9 +45,10 @@ def follow(
     driver = _Driver()
     onlooker = Watchers([watchers, driver])
     try:
-        now = wait_for(api.watch(session.settings, run, onlooker=onlooker, while_driven=True))
+        seen = api.watch(session.settings, run, onlooker=onlooker, while_driven=True)
+        now = wait_for(seen, keys=keys)
     except typer.Exit:
-        say(f"left rollout {run}: {_stands(view.status)}")
+        view.tell(f"left rollout {run}: {_stands(view.status)}")
         raise
     if now.story.state not in TERMINAL_ROLLOUT:
         if not driver.was_stopped:

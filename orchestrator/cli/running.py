@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import typer
 
@@ -25,23 +25,39 @@ STOPPING = (
 )
 
 
-def wait_for(work: Coroutine[object, object, T]) -> T:
+class Served(Protocol):
+    """What a person can do beside the work."""
+
+    def served(
+        self, leave: Callable[[], None], *, drives: bool
+    ) -> contextlib.AbstractAsyncContextManager[None]:
+        """For as long as the work goes on; `leave` is a first Ctrl-C."""
+        ...
+
+
+def wait_for(work: Coroutine[object, object, T], *, keys: Served | None = None) -> T:
     """Runs work that may be left at any time: Ctrl-C and SIGTERM cancel it at once."""
 
     async def ignore_drain(_drain: asyncio.Event) -> T:
         return await work
 
-    return _run(ignore_drain, patient=False)
+    return _run(ignore_drain, patient=False, keys=keys)
 
 
-def drive(work: Callable[[asyncio.Event], Awaitable[T]], *, tell: Callable[[str], None] = say) -> T:
+def drive(
+    work: Callable[[asyncio.Event], Awaitable[T]],
+    *,
+    tell: Callable[[str], None] = say,
+    keys: Served | None = None,
+) -> T:
     """Runs work that can stop gracefully when the event it is given is set.
 
     Args:
         work: takes that event.
         tell: shows a line to the person; a live view has to know of every line on its terminal.
+        keys: what a person can press meanwhile.
     """
-    return _run(work, patient=True, tell=tell)
+    return _run(work, patient=True, tell=tell, keys=keys)
 
 
 def _run(
@@ -49,6 +65,7 @@ def _run(
     *,
     patient: bool,
     tell: Callable[[str], None] = say,
+    keys: Served | None = None,
 ) -> T:
     stopped_by: list[ExitCode] = []
 
@@ -69,12 +86,17 @@ def _run(
             else:
                 leave(ExitCode.INTERRUPTED)
 
+        def left() -> None:
+            if not drain.is_set():  # a key is no second Ctrl-C
+                interrupted()
+
         before = signal.getsignal(signal.SIGTERM)
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C just cancels there
             loop.add_signal_handler(signal.SIGINT, interrupted)
             loop.add_signal_handler(signal.SIGTERM, leave, ExitCode.TERMINATED)
         try:
-            return await work(drain)
+            async with _beside(keys, left, drives=patient):
+                return await work(drain)
         finally:
             with contextlib.suppress(NotImplementedError):
                 loop.remove_signal_handler(signal.SIGINT)
@@ -87,5 +109,11 @@ def _run(
         if not stopped_by:
             raise
         if patient:
-            say("left; the rollout is saved and goes on with `rollout resume`")
+            tell("left; the rollout is saved and goes on with `rollout resume`")
         raise typer.Exit(int(stopped_by[0])) from None
+
+
+def _beside(
+    keys: Served | None, leave: Callable[[], None], *, drives: bool
+) -> contextlib.AbstractAsyncContextManager[None]:
+    return contextlib.nullcontext() if keys is None else keys.served(leave, drives=drives)

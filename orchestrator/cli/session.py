@@ -13,6 +13,7 @@ from orchestrator.cli.config_keys import absolute
 from orchestrator.cli.options import Common, SourceOptions, key_values
 from orchestrator.cli.streams import look_of
 from orchestrator.errors import OrchestratorError, system_reason
+from orchestrator.render.folds import Pipeline, pipeline_of
 from orchestrator.render.text import Look
 
 
@@ -20,7 +21,8 @@ from orchestrator.render.text import Look
 class Session:
     """One command's surroundings.
 
-    `live` says that stderr is a terminal that may be redrawn; `may_ask` that a person can answer.
+    `live` says that stderr is a terminal that may be redrawn; `may_ask` that a person can answer;
+    `pipeline` whose log stderr is.
     """
 
     settings: Settings
@@ -30,6 +32,7 @@ class Session:
     may_ask: bool
     quiet: bool = False
     verbose: int = 0
+    pipeline: Pipeline = Pipeline.NONE
 
 
 def start(common: Common) -> Session:
@@ -49,6 +52,7 @@ def start(common: Common) -> Session:
         may_ask=sys.stdin.isatty() and terminal and not in_ci and not common.no_input,
         quiet=common.quiet,
         verbose=common.verbose,
+        pipeline=pipeline_of(os.environ),
     )
 
 

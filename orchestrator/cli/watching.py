@@ -1,32 +1,23 @@
-"""Observers of a rollout: a live terminal, plain lines, and a stream of JSON events."""
+"""Observers of a rollout: plain lines, and a stream of JSON events; `live` has the third."""
 
 from __future__ import annotations
 
-import shutil
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TextIO
 
 from orchestrator.api import Onlooker, Run, Status
 from orchestrator.cli.session import Session
 from orchestrator.cli.shown_status import facts_of
-from orchestrator.cli.streams import mute, say, show
+from orchestrator.cli.streams import mute, say
 from orchestrator.errors import system_reason
 from orchestrator.render.board import Board
 from orchestrator.render.documents import event_line, events_head, standing_line
 from orchestrator.render.lines import Detail, Lines
-from orchestrator.render.screen import screen
-from orchestrator.render.standing import foot
-from orchestrator.render.text import Look, fold
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.states import TERMINAL_ROLLOUT
 
 HEARTBEAT_S = 30.0  # so that a CI system sees a long soak is alive
-FRAME_S = 0.1  # no eye needs more, and drawing costs CPU that devices could use
-_INDENT = " " * 6  # what a line begins with: the time
-_HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
 
 
 class PlainView:
@@ -44,7 +35,8 @@ class PlainView:
         """A rollout begins or goes on."""
         self.board, self.status = Board(run.resolved, run.rollout_id), None
         detail = Detail.DEVICES if self.session.verbose > 0 else Detail.EXCEPTIONS
-        self._lines = Lines(self.board, self.session.err, detail=detail)
+        pipeline = self.session.pipeline
+        self._lines = Lines(self.board, self.session.err, detail=detail, pipeline=pipeline)
         self._lines.take(entry for entry in run.history if entry.seq <= self._seq)
         told = [f"going on with rollout {run.rollout_id}"] if run.joined else []
         news = self._lines.take(entry for entry in run.history if entry.seq > self._seq)
@@ -69,7 +61,7 @@ class PlainView:
             return
         self._lines.board.take_time(now)
         if time.monotonic() - self._said_at >= HEARTBEAT_S:
-            self._print([self._lines.heartbeat(now)])
+            self._print(self._lines.heartbeat(now))
 
     def stands(self, status: Status) -> None:
         """Said at first, and when it waits for something else or another engine drives it."""
@@ -84,7 +76,9 @@ class PlainView:
         say(text)
 
     def close(self) -> None:
-        """Nothing stays behind."""
+        """Ends what the last lines left open."""
+        if self._lines is not None:
+            self._print(self._lines.end())
 
     def _print(self, lines: list[str]) -> None:
         if lines:
@@ -98,63 +92,6 @@ def _is_news(before: Status, now: Status) -> bool:
     waits = now.story.waits_for not in (before.story.waits_for, ("devices",))
     held_up = now.story.held_up and now.story.held_up != before.story.held_up
     return bool(waits or held_up) or now.engine != before.engine
-
-
-class LiveView(PlainView):
-    """Keeps a few lines at the bottom of the terminal up to date, under the plain lines."""
-
-    def __init__(self, session: Session, stream: TextIO = sys.stderr) -> None:
-        super().__init__(session)
-        self._stream = stream
-        self._drawn_count = 0
-        self._drawn_at = 0.0
-
-    def tick(self, now: float) -> None:
-        """Time passed."""
-        if self.board is not None:
-            self.board.take_time(now)
-            self._draw()
-
-    def stands(self, status: Status) -> None:
-        """Stands below the live lines for as long as it is so."""
-        self.status = status
-        self._drawn_at = 0.0
-        self._draw()
-
-    def tell(self, text: str) -> None:
-        """A line above the live ones; below them it would be drawn over."""
-        self._print([text])
-
-    def close(self) -> None:
-        """Takes the live lines away: the summary says the same and stays."""
-        show(self._stream, self._erase() + _SHOW)
-
-    def _print(self, lines: list[str]) -> None:
-        width = shutil.get_terminal_size().columns
-        folded = [part for line in lines for part in fold(line, width, indent=_INDENT)]
-        text = "".join(f"{line}\n" for line in folded)
-        show(self._stream, self._erase() + text)
-        self._drawn_at = 0.0
-        self._draw()
-
-    def _erase(self) -> str:
-        if not self._drawn_count:
-            return ""
-        up = self._drawn_count
-        self._drawn_count = 0
-        return f"\x1b[{up}F\x1b[J"
-
-    def _draw(self) -> None:
-        if self.board is None or time.monotonic() - self._drawn_at < FRAME_S:
-            return
-        self._drawn_at = time.monotonic()
-        size = shutil.get_terminal_size()
-        look: Look = replace(self.session.err, width=max(20, size.columns - 1))
-        below = () if self.status is None else foot(facts_of(self.status), look)
-        lines = screen(self.board, look, max(1, size.lines - 2), below)
-        drawn = "".join(f"{line}\x1b[K\n" for line in lines)
-        show(self._stream, f"{_HIDE}{self._erase()}{drawn}")
-        self._drawn_count = len(lines)
 
 
 class EventsWriter:

@@ -3,8 +3,7 @@
 Laws:
 1. The board reads journal entries only, in order, and draws no conclusion of its own: counts,
    states and reasons are the rollout's.
-2. Taking an entry costs the same for 10 and for 10 000 devices; so does looking at the board,
-   but for devices at work.
+2. Taking an entry costs the same for 10 and for 10 000 devices; so does looking at the board.
 3. Unknown entry types and keys change nothing: a newer rollout can be watched too.
 """
 
@@ -15,36 +14,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.render.at_work import AtWork, DeviceLine
+from orchestrator.render.causes_so_far import CausesSoFar
+from orchestrator.render.gate_track import GateTracks
 from orchestrator.rollout.events import JournalEntry, Value
 from orchestrator.rollout.states import (
     AT_WORK,
     BEFORE_RETURN,
     PROVEN,
+    TROUBLED,
     DeviceState,
     RolloutState,
     WaveState,
 )
 
-RECENT_MAX = 20
-
-
-@dataclass(slots=True)
-class DeviceLine:
-    """Where one device stands.
-
-    `reason` and `detail` are the first trouble of its latest attempt, or why it could not go back.
-    """
-
-    name: str
-    wave: str
-    state: DeviceState = DeviceState.PENDING
-    since: float = 0.0
-    attempt: int = 0
-    reason: str = ""
-    detail: str = ""
-    step: str = ""
-    sent_bytes: int = 0
-    total_bytes: int = 0
+LAST_MAX = 4  # entries about one device; `rollout status --why` has them all
 
 
 @dataclass(slots=True)
@@ -85,9 +69,11 @@ class Board:
         self.current = ""
         self.waves: dict[str, WaveLine] = {}
         self.devices: dict[str, DeviceLine] = {}
-        self.at_work: dict[str, DeviceLine] = {}
-        self.gates: dict[str, tuple[str, str]] = {}  # name -> verdict, value
-        self.recent: deque[JournalEntry] = deque(maxlen=RECENT_MAX)
+        self.stop = ""  # why it is paused or halted; untrusted
+        self.at_work = AtWork()
+        self.causes = CausesSoFar()
+        self.gates = GateTracks(plan.gates)
+        self.last: dict[str, deque[JournalEntry]] = {}  # of devices at work or in trouble
         self._handlers: Mapping[str, Callable[[JournalEntry], None]] = {
             "device_state": self._device_state,
             "wave_started": self._wave_started,
@@ -101,7 +87,7 @@ class Board:
             "catching_up": self._catching_up,
             "devices_joined": self._joined,
             "rollback_started": self._rollback_started,
-            "gate_result": self._gate_result,
+            "gate_result": self.gates.take,
             "rollout_done": self._rollout_done,
         }
         for wave in plan.waves:
@@ -119,6 +105,8 @@ class Board:
             handler = self._handlers.get(entry.type)
             if handler is not None:
                 handler(entry)
+            if entry.device:
+                self._remember(entry)
 
     def take_time(self, now: float) -> None:
         """The time that durations are measured to."""
@@ -126,7 +114,7 @@ class Board:
 
     def take_work(self, device: str, step: str, sent_bytes: int, total_bytes: int) -> None:
         """Progress of a device at work that no journal records."""
-        line = self.at_work.get(device)
+        line = self.at_work.lines.get(device)
         if line is not None and line.state in BEFORE_RETURN:
             line.step, line.sent_bytes, line.total_bytes = step, sent_bytes, total_bytes
 
@@ -150,6 +138,7 @@ class Board:
         target = _device_state(entry.data.get("to"))
         if line is None or target is None:
             return
+        before, before_s = line.state, entry.at - line.since
         self._move(line, entry.wave or line.wave, target)
         attempt = _whole(entry.data.get("attempt"))
         if attempt > line.attempt:
@@ -158,13 +147,23 @@ class Board:
         reason = str(entry.data.get("reason") or "")
         if reason and (not line.reason or target is DeviceState.ROLLBACK_FAILED):
             line.reason, line.detail = reason, str(entry.data.get("detail") or "")
-        if target in AT_WORK:
-            self.at_work[line.name] = line
-        else:
-            self.at_work.pop(line.name, None)
         if target not in BEFORE_RETURN:
             line.step, line.sent_bytes, line.total_bytes = "", 0, 0
-            self.recent.append(entry)
+        self.at_work.moved(line, before, before_s)
+        if target in TROUBLED and line.reason:
+            self.causes.enter(line.name, line.reason, line.detail, entry.at)
+        else:
+            self.causes.leave(line.name)
+
+    def _remember(self, entry: JournalEntry) -> None:
+        """Keeps the last entries about a device for as long as somebody may ask for them."""
+        line = self.devices.get(entry.device)
+        if line is None:
+            return
+        if line.state in AT_WORK or line.state in TROUBLED:
+            self.last.setdefault(line.name, deque(maxlen=LAST_MAX)).append(entry)
+        else:
+            self.last.pop(line.name, None)
 
     def _move(self, line: DeviceLine, wave: str, target: DeviceState) -> None:
         old, new = self.waves[line.wave], self.waves.get(wave, self.waves[line.wave])
@@ -205,11 +204,12 @@ class Board:
 
     def _stopped(self, entry: JournalEntry) -> None:
         self.state = RolloutState.HALTED if entry.type == "halted" else RolloutState.PAUSED
+        self.stop = str(entry.data.get("detail") or entry.data.get("cause") or "")
 
     def _resumed(self, entry: JournalEntry) -> None:
         left = entry.data.get("left")
         if not (isinstance(left, list) and left):  # else one cause is over, others are not
-            self.state = RolloutState.RUNNING
+            self.state, self.stop = RolloutState.RUNNING, ""
 
     def _approval(self, entry: JournalEntry) -> None:
         wave = self.waves.get(entry.wave)
@@ -235,21 +235,12 @@ class Board:
     def _rollback_started(self, _entry: JournalEntry) -> None:
         self.state = RolloutState.ROLLING_BACK
 
-    def _gate_result(self, entry: JournalEntry) -> None:
-        name = str(entry.data.get("gate") or "")
-        if name and not entry.device:
-            verdict = str(entry.data.get("verdict") or entry.data.get("reading") or "")
-            found = (entry.data.get(f"result.{key}") for key in _GATE_FIELDS)
-            value = next((item for item in found if item is not None), None)
-            self.gates[name] = (verdict, "" if value is None else str(value))
-
     def _rollout_done(self, entry: JournalEntry) -> None:
         state = str(entry.data.get("state") or "")
         if state in _ROLLOUT_STATES:
             self.state = RolloutState(state)
 
 
-_GATE_FIELDS = ("value", "status", "exit")  # the one that says most, first
 _WAVE_STATES = frozenset(WaveState)
 _ROLLOUT_STATES = frozenset(RolloutState)
 _DEVICE_STATES: Mapping[str, DeviceState] = {str(state): state for state in DeviceState}

@@ -12,8 +12,10 @@ from enum import Enum, auto
 
 from orchestrator.render.board import Board
 from orchestrator.render.entries import entry_words
+from orchestrator.render.folds import Folds, Pipeline
+from orchestrator.render.news import News
 from orchestrator.render.standing import Facts, next_words, standing
-from orchestrator.render.text import Look, Style, Symbol, escape, plural
+from orchestrator.render.text import Look, Style, Symbol, escape, number, plural
 from orchestrator.render.words import (
     DEVICE_STYLES,
     DEVICE_WORDS,
@@ -30,6 +32,8 @@ from orchestrator.rollout.states import COUNTED, PROVEN, DeviceState, WaveState
 from orchestrator.units import format_duration
 
 EXCEPTIONS_MAX = 20  # device lines per wave; the rest stands in `rollout events`
+
+_SUMS_UP = frozenset({"wave_done", "halted"})  # what gates said stands with it
 
 _EXCEPTIONS = COUNTED | {DeviceState.DEFERRED, DeviceState.ROLLING_BACK}
 
@@ -49,14 +53,24 @@ class Lines:
         board: takes every entry before its line is made.
         look: colours and signs.
         detail: how much of what goes well is told.
+        pipeline: whose log it is: the lines of a wave are a group there.
     """
 
-    def __init__(self, board: Board, look: Look, *, detail: Detail = Detail.EXCEPTIONS) -> None:
+    def __init__(
+        self,
+        board: Board,
+        look: Look,
+        *,
+        detail: Detail = Detail.EXCEPTIONS,
+        pipeline: Pipeline = Pipeline.NONE,
+    ) -> None:
         self.board = board
         self._look = look
         self._detail = detail
         self._shown: Counter[str] = Counter()
         self._engine_starts = 0
+        self._news = News(board, look)
+        self._folds = Folds(pipeline)
         self._makers: Mapping[str, Callable[[JournalEntry], str]] = {
             "rollout_started": self._rollout_started,
             "engine_started": self._engine_started,
@@ -81,7 +95,18 @@ class Lines:
 
     def take(self, entries: Iterable[JournalEntry]) -> list[str]:
         """The lines for new entries."""
-        return [self._stamped(text, entry.at) for entry in entries if (text := self.told(entry))]
+        return [line for entry in entries for line in self._of(entry)]
+
+    def _of(self, entry: JournalEntry) -> list[str]:
+        text = self.told(entry)
+        told = [self._stamped(text, entry.at)] if text else []
+        if entry.type in _SUMS_UP and self._detail is not Detail.EVERYTHING:
+            told += self._indented(self._news.lines())
+        return self._folds.around(entry, told)
+
+    def end(self) -> list[str]:
+        """What has to stand behind the last line."""
+        return self._folds.close(self.board.now)
 
     def told(self, entry: JournalEntry) -> str:
         """What a new entry says, without its time; empty where it has no line."""
@@ -98,17 +123,20 @@ class Lines:
             return f"  {self._look.sign(Symbol.WAITING)} {escape(entry.device)} {said}"
         return f"{wave_words(entry.wave)}: {said}" if entry.wave else said
 
-    def heartbeat(self, now: float) -> str:
-        """One line that says how far it is; for every 30 seconds without a terminal."""
+    def heartbeat(self, now: float) -> list[str]:
+        """How far it is, and what is new of gates and devices; for every 30 seconds in a log."""
         board = self.board
         board.take_time(now)
         wave = board.waves.get(board.current)
         where = "starting"
         if wave is not None:
             where = f"{wave_words(wave.name)}: {progress_words(wave.counts, wave.total)}"
+            if wave.counted and wave.allowed is not None:
+                where += f", budget {number(wave.counted)}/{number(wave.allowed)}"
             if wave.state is WaveState.SOAKING:
                 where += f", {soak_words(wave.soak_until, board.now)}"
-        return self._stamped(f"{where}; {state_words(board.state)}", now)
+        first = self._stamped(f"{where}; {state_words(board.state)}", now)
+        return [self._folds.plain(line) for line in (first, *self._indented(self._news.lines()))]
 
     def standing(self, facts: Facts) -> list[str]:
         """What it waits for, who drives it, and below it what may be typed now."""
@@ -119,6 +147,9 @@ class Lines:
             said = f"{self._sign(Symbol.WARNING, Style.WARN)} {said}"
         told = next_words(facts)
         return [self._stamped(said, self.board.now), *([f"      {told}"] if told else [])]
+
+    def _indented(self, lines: list[str]) -> list[str]:
+        return [f"      {line}" for line in lines]
 
     def _stamped(self, text: str, at: float) -> str:
         elapsed = clock(max(0.0, at - self.board.started_at))
@@ -145,7 +176,7 @@ class Lines:
         if self._engine_starts == 1:
             return ""  # the first one has nothing to take over
         epoch = escape(str(entry.data.get("epoch") or ""))
-        asks = "; it asks devices where they stand" if self.board.at_work else ""
+        asks = "; it asks devices where they stand" if self.board.at_work.lines else ""
         return f"an engine took over (epoch {epoch}){asks}"
 
     def _wave_started(self, entry: JournalEntry) -> str:

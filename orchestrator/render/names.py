@@ -58,22 +58,25 @@ def _runs(numbers: Sequence[str]) -> list[str]:
     return out
 
 
-def fold_line(names: Sequence[str], width: int, look: Look) -> str:
-    """All names folded, if that fits in `width` cells; else the first ones and how many more."""
+def fold_line(names: Sequence[str], width: int, look: Look, *, beyond: int = 0) -> str:
+    """All names folded, if that fits in `width` cells; else the first ones and how many more.
+
+    `beyond` is how many there are besides these.
+    """
     if len(names) <= FOLD_MAX:
-        whole = " ".join(fold(names))
+        whole = " ".join(fold(names)) + _tail(beyond, look)
         if cells(whole) <= width:
             return whole
     shown: list[str] = []
     used = 0
     for name in names:
         text = escape(name, limit=NAME_CELLS_MAX)
-        tail = _tail(len(names) - len(shown) - 1, look)
+        tail = _tail(len(names) - len(shown) - 1 + beyond, look)
         if shown and used + cells(text) + cells(tail) > width:
             break
         shown.append(text)
         used += cells(text) + 1
-    return " ".join(shown) + _tail(len(names) - len(shown), look)
+    return " ".join(shown) + _tail(len(names) - len(shown) + beyond, look)
 
 
 def fold_lines(

@@ -8,20 +8,26 @@ from __future__ import annotations
 import io
 import re
 
-_ERASE = re.compile(r"\x1b\[(\d+)F\x1b\[J")
+_PART = re.compile(r"(\x1b\[\d+F|\x1b\[J|\n)")
 _SILENT = re.compile(r"\x1b\[\?25[lh]|\x1b\[K|\r")
 _FONT_FACE = re.compile(r"@font-face \{\{.*?\}\}\s*", re.DOTALL)
 
 
 def settled(output: str) -> str:
-    """What stays on the screen: lines that the live view took back are gone."""
-    kept: list[str] = []
-    rest = _SILENT.sub("", output)
-    while match := _ERASE.search(rest):
-        lines = (("\n".join(kept) + "\n" if kept else "") + rest[: match.start()]).split("\n")
-        kept = lines[: -(int(match[1]) + 1)]
-        rest = rest[match.end() :]
-    return ("\n".join(kept) + "\n" if kept else "") + rest
+    """What stays on the screen: what a live view drew over or took back is gone."""
+    rows, at, is_fresh = [""], 0, True
+    for part in _PART.split(_SILENT.sub("", output)):
+        if part == "\n":
+            at, is_fresh = at + 1, True
+            rows += [""] * (at == len(rows))
+        elif part == "\x1b[J":
+            rows[at:] = [""]
+        elif part.startswith("\x1b[") and part.endswith("F"):
+            at, is_fresh = max(0, at - int(part[2:-1])), True
+        elif part:
+            rows[at] = part if is_fresh else rows[at] + part
+            is_fresh = False
+    return "\n".join(rows)
 
 
 def svg(output: str, *, title: str, width: int) -> str:

@@ -1,51 +1,76 @@
-"""The live view of a rollout: a few lines that are drawn over and over.
+"""The live view of a rollout: lines that are drawn over and over, the same in every command.
 
 Laws:
 1. Never more lines than `height` and never wider than the look, for a fleet of any size.
-2. Drawing costs the devices at work, not the devices of the fleet.
+2. Drawing costs the same for 10 and for 10 000 devices.
+3. Lines stand still: sections grow when there is more than ever before, and shrink only where a
+   device is in trouble no more or the rollout goes on. Who has a row keeps it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from heapq import nsmallest
-from itertools import islice
 
-from orchestrator.render.board import Board, DeviceLine, WaveLine
-from orchestrator.render.text import Look, Style, Symbol, cells, clip, escape, number, pad
-from orchestrator.render.words import (
-    DEVICE_STYLES,
-    DEVICE_WORDS,
-    ROLLOUT_STYLES,
-    WAVE_SIGNS,
-    clock,
-    progress_words,
-    reason_words,
-    soak_words,
-    state_words,
+from orchestrator.render.board import Board
+from orchestrator.render.controls import Controls, Panel, controls_lines, help_lines
+from orchestrator.render.log_panel import log_lines
+from orchestrator.render.rows import (
+    cause_row,
+    device_row,
+    gate_row,
+    name_cells,
+    wave_count,
+    wave_row,
 )
-from orchestrator.rollout.events import JournalEntry
-from orchestrator.rollout.states import SETTLED, TERMINAL_DEVICE, DeviceState, WaveState
-from orchestrator.units import format_duration, format_size
+from orchestrator.render.text import (
+    Look,
+    Style,
+    Symbol,
+    cells,
+    clip,
+    escape,
+    fitted,
+    number,
+    plural,
+)
+from orchestrator.render.words import ROLLOUT_STYLES, clock, state_words
+from orchestrator.rollout.states import RolloutState
 
 WAVES_MAX = 8
-AT_WORK_MAX = 12
-RECENT_SHOWN = 3
-BAR_CELLS = 20
-HEIGHT_MIN = 6
-NAME_CELLS_MAX = 24
-_TWO_COLUMNS_FROM = 100
+GATES_MAX = 4
+CAUSES_MAX = 3
+PANEL_ROWS = 12  # of logs, where there is room
+_ROOMY = 20  # from this height on sections have heads
+_STOPPED = frozenset({RolloutState.PAUSED, RolloutState.HALTED})
 
 
-def screen(board: Board, look: Look, height: int, foot: Sequence[str] = ()) -> list[str]:
-    """The lines to draw now; `foot` stands below them where there is room for it."""
-    room = max(HEIGHT_MIN, height - len(foot))
-    lines = [_head(board, look), *_waves(board, look, min(WAVES_MAX, room - 3))]
-    gates = _gates(board, look)
-    last = _recent(board, look)
-    left = room - len(lines) - len(gates) - len(last)
-    lines += _at_work(board, look, max(0, min(AT_WORK_MAX, left)))
-    return [*lines, *gates, *last][:room] + (list(foot) if room + len(foot) <= height else [])
+def screen(
+    board: Board,
+    look: Look,
+    height: int,
+    foot: Sequence[str] = (),
+    controls: Controls | None = None,
+) -> list[str]:
+    """The lines to draw now.
+
+    Args:
+        board: what happened.
+        look: of the terminal.
+        height: rows that it may have at most.
+        foot: stands below, where there is room for it.
+        controls: what keys do and what was pressed; None where nobody can press any.
+    """
+    room = max(1, height)
+    keys = [] if controls is None else controls_lines(controls, board, look)
+    head = [_head(board, look), *_stop(board, look)]
+    waves = _waves(board, look, max(1, min(WAVES_MAX, room - len(head) - len(keys) - 1)))
+    below = list(foot)[: max(0, room - len(head) - len(waves) - len(keys) - 2)]
+    left = room - len(head) - len(waves) - len(below) - len(keys)
+    sections = _sections(board, look, left, roomy=room >= _ROOMY)
+    if controls is not None and controls.panel is not Panel.NONE:
+        sections = _panel(board, look, controls.panel, (len(sections), min(PANEL_ROWS, left)))
+    lines = [*head, *waves, *sections, *below][: max(0, room - len(keys))] + keys[-room:]
+    return [fitted(line, look.width, look) for line in lines]  # columns have a least width
 
 
 def _head(board: Board, look: Look) -> str:
@@ -57,97 +82,74 @@ def _head(board: Board, look: Look) -> str:
     return f"{look.paint(text, Style.BOLD)}  {look.paint(state, ROLLOUT_STYLES[board.state])}"
 
 
+def _stop(board: Board, look: Look) -> list[str]:
+    if not board.stop or board.state not in _STOPPED:
+        return []
+    text = f" {look.sign(Symbol.WARNING)} {state_words(board.state)}: {escape(board.stop)}"
+    return [look.paint(clip(text, look.width, look), ROLLOUT_STYLES[board.state])]
+
+
 def _waves(board: Board, look: Look, room: int) -> list[str]:
     waves = list(board.waves.values())
     first = 0
     if len(waves) > room:
         at = next((i for i, wave in enumerate(waves) if wave.name == board.current), 0)
         first = max(0, min(at - 1, len(waves) - room))
-    width = min(NAME_CELLS_MAX, max((cells(escape(wave.name)) for wave in waves), default=1))
     shown = waves[first : first + room]
-    lines = [_wave(board, wave, look, width) for wave in shown]
-    if len(shown) < len(waves):
-        rest = f"  {look.sign(Symbol.ELLIPSIS)} {len(waves) - len(shown)} more waves"
-        lines[-1:] = [lines[-1], look.paint(rest, Style.DIM)]
+    width = name_cells([wave.name for wave in shown], look)
+    count_width = max(cells(wave_count(wave)) for wave in shown)
+    lines = [wave_row(board, wave, look, width, count_width) for wave in shown]
+    if len(shown) < len(waves) and room > 1:
+        hidden = plural(len(waves) - len(shown) + 1, "more wave")
+        lines[-1] = look.paint(f"   {look.sign(Symbol.ELLIPSIS)} {hidden}", Style.DIM)
     return lines
 
 
-def _wave(board: Board, wave: WaveLine, look: Look, width: int) -> str:
-    symbol, style = WAVE_SIGNS[wave.state]
-    name = pad(clip(escape(wave.name), width, look), width)
-    settled, total = wave.count(SETTLED), max(1, wave.total)
-    bar = ""
-    if wave.state is not WaveState.PENDING and look.width >= _TWO_COLUMNS_FROM - 20:
-        bar = look.bar(settled / total, BAR_CELLS) + "  "
-    if wave.state is WaveState.PENDING:
-        words = f"{number(wave.total)} waiting"
-    else:
-        words = progress_words(wave.counts, wave.total)
-    if wave.state is WaveState.SOAKING:
-        words += f"  {soak_words(wave.soak_until, board.now)}"
-    if wave.allowed is not None and wave.counted:
-        words += f"  failed {wave.counted}/{wave.allowed} allowed"
-    room = look.width - width - cells(bar) - 6
-    return f" {look.paint(look.sign(symbol), style)} {name}  {bar}{clip(words, room, look)}"
+def _sections(board: Board, look: Look, room: int, *, roomy: bool) -> list[str]:
+    """Gates, devices and causes; what has least room last is left out first."""
+    causes = _causes(board, look, min(CAUSES_MAX, room // 3), roomy=roomy)
+    gates = _gates(board, look, min(GATES_MAX, (room - len(causes)) // 2), roomy=roomy)
+    seats = min(len(board.at_work.seats), room - len(causes) - len(gates) - roomy)
+    return [*gates, *_devices(board, look, seats, roomy=roomy), *causes][: max(0, room)]
 
 
-def _at_work(board: Board, look: Look, rows: int) -> list[str]:
-    """Devices at work, longest in their state first, in one or two columns."""
-    columns = 2 if look.width >= _TWO_COLUMNS_FROM else 1
-    if rows <= 0 or not board.at_work:
+def _gates(board: Board, look: Look, rows: int, *, roomy: bool) -> list[str]:
+    tracks = board.gates.foremost(rows)
+    if not tracks:
         return []
-    shown = nsmallest(rows * columns, board.at_work.values(), key=lambda line: line.since)
-    more = len(board.at_work) - len(shown)
-    if more:
-        shown = shown[:-1]
-    width = (look.width - 4) // columns - 2
-    items = [_device(board, line, look, width) for line in shown]
-    if more:
-        items.append((f"{look.sign(Symbol.ELLIPSIS)} {more + 1} more at work", Style.DIM))
-    lines = []
-    steps = iter(items)
-    while row := tuple(islice(steps, columns)):
-        parts = [look.paint(pad(clip(text, width, look), width), style) for text, style in row]
-        lines.append("   " + "  ".join(parts).rstrip())
-    return lines
+    width = name_cells([track.name for track in tracks], look)
+    lines = [gate_row(track, look, width) for track in tracks]
+    hidden = len(board.gates.by_name) - len(tracks)
+    more = f", {number(hidden)} more" if hidden else ""
+    return [*([look.paint(f" gates{more}", Style.DIM)] if roomy else []), *lines]
 
 
-def _device(board: Board, line: DeviceLine, look: Look, width: int) -> tuple[str, Style]:
-    name = clip(escape(line.name), min(NAME_CELLS_MAX, width // 2), look)
-    word = (line.step and state_words(line.step)) or DEVICE_WORDS[line.state]
-    sent = ""
-    if line.total_bytes and 0 < line.sent_bytes < line.total_bytes:
-        share = 100 * line.sent_bytes // line.total_bytes
-        sent = f"  {share} % of {format_size(line.total_bytes)}"
-    took = format_duration(int(max(0.0, board.now - line.since)))
-    return f"{name}  {word}{sent}  {took}", DEVICE_STYLES.get(line.state, Style.PLAIN)
-
-
-def _gates(board: Board, look: Look) -> list[str]:
-    if not board.gates:
+def _devices(board: Board, look: Look, rows: int, *, roomy: bool) -> list[str]:
+    if rows <= 0:
         return []
-    parts = []
-    for name, (verdict, value) in islice(board.gates.items(), 4):
-        shown = f" {escape(value, limit=12)}" if value else ""
-        parts.append(f"{escape(name, limit=24)}{shown} {verdict}")
-    return [clip(" gates  " + "   ".join(parts), look.width, look)]
-
-
-def _recent(board: Board, look: Look) -> list[str]:
-    entries = [entry for entry in board.recent if _is_news(entry)][-RECENT_SHOWN:]
-    lines = []
-    for entry in reversed(entries):
-        at = clock(max(0.0, entry.at - board.started_at))
-        state = str(entry.data.get("to") or "")
-        why = str(entry.data.get("reason") or "")
-        detail = f" ({reason_words(why, str(entry.data.get('detail') or ''))})" if why else ""
-        text = f" {at}  {escape(entry.device, limit=40)} {state_words(state)}{detail}"
-        lines.append(look.paint(clip(text, look.width, look), Style.DIM))
+    seats = board.at_work.shown(rows)
+    width = name_cells([line.name for line in seats], look)
+    lines = [device_row(board, line, look, width) for line in seats]
+    if roomy:
+        count = len(board.at_work.lines)
+        text = f" devices, {number(count)} at work" if count else " devices"
+        lines.insert(0, look.paint(text, Style.DIM))
     return lines
 
 
-def _is_news(entry: JournalEntry) -> bool:
-    return str(entry.data.get("to") or "") in _ENDS
+def _causes(board: Board, look: Look, rows: int, *, roomy: bool) -> list[str]:
+    groups = board.causes.greatest(rows)
+    if not groups:
+        return []
+    lines = [look.paint(cause_row(group, look), Style.WARN) for group in groups]
+    hidden = board.causes.count - len(groups)
+    more = f", {number(hidden)} more" if hidden else ""
+    text = f" causes{more}, {plural(board.causes.devices, 'device')}"
+    return [*([look.paint(text, Style.DIM)] if roomy else []), *lines]
 
 
-_ENDS = frozenset(str(state) for state in TERMINAL_DEVICE | {DeviceState.DEFERRED})
+def _panel(board: Board, look: Look, panel: Panel, rows: tuple[int, int]) -> list[str]:
+    """What stands there instead, in at least and at most so many rows."""
+    least, most = rows[0], max(rows)
+    lines = help_lines(board, look) if panel is Panel.HELP else log_lines(board, look, most)
+    return [*lines[:most], *[""] * (least - len(lines))]

@@ -229,6 +229,11 @@ def fold(line: str, width: int, *, indent: str = "") -> list[str]:
     return [*lines, head]
 
 
+def fitted(line: str, width: int, look: Look) -> str:
+    """A finished line, painted or not, of at most `width` cells; cut it is without colour."""
+    return line if _shown_cells(line) <= width else clip(_PAINT.sub("", line), width, look)
+
+
 def _shown_cells(painted: str) -> int:
     return cells(_PAINT.sub("", painted))
 

@@ -205,15 +205,14 @@ def wave_words(name: str) -> str:
 
 def progress_words(counts: Mapping[DeviceState, int], total: int) -> str:
     """`13/64 updated, 4 at work, 2 failed, 1 deferred`: counts first, zeros left out."""
+    updated = sum(counts.get(state, 0) for state in PROVEN)
+    return ", ".join([f"{number(updated)}/{number(total)} updated", *progress_parts(counts)])
 
-    def count(states: Iterable[DeviceState]) -> int:
-        return sum(counts.get(state, 0) for state in states)
 
-    parts = [f"{number(count(PROVEN))}/{number(total)} updated"]
-    for states, word in _PROGRESS:
-        if found := count(states):
-            parts.append(f"{number(found)} {word}")
-    return ", ".join(parts)
+def progress_parts(counts: Mapping[DeviceState, int]) -> list[str]:
+    """`4 at work`, `2 failed`: what is neither waiting nor updated, zeros left out."""
+    found = ((sum(counts.get(state, 0) for state in states), word) for states, word in _PROGRESS)
+    return [f"{number(count)} {word}" for count, word in found if count]
 
 
 _PROGRESS = (

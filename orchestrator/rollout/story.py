@@ -21,6 +21,7 @@ from orchestrator.rollout.runs import Runs, runs
 from orchestrator.rollout.states import (
     AT_WORK,
     TERMINAL_ROLLOUT,
+    TROUBLED,
     DeviceState,
     Halt,
     Pause,
@@ -32,11 +33,6 @@ from orchestrator.rollout.waiting import asked_at, soak_until, waiting
 _STOPS_NOTHING = frozenset({Pause.APPROVAL.value})
 _GOES_BACK = frozenset({RolloutState.ROLLING_BACK, RolloutState.ROLLED_BACK, RolloutState.FAILED})
 _LEFT = frozenset({Runs.UNTOUCHED, Runs.UNSEEN})  # nothing was activated on these
-_TROUBLED = frozenset({
-    DeviceState.FAILED, DeviceState.ROLLED_BACK, DeviceState.ROLLBACK_FAILED, DeviceState.LOST,
-    DeviceState.SKIPPED, DeviceState.DEFERRED, DeviceState.UNCERTAIN, DeviceState.ROLLING_BACK,
-    DeviceState.RETRY_WAIT,
-})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +245,7 @@ def _cause(led: Ledger, cause: str) -> Halt | Pause:
 def _troubles(led: Ledger) -> tuple[Trouble, ...]:
     found: dict[tuple[DeviceState, Reason, str], list[DeviceRecord]] = {}
     for rec in led.devices.values():
-        if rec.state in _TROUBLED:
+        if rec.state in TROUBLED:
             found.setdefault((rec.state, rec.reason, rec.detail), []).append(rec)
     ordered = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
     return tuple(

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.api import Settings
+from orchestrator.api import Run, Settings
 from orchestrator.cli.session import Session
 from orchestrator.render.text import Look
+from tests.unit.cli.watched import a_run
 
 
 @pytest.fixture
@@ -24,3 +25,8 @@ def session(tmp_path: Path) -> Session:
 @pytest.fixture
 def asking(session: Session) -> Session:
     return replace(session, may_ask=True)
+
+
+@pytest.fixture
+def run() -> Run:
+    return a_run()

@@ -2,45 +2,8 @@ import io
 import json
 from dataclasses import replace
 
-import pytest
-
-from orchestrator.api import Run, Status
-from orchestrator.cli.watching import EventsWriter, LiveView, PlainView, Watchers
-from orchestrator.device.model import Address, DeviceId
-from orchestrator.plan.resolved import PlannedArtifact, PlannedDevice, ResolvedPlan, ResolvedWave
-from orchestrator.render.picture import settled
-from orchestrator.rollout.events import JournalEntry
-from orchestrator.rollout.machine import Rollout
-from orchestrator.rollout.states import RolloutState
-from orchestrator.rollout.story import tell
-
-DEVICE = DeviceId("gw-1")
-
-
-@pytest.fixture
-def run() -> Run:
-    artifact = PlannedArtifact("a", "app-1", "c" * 64, "d" * 64, "directory", ("x",), 10, 10)
-    plan = ResolvedPlan(
-        name="app",
-        release="1",
-        plan_file="p.yml",
-        plan_sha256="a" * 64,
-        inventory_sha256="b" * 64,
-        made_at=0.0,
-        tool_version="0",
-        seed="s",
-        surveyed=False,
-        artifact=artifact,
-        waves=(ResolvedWave("canary", "1", (DEVICE,)),),
-        devices={DEVICE: PlannedDevice(Address("h"))},
-    )
-    return Run("r-1", plan, "e" * 64, joined=False, history=(entry(1, "rollout_started"),))
-
-
-def entry(seq: int, kind: str, **data: object) -> JournalEntry:
-    device = DEVICE if kind == "device_state" else ""
-    wave = "" if kind.startswith("rollout") else "canary"
-    return JournalEntry(seq, 100.0 + seq, kind, wave, device, data)
+from orchestrator.cli.watching import EventsWriter, PlainView, Watchers
+from tests.unit.cli.watched import DEVICE, entry, standing
 
 
 def test_plain_lines_go_to_stderr(session, run, capsys) -> None:
@@ -93,71 +56,6 @@ def test_a_heartbeat_comes_when_nothing_was_said_for_long(
     assert capsys.readouterr().err == "00:32 wave canary: 0/1 updated; running\n"
 
 
-def test_the_live_view_takes_back_what_it_drew(session, run) -> None:
-    stream = io.StringIO()
-    view = LiveView(session, stream)
-
-    view.started(run)
-    view.journal([entry(2, "wave_started")])
-    view.close()
-
-    drawn = stream.getvalue()
-    ups = sum(
-        int(part.split("F")[0])
-        for part in drawn.split("\x1b[")[1:]
-        if part[0].isdigit() and "F" in part[:4]
-    )
-    kept = [line for line in drawn.splitlines() if line]
-    assert ups == drawn.count("\x1b[K\n")
-    assert drawn.endswith("\x1b[?25h")
-    assert any("wave canary: 1 device" in line for line in kept)
-
-
-def test_a_line_told_meanwhile_stays_and_leaves_nothing_of_the_live_view(session, run) -> None:
-    stream = io.StringIO()
-    view = LiveView(session, stream)
-
-    view.started(run)
-    view.tell("stopping: " + "x" * 300)
-    view.tick(200.0)
-    view.close()
-
-    assert settled(stream.getvalue()).split("\n") == [
-        "00:00 rollout r-1: app-1 to 1 device in 1 wave",
-        "stopping: " + "x" * 300,
-        "",
-    ]
-
-
-def test_lines_above_the_live_ones_break_at_blanks(session, run, monkeypatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
-    stream = io.StringIO()
-    view = LiveView(session, stream)
-
-    view.started(run)
-    view.close()
-
-    assert settled(stream.getvalue()).split("\n") == [
-        "00:00 rollout r-1: app-1 to 1 device in",
-        "      1 wave",
-        "",
-    ]
-
-
-def test_the_live_view_draws_at_most_ten_times_a_second(session, run, monkeypatch) -> None:
-    stream = io.StringIO()
-    now = [1000.0]
-    monkeypatch.setattr("orchestrator.cli.watching.time.monotonic", lambda: now[0])
-    view = LiveView(session, stream)
-    view.started(run)
-
-    for _ in range(50):
-        now[0] += 0.01
-        view.tick(200.0)
-
-    assert stream.getvalue().count("\x1b[?25l") <= 1 + 5
-
-
 def test_events_begin_with_a_version_and_keep_every_entry(run) -> None:
     stream = io.StringIO()
     writer = EventsWriter(stream, "0.1.0")
@@ -201,14 +99,8 @@ def test_all_watchers_hear_everything(session, run) -> None:
     watchers.tick(300.0)
 
     for view in (one, two):
-        assert view.board.at_work[DEVICE].sent_bytes == 5
+        assert view.board.at_work.lines[DEVICE].sent_bytes == 5
         assert view.board.now == 300.0
-
-
-def standing(run: Run, engine: str = "ann@ops", **told: object) -> Status:
-    story = tell(Rollout.start(run.resolved, run.rollout_id, at=101.0))
-    told = {"state": RolloutState.RUNNING, "waits_for": ("devices",), **told}
-    return Status("r-1", run.resolved, run.digest, replace(story, **told), engine, story.at)
 
 
 def test_a_watcher_hears_of_waits_and_engines_but_not_of_every_device(session, run, capsys) -> None:
@@ -234,14 +126,3 @@ def test_a_watcher_hears_of_waits_and_engines_but_not_of_every_device(session, r
     ]
     assert "waits for soak" in soaking
     assert "no engine drives it: `rollout resume r-1` goes on" in capsys.readouterr().err
-
-
-def test_a_live_view_keeps_what_it_waits_for_at_its_foot(session, run) -> None:
-    stream = io.StringIO()
-    view = LiveView(session, stream)
-
-    view.started(run)
-    view.stands(standing(run, engine=""))
-
-    shown = stream.getvalue().rpartition("\x1b[J")[2].splitlines()
-    assert "no engine drives it: `rollout resume r-1` goes on" in shown[-1]

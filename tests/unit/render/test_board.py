@@ -11,7 +11,7 @@ def test_a_good_release_counts_to_the_end(plan, good_release) -> None:
     assert board.state is RolloutState.SUCCEEDED
     assert (board.proven, board.total) == (24, 24)
     assert {wave.state for wave in board.waves.values()} == {WaveState.PASSED}
-    assert not board.at_work
+    assert not board.at_work.lines
 
 
 def test_a_bad_release_ends_where_it_began(plan, bad_release) -> None:
@@ -129,27 +129,54 @@ def test_transfer_progress_lasts_as_long_as_the_work(plan, journal) -> None:
 
     board.take_work("gw-001", "stage", 10, 100)
     board.take_work("gw-002", "stage", 10, 100)
-    assert board.at_work["gw-001"].sent_bytes == 10
+    assert board.at_work.lines["gw-001"].sent_bytes == 10
 
     board.take(
         [journal.add("device_state", wave="canary", device="gw-001", to="failed", attempt=1)]
     )
-    assert "gw-001" not in board.at_work
+    assert "gw-001" not in board.at_work.lines
     assert board.devices["gw-001"].sent_bytes == 0
 
 
-def test_gates_of_waves_keep_their_last_reading(plan, journal) -> None:
+def test_a_stop_is_told_until_it_is_over(plan, journal) -> None:
     board = Board(plan, "r-1")
-    journal.add(
-        "gate_result", wave="canary", gate="errors", verdict="open", **{"result.value": 0.2}
-    )
-    journal.add(
-        "gate_result", wave="canary", gate="errors", verdict="passed", **{"result.value": 0.1}
-    )
+    board.take([journal.add("paused", wave="canary", cause="operator", detail="anna@ops: noon")])
+    paused = board.stop
+
+    board.take([journal.add("resumed", who="anna@ops")])
+
+    assert (paused, board.stop) == ("anna@ops: noon", "")
+
+
+def test_last_entries_are_kept_of_devices_at_work_or_in_trouble(plan, journal) -> None:
+    board = Board(plan, "r-1")
+    journal.device("gw-001", "canary", "transferring", "failed", reason="io", detail="bad disk")
+    journal.device("gw-002", "early", "transferring", "activating", "succeeded")
+    journal.device("gw-003", "early", "transferring")
 
     board.take(journal.entries)
 
-    assert board.gates == {"errors": ("passed", "0.1")}
+    assert {name: len(entries) for name, entries in board.last.items()} == {
+        "gw-001": 2,
+        "gw-003": 1,
+    }
+
+
+def test_causes_follow_what_becomes_of_the_devices(plan, journal) -> None:
+    board = Board(plan, "r-1")
+    for name, detail in (("gw-002", "needs 3 MiB"), ("gw-003", "needs 9 MiB"), ("gw-004", "x")):
+        journal.device(name, "early", "transferring", "failed", reason="low_space", detail=detail)
+    board.take(journal.entries)
+    before = [(group.reason, tuple(group.devices)) for group in board.causes.greatest(5)]
+
+    again = {"from": "failed", "to": "transferring", "attempt": 2}
+    board.take([journal.add("device_state", wave="early", device="gw-002", **again)])
+
+    assert before == [("low_space", ("gw-002", "gw-003")), ("low_space", ("gw-004",))]
+    assert [tuple(group.devices) for group in board.causes.greatest(5)] == [
+        ("gw-003",),
+        ("gw-004",),
+    ]
 
 
 def test_a_device_that_waits_for_a_retry_is_proven_no_more(plan, good_release) -> None:

@@ -1,9 +1,13 @@
+import pytest
+
 from orchestrator.plan.resolved import ResolvedWave
 from orchestrator.render.board import Board
+from orchestrator.render.folds import Pipeline
 from orchestrator.render.lines import EXCEPTIONS_MAX, Detail, Lines
 from orchestrator.render.text import Look
 from orchestrator.testing.hand import Hand
 from orchestrator.testing.plans import device_ids, make_plan
+from tests.unit.render.going_on import gated_plan, halfway
 
 
 def test_good_release_as_lines(plan, good_release, golden) -> None:
@@ -36,9 +40,10 @@ def test_a_heartbeat_says_where_it_is(plan, good_release) -> None:
     lines = Lines(Board(plan, "r-7f3a"), Look(80))
     lines.take(good_release.entries[:50])
 
-    assert (
-        lines.heartbeat(lines.board.now + 30) == "01:19 wave early: 5/6 updated, 1 at work; running"
-    )
+    assert lines.heartbeat(lines.board.now + 30) == [
+        "01:19 wave early: 5/6 updated, 1 at work; running",
+        "      slow: gw-007 activating 30s (usually 1s)",
+    ]
 
 
 def test_a_heartbeat_in_a_soak_says_how_long_it_takes(plan, journal) -> None:
@@ -49,13 +54,13 @@ def test_a_heartbeat_in_a_soak_says_how_long_it_takes(plan, journal) -> None:
 
     said = lines.heartbeat(journal.at + 30)
 
-    assert said == "00:30 wave canary: 0/1 updated, soaking, 1m left; running"
+    assert said == ["00:30 wave canary: 0/1 updated, soaking, 1m left; running"]
 
 
 def test_before_anything_happened_a_heartbeat_says_so(plan) -> None:
     lines = Lines(Board(plan, "r-7f3a"), Look(80))
 
-    assert "starting" in lines.heartbeat(5.0)
+    assert "starting" in lines.heartbeat(5.0)[0]
 
 
 def test_many_failures_do_not_flood(plan_of, journal) -> None:
@@ -156,3 +161,72 @@ def test_each_entry_has_a_line_where_everything_is_told(plan, bad_release) -> No
     assert any(line.endswith("gw-001 staged -> activating") for line in lines), lines
     assert lines[-2].endswith("wave canary: budget counted=1 allowed=0")
     assert lines[-1].endswith("rollout done state=rolled_back")
+
+
+@pytest.mark.parametrize("pipeline", Pipeline)
+def test_pipelines_fold_the_lines_of_each_wave(pipeline, golden) -> None:
+    plan = gated_plan()
+    book = halfway(plan)
+    lines = Lines(Board(plan, "r-7f3a"), Look(80), pipeline=pipeline)
+
+    made = [*lines.take(book.entries), *lines.heartbeat(book.at), *lines.end()]
+
+    golden(f"lines-halfway-{pipeline.name.lower()}.txt", "\n".join(made) + "\n")
+
+
+@pytest.mark.parametrize("unicode", [True, False])
+def test_a_log_has_what_the_live_view_has(unicode) -> None:
+    plan = gated_plan()
+    book = halfway(plan)
+    lines = Lines(Board(plan, "r-7f3a"), Look(80, unicode=unicode))
+    lines.take(book.entries)
+
+    said = "\n".join(lines.heartbeat(book.at))
+
+    assert "budget 2/2" in said
+    assert "gate errors per minute: error" in said
+    assert "no answer, 2 of 3 good, value <= 2, fails when value > 5" in said
+    assert "slow: gw-007 activating 49s (usually 1s)" in said
+    assert "gw-00{5,6}: too little space" in said
+    assert unicode or said.isascii()
+
+
+def test_a_heartbeat_tells_nothing_twice_but_who_is_slow() -> None:
+    plan = gated_plan()
+    book = halfway(plan)
+    lines = Lines(Board(plan, "r-7f3a"), Look(80))
+    lines.take(book.entries)
+    lines.heartbeat(book.at)
+
+    again = lines.heartbeat(book.at + 30)
+
+    assert [line.split()[0] for line in again[1:]] == ["slow:"]
+
+
+def test_no_line_acts_as_a_command_of_github(plan, journal) -> None:
+    journal.add("wave_started", wave="canary")
+    journal.device("gw-001", "canary", "failed", reason="io", detail="\n::add-mask::x ##[error]y")
+    lines = Lines(Board(plan, "r-1"), Look(80), pipeline=Pipeline.GITHUB)
+
+    opened, told = lines.take(journal.entries)
+
+    assert opened == "::group::00:00 ▶ wave canary: 1 device"
+    assert not told.startswith("::")
+    assert "##[" not in told
+
+
+def test_a_group_is_closed_once(plan, journal) -> None:
+    for wave in ("canary", "early"):
+        journal.add("wave_started", wave=wave)
+    journal.add("halted", wave="early", cause="budget", detail="1 failure, 0 allowed")
+    lines = Lines(Board(plan, "r-1"), Look(80), pipeline=Pipeline.GITHUB)
+
+    made = [*lines.take(journal.entries), *lines.end()]
+
+    assert [line for line in made if line.startswith("::")] == [
+        "::group::00:00 ▶ wave canary: 1 device",
+        "::endgroup::",
+        "::group::00:00 ▶ wave early: 6 devices",
+        "::endgroup::",
+    ]
+    assert made[-1].startswith("00:00 ✗ halted")

@@ -10,7 +10,8 @@ from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
 from orchestrator.plan.resolved import ResolvedPlan
-from orchestrator.render.board import Board, DeviceLine
+from orchestrator.render.at_work import DeviceLine
+from orchestrator.render.board import Board
 from orchestrator.render.standing import Facts
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.runs import Runs
@@ -71,7 +72,7 @@ def facts_of(plan: ResolvedPlan, journal: Sequence[JournalEntry], **told: object
         devices=board.total,
         succeeded=states[DeviceState.SUCCEEDED],
         unchanged=states[DeviceState.UNCHANGED],
-        at_work=len(board.at_work),
+        at_work=len(board.at_work.lines),
         runs=Counter(_runs(line.state, line.reason, line.name in touched) for line in lines),
         back_on=Counter(
             plan.devices[line.name].current or ""
