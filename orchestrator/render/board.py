@@ -21,6 +21,7 @@ from orchestrator.rollout.events import JournalEntry, Value
 from orchestrator.rollout.states import (
     AT_WORK,
     BEFORE_RETURN,
+    COUNTED,
     PROVEN,
     TROUBLED,
     DeviceState,
@@ -55,6 +56,12 @@ class WaveLine:
     def proven(self) -> int:
         """Devices that run the new version and have shown that they do."""
         return self.count(PROVEN)
+
+    @property
+    def budget(self) -> tuple[int, int] | None:
+        """Failures so far and how many may be; None where there are none, or nobody said."""
+        failures = max(self.counted, self.count(COUNTED))
+        return (failures, self.allowed) if failures and self.allowed is not None else None
 
 
 class Board:

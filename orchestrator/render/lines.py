@@ -15,11 +15,12 @@ from orchestrator.render.entries import entry_words
 from orchestrator.render.folds import Folds, Pipeline
 from orchestrator.render.news import News
 from orchestrator.render.standing import Facts, next_words, standing
-from orchestrator.render.text import Look, Style, Symbol, escape, number, plural
+from orchestrator.render.text import Look, Style, Symbol, escape, plural
 from orchestrator.render.words import (
     DEVICE_STYLES,
     DEVICE_WORDS,
     WAVE_SIGNS,
+    budget_words,
     clock,
     progress_words,
     reason_words,
@@ -130,11 +131,13 @@ class Lines:
         wave = board.waves.get(board.current)
         where = "starting"
         if wave is not None:
-            where = f"{wave_words(wave.name)}: {progress_words(wave.counts, wave.total)}"
-            if wave.counted and wave.allowed is not None:
-                where += f", budget {number(wave.counted)}/{number(wave.allowed)}"
-            if wave.state is WaveState.SOAKING:
-                where += f", {soak_words(wave.soak_until, board.now)}"
+            soaks = wave.state is WaveState.SOAKING
+            parts = (
+                progress_words(wave.counts, wave.total),
+                budget_words(wave.budget),
+                soak_words(wave.soak_until, board.now) if soaks else "",
+            )
+            where = f"{wave_words(wave.name)}: {', '.join(part for part in parts if part)}"
         first = self._stamped(f"{where}; {state_words(board.state)}", now)
         return [self._folds.plain(line) for line in (first, *self._indented(self._news.lines()))]
 

@@ -30,6 +30,7 @@ from orchestrator.render.words import (
     DEVICE_STYLES,
     DEVICE_WORDS,
     WAVE_SIGNS,
+    budget_words,
     progress_parts,
     reason_words,
     soak_words,
@@ -87,9 +88,7 @@ def _wave_parts(board: Board, wave: WaveLine) -> list[str]:
     elif wave.state not in _TOLD_WAVES:
         parts.append(state_words(wave.state))
     parts += progress_parts(wave.counts)
-    if wave.counted and wave.allowed is not None:
-        parts.append(f"budget {number(wave.counted)}/{number(wave.allowed)}")
-    return parts
+    return [part for part in (*parts, budget_words(wave.budget)) if part]
 
 
 def gate_row(track: GateTrack, look: Look, width: int) -> str:

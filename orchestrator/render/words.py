@@ -228,6 +228,11 @@ _PROGRESS = (
 )
 
 
+def budget_words(budget: tuple[int, int] | None) -> str:
+    """`budget 1/6`: failures so far, of those that may be; empty where there are none."""
+    return "" if budget is None else f"budget {number(budget[0])}/{number(budget[1])}"
+
+
 def commit_words(commit: PlannedCommit) -> str:
     """A signed commit: `3f9c1e2ab410, signed by ann@corp`."""
     return f"{escape(commit.id[:COMMIT_CHARS])}, signed by {escape(commit.signer)}"

@@ -207,7 +207,7 @@ def _begin(led: Ledger, wave: WaveRecord) -> None:
     if wave.plan.deadline_s is not None:
         wave.deadline_at = led.now + wave.plan.deadline_s
         led.set_timer(f"{DEADLINE_TIMER}/{wave.index}", wave.deadline_at)
-    led.note("wave_started", wave=wave.name, data={"devices": wave.total})
+    led.note("wave_started", wave=wave.name, data={"devices": wave.total, "allowed": wave.allowed})
 
 
 def _settle(led: Ledger, wave: WaveRecord) -> None:

@@ -40,7 +40,7 @@ def halfway(plan: ResolvedPlan) -> Journal:
     answer = {"gate": "site answers", "reading": "success", "verdict": "passed"}
     book.add("gate_result", wave="canary", **answer, **{"result.status": 200})
     book.add("wave_done", wave="canary", state="passed")
-    book.add("wave_started", wave="early", allowed=1)
+    book.add("wave_started", wave="early", allowed=2)
     for name in ("gw-002", "gw-003", "gw-004"):
         book.device(name, "early", *FORWARD, "succeeded")
     for number in (5, 6):
@@ -49,7 +49,6 @@ def halfway(plan: ResolvedPlan) -> Journal:
             f"gw-00{number}", "early", "transferring", "failed", reason="low_space", detail=detail
         )
         sample(book, "early", 0.4)
-    book.add("budget", wave="early", counted=2, allowed=2)
     book.device("gw-007", "early", *FORWARD[:3])
     book.add("gate_result", wave="early", gate="errors per minute", reading="error",
              verdict="open", error="no answer")  # fmt: skip

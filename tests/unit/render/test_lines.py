@@ -171,7 +171,8 @@ def test_pipelines_fold_the_lines_of_each_wave(pipeline, golden) -> None:
 
     made = [*lines.take(book.entries), *lines.heartbeat(book.at), *lines.end()]
 
-    golden(f"lines-halfway-{pipeline.name.lower()}.txt", "\n".join(made) + "\n")
+    text = "\n".join(made).replace("\r", "<CR>").replace("\x1b", "<ESC>")
+    golden(f"lines-halfway-{pipeline.name.lower()}.txt", f"{text}\n")
 
 
 @pytest.mark.parametrize("unicode", [True, False])
