@@ -22,6 +22,7 @@ from orchestrator.errors import ExitCode
 from tests.integration.project import Project
 from tests.patience import within
 from tests.postgres import Server
+from tests.terminal import Terminal
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
@@ -175,6 +176,59 @@ def test_interrupt_ends_the_watching_and_not_the_rollout(project: Project) -> No
         assert engine.end() == ExitCode.DONE
     kinds = [event["type"] for event in project.events()]
     assert "rollout_done" in kinds
+
+
+@contextmanager
+def terminal(project: Project, *words: str | Path) -> Iterator[Terminal]:
+    seen = Terminal(project.command(*words), cwd=project.root, env=project.environment())
+    try:
+        yield seen
+    finally:
+        seen.close()
+
+
+def given_back(seen: Terminal) -> bool:
+    """Whether the terminal is as it was, with a cursor."""
+    shown, hidden = seen.text.rfind("\x1b[?25h"), seen.text.rfind("\x1b[?25l")
+    return seen.modes() == seen.modes_before and shown > hidden >= 0
+
+
+def test_keys_of_the_live_view_do_what_commands_do_and_give_the_terminal_back(
+    alone: Project,
+) -> None:
+    """On real terminals: driven, watched, left by a key, and ended by a signal."""
+    plan = soaking_release(alone, "2.2")
+    with terminal(alone, *apply_words(alone, plan)) as engine:
+        engine.until("soaking, ")
+        assert engine.modes() != engine.modes_before
+        engine.press("p")
+        engine.until("p resume")
+        engine.press("p")
+        engine.until("p pause")
+        with terminal(alone, "watch") as watcher:
+            watcher.until("driven by ")
+            watcher.press("l")
+            watcher.until("last events of slow and failed devices")
+            watcher.press("q")
+            assert watcher.end() == ExitCode.INTERRUPTED
+            assert given_back(watcher)
+        engine.press("q")
+        engine.until("[y/N]")
+        engine.press("y")
+        assert engine.end() == ExitCode.INTERRUPTED
+        assert given_back(engine)
+    with terminal(alone, "resume") as second:
+        second.until("soaking, ")
+        second.send(signal.SIGTERM)
+        assert second.end() == ExitCode.TERMINATED
+        assert given_back(second)
+    alone.run("abort", code=ExitCode.HALTED)
+    asked = [event["data"] for event in alone.events() if event["type"] == "operator"]
+    assert [(one["ask"], one["why"]) for one in asked[:2]] == [
+        ("pause", "key p"),
+        ("resume", "key p"),
+    ]
+    assert all("@" in one["who"] for one in asked)
 
 
 def test_second_apply_joins_the_first_and_goes_on_when_that_is_killed(alone: Project) -> None:
