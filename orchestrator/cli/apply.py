@@ -51,7 +51,8 @@ def apply(
     Devices that joined the fleet meanwhile join its last wave where the plan says
     `late_joiners: append`.
 
-    Shows the preview first and asks for the number of devices. Ctrl-C once: devices in flight
+    Shows the preview first and asks for the number of devices. On a terminal keys pause, halt and
+    show what is slow or failed; `?` helps. Ctrl-C once: devices in flight
     finish and the rollout is saved; twice: leaves at once. `rollout apply` again goes on.
     Where only approvals, windows or freezes are left it ends with 7, unless told to wait.
     """

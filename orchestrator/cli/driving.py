@@ -56,7 +56,7 @@ def watch(
     Raises:
         OrchestratorError: what `work` raises, or the events file cannot be opened.
     """
-    view = _view(session)
+    view = _view(session, events)
     keys = _keys(session, view)
     with _observers(view, events) as watchers:
         finished = None
@@ -89,7 +89,7 @@ def look_on(
     Raises:
         OrchestratorError: there is no such rollout, or the events file cannot be opened.
     """
-    view = _view(session)
+    view = _view(session, events)
     try:
         with _observers(view, events) as watchers:
             seen = api.watch(session.settings, what, onlooker=watchers, timeout_s=timeout_s)
@@ -104,8 +104,10 @@ def look_on(
     return int(now.story.exit_code)
 
 
-def _view(session: Session) -> PlainView:
-    return LiveView(session) if session.live else PlainView(session)
+def _view(session: Session, events: str | None) -> PlainView:
+    """The live one, unless events would come between its lines on the same terminal."""
+    is_free = events != "-" or not sys.stdout.isatty()
+    return LiveView(session) if session.live and is_free else PlainView(session)
 
 
 def _keys(session: Session, view: PlainView) -> Keys | None:

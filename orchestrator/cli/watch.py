@@ -40,6 +40,7 @@ def watch(
     """Follow a rollout that another terminal or machine drives; changes nothing.
 
     Shows what `apply` shows, what the rollout waits for, who drives it and what may be typed now.
+    On a terminal keys ask of it what commands do: `p` pauses and resumes, `h` halts, `?` helps.
     Ends when the rollout is over, with the exit code that `apply` would give; a halted or paused
     one goes on being watched. Ctrl-C ends the watching only.
 

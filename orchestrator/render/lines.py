@@ -149,7 +149,8 @@ class Lines:
         if not facts.engine:
             said = f"{self._sign(Symbol.WARNING, Style.WARN)} {said}"
         told = next_words(facts)
-        return [self._stamped(said, self.board.now), *([f"      {told}"] if told else [])]
+        lines = [self._stamped(said, self.board.now), *self._indented([told] if told else [])]
+        return [self._folds.plain(line) for line in lines]
 
     def _indented(self, lines: list[str]) -> list[str]:
         return [f"      {line}" for line in lines]

@@ -212,6 +212,11 @@ def test_keys_of_the_live_view_do_what_commands_do_and_give_the_terminal_back(
             watcher.press("q")
             assert watcher.end() == ExitCode.INTERRUPTED
             assert given_back(watcher)
+        engine.press("\x1a")  # Ctrl-Z
+        engine.until("\x1b[?25h")
+        assert engine.modes() == engine.modes_before
+        engine.send(signal.SIGCONT)
+        engine.until("p pause")
         engine.press("q")
         engine.until("[y/N]")
         engine.press("y")

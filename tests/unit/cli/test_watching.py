@@ -3,6 +3,7 @@ import json
 from dataclasses import replace
 
 from orchestrator.cli.watching import EventsWriter, PlainView, Watchers
+from orchestrator.render.folds import Pipeline
 from tests.unit.cli.watched import DEVICE, entry, standing
 
 
@@ -126,3 +127,17 @@ def test_a_watcher_hears_of_waits_and_engines_but_not_of_every_device(session, r
     ]
     assert "waits for soak" in soaking
     assert "no engine drives it: `rollout resume r-1` goes on" in capsys.readouterr().err
+
+
+def test_a_group_that_a_wave_opened_is_closed_in_the_end(session, run, capsys) -> None:
+    view = PlainView(replace(session, pipeline=Pipeline.GITHUB))
+
+    view.started(run)
+    view.journal([entry(2, "wave_started")])
+    view.close()
+
+    assert capsys.readouterr().err.splitlines() == [
+        "00:00 rollout r-1: app-1 to 1 device in 1 wave",
+        "::group::00:01 ▶ wave canary: 1 device",
+        "::endgroup::",
+    ]
