@@ -27,8 +27,13 @@ def empty_project(root: Path, patch: pytest.MonkeyPatch, *, columns_count: int =
     patch.setenv("NO_COLOR", "1")
     patch.chdir(root)
     (root / ".git").mkdir()
-    (root / "user.toml").touch()
-    patch.setenv("ROLLOUT_CONFIG", str(root / "user.toml"))
+    user_file(root).touch()
+    patch.setenv("ROLLOUT_CONFIG", str(user_file(root)))
+
+
+def user_file(root: Path) -> Path:
+    """The operator's own configuration, beside the project: what lies in it has no power."""
+    return root.with_name(f"{root.name}-user.toml")
 
 
 def run(capsys: pytest.CaptureFixture[str], words: str) -> tuple[int, str, str]:

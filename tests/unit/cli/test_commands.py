@@ -16,7 +16,7 @@ from orchestrator.plan.envelope import from_saved
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.store.schema import SCHEMA
 from orchestrator.store.sql import open_store
-from tests.in_process import empty_project, run
+from tests.in_process import empty_project, run, user_file
 
 PLAN = """\
 schema: 1
@@ -419,7 +419,7 @@ web:
 )
 def test_what_is_wrong_with_other_hosts_is_told_beside_the_result(fleet, capsys, words) -> None:
     (fleet / "hosts.yml").write_text(BAD_HOSTS)
-    (fleet / "user.toml").write_text(f'trusted_keys = ["{fleet}/release.key.pub"]\n')
+    user_file(fleet).write_text(f'trusted_keys = ["{fleet}/release.key.pub"]\n')
 
     code, out, err = run(capsys, f"{words} -i hosts.yml")
 

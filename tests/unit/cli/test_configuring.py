@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tests.in_process import empty_project, run
+from tests.in_process import empty_project, run, user_file
 
 SCHEMA = json.loads(
     (Path(__file__).parents[3] / "schemas" / "config.v1.json").read_text(encoding="utf-8")
@@ -23,13 +23,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_is_shown_is_a_file_that_says_the_same(capsys, project, monkeypatch) -> None:
-    (project / "user.toml").write_text(
-        'people = ["ann=ops,safety"]\nrequire_signed_commit = true\n'
-    )
+    user_file(project).write_text('people = ["ann=ops,safety"]\nrequire_signed_commit = true\n')
     (project / "rollout.toml").write_text('inventory = ["hosts.yml", "a\\u202eb"]\n')
     code, out, _ = run(capsys, "config show")
 
-    (project / "user.toml").write_text(out)
+    user_file(project).write_text(out)
     (project / "rollout.toml").unlink()
 
     assert code == 0
@@ -46,7 +44,7 @@ def test_what_is_shown_is_a_file_that_says_the_same(capsys, project, monkeypatch
 
 
 def test_origin_names_line_and_column_and_what_was_outdone(capsys, project, monkeypatch) -> None:
-    (project / "user.toml").write_text('\ncolor = "always"\n')
+    user_file(project).write_text('\ncolor = "always"\n')
     (project / "rollout.toml").write_text('# ours\ncolor = "never"\n')
     monkeypatch.setenv("ROLLOUT_COLOR", "auto")
 
@@ -56,18 +54,18 @@ def test_origin_names_line_and_column_and_what_was_outdone(capsys, project, monk
     assert lines[:3] == [
         f"# project: {project}",
         f"# its file: {project}/rollout.toml",
-        f"# your file: {project}/user.toml",
+        f"# your file: {user_file(project)}",
     ]
     assert lines[at - 1] == "# environment variable ROLLOUT_COLOR"
     assert lines[at + 1 : at + 4] == [
         f'# not counted, {project}/rollout.toml:2:1: "never"',
-        f'# not counted, {project}/user.toml:2:1: "always"',
+        f'# not counted, {user_file(project)}:2:1: "always"',
         '# not counted, default: "auto"',
     ]
 
 
 def test_as_data_it_fits_the_schema(capsys, project) -> None:
-    (project / "user.toml").write_text("connections_max = 7\n")
+    user_file(project).write_text("connections_max = 7\n")
 
     document = json.loads(run(capsys, "--color never config show --format json")[1])
 

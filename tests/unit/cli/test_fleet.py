@@ -38,7 +38,7 @@ def seen(tmp_path: Path, monkeypatch) -> Callable[..., None]:
     """A project in which a rollout updated both devices; then a plan may have seen them again."""
     empty_project(tmp_path, monkeypatch)
     (tmp_path / "hosts.yml").write_text(HOSTS)
-    (tmp_path / "user.toml").write_text('inventory = ["hosts.yml"]\n')
+    (tmp_path / "rollout.toml").write_text('inventory = ["hosts.yml"]\n')
     plan = make_plan([ResolvedWave("all", "rest", (A, B))])
     hand = Hand(plan)
     hand.succeed(A)

@@ -11,7 +11,7 @@ from orchestrator import api
 from orchestrator.cli import signing
 from orchestrator.cli.app import invoke
 from orchestrator.errors import OrchestratorError, TrustError
-from tests.in_process import empty_project, run
+from tests.in_process import empty_project, run, user_file
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_quiet_says_nothing_beside_the_result(fleet, capsys) -> None:
 
 
 def test_fleet_comes_from_the_configuration_where_no_root_is_named(fleet, capsys) -> None:
-    (fleet / "user.toml").write_text('fleet = "elsewhere"\n')
+    user_file(fleet).write_text('fleet = "elsewhere"\n')
 
     own = run(capsys, "release create app-1.0.mender -o own.ticket")
     rooted = run(capsys, "release create app-1.0.mender --root root-1.txt -o rooted.ticket")
