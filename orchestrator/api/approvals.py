@@ -98,7 +98,7 @@ def _without_signature(settings: Settings, request: OperatorAsked) -> OperatorAs
 def _signer(
     settings: Settings, statement: str, signature: str, namespace: str, now: float
 ) -> tuple[str, str]:
-    from orchestrator.trust.sshsig import signer_of
+    from orchestrator.trust.sshsig import read_signature, signer_of
 
     allowed, revoked = signers(settings)
     signer = signer_of(
@@ -109,6 +109,9 @@ def _signer(
         revoked=revoked,
         now=now,
     )
+    if settings.require_hardware_keys and not read_signature(signature.encode()).is_touched:
+        message = f"`{signer.principal}` touched no security token to sign, which is required here"
+        raise TrustError(message)
     return signer.principal, signer.fingerprint
 
 

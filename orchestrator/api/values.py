@@ -38,7 +38,8 @@ class Settings:
     `NAME=ROLE,ROLE`; `roles` say who may do what, each `ROLE=NAME,NAME`. `trust_root` is the
     fleet's, for devices that are enrolled. With
     `allowed_signers` (OpenSSH's file) approvals of the `fleet` count by their
-    signature alone, except those of keys in `revoked_signers`. With
+    signature alone, except those of keys in `revoked_signers`, with `require_hardware_keys` only
+    those of keys in security tokens. With
     `require_signed_commit` rollouts start only from a commit that one of them signed, with
     `evidence_policy` (a file) only of artifacts whose evidence satisfies it.
     With `require_signed_reports` no device is proven without a report that its host's key signed.
@@ -70,6 +71,7 @@ class Settings:
     trust_root: Path | None = None
     allowed_signers: Path | None = None
     revoked_signers: Path | None = None
+    require_hardware_keys: bool = False
     require_signed_commit: bool = False
     require_signed_reports: bool = False
     audit_key: Path | None = None

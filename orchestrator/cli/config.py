@@ -273,6 +273,7 @@ def _settings(values: Mapping[str, Value], root: Path) -> Settings:
         allowed_signers=path("allowed_signers"),
         revoked_signers=path("revoked_signers"),
         evidence_policy=path("evidence_policy"),
+        require_hardware_keys=values.get("require_hardware_keys") is True,
         require_signed_commit=values.get("require_signed_commit") is True,
         require_signed_reports=values.get("require_signed_reports") is True,
         audit_key=path("audit_key"),

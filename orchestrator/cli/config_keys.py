@@ -36,6 +36,7 @@ KINDS: Mapping[str, type] = {
     "trust_root": str,
     "allowed_signers": str,
     "revoked_signers": str,
+    "require_hardware_keys": bool,
     "require_signed_commit": bool,
     "require_signed_reports": bool,
     "audit_key": str,
@@ -57,7 +58,7 @@ POWER_KEYS = frozenset({
     "evidence_policy", "fleet", "gate_tokens", "hook_secrets", "host_ca", "inventory_program_env",
     "inventory_programs", "inventory_servers", "known_hosts", "mail_from", "mail_login",
     "mail_server", "people",
-    "require_signed_commit", "require_signed_reports", "revoked_signers", "roles", "trust_root",
+    "require_hardware_keys", "require_signed_commit", "require_signed_reports", "revoked_signers", "roles", "trust_root",
     "trusted_keys", "user_ca", "vault_passwords",
 })  # fmt: skip
 _FILE_KEYS = frozenset({

@@ -38,7 +38,7 @@ _ALGORITHMS = frozenset({
     b"ecdsa-sha2-nistp256", b"ecdsa-sha2-nistp384", b"ecdsa-sha2-nistp521",
     b"rsa-sha2-256", b"rsa-sha2-512",
 })  # fmt: skip
-_HARDWARE = b"sk-"  # the key never leaves its token, and each signature needs a touch
+_HARDWARE, _TOUCHED = b"sk-", 1  # the key never leaves its token; the flag is signed, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,13 @@ class SshSignature:
         blob: its bytes without armour.
         public_key: the key or certificate in it, as SSH writes it.
         namespace: what it was made for.
+        is_touched: whether a security token says that it signed, and was touched for that.
     """
 
     blob: bytes = field(repr=False)
     public_key: bytes = field(repr=False)
     namespace: str
-
-    @property
-    def is_by_hardware(self) -> bool:
-        """Whether a security token signed."""
-        return self.public_key[4 : 4 + len(_HARDWARE)] == _HARDWARE
+    is_touched: bool
 
 
 def read_signature(armoured: bytes) -> SshSignature:
@@ -75,7 +72,9 @@ def read_signature(armoured: bytes) -> SshSignature:
         public_key, namespace = reader.string(), reader.string()
         reserved, hash_name, signature = reader.string(), reader.string(), reader.string()
         reader.end()
-        algorithm = WireReader(signature).string()
+        made = WireReader(signature)
+        algorithm = made.string()
+        is_touched = algorithm.startswith(_HARDWARE) and _flags(made) & _TOUCHED != 0
     except WireError as error:
         raise _not_strict(str(error)) from error
     if reserved:
@@ -85,9 +84,18 @@ def read_signature(armoured: bytes) -> SshSignature:
     if algorithm not in _ALGORITHMS:
         raise _not_strict("its algorithm is not one of Ed25519, ECDSA and RSA with SHA-2")
     try:
-        return SshSignature(blob, public_key, namespace.decode("ascii"))
+        return SshSignature(blob, public_key, namespace.decode("ascii"), is_touched)
     except UnicodeDecodeError as error:
         raise _not_strict("its namespace is not ASCII") from error
+
+
+def _flags(made: WireReader) -> int:
+    """What a token says behind its signature, which ends with a counter."""
+    made.string()
+    flags = made.byte()
+    made.uint32()
+    made.end()
+    return flags
 
 
 def signer_of(

@@ -17,7 +17,7 @@ from orchestrator.errors import PlanError, TrustError
 from orchestrator.rollout.events import Ask, OperatorAsked
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.states import RolloutState
-from tests.unit.trust.ssh_keys import NAMESPACE, SshKeys, keygen, line
+from tests.unit.trust.ssh_keys import NAMESPACE, SshKeys, Token, keygen, line
 
 PLAN = """\
 schema: 1
@@ -105,6 +105,32 @@ async def test_two_signatures_start_the_rollout(settings, keys, rollout) -> None
         principal = str(one["who"]).rpartition("@")[0]
         text, signature = str(one["statement"]), str(one["signature"])
         assert keys.accepts(allowed, principal, text.encode(), signature.encode())
+
+
+async def test_key_in_no_token_approves_nothing_where_one_is_required(
+    settings, keys, rollout
+) -> None:
+    """Attack 17: an agent signs unseen with what it holds, but a token wants its touch."""
+    token = Token()
+    public = token.public()
+    with settings.allowed_signers.open("a") as file:
+        file.write(line("sky@corp", public))
+    strict = dataclasses.replace(
+        settings, people=(*settings.people, "sky@corp=ops"), require_hardware_keys=True
+    )
+    text = (await api.approval_statement(strict, None, None)).text()
+
+    async def by_token(*, touched: bool) -> api.Asked:
+        signature = token.sign(text.encode(), NAMESPACE, touched=touched)
+        assert keys.accepts(line("sky@corp", public), "sky@corp", text.encode(), signature)
+        request = api.AskRequest(None, Ask.APPROVE, statement=text, signature=signature.decode())
+        return await api.ask(strict, request)
+
+    with pytest.raises(PlanError, match="`ann@corp` touched no security token"):
+        await approve(strict, keys, "ann")
+    with pytest.raises(PlanError, match="`sky@corp` touched no security token"):
+        await by_token(touched=False)
+    assert (await by_token(touched=True)).answer == "done"
 
 
 async def test_one_key_is_one_person_whatever_an_authority_calls_it(
