@@ -130,7 +130,7 @@ def _read(settings: Settings, file: Path, *, named: bool) -> tuple[bytes, tuple[
     if named:
         return data, (Finding(Fault.SEALS_GONE, f"no checkpoint is in `{file}`"),)
     if public_file(places(settings).key).exists():
-        message = f"there is a key for checkpoints, and none is in `{file}`: they were taken away"
+        message = f"there is a key for checkpoints, and none is in `{file}`, which was taken away or emptied"
         return data, (Finding(Fault.SEALS_GONE, message),)
     return data, ()
 
