@@ -19,14 +19,14 @@ from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.plan.gate import StatName
 from orchestrator.plan.powered import is_control
-from orchestrator.plan.resolved import CompareTo, Gate, OnNoData
+from orchestrator.plan.resolved import CompareTo, Gate
 from orchestrator.rollout import comparing
 from orchestrator.rollout.events import GateSampled, Value
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.record import DeviceRecord, GateRecord, WaveRecord
 from orchestrator.rollout.states import PROVEN, DeviceState
 from orchestrator.rollout.stats import WaveCounts, stat_fields
-from orchestrator.rollout.verdict import Reading, read_sample
+from orchestrator.rollout.verdict import Reading, no_data, read_sample
 
 NAMES_MAX = 20  # devices that a journal line names; the rest is a number
 NAMED_MAX = 3  # the same of a line for people
@@ -132,10 +132,7 @@ def _compared(
         data["why"] = result.reason
     elif result.effect == math.inf:  # no number that JSON has
         data["why"] = "only updated devices have any"
-    reading = result.reading
-    if reading is Reading.NO_DATA and gate.on_no_data is OnNoData.FAIL:
-        reading = Reading.FAILED
-    return reading, data
+    return (no_data(gate) if result.reading is Reading.NO_DATA else result.reading), data
 
 
 def _controls(led: Ledger) -> list[DeviceId]:

@@ -43,14 +43,19 @@ def read_sample(gate: Gate, fields: Mapping[str, Value], error: str = "") -> Rea
     """What one sample says of a gate; `fail_when` speaks before `success_when`."""
     if error:
         return Reading.ERROR
-    if not fields:
-        return Reading.NO_DATA
+    if not fields:  # as an empty answer of Prometheus
+        return no_data(gate)
     try:
         return _classified(gate, fields)
     except NoData:
-        return Reading.FAILED if gate.on_no_data is OnNoData.FAIL else Reading.NO_DATA
+        return no_data(gate)
     except ExpressionTypeError:
         return Reading.ERROR
+
+
+def no_data(gate: Gate) -> Reading:
+    """What a sample without data says: never success, and a failure where the plan wants it."""
+    return Reading.FAILED if gate.on_no_data is OnNoData.FAIL else Reading.NO_DATA
 
 
 def _classified(gate: Gate, fields: Mapping[str, Value]) -> Reading:

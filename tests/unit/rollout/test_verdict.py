@@ -52,10 +52,11 @@ def test_sample_without_fields_is_no_data():
     assert read_sample(gate(), {}) is Reading.NO_DATA
 
 
-def test_missing_data_fails_where_the_gate_says_so():
+@pytest.mark.parametrize("fields", [{}, {"value": None}, {"value": float("nan")}, {"other": 1}])
+def test_missing_data_fails_where_the_gate_says_so(fields):
     strict = gate(on_no_data=OnNoData.FAIL)
 
-    assert read_sample(strict, {"value": None}) is Reading.FAILED
+    assert read_sample(strict, fields) is Reading.FAILED
 
 
 def test_provider_error_is_an_error_whatever_the_fields_say():
