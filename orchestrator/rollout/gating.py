@@ -4,7 +4,7 @@ Laws:
 1. A background gate is sampled until the rollout ends, also when nothing else goes on: an engine
    that comes only now and then takes one sample each time, if it is due. It halts when it failed,
    pauses when it is inconclusive, and lets a wave pass only with samples taken inside that wave
-   (R9).
+   (R9). What it looks at is in `subjects`.
 2. A stretch of soak without a sample longer than twice the interval does not count (R10). What
    was missed is asked for where the source remembers (`missed`).
 3. A gate on a dry run is sampled and journalled, and decides nothing.
@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 
 from orchestrator.plan.resolved import CompareTo, Gate, ProbeKind, Stage
-from orchestrator.rollout import brakes, missed, readings
+from orchestrator.rollout import brakes, missed, readings, subjects
 from orchestrator.rollout.actions import GateAction
 from orchestrator.rollout.events import GateSampled
 from orchestrator.rollout.ledger import Ledger, speaks_for
@@ -66,9 +66,12 @@ def gate_woke(led: Ledger, index: int) -> None:
     record = led.gates[index]
     record.due_at = None
     gate = led.plan.gates[index]
-    if gate.probe.kind is ProbeKind.STATS and led.begun_at is None:
-        _schedule(led, record, led.now + gate.interval_s)  # there is nothing to count yet
-    elif record.tally.verdict in (Verdict.OPEN, Verdict.PASSED):
+    if record.tally.verdict not in (Verdict.OPEN, Verdict.PASSED):
+        return
+    nothing = is_background(gate) and subjects.subject(led, gate) is None
+    if nothing and not _wants_baseline(led, record):
+        _schedule(led, record, led.now + gate.interval_s)
+    else:
         take_sample(led, record)
 
 
@@ -80,8 +83,7 @@ def take_sample(led: Ledger, record: GateRecord) -> None:
     record.round += 1
     record.in_flight = True
     if gate.probe.kind is ProbeKind.STATS:  # asked of the books, not of the world
-        wave = led.waves[led.current]
-        sampled(led, readings.stats_sample(led, wave, record))
+        sampled(led, readings.stats_sample(led, _subject(led, gate), record))
         return
     stretch = missed.stretch(led, record) if is_background(gate) else None
     action = GateAction(record.index, led.current, record.round, None, gate.timeout_s, stretch)
@@ -112,11 +114,13 @@ def sampled(led: Ledger, event: GateSampled) -> None:
     record.in_flight = False
     gate, wave = led.plan.gates[event.gate], led.waves[led.current]
     if _takes_baseline(led, wave, record, event):
+        if is_background(gate):
+            _schedule(led, record, led.now + gate.interval_s)
         return
     if is_background(gate):
-        _heard_background(led, wave, record, event)
+        _heard_background(led, _subject(led, gate), record, event)
         return
-    reading, data = readings.reading_of(led, wave, record, event)
+    reading, data = readings.reading_of(led, readings.updated(led, wave), record, event)
     verdict = record.tally.add(gate, reading, led.now)
     _tell(led, wave, gate, reading, verdict, data)
     if verdict is Verdict.OPEN:
@@ -131,11 +135,12 @@ def _heard_background(
     if event.past is None and missed.stretch(led, record) is not None:
         take_sample(led, record)  # it came so late that others are missing before it
         return
+    ours = subjects.watched(led, gate, wave)
     for past in missed.samples(led, record, event):
-        reading, data = readings.reading_of(led, wave, record, past)
+        reading, data = readings.reading_of(led, ours, record, past)
         if reading is not Reading.NO_DATA:
             _count(led, wave, record, reading, past.at, data | {"measured_at": past.at})
-    reading, data = readings.reading_of(led, wave, record, event)
+    reading, data = readings.reading_of(led, ours, record, event)
     if _count(led, wave, record, reading, led.now, data) is Verdict.OPEN:
         _schedule(led, record, led.now + gate.interval_s)
 
@@ -156,9 +161,17 @@ def _count(
     verdict = record.tally.add(limits, reading, at)
     _tell(led, wave, gate, reading, verdict, data)
     _heard(led, record, gate, at)
-    record.inside.add(limits, reading, at)
-    _act(led, wave, gate, verdict, data)
+    present = led.waves[led.current]
+    if wave is present:
+        record.inside.add(limits, reading, at)
+    _act(led, present, gate, verdict, data)
     return verdict
+
+
+def _subject(led: Ledger, gate: Gate) -> WaveRecord:
+    """The wave that a sample is about; the present one where there is none any more."""
+    present = led.waves[led.current]
+    return (subjects.subject(led, gate) if is_background(gate) else None) or present
 
 
 def _tell(
@@ -185,8 +198,17 @@ def _takes_baseline(led: Ledger, wave: WaveRecord, record: GateRecord, event: Ga
         return False  # as any error of the gate: too many in a row pause the rollout (R9)
     record.before = {str(device): value for device, value in event.series.items()}
     record.measured = wave.index
-    record.tally = Tally()
+    if not is_background(led.plan.gates[record.index]):
+        record.tally = Tally()
     return True
+
+
+def _wants_baseline(led: Ledger, record: GateRecord) -> bool:
+    """Whether a wave is about to start its devices, and nothing is known of them from before."""
+    wave, gate = led.waves[led.current], led.plan.gates[record.index]
+    begins = wave.state in (WaveState.RUNNING, WaveState.WAITING) and not wave.cleared
+    missing = record.measured != wave.index and speaks_for(gate, wave.name)
+    return begins and missing and _compares_with_before(gate)
 
 
 def _compares_with_before(gate: Gate) -> bool:
@@ -263,10 +285,8 @@ def before_wave(led: Ledger, wave: WaveRecord) -> bool:
     """Takes what has to be known before the wave's first device starts; True when all is well."""
     baselines = True
     for record in led.gates:
-        gate = led.plan.gates[record.index]
-        wanted = _compares_with_before(gate) and is_wave_gate(gate, wave.name)
-        if wanted and record.measured != wave.index:
-            is_open = record.tally.verdict is Verdict.OPEN
+        if _wants_baseline(led, record):
+            gate, is_open = led.plan.gates[record.index], record.tally.verdict is Verdict.OPEN
             baselines = baselines and gate.dry_run and not is_open
             if is_open and not record.in_flight and record.due_at is None:
                 take_sample(led, record)

@@ -38,16 +38,16 @@ _NEVER_STARTED = frozenset({DeviceState.PENDING, DeviceState.QUEUED})
 
 
 def reading_of(
-    led: Ledger, wave: WaveRecord, record: GateRecord, event: GateSampled
+    led: Ledger, ours: Collection[DeviceId], record: GateRecord, event: GateSampled
 ) -> tuple[Reading, Data]:
-    """What a sample says of the wave, and the numbers that tell why."""
+    """What a sample says of these updated devices, and the numbers that tell why."""
     gate = led.plan.gates[event.gate]
     if event.error:
         return Reading.ERROR, {"error": event.error}
     if gate.compare is not None:
-        return _compared(led, wave, record, event)
+        return _compared(led, ours, record, event)
     if gate.probe.label:
-        return _of_devices(gate, updated(led, wave), event.series)
+        return _of_devices(gate, ours, event.series)
     fields = {f"result.{key}": value for key, value in event.fields.items()}
     return read_sample(gate, event.fields), dict(fields)
 
@@ -108,12 +108,11 @@ def _of_devices(
 
 
 def _compared(
-    led: Ledger, wave: WaveRecord, record: GateRecord, event: GateSampled
+    led: Ledger, ours: Collection[DeviceId], record: GateRecord, event: GateSampled
 ) -> tuple[Reading, Data]:
     gate = led.plan.gates[event.gate]
     assert gate.compare is not None, "only gates that compare come here"
     values = {DeviceId(name): value for name, value in event.series.items()}
-    ours = updated(led, wave)
     if gate.compare.to is CompareTo.BEFORE:
         groups = comparing.before_groups(values, _before(record), updated=ours)
     else:

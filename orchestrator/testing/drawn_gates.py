@@ -79,7 +79,7 @@ def _by_device(rng: random.Random, _waves: Sequence[str]) -> _Drawn:
     return {
         "name": "crashes",
         "prometheus": {"url": PROMETHEUS_URL, "query": "crashes", "label": "device"},
-        "stage": rng.choice(("device", "wave")),
+        "stage": rng.choice(("device", "wave", "background")),
         "success_when": "value < 50",
         "interval": "10s",
         "timeout": "20s",
