@@ -26,7 +26,7 @@ from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.record import DeviceRecord, GateRecord, WaveRecord
 from orchestrator.rollout.states import PROVEN, DeviceState
 from orchestrator.rollout.stats import WaveCounts, stat_fields
-from orchestrator.rollout.verdict import Reading, no_data, read_sample
+from orchestrator.rollout.verdict import Reading, no_data, read_sample, why_unread
 
 NAMES_MAX = 20  # devices that a journal line names; the rest is a number
 NAMED_MAX = 3  # the same of a line for people
@@ -48,8 +48,10 @@ def reading_of(
         return _compared(led, ours, record, event)
     if gate.probe.label:
         return _of_devices(gate, ours, event.series)
-    fields = {f"result.{key}": value for key, value in event.fields.items()}
-    return read_sample(gate, event.fields), dict(fields)
+    data: Data = {f"result.{key}": value for key, value in event.fields.items()}
+    if why := why_unread(gate, event.fields):
+        data["why"] = why
+    return read_sample(gate, event.fields), data
 
 
 def in_words(data: Data) -> str:
@@ -58,15 +60,17 @@ def in_words(data: Data) -> str:
         return str(error)
     if "compared_with" in data:
         return _of_groups(data)
+    why = str(data.get("why", ""))
     if isinstance(names := data.get("devices"), list):
         more = int(str(data["count"])) - NAMED_MAX
         shown = ", ".join(f"`{name}`" for name in names[:NAMED_MAX])
-        return shown + (f" and {more} more" if more > 0 else "")
-    return ", ".join(
+        return (f"{why} of " if why else "") + shown + (f" and {more} more" if more > 0 else "")
+    numbers = [
         f"{key.removeprefix('result.')} {value:g}"
         for key, value in data.items()
         if key.startswith("result.") and isinstance(value, int | float)
-    )
+    ]
+    return ", ".join([*numbers, why] if why else numbers)
 
 
 def _of_groups(data: Data) -> str:
@@ -102,9 +106,12 @@ def _of_devices(
         found.setdefault(read_sample(gate, fields), []).append(device)
     for reading in _WORST:
         if names := found.get(reading):
-            return reading, {"devices": list(names[:NAMES_MAX]), "count": len(names)}
+            data: Data = {"devices": list(names[:NAMES_MAX]), "count": len(names)}
+            return reading, data | ({"why": "no data"} if reading is Reading.NO_DATA else {})
     good = len(found.get(Reading.SUCCESS, ()))
-    return (Reading.SUCCESS if good else Reading.NO_DATA), {"count": good}
+    if not good:
+        return Reading.NO_DATA, {"count": 0, "why": "no device was updated"}
+    return Reading.SUCCESS, {"count": good}
 
 
 def _compared(

@@ -53,6 +53,17 @@ def read_sample(gate: Gate, fields: Mapping[str, Value], error: str = "") -> Rea
         return Reading.ERROR
 
 
+def why_unread(gate: Gate, fields: Mapping[str, Value]) -> str:
+    """What a sample lacks, or has of the wrong kind, to be read; empty where nothing."""
+    if not fields:
+        return "the answer is empty"
+    try:
+        _classified(gate, fields)
+    except (NoData, ExpressionTypeError) as trouble:
+        return str(trouble)
+    return ""
+
+
 def no_data(gate: Gate) -> Reading:
     """What a sample without data says: never success, and a failure where the plan wants it."""
     return Reading.FAILED if gate.on_no_data is OnNoData.FAIL else Reading.NO_DATA

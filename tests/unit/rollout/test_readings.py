@@ -551,3 +551,48 @@ def test_a_gate_on_the_rollouts_own_counts(name, condition, passes):
     state = WaveState.PASSED if passes else WaveState.TRIPPED
     assert rollout.rollout.ledger.waves[0].state is state
     assert rollout.samples() == []
+
+
+# --- why nothing could be read -----------------------------------------------------------------
+
+
+WHOLE = Probe(ProbeKind.PROMETHEUS, url="http://prom:9090", query="q")
+STATUS = Probe(ProbeKind.HTTP, url="http://x/", value="/errors")
+
+
+@pytest.mark.parametrize(
+    ("probe", "condition", "fields", "why"),
+    [
+        (WHOLE, "value < 5", {}, "is inconclusive: the answer is empty"),
+        (WHOLE, "value < 5", {"value": None}, "is inconclusive: no data in `value`"),
+        (
+            STATUS,
+            "result.value < 5",
+            {"status": 200},
+            "is inconclusive: status 200, no data in `result.value`",
+        ),
+        (
+            STATUS,
+            "result.value < 5",
+            {"status": 200, "value": "1"},
+            "is error: status 200, `result.value` and `5` are text and a number",
+        ),
+    ],
+)
+def test_a_pause_for_want_of_evidence_says_what_is_missing(probe, condition, fields, why):
+    rollout = hand(gate(Stage.PREFLIGHT, probe, success_when=condition, consecutive_error_limit=0))
+    [action] = rollout.samples()
+
+    rollout.apply(GateSampled(rollout.now, action.gate, action.wave, action.round, None, fields))
+
+    assert rollout.lines("paused")[0].data["detail"] == f"gate `metric` {why}"
+
+
+def test_a_device_without_a_value_is_named_as_such():
+    rollout = hand(gate(Stage.WAVE))
+    rollout.succeed(A, B)
+
+    series(rollout, {A: 1.0})
+
+    detail = rollout.lines("paused")[0].data["detail"]
+    assert detail == f"gate `metric` is inconclusive: no data of `{B}`"
