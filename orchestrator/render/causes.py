@@ -55,8 +55,21 @@ class Cause:
 
 def likeness(reason: str, detail: str, device: str) -> tuple[str, str]:
     """What is equal of all devices with one cause."""
-    own = rf"(?<!\w){re.escape(device)}(?!\w)"
-    return reason, _NUMBER.sub("#", re.sub(own, "", detail))
+    return reason, _NUMBER.sub("#", _nameless(detail, device))
+
+
+def _nameless(detail: str, device: str) -> str:
+    """The words without the name, where it stands as a word; a pattern for each device is dear."""
+    first, *parts = detail.split(device)
+    said = first
+    for before, part in zip((first, *parts), parts, strict=False):
+        inside = _is_word(before[-1:]) or _is_word(part[:1])
+        said += (device if inside else "") + part
+    return said
+
+
+def _is_word(char: str) -> bool:
+    return char.isalnum() or char == "_"
 
 
 def grouped_causes(story: Story) -> list[Cause]:

@@ -36,7 +36,7 @@ from orchestrator.render.words import (
     soak_words,
     state_words,
 )
-from orchestrator.rollout.states import AT_WORK, SETTLED, TROUBLED, WaveState
+from orchestrator.rollout.states import AT_WORK, PROVEN, SETTLED, TROUBLED, DeviceState, WaveState
 from orchestrator.rollout.verdict import Reading, Verdict
 from orchestrator.units import format_duration, format_size
 
@@ -163,10 +163,8 @@ def device_row(board: Board, line: DeviceLine, look: Look, width: int) -> str:
     """One device: what it does and for how long, and whether that is longer than usual."""
     name = pad(clip(escape(line.name), width, look), width)
     if line.state not in AT_WORK:
-        sign = {Style.GOOD: Symbol.DONE, Style.BAD: Symbol.FAILED}.get(
-            DEVICE_STYLES.get(line.state, Style.PLAIN), Symbol.WARNING
-        )
-        ended = f" {look.sign(sign)} {name}  {DEVICE_WORDS[line.state]}"
+        sign = look.sign(_ended_sign(line.state))
+        ended = f" {sign} {name}  {DEVICE_WORDS[line.state]}"
         if line.reason and line.state in TROUBLED:
             ended += f": {reason_words(line.reason)}"
         return look.paint(clip(ended, look.width, look), Style.DIM)
@@ -177,6 +175,14 @@ def device_row(board: Board, line: DeviceLine, look: Look, width: int) -> str:
     if board.at_work.is_slow(line, board.now):
         text, style = f"{text} {slow_words(board, line)}", Style.WARN
     return look.paint(clip(text, look.width, look).rstrip(), style)
+
+
+def _ended_sign(state: DeviceState) -> Symbol:
+    if state in PROVEN:
+        return Symbol.DONE
+    if state in TROUBLED:
+        return Symbol.FAILED if DEVICE_STYLES.get(state) is Style.BAD else Symbol.WARNING
+    return Symbol.WAITING
 
 
 def device_step(line: DeviceLine) -> str:
