@@ -45,6 +45,7 @@ from orchestrator.api.values import (
     Settings,
     Stay,
 )
+from orchestrator.api.waits import Waits
 from orchestrator.device.model import DeviceId
 from orchestrator.errors import (
     ExitCode,
@@ -229,7 +230,7 @@ async def _run(
         engine = _engine(settings, store, transport, job, watch)
         try:
             with settled_memory():
-                ended = await _drive(engine, observer, drain)
+                ended = await _drive(engine, watch, drain)
         finally:
             await sealer.finish()
         watch.begin()
@@ -254,14 +255,14 @@ def _has_begun(stored: Stored, plan: ResolvedPlan) -> bool:
     return restored(stored, plan).ledger.begun_at is not None
 
 
-async def _drive(engine: Engine, observer: Observer, drain: asyncio.Event) -> Ended:
+async def _drive(engine: Engine, watch: _Watch, drain: asyncio.Event) -> Ended:
     async def stop_when_asked() -> None:
         await drain.wait()
         engine.stop()
 
     async def tick() -> None:
         while True:
-            observer.tick(time.time())
+            watch.tick()
             await asyncio.sleep(TICK_S)
 
     try:
@@ -287,7 +288,14 @@ class _Watch:
         self._sealer = sealer
         self.run = run
         self._total_bytes = run.resolved.artifact.transfer_bytes
+        self._waits = Waits(observer)
         self._begun = False
+
+    def tick(self) -> None:
+        """Time passed."""
+        self._observer.tick(time.time())
+        if self._begun:
+            self._waits.tell()
 
     def begin(self) -> None:
         """Tells the observer, once, that the rollout is driven here."""
@@ -297,7 +305,7 @@ class _Watch:
 
     def committed(self, rollout: Rollout, journal: Sequence[JournalEntry]) -> None:
         """After each commit."""
-        del rollout
+        self._waits.follow(rollout)
         self.begin()
         self._observer.journal(journal)
         self._teller.take(journal)

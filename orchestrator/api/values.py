@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.plan.preview import Preview
     from orchestrator.rollout.around import FleetFreeze
     from orchestrator.rollout.story import Story
+    from orchestrator.rollout.waiting import Waiting
     from orchestrator.rollout.why import DeviceStory
 
 LAB_DEVICES_DEFAULT = 24
@@ -197,6 +198,10 @@ class Observer(Protocol):
         """Time passed, also when nothing happens."""
         ...
 
+    def waits(self, found: Waiting) -> None:
+        """What it waits for, where it is driven here; told again and again."""
+        ...
+
 
 class Nobody:
     """An observer that looks away."""
@@ -211,6 +216,9 @@ class Nobody:
         """Looks away."""
 
     def tick(self, now: float) -> None:
+        """Looks away."""
+
+    def waits(self, found: Waiting) -> None:
         """Looks away."""
 
     def stands(self, status: Status) -> None:

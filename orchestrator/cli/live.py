@@ -19,7 +19,7 @@ from orchestrator.cli.shown_status import facts_of
 from orchestrator.cli.watching import PlainView
 from orchestrator.render.controls import Controls
 from orchestrator.render.screen import screen
-from orchestrator.render.standing import foot
+from orchestrator.render.standing import foot, waits_foot
 from orchestrator.render.text import Look
 
 FRAME_S = 0.24  # about four times a second: no eye needs more, and devices could use the time
@@ -76,11 +76,16 @@ class LiveView(PlainView):
         if self.board is not None:
             size = self._region.size()
             look: Look = replace(self.session.err, width=max(WIDTH_MIN, size.columns - 1))
-            below = () if self.status is None else foot(facts_of(self.status), look)
+            below = self._below(look)
             height = size.lines - 1 - min(LINES_ABOVE, size.lines // 4)
             lines = screen(self.board, look, height, below, self.controls)
         self._region.draw(lines, tuple(self._told), indent=_INDENT)
         self._told.clear()
+
+    def _below(self, look: Look) -> list[str]:
+        if self.status is not None:
+            return foot(facts_of(self.status), look)
+        return [] if self._waits is None else waits_foot(self._waits, look)
 
     def hide(self) -> None:
         """Leaves the terminal to others until `draw` is wanted again."""

@@ -16,6 +16,7 @@ from orchestrator.render.documents import event_line, events_head, standing_line
 from orchestrator.render.lines import Detail, Lines
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.states import TERMINAL_ROLLOUT
+from orchestrator.rollout.waiting import Waiting
 
 HEARTBEAT_S = 30.0  # so that a CI system sees a long soak is alive
 
@@ -28,6 +29,7 @@ class PlainView:
         self.status: Status | None = None
         self.board: Board | None = None
         self._lines: Lines | None = None
+        self._waits: Waiting | None = None
         self._said_at = 0.0
         self._seq = 0  # what was told already: it may begin again, driven by another engine
 
@@ -61,7 +63,11 @@ class PlainView:
             return
         self._lines.board.take_time(now)
         if time.monotonic() - self._said_at >= HEARTBEAT_S:
-            self._print(self._lines.heartbeat(now))
+            self._print(self._lines.heartbeat(now, self._waits))
+
+    def waits(self, found: Waiting) -> None:
+        """Said with the next heartbeat."""
+        self._waits = found
 
     def stands(self, status: Status) -> None:
         """Said at first, and when it waits for something else or another engine drives it."""
@@ -123,6 +129,9 @@ class EventsWriter:
     def tick(self, now: float) -> None:
         """Not part of the events."""
 
+    def waits(self, found: Waiting) -> None:
+        """Not part of the events."""
+
     def stands(self, status: Status) -> None:
         """One line, where anything in it is new."""
         story = status.story
@@ -175,6 +184,11 @@ class Watchers:
         """Handed on."""
         for observer in self._observers:
             observer.tick(now)
+
+    def waits(self, found: Waiting) -> None:
+        """Handed on."""
+        for observer in self._observers:
+            observer.waits(found)
 
     def stands(self, status: Status) -> None:
         """Handed on."""

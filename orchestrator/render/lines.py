@@ -14,7 +14,7 @@ from orchestrator.render.board import Board
 from orchestrator.render.entries import entry_words
 from orchestrator.render.folds import Folds, Pipeline
 from orchestrator.render.news import News
-from orchestrator.render.standing import Facts, next_words, standing
+from orchestrator.render.standing import Facts, idle_words, next_words, standing
 from orchestrator.render.text import Look, Style, Symbol, escape, plural
 from orchestrator.render.words import (
     DEVICE_STYLES,
@@ -30,6 +30,7 @@ from orchestrator.render.words import (
 )
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.states import COUNTED, PROVEN, DeviceState, WaveState
+from orchestrator.rollout.waiting import Waiting
 from orchestrator.units import format_duration
 
 EXCEPTIONS_MAX = 20  # device lines per wave; the rest stands in `rollout events`
@@ -124,8 +125,13 @@ class Lines:
             return f"  {self._look.sign(Symbol.WAITING)} {escape(entry.device)} {said}"
         return f"{wave_words(entry.wave)}: {said}" if entry.wave else said
 
-    def heartbeat(self, now: float) -> list[str]:
-        """How far it is, and what is new of gates and devices; for every 30 seconds in a log."""
+    def heartbeat(self, now: float, waits: Waiting | None = None) -> list[str]:
+        """How far it is, and what is new of gates and devices; for every 30 seconds in a log.
+
+        Args:
+            now: UTC seconds.
+            waits: what it waits for, where that is known.
+        """
         board = self.board
         board.take_time(now)
         wave = board.waves.get(board.current)
@@ -138,7 +144,10 @@ class Lines:
                 soak_words(wave.soak_until, board.now) if soaks else "",
             )
             where = f"{wave_words(wave.name)}: {', '.join(part for part in parts if part)}"
-        first = self._stamped(f"{where}; {state_words(board.state)}", now)
+        idle = "" if waits is None else idle_words(waits)
+        first = self._stamped(
+            "; ".join(part for part in (where, state_words(board.state), idle) if part), now
+        )
         return [self._folds.plain(line) for line in (first, *self._indented(self._news.lines()))]
 
     def standing(self, facts: Facts) -> list[str]:

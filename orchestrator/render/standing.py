@@ -16,6 +16,7 @@ from orchestrator.render.words import frozen_words, glass_words, state_words
 from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
 from orchestrator.rollout.story import Story
+from orchestrator.rollout.waiting import Waiting
 
 _AT_REST = TERMINAL_ROLLOUT | {RolloutState.HALTED, RolloutState.PAUSED}
 _APPROVAL = "approval"
@@ -27,6 +28,7 @@ _ONCE = {
 }
 _REST_OF_IT = "rollout reconcile --once"  # also of one that is halted or paused
 _COME_BY_THEMSELVES = frozenset({"start", "window", "ticket", "deferred"})
+_TOLD_BY_WAVES = frozenset({"devices", "soak", "operator"})  # the last: in the line of the stop
 _TOLD_UNTIL = ("start", "freeze", "window")  # the end of others stands in lines of their own
 
 
@@ -109,6 +111,19 @@ def waits_words(waits_for: Sequence[str], until: Mapping[str, float]) -> list[st
         + (f" until {_time(until[what])}" if what in _TOLD_UNTIL and what in until else "")
         for what in waits_for
     ]
+
+
+def idle_words(found: Waiting) -> str:
+    """`waits for window until ...`, of one that is driven; empty where its waves say it."""
+    if _TOLD_BY_WAVES.issuperset(found.what):
+        return ""
+    return f"waits for {', '.join(waits_words(found.what, found.until))}"
+
+
+def waits_foot(found: Waiting, look: Look) -> list[str]:
+    """The same for the bottom of a live view."""
+    said = idle_words(found)
+    return wrap(said, look.width, first=" ", indent="   ") if said else []
 
 
 def foot(facts: Facts, look: Look) -> list[str]:

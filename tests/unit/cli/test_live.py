@@ -10,6 +10,7 @@ from orchestrator.cli.live import FRAME_S, NOTICE_S, LiveView
 from orchestrator.cli.region import Region
 from orchestrator.render.controls import Controls
 from orchestrator.render.picture import settled
+from orchestrator.rollout.waiting import Waiting
 from tests.unit.cli.watched import entry, standing
 
 
@@ -119,6 +120,18 @@ def test_it_keeps_what_it_waits_for_at_its_foot(view, stream, run) -> None:
     view.draw()
 
     assert "no engine drives it: `rollout resume r-1` goes on" in lines_of(stream)[-2]
+
+
+def test_it_says_what_a_rollout_waits_for_that_is_driven_here(view, stream, run) -> None:
+    view.started(run)
+    view.waits(Waiting(("soak",)))
+    view.draw()
+    assert "waits for" not in settled(stream.getvalue())
+
+    view.waits(Waiting(("window",), {"window": 3600.0}))
+    view.draw()
+
+    assert lines_of(stream)[-2] == " waits for window until 1970-01-01 01:00:00Z"
 
 
 def test_what_came_of_a_key_stands_for_a_while(view, stream, run, clock) -> None:

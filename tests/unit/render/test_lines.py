@@ -5,6 +5,7 @@ from orchestrator.render.board import Board
 from orchestrator.render.folds import Pipeline
 from orchestrator.render.lines import EXCEPTIONS_MAX, Detail, Lines
 from orchestrator.render.text import Look
+from orchestrator.rollout.waiting import Waiting
 from orchestrator.testing.hand import Hand
 from orchestrator.testing.plans import device_ids, make_plan
 from tests.unit.render.going_on import gated_plan, halfway
@@ -55,6 +56,25 @@ def test_a_heartbeat_in_a_soak_says_how_long_it_takes(plan, journal) -> None:
     said = lines.heartbeat(journal.at + 30)
 
     assert said == ["00:30 wave canary: 0/1 updated, soaking, 1m left; running"]
+
+
+@pytest.mark.parametrize(
+    ("waits", "said"),
+    [
+        (Waiting(("ticket", "window"), {"window": 3600.0}), "; waits for ticket, window until"),
+        (Waiting(("devices",)), "; running"),
+        (Waiting(()), "; running"),
+    ],
+)
+def test_a_heartbeat_says_what_it_waits_for_besides_devices(plan, journal, waits, said) -> None:
+    journal.add("wave_started", wave="canary")
+    lines = Lines(Board(plan, "r-7f3a"), Look(80))
+    lines.take(journal.entries)
+
+    [told] = lines.heartbeat(journal.at, waits)
+
+    assert said in told
+    assert told.count(";") == said.count(";") + ("waits" in said)
 
 
 def test_before_anything_happened_a_heartbeat_says_so(plan) -> None:
