@@ -21,6 +21,7 @@ from orchestrator.cli.streams import say
 from orchestrator.cli.survey import before_it_begins, say_frozen, say_under_way, survey_line
 from orchestrator.errors import ExitCode
 from orchestrator.render.preview import body as preview_body
+from orchestrator.render.summary import left_out_lines
 
 app = typer.Typer()
 
@@ -86,12 +87,16 @@ def _agree(session: Session, prepared: api.Prepared, *, yes: bool) -> None:
 
 
 def _nothing_to_do(session: Session, prepared: api.Prepared) -> int:
-    """Says so; what runs is proven only once its rollout is over."""
+    """Says so; what runs is proven only once its rollout is over, and only where it was seen."""
     say("nothing to do: every device that can take part runs this artifact already")
+    for line in left_out_lines(prepared.resolved, session.err):
+        say(line)
     left = wait_for(api.unproven(session.settings, prepared))
     for rollout_id in left:
         say(f"but rollout {rollout_id} of it is not over: `rollout status {rollout_id}`")
-    return ExitCode.WAITING if left else ExitCode.DONE
+    if left:
+        return ExitCode.WAITING
+    return ExitCode.PARTIAL if prepared.resolved.skipped else ExitCode.DONE
 
 
 def _work(session: Session, prepared: api.Prepared, stay: api.Stay) -> Work:

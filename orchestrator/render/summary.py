@@ -96,7 +96,7 @@ def summary(facts: Facts, look: Look, *, exit_code: int = 0, here: str = "") -> 
     causes = grouped_causes(story)
     if causes:
         lines += ["", *_causes(causes, look)]
-    lines += ["", *_untouched(story, look), *_left_out(facts.plan, look)]
+    lines += ["", *_untouched(story, look), *left_out_lines(facts.plan, look)]
     return [*lines, *_next(facts, look, here)]
 
 
@@ -274,7 +274,7 @@ def _on_new(story: Story) -> str:
     return f"no {noun} {verb} {it}"
 
 
-def _left_out(plan: ResolvedPlan, look: Look) -> list[str]:
+def left_out_lines(plan: ResolvedPlan, look: Look) -> list[str]:
     """Devices that the plan chose and the preview left out: a success that is none for them."""
     found: dict[str, list[str]] = {}
     for skipped in plan.skipped:

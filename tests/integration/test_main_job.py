@@ -165,18 +165,33 @@ def test_offline_canary_is_replaced_by_the_next_device_and_follows(project: Proj
     assert versions(project)[first] == "app-7.0"
 
 
-def test_changed_host_key_ends_all_contact_with_that_device(project: Project) -> None:
-    plan = project.directory_release("8.0")
+def swapped_host_keys(project: Project) -> Path:
+    """The inventory of the lab with the host keys of its first two devices exchanged."""
     text = project.inventory.read_text()
     keys = [line for line in text.splitlines() if "rollout_host_keys" in line]
-    swapped = text.replace(keys[0], "@").replace(keys[1], keys[0]).replace("@", keys[1])
     inventory = project.root / "swapped.yml"
-    inventory.write_text(swapped)
+    inventory.write_text(text.replace(keys[0], "@").replace(keys[1], keys[0]).replace("@", keys[1]))
+    return inventory
+
+
+def test_changed_host_key_ends_all_contact_with_that_device(project: Project) -> None:
+    plan = project.directory_release("8.0")
+    inventory = swapped_host_keys(project)
 
     done = project.run("preview", plan, "-i", inventory, "--format", "json")
 
     skipped = {row["device"]: row["reason"] for row in json.loads(done.stdout)["skipped"]}
     assert skipped == {"lab-01": "host_key", "lab-02": "host_key"}
+
+
+def test_nothing_to_do_is_not_done_where_devices_were_left_out(project: Project) -> None:
+    plan = project.directory_release("9.0")
+    project.apply(plan)
+
+    done = project.run("apply", plan, "-i", swapped_host_keys(project), "--yes", code=3)
+
+    assert "nothing to do" in done.stderr
+    assert "2 devices were left out of the plan (host key not proven): lab-0{1,2}" in done.stderr
 
 
 def test_state_lies_where_the_project_is(project: Project) -> None:
