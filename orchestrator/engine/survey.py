@@ -107,6 +107,7 @@ def surveyed(reply: Reply, payload_type: str) -> Surveyed:
         checks=_shared(frozenset(filter(CHECK_NAME.fullmatch, reply.all("health-check")))),
         controller=fields.get("controller", ""),
         epoch=number(fields.get("epoch", "")) or 0,
+        deadman=fields.get("deadman", ""),
         trust=None if trust is None else _planned(trust),
     )
 

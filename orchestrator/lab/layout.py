@@ -129,6 +129,7 @@ class TreeMaker:
         etc, lib = root / "etc/rollout", root / "usr/lib/rollout"
         (etc / "device_type").write_text(f"{self._device_type}\n")
         (etc / "device_id").write_text(f"{spec.id}\n")
+        (etc / "deadman").write_text("init\n")  # a reboot of the lab runs the boot hook
         for name, content in self._keys.items():
             _put(etc / "keys" / _pem(name), content)
         _put(etc / "health.d/app", self._check, mode=0o755)

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.errors import Diagnostic, PlanError
 from orchestrator.plan.confirm import timeouts_of
+from orchestrator.plan.dead_man import lone_dead_men
 from orchestrator.plan.eligible import eligible_devices, planned_device
 from orchestrator.plan.fit import check_fleet
 from orchestrator.plan.missing_checks import missing_checks
@@ -72,6 +73,7 @@ def resolve_plan(  # noqa: PLR0913  each is an input of the digest in its own ri
     waves, risks = resolve_waves(plan, eligible, claims, ranks, Findings(problems, names))
     risks += check_fleet(plan, eligible, problems)
     risks += missing_checks(gates, eligible, survey or {})
+    risks += lone_dead_men(eligible, survey or {})
     spread = tuple(label.text for label in plan.order.spread)
     planned = {
         name: planned_device(device, survey or {}, plan.controls.schedule)

@@ -18,6 +18,7 @@ class Surveyed:
     `controller` is the one that it serves, "" while it serves none, and `epoch` the newest that it
     saw of that one; `trust` what it holds releases
     against, None where it has no trust root.
+    `deadman` is what holds its dead-man (`systemd`, `init`, `cron`, `process`); "" if not said.
     `signs` is the kind of that host key, known here, with which it signs reports under its own
     name (`ed25519`, `ecdsa`); "" for none.
     `reason` is not OK where there is no such answer; `detail` is untrusted text.
@@ -34,6 +35,7 @@ class Surveyed:
     controller: str = ""
     trust: PlannedTrust | None = None
     signs: str = ""
+    deadman: str = ""
     reason: Reason = Reason.OK
     detail: str = ""
     epoch: int = 0

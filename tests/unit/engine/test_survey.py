@@ -121,6 +121,12 @@ def test_device_with_an_older_helper_is_told_apart(version):
     assert version in found.detail
 
 
+def test_what_holds_the_dead_man_is_told():
+    fields = (("helper", "1.5.0"), ("state", "none"), ("deadman", "process"))
+
+    assert surveyed(Reply(0, fields), "directory").deadman == "process"
+
+
 def test_refusal_of_the_helper_keeps_its_reason():
     found = surveyed(Reply(75, (("reason", "busy"), ("detail", "wait"))), "directory")
 
