@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from orchestrator.api.bundle_checks import bundle_verify
     from orchestrator.api.bundles import device_bundle, device_pin
     from orchestrator.api.commits import refuse_uncommitted
+    from orchestrator.api.controlling import control
     from orchestrator.api.device_roots import device_root
     from orchestrator.api.devices import device_adopt, device_check, device_facts
     from orchestrator.api.driving import apply, run
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from orchestrator.api.evidence_bundles import release_bundle
     from orchestrator.api.explaining import Explanation, explain, explanations, meanings
     from orchestrator.api.fleets import Fleet, FleetRequest, fleet
+    from orchestrator.api.following import Following
     from orchestrator.api.freezes import freeze, frozen, unfreeze
     from orchestrator.api.holds import device_unhold, pattern_devices
     from orchestrator.api.hooks import deliveries
@@ -136,6 +138,7 @@ _NAMES = {
     "bundle_checks": "bundle_verify",
     "bundles": "device_bundle device_pin",
     "commits": "refuse_uncommitted",
+    "controlling": "control",
     "device_roots": "device_root",
     "devices": "device_adopt device_check device_facts",
     "driving": "apply run",
@@ -144,6 +147,7 @@ _NAMES = {
     "evidence_bundles": "release_bundle",
     "explaining": "Explanation explain explanations meanings",
     "fleets": "Fleet FleetRequest fleet",
+    "following": "Following",
     "freezes": "freeze frozen unfreeze",
     "holds": "device_unhold pattern_devices",
     "hooks": "deliveries",
@@ -198,6 +202,7 @@ __all__ = [
     "Finished",
     "Fleet",
     "FleetRequest",
+    "Following",
     "HostShown",
     "KeyShown",
     "LabRequest",
@@ -243,6 +248,7 @@ __all__ = [
     "ca_init",
     "ca_sign_host",
     "ca_sign_user",
+    "control",
     "deliveries",
     "device_adopt",
     "device_attest",

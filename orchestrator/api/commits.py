@@ -117,6 +117,16 @@ def refuse_unvouched(settings: Settings, plan: ResolvedPlan) -> None:
     _signed(settings, commit)
 
 
+def signer_of(settings: Settings, root: Path, name: str) -> PlannedCommit:
+    """Who signed a commit of the repository in `root`, which need not be checked out.
+
+    Raises:
+        TrustError: nobody did who may, or the repository could choose who may.
+    """
+    repository = _repository(settings, root / PROJECT_FILE)
+    return _signed(settings, _commit(repository, name))
+
+
 def _repository(settings: Settings, plan: Path) -> Repository:
     from orchestrator.trust.git import find_repository
 

@@ -99,8 +99,17 @@ async def apply(
         StoreError: the store failed.
     """
     require_role(settings, "apply")
-    if prepared.continues is not None:
-        return await run(settings, prepared.continues, observer=observer, drain=drain, stay=stay)
+    rollout_id = prepared.continues or await begin(settings, prepared)
+    return await run(settings, rollout_id, observer=observer, drain=drain, stay=stay)
+
+
+async def begin(settings: Settings, prepared: Prepared) -> str:
+    """Stores the rollout of a prepared plan that has none yet; gives its id.
+
+    Raises:
+        OrchestratorError: as `apply`.
+    """
+    require_role(settings, "apply")
     if prepared.saved:
         refuse_stale(settings, prepared)
     refuse_uncommitted(settings, prepared)
@@ -119,8 +128,7 @@ async def apply(
                 await refuse_moved(settings, prepared)
         # Two applies at the same moment: the store decides, and both drive (or watch) one rollout.
         alone = prepared.resolved.on_conflict is OnConflict.FAIL
-        stored_id = await store.start(rollout_id, prepared.plan_json, first, alone=alone)
-    return await run(settings, stored_id, observer=observer, drain=drain, stay=stay)
+        return await store.start(rollout_id, prepared.plan_json, first, alone=alone)
 
 
 async def run(

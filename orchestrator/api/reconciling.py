@@ -49,9 +49,7 @@ async def reconcile(
 
         async def one(rollout_id: str) -> Reconciled | None:
             async with turns:
-                return (
-                    None if drain.is_set() else await _advance(settings, store, rollout_id, drain)
-                )
+                return None if drain.is_set() else await advance(settings, store, rollout_id, drain)
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(rollout_id)) for rollout_id in ids]
@@ -59,7 +57,7 @@ async def reconcile(
     return tuple(done for task in tasks if (done := task.result()) is not None)
 
 
-async def _advance(
+async def advance(
     settings: Settings, store: SqlStore, rollout_id: str, drain: asyncio.Event
 ) -> Reconciled | None:
     """One rollout; None where a person still has to decide as before."""

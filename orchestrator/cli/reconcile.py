@@ -11,6 +11,7 @@ import typer
 
 from orchestrator import api
 from orchestrator.api.reconciling import PARALLEL_DEFAULT
+from orchestrator.cli.controller import GitOptions, follow
 from orchestrator.cli.driving import say_unsealed
 from orchestrator.cli.options import Common, command, seconds
 from orchestrator.cli.running import drive
@@ -35,16 +36,21 @@ app = typer.Typer()
     examples="""
 rollout reconcile --once
 rollout reconcile --every 5m --parallel 8
+rollout reconcile --interval 30s --git https://git.example.net/fleet.git --status status.json
 """,
 )
 def reconcile(
     *,
     common: Common,
+    git: GitOptions,
     once: Annotated[bool, typer.Option("--once", help="One pass, then end.")] = False,
     every: Annotated[
         str | None,
         typer.Option(
-            "--every", metavar="TIME", help="From pass to pass; `reconcile_every`, or 60s."
+            "--every",
+            "--interval",
+            metavar="TIME",
+            help="From pass to pass; `reconcile_every`, or 60s.",
         ),
     ] = None,
     parallel: Annotated[
@@ -56,10 +62,21 @@ def reconcile(
     One line for each. The exit code is the worst of theirs; a rollout that another engine drives
     counts as done, one that stays paused or halted until a person decides is not named. Without
     `--once` it goes on until Ctrl-C.
+
+    With `--git` it follows a branch as well: it takes its commits as long as history only grows
+    (and they are signed, where the configuration requires that), and applies the plans that
+    changed. One process of a store does so at a time. `rollout freeze` suspends it.
     """
     session = start(common)
     every_s = session.settings.reconcile_every_s or EVERY_DEFAULT_S
     every_s = max(1.0, every_s if every is None else seconds(every, "--every"))
+
+    if git.git is not None:
+        standing = follow(session, common, git, every_s=every_s, once=once)
+        return worst(map(ExitCode, standing.exit_codes)) if once else int(ExitCode.INTERRUPTED)
+    if git != GitOptions():
+        message = "says more of a branch, and `--git` names none"
+        raise typer.BadParameter(message, param_hint="--branch, --plans, --checkout, ...")
 
     async def passes(drain: asyncio.Event) -> int:
         while True:

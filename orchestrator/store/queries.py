@@ -17,7 +17,7 @@ from orchestrator.rollout.around import FleetFreeze, Neighbour
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.held import Held
 from orchestrator.rollout.sightings import Remembered
-from orchestrator.store import beyond, fleet, records, transactions
+from orchestrator.store import beyond, fleet, followed, records, transactions
 from orchestrator.store.records import RolloutSummary
 from orchestrator.store.schema import leases, rollouts
 from orchestrator.store.writer import Writer
@@ -131,6 +131,14 @@ class Queries:
             StoreError: the store failed.
         """
         return await self._writer.read(beyond.frozen)
+
+    async def followed(self, key: str) -> str:
+        """What is remembered of a followed branch; empty where nothing is.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return await self._writer.read(lambda c: followed.followed(c, key))
 
     async def held(self, artifact_sha256: str) -> Mapping[DeviceId, Held]:
         """Devices that are held back from an artifact, or from every one.

@@ -30,6 +30,7 @@ SCHEMA = "0004"  # the revision this code reads and writes; revisions sort as te
 CONTROLLER_ID = "controller_id"
 LAST_EPOCH = "last_epoch"
 FREEZE = "freeze"  # the last one of all rollouts; not there: there never was one
+FOLLOWED = "followed:"  # and a digest: what is remembered of a branch of git
 
 # Names of constraints are given, so that later migrations can find them on every database.
 metadata = MetaData(

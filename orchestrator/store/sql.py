@@ -22,7 +22,7 @@ from orchestrator.rollout.around import FleetFreeze, Running, Surroundings
 from orchestrator.rollout.audit import Audit, Head, Seal
 from orchestrator.rollout.events import OperatorAsked
 from orchestrator.rollout.journal_proof import Proof
-from orchestrator.store import audit, beyond, doubt, records, transactions
+from orchestrator.store import audit, beyond, doubt, followed, records, transactions
 from orchestrator.store.connect import Database, database_of
 from orchestrator.store.looks import Looks
 from orchestrator.store.outbox import SqlOutbox
@@ -313,6 +313,15 @@ class SqlStore(Queries):
         """
         await self._writer.write(lambda c: beyond.freeze(c, wanted))
         self._wrote("")
+
+    async def follow(self, lease: Lease, key: str, text: str) -> None:
+        """Remembers what is so of a followed branch, under the controller's lease.
+
+        Raises:
+            LeaseError: the lease was given back or a newer epoch exists.
+            StoreError: the store failed.
+        """
+        await self._writer.write(lambda c: followed.follow(c, lease, key, text))
 
     async def unhold(
         self, devices: Collection[str], *, who: str, why: str, at: float

@@ -1,0 +1,241 @@
+"""The passes of a controller over one branch: look, apply what changed, bring rollouts on, tell.
+
+Laws:
+1. A pass never waits for devices: each rollout has a task of its own, and the branch is looked at
+   meanwhile.
+2. A freeze of the store suspends it: the branch is looked at, and nothing is started.
+3. Trouble with one plan or rollout keeps none of the others from going on, and is tried again later
+   and later (`gitops.plans.again`). Trouble with the store ends the turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.api.following import (
+    Following,
+    inputs_of,
+    look,
+    plan_files,
+    start,
+    words,
+)
+from orchestrator.api.hooks import tell_due
+from orchestrator.api.owners import this_process
+from orchestrator.api.reconciling import advance
+from orchestrator.api.stored import status_of
+from orchestrator.api.values import Reconciled, Settings
+from orchestrator.errors import ClaimedError, ExitCode, OrchestratorError, StoreError
+from orchestrator.gitops.plans import Applied, Trouble, again, is_due, to_apply
+from orchestrator.gitops.record import Note, Noted, Record, from_text, to_text
+from orchestrator.gitops.standing import Part, RolloutStanding, Standing
+from orchestrator.outward.failure import OutwardError
+from orchestrator.rollout.states import TERMINAL_ROLLOUT
+
+if TYPE_CHECKING:
+    from orchestrator.engine.ports import Lease
+    from orchestrator.outward.git import Checkout
+    from orchestrator.rollout.around import FleetFreeze
+    from orchestrator.store.sql import SqlStore
+
+Project = Callable[[Path], Settings]
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a controller works with.
+
+    `project` gives the settings of a project in a directory, for the same operator and store;
+    `source` is the repository's address as it may be shown.
+    """
+
+    settings: Settings
+    following: Following
+    project: Project
+    store: SqlStore
+    checkout: Checkout
+    source: str
+
+
+class Follower:
+    """One turn of a controller under its lease; used from one event loop."""
+
+    def __init__(self, means: Means, lease: Lease, group: asyncio.TaskGroup) -> None:
+        self._means, self._lease, self._group = means, lease, group
+        self._store = means.store
+        branch = means.following.branch
+        self._key = hashlib.sha256(f"{means.source}\n{branch}".encode()).hexdigest()[:16]
+        self._record = Record(means.source, branch)
+        self._offered = self._refusal = ""
+        self._trouble: Trouble | None = None
+        self._plans: dict[str, Trouble] | None = None  # None: the commit was not looked at yet
+        self._passed_at: float | None = None
+        self._tasks: dict[str, asyncio.Task[Reconciled | None]] = {}
+
+    async def load(self) -> None:
+        """Reads what earlier turns remembered.
+
+        Raises:
+            StoreError: the store failed, or another version wrote it.
+        """
+        text = await self._store.followed(self._key)
+        try:
+            self._record = from_text(text) if text else self._record
+        except ValueError as error:
+            raise StoreError(str(error)) from error
+
+    async def go(self, drain: asyncio.Event) -> None:
+        """One pass.
+
+        Raises:
+            StoreError: the store failed, or the lease is lost.
+        """
+        if self._trouble is None or time.time() >= self._trouble.retry_at:
+            with self._noting_trouble():
+                await self._look()
+        if not self._record.taken or await self._means.checkout.at() != self._record.taken:
+            return
+        with self._noting_trouble():
+            settings = self._means.project(self._means.following.project)
+            if self._trouble is None and await self._frozen() is None:
+                await self._apply(settings)
+            await self._bring_on(settings, drain)
+
+    async def finish(self) -> None:
+        """Waits until no rollout is driven here any more."""
+        if self._tasks:
+            await asyncio.wait(self._tasks.values())
+
+    async def standing(self) -> Standing:
+        """Where everything stands now.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return Standing(
+            time.time(), Part.ACTIVE, self._record, this_process(), self._offered, self._refusal,
+            self._trouble, self._plans or {}, await self._rollouts(), await self._frozen(),
+            self._passed_at,
+        )  # fmt: skip
+
+    # -- looking and applying -----------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        means = self._means
+        looked = await look(means.settings, means.following, means.checkout, self._record)
+        if looked.record.taken != self._record.taken:
+            self._plans = None
+        await self._keep(looked.record)
+        self._offered, self._refusal, self._trouble = looked.offered, looked.refusal, None
+        self._passed_at = time.time()
+
+    async def _apply(self, settings: Settings) -> None:
+        """Applies the plans that changed; looks at them only when there is news."""
+        commit, now, root = self._record.taken, time.time(), self._means.checkout.root
+        before, troubles, found = self._plans, dict[str, Trouble](), dict[str, str]()
+        if before is not None and not any(
+            is_due(one, commit=commit, now=now) for one in before.values()
+        ):
+            return
+        for file in plan_files(self._means.following):
+            known = (before or {}).get(file)
+            if known is not None and not is_due(known, commit=commit, now=now):
+                troubles[file] = known
+                continue
+            with self._noting_trouble_of(file, troubles):
+                found[file] = await inputs_of(settings, root / file)
+        for file in to_apply(found, self._record.applied):
+            with self._noting_trouble_of(file, troubles):
+                rollout_id = await start(settings, root / file)
+                what = Noted.APPLIED if rollout_id else Noted.NOTHING_TO_DO
+                applied = {**self._record.applied, file: Applied(found[file], commit, rollout_id)}
+                note = Note(time.time(), what, commit, rollout_id, file)
+                await self._keep(replace(self._record, applied=applied).noting(note))
+        self._plans = troubles
+
+    async def _bring_on(self, settings: Settings, drain: asyncio.Event) -> None:
+        """Lets each rollout that is not over be driven as far as it goes."""
+        self._tasks = {key: task for key, task in self._tasks.items() if not task.done()}
+        for rollout_id in reversed(await self._store.under_way()):
+            if rollout_id not in self._tasks:
+                work = advance(settings, self._store, rollout_id, drain)
+                self._tasks[rollout_id] = self._group.create_task(work, name=rollout_id)
+        if not self._tasks:
+            await tell_due(settings)
+
+    async def _keep(self, record: Record) -> None:
+        if record != self._record:
+            await self._store.follow(self._lease, self._key, to_text(record))
+            self._record = record
+
+    async def _frozen(self) -> FleetFreeze | None:
+        found = await self._store.frozen()
+        return found if found is not None and found.is_on(time.time()) else None
+
+    # -- trouble ------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _noting_trouble(self) -> Iterator[None]:
+        try:
+            yield
+        except OutwardError as error:
+            self._trouble = self._again(self._trouble, str(error), ExitCode.USAGE)
+        except StoreError:
+            raise
+        except OrchestratorError as error:
+            self._trouble = self._again(self._trouble, words(error), error.exit_code)
+
+    @contextlib.contextmanager
+    def _noting_trouble_of(self, file: str, troubles: dict[str, Trouble]) -> Iterator[None]:
+        try:
+            yield
+        except OrchestratorError as error:
+            if isinstance(error, StoreError) and not isinstance(error, ClaimedError):
+                raise
+            before = (self._plans or {}).get(file)
+            troubles[file] = self._again(before, words(error), error.exit_code)
+
+    def _again(self, before: Trouble | None, error: str, code: ExitCode) -> Trouble:
+        spread = 1 + random.random() / 10  # noqa: S311  so that controllers do not come at once
+        return again(
+            before, error, int(code), commit=self._record.taken, at=time.time(),
+            interval_s=self._means.following.interval_s * spread,
+        )  # fmt: skip
+
+    # -- telling ------------------------------------------------------------------------------------
+
+    async def _rollouts(self) -> tuple[RolloutStanding, ...]:
+        """The rollouts of the branch's plans, and all others that are not over."""
+        plans = {one.rollout_id: file for file, one in self._record.applied.items()}
+        wanted = dict.fromkeys([*filter(None, plans), *await self._store.under_way()])
+        return tuple([await self._rollout(one, plans.get(one, "")) for one in wanted])
+
+    async def _rollout(self, rollout_id: str, plan: str) -> RolloutStanding:
+        kept = await self._store.summary(rollout_id)
+        if kept is None:
+            message = "the store does not know it any more"
+            return RolloutStanding(rollout_id, "", "", ExitCode.USAGE, plan, error=message)
+        found = RolloutStanding(rollout_id, kept.plan_name, kept.state, kept.exit_code or 0, plan)
+        if kept.state in TERMINAL_ROLLOUT:
+            return found
+        try:
+            story = (await status_of(self._store, rollout_id)).story
+        except OrchestratorError as error:
+            return replace(found, exit_code=int(error.exit_code), error=error.message)
+        now = replace(
+            found, state=story.state.value, exit_code=int(story.exit_code),
+            waits_for=story.waits_for, until=story.until,
+        )  # fmt: skip
+        task = self._tasks.get(rollout_id)
+        done = task.result() if task is not None and task.done() else None
+        if done is None or not done.error:
+            return now
+        return replace(now, exit_code=int(done.exit_code), error=done.error)

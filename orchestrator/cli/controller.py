@@ -1,0 +1,137 @@
+"""`rollout reconcile --git`: a controller that follows a branch."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator import api
+from orchestrator.cli import config
+from orchestrator.cli.options import Common
+from orchestrator.cli.running import drive
+from orchestrator.cli.session import Session, configuration
+from orchestrator.cli.streams import put, say, write_file
+from orchestrator.errors import OrchestratorError
+from orchestrator.gitops.standing import Standing
+from orchestrator.render.controller import document, lines
+from orchestrator.render.json_text import dump
+
+CHECKOUT_DEFAULT = ".rollout/checkout"
+
+
+@dataclass(frozen=True, slots=True)
+class GitOptions:
+    """Which branch is followed, and where that is told."""
+
+    git: Annotated[
+        str | None,
+        typer.Option(
+            "--git", metavar="DIR|URL", help="Follow this repository: a checkout, or an address."
+        ),
+    ] = None
+    branch: Annotated[str, typer.Option("--branch", metavar="NAME", help="Its branch.")] = "main"
+    plans: Annotated[
+        str, typer.Option("--plans", metavar="GLOB", help="Which of its files are plans.")
+    ] = "plans/*.yml"
+    checkout: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkout", metavar="DIR", help=f"Its work tree here; {CHECKOUT_DEFAULT} if unset."
+        ),
+    ] = None
+    accept_rewrite: Annotated[
+        str,
+        typer.Option(
+            "--accept-rewrite",
+            metavar="COMMIT",
+            help="Take this commit although history was written anew.",
+        ),
+    ] = ""
+    status: Annotated[
+        Path | None,
+        typer.Option("--status", metavar="FILE", help="Keep where it stands as JSON here."),
+    ] = None
+
+
+def follow(
+    session: Session, common: Common, options: GitOptions, *, every_s: float, once: bool
+) -> Standing:
+    """Follows the branch until stopped, or for one pass; gives where it stands then.
+
+    Raises:
+        OrchestratorError: it cannot be followed.
+    """
+    following = _following(options, every_s)
+    _refuse_own_state(common, following.checkout)
+    teller = _Teller(session, options.status)
+
+    def project(directory: Path) -> api.Settings:
+        flags = config.Flags(state=session.settings.state, config=common.config)
+        return config.load(flags, os.environ, directory).settings
+
+    def work(drain: asyncio.Event) -> Awaitable[Standing]:
+        return api.control(
+            session.settings, following, project, drain=drain, show=teller.tell, once=once
+        )
+
+    return drive(work)
+
+
+def _following(options: GitOptions, every_s: float) -> api.Following:
+    """What the options name: a directory that is a checkout is used as it is, all else is cloned."""
+    assert options.git is not None, "asked for"
+    place = Path(options.git)
+    local = place.exists()
+    own = options.checkout or Path(CHECKOUT_DEFAULT)
+    if local and (place / ".git").exists() and options.checkout is None:
+        url, own = "", place
+    else:
+        url = str(place.resolve()) if local else options.git
+    return api.Following(
+        url=url,
+        checkout=own.resolve(),
+        branch=options.branch,
+        plans=options.plans,
+        interval_s=every_s,
+        accept=options.accept_rewrite,
+        untrusted=(place.resolve(),) if local else (),
+    )
+
+
+def _refuse_own_state(common: Common, checkout: Path) -> None:
+    """Refuses a store that a commit could name: it remembers what was taken of that history."""
+    here = replace(common, directory=None)  # where the session went already
+    given = configuration(here).given["state"][0]
+    file = Path(given.where.file).resolve()
+    if given.source is config.Source.PROJECT and file.is_relative_to(checkout):
+        message = "the repository that is followed would choose the state store"
+        hint = "name it with `--state`, or in your own configuration"
+        raise OrchestratorError(message, hint=hint, where=given.where)
+
+
+class _Teller:
+    """Prints what is new, and keeps the file of `--status`."""
+
+    def __init__(self, session: Session, status: Path | None) -> None:
+        self._quiet, self._status = session.quiet, status
+        self._known: frozenset[str] = frozenset()
+
+    def tell(self, standing: Standing) -> None:
+        """Takes where the controller stands now."""
+        said = lines(standing)
+        if not self._quiet:
+            for line in said:
+                if line not in self._known:
+                    put(f"{line}\n")
+        self._known = frozenset(said) or self._known
+        if self._status is not None:
+            try:
+                write_file(self._status, dump(document(standing)).encode())
+            except OrchestratorError as error:  # a full disk stops no fleet
+                say(f"warning: {error.message}")
