@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from orchestrator.api.joining import grown
     from orchestrator.api.local_lab import lab_break, lab_down, lab_status, lab_up
     from orchestrator.api.looking import journal, rollouts, status, why
+    from orchestrator.api.metering import Meter, Metering
     from orchestrator.api.owners import owner_words
     from orchestrator.api.plan_names import plan_name
     from orchestrator.api.plans import prepare, unproven
@@ -156,6 +157,7 @@ _NAMES = {
     "joining": "grown",
     "local_lab": "lab_break lab_down lab_status lab_up",
     "looking": "journal rollouts status why",
+    "metering": "Meter Metering",
     "owners": "owner_words",
     "plan_names": "plan_name",
     "plans": "prepare unproven",
@@ -207,6 +209,8 @@ __all__ = [
     "KeyShown",
     "LabRequest",
     "LabShown",
+    "Meter",
+    "Metering",
     "Nobody",
     "Observer",
     "Onlooker",

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.api.asking import take_over_from_the_dead
 from orchestrator.api.follower import Follower, Means, Project
@@ -19,7 +18,7 @@ from orchestrator.api.following import Following, refuse_own_trust
 from orchestrator.api.owners import owner_words, this_process
 from orchestrator.api.roles import require_role
 from orchestrator.api.stores import open_state
-from orchestrator.api.values import Settings
+from orchestrator.api.values import Observer, Settings
 from orchestrator.errors import DrivenError, LeaseError, OrchestratorError, StoreError
 from orchestrator.gitops.plans import Trouble, again
 from orchestrator.gitops.record import Record
@@ -33,7 +32,13 @@ LEASE = "gitops"  # no id of a rollout
 LEASE_S = 15.0
 STANDBY_S = 5.0  # from look to look at another one's lease
 
-Show = Callable[[Standing], None]
+
+class Overseer(Observer, Protocol):
+    """Who watches a controller; every method returns at once."""
+
+    def stood(self, standing: Standing) -> None:
+        """Where it stands: after every pass, and at the end."""
+        ...
 
 
 async def control(
@@ -42,7 +47,7 @@ async def control(
     project: Project,
     *,
     drain: asyncio.Event,
-    show: Show,
+    overseer: Overseer,
     once: bool = False,
 ) -> Standing:
     """Follows a branch until it is drained or cancelled, or (`once`) for one pass.
@@ -52,7 +57,7 @@ async def control(
         following: the branch.
         project: gives the settings of a project in a directory, for the same operator and store.
         drain: when set, nothing new is started, and what is in flight finishes.
-        show: told where it stands, after every pass and at the end.
+        overseer: told where it stands, and what happens to all rollouts.
         once: one pass, with all rollouts brought as far as they go now.
 
     Raises:
@@ -71,7 +76,8 @@ async def control(
     except OutwardError as error:
         raise OrchestratorError(str(error)) from error
     async with open_state(settings) as store:
-        turns = _Turns(Means(settings, following, project, store, checkout, source), show)
+        means = Means(settings, following, project, store, checkout, source, overseer)
+        turns = _Turns(means, overseer)
         try:
             await turns.take(drain, once=once)
             while not (once or drain.is_set()):
@@ -84,8 +90,8 @@ async def control(
 class _Turns:
     """Waits for the lease and leads with it, in turn."""
 
-    def __init__(self, means: Means, show: Show) -> None:
-        self._means, self._show = means, show
+    def __init__(self, means: Means, overseer: Overseer) -> None:
+        self._means, self._overseer = means, overseer
         self._trouble: Trouble | None = None  # with the store
         nothing = Record(means.source, means.following.branch)
         self.standing = Standing(time.time(), Part.STANDBY, nothing)
@@ -93,7 +99,7 @@ class _Turns:
     def say(self, standing: Standing) -> None:
         """Tells where it stands."""
         self.standing = replace(standing, at=time.time())
-        self._show(self.standing)
+        self._overseer.stood(self.standing)
 
     async def take(self, drain: asyncio.Event, *, once: bool) -> None:
         """Leads as long as it has the lease, or waits for it a while.

@@ -32,7 +32,7 @@ from orchestrator.api.hooks import tell_due
 from orchestrator.api.owners import this_process
 from orchestrator.api.reconciling import advance
 from orchestrator.api.stored import status_of
-from orchestrator.api.values import Reconciled, Settings
+from orchestrator.api.values import Observer, Reconciled, Settings
 from orchestrator.errors import ClaimedError, ExitCode, OrchestratorError, StoreError
 from orchestrator.gitops.plans import Applied, Trouble, again, is_due, to_apply
 from orchestrator.gitops.record import Note, Noted, Record, from_text, to_text
@@ -54,7 +54,7 @@ class Means:
     """What a controller works with.
 
     `project` gives the settings of a project in a directory, for the same operator and store;
-    `source` is the repository's address as it may be shown.
+    `source` is the repository's address as it may be shown; `observer` is told of all rollouts.
     """
 
     settings: Settings
@@ -63,6 +63,7 @@ class Means:
     store: SqlStore
     checkout: Checkout
     source: str
+    observer: Observer
 
 
 class Follower:
@@ -166,7 +167,7 @@ class Follower:
         self._tasks = {key: task for key, task in self._tasks.items() if not task.done()}
         for rollout_id in reversed(await self._store.under_way()):
             if rollout_id not in self._tasks:
-                work = advance(settings, self._store, rollout_id, drain)
+                work = advance(settings, self._store, rollout_id, drain, self._means.observer)
                 self._tasks[rollout_id] = self._group.create_task(work, name=rollout_id)
         if not self._tasks:
             await tell_due(settings)

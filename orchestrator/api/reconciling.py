@@ -18,7 +18,7 @@ from orchestrator.api.driving import drive
 from orchestrator.api.hooks import tell_due
 from orchestrator.api.stored import status_of
 from orchestrator.api.stores import open_state, state_exists
-from orchestrator.api.values import Nobody, Reconciled, Settings, Status, Stay
+from orchestrator.api.values import Nobody, Observer, Reconciled, Settings, Status, Stay
 from orchestrator.errors import ExitCode, LeaseError, OrchestratorError
 from orchestrator.rollout.states import PASSING, RolloutState
 
@@ -29,7 +29,11 @@ PARALLEL_DEFAULT = 4
 
 
 async def reconcile(
-    settings: Settings, *, drain: asyncio.Event, parallel: int = PARALLEL_DEFAULT
+    settings: Settings,
+    *,
+    drain: asyncio.Event,
+    parallel: int = PARALLEL_DEFAULT,
+    observer: Observer | None = None,
 ) -> tuple[Reconciled, ...]:
     """Advances each waiting rollout as far as it goes now; oldest first.
 
@@ -37,6 +41,7 @@ async def reconcile(
         settings: the operator's configuration.
         drain: when set, nothing new is started, and what is in flight finishes.
         parallel: so many rollouts at once.
+        observer: told what happens, of all of them.
 
     Raises:
         StoreError: the store cannot be read.
@@ -49,7 +54,9 @@ async def reconcile(
 
         async def one(rollout_id: str) -> Reconciled | None:
             async with turns:
-                return None if drain.is_set() else await advance(settings, store, rollout_id, drain)
+                if drain.is_set():
+                    return None
+                return await advance(settings, store, rollout_id, drain, observer or Nobody())
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(rollout_id)) for rollout_id in ids]
@@ -58,7 +65,7 @@ async def reconcile(
 
 
 async def advance(
-    settings: Settings, store: SqlStore, rollout_id: str, drain: asyncio.Event
+    settings: Settings, store: SqlStore, rollout_id: str, drain: asyncio.Event, observer: Observer
 ) -> Reconciled | None:
     """One rollout; None where a person still has to decide as before."""
     name = state = ""
@@ -70,7 +77,7 @@ async def advance(
         if found.story.state is RolloutState.HALTED and not found.story.at_work:
             return None
         finished = await drive(
-            settings, rollout_id, observer=Nobody(), drain=drain, stay=Stay.NOTHING
+            settings, rollout_id, observer=observer, drain=drain, stay=Stay.NOTHING
         )
     except LeaseError:
         return Reconciled(rollout_id, name, state, (), ExitCode.DONE, engine="another engine")

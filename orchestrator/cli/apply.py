@@ -14,7 +14,15 @@ from orchestrator.cli.confirm import confirm_devices
 from orchestrator.cli.driving import Work, staying, watch
 from orchestrator.cli.findings import say_findings
 from orchestrator.cli.joining import take_in
-from orchestrator.cli.options import Common, EventsOption, SourceOptions, WaitOption, command
+from orchestrator.cli.metering import meter_of
+from orchestrator.cli.options import (
+    Common,
+    EventsOption,
+    MetricsFileOption,
+    SourceOptions,
+    WaitOption,
+    command,
+)
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say
@@ -33,7 +41,7 @@ rollout apply plans/gateway.yml -i inventory/
 rollout apply gateway.plan --yes --events events.jsonl
 """,
 )
-def apply(
+def apply(  # noqa: PLR0913  each is an option of the command line
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan, or one saved by preview.")],
     *,
     common: Common,
@@ -41,6 +49,7 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for a confirmation.")] = False,
     wait: WaitOption = False,
     events: EventsOption = None,
+    metrics_file: MetricsFileOption = None,
 ) -> int:
     """Roll a plan out, wave by wave; goes on with its rollout if one is under way.
 
@@ -72,7 +81,8 @@ def apply(
         say_under_way(session, prepared)
         take_in(session, prepared, yes=yes)
     stay = staying(wait)
-    return watch(session, _work(session, prepared, stay), events=events, stay=stay)
+    meter = meter_of(session, metrics_file)
+    return watch(session, _work(session, prepared, stay), events=events, stay=stay, meter=meter)
 
 
 def _agree(session: Session, prepared: api.Prepared, *, yes: bool) -> None:

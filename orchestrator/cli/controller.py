@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,7 @@ import typer
 
 from orchestrator import api
 from orchestrator.cli import config
+from orchestrator.cli.metering import metered
 from orchestrator.cli.options import Common
 from orchestrator.cli.running import drive
 from orchestrator.cli.session import Session, configuration
@@ -21,6 +22,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.gitops.standing import Standing
 from orchestrator.render.controller import document, lines
 from orchestrator.render.json_text import dump
+from orchestrator.rollout.events import JournalEntry
 
 CHECKOUT_DEFAULT = ".rollout/checkout"
 
@@ -60,7 +62,13 @@ class GitOptions:
 
 
 def follow(
-    session: Session, common: Common, options: GitOptions, *, every_s: float, once: bool
+    session: Session,
+    common: Common,
+    options: GitOptions,
+    *,
+    every_s: float,
+    once: bool,
+    meter: api.Meter | None,
 ) -> Standing:
     """Follows the branch until stopped, or for one pass; gives where it stands then.
 
@@ -69,18 +77,18 @@ def follow(
     """
     following = _following(options, every_s)
     _refuse_own_state(common, following.checkout)
-    teller = _Teller(session, options.status)
 
     def project(directory: Path) -> api.Settings:
         flags = config.Flags(state=session.settings.state, config=common.config)
         return config.load(flags, os.environ, directory).settings
 
     def work(drain: asyncio.Event) -> Awaitable[Standing]:
+        teller = _Teller(session, options.status, meter)
         return api.control(
-            session.settings, following, project, drain=drain, show=teller.tell, once=once
+            session.settings, following, project, drain=drain, overseer=teller, once=once
         )
 
-    return drive(work)
+    return drive(metered(meter, work))
 
 
 def _following(options: GitOptions, every_s: float) -> api.Following:
@@ -115,15 +123,22 @@ def _refuse_own_state(common: Common, checkout: Path) -> None:
         raise OrchestratorError(message, hint=hint, where=given.where)
 
 
-class _Teller:
+class _Teller(api.Nobody):
     """Prints what is new, and keeps the file of `--status`."""
 
-    def __init__(self, session: Session, status: Path | None) -> None:
-        self._quiet, self._status = session.quiet, status
+    def __init__(self, session: Session, status: Path | None, meter: api.Meter | None) -> None:
+        self._quiet, self._status, self._meter = session.quiet, status, meter
         self._known: frozenset[str] = frozenset()
 
-    def tell(self, standing: Standing) -> None:
+    def journal(self, entries: Sequence[JournalEntry]) -> None:
+        """Handed on to the figures."""
+        if self._meter is not None:
+            self._meter.journal(entries)
+
+    def stood(self, standing: Standing) -> None:
         """Takes where the controller stands now."""
+        if self._meter is not None:
+            self._meter.stood(standing)
         said = lines(standing)
         if not self._quiet:
             for line in said:

@@ -18,6 +18,7 @@ from orchestrator.cli.following import follow
 from orchestrator.cli.keyboard import Keyboard
 from orchestrator.cli.keys import Keys
 from orchestrator.cli.live import LiveView
+from orchestrator.cli.metering import metered
 from orchestrator.cli.running import drive, wait_for
 from orchestrator.cli.session import Session
 from orchestrator.cli.shown_status import facts_of
@@ -40,6 +41,7 @@ def watch(
     events: str | None,
     stay: api.Stay = api.Stay.SOAKS,
     asked: Ask | None = None,
+    meter: api.Meter | None = None,
 ) -> int:
     """Runs `work` with the view that fits, and gives the exit code.
 
@@ -52,17 +54,18 @@ def watch(
         events: file for JSON events, `-` for stdout, None for none.
         stay: for which waits it stays, once it goes on with what another engine left.
         asked: what was asked of the rollout, for the same case.
+        meter: counts what happens, and gives figures meanwhile.
 
     Raises:
         OrchestratorError: what `work` raises, or the events file cannot be opened.
     """
     view = _view(session, events)
     keys = _keys(session, view)
-    with _observers(view, events) as watchers:
+    with _observers(view, events, meter) as watchers:
         finished = None
         while finished is None:
             try:
-                finished = drive(partial(work, watchers), tell=view.tell, keys=keys)
+                finished = drive(metered(meter, partial(work, watchers)), tell=view.tell, keys=keys)
             except DrivenError as error:
                 if (now := follow(session, error, view, watchers, keys)) is not None:
                     finished = api.Finished(now, _code_of(now, asked))
@@ -118,9 +121,11 @@ def _keys(session: Session, view: PlainView) -> Keys | None:
 
 
 @contextlib.contextmanager
-def _observers(view: PlainView, events: str | None) -> Iterator[Watchers]:
+def _observers(
+    view: PlainView, events: str | None, meter: api.Meter | None = None
+) -> Iterator[Watchers]:
     with _opened(events) as stream:
-        observers: list[api.Onlooker] = [view]
+        observers: list[api.Onlooker] = [view] if meter is None else [view, meter]
         if stream is not None:
             observers.append(EventsWriter(stream, __version__))
         try:

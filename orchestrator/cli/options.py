@@ -58,6 +58,16 @@ WaitOption = Annotated[
 ]
 
 
+MetricsFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--metrics-file",
+        metavar="FILE",
+        help="Keep figures here for Prometheus' textfile collector.",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Common:
     """Options of every command; they may stand before the command's name too."""

@@ -13,7 +13,8 @@ from orchestrator import api
 from orchestrator.api.reconciling import PARALLEL_DEFAULT
 from orchestrator.cli.controller import GitOptions, follow
 from orchestrator.cli.driving import say_unsealed
-from orchestrator.cli.options import Common, command, seconds
+from orchestrator.cli.metering import meter_of, metered
+from orchestrator.cli.options import Common, MetricsFileOption, command, seconds
 from orchestrator.cli.running import drive
 from orchestrator.cli.session import Session, start
 from orchestrator.cli.streams import put
@@ -37,9 +38,10 @@ app = typer.Typer()
 rollout reconcile --once
 rollout reconcile --every 5m --parallel 8
 rollout reconcile --interval 30s --git https://git.example.net/fleet.git --status status.json
+rollout reconcile --interval 30s --git . --listen 127.0.0.1:9810
 """,
 )
-def reconcile(
+def reconcile(  # noqa: PLR0913  each is an option of the command line
     *,
     common: Common,
     git: GitOptions,
@@ -56,6 +58,15 @@ def reconcile(
     parallel: Annotated[
         int, typer.Option("--parallel", min=1, max=64, help="So many rollouts at once.")
     ] = PARALLEL_DEFAULT,
+    metrics_file: MetricsFileOption = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            "--listen",
+            metavar="HOST:PORT",
+            help="Serve /metrics and /healthz; 127.0.0.1 if no HOST.",
+        ),
+    ] = None,
 ) -> int:
     """Advance every rollout that waits for time or approvals.
 
@@ -71,8 +82,9 @@ def reconcile(
     every_s = session.settings.reconcile_every_s or EVERY_DEFAULT_S
     every_s = max(1.0, every_s if every is None else seconds(every, "--every"))
 
+    meter = meter_of(session, metrics_file, listen, interval_s=every_s)
     if git.git is not None:
-        standing = follow(session, common, git, every_s=every_s, once=once)
+        standing = follow(session, common, git, every_s=every_s, once=once, meter=meter)
         return worst(map(ExitCode, standing.exit_codes)) if once else int(ExitCode.INTERRUPTED)
     if git != GitOptions():
         message = "says more of a branch, and `--git` names none"
@@ -80,8 +92,12 @@ def reconcile(
 
     async def passes(drain: asyncio.Event) -> int:
         while True:
-            found = await api.reconcile(session.settings, drain=drain, parallel=parallel)
+            found = await api.reconcile(
+                session.settings, drain=drain, parallel=parallel, observer=meter
+            )
             _show(session, found)
+            if meter is not None:
+                meter.passed()
             if once:
                 return worst(one.exit_code for one in found)
             with contextlib.suppress(TimeoutError):
@@ -89,7 +105,7 @@ def reconcile(
             if drain.is_set():
                 return int(ExitCode.INTERRUPTED)
 
-    return drive(passes)
+    return drive(metered(meter, passes))
 
 
 def worst(codes: Iterable[ExitCode]) -> int:

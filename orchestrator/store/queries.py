@@ -17,7 +17,7 @@ from orchestrator.rollout.around import FleetFreeze, Neighbour
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.held import Held
 from orchestrator.rollout.sightings import Remembered
-from orchestrator.store import beyond, fleet, followed, records, transactions
+from orchestrator.store import beyond, figures, fleet, followed, records, transactions
 from orchestrator.store.records import RolloutSummary
 from orchestrator.store.schema import leases, rollouts
 from orchestrator.store.writer import Writer
@@ -139,6 +139,14 @@ class Queries:
             StoreError: the store failed.
         """
         return await self._writer.read(lambda c: followed.followed(c, key))
+
+    async def counts(self, *, now: float) -> figures.Counts:
+        """Counts of rollouts and devices by state, for monitoring.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return await self._writer.read(lambda c: figures.counts(c, self._now(c, now)))
 
     async def held(self, artifact_sha256: str) -> Mapping[DeviceId, Held]:
         """Devices that are held back from an artifact, or from every one.

@@ -14,6 +14,7 @@ import pytest
 from orchestrator import api
 from orchestrator.api.controlling import LEASE
 from orchestrator.api.stores import open_state
+from orchestrator.api.values import Nobody
 from orchestrator.errors import ExitCode, LeaseError, OrchestratorError, PlanError, TrustError
 from orchestrator.gitops.record import Noted
 from orchestrator.gitops.standing import Health, Part, Standing
@@ -29,6 +30,18 @@ waves: [1, rest]
 start_at: "2099-01-01T00:00:00Z"
 gates: [{name: well, check: site, success_when: result.exit == 0}]
 """
+
+
+class Shown(Nobody):
+    """Keeps where a controller stood; `until` is told each time."""
+
+    def __init__(self, until: Callable[[Standing], None] = lambda _standing: None) -> None:
+        self.all: list[Standing] = []
+        self._until = until
+
+    def stood(self, standing: Standing) -> None:
+        self.all.append(standing)
+        self._until(standing)
 
 
 class Fleet(GitRepository):
@@ -85,14 +98,14 @@ class Fleet(GitRepository):
         return replace(self.settings, root=self.following.checkout, inventory=(hosts,))
 
     async def once(self) -> Standing:
-        shown: list[Standing] = []
+        shown = Shown()
         found = await api.control(
             self.settings, self.following, self.project,
-            drain=asyncio.Event(), show=shown.append, once=True,
+            drain=asyncio.Event(), overseer=shown, once=True,
         )  # fmt: skip
-        assert (shown[-1].part, shown[-2].part) == (Part.STOPPED, Part.ACTIVE)
-        assert found.record == shown[-1].record
-        return shown[-2]
+        assert (shown.all[-1].part, shown.all[-2].part) == (Part.STOPPED, Part.ACTIVE)
+        assert found.record == shown.all[-1].record
+        return shown.all[-2]
 
     async def names(self) -> list[str]:
         """The plans whose rollouts are stored, oldest first."""
@@ -278,22 +291,16 @@ async def test_second_controller_of_a_store_does_not_act(fleet: Fleet) -> None:
 
 async def follow(fleet: Fleet, until: Callable[[Standing], bool]) -> list[Standing]:
     """Follows without `once`, until it has shown something."""
-    shown: list[Standing] = []
     enough, drain = asyncio.Event(), asyncio.Event()
-
-    def show(standing: Standing) -> None:
-        shown.append(standing)
-        if until(standing):
-            enough.set()
-
+    shown = Shown(lambda standing: enough.set() if until(standing) else None)
     work = asyncio.create_task(
-        api.control(fleet.settings, fleet.following, fleet.project, drain=drain, show=show)
+        api.control(fleet.settings, fleet.following, fleet.project, drain=drain, overseer=shown)
     )
     async with asyncio.timeout(30):
         await enough.wait()
     work.cancel()
     await asyncio.gather(work, return_exceptions=True)
-    return shown
+    return shown.all
 
 
 async def test_controller_stands_by_and_takes_over_when_the_other_one_ends(fleet: Fleet) -> None:

@@ -46,6 +46,7 @@ HEAVY = (
     "jinja2",
     "jsonschema",
     "httpx",
+    "prometheus_client",
     "cryptography",
     "yaml",
 )

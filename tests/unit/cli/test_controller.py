@@ -100,3 +100,25 @@ def test_file_of_status_that_cannot_be_written_is_said_and_stops_nothing(
 
     assert code == ExitCode.WAITING
     assert "warning: cannot write `nowhere/status.json`" in capsys.readouterr().err
+
+
+def test_one_pass_leaves_its_figures_in_a_file(fleet: Fleet, capsys) -> None:
+    fleet.push()
+
+    code, _, err = run(
+        capsys, f"reconcile --once --git file://{fleet.root} --metrics-file rollout.prom"
+    )
+
+    figures = (fleet.place / "rollout.prom").read_text()
+    assert code == ExitCode.WAITING, err
+    assert 'rollout_rollouts{state="scheduled"} 1.0' in figures
+    assert 'rollout_devices{state="pending"} 2.0' in figures
+    assert not any(name in figures for name in ("web1", "site", str(fleet.root)))
+
+
+@pytest.mark.parametrize("text", ["9810x", "host:", "127.0.0.1:99999"])
+def test_what_is_no_address_is_not_listened_on(fleet: Fleet, capsys, text: str) -> None:
+    code, _, err = run(capsys, f"reconcile --once --listen {text}")
+
+    assert code == ExitCode.USAGE
+    assert "is not HOST:PORT" in err
