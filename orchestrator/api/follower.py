@@ -80,6 +80,7 @@ class Follower:
         self._plans: dict[str, Trouble] | None = None  # None: the commit was not looked at yet
         self._passed_at: float | None = None
         self._tasks: dict[str, asyncio.Task[Reconciled | None]] = {}
+        self._over: dict[str, tuple[int, RolloutStanding]] = {}  # to read each of them once
 
     async def load(self) -> None:
         """Reads what earlier turns remembered.
@@ -224,9 +225,10 @@ class Follower:
         if kept is None:
             message = "the store does not know it any more"
             return RolloutStanding(rollout_id, "", "", ExitCode.USAGE, plan, error=message)
-        found = RolloutStanding(rollout_id, kept.plan_name, kept.state, kept.exit_code or 0, plan)
-        if kept.state in TERMINAL_ROLLOUT:
-            return found
+        known = self._over.get(rollout_id)
+        if known is not None and known[0] == kept.last_seq:
+            return replace(known[1], plan=plan)
+        found = RolloutStanding(rollout_id, kept.plan_name, kept.state, ExitCode.DONE, plan)
         try:
             story = (await status_of(self._store, rollout_id)).story
         except OrchestratorError as error:
@@ -235,6 +237,9 @@ class Follower:
             found, state=story.state.value, exit_code=int(story.exit_code),
             waits_for=story.waits_for, until=story.until,
         )  # fmt: skip
+        if story.state in TERMINAL_ROLLOUT:
+            self._over[rollout_id] = (kept.last_seq, now)
+            return now
         task = self._tasks.get(rollout_id)
         done = task.result() if task is not None and task.done() else None
         if done is None or not done.error:
