@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orchestrator
 from orchestrator.api.schemas import schema_named
 from orchestrator.api.values import Settings, Source, Validated
 from orchestrator.errors import Diagnostic, PlanError, Where, system_reason
@@ -59,8 +60,9 @@ _EXAMPLE_SERVICE = """\
 
 _IGNORED = """\
 .rollout/
-releases/
+/releases
 *.key
+*.plan
 """
 
 
@@ -78,6 +80,8 @@ def init(directory: Path) -> tuple[Path, ...]:
         "plans/example.yml": _EXAMPLE_PLAN,
         "schemas/plan.v1.json": schema_named("plan"),
         "schemas/inventory-file.v1.json": schema_named("inventory-file"),
+        ".github/workflows/rollout.yml": _pipeline("github.yml"),
+        ".gitlab-ci.yml": _pipeline("gitlab.yml"),
     }
     targets = {directory / name: text for name, text in files.items()}
     if os.path.lexists(directory) and not directory.is_dir():
@@ -90,7 +94,7 @@ def init(directory: Path) -> tuple[Path, ...]:
         raise PlanError(message, hint="choose another directory, or move them away", code="S110")
     made: list[Path] = []
     try:
-        for name in ("app", "inventory", "plans", "releases", "schemas"):
+        for name in (".github/workflows", "app", "inventory", "plans", "releases", "schemas"):
             _make_directory(directory / name, made)
         for path, text in targets.items():
             made.append(path)
@@ -101,6 +105,15 @@ def init(directory: Path) -> tuple[Path, ...]:
         hint = "name a directory that can be written; nothing is left there"
         raise PlanError(message, hint=hint, code="S111") from error
     return tuple(targets)
+
+
+def _pipeline(name: str) -> str:
+    """A file for a forge's pipelines, which install this version."""
+    package = Path(orchestrator.__file__).parent
+    shipped = package / "pages"
+    place = (shipped if shipped.is_dir() else package.parent / "docs") / "pipelines"
+    text = (place / name).read_text(encoding="utf-8")
+    return text.replace("@VERSION@", orchestrator.__version__)
 
 
 def _make_directory(path: Path, made: list[Path]) -> None:

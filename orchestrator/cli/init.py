@@ -44,8 +44,8 @@ def init(
 ) -> int:
     """Write a small project to start from.
 
-    An example application, a plan, an inventory, the schemas of both for editors, and a
-    configuration. Nothing that exists is overwritten.
+    An example application, a plan, an inventory, the schemas of both for editors, a
+    configuration, and pipelines for GitHub and GitLab. Nothing that exists is overwritten.
     """
     session = start(common)
     written = api.init(target)

@@ -53,7 +53,9 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel):
         for path in (REPOSITORY / "orchestrator").rglob("*")
         if path.is_file() and not NOT_SHIPPED & set(path.parts)
     } | {f"orchestrator/schemas/{path.name}" for path in (REPOSITORY / "schemas").iterdir()}
-    pages = [*(REPOSITORY / "docs/reference").iterdir(), REPOSITORY / "docs/how-to/audit.md"]
+    directories = (REPOSITORY / "docs/reference", REPOSITORY / "docs/pipelines")
+    pages = [page for directory in directories for page in directory.iterdir()]
+    pages.append(REPOSITORY / "docs/how-to/audit.md")
     wanted |= {f"orchestrator/pages/{page.relative_to(REPOSITORY / 'docs')}" for page in pages}
 
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
@@ -87,6 +89,15 @@ def test_codes_and_schemas_are_explained_without_the_repository(environment, tmp
     shown = python(environment, script, tmp_path)
 
     assert shown == "docs/reference/plan.md True True"
+
+
+def test_new_project_has_its_pipelines_without_the_repository(environment, tmp_path):
+    script = "from pathlib import Path; from orchestrator import api; print(*api.init(Path('new')))"
+
+    written = python(environment, script, tmp_path)
+
+    assert "new/.github/workflows/rollout.yml" in written
+    assert "@VERSION@" not in (tmp_path / "new/.gitlab-ci.yml").read_text()
 
 
 def test_code_comes_from_the_wheel(environment, tmp_path):
