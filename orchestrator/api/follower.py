@@ -147,7 +147,9 @@ class Follower:
             is_due(one, commit=commit, now=now) for one in before.values()
         ):
             return
-        for file in plan_files(self._means.following):
+        files = plan_files(self._means.following)
+        await self._keep(self._record.without_all_but(files))
+        for file in files:
             known = (before or {}).get(file)
             if known is not None and not is_due(known, commit=commit, now=now):
                 troubles[file] = known

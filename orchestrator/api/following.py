@@ -9,6 +9,7 @@ Laws:
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from orchestrator.api.asking import join
 from orchestrator.api.commits import refuse_uncommitted, signer_of
 from orchestrator.api.driving import begin
 from orchestrator.api.plans import prepare
-from orchestrator.api.values import PlanRequest, Settings
+from orchestrator.api.values import PlanRequest, Prepared, Settings
 from orchestrator.errors import OrchestratorError, PlanError, TrustError
 from orchestrator.gitops.head import Head, judge
 from orchestrator.gitops.plans import inputs_digest
@@ -158,7 +159,7 @@ async def inputs_of(settings: Settings, plan: Path) -> str:
     Raises:
         OrchestratorError: the plan cannot be resolved.
     """
-    prepared = await prepare(settings, PlanRequest(plan, offline=True))
+    prepared = await _prepared(settings, PlanRequest(plan, offline=True))
     found = prepared.resolved
     inventory = " ".join([found.inventory_sha256, *sorted(prepared.joiners)])
     return inputs_digest(found.plan_sha256, inventory, found.artifact.sha256)
@@ -170,13 +171,18 @@ async def start(settings: Settings, plan: Path) -> str:
     Raises:
         OrchestratorError: it may not be started, or cannot.
     """
-    prepared = await prepare(settings, PlanRequest(plan))
+    prepared = await _prepared(settings, PlanRequest(plan))
     if prepared.continues is None:
         return await begin(settings, prepared) if prepared.preview.has_changes else ""
     if prepared.joiners:
         refuse_uncommitted(settings, prepared)
         await join(settings, prepared.continues, prepared.joiners)
     return prepared.continues
+
+
+async def _prepared(settings: Settings, request: PlanRequest) -> Prepared:
+    """The plan, prepared in a thread: artifacts of gigabytes are read, while rollouts are driven here."""
+    return await asyncio.to_thread(lambda: asyncio.run(prepare(settings, request)))
 
 
 def words(error: OrchestratorError | OutwardError) -> str:

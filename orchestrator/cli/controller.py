@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from orchestrator.render.json_text import dump
 from orchestrator.rollout.events import JournalEntry
 
 CHECKOUT_DEFAULT = ".rollout/checkout"
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,9 @@ def follow(
 def _following(options: GitOptions, every_s: float) -> api.Following:
     """What the options name: a directory that is a checkout is used as it is, all else is cloned."""
     assert options.git is not None, "asked for"
+    if options.accept_rewrite and not _COMMIT.fullmatch(options.accept_rewrite):
+        message = f"`{options.accept_rewrite}` is not the whole name of a commit"
+        raise typer.BadParameter(message, param_hint="--accept-rewrite")
     place = Path(options.git)
     local = place.exists()
     own = options.checkout or Path(CHECKOUT_DEFAULT)

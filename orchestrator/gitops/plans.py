@@ -6,7 +6,7 @@ Laws:
    bad commit is not retried for ever.
 2. Trouble before anything was started counts as not applied, and is tried again later, or at once
    with the next commit.
-3. A plan that the branch has no more is left to its rollout.
+3. A plan that the branch has no more is left to its rollout, and forgotten.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ history that was written anew is noticed whoever looks next, wherever.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 
@@ -60,6 +60,11 @@ class Record:
     def noting(self, note: Note) -> Record:
         """The record with one more line."""
         return replace(self, notes=(*self.notes, note)[-NOTES_MAX:])
+
+    def without_all_but(self, files: Collection[str]) -> Record:
+        """The record without plans that the branch has no more; one that comes back is a new one."""
+        applied = {file: one for file, one in self.applied.items() if file in files}
+        return replace(self, applied=applied)
 
     @property
     def refused(self) -> str:

@@ -61,12 +61,13 @@ class Desk(GitRepository):
 class Controller:
     """`rollout reconcile` as a process; what it prints is what is waited for."""
 
-    def __init__(self, desk: Desk, url: str, ssh: str) -> None:
+    def __init__(self, desk: Desk, url: str, ssh: str = "false", name: str = "status") -> None:
         self.project = desk.project
         user = desk.outside / "config.toml"
         user.write_text(f'require_signed_commit = true\nallowed_signers = "{desk.allowed}"\n')
         self.project.env |= {"ROLLOUT_CONFIG": str(user), "GIT_SSH_COMMAND": ssh}
-        self.words = ("reconcile", "--git", url, "--status", "status.json")
+        self.file = self.project.root / f"{name}.json"
+        self.words = ("reconcile", "--git", url, "--status", self.file, "--checkout", name)
         self.seen: list[str] = []
         self.process = subprocess.Popen(
             self.project.command(*self.words, "--interval", "1s", "--listen", "127.0.0.1:0"),
@@ -84,7 +85,7 @@ class Controller:
         raise AssertionError("".join(self.seen))
 
     def status(self) -> dict[str, object]:
-        return dict(json.loads((self.project.root / "status.json").read_text()))
+        return dict(json.loads(self.file.read_text()))
 
     def page(self, path: str) -> str:
         (port,) = re.findall(r"listening on port (\d+)", "".join(self.seen))
@@ -189,3 +190,27 @@ def test_fleet_follows_a_branch_and_refuses_what_is_not_its_history(
     assert "history was written anew" in again.stdout
     assert "Traceback" not in "".join(controller.seen)
     assert len(project.run("status", "--all").stdout.split("r-")) == 3
+
+
+@pytest.mark.night  # a second lab and two controllers; the turns themselves are tested without devices
+def test_controller_that_is_killed_is_followed_by_the_one_that_stands_by(
+    desk: Desk, project: Project
+) -> None:
+    project.directory_release("1.0")
+    desk.plan("app-1.0")
+    good = desk.push()
+    url = f"file://{desk.bare}"
+    first = Controller(desk, url, name="first")
+    first.until(r"app of plans/app.yml: (scheduled|running)")
+    second = Controller(desk, url, name="second")
+    second.until("standing by")
+
+    first.process.kill()
+    first.process.communicate(timeout=60)
+    second.until(r"app of plans/app.yml: succeeded")
+    status, code = second.status(), second.end()
+
+    assert (status["part"], status["health"], code) == ("active", "healthy", 143)
+    assert status["commit"]["taken"] == good  # type: ignore[index]
+    assert runs(project) == {"app-1.0"}
+    assert len(project.run("status", "--all").stdout.split("r-")) == 2

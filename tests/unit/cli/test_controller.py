@@ -81,6 +81,13 @@ def test_options_of_a_branch_want_one(fleet: Fleet, capsys) -> None:
     assert "`--git` names none" in err
 
 
+def test_commit_to_be_accepted_is_named_in_full(fleet: Fleet, capsys) -> None:
+    code, _, err = run(capsys, f"reconcile --git {fleet.root} --accept-rewrite abc123")
+
+    assert code == ExitCode.USAGE
+    assert "not the whole name of a commit" in err
+
+
 def test_address_with_a_login_is_refused_without_being_repeated(fleet: Fleet, capsys) -> None:
     code, out, err = run(capsys, "reconcile --once --git https://ann:secret@git.example.net/a.git")
 

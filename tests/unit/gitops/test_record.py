@@ -34,3 +34,8 @@ def test_refusal_counts_as_long_as_it_is_the_last_that_happened() -> None:
     refused = RECORD.noting(Note(2.0, Noted.REFUSED, "c2", "not signed"))
 
     assert (RECORD.refused, refused.refused, refused.noting(NOTE).refused) == ("", "c2", "")
+
+
+def test_plan_that_the_branch_has_no_more_is_forgotten() -> None:
+    assert RECORD.without_all_but(["b.yml"]).applied == {}
+    assert RECORD.without_all_but(["a.yml", "b.yml"]) == RECORD
