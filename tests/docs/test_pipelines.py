@@ -69,6 +69,13 @@ def test_every_command_of_a_pipeline_is_one_of_the_program(file: str) -> None:
         parse([*found[0][1:], "--no-such-option"])
 
 
+def test_service_of_the_page_of_gitops_is_a_command_of_the_program() -> None:
+    page = (PIPELINES.parent / "how-to/gitops.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^ExecStart=\S+/rollout (.+)$", page, re.MULTILINE)
+
+    parse(shlex.split(line))
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_every_script_of_a_pipeline_is_shell(file: str) -> None:
     pipeline = yaml.safe_load((PIPELINES / file).read_text(encoding="utf-8"))
