@@ -15,7 +15,7 @@ FRESH_SEEDS := 100
 unexport PYTHONDONTWRITEBYTECODE
 
 .NOTPARALLEL:
-.PHONY: help demo test fast night bench site fix system checks covered all
+.PHONY: help demo test fast night bench site fix system boots checks covered all
 
 help:
 	@printf '%s\n' \
@@ -57,7 +57,7 @@ all: $(VENV)/dev.stamp
 
 night: SEEDS := 100000
 night: FRESH_SEEDS := 1000
-night: system covered site
+night: system boots covered site
 	HYPOTHESIS_PROFILE=night $(BIN)/python -m pytest -q -n 2 --dist loadgroup --timeout 3600 \
 	  --seeds $(SEEDS) --fresh-seeds $(FRESH_SEEDS) tests
 
@@ -75,6 +75,9 @@ fix: $(VENV)/dev.stamp
 
 system:
 	@tools/system_packages.sh
+
+boots: $(VENV)/dev.stamp
+	@tools/vm_packages.sh $(VENV)/kernel
 
 $(VENV)/runtime.stamp: requirements/runtime.txt requirements/build.txt pyproject.toml
 	@tools/make_venv.sh $(VENV) requirements/runtime.txt requirements/build.txt

@@ -3,7 +3,8 @@
 set -eu
 
 set -- tools/*.sh
-for file in orchestrator/device/*.sh orchestrator/device/modules/* orchestrator/ssh/*.sh orchestrator/lab/*.sh; do
+for file in orchestrator/device/*.sh orchestrator/device/modules/* orchestrator/ssh/*.sh orchestrator/lab/*.sh \
+  tests/vm/guest/*.sh; do
   if [ -f "$file" ]; then set -- "$@" "$file"; fi
 done
 
