@@ -79,7 +79,9 @@ def test_system_that_nobody_confirms_is_left_by_itself(site: Site) -> None:
     assert facts["reverted"] == facts["txn"]
     assert (facts["artifact"], facts["state"]) == ("before-alone", "rolled-back")
     assert facts["active"] == "yes"
-    site.apply("alone", code=5)
+    told = site.apply("alone", code=7)  # a person is to look at it
+    assert "device `vm1` went back by itself" in told
+    site.project.run("abort", code=4)
 
 
 @pytest.mark.parametrize(
