@@ -71,7 +71,8 @@ def wave_row(board: Board, wave: WaveLine, look: Look, width: int, count_width: 
     count = pad(wave_count(wave), count_width, right=True)
     lead = f" {look.sign(symbol)} {name}  {bar}  {count}  "
     words = clip(", ".join(_wave_parts(board, wave)), look.width - cells(lead), look)
-    return f" {look.paint(look.sign(symbol), style)} {name}  {bar}  {count}  {words}".rstrip()
+    painted = look.paint(bar, style) if bar.strip() else bar
+    return f" {look.paint(look.sign(symbol), style)} {name}  {painted}  {count}  {words}".rstrip()
 
 
 def wave_count(wave: WaveLine) -> str:
@@ -164,10 +165,11 @@ def device_row(board: Board, line: DeviceLine, look: Look, width: int) -> str:
     name = pad(clip(escape(line.name), width, look), width)
     if line.state not in AT_WORK:
         sign = look.sign(_ended_sign(line.state))
-        ended = f" {sign} {name}  {DEVICE_WORDS[line.state]}"
+        ended = f" {name}  {DEVICE_WORDS[line.state]}"
         if line.reason and line.state in TROUBLED:
             ended += f": {reason_words(line.reason)}"
-        return look.paint(clip(ended, look.width, look), Style.DIM)
+        ended = look.paint(clip(ended, look.width - 2, look), Style.DIM)
+        return f" {look.paint(sign, DEVICE_STYLES.get(line.state, Style.DIM))}{ended}"
     text = f"   {name}  {pad(device_step(line), _STEP_CELLS)}"
     text += f" {pad(_sent(line, look), _SENT_CELLS)}" if look.width >= _MIDDLE else ""
     text += pad(format_duration(int(max(0.0, board.now - line.since))), _TIME_CELLS, right=True)
