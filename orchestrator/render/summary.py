@@ -101,6 +101,8 @@ def summary(facts: Facts, look: Look, *, exit_code: int = 0, here: str = "") -> 
 
 
 def _exit_words(code: int, story: Story) -> str:
+    if code == ExitCode.HALTED and story.state is RolloutState.ROLLED_BACK and story.on_new:
+        return f"the new version still runs on {plural(story.on_new, 'device')}"
     if code == ExitCode.HALTED:
         return state_words(story.state) if story.state in _ENDED else "halted"
     if code == ExitCode.ROLLED_BACK:
@@ -155,6 +157,8 @@ def _back_words(story: Story) -> str:
     asked = story.taken_back
     if asked is not None and (asked.wave or asked.devices) and story.on_new:
         return "ROLLED BACK IN PART"
+    if story.stops and story.on_new:  # of waves before the one that was taken back
+        return f"HALTED AND {'ROLLED BACK IN PART' if story.back_on else 'NOTHING ROLLED BACK'}"
     return "HALTED AND ROLLED BACK" if story.stops else "ROLLED BACK"
 
 

@@ -276,10 +276,10 @@ def _deferred(led: Ledger) -> Deferred:
 
 
 def _next_commands(led: Ledger) -> tuple[str, ...]:
-    run = led.rollout_id
+    run, devices = led.rollout_id, led.devices.values()
     if led.state is RolloutState.HALTED:
         commands = [f"rollout status {run}", f"rollout resume {run} --accept-failures"]
-        if any(retreat.can_return(rec) for rec in led.devices.values()):
+        if any(map(retreat.can_return, devices)):
             commands.append(f"rollout rollback {run}")
         return (*commands, f"rollout abort {run}")
     if approving.waited_for(led) is not None and _STOPS_NOTHING.issuperset(led.causes):
@@ -287,7 +287,8 @@ def _next_commands(led: Ledger) -> tuple[str, ...]:
     if led.state is RolloutState.PAUSED:
         return _after_a_pause(led)
     if led.state in TERMINAL_ROLLOUT:
-        return (f"rollout events {run}",)
+        kept = led.state is RolloutState.ROLLED_BACK and any(map(retreat.can_return, devices))
+        return (*([f"rollout rollback {run} --all"] if kept else []), f"rollout events {run}")
     return _in_between(led)
 
 

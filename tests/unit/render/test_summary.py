@@ -9,8 +9,8 @@ from orchestrator.render.causes import grouped_causes
 from orchestrator.render.summary import summary
 from orchestrator.render.text import Look, cells
 from orchestrator.rollout.runs import Runs
-from orchestrator.rollout.states import RolloutState
-from orchestrator.rollout.story import TakenBack
+from orchestrator.rollout.states import Halt, RolloutState
+from orchestrator.rollout.story import Stop, TakenBack
 from tests.unit.render.told import facts_of
 
 
@@ -240,6 +240,25 @@ def test_a_rollout_that_never_began_stood_in_no_wave(plan, journal) -> None:
 
     assert "ABORTED gateway-1.4.2 (r-7f3a) after " in lines[0]
     assert "  · canary, early, rest: never started (24 devices)" in lines
+
+
+@pytest.mark.parametrize(
+    ("back_on", "on_new", "word", "still"),
+    [
+        ({}, 1, "HALTED AND NOTHING ROLLED BACK", "1 device"),
+        ({"app-1": 2}, 3, "HALTED AND ROLLED BACK IN PART", "3 devices"),
+    ],
+)
+def test_a_halt_that_left_the_new_version_running_says_so(
+    plan, good_release, back_on, on_new, word, still
+) -> None:
+    stops = (Stop(Halt.GATE, "gate `alerts` failed"),)
+    told = {"state": RolloutState.ROLLED_BACK, "stops": stops}
+
+    lines = lines_of(plan, good_release, 4, Look(120), back_on=back_on, on_new=on_new, **told)
+
+    assert lines[0].startswith(f"✗ {word} gateway-1.4.2")
+    assert f"  exit code 4: the new version still runs on {still}" in lines
 
 
 @pytest.mark.parametrize("with_others", ["rollout_halted", "taken_back"])

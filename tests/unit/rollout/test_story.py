@@ -71,6 +71,21 @@ def test_rollback_that_a_person_asked_for_is_told_with_its_scope():
     assert [one.taken_back for one in stories] == [TakenBack("canary"), TakenBack("", 1), None]
 
 
+def test_what_a_part_of_a_rollback_left_can_still_be_taken_back():
+    rollout = hand()
+    rollout.succeed(A)
+    rollout.tick(10.0)
+    rollout.prove(A)
+    rollout.succeed(B, C)
+    rollout.ask(Ask.ROLLBACK, devices=(B,))
+    rollout.go_back(B)
+
+    story = tell(rollout.rollout)
+
+    assert (story.state, story.on_new) == (RolloutState.ROLLED_BACK, 2)
+    assert story.next_commands[0] == "rollout rollback r-hand --all"
+
+
 def test_story_of_a_soak():
     rollout = hand()
     rollout.succeed(A)
