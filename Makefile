@@ -33,7 +33,7 @@ demo: $(VENV)/runtime.stamp
 test: system checks all
 
 fast: checks
-	$(PYTEST) tests/unit tests/contract
+	$(PYTEST) tests/unit tests/contract tests/device/test_source.py
 
 checks: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
