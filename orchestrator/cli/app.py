@@ -188,7 +188,9 @@ def _command_of(arguments: Sequence[str]) -> str:
 
 
 # of the options that may stand before a command, those whose value is a word of its own
-_WITH_VALUE = frozenset({"-C", "--config", "--state", "--color"})
+_WITH_VALUE = frozenset({
+    "-C", "--config", "--state", "--color", "--log-file", "--log-format",
+})  # fmt: skip
 
 
 def _prepare_completion() -> set[str]:
@@ -221,7 +223,10 @@ def _of_system(error: OSError) -> OrchestratorError:
 
 def _report(error: OrchestratorError) -> None:
     from orchestrator.cli.streams import look_of
+    from orchestrator.log import Log
     from orchestrator.render.diagnostics import error_text
+
+    Log("command").error("failed", code=error.code, message=error.message)
 
     sys.stderr.write(error_text(error, look_of(sys.stderr)))
 

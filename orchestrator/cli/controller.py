@@ -21,6 +21,7 @@ from orchestrator.cli.session import Session, configuration
 from orchestrator.cli.streams import put, say, write_file
 from orchestrator.errors import OrchestratorError
 from orchestrator.gitops.standing import Standing
+from orchestrator.log import Log
 from orchestrator.render.controller import document, lines
 from orchestrator.render.json_text import dump
 from orchestrator.rollout.events import JournalEntry
@@ -128,6 +129,9 @@ def _refuse_own_state(common: Common, checkout: Path) -> None:
         raise OrchestratorError(message, hint=hint, where=given.where)
 
 
+_log = Log("controller")
+
+
 class _Teller(api.Nobody):
     """Prints what is new, and keeps the file of `--status`."""
 
@@ -145,6 +149,9 @@ class _Teller(api.Nobody):
         if self._meter is not None:
             self._meter.stood(standing)
         said = lines(standing)
+        for line in said:
+            if line not in self._known:
+                _log.info("news", text=line)
         if not self._quiet:
             for line in said:
                 if line not in self._known:

@@ -18,6 +18,7 @@ from orchestrator.cli.following import follow
 from orchestrator.cli.keyboard import Keyboard
 from orchestrator.cli.keys import Keys
 from orchestrator.cli.live import LiveView
+from orchestrator.cli.logs import JournalLog
 from orchestrator.cli.metering import metered
 from orchestrator.cli.running import drive, wait_for
 from orchestrator.cli.session import Session
@@ -126,6 +127,8 @@ def _observers(
 ) -> Iterator[Watchers]:
     with _opened(events) as stream:
         observers: list[api.Onlooker] = [view] if meter is None else [view, meter]
+        if view.session.logs:
+            observers.append(JournalLog())
         if stream is not None:
             observers.append(EventsWriter(stream, __version__))
         try:

@@ -30,6 +30,13 @@ class Color(StrEnum):
     NEVER = "never"
 
 
+class LogFormat(StrEnum):
+    """How a line of the log looks."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class Format(StrEnum):
     """Text for people or one JSON document."""
 
@@ -83,6 +90,13 @@ class Common:
     ] = None
     color: Annotated[
         Color | None, typer.Option("--color", metavar="WHEN", help="auto, always or never.")
+    ] = None
+    log_file: Annotated[
+        str | None,
+        typer.Option("--log-file", metavar="FILE", help="Append a structured log; - for stderr."),
+    ] = None
+    log_format: Annotated[
+        LogFormat | None, typer.Option("--log-format", metavar="FORM", help="text or json.")
     ] = None
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only results and errors.")] = False
     verbose: Annotated[

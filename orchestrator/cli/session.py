@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrator.api import Settings, Source
 from orchestrator.cli import config
 from orchestrator.cli.config_keys import absolute
-from orchestrator.cli.options import Common, SourceOptions, key_values
+from orchestrator.cli.options import Common, LogFormat, SourceOptions, key_values
 from orchestrator.cli.streams import look_of
 from orchestrator.errors import OrchestratorError, system_reason
 from orchestrator.render.folds import Pipeline, pipeline_of
@@ -22,7 +22,7 @@ class Session:
     """One command's surroundings.
 
     `live` says that stderr is a terminal that may be redrawn; `may_ask` that a person can answer;
-    `pipeline` whose log stderr is.
+    `pipeline` whose log stderr is; `logs` that a structured log is written.
     """
 
     settings: Settings
@@ -33,6 +33,7 @@ class Session:
     quiet: bool = False
     verbose: int = 0
     pipeline: Pipeline = Pipeline.NONE
+    logs: bool = False
 
 
 def start(common: Common) -> Session:
@@ -42,6 +43,11 @@ def start(common: Common) -> Session:
         OrchestratorError: the directory or the configuration is wrong.
     """
     loaded = configuration(common)
+    if common.log_file is not None:
+        from orchestrator.cli.logs import open_log
+
+        form = common.log_format or LogFormat.TEXT
+        open_log(common.log_file, form, everything=common.verbose > 0)
     in_ci = bool(os.environ.get("CI"))
     terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     return Session(
@@ -53,6 +59,7 @@ def start(common: Common) -> Session:
         quiet=common.quiet,
         verbose=common.verbose,
         pipeline=pipeline_of(os.environ),
+        logs=common.log_file is not None,
     )
 
 

@@ -17,6 +17,7 @@ from orchestrator.device.model import HELPER_USER, Address, Device
 from orchestrator.device.protocol import Frame, Reply, Request
 from orchestrator.engine.ports import Dialogue
 from orchestrator.errors import DeviceError
+from orchestrator.log import Log
 from orchestrator.ssh.body import Piece, content_pieces, delivery_pieces, stage_pieces
 from orchestrator.ssh.connect import Connector
 from orchestrator.ssh.exchange import Exchange
@@ -25,6 +26,7 @@ from orchestrator.ssh.identity import public_line
 from orchestrator.ssh.profile import WINDOW_BYTES, SshSettings
 
 CLOSE_S = 1.0
+_log = Log("ssh")
 LAUNCHER = "/usr/lib/rollout/launch"  # where enrolment puts it
 _Talk = Callable[[Exchange, asyncio.Timeout], Awaitable[None]]
 
@@ -153,9 +155,17 @@ class SshTransport:
 
     async def open(self, device: Device, *, deadline_s: float) -> SshSession:
         """Connects, proves the host key and logs in; see `ports.Transport`."""
-        connection = await self._connector.connect(
-            device.address, deadline_s=deadline_s, identity=device.id
-        )
+        clock = asyncio.get_running_loop()
+        began = clock.time()
+        try:
+            connection = await self._connector.connect(
+                device.address, deadline_s=deadline_s, identity=device.id
+            )
+        except DeviceError as error:
+            took_s = round(clock.time() - began, 3)
+            _log.debug("refused", device=device.id, reason=error.reason, took_s=took_s)
+            raise
+        _log.debug("connected", device=device.id, took_s=round(clock.time() - began, 3))
         self._open.add(connection)
         prefix = become_prefix(device.address)
         return SshSession(connection, idle_s=self._settings.idle_s, prefix=prefix)

@@ -68,7 +68,8 @@ def fleet(tmp_path_factory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def applied(fleet: Path) -> dict[str, str]:
     """Ids of a rollout that succeeded and of a later one that was halted and rolled back."""
-    assert invoke(["apply", "app-1.0.yml", "--yes", "-q", "--events", "good.jsonl"]) == 0
+    good = ["apply", "app-1.0.yml", "--yes", "-q", "-v", "--events", "good.jsonl"]
+    assert invoke([*good, "--log-file", "good.log", "--log-format", "json"]) == 0
     code = invoke(["apply", "app-1.1.yml", "--yes", "-q", "--events", "bad.jsonl"])
     assert code == ExitCode.ROLLED_BACK
     first = {name: json.loads((fleet / f"{name}.jsonl").read_text().splitlines()[0])
@@ -354,6 +355,18 @@ def on_terminal(words: str, directory: Path, *, answer: bytes) -> tuple[str, int
                 answered = True
         os.close(ours)
     return seen.decode(), child.returncode
+
+
+def test_log_has_the_journal_and_every_connection_one_line_each(fleet, applied) -> None:
+    lines = [json.loads(line) for line in (fleet / "good.log").read_text().splitlines()]
+    journal = [json.loads(line) for line in (fleet / "good.jsonl").read_text().splitlines()]
+
+    of_rollout = [line["event"] for line in lines if "seq" in line]
+    assert of_rollout == [f"rollout.{entry['type']}" for entry in journal if "seq" in entry]
+    assert {line["rollout"] for line in lines if "rollout" in line} == {applied["good"]}
+    connected = [line for line in lines if line["event"] == "ssh.connected"]
+    assert {line["device"] for line in connected} == {"lab-01", "lab-02", "lab-03"}
+    assert {line["level"] for line in connected} == {"debug"}
 
 
 def test_a_lab_in_the_foreground_ends_with_its_command(fleet, tmp_path) -> None:
