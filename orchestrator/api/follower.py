@@ -15,7 +15,7 @@ import contextlib
 import hashlib
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from orchestrator.store.sql import SqlStore
 
 Project = Callable[[Path], Settings]
+_BRANCH, _PROJECT = "branch", "project"  # what there may be trouble with, besides single plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ class Follower:
         self._key = hashlib.sha256(f"{means.source}\n{branch}".encode()).hexdigest()[:16]
         self._record = Record(means.source, branch)
         self._offered = self._refusal = ""
-        self._trouble: Trouble | None = None
+        self._project: Settings | None = None
+        self._troubles: dict[str, Trouble] = {}
         self._plans: dict[str, Trouble] | None = None  # None: the commit was not looked at yet
         self._passed_at: float | None = None
         self._tasks: dict[str, asyncio.Task[Reconciled | None]] = {}
@@ -100,16 +102,12 @@ class Follower:
         Raises:
             StoreError: the store failed, or the lease is lost.
         """
-        if self._trouble is None or time.time() >= self._trouble.retry_at:
-            with self._noting_trouble():
-                await self._look()
+        await self._try(_BRANCH, self._look)
         if not self._record.taken or await self._means.checkout.at() != self._record.taken:
             return
-        with self._noting_trouble():
-            settings = self._means.project(self._means.following.project)
-            if self._trouble is None and await self._frozen() is None:
-                await self._apply(settings)
-            await self._bring_on(settings, drain)
+        await self._try(_PROJECT, self._use)
+        if self._project is not None:  # also while the newest one cannot be used
+            await self._bring_on(self._project, drain)
 
     async def finish(self) -> None:
         """Waits until no rollout is driven here any more."""
@@ -124,7 +122,7 @@ class Follower:
         """
         return Standing(
             time.time(), Part.ACTIVE, self._record, this_process(), self._offered, self._refusal,
-            self._trouble, self._plans or {}, await self._rollouts(), await self._frozen(),
+            next(iter(self._troubles.values()), None), self._plans or {}, await self._rollouts(), await self._frozen(),
             self._passed_at,
         )  # fmt: skip
 
@@ -136,8 +134,14 @@ class Follower:
         if looked.record.taken != self._record.taken:
             self._plans = None
         await self._keep(looked.record)
-        self._offered, self._refusal, self._trouble = looked.offered, looked.refusal, None
+        self._offered, self._refusal = looked.offered, looked.refusal
         self._passed_at = time.time()
+
+    async def _use(self) -> None:
+        """Reads the project of the taken commit, and applies what changed in it."""
+        self._project = self._means.project(self._means.following.project)
+        if _BRANCH not in self._troubles and await self._frozen() is None:
+            await self._apply(self._project)
 
     async def _apply(self, settings: Settings) -> None:
         """Applies the plans that changed; looks at them only when there is news."""
@@ -186,16 +190,20 @@ class Follower:
 
     # -- trouble ------------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def _noting_trouble(self) -> Iterator[None]:
+    async def _try(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Does it unless it failed and is not due again; keeps the trouble that it has."""
+        known = self._troubles.get(what)
+        if not is_due(known, commit=self._record.taken, now=time.time()):
+            return
         try:
-            yield
-        except OutwardError as error:
-            self._trouble = self._again(self._trouble, str(error), ExitCode.USAGE)
+            await work()
         except StoreError:
             raise
-        except OrchestratorError as error:
-            self._trouble = self._again(self._trouble, words(error), error.exit_code)
+        except (OutwardError, OrchestratorError) as error:
+            code = ExitCode.USAGE if isinstance(error, OutwardError) else error.exit_code
+            self._troubles[what] = self._again(known, words(error), code)
+        else:
+            self._troubles.pop(what, None)
 
     @contextlib.contextmanager
     def _noting_trouble_of(self, file: str, troubles: dict[str, Trouble]) -> Iterator[None]:

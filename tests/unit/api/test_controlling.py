@@ -289,6 +289,30 @@ async def test_branch_that_is_not_there_is_trouble_that_is_tried_again(fleet: Fl
     assert standing.trouble.retry_at > standing.at - 1
 
 
+async def test_commit_whose_project_cannot_be_read_is_trouble_that_is_tried_later_and_later(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.push()
+    asked: list[Path] = []
+
+    def broken(directory: Path) -> api.Settings:
+        asked.append(directory)
+        message = "unknown key `inventroy`"
+        raise OrchestratorError(message)
+
+    monkeypatch.setattr(fleet, "project", broken)
+    fleet.following = replace(fleet.following, interval_s=0.05)
+    shown = await follow(
+        fleet, lambda standing: standing.trouble is not None and standing.trouble.failures == 3
+    )
+
+    pauses = [one.trouble.retry_at - one.at for one in shown if one.trouble is not None]
+    assert "inventroy" in str(shown[-1].trouble)
+    assert pauses[-1] > 0.1
+    assert len(asked) == 3
+    assert asked[0] == fleet.following.checkout / "plans"
+
+
 async def test_second_controller_of_a_store_does_not_act(fleet: Fleet) -> None:
     fleet.push()
     async with open_state(fleet.settings) as store:

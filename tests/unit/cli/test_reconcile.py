@@ -113,3 +113,25 @@ def test_every_wants_a_duration(monkeypatch, tmp_path, capsys) -> None:
 
     assert code == ExitCode.USAGE
     assert "`soon` is not a duration" in capsys.readouterr().err
+
+
+def test_pass_of_no_branch_has_figures_too(monkeypatch, tmp_path, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    code = invoke(["reconcile", "--once", "--metrics-file", "rollout.prom"])
+
+    text = (tmp_path / "rollout.prom").read_text()
+    assert code == ExitCode.DONE
+    assert "\nrollout_last_pass_timestamp_seconds " in text
+    assert "rollout_controller" not in text
+
+
+def test_file_of_figures_that_cannot_be_written_is_said_and_changes_no_code(
+    monkeypatch, tmp_path, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    code = invoke(["reconcile", "--once", "--metrics-file", "nowhere/rollout.prom"])
+
+    assert code == ExitCode.DONE
+    assert "warning: no figures were written" in capsys.readouterr().err
