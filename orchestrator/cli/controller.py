@@ -133,7 +133,7 @@ _log = Log("controller")
 
 
 class _Teller(api.Nobody):
-    """Prints what is new, and keeps the file of `--status`."""
+    """Keeps the file of `--status`, and prints what is new: who reads a line finds the file so."""
 
     def __init__(self, session: Session, status: Path | None, meter: api.Meter | None) -> None:
         self._quiet, self._status, self._meter = session.quiet, status, meter
@@ -148,6 +148,11 @@ class _Teller(api.Nobody):
         """Takes where the controller stands now."""
         if self._meter is not None:
             self._meter.stood(standing)
+        if self._status is not None:
+            try:
+                write_file(self._status, dump(document(standing)).encode())
+            except OrchestratorError as error:  # a full disk stops no fleet
+                say(f"warning: {error.message}")
         said = lines(standing)
         for line in said:
             if line not in self._known:
@@ -157,8 +162,3 @@ class _Teller(api.Nobody):
                 if line not in self._known:
                     put(f"{line}\n")
         self._known = frozenset(said) or self._known
-        if self._status is not None:
-            try:
-                write_file(self._status, dump(document(standing)).encode())
-            except OrchestratorError as error:  # a full disk stops no fleet
-                say(f"warning: {error.message}")
