@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import sys
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from orchestrator.cli.metering import metered
 from orchestrator.cli.options import Common
 from orchestrator.cli.running import drive
 from orchestrator.cli.session import Session, configuration
-from orchestrator.cli.streams import put, say, write_file
+from orchestrator.cli.streams import say, show, write_file
 from orchestrator.errors import OrchestratorError
 from orchestrator.gitops.standing import Standing
 from orchestrator.log import Log
@@ -160,5 +161,5 @@ class _Teller(api.Nobody):
         if not self._quiet:
             for line in said:
                 if line not in self._known:
-                    put(f"{line}\n")
+                    show(sys.stdout, f"{line}\n")
         self._known = frozenset(said) or self._known

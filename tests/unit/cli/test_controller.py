@@ -96,6 +96,16 @@ def test_address_with_a_login_is_refused_without_being_repeated(fleet: Fleet, ca
     assert not (fleet.place / ".rollout/checkout").exists()
 
 
+def test_full_disk_below_its_lines_stops_nothing(fleet: Fleet, monkeypatch) -> None:
+    fleet.push()
+
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        code = invoke(["reconcile", "--once", "--git", f"file://{fleet.root}"])
+
+    assert code == ExitCode.WAITING
+
+
 def test_file_of_status_that_cannot_be_written_is_said_and_stops_nothing(
     fleet: Fleet, capsys
 ) -> None:
