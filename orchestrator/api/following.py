@@ -102,22 +102,25 @@ async def look(
     Raises:
         OutwardError: it cannot be fetched, or the work tree is not as git has it.
     """
+    await checkout.mend()
     offered = await checkout.fetch()
     await _refuse_changed(checkout)
     taken = record.taken
     descends = bool(taken) and await checkout.descends(offered, taken)
     head = judge(taken=taken, offered=offered, descends=descends, accepted=following.accept)
+    signer, refusal = record.signer, ""
     if head is Head.REWRITTEN:
-        detail = f"it does not descend from `{taken[:_SHORT]}`: history was written anew"
-        return _refused(record, offered, detail)
-    signer = record.signer
-    if head is not Head.SAME and settings.require_signed_commit:
+        refusal = f"it does not descend from `{taken[:_SHORT]}`: history was written anew"
+    elif head is not Head.SAME and settings.require_signed_commit:
         try:
             signer = signer_of(settings, checkout.root, offered).signer
         except TrustError as error:
-            return _refused(record, offered, error.message)
-    if await checkout.at() != offered:
-        await checkout.take(offered)
+            refusal = error.message
+    if refusal:
+        if taken and await checkout.has(taken):
+            await _bring(checkout, taken)
+        return _refused(record, offered, refusal)
+    await _bring(checkout, offered)
     if head is Head.SAME:
         back = record.refused != ""
         return Looked(
@@ -204,6 +207,11 @@ def _refused(record: Record, offered: str, detail: str) -> Looked:
 
 def _noted(record: Record, what: Noted, commit: str, detail: str) -> Record:
     return record.noting(Note(time.time(), what, commit, detail))
+
+
+async def _bring(checkout: Checkout, commit: str) -> None:
+    if await checkout.at() != commit:
+        await checkout.take(commit)
 
 
 async def _refuse_changed(checkout: Checkout) -> None:

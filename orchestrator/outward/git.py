@@ -8,7 +8,8 @@ Laws:
    checked as they come.
 3. What a commit would overwrite and is not in git (changed here, or ignored) stops it: above all
    the state store may lie there.
-4. At its deadline, or when nobody waits any more, git and all that it started is killed.
+4. At its deadline, or when nobody waits any more, git and all that it started is ended. What is left
+   half done by that, or by a power cut, is mended by the next one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import contextlib
 import os
 import re
 import signal
-from asyncio.subprocess import DEVNULL, PIPE
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ from orchestrator.outward.failure import OutwardError
 FETCH_S = 300.0  # a first fetch brings the whole history
 LOCAL_S = 60.0
 _OFFERED = "refs/rollout/offered"
+_TAKING = "refs/rollout/taking"  # there while the work tree is brought to it
+GRACE_S = 5.0  # in which git takes its locks away
 _BRANCH = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._/-]*[A-Za-z0-9_-])?")
 _OPTIONS = (
     "--no-pager", "-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false",
@@ -99,12 +102,16 @@ class Checkout:
         Raises:
             OutwardError: git refuses.
         """
-        known, _, _ = await self._run("cat-file", "-e", f"{ancestor}^{{commit}}")
-        if known != 0:
+        if not await self.has(ancestor):
             return False
         code, _, said = await self._run("merge-base", "--is-ancestor", ancestor, commit)
         if code not in (0, 1):
             raise _refused(said)
+        return code == 0
+
+    async def has(self, commit: str) -> bool:
+        """Whether the repository holds a commit."""
+        code, _, _ = await self._run("cat-file", "-e", f"{commit}^{{commit}}")
         return code == 0
 
     async def take(self, commit: str) -> None:
@@ -113,7 +120,27 @@ class Checkout:
         Raises:
             OutwardError: something that is not in git is in the way, or git refuses.
         """
-        await self._git("checkout", "--quiet", "--detach", "--no-overwrite-ignore", commit, "--")
+        await self._git("update-ref", _TAKING, commit)
+        code, _, said = await self._run(
+            "checkout", "--quiet", "--detach", "--no-overwrite-ignore", commit, "--"
+        )
+        await self._git("update-ref", "-d", _TAKING)  # git looks for what is in the way first
+        if code != 0:
+            raise _refused(said)
+
+    async def mend(self) -> None:
+        """Ends what was interrupted while a commit was taken: the tree is half of it by then.
+
+        Raises:
+            OutwardError: git refuses.
+        """
+        code, out, _ = await self._run("rev-parse", "--verify", "--quiet", f"{_TAKING}^{{commit}}")
+        if code != 0:
+            return
+        for name in ("index.lock", "HEAD.lock"):  # of the git that was killed
+            await asyncio.to_thread((self.root / ".git" / name).unlink, missing_ok=True)
+        await self._git("reset", "--quiet", "--hard", out.strip(), "--")
+        await self._git("update-ref", "-d", _TAKING)
 
     async def at(self) -> str:
         """The commit that is checked out; empty before the first."""
@@ -189,12 +216,20 @@ async def _run(words: tuple[str, ...], environment: Mapping[str, str]) -> tuple[
     try:
         out, said = await process.communicate()
     finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        await _end(process)
     code = process.returncode
     return -1 if code is None else code, os.fsdecode(out), said.decode("utf-8", "replace")
+
+
+async def _end(process: Process) -> None:
+    """Ends it with all that it started, where it still runs."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), GRACE_S)
 
 
 def _refused(said: str) -> OutwardError:

@@ -200,6 +200,25 @@ async def test_history_is_remembered_by_the_store_not_by_the_checkout(fleet: Fle
     assert await fleet.names() == ["site"]
 
 
+async def test_commit_that_was_taken_by_half_before_it_was_withdrawn_is_left_again(
+    fleet: Fleet,
+) -> None:
+    good = fleet.push()
+    await fleet.once()
+    fleet.plan("site", "soak: 5m\n")
+    withdrawn = fleet.push()
+    fleet.git("push", "-q", str(fleet.following.checkout), f"{withdrawn}:refs/rollout/taking")
+    fleet.git("reset", "-q", "--hard", good)
+    fleet.git("commit", "-q", "--amend", "-m", "another")
+
+    standing = await fleet.once()
+
+    assert "history was written anew" in standing.refusal
+    assert standing.record.taken == good
+    assert "soak" not in (fleet.following.checkout / "plans/site.yml").read_text()
+    assert [one.plan for one in standing.rollouts] == ["plans/site.yml"]
+
+
 async def test_unsigned_commit_is_not_even_checked_out_where_signatures_are_required(
     fleet: Fleet,
 ) -> None:

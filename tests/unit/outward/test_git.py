@@ -62,6 +62,41 @@ async def test_file_that_is_ignored_here_is_never_overwritten(origin: GitReposit
     assert await here.changed() == ()
 
 
+async def test_commit_that_was_taken_by_half_is_taken_by_the_next_one(
+    origin: GitRepository,
+) -> None:
+    """A power cut in the middle: some files are new, the index is not, and its lock lies there."""
+    here = await checkout(origin)
+    (origin.root / "a.yml").write_text("b\n")
+    (origin.root / "new.yml").write_text("new\n")
+    second = origin.commit(sign=False)
+    await here.fetch()
+    origin.git("-C", str(here.root), "update-ref", "refs/rollout/taking", second)
+    (here.root / "new.yml").write_text("new\n")
+    (here.root / ".git/index.lock").touch()
+
+    await here.mend()
+
+    assert (await here.at(), await here.changed()) == (second, ())
+    assert (here.root / "a.yml").read_text() == "b\n"
+    (here.root / "a.yml").write_text("mine\n")
+    await here.mend()
+    assert await here.changed() == ("a.yml",)
+
+
+async def test_commit_that_could_not_be_taken_leaves_nothing_to_mend(origin: GitRepository) -> None:
+    here = await checkout(origin)
+    (here.root / "a.yml").write_text("mine\n")
+    (origin.root / "a.yml").write_text("b\n")
+    origin.commit(sign=False)
+
+    with pytest.raises(OutwardError, match="would be overwritten"):
+        await here.take(await here.fetch())
+    await here.mend()
+
+    assert (here.root / "a.yml").read_text() == "mine\n"
+
+
 async def test_what_differs_from_git_is_named(origin: GitRepository) -> None:
     here = await checkout(origin)
     (here.root / "a.yml").write_text("other\n")
