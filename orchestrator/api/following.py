@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from orchestrator.api.commits import refuse_uncommitted, signer_of
 from orchestrator.api.driving import begin
 from orchestrator.api.plans import prepare
 from orchestrator.api.values import PlanRequest, Prepared, Settings
-from orchestrator.errors import OrchestratorError, PlanError, TrustError
+from orchestrator.errors import ExitCode, OrchestratorError, PlanError, TrustError
 from orchestrator.gitops.head import Head, judge
 from orchestrator.gitops.plans import inputs_digest
 from orchestrator.gitops.record import Note, Noted, Record
@@ -29,6 +29,7 @@ from orchestrator.outward.failure import OutwardError
 
 if TYPE_CHECKING:
     from orchestrator.outward.git import Checkout
+    from orchestrator.plan.resolved import Skipped
 
 NAMES_MAX = 3
 PLANS_MAX = 1000  # more is a pattern that matches what are no plans
@@ -172,15 +173,29 @@ async def start(settings: Settings, plan: Path) -> str:
     """Starts the rollout of a plan, or finds the one under way; empty where nothing is to do.
 
     Raises:
-        OrchestratorError: it may not be started, or cannot.
+        OrchestratorError: it may not be started, or cannot; or nothing is to do for those devices
+            that can take part, and not all of them can.
     """
     prepared = await _prepared(settings, PlanRequest(plan))
+    if prepared.continues is None and prepared.preview.has_changes:
+        return await begin(settings, prepared)
     if prepared.continues is None:
-        return await begin(settings, prepared) if prepared.preview.has_changes else ""
+        _refuse_left_out(prepared.resolved.skipped)
+        return ""
     if prepared.joiners:
         refuse_uncommitted(settings, prepared)
         await join(settings, prepared.continues, prepared.joiners)
     return prepared.continues
+
+
+def _refuse_left_out(skipped: Sequence[Skipped]) -> None:
+    """What nobody has looked at is not as the plan wants it."""
+    if not skipped:
+        return
+    told = _names(f"`{one.device}` ({one.reason})" for one in skipped)
+    error = PlanError(f"nothing to do for those that can take part; left out: {told}")
+    error.exit_code = ExitCode.PARTIAL
+    raise error
 
 
 async def _prepared(settings: Settings, request: PlanRequest) -> Prepared:
@@ -216,12 +231,12 @@ async def _bring(checkout: Checkout, commit: str) -> None:
 
 async def _refuse_changed(checkout: Checkout) -> None:
     if changed := await checkout.changed():
-        message = f"the work tree is not as git has it: {_names(changed)}"
+        message = f"the work tree is not as git has it: {_names(f'`{name}`' for name in changed)}"
         raise OutwardError(message)
 
 
 def _names(names: Iterable[str]) -> str:
     all_names = list(names)
     more = len(all_names) - NAMES_MAX
-    shown = ", ".join(f"`{name}`" for name in all_names[:NAMES_MAX])
+    shown = ", ".join(all_names[:NAMES_MAX])
     return shown + (f" and {more} more" if more > 0 else "")

@@ -15,9 +15,12 @@ from orchestrator import api
 from orchestrator.api.controlling import LEASE
 from orchestrator.api.stores import open_state
 from orchestrator.api.values import Nobody
+from orchestrator.device.model import DeviceId
+from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode, LeaseError, OrchestratorError, PlanError, TrustError
 from orchestrator.gitops.record import Noted
 from orchestrator.gitops.standing import Health, Part, Standing
+from orchestrator.plan.survey import Surveyed
 from tests.loopback import free_port
 from tests.unit.trust.git_repository import GitRepository
 
@@ -255,6 +258,47 @@ async def test_lists_of_signers_in_the_followed_repository_are_refused(fleet: Fl
 
         with pytest.raises(TrustError, match="would choose whom to trust"):
             await fleet.once()
+
+
+def answers(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, **of_web2: object) -> None:
+    """Lets both devices answer that they run the artifact, but for what is said of the second."""
+    artifact = api.artifact_inspect(fleet.outside / "site.mender")
+    runs = Surveyed(True, device_type="web", manifest=artifact.manifest_sha256)
+    found = {DeviceId("web1"): runs, DeviceId("web2"): replace(runs, **of_web2)}
+
+    async def survey(*_asked: object) -> dict[DeviceId, Surveyed]:
+        return found
+
+    monkeypatch.setattr("orchestrator.api.plans.survey_devices", survey)
+
+
+async def test_plan_that_all_devices_run_already_has_nothing_to_do(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.push()
+    answers(fleet, monkeypatch)
+
+    standing = await fleet.once()
+
+    assert standing.record.notes[-1].what is Noted.NOTHING_TO_DO
+    assert (standing.health, standing.exit_codes) == (Health.HEALTHY, ())
+    assert await fleet.names() == []
+
+
+async def test_nothing_to_do_is_no_success_while_a_device_is_left_out(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.push()
+    answers(fleet, monkeypatch, reason=Reason.HOST_KEY)
+
+    standing = await fleet.once()
+    answers(fleet, monkeypatch, manifest="", artifact="site-0.9")
+    mended = await fleet.once()
+
+    assert "left out: `web2` (host_key)" in standing.plans["plans/site.yml"].error
+    assert (standing.health, standing.exit_codes) == (Health.DEGRADED, (ExitCode.PARTIAL,))
+    assert mended.plans == {}
+    assert await fleet.names() == ["site"]
 
 
 async def test_broken_plan_keeps_no_other_from_being_applied(fleet: Fleet) -> None:
