@@ -31,7 +31,7 @@ from orchestrator.api.following import (
 from orchestrator.api.hooks import tell_due
 from orchestrator.api.owners import this_process
 from orchestrator.api.reconciling import advance
-from orchestrator.api.stored import status_of
+from orchestrator.api.standings import Standings
 from orchestrator.api.values import Observer, Reconciled, Settings
 from orchestrator.errors import ClaimedError, ExitCode, OrchestratorError, StoreError
 from orchestrator.gitops.plans import Applied, Trouble, again, is_due, to_apply
@@ -82,7 +82,7 @@ class Follower:
         self._plans: dict[str, Trouble] | None = None  # None: the commit was not looked at yet
         self._passed_at: float | None = None
         self._tasks: dict[str, asyncio.Task[Reconciled | None]] = {}
-        self._over: dict[str, tuple[int, RolloutStanding]] = {}  # to read each of them once
+        self._standings = Standings(means.store)
 
     async def load(self) -> None:
         """Reads what earlier turns remembered.
@@ -231,27 +231,9 @@ class Follower:
         return tuple([await self._rollout(one, plans.get(one, "")) for one in wanted])
 
     async def _rollout(self, rollout_id: str, plan: str) -> RolloutStanding:
-        kept = await self._store.summary(rollout_id)
-        if kept is None:
-            message = "the store does not know it any more"
-            return RolloutStanding(rollout_id, "", "", ExitCode.USAGE, plan, error=message)
-        known = self._over.get(rollout_id)
-        if known is not None and known[0] == kept.last_seq:
-            return replace(known[1], plan=plan)
-        found = RolloutStanding(rollout_id, kept.plan_name, kept.state, ExitCode.DONE, plan)
-        try:
-            story = (await status_of(self._store, rollout_id)).story
-        except OrchestratorError as error:
-            return replace(found, exit_code=int(error.exit_code), error=error.message)
-        now = replace(
-            found, state=story.state.value, exit_code=int(story.exit_code),
-            waits_for=story.waits_for, until=story.until,
-        )  # fmt: skip
-        if story.state in TERMINAL_ROLLOUT:
-            self._over[rollout_id] = (kept.last_seq, now)
-            return now
+        found = replace(await self._standings.of(rollout_id), plan=plan)
         task = self._tasks.get(rollout_id)
         done = task.result() if task is not None and task.done() else None
-        if done is None or not done.error:
-            return now
-        return replace(now, exit_code=int(done.exit_code), error=done.error)
+        if done is None or not done.error or found.state in TERMINAL_ROLLOUT:
+            return found
+        return replace(found, exit_code=int(done.exit_code), error=done.error)
