@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     )
     from orchestrator.api.saved import refuse_stale
     from orchestrator.api.schemas import schema_named, schema_names
+    from orchestrator.api.showing import PlanShown, plan_shown
     from orchestrator.api.signing import passphrase
     from orchestrator.api.states import (
         state_backup,
@@ -168,6 +169,7 @@ _NAMES = {
     "roots": "root_add root_init root_rotate root_show root_sign root_verify",
     "saved": "refuse_stale",
     "schemas": "schema_named schema_names",
+    "showing": "PlanShown plan_shown",
     "signing": "passphrase",
     "states": "state_backup state_export state_export_all state_migrate",
     "stores": "shown_state",
@@ -216,6 +218,7 @@ __all__ = [
     "Onlooker",
     "PinRequest",
     "PlanRequest",
+    "PlanShown",
     "Prepared",
     "Reconciled",
     "ReleaseRequest",
@@ -289,6 +292,7 @@ __all__ = [
     "passphrase",
     "pattern_devices",
     "plan_name",
+    "plan_shown",
     "prepare",
     "reconcile",
     "refuse_stale",

@@ -122,7 +122,7 @@ async def _written(
     known = () if elder is None else elder.amended.devices
     new = [device for device in devices if device.id not in known]
     if elder is not None and not new:
-        return _prepared(settings, elder.plan, saved=False, continues=elder.rollout_id)
+        return prepared_of(settings, elder.plan, saved=False, continues=elder.rollout_id)
     survey = None
     if not request.offline:
         found = await survey_devices(
@@ -155,12 +155,12 @@ async def _written(
     resolved = replace(resolved, evidence=evidence)
     _refuse_commands(settings, resolved)
     if elder is not None:
-        running = _prepared(settings, elder.plan, saved=False, continues=elder.rollout_id)
+        running = prepared_of(settings, elder.plan, saved=False, continues=elder.rollout_id)
         unfit = tuple(one for one in resolved.skipped if one not in elder.amended.skipped)
         joined = joiners(elder.amended, resolved)
         return replace(running, joiners=joined, unfit=unfit, uncommitted=uncommitted)
     findings = inventory.findings(device.id for device in devices)
-    prepared = _prepared(settings, resolved, saved=False)
+    prepared = prepared_of(settings, resolved, saved=False)
     return replace(prepared, uncommitted=uncommitted, unevidenced=unevidenced, findings=findings)
 
 
@@ -207,7 +207,7 @@ async def _saved(settings: Settings, request: PlanRequest, data: bytes) -> Prepa
     if running is not None:
         return running
     _refuse_commands(settings, resolved)
-    return _prepared(settings, resolved, saved=True)
+    return prepared_of(settings, resolved, saved=True)
 
 
 async def unproven(settings: Settings, prepared: Prepared) -> tuple[str, ...]:
@@ -276,12 +276,13 @@ async def _under_way(
     if stored is None:
         return None
     resolved = from_json(stored.plan_json, file=stored.rollout_id)
-    return _prepared(settings, resolved, saved=False, continues=stored.rollout_id)
+    return prepared_of(settings, resolved, saved=False, continues=stored.rollout_id)
 
 
-def _prepared(
+def prepared_of(
     settings: Settings, resolved: ResolvedPlan, *, saved: bool, continues: str | None = None
 ) -> Prepared:
+    """What a preview of a resolved plan is made of."""
     from orchestrator.plan.digest import digest, to_json
     from orchestrator.plan.preview import preview
 

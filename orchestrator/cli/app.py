@@ -44,6 +44,7 @@ COMMANDS: dict[str, Command] = {
     "release": Command("release", "Make, sign and verify release tickets."),
     "validate": Command("validate", "Check plans: offline, nothing is run."),
     "preview": Command("preview", "Show what a plan would do; changes nothing."),
+    "show": Command("show", "Show a saved plan, or that of a rollout, as `preview` showed it."),
     "apply": Command("apply", "Roll a plan out, or go on with its rollout."),
     "status": Command("status", "Show where a rollout stands and why."),
     "watch": Command("watch", "Follow a rollout that another terminal or machine drives."),

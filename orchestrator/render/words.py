@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from orchestrator.device.reason import Reason
 from orchestrator.plan.resolved import PlannedCommit
 from orchestrator.plan.zones import load_zone
-from orchestrator.render.text import Style, Symbol, escape, number
+from orchestrator.render.text import Style, Symbol, escape, number, plural
 from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.record import Glass
 from orchestrator.rollout.states import AT_WORK, PROVEN, DeviceState, RolloutState, WaveState
@@ -236,3 +236,9 @@ def budget_words(budget: tuple[int, int] | None) -> str:
 def commit_words(commit: PlannedCommit) -> str:
     """A signed commit: `3f9c1e2ab410, signed by ann@corp`."""
     return f"{escape(commit.id[:COMMIT_CHARS])}, signed by {escape(commit.signer)}"
+
+
+def made_words(what: str, at: float, tool_version: str, joined_count: int) -> str:
+    """What a plan is, when it was made and by which version; and who came after it was."""
+    words = f"{escape(what)}, made {instant(at)} by rollout {escape(tool_version, limit=40)}"
+    return f"{words}; {plural(joined_count, 'device')} joined since" if joined_count else words

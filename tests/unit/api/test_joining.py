@@ -130,6 +130,8 @@ async def test_joined_device_is_in_the_stored_rollout_and_joins_once(place: Plac
     assert (again.continues, again.joiners) == ("r-1", {})
     status = await api.status(place.settings, None)
     assert status.story.devices == 3
+    shown = await api.plan_shown(place.settings, None)
+    assert (shown.joined_count, sorted(shown.prepared.resolved.devices)) == (1, ["web1", "web2"])
     assert status.digest == again.digest  # the plan's own stays
     probes = status.resolved.gates[0].probes
     assert probes[DeviceId("web3")].check == "site-web3"

@@ -6,6 +6,7 @@ from orchestrator.render.words import (
     ROLLOUT_STYLES,
     WAVE_SIGNS,
     clock,
+    made_words,
     reason_words,
     soak_words,
     span,
@@ -56,3 +57,12 @@ def test_a_soak_says_what_is_left_of_it(until_at, shown) -> None:
 
 def test_waves_without_a_name_of_their_own_need_no_word() -> None:
     assert [wave_words("canary"), wave_words("wave-2")] == ["wave canary", "wave-2"]
+
+
+@pytest.mark.parametrize(
+    ("joined", "words"), [(0, ""), (1, "; 1 device joined since"), (2, "; 2 devices joined since")]
+)
+def test_plan_says_when_it_was_made_and_who_came_later(joined, words) -> None:
+    made = "plan of rollout r-1, made 1970-01-01 00:00 UTC by rollout 1.2.0"
+
+    assert made_words("plan of rollout r-1", 0.0, "1.2.0", joined) == made + words
