@@ -9,30 +9,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.api.evidence_files import read_bounded, read_policy_file, release_keys
+from orchestrator.api.bundle_release import OWN, Bundle, ReleaseReader, bad
+from orchestrator.api.evidence_files import read_bounded
 from orchestrator.api.signers import signers
-from orchestrator.api.signing import trusted_root
 from orchestrator.api.values import Settings
 from orchestrator.errors import OrchestratorError, PlanError, TrustError, Where
 from orchestrator.render.bundle import BundleCheck, BundleFacts
 
 if TYPE_CHECKING:
     from orchestrator.plan.resolved import ResolvedPlan
+    from orchestrator.rollout.audit import Seal
     from orchestrator.rollout.journal_proof import Proven
     from orchestrator.trust.allowed import AllowedSigner
-    from orchestrator.trust.keys import VerificationKey
     from orchestrator.trust.revoked import Revoked
-    from orchestrator.trust.root import Root
 
-_OWN = "by keys that the bundle itself brings"
-
-
-def _bad(what: str, code: str, words: str) -> BundleCheck:
-    return BundleCheck(what, False, words, code)
+PLAN, POLICY = "plan/plan.json", "policy/evidence.toml"
+DEVICES, ROLLOUT = "results/devices.jsonl", "results/rollout.json"
+JOURNAL, CHECKPOINTS, SIGNERS = "audit/journal.jsonl", "audit/checkpoints", "audit/signers"
+_WANTED = ("release/release.ticket", "release/root.txt", "release/evidence.json")
+_WANTED_OF_ROLLOUT = (PLAN, DEVICES, ROLLOUT, JOURNAL, CHECKPOINTS, POLICY)
 
 
 def bundle_verify(settings: Settings, path: Path, root: Path | None) -> BundleFacts:
@@ -54,17 +53,17 @@ def bundle_verify(settings: Settings, path: Path, root: Path | None) -> BundleFa
         files = read_bundle(data)
         head = json.loads(files["bundle.json"])
         about = f"{head['artifact']}" if "rollout" not in head else f"rollout {head['rollout']}"
-        masked = {each["file"]: each for each in head["masked"]}
-        missing = _absent(head, files)
-    except (BundleError, ValueError, KeyError, TypeError) as error:
+        bundle = Bundle(head, files, {each["file"]: each for each in head["masked"]})
+        count = sum(int(each.get("count", 0)) for each in head["masked"])
+        told = [str(each) for each in head["missing"]]
+    except (BundleError, ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"`{path}` is no bundle of evidence: {error}"
         raise PlanError(message, where=Where(str(path)), code="E161") from error
-    reader = _Reader(settings, files, masked, root or settings.trust_root)
-    checks = [BundleCheck("files", True, f"all {len(files)} are those of the index")]
-    checks += reader.checks(head)
-    count = sum(int(each.get("count", 0)) for each in masked.values())
+    reader = _Reader(settings, bundle, root or settings.trust_root)
+    checks = tuple(reader.checks())
+    missing = tuple(dict.fromkeys((*told, *reader.missing())))
     sha256 = hashlib.sha256(data).hexdigest()
-    return BundleFacts(str(path), sha256, about, len(files) + 1, tuple(checks), missing, count)
+    return BundleFacts(str(path), sha256, about, len(files) + 1, checks, missing, count)
 
 
 def _is_of_audit(namespace: str) -> bool:
@@ -73,56 +72,45 @@ def _is_of_audit(namespace: str) -> bool:
     return namespace.startswith(namespace_of(""))
 
 
-def _has_ticket(plan: ResolvedPlan | None) -> bool:
-    return plan is not None and plan.artifact.ticket is not None
-
-
-def _absent(head: Mapping[str, object], files: Mapping[str, bytes]) -> tuple[str, ...]:
-    """What is missing: as the bundle says it, and what it does not say."""
-    wanted = ["release/release.ticket", "release/root.txt", "release/evidence.json"]
-    if "rollout" in head:
-        wanted += ["plan/plan.json", "results/devices.jsonl", "audit/journal.jsonl"]
-        wanted += ["audit/checkpoints"]
-    missing = head["missing"]
-    told = [str(each) for each in missing] if isinstance(missing, list) else []
-    return (*told, *(f"`{name}` is not in it" for name in wanted if name not in files))
-
-
 class _Reader:
     """Looks at one part after the other; trouble with one hides no other."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        files: Mapping[str, bytes],
-        masked: Mapping[str, object],
-        root: Path | None,
-    ) -> None:
+    def __init__(self, settings: Settings, bundle: Bundle, root: Path | None) -> None:
         self._settings = settings
-        self._files = files
-        self._masked = masked
-        self._root_path = root
+        self._bundle = bundle
+        self._proven = self._journal() if bundle.has_rollout else None
+        self._plan = self._read_plan() if bundle.has_rollout else None
+        self._release = ReleaseReader(settings, bundle, self._plan, root)
 
-    def checks(self, head: Mapping[str, object]) -> Iterator[BundleCheck]:
+    def checks(self) -> Iterator[BundleCheck]:
         """What holds and what does not."""
-        root, root_words = self._root()
-        plan = None
-        if "rollout" in head:
-            proven = self._journal()
-            plan = self._plan()
-            yield self._journal_check(proven, head)
-            yield self._plan_check(proven, plan)
-            yield self._results(proven, plan)
-            yield from self._checkpoints(proven)
-            yield from self._approvals(plan)
-        if "release/release.ticket" in self._files or _has_ticket(plan):
-            yield self._ticket(root, root_words, plan)
-        if "release/evidence.json" in self._files or (plan is not None and plan.evidence):
-            sha256 = plan.artifact.sha256 if plan else str(head.get("artifact_sha256", ""))
-            yield self._evidence(root, root_words, plan, sha256)
+        yield self._files_check()
+        if self._bundle.has_rollout:
+            yield self._journal_check()
+            yield self._plan_check()
+            yield self._results()
+            if POLICY in self._bundle.files:
+                yield self._policy()
+            yield from self._checkpoints()
+            yield from self._approvals()
+        yield from self._release.checks()
 
-    def _text(self, name: str) -> str:
-        return self._files.get(name, b"").decode("utf-8", "replace")
+    def missing(self) -> Iterator[str]:
+        """What is not in it though an auditor wants it, whether the bundle says so or not."""
+        wanted = (*_WANTED, *(_WANTED_OF_ROLLOUT if self._bundle.has_rollout else ()))
+        yield from (f"`{name}` is not in it" for name in wanted if name not in self._bundle.files)
+        yield from self._release.missing
+
+    def _files_check(self) -> BundleCheck:
+        """No file is there that nothing below looks at: it would be taken for one that was judged."""
+        names = {"bundle.json", *self._release.names}
+        if self._bundle.has_rollout:
+            names |= {*_WANTED_OF_ROLLOUT, SIGNERS, *self._named_answers()}
+        odd = sorted(self._bundle.files.keys() - names)
+        if odd:
+            return bad("files", "E162", f"nothing vouches for `{odd[0]}`")
+        count = len(self._bundle.files)
+        return BundleCheck("files", True, f"all {count} are those of the index")
 
     # -- journal, plan ------------------------------------------------------------------------------
 
@@ -130,53 +118,69 @@ class _Reader:
         from orchestrator.rollout.journal_proof import prove
 
         try:
-            return prove(self._text("audit/journal.jsonl").splitlines())
+            return prove(self._bundle.text(JOURNAL).splitlines())
         except ValueError:
             return None
 
-    def _journal_check(self, proven: Proven | None, head: Mapping[str, object]) -> BundleCheck:
+    def _journal_check(self) -> BundleCheck:
+        proven = self._proven
         if proven is None:
-            return _bad("journal", "E162", "there is none that proves itself")
-        if proven.fault or proven.rollout_id != head["rollout"]:
+            return bad("journal", "E162", "there is none that proves itself")
+        if proven.fault or proven.rollout_id != self._bundle.head["rollout"]:
             fault = proven.fault or "it is of another rollout"
-            return _bad("journal", "E162", f"{fault}")
+            return bad("journal", "E162", f"{fault}")
         hidden = ""
         if proven.masked_count:
             hidden = f"; of {proven.masked_count} something is masked: their words prove nothing"
         return BundleCheck("journal", True, f"{proven.seq} entries hang on one another{hidden}")
 
-    def _plan(self) -> ResolvedPlan | None:
+    def _read_plan(self) -> ResolvedPlan | None:
         from orchestrator.plan.digest import from_json
 
         try:
-            return from_json(self._files.get("plan/plan.json", b""), file="plan/plan.json")
+            return from_json(self._bundle.data(PLAN), file=PLAN)
         except PlanError:
             return None
 
-    def _plan_check(self, proven: Proven | None, plan: ResolvedPlan | None) -> BundleCheck:
-        data = self._files.get("plan/plan.json", b"")
-        if "plan/plan.json" in self._masked:
-            return BundleCheck("plan", True, "something in it is masked, so that it proves nothing")
-        digest = hashlib.sha256(data).hexdigest()
+    def _plan_check(self) -> BundleCheck:
+        proven, plan, head = self._proven, self._plan, self._bundle.head
+        digest = hashlib.sha256(self._bundle.data(PLAN)).hexdigest()
         if plan is None or proven is None or proven.plan_sha256 != digest:
-            return _bad("plan", "E162", "it is not the one that the journal began with")
+            if PLAN in self._bundle.masked:
+                return bad("plan", "E164", "something in it is masked, so that it proves nothing")
+            return bad("plan", "E162", "it is not the one that the journal began with")
+        artifact = plan.artifact
+        named = self._bundle.names_artifact(artifact.name, artifact.sha256)
+        if not named or head.get("plan_sha256") != digest:
+            return bad("plan", "E162", "`bundle.json` names another plan or artifact")
         return BundleCheck("plan", True, f"sha256:{digest}, which the journal began with")
 
-    def _results(self, proven: Proven | None, plan: ResolvedPlan | None) -> BundleCheck:
-        """Each device stands where the journal last saw it."""
-        try:
-            lines = map(json.loads, self._text("results/devices.jsonl").splitlines())
-            told = {str(each["device"]): str(each["state"]) for each in lines}
-        except (ValueError, KeyError, TypeError):
-            told = {}
-        states = {} if proven is None else proven.states
-        expected = {device: states.get(device, "pending") for device in told}
-        devices = set() if plan is None else set(plan.devices)
-        if proven is None or told != expected or not devices | states.keys() <= told.keys():
-            return _bad("results", "E162", "they are not what the journal says of the devices")
-        return BundleCheck(
-            "results", True, f"{len(told)} devices stand where the journal left them"
-        )
+    def _results(self) -> BundleCheck:
+        """Devices, waves and the rollout stand where the journal last saw them."""
+        from orchestrator.rollout.bundled import results_fault
+
+        proven, plan = self._proven, self._plan
+        if proven is None or plan is None:
+            return bad("results", "E162", "there is no journal and plan to hold them against")
+        if proven.masked_count:
+            words = "entries of the journal are masked, and may have been about any of it"
+            return bad("results", "E164", words)
+        devices, rollout = self._bundle.text(DEVICES), self._bundle.text(ROLLOUT)
+        fault = results_fault(plan, proven.entries, devices, rollout)
+        if not fault and json.loads(rollout)["state"] != self._bundle.head.get("state"):
+            fault = "`bundle.json` says another state"
+        if fault:
+            return bad("results", "E162", fault)
+        count, state = len(devices.splitlines()), self._bundle.head["state"]
+        words = f"the rollout is {state}, and {count} devices stand where the journal left them"
+        return BundleCheck("results", True, words)
+
+    def _policy(self) -> BundleCheck:
+        planned = None if self._plan is None else self._plan.evidence
+        digest = hashlib.sha256(self._bundle.data(POLICY)).hexdigest()
+        if planned is None or planned.policy_sha256 != digest:
+            return bad("policy", "E162", "it is not the one that the plan was judged by")
+        return BundleCheck("policy", True, "it is the one that the plan was judged by")
 
     # -- people -------------------------------------------------------------------------------------
 
@@ -190,36 +194,59 @@ class _Reader:
             named = tuple(one for one in listed if any(map(_is_of_audit, one.namespaces)))
             if named:
                 return named, revoked, f"by signers of `{self._settings.allowed_signers}`"
-        name = "audit/signers"
-        return read_allowed_signers(self._files.get(name, b""), name), Revoked(), _OWN
+        return read_allowed_signers(self._bundle.data(SIGNERS), SIGNERS), Revoked(), OWN
 
-    def _checkpoints(self, proven: Proven | None) -> Iterator[BundleCheck]:
+    def _checkpoints(self) -> Iterator[BundleCheck]:
         from orchestrator.trust.checkpoint import Judge
 
-        data = self._files.get("audit/checkpoints")
+        data, proven = self._bundle.files.get(CHECKPOINTS), self._proven
         if data is None or proven is None:
-            yield _bad("checkpoints", "E163", "nothing vouches for the end of this journal")
+            yield bad("checkpoints", "E163", "nothing vouches for the end of this journal")
             return
         try:
             allowed, revoked, words = self._sealers()
-            head = json.loads(self._text("audit/journal.jsonl").splitlines()[0])
+            head = json.loads(self._bundle.text(JOURNAL).splitlines()[0])
             controller = str(head["controller"])
             fleets = {name.rpartition("@")[2] for one in allowed for name in one.namespaces}
             judge = Judge(controller, sorted(fleets), allowed, revoked)
             seals, findings = judge.judge(data)
         except (OrchestratorError, ValueError, KeyError, IndexError) as error:
-            yield _bad("checkpoints", "E163", f"{error}")
+            yield bad("checkpoints", "E163", f"{error}")
             return
-        ends = [seal for seal in seals if seal.head.seq == proven.seq]
-        if findings or not ends or any(seal.head.hash != proven.hash for seal in ends):
-            why = findings[0].message if findings else "none vouches for the end of this journal"
-            yield _bad("checkpoints", "E163", f"{why}")
+        why = findings[0].message if findings else _unfit(proven, seals)
+        if why:
+            yield bad("checkpoints", "E163", f"{why}")
             return
         yield BundleCheck("checkpoints", True, f"the journal's end is signed {words}")
 
-    def _approvals(self, plan: ResolvedPlan | None) -> Iterator[BundleCheck]:
-        """Signed approvals; others are what the journal says of them."""
-        names = sorted(name for name in self._files if name.endswith(".statement"))
+    def _answers(self) -> dict[str, bytes]:
+        """The files of people's answers as the journal has them."""
+        from orchestrator.evidence.masking import masked
+        from orchestrator.rollout.bundled import answer_files
+
+        entries = () if self._proven is None else self._proven.entries
+        try:
+            return {
+                name: (masked(text)[0] if name.endswith(".json") else text).encode()
+                for name, text in answer_files(entries)
+            }
+        except (ValueError, KeyError, AttributeError):  # words that no journal has
+            return {}
+
+    def _named_answers(self) -> list[str]:
+        return [name for name in self._bundle.files if name.startswith("approvals/")]
+
+    def _approvals(self) -> Iterator[BundleCheck]:
+        """Each answer is the journal's; signed ones are judged by the reader's signers as well."""
+        expected = self._answers()
+        found = {
+            name: data for name, data in self._bundle.files.items() if name.startswith("approvals/")
+        }
+        if found != expected:
+            code = "E164" if self._proven is not None and self._proven.masked_count else "E162"
+            yield bad("approvals", code, "they are not what the journal says of people's answers")
+            return
+        names = sorted(name for name in found if name.endswith(".statement"))
         if names and self._settings.allowed_signers is None:
             words = f"{len(names)} signed; who may sign is not known here (`allowed_signers`)"
             yield BundleCheck("approvals", True, words)
@@ -228,16 +255,15 @@ class _Reader:
             words = f"by signers of `{self._settings.allowed_signers}`"
             for name in names:
                 try:
-                    who = self._approver(name, plan, allowed, revoked)
+                    who = self._approver(name, allowed, revoked)
                 except (TrustError, KeyError, ValueError) as error:
-                    yield _bad("approvals", "E163", f"`{name}`: {error}")
+                    yield bad("approvals", "E163", f"`{name}`: {error}")
                 else:
                     yield BundleCheck("approvals", True, f"`{name}` is signed by {who}, {words}")
 
     def _approver(
         self,
         name: str,
-        plan: ResolvedPlan | None,
         allowed: tuple[AllowedSigner, ...],
         revoked: Revoked,
     ) -> str:
@@ -245,101 +271,32 @@ class _Reader:
         from orchestrator.trust.sshsig import signer_of
         from orchestrator.trust.statement import namespace_of, read_statement
 
-        text = self._files[name]
+        text, plan = self._bundle.files[name], self._plan
         statement = read_statement(text)
         # earlier versions had the digest of the bytes approved
-        known = {digest_of(self._files.get("plan/plan.json", b"")), plan and digest(plan)}
+        known = {digest_of(self._bundle.data(PLAN)), plan and digest(plan)}
         if statement.plan_sha256 not in known:
             message = "it approves another plan"
             raise ValueError(message)
         return signer_of(
             text,
-            self._files[name.removesuffix("statement") + "sig"],
+            self._bundle.files[name.removesuffix("statement") + "sig"],
             namespace_of(statement.fleet),
             allowed=allowed,
             revoked=revoked,
             now=statement.made_at,
         ).principal
 
-    # -- release ------------------------------------------------------------------------------------
 
-    def _root(self) -> tuple[Root | None, str]:
-        """The root to judge by: the reader's, else the one in the bundle, which must agree with itself."""
-        from orchestrator.trust.judge import check_first_root
-
-        if self._root_path is not None:
-            return trusted_root(self._root_path), f"by keys of `{self._root_path}`"
-        files = [self._files.get(f"release/{name}") for name in ("root.txt", "root.txt.sig")]
-        try:
-            text, signatures = files
-            if text is None or signatures is None:
-                return None, ""
-            return check_first_root(text, signatures), _OWN
-        except TrustError:
-            return None, ""
-
-    def _ticket(self, root: Root | None, words: str, plan: ResolvedPlan | None) -> BundleCheck:
-        from orchestrator.trust.judge import check_signed
-
-        names = ("release/release.ticket", "release/release.ticket.sig")
-        text, signatures = (self._files.get(name, b"") for name in names)
-        planned = None if plan is None else plan.artifact.ticket
-        digests = tuple(hashlib.sha256(each).hexdigest() for each in (text, signatures))
-        if plan is not None and (
-            planned is None or (planned.sha256, planned.signatures_sha256) != digests
-        ):
-            return _bad("ticket", "E162", "it is not the one of the plan")
-        if root is None:
-            return _bad("ticket", "E163", "no root to judge its signatures by; name one: `--root`")
-        try:
-            ticket = check_signed(text, signatures, root)
-        except TrustError as error:
-            return _bad("ticket", "E163", f"{error.message} ({error.code})")
-        return BundleCheck("ticket", True, f"serial {ticket.serial}, signed {words}")
-
-    def _evidence(
-        self, root: Root | None, words: str, plan: ResolvedPlan | None, sha256: str
-    ) -> BundleCheck:
-        """The statement and the papers that it binds."""
-        from orchestrator.evidence.dsse import read_envelope
-        from orchestrator.evidence.references import read_references
-        from orchestrator.evidence.rules import Problem
-        from orchestrator.evidence.statement import read_statement
-        from orchestrator.trust.attestation import signers_of
-
-        data = self._files.get("release/evidence.json", b"")
-        planned = None if plan is None else plan.evidence
-        digest = hashlib.sha256(data).hexdigest()
-        if planned is not None and planned.statement_sha256 != digest:
-            return _bad("evidence", "E162", "it is not the one that the plan was judged by")
-        problems: list[Problem] = []
-        envelope = read_envelope(data, "evidence.json", problems)
-        statement = (
-            None if envelope is None else read_statement(envelope.payload, "evidence", problems)
-        )
-        if envelope is None or statement is None or not statement.is_about(sha256):
-            return _bad("evidence", "E162", "it is not about the artifact")
-        papers = read_references(statement)
-        for each in papers:
-            found = hashlib.sha256(self._files.get(f"papers/{each.name}", b"")).hexdigest()
-            if found != each.sha256:
-                return _bad("evidence", "E162", f"`{each.name}` is not what was signed")
-        keys, needed, words = self._release_keys(root, words)
-        signed = signers_of(envelope, keys)
-        if len(signed) < needed:
-            return _bad("evidence", "E163", f"{len(signed)} of {needed} needed keys signed it")
-        return BundleCheck("evidence", True, f"{len(papers)} papers, signed {words}")
-
-    def _release_keys(
-        self, root: Root | None, words: str
-    ) -> tuple[tuple[VerificationKey, ...], int, str]:
-        """Whose signatures bind evidence: the root's, else those of the reader's own policy."""
-        from orchestrator.trust.root import Role
-
-        if root is not None:
-            return root.of(Role.RELEASE), root.threshold(Role.RELEASE), words
-        policy = self._settings.evidence_policy
-        if policy is None:
-            return (), 1, ""
-        found = read_policy_file(policy, self._settings.root, self._settings.root)
-        return *release_keys(self._settings, found), f"by keys of `{policy}`"
+def _unfit(proven: Proven, seals: Sequence[Seal]) -> str:
+    """Why checkpoints do not vouch for all of a journal; empty where they do."""
+    for head in (seal.head for seal in seals):
+        if head.rollout_id != proven.rollout_id:
+            return f"one is about the rollout `{head.rollout_id}`"
+        if head.seq > proven.seq:
+            return f"one has seen entry {head.seq}, and the journal ends with {proven.seq}"
+        if head.seq and not proven.has(head.seq, head.hash):
+            return f"entry {head.seq} is not the one that was signed"
+    if all(seal.head.seq != proven.seq for seal in seals):
+        return "none vouches for the end of this journal"
+    return ""

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from orchestrator.engine.ports import Stored
     from orchestrator.plan.resolved import ResolvedPlan
     from orchestrator.rollout.journal_proof import Proof
-    from orchestrator.rollout.machine import Rollout
 
 _SIGNATURE_SUFFIX = ".sig"
 _ARTIFACT_SUFFIX = ".mender"
@@ -136,6 +135,8 @@ def _release(settings: Settings, contents: _Contents, path: Path) -> dict[str, o
 
 
 async def _rollout(settings: Settings, contents: _Contents, what: str | None) -> dict[str, object]:
+    from orchestrator.rollout.bundled import device_lines, rollout_text
+
     if not state_exists(settings):
         raise no_rollouts()
     async with open_state(settings) as store:
@@ -146,7 +147,9 @@ async def _rollout(settings: Settings, contents: _Contents, what: str | None) ->
     assert proof is not None, "a rollout that is stored has a journal"
     plan = plan_of(stored)
     contents.add_masked("plan/plan.json", stored.plan_json.decode())
-    _results(contents, restored(stored, plan))
+    ledger = restored(stored, plan).ledger
+    contents.add_masked("results/devices.jsonl", device_lines(ledger))
+    contents.add("results/rollout.json", rollout_text(ledger).encode())
     _approvals(contents, plan, proof)
     _audit(settings, contents, proof, controller_id)
     _of_plan(settings, contents, plan)
@@ -220,55 +223,17 @@ def _bound_names(statement: Path) -> Iterator[tuple[str, str]]:
         yield from ((str(each.kind), each.name) for each in read_references(found))
 
 
-def _results(contents: _Contents, rollout: Rollout) -> None:
-    """What became of each device and wave, by name."""
-    led = rollout.ledger
-    lines = [
-        json.dumps(
-            {
-                "device": device,
-                "wave": led.waves[record.wave].name,
-                "state": str(record.state),
-                "reason": str(record.reason),
-                "detail": record.detail,
-                "since": record.since,
-                "attempt": record.attempt,
-                "ran_before": record.previous,
-                "took_s": record.took_s,
-                "may_run_new": record.moved,
-            },
-            sort_keys=True,
-        )
-        for device, record in sorted(led.devices.items())
-    ]
-    contents.add_masked("results/devices.jsonl", "\n".join(lines) + "\n")
-    waves = [
-        {
-            "wave": wave.name,
-            "state": str(wave.state),
-            "devices": {str(state): count for state, count in wave.counts.items() if count},
-        }
-        for wave in led.waves
-    ]
-    document = {"rollout": led.rollout_id, "state": str(led.state), "waves": waves}
-    contents.add("results/rollout.json", (json.dumps(document, indent=2) + "\n").encode())
-
-
 def _approvals(contents: _Contents, plan: ResolvedPlan, proof: Proof) -> None:
     """Each answer of a person; a signed one with its statement, for `ssh-keygen -Y verify`."""
-    given = 0
-    for written, _ in proof.entries:
-        data = json.loads(written.data) if written.type == "approval" else {}
-        if data.get("what") not in ("given", "denied"):
-            continue
-        given += 1
-        name = f"approvals/{written.seq:06}"
-        document = {**data, "seq": written.seq, "at": written.at, "wave": written.wave}
-        contents.add_masked(f"{name}.json", json.dumps(document, indent=2, sort_keys=True) + "\n")
-        if data.get("statement"):
-            contents.add(f"{name}.statement", str(data["statement"]).encode())
-            contents.add(f"{name}.sig", str(data["signature"]).encode())
-    if not given and (plan.approval is not None or any(wave.approval for wave in plan.waves)):
+    from orchestrator.rollout.bundled import answer_files
+
+    found = tuple(answer_files(written for written, _ in proof.entries))
+    for name, text in found:
+        if name.endswith(".json"):
+            contents.add_masked(name, text)
+        else:
+            contents.add(name, text.encode())
+    if not found and (plan.approval is not None or any(wave.approval for wave in plan.waves)):
         contents.missing.append("approvals: the plan wants some, and nobody gave any")
 
 

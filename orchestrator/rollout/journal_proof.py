@@ -13,7 +13,7 @@ Laws:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.rollout import chain
@@ -37,7 +37,7 @@ class Proof:
 class Proven:
     """What a proof comes to: where the journal ends, and what does not fit (empty: all does).
 
-    `states` are the last that it has of each device.
+    `written` are its entries, each with the hash that it is said to have.
     """
 
     rollout_id: str
@@ -46,7 +46,16 @@ class Proven:
     hash: str
     masked_count: int
     fault: str = ""
-    states: Mapping[str, str] = field(default_factory=dict)
+    written: Sequence[tuple[Written, str]] = field(default=(), repr=False)
+
+    @property
+    def entries(self) -> Sequence[Written]:
+        """Its entries."""
+        return [entry for entry, _ in self.written]
+
+    def has(self, seq: int, hash_: str) -> bool:
+        """Whether the entry of this number has this hash."""
+        return 0 < seq <= len(self.written) and self.written[seq - 1][1] == hash_
 
 
 def proof_lines(proof: Proof, mask: Callable[[str], tuple[str, int]]) -> Iterator[str]:
@@ -91,7 +100,7 @@ def _prove(lines: Iterator[str]) -> Proven:
     last, seq, masked_count = str(head["origin"]), 0, 0
     expected = chain.origin(str(head["previous"]), int(head["number"]), rollout_id, plan_sha256)
     fault = "" if last == expected else "its plan, its id or its place is not what it was"
-    states: dict[str, str] = {}
+    entries: list[tuple[Written, str]] = []
     for line in lines:
         found = json.loads(line)
         written, stored = _written(found["entry"]), str(found["hash"])
@@ -101,10 +110,8 @@ def _prove(lines: Iterator[str]) -> Proven:
         if not fits and not fault:
             fault = f"entry {seq + 1} is not what was written, or is missing"
         last, seq = stored, written.seq
-        state = json.loads(written.data).get("to") if written.type == "device_state" else None
-        if isinstance(state, str):
-            states[written.device] = state
-    return Proven(rollout_id, plan_sha256, seq, last, masked_count, fault, states)
+        entries.append((written, stored))
+    return Proven(rollout_id, plan_sha256, seq, last, masked_count, fault, entries)
 
 
 def _written(columns: object) -> Written:

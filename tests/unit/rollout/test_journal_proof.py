@@ -43,7 +43,9 @@ def test_a_proof_gives_the_head_that_checkpoints_vouch_for() -> None:
 
     assert (found.fault, found.seq, found.hash) == ("", 4, proof().entries[-1][1])
     assert (found.rollout_id, found.plan_sha256, found.masked_count) == ("r-1", PLAN, 0)
-    assert found.states == {f"gw-{seq}": f"state{seq}" for seq in range(1, 5)}
+    assert list(found.entries) == [written for written, _ in proof().entries]
+    assert found.has(4, found.hash)
+    assert not found.has(0, found.hash)
 
 
 def test_a_masked_entry_is_counted_and_the_rest_still_hangs_together() -> None:
