@@ -103,6 +103,8 @@ def summary(facts: Facts, look: Look, *, exit_code: int = 0, here: str = "") -> 
 def _exit_words(code: int, story: Story) -> str:
     if code == ExitCode.HALTED and story.state is RolloutState.ROLLED_BACK and story.on_new:
         return f"the new version still runs on {plural(story.on_new, 'device')}"
+    if code == ExitCode.HALTED and _took_nothing_back(story):
+        return "halted, and nothing was to be rolled back"
     if code == ExitCode.HALTED:
         return state_words(story.state) if story.state in _ENDED else "halted"
     if code == ExitCode.ROLLED_BACK:
@@ -159,7 +161,15 @@ def _back_words(story: Story) -> str:
         return "ROLLED BACK IN PART"
     if story.stops and story.on_new:  # of waves before the one that was taken back
         return f"HALTED AND {'ROLLED BACK IN PART' if story.back_on else 'NOTHING ROLLED BACK'}"
+    if _took_nothing_back(story):
+        return "HALTED, NOTHING TO ROLL BACK"
     return "HALTED AND ROLLED BACK" if story.stops else "ROLLED BACK"
+
+
+def _took_nothing_back(story: Story) -> bool:
+    """Whether it halted before any device was changed: a disk was full, an install refused."""
+    at_all = story.back_on or story.on_new
+    return story.state is RolloutState.ROLLED_BACK and bool(story.stops) and not at_all
 
 
 def _where(story: Story) -> str:

@@ -261,6 +261,26 @@ def test_a_halt_that_left_the_new_version_running_says_so(
     assert f"  exit code 4: the new version still runs on {still}" in lines
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (5, "halted: no device of the rollout runs the new version"),
+        (4, "halted, and nothing was to be rolled back"),  # one ran it before
+    ],
+)
+def test_a_halt_before_any_device_was_changed_rolled_nothing_back(
+    plan, journal, code, words
+) -> None:
+    journal.device("gw-001", "canary", "transferring", "failed", reason="low_space")
+    stops = (Stop(Halt.BUDGET, "1 failed, 0 allowed"),)
+
+    lines = lines_of(plan, journal, code, Look(120), state=RolloutState.ROLLED_BACK, stops=stops)
+
+    assert lines[0].startswith("✗ HALTED, NOTHING TO ROLL BACK gateway-1.4.2")
+    assert f"  exit code {code}: {words}" in lines
+    assert any("1 device failed before anything was changed there" in line for line in lines)
+
+
 @pytest.mark.parametrize("with_others", ["rollout_halted", "taken_back"])
 def test_the_device_to_look_at_is_one_that_failed_itself(plan, journal, with_others) -> None:
     for name in ("gw-002", "gw-003"):
