@@ -21,6 +21,7 @@ from orchestrator.api.values import Settings, Status, Unreadable, Why
 from orchestrator.device.model import DeviceId
 from orchestrator.errors import StoreError, UnreadableError
 from orchestrator.rollout.events import JournalEntry
+from orchestrator.rollout.states import RolloutState
 
 FOLLOW_S = 0.5
 
@@ -53,8 +54,10 @@ async def why(settings: Settings, rollout: str | None, device: str) -> Why:
         found = restored(stored, plan_of(stored))
         now = time.time()
         plans = [requirement.plan for requirement in found.ledger.plan.requires]
-        running = (await store.around(rollout_id, plans=plans, now=now)).running
-        story = story_of(found, DeviceId(device), now=now, running=running)
+        around = await store.around(rollout_id, plans=plans, now=now)
+        if found.state is RolloutState.SCHEDULED:
+            found.look_on(around, at=now)
+        story = story_of(found, DeviceId(device), now=now, running=around.running)
         if story is None:
             message = f"rollout `{rollout_id}` knows no device `{device}`"
             raise StoreError(message, hint="`rollout events` names the devices of a rollout")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.api.owners import is_gone
 from orchestrator.api.values import Status
 from orchestrator.errors import PlanError, StoreError, UnreadableError
+from orchestrator.rollout.states import RolloutState
 
 if TYPE_CHECKING:
     from orchestrator.engine.ports import Stored
@@ -28,6 +29,8 @@ async def status_of(store: SqlStore, rollout_id: str) -> Status:
     """
     stored = await load_stored(store, rollout_id)
     found = restored(stored, plan_of(stored))
+    if found.state is RolloutState.SCHEDULED:
+        await _look_on(store, found)
     return await status_with(store, found, digest_of_stored(stored))
 
 
@@ -46,6 +49,12 @@ async def status_with(store: SqlStore, found: Rollout, digest: str) -> Status:
         frozen = None
     story = tell(found, now=now)
     return Status(rollout_id, found.plan, digest, story, engine, now, found.returnable, frozen)
+
+
+async def _look_on(store: SqlStore, found: Rollout) -> None:
+    """Who waits for others, and is perhaps driven by nobody, may not know what became of them."""
+    now, plans = time.time(), [requirement.plan for requirement in found.plan.requires]
+    found.look_on(await store.around(found.ledger.rollout_id, plans=plans, now=now), at=now)
 
 
 async def engine_of(store: SqlStore, rollout_id: str) -> str:

@@ -15,7 +15,7 @@ from orchestrator.render.entries import entry_words
 from orchestrator.render.folds import Folds, Pipeline
 from orchestrator.render.news import News
 from orchestrator.render.standing import Facts, idle_words, next_words, standing
-from orchestrator.render.text import Look, Style, Symbol, escape, plural
+from orchestrator.render.text import Look, Style, Symbol, escape, in_full, plural
 from orchestrator.render.words import (
     DEVICE_STYLES,
     DEVICE_WORDS,
@@ -172,7 +172,7 @@ class Lines:
         return self._look.paint(self._look.sign(symbol), style)
 
     def _waiting(self, entry: JournalEntry) -> str:
-        return f"waits for {escape(str(entry.data.get('detail', '')))}"
+        return f"waits for {in_full(str(entry.data.get('detail', '')))}"
 
     def _superseding(self, entry: JournalEntry) -> str:
         return f"asks rollout {escape(str(entry.data.get('rollout', '')))} to end: it is superseded"
@@ -275,7 +275,7 @@ class Lines:
 
     def _stopped(self, entry: JournalEntry) -> str:
         cause = state_words(str(entry.data.get("cause") or ""))
-        detail = escape(str(entry.data.get("detail") or ""))
+        detail = in_full(str(entry.data.get("detail") or ""))
         style = Style.BAD if entry.type == "halted" else Style.WARN
         sign = self._sign(Symbol.FAILED if entry.type == "halted" else Symbol.WARNING, style)
         why = ": ".join(part for part in (cause, detail) if part)
@@ -301,12 +301,12 @@ class Lines:
 
     def _operator(self, entry: JournalEntry) -> str:
         who = escape(str(entry.data.get("who") or "somebody"))
-        why = escape(str(entry.data.get("why") or ""))
+        why = in_full(str(entry.data.get("why") or ""))
         ask = escape(str(entry.data.get("ask") or "something"))
         text = f"{who} asked: {ask}{f' ({why})' if why else ''}"
         answer = str(entry.data.get("answer") or "")
         if answer in ("already", "refused"):
-            detail = escape(str(entry.data.get("detail") or ""))
+            detail = in_full(str(entry.data.get("detail") or ""))
             text += f"; {'refused' if answer == 'refused' else 'nothing to do'}: {detail}"
         return text
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from orchestrator.plan.resolved import ResolvedPlan
-from orchestrator.render.text import Look, Style, escape, plural, wrap
+from orchestrator.render.text import Look, Style, escape, in_full, plural, wrap
 from orchestrator.render.words import frozen_words, glass_words, state_words
 from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
@@ -152,7 +152,7 @@ def _told(facts: Facts) -> list[str]:
     waits = ", ".join(waits_words(story.waits_for, story.until))
     main = (f"waits for {waits}" if waits else "", _driver(facts))
     told = ["; ".join(part for part in main if part), _deferred(story)]
-    told += [f"waits for {escape(held_up)}" for held_up in story.held_up]
+    told += [f"waits for {in_full(held_up)}" for held_up in story.held_up]
     if story.glass is not None:
         told.append(glass_words(story.glass))
     if facts.frozen is not None and story.state not in TERMINAL_ROLLOUT:

@@ -13,7 +13,18 @@ from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.render.causes import WITH_OTHERS, Cause, grouped_causes
 from orchestrator.render.names import fold_line
 from orchestrator.render.standing import Facts, commands, is_interrupted, look_at, standing_lines
-from orchestrator.render.text import Look, Style, Symbol, cells, escape, number, pad, plural, wrap
+from orchestrator.render.text import (
+    Look,
+    Style,
+    Symbol,
+    cells,
+    escape,
+    in_full,
+    number,
+    pad,
+    plural,
+    wrap,
+)
 from orchestrator.render.words import (
     WAVE_SIGNS,
     commit_words,
@@ -150,7 +161,7 @@ def _head(facts: Facts, look: Look) -> list[str]:
 def stop_words(story: Story) -> list[str]:
     """What halted or paused it, each cause with its figures."""
     return [
-        ": ".join(part for part in (state_words(stop.cause), escape(stop.detail)) if part)
+        ": ".join(part for part in (state_words(stop.cause), in_full(stop.detail)) if part)
         for stop in story.stops
     ]
 

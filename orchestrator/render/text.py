@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 TEXT_CELLS_MAX = 200  # longer foreign text is cut: one device must not fill the screen
+WORDS_CELLS_MAX = 1000  # of sentences made here, whose foreign parts are short: none is cut
 WIDTH_MIN = 40
 MARKS_MAX = 2  # combining marks on one character; more is "zalgo" that covers other lines
 
@@ -126,6 +127,11 @@ def escape(text: str, *, limit: int = TEXT_CELLS_MAX) -> str:
             break
         out.append(shown)
     return "".join(out)
+
+
+def in_full(text: str) -> str:
+    """Words of ours or of an operator, whole: they are wrapped, and not cut as a device's are."""
+    return escape(text, limit=WORDS_CELLS_MAX)
 
 
 def _visible(char: str, marks: int) -> str:

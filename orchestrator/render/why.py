@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from orchestrator.render.entries import entry_words
-from orchestrator.render.text import Look, escape, wrap
+from orchestrator.render.text import Look, escape, in_full, wrap
 from orchestrator.render.words import DEVICE_WORDS, reason_words
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.states import AT_WORK, WAITING
@@ -101,7 +101,7 @@ def _head(facts: WhyFacts) -> str:
 def _wait(wait: Wait, now: float) -> str:
     said = _WAITS[wait.what]
     if wait.detail:
-        said += f" {escape(wait.detail)}"
+        said += f" {in_full(wait.detail)}"
     if wait.until_at is not None:
         left = format_duration(max(0, round(wait.until_at - now)))
         said += f", until {_time(wait.until_at)} (in {left})"

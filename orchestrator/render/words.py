@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from orchestrator.device.reason import Reason
 from orchestrator.plan.resolved import PlannedCommit
 from orchestrator.plan.zones import load_zone
-from orchestrator.render.text import Style, Symbol, escape, number, plural
+from orchestrator.render.text import Style, Symbol, escape, in_full, number, plural
 from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.record import Glass
 from orchestrator.rollout.states import AT_WORK, PROVEN, DeviceState, RolloutState, WaveState
@@ -170,13 +170,13 @@ def frozen_words(freeze: FleetFreeze) -> str:
     """That all rollouts are frozen: until when, by whom and why."""
     until = "" if freeze.until_at is None else f" until {instant(freeze.until_at)}"
     by = escape(freeze.who, limit=60)
-    return f"all rollouts are frozen{until} by {by}: {escape(freeze.reason)}"
+    return f"all rollouts are frozen{until} by {by}: {in_full(freeze.reason)}"
 
 
 def glass_words(glass: Glass) -> str:
     """That the glass was broken: by whom, until when, and why."""
     by, until = escape(glass.who, limit=60), instant(glass.until_at)
-    return f"glass broken by {by}, good without approvals until {until}: {escape(glass.why)}"
+    return f"glass broken by {by}, good without approvals until {until}: {in_full(glass.why)}"
 
 
 def clock(seconds: float) -> str:

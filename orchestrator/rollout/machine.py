@@ -39,6 +39,7 @@ from orchestrator.rollout import (
 )
 from orchestrator.rollout.actions import Action, Work
 from orchestrator.rollout.answers import Answer
+from orchestrator.rollout.around import Surroundings
 from orchestrator.rollout.changes import Changes, Row
 from orchestrator.rollout.events import (
     Ask,
@@ -112,6 +113,11 @@ class Rollout:
     def attend(self) -> None:
         """From here on it only answers requests: nothing goes on until an engine takes over."""
         self._led.stopping = self._led.attended = True
+
+    def look_on(self, found: Surroundings, *, at: float) -> None:
+        """Takes in what is around now, only to tell of it: one that nobody drives knows the past."""
+        self._led.now = max(self._led.now, at)
+        turn.look_on(self._led, found)
 
     def judge(self, event: OperatorAsked) -> Answer:
         """What would come of a request now; changes nothing."""

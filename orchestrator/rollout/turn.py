@@ -42,6 +42,23 @@ def looked(led: Ledger, around: Surroundings) -> None:
         require(led)
 
 
+def look_on(led: Ledger, around: Surroundings) -> None:
+    """Finds anew what keeps it from beginning; only to be shown, and decides nothing."""
+    looked(led, around)
+    if led.state is not RolloutState.SCHEDULED:
+        return
+    led.waiting, led.rivals = {}, []
+    if led.hours.closed_by(led.now):
+        return
+    if frozen := fleet_freeze(led):
+        led.waiting[FREEZE] = frozen.text
+    if len(led.unmet) == len(led.devices):
+        led.waiting[REQUIRES] = next(iter(led.unmet.values()))
+    elif rivals := _rivals(led):
+        led.waiting[ROLLOUT] = _texts(led, rivals)
+        led.rivals = [one.rollout_id for one in rivals]
+
+
 def require(led: Ledger) -> None:
     """Judges anew which devices lack what the plan requires: it is known of others, or of more."""
     if not led.plan.requires or led.around is None:
@@ -123,7 +140,7 @@ def _stand_behind_nobody(led: Ledger) -> None:
 
 def _stand_behind(led: Ledger, rivals: tuple[Neighbour, ...]) -> None:
     led.rivals = [one.rollout_id for one in rivals]
-    wait_for(led, ROLLOUT, "; ".join(_text(led, one) for one in rivals))
+    wait_for(led, ROLLOUT, _texts(led, rivals))
     led.set_timer(START_TIMER, led.hours.changes_at(led.now))
     if led.plan.on_conflict is OnConflict.FAIL:
         led.state = RolloutState.REJECTED
@@ -137,6 +154,10 @@ def _stand_behind(led: Ledger, rivals: tuple[Neighbour, ...]) -> None:
             who = f"rollout {led.rollout_id}"
             why = f"superseded by plan `{led.plan.name}`, release {led.plan.release}"
             led.asks.append((one.rollout_id, OperatorAsked(led.now, Ask.SUPERSEDE, who, why)))
+
+
+def _texts(led: Ledger, rivals: tuple[Neighbour, ...]) -> str:
+    return "; ".join(_text(led, one) for one in rivals)
 
 
 def _text(led: Ledger, one: Neighbour) -> str:

@@ -268,6 +268,21 @@ async def test_apply_queues_behind_a_rollout_on_the_same_devices(settings: api.S
     assert "waiting" in heard.told
 
 
+async def test_status_names_no_rollout_that_is_over_meanwhile(settings: api.Settings) -> None:
+    await begun(settings)
+    finish, _ = await applied(settings, "")
+    run = finish.status.rollout_id
+    before = await api.status(settings, run)
+    await asyncio.to_thread(
+        spoil, settings, """UPDATE rollouts SET state = 'aborted' WHERE id = 'r-1'"""
+    )
+
+    now = await api.status(settings, run)
+
+    assert (before.story.waits_for, before.story.rivals) == (("rollout",), ("r-1",))
+    assert (now.story.waits_for, now.story.held_up, now.story.rivals) == (("start",), (), ())
+
+
 async def test_apply_with_fail_stores_nothing(settings: api.Settings) -> None:
     await begun(settings)
 

@@ -22,8 +22,8 @@ from orchestrator.render.summary import summary
 from orchestrator.render.text import Look, cells
 from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.record import Glass
-from orchestrator.rollout.states import RolloutState
-from orchestrator.rollout.story import Deferred
+from orchestrator.rollout.states import Pause, RolloutState
+from orchestrator.rollout.story import Deferred, Stop
 from tests.unit.render.told import facts_of
 
 ENGINE = "ann@ops:812:77:0123abcd"
@@ -92,6 +92,21 @@ def test_nobody_drives_it_wants_one_command(soaking) -> None:
     assert is_interrupted(alone(facts))
     assert commands(alone(facts)) == ["rollout resume r-7f3a"]
     assert commands(driven(facts)) == ["rollout pause r-7f3a", "rollout promote r-7f3a"]
+
+
+def test_our_own_reasons_are_wrapped_and_not_cut(soaking) -> None:
+    _, facts = soaking
+    reason = "; ".join(
+        f"rollout `r-{n:08}` of plan `base` comes first for 3 of its devices" for n in range(5)
+    )
+    stops = (Stop(Pause.OPERATOR, f"ann@desk: {reason}"),)
+
+    lines = summary(alone(facts, held_up=(reason,), stops=stops), Look(80))
+
+    told = " ".join(line.strip() for line in lines)
+    assert f"waits for {reason}" in told
+    assert f"ann@desk: {reason}" in told
+    assert all(len(line) <= 80 for line in lines)
 
 
 def test_a_time_to_come_is_told_with_its_end(soaking) -> None:

@@ -85,6 +85,29 @@ class TestConflict:
         assert rollout.claims[-1]
         assert tell(rollout.rollout).held_up == ()
 
+    def test_who_only_looks_on_sees_what_is_so_now_and_decides_nothing(self):
+        rollout = hand(around=busy(OTHER, replace(OTHER, rollout_id="r-gone")))
+        row = rollout.rollout_row
+
+        rollout.rollout.look_on(busy(OTHER), at=rollout.now)
+
+        assert tell(rollout.rollout).rivals == ("r-old",)
+        rollout.rollout.look_on(Surroundings(frozen=FROZEN), at=rollout.now)
+        story = tell(rollout.rollout)
+        assert (story.waits_for, story.held_up) == (("freeze",), (FROZEN.text,))
+        rollout.rollout.look_on(Surroundings(), at=rollout.now)
+        assert tell(rollout.rollout).waits_for == ("start",)
+        assert rollout.rollout.state is RolloutState.SCHEDULED
+        assert rollout.rollout_row is row
+
+    def test_who_looks_on_outside_its_hours_is_told_of_those(self):
+        rollout = hand(around=busy(OTHER), schedule=Schedule(start_at=10_000.0))
+
+        rollout.rollout.look_on(busy(OTHER), at=rollout.now)
+
+        assert tell(rollout.rollout).waits_for == ("start",)
+        assert tell(rollout.rollout).held_up == ()
+
     def test_the_same_neighbour_is_journalled_once(self):
         rollout = hand(around=busy(OTHER))
         rollout.look(busy=(OTHER,))
