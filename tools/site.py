@@ -75,7 +75,8 @@ def _target(link: str, page: PurePosixPath) -> str:
     if str(page) in _FROM_THE_TOP:
         return _FROM_THE_TOP_TO.get(link, link.removeprefix("docs/"))
     out = "../" * len(page.parts)  # of `docs/`
-    return link.replace("../", "", 1) if link.startswith(out) else link
+    inside = link.replace("../", "", 1) if link.startswith(out) else link
+    return re.sub(r"^((?:\.\./)*)README\.md", r"\1index.md", inside)
 
 
 _FROM_THE_TOP = ("index.md", "CONTRIBUTING.md")

@@ -264,7 +264,7 @@ def outcome_words(story: Story) -> str:
     never = story.untouched - story.begun_on
     parts = [f"{_were(never)} never touched"] if never else []
     if story.begun_on:
-        parts.append(f"{_were(story.begun_on)} contacted, and nothing was activated there")
+        parts.append(f"{_were(story.begun_on)} begun, and nothing was activated there")
     if count := story.runs.get(Runs.SPARED, 0):
         parts.append(f"{plural(count, 'device')} failed before anything was changed there")
     for name, count in story.back_on.items():
