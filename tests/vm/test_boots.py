@@ -20,6 +20,7 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.night,
     pytest.mark.timeout(1200),
+    pytest.mark.xdist_group("machine"),  # which all of these share
     pytest.mark.skipif(bool(why_not()), reason=f"no machine boots here: {why_not()}"),
 ]
 
