@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         approval_text,
         approvals_are_signed,
     )
-    from orchestrator.api.artifact_values import ArtifactShown, BuildRequest, KeyShown
+    from orchestrator.api.artifact_values import ArtifactShown, BuildRequest, DeltaShown, KeyShown
     from orchestrator.api.artifacts import (
         artifact_build,
         artifact_inspect,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from orchestrator.api.bundles import device_bundle, device_pin
     from orchestrator.api.commits import refuse_uncommitted
     from orchestrator.api.controlling import control
+    from orchestrator.api.deltas import artifact_delta
     from orchestrator.api.device_roots import device_root
     from orchestrator.api.devices import device_adopt, device_check, device_facts
     from orchestrator.api.driving import apply, run
@@ -130,7 +131,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "admin_values": "ADMIN_PARALLEL_COUNT BundleRequest EnrollRequest PinRequest ReleaseRequest",
     "approvals": "approval_sign approval_statement approval_text approvals_are_signed",
-    "artifact_values": "ArtifactShown BuildRequest KeyShown",
+    "artifact_values": "ArtifactShown BuildRequest DeltaShown KeyShown",
     "artifacts": "artifact_build artifact_inspect artifact_sign artifact_verify helper_build key_generate key_show",
     "asking": "ask join",
     "attaching": "release_attach",
@@ -141,6 +142,7 @@ _NAMES = {
     "bundles": "device_bundle device_pin",
     "commits": "refuse_uncommitted",
     "controlling": "control",
+    "deltas": "artifact_delta",
     "device_roots": "device_root",
     "devices": "device_adopt device_check device_facts",
     "driving": "apply run",
@@ -200,6 +202,7 @@ __all__ = [
     "Audited",
     "BuildRequest",
     "BundleRequest",
+    "DeltaShown",
     "DeviceAnswer",
     "EnrollRequest",
     "Explanation",
@@ -245,6 +248,7 @@ __all__ = [
     "approval_text",
     "approvals_are_signed",
     "artifact_build",
+    "artifact_delta",
     "artifact_inspect",
     "artifact_sign",
     "artifact_verify",

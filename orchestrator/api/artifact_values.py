@@ -67,3 +67,18 @@ class ArtifactShown:
     depends: Mapping[str, object]
     provides: Mapping[str, object]
     files: tuple[tuple[str, int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaShown:
+    """A difference that was written: what devices get in place of the whole payload file.
+
+    `old` is the name of the artifact that they run.
+    """
+
+    path: Path
+    old: str
+    new: str
+    file: str
+    patch_bytes: int
+    whole_bytes: int

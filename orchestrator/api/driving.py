@@ -14,6 +14,7 @@ from orchestrator.api.approvals import vouching
 from orchestrator.api.asking import take_over_from_the_dead
 from orchestrator.api.commits import refuse_uncommitted, refuse_unvouched
 from orchestrator.api.connections import open_transport
+from orchestrator.api.deltas import deltas_for
 from orchestrator.api.evidence import refuse_other_evidence, refuse_unevidenced
 from orchestrator.api.gates import probes_of
 from orchestrator.api.hooks import telling, telling_others
@@ -59,6 +60,7 @@ from orchestrator.rollout.states import Pause
 if TYPE_CHECKING:
     from orchestrator.artifact.source import ArtifactSource
     from orchestrator.device.protocol import Frame
+    from orchestrator.engine.deltas import Delta
     from orchestrator.engine.loop import Ended, Engine, Job
     from orchestrator.engine.ports import Stored
     from orchestrator.notify.delivery import Teller
@@ -208,6 +210,7 @@ async def _run(
         stored = await load_stored(store, rollout_id)
         plan = plan_of(stored)
         frames: tuple[Frame, ...] = ()
+        deltas: tuple[Delta, ...] = ()
         if asked not in _WITHOUT_ARTIFACT:
             judged = settings.require_signed_commit or settings.evidence_policy is not None
             if judged and not _has_begun(stored, plan):
@@ -215,7 +218,9 @@ async def _run(
                 await asyncio.to_thread(refuse_other_evidence, settings, plan)
             source = await asyncio.to_thread(_open_artifact, settings, plan)
             stack.callback(source.close)
-            frames = (*ticket_frames(artifact_path(settings, plan), plan), *_frames(source))
+            path = artifact_path(settings, plan)
+            frames = (*ticket_frames(path, plan), *_frames(source))
+            deltas = deltas_for(path, source.artifact)
         await take_over_from_the_dead(store, rollout_id)
         transport = await stack.enter_async_context(open_transport(settings, rollout_id))
         history = await entries_of(store, rollout_id)
@@ -234,6 +239,7 @@ async def _run(
             stays=stay is Stay.ALL,
             leaves_soaks=stay is Stay.NOTHING,
             leaves_pauses=_leaves_pauses(stay, asked, stored),
+            deltas=deltas,
         )
         engine = _engine(settings, store, transport, job, watch)
         try:

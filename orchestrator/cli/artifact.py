@@ -1,4 +1,4 @@
-"""`rollout artifact sign | verify | inspect`, and `build` from its own module."""
+"""`rollout artifact sign | verify | inspect | delta`, and `build` from its own module."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from orchestrator import api
 from orchestrator.cli import artifact_build
 from orchestrator.cli.options import Common, Format, FormatOption, command
 from orchestrator.cli.session import start
+from orchestrator.cli.shown import show_result
 from orchestrator.cli.shown_artifact import show
 from orchestrator.cli.signing import PassphraseFileOption, unlock_of
 from orchestrator.errors import ExitCode
+from orchestrator.render.shown import DeltaFacts, delta_document, delta_text
 
 app = typer.Typer(help="Build, sign, verify and inspect artifacts.", no_args_is_help=True)
 app.add_typer(artifact_build.app, name="build")
@@ -92,3 +94,36 @@ def inspect(
     session = start(common)
     show(session, api.artifact_inspect(file), format)
     return ExitCode.DONE
+
+
+@command(
+    app,
+    "delta",
+    examples="""
+rollout artifact delta system-4.mender system-5.mender
+""",
+)
+def delta(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The artifact that devices run.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The artifact for them.")],
+    *,
+    common: Common,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Write the difference between two artifacts beside the newer one.
+
+    Devices that run OLD and have xdelta3 then get the difference, and make the payload of NEW of what
+    they have. They check it as if it had been sent; whatever goes wrong, the whole is sent. Packed
+    payloads have little in common: leave them unpacked.
+    """
+    start(common)
+    made = api.artifact_delta(old, new)
+    facts = DeltaFacts(
+        path=str(made.path),
+        old=made.old,
+        new=made.new,
+        file=made.file,
+        patch_bytes=made.patch_bytes,
+        whole_bytes=made.whole_bytes,
+    )
+    return show_result(format, delta_document(facts), delta_text(facts))

@@ -18,7 +18,7 @@
 # pathname expansion is off but for a few marked places; records are split into words on purpose.
 # shellcheck disable=SC1007,SC2015,SC2030,SC2031,SC2046,SC2059,SC2086
 
-VERSION=1.5.0
+VERSION=1.6.0
 set -fu
 LC_ALL=C
 export LC_ALL
@@ -105,7 +105,7 @@ dec() { # TEXT: W is the text that was percent-encoded
 frame_name() { # NAME: is it one that a delivery may hold
   case $1 in
     version | ticket | ticket.sig | manifest | manifest.sig | header.tar | header.tar.gz | header.tar.xz) ;;
-    root | root.sig) ;;
+    root | root.sig | patch) ;;
     data/0000/*[!A-Za-z0-9_.,-]* | data/0000/ | data/0000/. | data/0000/-* | *..*) return 1 ;;
     data/0000/*) [ ${#1} -le 100 ] ;;
     *) return 1 ;;
@@ -133,7 +133,7 @@ frame_limit() { # NAME: W is how long such a frame may be
 
 args() { # KEY=VALUE...: sets P_KEY, each checked against its own grammar
   P_txn='' P_controller='' P_component=main P_epoch='' P_nonce='' P_checks='' P_timeout=30
-  P_name='' P_frames='' P_wait=60 P_deadline=600 P_size='' P_sha='' P_offset=0 P_unless='' P_audit='' P_seq='' P_report='' seen=' '
+  P_name='' P_frames='' P_wait=60 P_deadline=600 P_size='' P_sha='' P_offset=0 P_unless='' P_audit='' P_seq='' P_report='' P_from='' P_had='' seen=' '
   for pair; do
     key=${pair%%=*} v=${pair#*=}
     case $seen in *" $key "*) return 1 ;; esac
@@ -143,10 +143,10 @@ args() { # KEY=VALUE...: sets P_KEY, each checked against its own grammar
       txn) case $v in *[!0-9A-Z]*) return 1 ;; esac && [ ${#v} -eq 26 ] || return 1 ;;
       controller | component) case $v in '' | *[!a-z0-9-]*) return 1 ;; esac ;;
       wait | deadline | timeout) num "$v" && [ ${#v} -le 7 ] || return 1 ;;
-      epoch | size | offset | frames) num "$v" || return 1 ;;
+      epoch | size | offset | frames | had) num "$v" || return 1 ;;
       nonce) case $v in *[!A-Za-z0-9._-]*) return 1 ;; esac ;;
       seq) case $v in *[!A-Za-z0-9.-]* | .*) return 1 ;; ?*.?*) num "${v##*.}" || return 1 ;; *) return 1 ;; esac ;;
-      sha | unless | audit) case $v in *[!0-9a-f]*) return 1 ;; esac && [ ${#v} -eq 64 ] || return 1 ;;
+      sha | unless | audit | from) case $v in *[!0-9a-f]*) return 1 ;; esac && [ ${#v} -eq 64 ] || return 1 ;;
       name) frame_name "$v" || return 1 ;;
       report) case $v in ed25519 | ecdsa) ;; *) return 1 ;; esac ;;
       checks) case $v in *[!A-Za-z0-9._:+/@,-]*) return 1 ;; esac ;;
@@ -156,7 +156,7 @@ args() { # KEY=VALUE...: sets P_KEY, each checked against its own grammar
       epoch) P_epoch=$v ;; size) P_size=$v ;; offset) P_offset=$v ;; frames) P_frames=$v ;;
       wait) P_wait=$v ;; deadline) P_deadline=$v ;; timeout) P_timeout=$v ;; nonce) P_nonce=$v ;;
       sha) P_sha=$v ;; unless) P_unless=$v ;; name) P_name=$v ;; checks) P_checks=$v ;;
-      audit) P_audit=$v ;; seq) P_seq=$v ;; report) P_report=$v ;;
+      audit) P_audit=$v ;; seq) P_seq=$v ;; report) P_report=$v ;; from) P_from=$v ;; had) P_had=$v ;;
       *) return 1 ;;
     esac
   done
@@ -305,6 +305,14 @@ readback() { # W tells whether what is in place is the active artifact's content
   W=
   [ ! -d "$T/tree" ] || ask ReadBack
   case $W in active) W=yes ;; inactive) W=no ;; *) W=unknown ;; esac
+}
+
+tell_readback() { echo "$W"; }
+
+tell_kept() { # streams the payload file of what runs that P_from and P_had describe, to nobody who does not know it
+  [ "$W" = yes ] && [ -n "$P_from" ] && [ -n "$P_had" ] && ask Kept || exit 1
+  W=${W:-$T/tree/files/${P_name##*/}}
+  [ -r "$W" ] && [ "$(head -c "$P_had" "$W" | sha256sum)" = "$P_from  -" ] && head -c "$P_had" "$W" || exit 1
 }
 
 free() { # W is the free space of the state's partition in bytes
@@ -973,7 +981,7 @@ deadman() { # TXN: takes it back when its deadline passes before it is confirmed
 core() { # VERB KEY=VALUE...: the only way in, in a process or subshell of its own
   verb=$1 && shift
   args "$@" && case $verb in
-    readback) load "$P_component" && readback && echo "$W" && exit ;;
+    readback | kept) load "$P_component" && readback && "tell_$verb" && exit ;;
     report) [ -n "$P_nonce" ] && load "$P_component" && readback && report && exit ;;
     begin | verify | install | prepare | activate | confirm | commit | rollback | abort) [ -n "$P_txn" ] ;;
     adopt | gc | root) ;;
@@ -1178,6 +1186,7 @@ facts() {
   W=$(readlink "/proc/$$/exe") && W=${W##*/} && enc "$W" && say fact "shell=$W"
   W=$(openssl version 2>/dev/null) || W=none
   enc "$W" && say fact "openssl=$W"
+  W=$("$LIB/delta.sh" tools 2>/dev/null) && [ -n "$W" ] && say delta "$W"
   names "$LIB/modules"
   list=$W seen=' ' && names "$BASE/modules"
   for TYPE in $list $W; do
@@ -1273,6 +1282,29 @@ attest() { # says what root says of itself, as it was signed; this part cannot m
   [ $RC -eq 0 ] || end_failed
 }
 
+rebuild() { # a payload file: of the patch on stdin, and of what runs
+  case $P_name in data/*) ;; *) P_name='' ;; esac
+  [ -n "$P_name" ] && [ -n "$P_size" ] && [ -n "$P_sha" ] && [ -n "$P_from" ] && [ -n "$P_had" ] && [ "$P_frames" = 1 ] ||
+    fail 64 usage "name=, size=, sha=, from= or had= is missing, or frames= is not 1"
+  open_spool
+  made=$spool/$P_name spool=$VAR/spool/.delta-$P_component
+  mkdir "$spool" || fail 74 io "the spool cannot be made"
+  receive_frames
+  whole "$sums" $sizes || give_up "the patch differs from its checksum"
+  fits $((P_size + P_had)) || { rm -rf "$spool" && fail 74 low_space "too little free space for what runs and what it becomes"; }
+  if [ -n "$ELEVATE" ]; then
+    $ELEVATE kept "component=$P_component" "name=$P_name" "from=$P_from" "had=$P_had" </dev/null >"$spool/old"
+  else
+    (LOCKED='' REQUEST='' && core kept "component=$P_component" "name=$P_name" "from=$P_from" "had=$P_had" </dev/null) >"$spool/old"
+  fi || give_up "what runs is not what the patch is for"
+  W=$("$LIB/delta.sh" make "$spool" "$P_size" "$P_sha" </dev/null 2>/dev/null) || give_up "${W:-the patch cannot be used}"
+  mv -f "$spool/new" "$made" || give_up "the file cannot be put in its place"
+  rm -rf "$spool"
+  standing
+}
+
+give_up() { rm -rf "$spool" && fail 74 io "$1"; } # WHY: the whole file has to come
+
 take() { # BYTES: exactly so many of stdin, no more: the next frame follows (head -c would not do)
   [ "$1" -gt 0 ] || return 0
   [ "$1" -gt 2097152 ] || { dd "bs=$1" count=1 iflag=fullblock 2>/dev/null && return || return 1; }
@@ -1291,6 +1323,7 @@ open_spool() { # the transaction becomes the newest one; one delivery at a time 
     finish_reply 0
     ;;
   esac
+  rm -rf "$VAR/spool/.delta-$P_component" # of a rebuild that was cut off; no component has such a name
   spool=$spool/$P_txn
   [ -d "$spool/data/0000" ] || mkdir -p "$spool/data/0000" || fail 74 io "the spool cannot be made"
 }
@@ -1449,7 +1482,7 @@ request() { # the one line that came over SSH
   [ -n "$verb" ] && args "$@" || fail 64 usage "the request does not fit the grammar"
   case $verb in
     hello) fields nonce ;;
-    facts | status | health | prove | stage | deliver | root | attest) $verb ;;
+    facts | status | health | prove | stage | deliver | rebuild | root | attest) $verb ;;
     verify | install | activate | confirm | commit | rollback | abort | adopt | gc)
       call "$verb"
       [ $RC -eq 0 ] || end_failed

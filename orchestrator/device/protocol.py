@@ -50,6 +50,7 @@ class Verb(StrEnum):
     HEALTH = "health"
     PROVE = "prove"
     DELIVER = "deliver"
+    REBUILD = "rebuild"
     STAGE = "stage"
     VERIFY = "verify"
     INSTALL = "install"

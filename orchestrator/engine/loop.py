@@ -21,6 +21,7 @@ from orchestrator.device import witness
 from orchestrator.device.model import Device, DeviceId
 from orchestrator.device.protocol import Frame
 from orchestrator.engine.clock import ContinuedClock
+from orchestrator.engine.deltas import Delta
 from orchestrator.engine.local import LocalExecutor
 from orchestrator.engine.orders import Orders
 from orchestrator.engine.ports import (
@@ -100,7 +101,8 @@ class Job:
     """What to run: a resolved plan, as stored, under its rollout's id.
 
     `plan_json` is the canonical form of `plan`; a rollout under way must have been stored with
-    the same bytes. `frames` gives the artifact's files. `stays`: the engine also waits for
+    the same bytes. `frames` gives the artifact's files, `deltas` make
+    some of what devices run. `stays`: the engine also waits for
     what comes only with time or an approval; otherwise it ends there and may be started again.
     `leaves_soaks`: it ends also where only the time of a soak is left. `leaves_pauses`: also where
     only an operator is left who paused it, to resume it.
@@ -115,6 +117,7 @@ class Job:
     stays: bool = False
     leaves_soaks: bool = False
     leaves_pauses: bool = False
+    deltas: Sequence[Delta] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +208,7 @@ class Engine:
             self._observer.progressed,
             lambda: self._journal,
             ports.reports,
+            job.deltas,
         )
         executor = LocalExecutor(
             orders,

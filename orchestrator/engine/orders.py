@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.device.model import DeviceId
 from orchestrator.device.protocol import Frame, Request, Verb, number
+from orchestrator.engine.deltas import Delta
 from orchestrator.engine.ports import Clock, Reports
 from orchestrator.errors import LeaseError
 from orchestrator.plan.resolved import ResolvedPlan
@@ -22,7 +23,7 @@ class Orders:
 
     `token` draws the nonces that devices echo; `frames` gives the artifact's files; `journal` gives what a
     request says of the journal, which has the step that wants it. `reports` judges signed proofs,
-    where they are asked for.
+    where they are asked for. `deltas` make files of the artifact of what devices run.
     """
 
     plan: ResolvedPlan
@@ -34,6 +35,7 @@ class Orders:
     on_bytes: Callable[[DeviceId, int], None] = lambda _device, _sent: None
     journal: Callable[[], Mapping[str, str]] = dict
     reports: Reports | None = None
+    deltas: Sequence[Delta] = ()
 
     def request(self, verb: Verb, **params: str) -> Request:
         """One that changes nothing."""

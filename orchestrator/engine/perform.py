@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from orchestrator.device.model import Device
 from orchestrator.device.protocol import Reply, Request, Verb
 from orchestrator.device.reason import Reason
+from orchestrator.engine.deltas import rebuilt
 from orchestrator.engine.offsets import resume
 from orchestrator.engine.orders import REPLY_S, Orders
 from orchestrator.engine.ports import Dialogue, Session, Transport
@@ -133,10 +134,11 @@ class Conversation:
         session = await self._open()
         run.reached = True  # it proved its host key and let us in
         held: dict[str, tuple[int, str]] = {}
+        times = self._orders.plan.timeouts
+        limit_s = times.transfer_s + 2 * times.install_s
+        look = self._orders.request(Verb.STATUS, txn=run.action.txn)
         if not self._goes_straight(run.action):
-            looked = await session.ask(
-                self._orders.request(Verb.STATUS, txn=run.action.txn), deadline_s=REPLY_S
-            )
+            looked = await session.ask(look, deadline_s=REPLY_S)
             status = status_of(looked)
             early = self._look(run.action, looked, status)
             if early is not None:
@@ -145,6 +147,11 @@ class Conversation:
                 await go(status)  # an earlier try stands ready; the activation asks anew
                 return None
             held = staged_offsets(looked)
+            delta = next((d for d in self._orders.deltas if d.is_needed(looked, held)), None)
+            if delta is not None:
+                by = self._mutation(Verb.REBUILD, run.action.txn)
+                session = await rebuilt(session, delta, by=by, limit_s=limit_s, reopen=self._open)
+                held = staged_offsets(await session.ask(look, deadline_s=REPLY_S))
 
         async def decide(said: Reply) -> str:
             activation = await go(status_of(said))
@@ -154,7 +161,6 @@ class Conversation:
             run.action = activation
             return _WORDS[activation.work]
 
-        times = self._orders.plan.timeouts
         frames = resume(self._orders.frames(), held)
         request = self._mutation(
             Verb.DELIVER,
@@ -166,7 +172,6 @@ class Conversation:
         )
         device, on_bytes = self._device.id, self._orders.on_bytes
         dialogue = Dialogue(frames, decide, on_bytes=lambda sent: on_bytes(device, sent))
-        limit_s = times.transfer_s + 2 * times.install_s
         reply = await session.converse(request, dialogue, deadline_s=limit_s)
         if run.refused:
             return None
@@ -176,11 +181,12 @@ class Conversation:
         """Whether the delivery needs no look: nothing of it can be on the device yet.
 
         A device that ran the target when the plan was made is asked first all the same: then
-        nothing has to be sent to it.
+        nothing has to be sent to it. So is one that ran what a difference is for.
         """
-        plan = self._orders.plan
+        plan, deltas = self._orders.plan, self._orders.deltas
         known = plan.devices[action.device].current_manifest
-        return action.fresh and known != plan.artifact.manifest_sha256
+        useful = {plan.artifact.manifest_sha256, *(delta.old_manifest for delta in deltas)}
+        return action.fresh and known not in useful
 
     def _look(
         self, action: DeviceAction, reply: Reply, status: DeviceStatus | None

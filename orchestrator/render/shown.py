@@ -121,6 +121,40 @@ def artifact_text(facts: ArtifactFacts, look: Look) -> str:
     return "".join(f"{pad(label, _LABEL_CELLS)}{text}\n" for label, text in pairs)
 
 
+@dataclass(frozen=True, slots=True)
+class DeltaFacts:
+    """A difference between the artifacts `old` and `new`, of one file of their payloads."""
+
+    path: str
+    old: str
+    new: str
+    file: str
+    patch_bytes: int
+    whole_bytes: int
+
+
+def delta_document(facts: DeltaFacts) -> dict[str, object]:
+    """A difference as data."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "kind": "delta",
+        "file": facts.path,
+        "old": facts.old,
+        "new": facts.new,
+        "payload_file": facts.file,
+        "patch_bytes": facts.patch_bytes,
+        "whole_bytes": facts.whole_bytes,
+    }
+
+
+def delta_text(facts: DeltaFacts) -> str:
+    """A difference for people."""
+    percent = 100 * facts.patch_bytes / facts.whole_bytes
+    saved = f"{format_size(facts.patch_bytes)} in place of {format_size(facts.whole_bytes)}"
+    who = f"for devices that run {escape(facts.old)}"
+    return f"{escape(facts.path)}: {saved} ({percent:.1f} %) {who}\n"
+
+
 def _pair(item: tuple[str, object]) -> str:
     key, value = item
     words = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -73,6 +73,7 @@ class SimulatedDevice:
         self.read_back: dict[str, str] = {}  # by boot, what was told over a connection made since
         self.offline: list[tuple[float, float]] = []
         self.reboots_at: list[float] = []  # a heap: the device goes down at these times
+        self.changeable = ""  # SHA-256 of the file that it can make another one of, by a patch
         self.lie: Lie | None = None
         self.on_activated: Callable[[SimulatedDevice, str], None] = lambda _device, _txn: None
         self._serial = 0
@@ -229,6 +230,7 @@ class SimulatedDevice:
             suffix = "+keeps-previous" if self.keeps_previous else ""
             lines += [("module", f"directory{suffix}"), ("health-check", "service")]
             lines += self._known()[:1]
+            lines += [("delta", "xdelta3")] if self.changeable else []
         return Rc.OK, lines
 
     # --- steps of a delivery, called by the session one by one -------------------------------

@@ -162,6 +162,8 @@ class SimulatedSession:
         del deadline_s
         if request.verb is Verb.PROVE:
             return await self._prove(request, dialogue)
+        if request.verb is Verb.REBUILD:
+            return await self._rebuild(request, dialogue)
         return await self._deliver(request, dialogue)
 
     async def _prove(self, request: Request, dialogue: Dialogue) -> Reply:
@@ -210,6 +212,25 @@ class SimulatedSession:
         answer = self._device.activate(txn, float(request.params["deadline"]))
         await self._way(FaultKind.LOSE_REPLY)
         return self._reply(answer)
+
+    async def _rebuild(self, request: Request, dialogue: Dialogue) -> Reply:
+        """A simulated patch is `patch ` and what it makes, of the one file that it is for."""
+        device, params = self._device, request.params
+        await self._way(FaultKind.LOSE_REQUEST)
+        early = device.begin(request)
+        if early is not None:
+            return self._reply(early)
+        if self._strikes(FaultKind.CUT_TRANSFER):
+            raise self._lost()
+        patch = b"".join(b"".join(frame.chunks(0)) for frame in dialogue.frames)
+        dialogue.on_bytes(len(patch))
+        made = patch.removeprefix(b"patch ")
+        fits = hashlib.sha256(made).hexdigest() == params["sha"]
+        if params["from"] != device.changeable or not fits:
+            return self._reply(refuse(Rc.IO, "io"))
+        device.take(params["txn"], params["name"], made, 0)
+        await self._way(FaultKind.LOSE_REPLY)
+        return self._reply((Rc.OK, device.state_fields()))
 
     async def _load(self, txn: str, dialogue: Dialogue) -> Answer | None:
         device = self._device

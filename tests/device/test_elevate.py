@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,3 +136,45 @@ def test_where_journals_stood_is_no_work_of_the_core(split: SplitDevice):
 
     assert known_of(split.ask("status")) == (Known("lab", "r-1", 5, "a" * 64),)
     assert split.calls == ["gc", "gc"]
+
+
+def test_core_reads_out_what_runs_to_those_who_know_it(split: SplitDevice):
+    content = b"secret, but for those who have it already"
+    split.release(1, single_file("r1", content))
+    core = ["kept", "component=main", "name=data/0000/app.conf"]
+    program = [str(split.root / "usr/lib/rollout/core"), *core]
+
+    def read(*words: str) -> bytes:
+        done = subprocess.run(
+            [*program, *words], env=split.environment(), capture_output=True, check=False
+        )
+        assert (done.returncode == 0) == bool(done.stdout)
+        return done.stdout
+
+    size, known = f"had={len(content)}", f"from={sha(content)}"
+    assert read(size, known) == content
+    for words in ([], [size], [known], [size, f"from={sha(b'x')}"], ["had=6", known]):
+        assert read(*words) == b"", words
+    (split.root / "etc/app/app.conf").write_bytes(b"by hand")
+    assert read(size, known) == b""
+
+
+@pytest.mark.skipif(not shutil.which("xdelta3"), reason="xdelta3 is not installed")
+def test_patches_are_applied_outside_of_the_core(split: SplitDevice, tmp_path: Path):
+    if split.shell.name == "busybox":
+        pytest.skip("tests/device/test_delta.py has what differs there")
+    old, new = bytes(range(256)) * 40, bytes(range(256)) * 41
+    split.release(1, single_file("r1", old))
+    (tmp_path / "old").write_bytes(old)
+    (tmp_path / "new").write_bytes(new)
+    argv = ["xdelta3", "-e", "-f", "-s", "old", "new", "patch"]
+    subprocess.run(argv, cwd=tmp_path, check=True)
+    words = {"name": "data/0000/app.conf", "size": len(new), "sha": sha(new), "frames": 1}
+    words |= {"from": sha(old), "had": len(old)}
+
+    reply = split.do(
+        "rebuild", 2, frame_bytes({"patch": (tmp_path / "patch").read_bytes()}), **words
+    )
+
+    assert reply.rc == 0
+    assert split.calls[-2:] == ["begin", "kept"]

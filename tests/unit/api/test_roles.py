@@ -37,7 +37,7 @@ LOOKING = {
 STOPPING = {"pause", "halt", "abort", "rollback", "freeze"}
 DECIDES_NOTHING = {"reconcile"}
 OWN_FILES = {  # judged by keys, or nobody's but one's own
-    "init", "key generate", "artifact sign", "artifact build directory",
+    "init", "key generate", "artifact sign", "artifact delta", "artifact build directory",
     "artifact build single-file", "artifact build script", "artifact build module",
     "artifact build helper",
     "lab up", "lab down", "lab break",
