@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.completing import plans
 from orchestrator.cli.confirm import confirm_devices
 from orchestrator.cli.driving import Work, staying, watch
 from orchestrator.cli.findings import say_findings
@@ -42,7 +43,12 @@ rollout apply gateway.plan --yes --events events.jsonl
 """,
 )
 def apply(  # noqa: PLR0913  each is an option of the command line
-    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan, or one saved by preview.")],
+    plan: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PLAN", help="A plan, or one saved by preview.", autocompletion=plans
+        ),
+    ],
     *,
     common: Common,
     source: SourceOptions,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.completing import hosts
 from orchestrator.cli.options import Common, command, seconds
 from orchestrator.cli.session import Session, start
 from orchestrator.cli.signing import (
@@ -78,7 +79,10 @@ rollout ca sign-host gw-001 ssh_host_ed25519_key.pub --ca host-ca --valid 52w
 """,
 )
 def sign_host(
-    device: Annotated[str, typer.Argument(metavar="DEVICE", help="Its name in the inventory.")],
+    device: Annotated[
+        str,
+        typer.Argument(metavar="DEVICE", help="Its name in the inventory.", autocompletion=hosts),
+    ],
     host_key: Annotated[Path, typer.Argument(metavar="PUB", help="The host's public key.")],
     *,
     common: Common,

@@ -10,6 +10,7 @@ import typer
 
 from orchestrator import api
 from orchestrator.cli import bundling, enrolling
+from orchestrator.cli.completing import hosts
 from orchestrator.cli.confirm import confirm_devices
 from orchestrator.cli.device_answers import PatternArgument, YesOption, ask_all
 from orchestrator.cli.options import (
@@ -153,7 +154,10 @@ rollout device unhold 'gateways:&berlin' -i inventory/ --reason 'power is back'
 )
 def unhold(
     patterns: Annotated[
-        list[str], typer.Argument(metavar="PATTERN...", help="Names of devices, or host patterns.")
+        list[str],
+        typer.Argument(
+            metavar="PATTERN...", help="Names of devices, or host patterns.", autocompletion=hosts
+        ),
     ],
     *,
     common: Common,

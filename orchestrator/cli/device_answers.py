@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.completing import hosts
 from orchestrator.cli.confirm import confirm_key
 from orchestrator.cli.options import Format
 from orchestrator.cli.running import wait_for
@@ -22,11 +23,15 @@ from orchestrator.render.json_text import dump
 from orchestrator.render.shown import AnswerFacts, answer_line, answer_text, answers_document
 from orchestrator.render.text import plural
 
-PatternArgument = Annotated[str, typer.Argument(metavar="PATTERN", help="Ansible host pattern.")]
+PatternArgument = Annotated[
+    str, typer.Argument(metavar="PATTERN", help="Ansible host pattern.", autocompletion=hosts)
+]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask for a confirmation.")]
 ChosenArgument = Annotated[
     str | None,
-    typer.Argument(metavar="PATTERN", help="Ansible host pattern; all that -l leaves."),
+    typer.Argument(
+        metavar="PATTERN", help="Ansible host pattern; all that -l leaves.", autocompletion=hosts
+    ),
 ]
 KeysOption = Annotated[
     list[Path] | None,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.completing import hosts
 from orchestrator.cli.findings import say_findings
 from orchestrator.cli.options import Common, InventoryOptions, Output, SourceOptions, command
 from orchestrator.cli.running import wait_for
@@ -23,7 +24,10 @@ from orchestrator.render.json_text import dump
 app = typer.Typer()
 
 PatternArgument = Annotated[
-    str, typer.Argument(metavar="[PATTERN]", help="Ansible host pattern; all if left out.")
+    str,
+    typer.Argument(
+        metavar="[PATTERN]", help="Ansible host pattern; all if left out.", autocompletion=hosts
+    ),
 ]
 ComponentOption = Annotated[
     str, typer.Option("--component", metavar="NAME", help="Part of the devices.")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.completing import hosts as complete_hosts
 from orchestrator.cli.findings import say_findings
 from orchestrator.cli.options import Common, Format, FormatOption, Output, SourceOptions, command
 from orchestrator.cli.session import source_of, start
@@ -27,7 +28,12 @@ rollout hosts all -i hosts.yml -l 'gw-*' --format json
 )
 def hosts(
     pattern: Annotated[
-        str, typer.Argument(metavar="PATTERN", help="Ansible host pattern; `all` for all.")
+        str,
+        typer.Argument(
+            metavar="PATTERN",
+            help="Ansible host pattern; `all` for all.",
+            autocompletion=complete_hosts,
+        ),
     ],
     *,
     common: Common,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.completing import hosts as complete_hosts
 from orchestrator.cli.findings import say_findings
 from orchestrator.cli.options import Common, Format, FormatOption, Output, SourceOptions, command
 from orchestrator.cli.session import source_of, start
@@ -27,7 +28,12 @@ from orchestrator.source import did_you_mean, shown
 app = typer.Typer(help="Show the inventory as it was read.", no_args_is_help=True)
 app.callback()(lambda: None)
 
-HostArgument = Annotated[str, typer.Argument(metavar="HOST", help="A device of the inventory.")]
+HostArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="HOST", help="A device of the inventory.", autocompletion=complete_hosts
+    ),
+]
 
 
 @command(
@@ -68,7 +74,12 @@ rollout inventory graph gateways
 )
 def graph(
     group: Annotated[
-        str, typer.Argument(metavar="[GROUP]", help="Only this group and what is below it.")
+        str,
+        typer.Argument(
+            metavar="[GROUP]",
+            help="Only this group and what is below it.",
+            autocompletion=complete_hosts,
+        ),
     ] = "all",
     *,
     common: Common,

@@ -17,6 +17,7 @@ from typing import Annotated, ParamSpec, get_type_hints
 
 import typer
 
+from orchestrator.cli.completing import hosts, rollouts, waves
 from orchestrator.units import parse_duration
 
 P = ParamSpec("P")
@@ -47,7 +48,11 @@ class Format(StrEnum):
 FormatOption = Annotated[Format, typer.Option("--format", help="text, or json for programs.")]
 RolloutArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[ROLLOUT]", help="Id or its beginning; the newest if left out."),
+    typer.Argument(
+        metavar="[ROLLOUT]",
+        help="Id or its beginning; the newest if left out.",
+        autocompletion=rollouts,
+    ),
 ]
 EventsOption = Annotated[
     str | None,
@@ -57,7 +62,10 @@ WhyOption = Annotated[
     str, typer.Option("--reason", "--why", metavar="TEXT", help="Reason for the journal.")
 ]
 WaveOption = Annotated[
-    str | None, typer.Option("--wave", metavar="NAME", help="Only if it is about this wave.")
+    str | None,
+    typer.Option(
+        "--wave", metavar="NAME", help="Only if it is about this wave.", autocompletion=waves
+    ),
 ]
 WaitOption = Annotated[
     bool,
@@ -129,7 +137,13 @@ class InventoryOptions:
     ] = None
     limit: Annotated[
         str | None,
-        typer.Option("--limit", "-l", metavar="PATTERN", help="Only these of the devices."),
+        typer.Option(
+            "--limit",
+            "-l",
+            metavar="PATTERN",
+            help="Only these of the devices.",
+            autocompletion=hosts,
+        ),
     ] = None
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.completing import plans
 from orchestrator.cli.evidence import say_unevidenced
 from orchestrator.cli.findings import say_findings
 from orchestrator.cli.joining import say_joiners
@@ -54,7 +55,9 @@ rollout preview gateway.plan --format markdown -o comment.md
 """,
 )
 def preview(
-    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan, or a saved plan.")],
+    plan: Annotated[
+        Path, typer.Argument(metavar="PLAN", help="A plan, or a saved plan.", autocompletion=plans)
+    ],
     *,
     common: Common,
     source: SourceOptions,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.completing import rollouts
 from orchestrator.cli.options import Common, Format, FormatOption
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import start
@@ -27,6 +28,7 @@ def evidence(  # noqa: PLR0913  each is an option of the command line
         str | None,
         typer.Argument(
             metavar="[RELEASE|ROLLOUT]",
+            autocompletion=rollouts,
             help="An artifact or ticket, or a rollout; the newest rollout if unset.",
         ),
     ] = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.completing import devices
 from orchestrator.cli.driving import ask
 from orchestrator.cli.options import Common, EventsOption, RolloutArgument, WhyOption, command
 from orchestrator.cli.session import start
@@ -30,7 +31,9 @@ def retry(
     common: Common,
     device: Annotated[
         list[str] | None,
-        typer.Option("--device", metavar="NAME", help="Only this one; may repeat."),
+        typer.Option(
+            "--device", metavar="NAME", help="Only this one; may repeat.", autocompletion=devices
+        ),
     ] = None,
     only: Annotated[
         FailureClass | None,

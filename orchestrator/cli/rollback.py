@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.completing import devices, hosts, waves
 from orchestrator.cli.confirm import confirm_devices
 from orchestrator.cli.driving import ask
 from orchestrator.cli.options import (
@@ -34,18 +35,23 @@ class ScopeOptions:
     ] = False
     hosts: Annotated[
         str | None,
-        typer.Option("--hosts", metavar="PATTERN", help="Only those of a pattern."),
+        typer.Option(
+            "--hosts", metavar="PATTERN", help="Only those of a pattern.", autocompletion=hosts
+        ),
     ] = None
     inventory: Annotated[
         list[str] | None,
         typer.Option("--inventory", "-i", metavar="SRC", help="Inventory of `--hosts`."),
     ] = None
-    wave: Annotated[str | None, typer.Option("--wave", metavar="NAME", help="Only this wave.")] = (
-        None
-    )
+    wave: Annotated[
+        str | None,
+        typer.Option("--wave", metavar="NAME", help="Only this wave.", autocompletion=waves),
+    ] = None
     device: Annotated[
         list[str] | None,
-        typer.Option("--device", metavar="NAME", help="Only this one; may repeat."),
+        typer.Option(
+            "--device", metavar="NAME", help="Only this one; may repeat.", autocompletion=devices
+        ),
     ] = None
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.completing import saved_plans_or_rollouts
 from orchestrator.cli.options import Common, Output, command
 from orchestrator.cli.preview_forms import Form, show_preview
 from orchestrator.cli.running import wait_for
@@ -32,6 +33,7 @@ def show(
         typer.Argument(
             metavar="[FILE.plan|ROLLOUT]",
             help="A saved plan, or a rollout by its id or its beginning; the newest if left out.",
+            autocompletion=saved_plans_or_rollouts,
         ),
     ] = None,
     *,

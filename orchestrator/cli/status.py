@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.completing import devices
 from orchestrator.cli.options import (
     Common,
     Format,
@@ -46,7 +47,12 @@ def status(
     output: Output,
     why: Annotated[
         str | None,
-        typer.Option("--why", metavar="DEVICE", help="Tell why this device is where it is."),
+        typer.Option(
+            "--why",
+            metavar="DEVICE",
+            help="Tell why this device is where it is.",
+            autocompletion=devices,
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="List all rollouts, newest first.")] = False,
     format: FormatOption = Format.TEXT,  # noqa: A002

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.completing import plans_or_rollouts
 from orchestrator.cli.driving import look_on
 from orchestrator.cli.options import Common, EventsOption, command, seconds
 from orchestrator.cli.session import start
@@ -27,6 +28,7 @@ def watch(
         typer.Argument(
             metavar="[PLAN|ROLLOUT]",
             help="Id or its beginning, or a plan; the newest rollout if left out.",
+            autocompletion=plans_or_rollouts,
         ),
     ] = None,
     *,

@@ -72,6 +72,19 @@ def load_inventory(sources: Sequence[str], *, cwd: Path, access: Access = FILES_
             raise PlanError(message, hint="check its permissions", code="I102") from error
 
 
+def names_in_files(sources: Sequence[str], *, cwd: Path) -> tuple[str, ...]:
+    """Hosts, then groups, that the files of sources name; for who types one.
+
+    No program and no server is asked, nothing that is encrypted is opened, no variable is read:
+    what needs any of these, and what is wrong, has no names here.
+
+    Raises:
+        OSError: a directory cannot be read.
+    """
+    with _without_garbage_collection():
+        return _Loader(cwd.absolute(), FILES_ONLY).names(sources)
+
+
 class _Loader:
     """State of one load: the graph, the reader, and what was found."""
 
@@ -102,6 +115,11 @@ class _Loader:
         if errors:  # with what is wrong with hosts, so that nobody learns of it one by one
             raise failure([*errors, *inventory.findings()], _REFUSED)
         return inventory
+
+    def names(self, texts: Sequence[str]) -> tuple[str, ...]:
+        for source in filter(None, map(self._reader.source, texts)):
+            self._read_source(source)
+        return (*self._graph.hosts, *self._graph.groups)
 
     def _table(self, sources: Sequence[Source]) -> VariableTable:
         self._unnamed.clear()

@@ -1,29 +1,56 @@
-"""Keys and signatures; the only home of `cryptography`."""
+"""Keys and signatures; the only home of `cryptography`.
 
-from orchestrator.trust.errors import TrustRule
-from orchestrator.trust.keys import (
-    ARTIFACT_KINDS,
-    TICKET_KINDS,
-    KeyKind,
-    SigningKey,
-    VerificationKey,
-    generate_key,
-    load_private_key,
-    load_public_key,
-    parse_public_key,
-    parse_spki,
-    save_private_key,
-    save_public_key,
-)
-from orchestrator.trust.signature import (
-    VerifiedArtifact,
-    open_verified,
-    sign_manifest,
-    signer,
-    verify_artifact,
-    verify_manifest,
-    verifying,
-)
+Its modules are loaded when a name is used first: who only asks whether something is encrypted does
+not pay for all of them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrator.trust.errors import TrustRule
+    from orchestrator.trust.keys import (
+        ARTIFACT_KINDS,
+        TICKET_KINDS,
+        KeyKind,
+        SigningKey,
+        VerificationKey,
+        generate_key,
+        load_private_key,
+        load_public_key,
+        parse_public_key,
+        parse_spki,
+        save_private_key,
+        save_public_key,
+    )
+    from orchestrator.trust.signature import (
+        VerifiedArtifact,
+        open_verified,
+        sign_manifest,
+        signer,
+        verify_artifact,
+        verify_manifest,
+        verifying,
+    )
+
+_NAMES = {
+    "errors": "TrustRule",
+    "keys": "ARTIFACT_KINDS TICKET_KINDS KeyKind SigningKey VerificationKey generate_key load_private_key load_public_key parse_public_key parse_spki save_private_key save_public_key",
+    "signature": "VerifiedArtifact open_verified sign_manifest signer verify_artifact verify_manifest verifying",
+}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        message = f"module `{__name__}` has no attribute `{name}`"
+        raise AttributeError(message)
+    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
 
 __all__ = [
     "ARTIFACT_KINDS",
