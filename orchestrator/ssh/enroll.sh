@@ -240,15 +240,20 @@ restrictions() { # R: old Dropbears refuse a line with an option they do not kno
   [ "$v" -ge 2022 ] || R=no-port-forwarding,no-agent-forwarding,no-X11-forwarding,no-pty
 }
 
-without_ours() { # prints the lines of the file that are not ours
-  [ -f "$K" ] || return 0
+without_ours() { # FILE: prints the lines of it that are not ours
+  [ -f "$1" ] || return 0
   while IFS= read -r line || [ -n "$line" ]; do
     case $line in *'command="/usr/lib/rollout/launch"'*) ;; *) printf '%s\n' "$line" ;; esac
-  done <"$K"
+  done <"$1"
+}
+
+plain_keys() { # the account may lay links there: root neither reads nor writes where they lead
+  [ ! -L "${K%/*}" ] && [ ! -L "$K" ] || stop "$K is a symbolic link, or lies behind one"
 }
 
 want_login_key() {
   key_file
+  plain_keys
   restrictions
   wish="$R,command=\"$LIB/launch\" $S_algorithm $S_blob $S_comment" door=line
   if [ -n "$S_ca_blob" ] && [ -x /usr/sbin/sshd ]; then # Dropbear knows no certificates: there the key stays
@@ -267,19 +272,28 @@ want_login_key() {
   say $action $door "$K"
   [ "$MODE" = apply ] || return 0
   [ -d "$HOME_DIR" ] || { mkdir -p "$HOME_DIR" && chmod 755 "$HOME_DIR" && chown "$S_user" "$HOME_DIR"; }
-  [ -d "${K%/*}" ] || { mkdir -p "${K%/*}" && chmod 700 "${K%/*}" && chown "$S_user" "${K%/*}"; } ||
+  [ -d "${K%/*}" ] || { mkdir -m 700 "${K%/*}" && chown -h "$S_user" "${K%/*}"; } ||
     stop "${K%/*} cannot be made"
   write_keys "$wish"
 }
 
 write_keys() { # LINE or nothing: the other lines stay as they are
-  { without_ours; [ -z "$1" ] || printf '%s\n' "$1"; } >"$K.rollout" && chmod 600 "$K.rollout" &&
-    chown "$S_user" "$K.rollout" && mv -f "$K.rollout" "$K" || stop "$K cannot be written"
+  # noclobber makes files anew only; from within, no part of the path can be exchanged any more
+  (
+    set -C
+    umask 077
+    dir=${K%/*} name=${K##*/}
+    home=$(cd -P "${dir%/*}" && pwd) && cd -P "$dir" && [ "$(pwd)" = "${home%/}/${dir##*/}" ] &&
+      [ ! -L "$name" ] && rm -f "$name.rollout" &&
+      { without_ours "$name"; [ -z "$1" ] || printf '%s\n' "$1"; } >"$name.rollout" &&
+      chown -h "$S_user" "$name.rollout" && mv -f "$name.rollout" "$name"
+  ) || stop "$K cannot be written"
 }
 
 remove_login_key() {
   recorded login || return 0
   K=$R
+  plain_keys
   recorded account && S_user=${R#* }
   [ -f "$K" ] && grep -qF 'command="/usr/lib/rollout/launch"' "$K" || return 0
   say remove line "$K"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import shutil
 import subprocess
@@ -259,6 +260,46 @@ async def test_second_enrolment_replaces_keys_and_keeps_one_line(tmp_path: Path)
         assert "+ file /etc/rollout/keys/next.pem" in told
         assert lines.count("\n") == 1
         assert line.split()[1] in lines
+
+
+LINKED = (
+    ("authorized_keys", "/etc/hidden/secret"),
+    ("authorized_keys.rollout", "/etc/hidden/secret"),
+    ("", "/etc/hidden"),
+)
+
+
+async def test_links_of_the_account_lead_root_nowhere(tmp_path: Path) -> None:
+    """Whoever has the account could else have a file of root written over, read or given to it."""
+    async with desk(tmp_path) as at:
+        await at.admin.enrol(at.wanted())
+        at.host.run("mkdir", "-m", "700", "/etc/hidden")
+        secret = at.host.path("/etc/hidden/secret")
+        secret.write_text("secret\n")
+        secret.chmod(0o600)
+        keys = "/var/lib/rollout/home/.ssh"
+        for name, target in LINKED:
+            place = f"{keys}/{name}".removesuffix("/")
+            done = at.host.run("su", "rollout", "-c", f"rm -rf {place} && ln -s {target} {place}")
+            assert done.returncode == 0, done.stderr
+            other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+
+            with contextlib.suppress(DeviceError):
+                await at.admin.enrol(at.wanted(login_key=other))
+
+            seen = at.host.run("su", "rollout", "-c", f"cat {keys}/*").stdout
+            assert "secret" not in seen, name
+            assert [one.name for one in at.host.path("/etc/hidden").iterdir()] == ["secret"]
+            stat = secret.stat()
+            assert (secret.read_text(), stat.st_uid, stat.st_mode & 0o777) == (
+                "secret\n", 0, 0o600,
+            ), name  # fmt: skip
+            at.host.run("su", "rollout", "-c", f"rm -f {keys}/authorized_keys")
+        with pytest.raises(DeviceError, match="symbolic link"):
+            await at.admin.release()
+        at.host.run("rm", keys)
+        await at.admin.release()
+        assert at.host.path("/etc/hidden/secret").exists()
 
 
 async def test_account_without_sudo_is_told_so(tmp_path: Path) -> None:
