@@ -4,6 +4,9 @@ r"""Runs a command on a terminal of its own and keeps a picture of what it print
     tools/terminal_svg.py docs/demo.svg --width 90 --last 19 --last 21 -- \
         rollout apply app-1.0.yml --yes --then rollout apply app-1.1.yml --yes
 
+    tools/terminal_svg.py docs/live.svg --width 90 --last 22 --until 'broad .* ([6-9]|1[0-3])/17' -- \
+        rollout apply app-1.1.yml --yes
+
 The picture is made from the real output, live view included: what was taken back is not shown.
 """
 
@@ -13,6 +16,7 @@ import argparse
 import fcntl
 import os
 import pty
+import re
 import shlex
 import struct
 import sys
@@ -25,8 +29,19 @@ from orchestrator.render.picture import settled, svg
 ROWS = 50
 
 
-def capture(command: list[str], width: int) -> tuple[bytes, int]:
-    """Output and exit code of a command that believes to have a terminal."""
+def screen(output: bytes) -> str:
+    """What output leaves on the screen."""
+    return settled(output.decode("utf-8", errors="replace"))
+
+
+def capture(command: list[str], width: int, until: str = "") -> tuple[bytes, int]:
+    """Output and exit code of a command that believes to have a terminal.
+
+    Args:
+        command: what runs, to its end.
+        width: of the terminal, in columns.
+        until: what is printed once the screen shows this (a regular expression) is left out.
+    """
     child, terminal = pty.fork()
     if child == 0:
         # the size is set before the command starts, so that it never sees another one
@@ -35,7 +50,7 @@ def capture(command: list[str], width: int) -> tuple[bytes, int]:
         for name in ("CI", "NO_COLOR", "COLUMNS"):
             environment.pop(name, None)
         os.execvpe(command[0], command, environment)
-    chunks = []
+    chunks, is_whole = [], False
     while True:
         try:
             data = os.read(terminal, 65536)
@@ -43,7 +58,9 @@ def capture(command: list[str], width: int) -> tuple[bytes, int]:
             break
         if not data:
             break
-        chunks.append(data)
+        if not is_whole:
+            chunks.append(data)
+            is_whole = bool(until) and re.search(until, screen(b"".join(chunks))) is not None
     os.close(terminal)
     _, status = os.waitpid(child, 0)
     return b"".join(chunks), os.waitstatus_to_exitcode(status)
@@ -51,7 +68,7 @@ def capture(command: list[str], width: int) -> tuple[bytes, int]:
 
 def shown(command: list[str], output: bytes, last: int) -> str:
     """The command behind a prompt, and what it left on the screen or the last lines of that."""
-    lines = settled(output.decode("utf-8", errors="replace")).strip("\n").split("\n")
+    lines = screen(output).strip("\n").split("\n")
     if last and len(lines) > last:
         lines = ["[...]", *lines[-last:]]
     return f"$ {shlex.join(command)}\n" + "\n".join(lines) + "\n"
@@ -66,13 +83,14 @@ def main() -> int:
     parser.add_argument(
         "--last", type=int, action="append", default=[], help="keep so many lines of a command"
     )
+    parser.add_argument("--until", default="", help="show the screen as it is once it has this")
     parser.add_argument("command", nargs="+", help="several are separated by `--then`")
-    own, _, words = " ".join(sys.argv[1:]).partition(" -- ")
-    options = parser.parse_args([*shlex.split(own), "unused"])
+    end = sys.argv.index("--")
+    options, words = parser.parse_args([*sys.argv[1:end], "unused"]), " ".join(sys.argv[end + 1 :])
     code, parts = 0, []
     for text, last in zip_longest(words.split(" --then "), options.last, fillvalue=0):
         command = shlex.split(str(text))
-        output, code = capture(command, options.width)
+        output, code = capture(command, options.width, options.until)
         parts.append(shown(command, output, int(last)))
     picture = svg("\n".join(parts), title=options.title, width=options.width)
     options.picture.write_text(picture, encoding="utf-8")

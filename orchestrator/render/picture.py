@@ -8,8 +8,8 @@ from __future__ import annotations
 import io
 import re
 
-_PART = re.compile(r"(\x1b\[\d+F|\x1b\[J|\n)")
-_SILENT = re.compile(r"\x1b\[\?25[lh]|\x1b\[K|\r")
+_PART = re.compile(r"(\x1b\[\d+F|\x1b\[J|\x1b\[K|\r|\n)")
+_SILENT = re.compile(r"\x1b\[\?25[lh]")
 _FONT_FACE = re.compile(r"@font-face \{\{.*?\}\}\s*", re.DOTALL)
 
 
@@ -20,6 +20,10 @@ def settled(output: str) -> str:
         if part == "\n":
             at, is_fresh = at + 1, True
             rows += [""] * (at == len(rows))
+        elif part == "\r":
+            is_fresh = True
+        elif part == "\x1b[K":
+            rows[at] = "" if is_fresh else rows[at]
         elif part == "\x1b[J":
             rows[at:] = [""]
         elif part.startswith("\x1b[") and part.endswith("F"):

@@ -15,6 +15,10 @@ def test_output_without_a_live_view_stays() -> None:
     assert settled("one\ntwo\n") == "one\ntwo\n"
 
 
+def test_a_line_that_was_written_again_shows_its_last_words() -> None:
+    assert settled("asking 1\r\x1b[Kasking 2\r\x1b[K\r\nend\r\n") == "\nend\n"
+
+
 def test_a_picture_is_xml_with_the_text_in_colour() -> None:
     picture = svg("\x1b[1;31mHALTED\x1b[0m after 6.2 s\n  <b>&\n", title="rollout", width=60)
 
