@@ -7,7 +7,7 @@
 set -eu
 
 "$(dirname "$0")/system_packages.sh" qemu-system-x86 grub-common grub-pc-bin e2fsprogs dropbear-bin \
-  busybox-static sudo fakeroot
+  busybox-static sudo fakeroot xdelta3
 [ ! -e "$1/boot" ] || exit 0
 kernel=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-\)/\1/p')
 if [ -z "$kernel" ]; then

@@ -21,7 +21,7 @@ GRUB = Path("/usr/lib/grub/i386-pc")
 SUDO = Path("/usr/libexec/sudo")
 PAM = Path("/lib/x86_64-linux-gnu/security/pam_permit.so")
 SEARCH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-PROGRAMS = ("dropbear", "openssl", "sudo")  # beside those of busybox
+PROGRAMS = ("dropbear", "openssl", "sudo", "xdelta3")  # beside those of busybox
 BUILDERS = ("qemu-system-x86_64", "grub-mkimage", "mke2fs", "dropbearkey", "busybox")
 MODULES = (
     *("virtio/virtio_ring", "virtio/virtio", "virtio/virtio_pci_legacy_dev"),
@@ -29,10 +29,10 @@ MODULES = (
     *("failover", "net/net_failover", "net/virtio_net"),
 )  # in the order in which they need each other
 CORE = "biosdisk part_msdos ext2 normal linux test loadenv serial terminal reboot sleep"
-DIRECTORIES = "bin boot/grub data dev etc/init.d etc/pam.d etc/sudoers.d lib lib64 proc run sbin sys tmp usr/bin usr/sbin var/lib"
+DIRECTORIES = "bin boot/grub data dev etc/init.d etc/pam.d etc/sudoers.d lib lib64 proc run sbin sys tmp usr/bin usr/local/bin usr/sbin var/lib"
 MEGABYTE = 1 << 20
 GRUB_MB, SLOT_MB, DATA_MB = 24, 36, 160
-SMALL_SLOT_MB = 16  # of a system without a kernel
+SMALL_SLOT_MB = 20  # of a system without a kernel
 SECTORS_PER_MB = 2048
 TEXTS = {
     "etc/group": "root:x:0:\n",
@@ -45,6 +45,7 @@ TEXTS = {
     "etc/shadow": "root:*:::::::\n",
     "etc/shells": "/bin/sh\n",
     "etc/sudoers": "@includedir /etc/sudoers.d\n",
+    "usr/local/bin/xdelta3": '#!/bin/sh\necho patched >/dev/console\nexec /usr/bin/xdelta3 "$@"\n',
 }
 SLOTS = "a /dev/vda2\nb /dev/vda3\nboot grub /boot/grub/grubenv\n"
 # $1: the bundle; $2: the tree; $3: the slot's image and $4 its size; $5: what slots share; $6: their names
@@ -101,7 +102,8 @@ class Factory:
             (tree / name).write_text(text)
         shutil.copy(GUEST / "inittab", tree / "etc/inittab")
         shutil.copy(GUEST / "rcS.sh", tree / "etc/init.d/rcS")
-        (tree / "etc/init.d/rcS").chmod(0o755)
+        for program in ("etc/init.d/rcS", "usr/local/bin/xdelta3"):
+            (tree / program).chmod(0o755)
         if not self.small:
             self._kernel(tree / "boot")
         if without:

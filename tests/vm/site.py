@@ -82,13 +82,17 @@ class Site:
             *f"device pin {NAME} --fingerprint {self.fingerprint} --pins inventory/pins.yml".split()
         )
 
-    def release(self, name: str, *, health: str = "well", without: str = "") -> None:
+    def release(
+        self, name: str, *, health: str = "well", without: str = "", packed: bool = True
+    ) -> None:
         """Builds a system and the signed artifact for it."""
         image = self.factory.system(name, health=health, without=without)
-        packed = image.with_suffix(".img.gz")
-        packed.write_bytes(gzip.compress(image.read_bytes(), 1))
+        if packed:
+            content = gzip.compress(image.read_bytes(), 1)
+            image = image.with_suffix(".img.gz")
+            image.write_bytes(content)
         self.project.run(
-            *f"artifact build module rootfs-image -t vm --key release.key --file {packed.name}"
+            *f"artifact build module rootfs-image -t vm --key release.key --file {image.name}"
             f" -n {name} -o {name}.mender".split()
         )
 
