@@ -49,6 +49,9 @@ def resume(
 ) -> int:
     """Go on with a paused, halted or interrupted rollout, and see it through.
 
+    Failures that are accepted are no success: a wave without any stays inconclusive, and only
+    `rollout promote --reason TEXT` lets it pass.
+
     Devices that joined the fleet meanwhile join its last wave where the plan says
     `late_joiners: append`.
     """

@@ -34,6 +34,6 @@ def _risk(wave: ResolvedWave, artifact: str) -> Risk:
     message = (
         f"wave `{wave.name}` pauses with `insufficient_evidence`: {devices} `{artifact}` already, "
         "so nothing is tried in it, and the wave behind it would be the canary; make it larger, or "
-        "look at what the fleet runs and go on with `rollout resume --accept-failures`"
+        "look at what the fleet runs and go on with `rollout promote --reason TEXT`"
     )
     return Risk("P926", message)

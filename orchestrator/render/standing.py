@@ -93,8 +93,10 @@ def go_on(story: Story) -> str:
     """The command with which somebody drives it on; empty for one that is over."""
     if story.state in TERMINAL_ROLLOUT:
         return ""
-    resume = f"rollout resume {story.rollout_id}"
-    return next((one for one in story.next_commands if one.startswith(resume)), resume)
+    # a wave that is paused without any success has no `resume`
+    verbs = ("resume", "promote") if story.state is RolloutState.PAUSED else ("resume",)
+    begins = tuple(f"rollout {verb} {story.rollout_id}" for verb in verbs)
+    return next((one for one in story.next_commands if one.startswith(begins)), begins[0])
 
 
 def next_words(facts: Facts) -> str:

@@ -2,7 +2,8 @@
 
 Laws:
 1. A wave passes only when it is settled, has the successes R8 requires, has soaked, was read back
-   anew, and every deciding gate passed. What is missing is never success: it pauses. A wave
+   anew, and every deciding gate passed. What is missing is never success: it pauses. Failures that
+   an operator accepts are allowed from then on, and still one success is wanted. A wave
    whose devices all ran the target before needs no successes of its own once an earlier wave has
    had one; it opens nothing that was not tried.
 2. The soak ends with fresh evidence; without a soak the proofs of the devices are fresh (R10).
@@ -229,7 +230,7 @@ def _settle(led: Ledger, wave: WaveRecord) -> None:
 
 def _has_evidence(led: Ledger, wave: WaveRecord) -> bool:
     """Whether enough devices succeeded (R8); pauses when not."""
-    if wave.promised or wave.tripped or wave.successes >= wave.required:
+    if wave.passed_by or wave.tripped or wave.successes >= wave.required:
         return True
     if _has_nothing_to_update(wave) and _was_tried(led):
         return True

@@ -106,7 +106,7 @@ class WaveRecord:
         planned: devices that the wave should update (R6 base before what it shrinks by); it grows
             by devices that join (R1).
         accepted, accepted_unreachable: allowances an operator acknowledged.
-        promised: an operator accepted the wave's evidence as it is (R8 no longer asked).
+        promised: an operator accepted the wave's evidence as it is (R8 asks for one success).
         soaked, judged_from: whether it soaked, and when the read-back after that began (R10).
         queue, staged: devices that wait for a start and for the go, in order.
         parked: devices that wait for a slot of a label, or ("", zone) for their hours.
@@ -194,6 +194,8 @@ class WaveRecord:
     @property
     def required(self) -> int:
         """Successes it needs to pass (R8)."""
+        if self.promised:
+            return 1  # whatever is accepted: what nobody saw work proves nothing
         return required_successes(self.base, self.allowed, self.allowed_unreachable)
 
     @property

@@ -306,11 +306,12 @@ def _in_between(led: Ledger) -> tuple[str, ...]:
 
 def _after_a_pause(led: Ledger) -> tuple[str, ...]:
     run, wave = led.rollout_id, led.waves[led.current]
-    resume = f"rollout resume {run}"
+    resume = [f"rollout resume {run}"]
     deferred = wave.counts[DeviceState.DEFERRED]
     if Pause.INSUFFICIENT_EVIDENCE.value in led.causes and not deferred:
-        resume += " --accept-failures"  # there is nothing that it could try again
-    commands = [f"rollout status {run}", resume]
+        # there is nothing that it could try again, and without a success nothing to accept
+        resume = [f"{resume[0]} --accept-failures"] if wave.successes else []
+    commands = [f"rollout status {run}", *resume]
     if wave.state is WaveState.INCONCLUSIVE and wave.settled == wave.total:
         commands.append(f"rollout promote {run} --reason TEXT")
     return (*commands, f"rollout abort {run}")

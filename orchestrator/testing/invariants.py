@@ -288,8 +288,11 @@ class Checker:
         expect(not (away and plain), "succeeded, but a device was given up", entry)
 
     def _check_evidence(self, entry: JournalEntry) -> None:
-        """R8: a wave passes with a success, or with nothing to update after one."""
-        if self.books.touched:
+        """R8: a wave passes with a success, or with nothing to update after one.
+
+        Whatever failures somebody accepted; only a person who promotes it passes it without.
+        """
+        if "promoted_by" in entry.data:
             return
         own = list(self.books.members(entry.wave))
         good = any(seen.state in GOOD for seen in own)

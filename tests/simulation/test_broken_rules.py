@@ -52,6 +52,11 @@ from orchestrator.testing.simulation import simulate
 from orchestrator.testing.store import MemoryStore
 
 
+def nothing_where_accepted(wave):
+    """Whoever accepts failures takes no success for one."""
+    return 0 if wave.promised else REQUIRED.fget(wave)
+
+
 def hurried_settle(led, wave):
     """The next wave begins while this one is still to be watched and judged."""
     if led.current + 1 < len(led.waves):
@@ -95,6 +100,7 @@ def always_delivered(self, verb, txn, **params):
 
 IN_ORDER = resolve_waves.in_order
 BEFORE_GROUPS = comparing.before_groups
+REQUIRED = record.WaveRecord.required
 SETTLE, BACKFILL = passage._settle, slots._backfill
 QUEUE_SCOPE, PAUSE, MUTATION = retreat.queue_scope, brakes.pause, perform.Conversation._mutation
 
@@ -224,6 +230,9 @@ BROKEN_CONTROLS = {
     "devices held back": ("second", "held", turn, "held_by_others", lambda *_: None),
     "requirements": ("requires", "requires", turn, "require", lambda _led: None),
     "successes that a wave needs": ("waves", "R8", record, "required_successes", lambda *_: 0),
+    "a success besides what is accepted": (
+        "!resume", "R8", record.WaveRecord, "required", property(nothing_where_accepted),
+    ),
     "order of waves": ("waves", "waves", passage, "_settle", hurried_settle),
     "order within a wave": (
         "waves", "R3", passage, "deque", lambda members: deque(reversed(tuple(members))),

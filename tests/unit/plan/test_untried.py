@@ -64,4 +64,4 @@ def test_warning_says_what_the_devices_run_and_what_to_do(plan: Parse, resolve: 
 
     (warning,) = [text for text in warnings if "insufficient_evidence" in text]
     assert "its one device runs `gw-1.4.2` already" in warning
-    assert "rollout resume --accept-failures" in warning
+    assert "rollout promote --reason TEXT" in warning

@@ -173,6 +173,11 @@ def test_approval_comes_before_the_engine_that_goes_on(soaking) -> None:
             ("rollout resume r-7f3a --accept-failures",),
             "`rollout resume r-7f3a --accept-failures` goes on",
         ),
+        (
+            ("operator",),
+            ("rollout promote r-7f3a --reason TEXT",),
+            "`rollout promote r-7f3a --reason TEXT` goes on",
+        ),
         (("freeze",), (), "the freeze is over, `rollout resume r-7f3a` goes on"),
         (("freeze", "window"), (), "once that is over, `rollout resume r-7f3a` goes on"),
         (("approval",), (), "once approved, `rollout resume r-7f3a` goes on"),

@@ -139,6 +139,26 @@ def test_accepted_failures_become_the_baseline():
     assert rollout.rollout.exit_code is ExitCode.PARTIAL
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_accepted_failures_are_no_success(restart):
+    """R8: one success is wanted in spite of them; without it a person says why it may pass."""
+    rollout = hand(wave("canary", A), wave("rest", B))
+    rollout.fail(A)
+
+    rollout.ask(Ask.RESUME, accept_failures=True)
+    if restart:
+        rollout.restart()
+
+    assert rollout.rollout.ledger.causes == {"insufficient_evidence": "0 succeeded, 1 required"}
+    assert rollout.rollout.ledger.waves[0].state is WaveState.INCONCLUSIVE
+    assert rollout.state(B) is DeviceState.PENDING
+    rollout.ask(Ask.RESUME, accept_failures=True)
+    assert rollout.state(B) is DeviceState.PENDING
+    rollout.ask(Ask.PROMOTE, why="its modem is broken")
+    assert rollout.state(B) is DeviceState.TRANSFERRING
+    assert rollout.lines("wave_done")[0].data["why"] == "its modem is broken"
+
+
 def test_halted_rollout_does_not_resume_without_accepting():
     rollout = hand(wave("all", A, B))
     rollout.fail(A)
@@ -280,10 +300,10 @@ def test_later_wave_that_is_at_the_target_already_is_passed():
 
 
 def test_unchanged_wave_after_an_unchanged_one_is_no_evidence_either():
-    """What an operator accepts of one wave says nothing of the next."""
+    """What an operator lets pass of one wave says nothing of the next."""
     rollout = hand(wave("canary", A), wave("early", B, C), wave("rest", D))
     unchanged(rollout, A)
-    rollout.ask(Ask.RESUME, accept_failures=True)
+    rollout.ask(Ask.PROMOTE, why="it is the canary of another plan")
 
     unchanged(rollout, B, C)
 

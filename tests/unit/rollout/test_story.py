@@ -173,7 +173,6 @@ def test_pause_for_want_of_evidence_names_the_command_that_goes_on():
 
     assert commands == (
         "rollout status r-hand",
-        "rollout resume r-hand --accept-failures",
         "rollout promote r-hand --reason TEXT",
         "rollout abort r-hand",
     )

@@ -11,13 +11,14 @@ from orchestrator.plan.resolved import (
     CompareTo,
     Direction,
     Gate,
+    OnFailure,
     Probe,
     ProbeKind,
     ResolvedWave,
     Stage,
 )
 from orchestrator.rollout.actions import Work
-from orchestrator.rollout.events import Ask, GateSampled
+from orchestrator.rollout.events import GateSampled
 from orchestrator.rollout.states import RolloutState, WaveState
 from orchestrator.testing.hand import Hand
 from orchestrator.testing.plans import device_ids, make_plan
@@ -42,14 +43,14 @@ def comparing(to, min_samples):
     return background(success_when=None, compare=compare)
 
 
-def hand(gate, canary=(A,), *, soak_s=0.0, approval=None):
+def hand(gate, canary=(A,), *, soak_s=0.0, approval=None, **choices):
     rest = tuple(each for each in (A, B, C, D, E, F) if each not in canary)
     limits = {"max_failures": 1, "slow_start": False}
     waves = [
         ResolvedWave("canary", "1", tuple(canary), soak_s=soak_s, **limits),
         ResolvedWave("rest", "rest", rest, approval=approval, soak_s=soak_s, **limits),
     ]
-    return Hand(make_plan(waves, gates=(gate,), manifest="old"))
+    return Hand(make_plan(waves, gates=(gate,), manifest="old", **choices))
 
 
 def wait(rollout, seconds):
@@ -116,9 +117,9 @@ def test_a_device_is_looked_at_an_interval_after_its_proof():
 
 @pytest.mark.parametrize("gate", ABOUT_UPDATED[:-1])
 def test_a_soak_of_nobody_has_no_evidence(gate):
-    rollout = hand(gate, soak_s=60.0)
-    rollout.report(A, Reason.LOW_SPACE)
-    rollout.ask(Ask.RESUME, accept_failures=True)
+    rollout = hand(gate, (A, B), soak_s=60.0, on_failure=OnFailure.CONTINUE)
+    for device in (A, B):
+        rollout.report(device, Reason.LOW_SPACE)
     judged = rollout.rollout.ledger.waves[0].state
 
     wait(rollout, INTERVAL_S)
