@@ -257,9 +257,9 @@ async def _run(
 
 
 def _leaves_pauses(stay: Stay, asked: Ask | None, stored: Stored) -> bool:
-    """Whoever finds a rollout that a person paused does not wait until it is resumed."""
-    if stay is not Stay.SOAKS:
-        return stay is Stay.NOTHING
+    """Who did not find it so may stay while a person pauses it; nobody else but by `--wait`."""
+    if stay is not Stay.PAUSES:
+        return stay is not Stay.ALL
     causes = stored.rollout["causes"]
     return asked is None and isinstance(causes, Mapping) and Pause.OPERATOR.value in causes
 

@@ -295,6 +295,7 @@ class Stay(StrEnum):
 
     NOTHING = "nothing"
     SOAKS = "soaks"
+    PAUSES = "pauses"  # soaks, and a pause by a person who can end it where that is shown
     ALL = "all"  # approvals, windows, freezes and the time of its start too
 
 

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from orchestrator.api.project import read_file
 from orchestrator.api.stored import engine_of, entries_of, status_of
 from orchestrator.api.stores import no_rollouts, open_state, rollout_id_of, state_exists
-from orchestrator.api.values import Onlooker, Run, Settings, Status
+from orchestrator.api.values import Onlooker, Run, Settings, Status, Stay
 from orchestrator.errors import ExitCode, StoreError
-from orchestrator.rollout.states import TERMINAL_ROLLOUT
+from orchestrator.rollout.states import TERMINAL_ROLLOUT, DeviceState, Pause
 
 if TYPE_CHECKING:
     from orchestrator.rollout.events import JournalEntry
@@ -39,6 +39,7 @@ async def watch(
     onlooker: Onlooker,
     timeout_s: float | None = None,
     while_driven: bool = False,
+    stay: Stay = Stay.ALL,
 ) -> Status:
     """Follows a rollout until it is over; gives where it stands then.
 
@@ -48,6 +49,7 @@ async def watch(
         onlooker: told what happens.
         timeout_s: for how long it is followed; None: until it is over.
         while_driven: only for as long as an engine drives it.
+        stay: whether also while a person's pause is all that is left, as for who drives it.
 
     Raises:
         StoreError: there is no such rollout, or the store failed.
@@ -60,7 +62,7 @@ async def watch(
         watched = _Watched(store, await _meant(store, what), onlooker)
         await watched.begin()
         while not watched.is_over and (now := time.monotonic()) < end_at:
-            if while_driven and not watched.is_driven:
+            if (while_driven and not watched.is_driven) or watched.is_left(stay):
                 break
             await asyncio.sleep(min(LOOK_S, end_at - now))
             await watched.look()
@@ -77,6 +79,7 @@ class _Watched:
         self._status: Status | None = None
         self._seq = 0
         self._is_stale = True
+        self._found_put_down = False
         self._read_at = 0.0
         self._read_s = 0.0
 
@@ -90,11 +93,29 @@ class _Watched:
         """Whether an engine drives it."""
         return bool(self._now.engine)
 
+    def is_left(self, stay: Stay) -> bool:
+        """Whether nothing is at work, a person paused it, and nobody stays for that."""
+        match stay:
+            case Stay.ALL:
+                return False
+            case Stay.PAUSES:
+                return self._found_put_down and self._is_put_down
+            case _:
+                return self._is_put_down
+
+    @property
+    def _is_put_down(self) -> bool:
+        story = self._now.story
+        staged = sum(wave.counts.get(DeviceState.STAGED, 0) for wave in story.waves)
+        by_person = any(stop.cause is Pause.OPERATOR for stop in story.stops)
+        return by_person and story.at_work == staged
+
     async def begin(self) -> None:
         """Tells what has been so far."""
         history = await self._news()
         history += await self._read()
         now = self._now
+        self._found_put_down = self._is_put_down
         self._onlooker.started(
             Run(now.rollout_id, now.resolved, now.digest, joined=False, history=history)
         )

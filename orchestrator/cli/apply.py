@@ -61,8 +61,8 @@ def apply(  # noqa: PLR0913  each is an option of the command line
 
     Where another process drives that, it is joined: followed to its end as by `rollout watch`, and
     driven here only if that process dies. Ctrl-C then leaves it to the other one. A rollout that a
-    person paused stays so until `rollout resume`: who and why is said, devices at work are seen to
-    their end, and it ends with 7.
+    person paused, before or meanwhile, stays so until `rollout resume`: who and why is said, devices
+    at work are seen to their end, and it ends with 7; where keys are served it stays for those.
 
     Devices that joined the fleet meanwhile join its last wave where the plan says
     `late_joiners: append`.
@@ -70,7 +70,8 @@ def apply(  # noqa: PLR0913  each is an option of the command line
     Shows the preview first and asks for the number of devices. On a terminal keys pause, halt and
     show what is slow or failed; `?` helps. Ctrl-C once: devices in flight
     finish and the rollout is saved; twice: leaves at once. `rollout apply` again goes on.
-    Where only approvals, windows or freezes are left it ends with 7, unless told to wait.
+    Where only approvals, windows, freezes or a person's pause are left it ends with 7, unless told
+    to wait.
     """
     session = start(common)
     api.require_role(session.settings, "apply")  # before devices or people are asked
@@ -86,7 +87,7 @@ def apply(  # noqa: PLR0913  each is an option of the command line
     if prepared.continues is not None:
         say_under_way(session, prepared)
         take_in(session, prepared, yes=yes)
-    stay = staying(wait)
+    stay = staying(session, events, wait=wait)
     meter = meter_of(session, metrics_file)
     return watch(session, _work(session, prepared, stay), events=events, stay=stay, meter=meter)
 

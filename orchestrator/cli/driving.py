@@ -68,7 +68,7 @@ def watch(
             try:
                 finished = drive(metered(meter, partial(work, watchers)), tell=view.tell, keys=keys)
             except DrivenError as error:
-                if (now := follow(session, error, view, watchers, keys)) is not None:
+                if (now := follow(session, error, view, watchers, keys, stay)) is not None:
                     finished = api.Finished(now, _code_of(now, asked))
                 work = _going_on(session, error.rollout_id, stay, asked)
     say_unsealed(finished.unsealed)
@@ -109,9 +109,13 @@ def look_on(
 
 
 def _view(session: Session, events: str | None) -> PlainView:
-    """The live one, unless events would come between its lines on the same terminal."""
+    return LiveView(session) if _is_live(session, events) else PlainView(session)
+
+
+def _is_live(session: Session, events: str | None) -> bool:
+    """Not where events would come between the lines of the view, on the same terminal."""
     is_free = events != "-" or not sys.stdout.isatty()
-    return LiveView(session) if session.live and is_free else PlainView(session)
+    return session.live and is_free
 
 
 def _keys(session: Session, view: PlainView) -> Keys | None:
@@ -151,9 +155,12 @@ def _say_how_it_is(
         say(f"warning: {error.message}\n{text}")
 
 
-def staying(wait: bool) -> api.Stay:
-    """For which waits a command stays."""
-    return api.Stay.ALL if wait else api.Stay.SOAKS
+def staying(session: Session, events: str | None, *, wait: bool = False) -> api.Stay:
+    """For which waits a command stays; with keys a person can end there what one paused."""
+    if wait:
+        return api.Stay.ALL
+    has_keys = session.may_ask and _is_live(session, events)
+    return api.Stay.PAUSES if has_keys else api.Stay.SOAKS
 
 
 def ask(
@@ -161,7 +168,7 @@ def ask(
     request: api.AskRequest,
     *,
     events: str | None = None,
-    stay: api.Stay = api.Stay.SOAKS,
+    wait: bool = False,
 ) -> int:
     """Records an operator's request and, where no engine runs the rollout, carries it out here.
 
@@ -170,6 +177,7 @@ def ask(
     Raises:
         OrchestratorError: there is no such rollout, or its state does not allow this.
     """
+    stay = staying(session, events, wait=wait)
     asked = wait_for(api.ask(session.settings, request))
     if asked.needs_engine:
         code = _drive_here(session, request, asked, events=events, stay=stay)

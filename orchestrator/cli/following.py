@@ -30,8 +30,11 @@ def follow(
     view: PlainView,
     watchers: Watchers,
     keys: Keys | None = None,
+    stay: api.Stay = api.Stay.SOAKS,
 ) -> api.Status | None:
     """Follows a rollout for as long as another engine drives it; None where it is to be driven here.
+
+    A pause by a person is waited for as where it is driven, by `stay`.
 
     Raises:
         Exit: Ctrl-C or SIGTERM; the rollout goes on.
@@ -45,12 +48,15 @@ def follow(
     driver = _Driver()
     onlooker = Watchers([watchers, driver])
     try:
-        seen = api.watch(session.settings, run, onlooker=onlooker, while_driven=True)
+        seen = api.watch(session.settings, run, onlooker=onlooker, while_driven=True, stay=stay)
         now = wait_for(seen, keys=keys)
     except typer.Exit:
         view.tell(f"left rollout {run}: {_stands(view.status)}")
         raise
     if now.story.state not in TERMINAL_ROLLOUT:
+        if now.engine:  # it goes on there, once somebody resumes it
+            view.tell(f"rollout {run} is paused by a person, so it is not waited for here")
+            return now
         if not driver.was_stopped:
             return None
         view.tell(f"who drove rollout {run} told it to stop, so it is not gone on with here")

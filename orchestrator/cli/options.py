@@ -69,7 +69,9 @@ WaveOption = Annotated[
 ]
 WaitOption = Annotated[
     bool,
-    typer.Option("--wait", help="Stay also while only approvals, windows or freezes are left."),
+    typer.Option(
+        "--wait", help="Stay also while only approvals, windows, freezes or a pause are left."
+    ),
 ]
 
 

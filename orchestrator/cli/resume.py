@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
-from orchestrator.cli.driving import ask, staying
+from orchestrator.cli.driving import ask
 from orchestrator.cli.joining import take_in
 from orchestrator.cli.options import (
     Common,
@@ -58,7 +58,7 @@ def resume(
     session = start(common)
     _take_in(session, rollout)
     request = api.AskRequest(rollout, Ask.RESUME, why=why, accept_failures=accept_failures)
-    return ask(session, request, events=events, stay=staying(wait))
+    return ask(session, request, events=events, wait=wait)
 
 
 def _take_in(session: Session, rollout: str | None) -> None:

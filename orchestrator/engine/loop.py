@@ -105,7 +105,7 @@ class Job:
     some of what devices run. `stays`: the engine also waits for
     what comes only with time or an approval; otherwise it ends there and may be started again.
     `leaves_soaks`: it ends also where only the time of a soak is left. `leaves_pauses`: also where
-    only an operator is left who paused it, to resume it.
+    only an operator is left who paused it, to resume it; devices that stand ready queue anew then.
     """
 
     rollout_id: str
@@ -258,6 +258,9 @@ class Engine:
                     plan = rollout.plan
                     executor.amend(plan, devices_of(plan))
                 executor.ensure(rollout.in_flight)
+            if self._leaves_a_pause(rollout) and not rollout.is_quiet:
+                events = [EngineStopping(self._clock.now(), told=False)]
+                continue
             if self._is_over(rollout):
                 return rollout
             events = await self._gather(rollout, executor)
@@ -281,9 +284,12 @@ class Engine:
             return True
         if self._job.leaves_soaks and rollout.is_soaking:
             return True
-        if self._job.leaves_pauses and rollout.is_put_down and not rollout.is_measuring:
+        if self._leaves_a_pause(rollout):
             return True
         return self._stopped and rollout.is_quiet
+
+    def _leaves_a_pause(self, rollout: Rollout) -> bool:
+        return self._job.leaves_pauses and rollout.is_put_down and not rollout.is_measuring
 
     async def _commit(self, lease: Lease, rollout: Rollout, changes: Changes) -> None:
         if changes.journal or changes.devices:

@@ -139,9 +139,13 @@ class LookedAround:
 
 @dataclass(frozen=True, slots=True)
 class EngineStopping:
-    """The engine goes down in order: nothing new starts, what is past recall finishes."""
+    """The engine goes down in order: nothing new starts, what is past recall finishes.
+
+    `told`: a person told it to; otherwise it only leaves a rollout that one paused.
+    """
 
     at: float
+    told: bool = True
 
 
 class Ask(StrEnum):

@@ -174,7 +174,7 @@ class Rollout:
                 recovery.engine_started(led, event)
                 gating.restart(led)
             case EngineStopping():
-                recovery.engine_stopping(led)
+                recovery.engine_stopping(led, told=event.told)
             case LookedAround():
                 turn.looked(led, event.around)
             case OperatorAsked():
@@ -262,7 +262,7 @@ class Rollout:
     def is_resting(self) -> bool:
         """Nothing is at work, and it takes a person or much time to bring it on.
 
-        An operator's own pause is no rest: whoever paused will resume.
+        An operator's own pause is no rest for who stays: whoever paused will resume.
         """
         led = self._led
         if not self.is_quiet:
@@ -273,8 +273,13 @@ class Rollout:
 
     @property
     def is_put_down(self) -> bool:
-        """Paused, by whomever, and nothing is at work any more."""
-        return self._led.state is RolloutState.PAUSED and self.is_quiet
+        """Paused, by whomever, and nothing is at work but devices that stand ready for their go."""
+        led = self._led
+        idle = all(
+            wave.at_work == wave.counts[DeviceState.STAGED] and not wave.reading
+            for wave in led.waves
+        )
+        return led.state is RolloutState.PAUSED and idle
 
     @property
     def is_measuring(self) -> bool:

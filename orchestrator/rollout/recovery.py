@@ -61,10 +61,11 @@ def _ask_once(led: Ledger, rec: DeviceRecord) -> None:
     moves.inquire(led, rec)
 
 
-def engine_stopping(led: Ledger) -> None:
+def engine_stopping(led: Ledger, *, told: bool) -> None:
     """Devices before the point of no return go back into the queue; nothing new starts."""
     led.stopping = True
-    led.note("engine_stopping")
+    if told:
+        led.note("engine_stopping")
     for rec in led.devices.values():
         if rec.state is DeviceState.STAGED:
             moves.withdraw(led, rec)

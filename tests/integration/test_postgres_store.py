@@ -163,7 +163,7 @@ def test_verbs_from_another_process_take_effect_within_a_second(either: Team) ->
         assert f"{name} is recorded" not in told, "the engine has answered"
         until(engine, leads_to)
 
-    with either.applying(either.release(soak_s=LONG_SOAK_S)) as engine:
+    with either.applying(either.release(soak_s=LONG_SOAK_S), "--wait") as engine:
         until(engine, "soak_started")
         with arrivals(either.url) as arrived_at:
             verb("pause", "paused")
@@ -336,7 +336,7 @@ def test_pooler_in_transaction_mode_may_stand_between(team: Team, pooled: str) -
     plan = team.release(soak_s=LONG_SOAK_S)
     direct, team.project.env = team.project.env, {"ROLLOUT_STATE": pooled}
     try:
-        with team.applying(plan) as engine:
+        with team.applying(plan, "--wait") as engine:
             until(engine, "soak_started")
             team.project.run("pause")
             until(engine, "paused")

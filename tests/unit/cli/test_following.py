@@ -81,23 +81,30 @@ class Other:
 
 
 class Events:
-    """What a command writes to `--events`; once it looks on, something is done behind its back."""
+    """What a command writes to `--events`; once it looks on, something is done behind its back.
 
-    def __init__(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+    `at`: or with so many lines of that type.
+    """
+
+    def __init__(
+        self, meanwhile: Callable[[], None] = lambda: None, *, at: tuple[str, int] = ("standing", 1)
+    ) -> None:
         self.lines: list[dict[str, Any]] = []
         self._meanwhile = meanwhile
+        self._at = at
         os.mkfifo("events")
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
 
     def _read(self) -> None:
-        looks_on = False
+        what, count = self._at
         with Path("events").open() as stream:
             for line in stream:
                 self.lines.append(json.loads(line))
-                if self.lines[-1]["type"] == "standing" and not looks_on:
-                    looks_on = True
-                    self._meanwhile()
+                if self.lines[-1]["type"] == what:
+                    count -= 1
+                    if count == 0:
+                        self._meanwhile()
 
     def journal(self) -> list[dict[str, Any]]:
         """Its entries, once the command is over."""
@@ -185,6 +192,62 @@ def test_what_a_person_told_to_stop_is_not_gone_on_with(prepared, other, capsys)
     assert "who drove rollout r-hand told it to stop, so it is not gone on with here" in shown.err
     assert "rollout resume r-hand" in shown.out
     assert (told.count("engine_stopping"), told.count("engine_started")) == (1, 1)
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_rollout_that_a_person_paused_elsewhere_is_not_waited_for(
+    prepared, other, capsys, found
+) -> None:
+    other.hand.succeed("web1")  # and soaks
+    if found:
+        other.hand.ask(Ask.PAUSE, why="lunch")
+    other.begin(prepared.plan_json, lease_s=600)
+    if not found:
+        other.hand.ask(Ask.PAUSE, why="lunch")
+    events = Events(lambda: other.do(other.write))
+
+    code = invoke(APPLY)
+
+    told = [one["type"] for one in events.journal()]
+    shown = capsys.readouterr()
+    assert code == ExitCode.WAITING
+    assert "rollout r-hand is paused by a person, so it is not waited for here" in shown.err
+    assert "operator: ann: lunch" in shown.out
+    assert "rollout resume r-hand" in shown.out
+    assert told.count("engine_started") == 1, "it only looked on"
+
+
+def test_with_wait_a_pause_elsewhere_is_waited_for(prepared, other, capsys) -> None:
+    other.hand.succeed("web1")
+    other.hand.ask(Ask.PAUSE)
+    other.begin(prepared.plan_json, lease_s=600)
+    other.hand.ask(Ask.ABORT)
+    events = Events(lambda: other.do(other.write))
+
+    code = invoke([*APPLY, "--wait"])
+
+    events.journal()
+    assert code == ExitCode.HALTED
+    assert "ABORTED site-1.0 (r-hand)" in capsys.readouterr().out
+
+
+def test_a_pause_while_it_is_driven_here_ends_it(prepared, other, tmp_path, capsys) -> None:
+    other.hand.tick(time.time())
+    other.hand.succeed("web1")  # and soaks
+    other.begin(prepared.plan_json, lease_s=0.0)
+    settings = api.Settings(root=tmp_path, state=other.state)
+    request = api.AskRequest(None, Ask.PAUSE, "tea")
+    events = Events(lambda: asyncio.run(api.ask(settings, request)), at=("engine_started", 2))
+
+    code = invoke(APPLY)
+
+    told = [one["type"] for one in events.journal()]
+    shown = capsys.readouterr()
+    assert code == ExitCode.WAITING
+    assert "PAUSED site-1.0 (r-hand)" in shown.out
+    assert ": tea" in shown.out
+    assert "rollout resume r-hand" in shown.out
+    assert "engine_stopping" not in told
 
 
 def test_two_that_begin_at_the_same_moment_have_one_rollout(prepared, other, tmp_path) -> None:

@@ -1,12 +1,16 @@
 """Control verbs: what each asks for, and what is said of the answer."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.api import Asked, AskRequest, Settings
 from orchestrator.cli.app import invoke
 from orchestrator.cli.driving import staying
+from orchestrator.cli.session import Session
 from orchestrator.device.reason import FailureClass
 from orchestrator.errors import ExitCode
+from orchestrator.render.text import Look
 from orchestrator.rollout.events import Ask, TakeBack
 
 DONE = Asked("r-1", "eve@b:1:1", needs_engine=False, answer="done")
@@ -92,4 +96,11 @@ def test_what_came_of_it_is_said(monkeypatch, tmp_path, capsys, answer, said) ->
 
 
 def test_staying_for_everything_must_be_said() -> None:
-    assert (staying(False), staying(True)) == ("soaks", "all")
+    """A pause by a person is waited for only where keys could end it."""
+    look = Look(80)
+    piped = Session(Settings(), look, look, live=False, may_ask=False)
+    keyed = replace(piped, live=True, may_ask=True)
+
+    assert (staying(piped, None), staying(piped, None, wait=True)) == ("soaks", "all")
+    assert (staying(keyed, None), staying(keyed, None, wait=True)) == ("pauses", "all")
+    assert staying(replace(keyed, may_ask=False), None) == "soaks"

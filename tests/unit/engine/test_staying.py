@@ -15,7 +15,7 @@ from orchestrator.rollout.events import Ask, OperatorAsked
 from orchestrator.rollout.states import RolloutState
 from orchestrator.testing.clock import EPOCH_S, VirtualClock, run_virtual
 from orchestrator.testing.plans import device_ids, make_plan
-from orchestrator.testing.transport import SimulatedTransport
+from orchestrator.testing.transport import Faults, SimulatedTransport
 from orchestrator.testing.world import ROLLOUT_ID, SimulatedProber, World, make_fleet
 
 A, B = device_ids(2)
@@ -119,6 +119,31 @@ def test_each_tick_asks_the_background_gates_of_a_paused_rollout():
 
     assert (code, state) == (ExitCode.WAITING, RolloutState.PAUSED)
     assert (ended.exit_code, samples) == (ExitCode.HALTED, 1)
+
+
+def test_who_leaves_pauses_leaves_also_a_device_that_stands_ready():
+    """Its delivery is done anew later: nobody keeps a connection open for a person's lunch."""
+
+    async def work():
+        world = make_world()
+        world.transport.faults = Faults(latency_s=5.0)
+        running = asyncio.ensure_future(engine(world, leaves_pauses=True).run())
+        await asyncio.sleep(0.1)
+        world.store.ask(ROLLOUT_ID, OperatorAsked(EPOCH_S, Ask.PAUSE, "bob@desk"))
+        paused = await running
+        took_s = world.clock.now() - EPOCH_S
+        rows = (await world.store.load(ROLLOUT_ID)).devices
+        world.store.ask(ROLLOUT_ID, OperatorAsked(EPOCH_S, Ask.RESUME, "bob@desk"))
+        told = [entry.type for entry in world.store.journal(ROLLOUT_ID)]
+        ended = await engine(world, leaves_pauses=True).run()
+        return paused, rows[A]["state"], took_s, told, ended
+
+    paused, state, took_s, told, ended = run_virtual(work())
+
+    assert (paused.exit_code, paused.stopped, state) == (ExitCode.WAITING, False, "queued")
+    assert took_s < 60.0
+    assert "engine_stopping" not in told
+    assert ended.exit_code is ExitCode.DONE
 
 
 @pytest.mark.parametrize(
