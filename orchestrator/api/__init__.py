@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         key_generate,
         key_show,
     )
+    from orchestrator.api.asked_values import Asked, AskRequest
     from orchestrator.api.asking import ask, join
     from orchestrator.api.attaching import release_attach
     from orchestrator.api.attesting import device_attest
@@ -103,8 +104,6 @@ if TYPE_CHECKING:
         Unlock,
     )
     from orchestrator.api.values import (
-        Asked,
-        AskRequest,
         DeviceAnswer,
         Finished,
         LabRequest,
@@ -133,6 +132,7 @@ _NAMES = {
     "approvals": "approval_sign approval_statement approval_text approvals_are_signed",
     "artifact_values": "ArtifactShown BuildRequest DeltaShown KeyShown",
     "artifacts": "artifact_build artifact_inspect artifact_sign artifact_verify helper_build key_generate key_show",
+    "asked_values": "AskRequest Asked",
     "asking": "ask join",
     "attaching": "release_attach",
     "attesting": "device_attest",
@@ -177,7 +177,7 @@ _NAMES = {
     "stores": "shown_state",
     "tickets": "release_create release_inspect release_sign release_verify",
     "trust_values": "AttachRequest RootRequest SignWith TicketChecks TicketRequest Unlock",
-    "values": "AskRequest Asked DeviceAnswer Finished LabRequest LabShown Nobody Observer Onlooker PlanRequest Prepared Reconciled Run Settings Source StateMigrated Status Stay Unreadable Validated Why",
+    "values": "DeviceAnswer Finished LabRequest LabShown Nobody Observer Onlooker PlanRequest Prepared Reconciled Run Settings Source StateMigrated Status Stay Unreadable Validated Why",
     "watching": "watch",
     "witnesses": "Witnesses",
 }

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.api.approvals import approvals_are_signed, vouch, vouching
+from orchestrator.api.asked_values import Asked, AskRequest
 from orchestrator.api.owners import is_gone, person, this_process
 from orchestrator.api.people import roles_of
 from orchestrator.api.roles import ROLES_OF, require_role
@@ -30,7 +31,7 @@ from orchestrator.api.stored import (
     under_another,
 )
 from orchestrator.api.stores import no_rollouts, open_state, rollout_id_of, state_exists
-from orchestrator.api.values import Asked, AskRequest, Settings
+from orchestrator.api.values import Settings
 from orchestrator.device.model import DeviceId
 from orchestrator.errors import LeaseError, OrchestratorError, PlanError
 from orchestrator.plan.joiners import target_set_digest

@@ -8,17 +8,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from orchestrator.device.model import DeviceId
-from orchestrator.device.reason import FailureClass, Reason
+from orchestrator.device.reason import Reason
 from orchestrator.errors import Diagnostic, ExitCode, OrchestratorError, TrustError
-from orchestrator.plan.resolved import ResolvedPlan, Skipped
-from orchestrator.rollout.events import Ask, JournalEntry, TakeBack
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the core is loaded by what uses it: `validate` has half a second for all
+    from orchestrator.device.model import DeviceId
     from orchestrator.plan.difference import Since
     from orchestrator.plan.joiners import Joiner
     from orchestrator.plan.preview import Preview
+    from orchestrator.plan.resolved import ResolvedPlan, Skipped
     from orchestrator.rollout.around import FleetFreeze
+    from orchestrator.rollout.events import JournalEntry
     from orchestrator.rollout.story import Story
     from orchestrator.rollout.waiting import Waiting
     from orchestrator.rollout.why import DeviceStory
@@ -297,50 +297,6 @@ class Stay(StrEnum):
     SOAKS = "soaks"
     PAUSES = "pauses"  # soaks, and a pause by a person who can end it where that is shown
     ALL = "all"  # approvals, windows, freezes and the time of its start too
-
-
-@dataclass(frozen=True, slots=True)
-class AskRequest:
-    """A control verb for a rollout (id, unique prefix, or None for the newest).
-
-    `statement` and `signature` are those of a signed approval.
-    """
-
-    rollout: str | None
-    ask: Ask
-    why: str = ""
-    accept_failures: bool = False
-    devices: tuple[str, ...] = ()
-    wave: str | None = None
-    only: FailureClass | None = None
-    take_back: TakeBack = TakeBack.NONE
-    full: bool = False
-    digest: str = ""
-    statement: str = ""
-    signature: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request and what came of it.
-
-    Attributes:
-        needs_engine: no other process will act on it.
-        answer: `done`, `already`, or empty while nobody has answered.
-        detail: what the answer says besides.
-        next_commands: what may be done now.
-        halted: the rollout is halted after it.
-        unsealed: why what was written here has no checkpoint.
-    """
-
-    rollout_id: str
-    engine: str
-    needs_engine: bool
-    answer: str = ""
-    detail: str = ""
-    next_commands: tuple[str, ...] = ()
-    halted: bool = False
-    unsealed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,6 @@ from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say, write_result
 from orchestrator.errors import ExitCode, Severity
 from orchestrator.render import diagnostics
-from orchestrator.render.github import annotated
-from orchestrator.render.gitlab import code_quality
-from orchestrator.render.json_text import dump
-from orchestrator.render.junit import findings_report
-from orchestrator.render.sarif import sarif
 from orchestrator.render.text import Look
 
 app = typer.Typer()
@@ -82,20 +77,31 @@ def show_findings(session: Session, found: api.Validated, form: Form, to: Path |
 
 
 def _text(session: Session, found: api.Validated, form: Form) -> str:
+    """What is written; the module of a form is loaded for that form alone."""
     match form:
         case Form.JSON:
+            from orchestrator.render.json_text import dump
+
             text = dump(diagnostics.document(found.diagnostics, found.file_count))
         case Form.CONCISE:
             text = diagnostics.concise(found.diagnostics)
         case Form.GITLAB:
+            from orchestrator.render.gitlab import code_quality
+
             text = code_quality(found.diagnostics)
         case Form.JUNIT:
+            from orchestrator.render.junit import findings_report
+
             text = findings_report(found.diagnostics, found.files)
         case Form.SARIF:
+            from orchestrator.render.sarif import sarif
+
             text = sarif(found.diagnostics, __version__, api.meanings())
         case Form.TEXT | Form.GITHUB:
             text = diagnostics.text(found.diagnostics, found.file_count, session.out)
     if form is Form.GITHUB:
+        from orchestrator.render.github import annotated
+
         title = diagnostics.summary(found.diagnostics, found.file_count, PLAIN)
         return annotated(text, title, found.diagnostics)
     return text

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
-from orchestrator.rollout.events import JournalEntry
+if TYPE_CHECKING:  # every command asks `pipeline_of`, few have entries
+    from orchestrator.rollout.events import JournalEntry
 
 _CLOSE = frozenset({"wave_started", "wave_done", "halted", "rollback_started", "rollout_done"})
 
