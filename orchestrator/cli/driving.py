@@ -18,7 +18,7 @@ from orchestrator.cli.following import follow
 from orchestrator.cli.keyboard import Keyboard
 from orchestrator.cli.keys import Keys
 from orchestrator.cli.live import LiveView
-from orchestrator.cli.logs import JournalLog
+from orchestrator.cli.log_file import JournalLog
 from orchestrator.cli.metering import metered
 from orchestrator.cli.running import drive, wait_for
 from orchestrator.cli.session import Session

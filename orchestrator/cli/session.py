@@ -44,7 +44,7 @@ def start(common: Common) -> Session:
     """
     loaded = configuration(common)
     if common.log_file is not None:
-        from orchestrator.cli.logs import open_log
+        from orchestrator.cli.log_file import open_log
 
         form = common.log_format or LogFormat.TEXT
         open_log(common.log_file, form, everything=common.verbose > 0)

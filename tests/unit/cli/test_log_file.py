@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from orchestrator.cli.logs import JournalLog, open_log
+from orchestrator.cli.log_file import JournalLog, open_log
 from orchestrator.cli.options import LogFormat
 from orchestrator.errors import OrchestratorError
 from orchestrator.log import Log
