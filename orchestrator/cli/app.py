@@ -49,6 +49,7 @@ COMMANDS: dict[str, Command] = {
     "status": Command("status", "Show where a rollout stands and why."),
     "watch": Command("watch", "Follow a rollout that another terminal or machine drives."),
     "events": Command("events", "Print a rollout's journal."),
+    "logs": Command("logs", "Show what happened to one device of a rollout, step by step."),
     "report": Command("report", "Write one page with all that became of a rollout."),
     "pause": Command("pause", "Start no further device until resumed."),
     "resume": Command("resume", "Go on with a paused or halted rollout."),

@@ -19,12 +19,12 @@ from orchestrator.cli.options import (
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import start
 from orchestrator.cli.shown_status import facts_of
+from orchestrator.cli.shown_why import why_facts
 from orchestrator.cli.streams import write_result
 from orchestrator.errors import ExitCode
 from orchestrator.render import status as render
 from orchestrator.render.json_text import dump
-from orchestrator.render.standing import Facts, go_on
-from orchestrator.render.why import WhyFacts
+from orchestrator.render.standing import Facts
 from orchestrator.render.why import document as why_document
 from orchestrator.render.why import text as why_text
 
@@ -64,7 +64,7 @@ def status(
     session = start(common)
     if why is not None:
         told = wait_for(api.why(session.settings, rollout, why))
-        of_device = _why_facts(told)
+        of_device = why_facts(told)
         as_json = format is Format.JSON
         text = dump(why_document(of_device)) if as_json else why_text(of_device, session.out)
         write_result(text, output.output)
@@ -83,13 +83,6 @@ def status(
         text = dump(render.document(facts)) if as_json else render.text(facts, session.out)
     write_result(text, output.output)
     return ExitCode.DONE if whole else ExitCode.PARTIAL
-
-
-def _why_facts(told: api.Why) -> WhyFacts:
-    status = told.status
-    return WhyFacts(
-        status.rollout_id, told.story, told.journal, status.now, status.engine, go_on(status.story)
-    )
 
 
 def _shown(found: api.Status | api.Unreadable) -> Facts | render.Unread:

@@ -23,6 +23,7 @@ from orchestrator.render.text import (
     number,
     pad,
     plural,
+    shell_word,
     wrap,
 )
 from orchestrator.render.words import (
@@ -42,6 +43,7 @@ from orchestrator.rollout.story import Story, WaveStory
 CAUSES_MAX = 5
 _PURPOSES: Mapping[str, str] = {
     "--why": "why one that failed is where it is",
+    "logs": "what it said, step by step",
     "resume": "go on",
     "reconcile": "see to the devices at work",
     "retry": "try the failed devices again",
@@ -327,8 +329,9 @@ def _next(facts: Facts, look: Look, here: str) -> list[str]:
     found = commands(facts)
     failed = [t for t in story.troubles if t.state in COUNTED and t.reason not in WITH_OTHERS]
     if failed:
-        why = f"--why {_shell(failed[0].devices[0])}"
-        found.insert(0, f"{look_at(story.rollout_id)} {why}")
+        device = shell_word(failed[0].devices[0])
+        found.insert(0, f"{look_at(story.rollout_id)} --why {device}")
+        found.insert(1, f"rollout logs {story.rollout_id} {device}")
     if here != "status":
         found.append(look_at(story.rollout_id))
     found.append(f"rollout events {story.rollout_id} --format text")
@@ -343,11 +346,3 @@ def _next(facts: Facts, look: Look, here: str) -> list[str]:
         fits = why and cells(line + why) <= look.width
         lines.append(line + look.paint(why, Style.DIM) if fits else line.rstrip())
     return lines
-
-
-def _shell(name: str) -> str:
-    """A device's name as a word for a shell; quoted where it holds anything unusual."""
-    plain = name.replace("-", "").replace(".", "").replace("_", "")
-    if plain.isascii() and plain.isalnum() and not name.startswith("-"):
-        return name
-    return "'" + escape(name).replace("'", "'\\''") + "'"

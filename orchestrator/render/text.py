@@ -292,3 +292,11 @@ def unicode_wanted(encoding: str | None, environment: Mapping[str, str]) -> bool
     if environment.get("LC_ALL") in {"C", "POSIX"}:
         return False
     return (encoding or "").lower().replace("-", "").replace("_", "") in {"utf8", "utf16", "utf32"}
+
+
+def shell_word(name: str) -> str:
+    """A device's name as a word for a shell; quoted where it holds anything unusual."""
+    plain = name.replace("-", "").replace(".", "").replace("_", "")
+    if plain.isascii() and plain.isalnum() and not name.startswith("-"):
+        return name
+    return "'" + escape(name).replace("'", "'\\''") + "'"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from orchestrator.render.entries import entry_words
-from orchestrator.render.text import Look, escape, in_full, wrap
+from orchestrator.render.text import Look, escape, in_full, shell_word, wrap
 from orchestrator.render.words import DEVICE_WORDS, reason_words
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.states import AT_WORK, WAITING
@@ -15,7 +15,7 @@ from orchestrator.rollout.why import DeviceStory, Wait
 from orchestrator.units import format_duration
 
 FORMAT_VERSION = "1.0"
-LINES_MAX = 12  # newest journal lines shown; `rollout events` has all
+LINES_MAX = 12  # newest journal lines shown; `rollout logs` has all
 
 _WAITS: Mapping[str, str] = {
     "rollout_stopped": "the rollout is stopped:",
@@ -59,7 +59,7 @@ class WhyFacts:
 def text(facts: WhyFacts, look: Look) -> str:
     """The story for people."""
     story = facts.story
-    lines = wrap(_head(facts), look.width, first="", indent="  ")
+    lines = wrap(head_words(facts), look.width, first="", indent="  ")
     waits = bool(story.waits) or story.state in AT_WORK | WAITING
     if waits and facts.go_on and not facts.engine:
         nobody = f"no engine drives the rollout: none of this goes on before `{facts.go_on}`"
@@ -71,17 +71,31 @@ def text(facts: WhyFacts, look: Look) -> str:
     shown = facts.journal[-LINES_MAX:]
     if shown:
         lines += ["", "history:"]
-    for entry in shown:
-        lines += wrap(
-            f"{_time(entry.at)} {entry_words(entry)}", look.width, first="  ", indent="    "
-        )
+    lines += history_lines(shown, look)
     more = len(facts.journal) - len(shown)
     if more > 0:
-        lines.append(f"  {more} older lines: rollout events {facts.rollout_id}")
+        lines.append(
+            f"  {more} older lines: rollout logs {facts.rollout_id} {shell_word(story.device)}"
+        )
     return "\n".join(lines) + "\n"
 
 
-def _head(facts: WhyFacts) -> str:
+def history_lines(journal: Sequence[JournalEntry], look: Look) -> list[str]:
+    """Entries of one device, each with its time."""
+    told = (f"{_time(entry.at)} {entry_words(entry)}" for entry in journal)
+    return [line for text in told for line in wrap(text, look.width, first="  ", indent="    ")]
+
+
+def history_document(journal: Sequence[JournalEntry]) -> list[dict[str, object]]:
+    """The same as data."""
+    return [
+        {"seq": entry.seq, "ts": entry.at, "type": entry.type, "data": dict(entry.data)}
+        for entry in journal
+    ]
+
+
+def head_words(facts: WhyFacts) -> str:
+    """Where the device stands in its rollout, and for which reason."""
     story = facts.story
     said = f"{escape(story.device)}: {DEVICE_WORDS[story.state]}"
     if story.reason != "ok":
@@ -132,8 +146,5 @@ def document(facts: WhyFacts) -> dict[str, object]:
             {"what": wait.what, "detail": wait.detail, "until": wait.until_at}
             for wait in story.waits
         ],
-        "history": [
-            {"seq": entry.seq, "ts": entry.at, "type": entry.type, "data": dict(entry.data)}
-            for entry in facts.journal
-        ],
+        "history": history_document(facts.journal),
     }

@@ -65,7 +65,7 @@ def test_a_long_history_is_cut_with_the_command_that_shows_all():
     )
 
     assert shown.count("->") == LINES_MAX
-    assert "3 older lines: rollout events r-1" in shown
+    assert "3 older lines: rollout logs r-1 lab-03" in shown
 
 
 def test_a_narrow_terminal_is_kept():

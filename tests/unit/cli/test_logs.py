@@ -1,0 +1,35 @@
+"""`rollout logs` on a stored rollout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import ExitCode
+from tests.docs.test_commands_page import waiting_rollout
+from tests.in_process import empty_project, run
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    empty_project(tmp_path, monkeypatch)
+    waiting_rollout(tmp_path)
+    return tmp_path
+
+
+def test_a_device_of_a_stored_rollout_is_told_of(project: Path, capsys) -> None:
+    code, out, err = run(capsys, "logs r-7 web2")
+
+    assert (code, err) == (ExitCode.DONE, "")
+    assert out.startswith("web2: ")
+    found = json.loads(run(capsys, "logs r-7f3a web2 --format json")[1])
+    assert (found["rollout"], found["device"], found["kind"]) == ("r-7f3a", "web2", "logs")
+
+
+def test_a_device_that_is_none_of_it_is_refused(project: Path, capsys) -> None:
+    code, out, err = run(capsys, "logs r-7f3a web9")
+
+    assert (code, out) == (ExitCode.USAGE, "")
+    assert "rollout `r-7f3a` knows no device `web9`" in err
