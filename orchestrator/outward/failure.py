@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Self
+
+HIDDEN = "(hidden)"  # in place of a secret that somebody repeated
 TEXT_MAX = 300  # an error stands in one line of the journal and of the terminal
 
 
@@ -12,5 +15,10 @@ class OutwardError(Exception):
     """
 
     def __init__(self, text: str) -> None:
+        self._said = text
         safe = ascii(text)[1:-1]
         super().__init__(safe if len(safe) <= TEXT_MAX else safe[: TEXT_MAX - 3] + "...")
+
+    def without(self, secret: str) -> Self:
+        """The same trouble in words that do not hold the secret, also where they are cut."""
+        return type(self)(self._said.replace(secret, HIDDEN))

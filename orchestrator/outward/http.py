@@ -60,11 +60,18 @@ async def get(
     """What `read` makes of the answer, whose body has not been read yet.
 
     Raises:
-        OutwardError: there was no answer, or `read` found that it cannot be used.
+        OutwardError: there was no answer, or `read` found that it cannot be used. It never holds the
+            token: a server that says what it was sent does so in words that are kept and shown.
     """
     target = checked_url(url)
     work = _follow(target, read, deadline_s=deadline_s, token=token)
-    return await _limited(target, work, deadline_s)
+    try:
+        return await _limited(target, work, deadline_s)
+    except OutwardError as error:
+        if token is None:
+            raise
+        masked = error.without(token.secret)
+    raise masked  # and nothing of the other one, which a traceback would show
 
 
 async def fetch(
