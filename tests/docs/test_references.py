@@ -26,6 +26,7 @@ RUN_BY = {
     "docs/how-to/rotate-keys.md": "tests/docs/test_trust_pages.py",
     "docs/first-host.md": "tests/integration/test_first_host.py",
     "docs/how-to/from-rauc.md": "tests/integration/test_rauc_on_lab.py",
+    "docs/how-to/from-swupdate.md": "tests/integration/test_swupdate_on_lab.py",
     "docs/how-to/enroll.md": "tests/integration/test_enroll_page.py",
     "docs/how-to/watch.md": "tests/integration/test_watch.py",
     "docs/how-to/release.md": "tests/docs/test_release_page.py",
