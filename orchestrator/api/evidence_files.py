@@ -73,6 +73,7 @@ def read_policy_file(path: Path, plan: Path, root: Path) -> PolicyFile:
     """
     from orchestrator.evidence.policy import POLICY_BYTES_MAX, read_policy
     from orchestrator.evidence.rules import EvidenceRule, Problem
+    from orchestrator.trust.work_tree import work_tree_of
 
     data = read_bounded(path, POLICY_BYTES_MAX)
     policy, problems = read_policy(data, str(path))
@@ -80,9 +81,10 @@ def read_policy_file(path: Path, plan: Path, root: Path) -> PolicyFile:
         raise refusal(problems, f"`{path}` is no policy")
     file = PolicyFile(path, policy, hashlib.sha256(data).hexdigest())
     keys = [*policy.release_keys, *(key for keys in policy.builders.values() for key in keys)]
-    theirs = [place for place in (_repository(plan), _project(root)) if place is not None]
+    tree, project = work_tree_of(plan.resolve().parent), _project(root)
     for each in (path, *map(file.near, keys)):
-        if any(each.resolve().is_relative_to(one) for one in theirs):
+        in_project = project is not None and each.resolve().is_relative_to(project)
+        if in_project or (tree is not None and tree.holds(each)):
             message = f"`{each}` lies with the plans, which would choose how they are judged"
             hint = "keep it where only operators write"
             raise refusal(
@@ -303,11 +305,6 @@ def _records(name: str, archive: zipfile.ZipFile) -> Iterator[object]:
             message = f"record `{entry.filename}` of snapshot `{name}` is too large"
             raise SnapshotError(message)
         yield load(f"{name}/{entry.filename}", data)
-
-
-def _repository(plan: Path) -> Path | None:
-    """The root of the work tree that a plan lies in; None where it lies in none."""
-    return next((each for each in plan.resolve().parents if (each / ".git").exists()), None)
 
 
 def _project(root: Path) -> Path | None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from orchestrator.trust.revoked import Revoked
 
 FILE_BYTES_MAX = 16 * 1024 * 1024
+_AUTHORITY = b"@cert-authority"
 
 
 def signers(settings: Settings) -> tuple[tuple[AllowedSigner, ...], Revoked]:
@@ -46,16 +47,29 @@ def refuse_inside(settings: Settings, place: Path) -> None:
         TrustError: one lies there.
     """
     from orchestrator.trust.errors import TrustRule, refuse
+    from orchestrator.trust.work_tree import work_tree_of
 
-    root = next((up for up in place.resolve().parents if (up / ".git").exists()), None)
+    tree = work_tree_of(place.resolve().parent)
+    if tree is None:
+        return
     trust = settings.trust_root, settings.host_ca, settings.user_ca
-    for file in (settings.allowed_signers, settings.revoked_signers, *trust):
-        if root is not None and file is not None and file.resolve().is_relative_to(root):
+    named = (settings.allowed_signers, settings.revoked_signers, *trust)
+    hosts = filter(names_authorities, settings.known_hosts)
+    for file in (*named, *hosts):
+        if file is not None and tree.holds(file):
             message = (
                 f"`{file}` lies in the repository of the plan, which would choose whom to trust"
             )
             hint = "keep it where only operators write"
             raise refuse(TrustRule.SIGNERS_PLACE, message, hint=hint)
+
+
+def names_authorities(known_hosts: Path) -> bool:
+    """Whether a file of known hosts says who may vouch for hosts, and not only which keys they have."""
+    try:
+        return _AUTHORITY in bytes_of(known_hosts)
+    except TrustError:
+        return False  # a file that is not there knows nobody
 
 
 def bytes_of(path: Path) -> bytes:

@@ -3,7 +3,8 @@
 Laws:
 1. The project's file comes from git, so it grants no power: keys in `POWER_KEYS`, and a state URL
    with a password, are errors there, and so they are in any file of its repository, whoever
-   named it. Files that say whom to trust (`TRUST_FILES`) do not lie there either.
+   named it. Files that say whom to trust (`TRUST_FILES`, and known hosts with authorities) do
+   not lie there either, nor in another work tree of it.
 2. Unknown keys are errors with a did-you-mean, in both files.
 3. Paths in a file are relative to that file, paths in flags and variables to the working
    directory; everything that leaves here is absolute.
@@ -14,12 +15,13 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from orchestrator.api import Settings
+from orchestrator.api.signers import names_authorities
 from orchestrator.cli.config_keys import (
     KINDS,
     POWER_KEYS,
@@ -34,6 +36,7 @@ from orchestrator.cli.config_keys import (
     unknown,
 )
 from orchestrator.errors import OrchestratorError, Where, system_reason
+from orchestrator.trust.work_tree import WorkTree, work_tree_of
 from orchestrator.units import parse_duration
 
 PROJECT_FILE = "rollout.toml"
@@ -90,7 +93,7 @@ def load(flags: Flags, environment: Mapping[str, str], directory: Path) -> Confi
     """
     root, project_file = find_project(directory)
     user_file = flags.config or _user_file(environment)
-    repository = _repository(root)
+    repository = work_tree_of(root)
     layers: tuple[Mapping[str, Given], ...] = (
         _from_flags(flags, directory),
         _from_environment(environment, directory),
@@ -104,9 +107,9 @@ def load(flags: Flags, environment: Mapping[str, str], directory: Path) -> Confi
     given = {
         key: said for key in KINDS if (said := tuple(one[key] for one in layers if key in one))
     }
-    for key in TRUST_FILES:
-        if key in given and _lies_in(Path(str(given[key][0].value)), repository):
-            raise in_repository(key, str(given[key][0].value), given[key][0].where)
+    for key, file in _trusting(given):
+        if _lies_in(file, repository):
+            raise in_repository(key, str(file), given[key][0].where)
     merged = {key: said[0].value for key, said in given.items()}
     color = str(merged["color"])
     return Config(_settings(merged, root), color, project_file, user_file, given)
@@ -126,14 +129,19 @@ def find_project(directory: Path) -> tuple[Path, Path | None]:
     return directory, None
 
 
-def _repository(root: Path) -> Path | None:
-    """The work tree that the project lies in; None where it lies in none."""
-    real = root.resolve()
-    return next((place for place in (real, *real.parents) if (place / ".git").exists()), None)
+def _lies_in(file: Path, repository: WorkTree | None) -> bool:
+    return repository is not None and repository.holds(file)
 
 
-def _lies_in(file: Path, repository: Path | None) -> bool:
-    return repository is not None and file.resolve().is_relative_to(repository)
+def _trusting(given: Mapping[str, tuple[Given, ...]]) -> Iterator[tuple[str, Path]]:
+    """The files that say whom to trust, by key; of known hosts those that name authorities."""
+    for key in TRUST_FILES:
+        if key in given:
+            yield key, Path(str(given[key][0].value))
+    hosts = given["known_hosts"][0].value if "known_hosts" in given else ()
+    for name in hosts if isinstance(hosts, tuple) else ():
+        if names_authorities(Path(name)):
+            yield "known_hosts", Path(name)
 
 
 def _may_be_there(path: Path) -> bool:

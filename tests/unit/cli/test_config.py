@@ -129,6 +129,17 @@ def test_whom_to_trust_is_never_read_from_the_repository(project, user_file, key
     assert load(Flags(config=named), {}, project).settings.root == project
 
 
+def test_known_hosts_of_the_repository_name_no_authority(project, user_file) -> None:
+    """Attack 20: an authority for every device would stand beside the plans, whoever names the file."""
+    known = write(project / "plans/known_hosts", "gw-1 ssh-ed25519 AAAA\n")
+    named = write(user_file, f'known_hosts = ["{known}"]\n')
+    assert load(Flags(config=named), {}, project).settings.known_hosts == (known,)
+    write(known, "@cert-authority * ssh-ed25519 AAAA\n")
+
+    with pytest.raises(OrchestratorError, match="`known_hosts` may not lie in the repository"):
+        load(Flags(config=named), {}, project)
+
+
 def test_gates_get_what_the_user_grants_them(project, user_file) -> None:
     entry = "https://prom.example:9090=file:/etc/rollout/prom.token"
     user = write(user_file, f'allow_gate_kinds = ["influx"]\ngate_tokens = ["{entry}"]\n')
