@@ -91,14 +91,23 @@ def newest(statements: Sequence[Vex], now: float) -> list[Vex]:
 
 
 def _is_about(product: Product, sbom: Sbom, part: Component, subject: Subject) -> bool:
-    if not product.parts and _is(product, part):
+    if not product.parts and _is(product, part) and part is not sbom.subject:
         return True
-    if not (_is(product, sbom.subject) or _is_artifact(product, subject)):
+    whole = _is(product, sbom.subject) and not _is_other_build(product, sbom, subject)
+    if not (whole or _is_artifact(product, subject)):
         return False
     return not product.parts or any(_is(each, part) for each in product.parts)
 
 
+def _is_other_build(product: Product, sbom: Sbom, subject: Subject) -> bool:
+    """Whether its digests are of something else, whatever it calls that."""
+    known = {subject.sha256, *subject.payload_sha256s, *sbom.subject.sha256s}
+    return bool(product.sha256s) and known.isdisjoint(product.sha256s)
+
+
 def _is(product: Product, part: Component) -> bool:
+    if product.sha256s and part.sha256s and set(product.sha256s).isdisjoint(part.sha256s):
+        return False
     if product.purl is not None and part.purl is not None:
         return product.purl.names(part.purl)
     if product.sha256s and part.sha256s:

@@ -125,6 +125,28 @@ def test_statements_about_something_else_excuse_nothing(product) -> None:
     assert codes(only(), openvex(said(CVE, product))) == ["E130"]
 
 
+@pytest.mark.parametrize(
+    ("about", "product", "expected"),
+    [
+        ({}, "pkg:generic/acme/app@2.0", []),
+        ({}, {"@id": "pkg:generic/acme/app@2.0", "hashes": {"sha-256": SHA256}}, []),
+        ({}, {"@id": "pkg:generic/acme/app@2.0", "hashes": {"sha-256": "b2" * 32}}, []),
+        ({}, {"@id": "pkg:generic/acme/app@2.0", "hashes": {"sha-256": "00" * 32}}, ["E130"]),
+        ({"hashes": "c3" * 32}, {"@id": PLAIN, "hashes": {"sha-256": "c3" * 32}}, []),
+        ({"hashes": "c3" * 32}, {"@id": PLAIN, "hashes": {"sha-256": "00" * 32}}, ["E130"]),
+    ],
+)
+def test_statements_about_another_build_excuse_nothing_whatever_they_call_it(
+    about, product, expected
+) -> None:
+    """A package URL and a digest: both have to fit, for a rebuilt version keeps its name."""
+    hashes = {key: [{"alg": "SHA-256", "content": text}] for key, text in about.items()}
+    sbom = only(**hashes)
+    sbom["metadata"]["component"]["purl"] = "pkg:generic/acme/app@2.0"
+
+    assert codes(sbom, openvex(said(CVE, product))) == expected
+
+
 def test_statements_about_another_vulnerability_excuse_nothing() -> None:
     assert codes(only(), openvex(said("CVE-2024-0002", PLAIN))) == ["E130"]
 
