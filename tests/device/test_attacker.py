@@ -11,17 +11,19 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
 from orchestrator.device.bucket import bucket
-from tests.device.kit import Device, Key, Release, directory, frame_bytes, sha
+from tests.device.kit import Device, Key, Release, Shell, directory, frame_bytes, sha
 from tests.device.tickets import (
     DAY_S,
     People,
     Root,
     Signer,
     Ticket,
+    at,
     floor,
     signed,
     ticketed,
@@ -238,3 +240,40 @@ def test_no_row_of_requests_leads_anywhere_else(stolen: Stolen, root: Root, seed
         assert content in allowed, (seed, step)
         assert all(new >= old for new, old in zip(now, floors, strict=True)), (seed, step)
         floors = now
+
+
+def test_a_device_waits_for_its_line_and_for_a_second_ticket(
+    tmp_path: Path, one_shell: Shell, key: Key, root: Root, people: People
+):
+    """Attacks 5 and 6: whoever holds the orchestrator delivers to every device at once.
+
+    The first ticket opens a few devices now, more in an hour, and the others never; its releasers
+    sign a second one for these when the first did well.
+    """
+    hour = int(time.time()) + 3600
+    opens = ((10, 0), (50, hour))
+    names = {
+        turn: next(name for n in range(500) if low <= bucket(42, name := f"dev-{n}") < high)
+        for turn, low, high in (("now", 0, 10), ("later", 10, 50), ("never", 50, 100))
+    }
+    first = ticketed(directory("r1"), key, people.release, opens=opens)
+    second = ticketed(directory("r1"), key, people.release, serial=43, opens=((100, 0),))
+    devices = {turn: Device(tmp_path / turn, one_shell, key) for turn in names}
+    try:
+        for turn, device in devices.items():
+            root.place(device, names[turn])
+            answers = [device.deliver(1, first)]
+            for number, now in enumerate((hour - 1, hour, hour + DAY_S // 2), 2):
+                if answers[-1].rc:
+                    assert seen(device)[0] == "", turn
+                    answers.append(at(device, now).deliver(number, first))
+            told = [(each.rc, each.fields.get("reason")) for each in answers]
+            early = (77, "not_open_yet")
+            assert told[:-1] == [early] * (len(told) - 1), turn
+            assert len(told) == {"now": 1, "later": 3, "never": 4}[turn], turn
+            assert told[-1] == early if turn == "never" else told[-1][0] == 0, (turn, told)
+        assert devices["never"].deliver(9, second).rc == 0
+        assert {one.fields()["artifact"] for one in devices.values()} == {"r1"}
+    finally:
+        for device in devices.values():
+            device.close()
