@@ -27,7 +27,7 @@ from tests.unit.api.test_commits import PLAN, Place
 SOURCE = api.Source()
 ROOT = Path(__file__).parents[3]
 LOOKING = {
-    "validate", "preview", "status", "watch", "events", "fleet", "drift", "hosts", "version",
+    "validate", "preview", "show", "status", "watch", "events", "logs", "fleet", "drift", "hosts", "version",
     "completion", "explain", "schema", "config show",
     "key show", "artifact verify", "artifact inspect", "root verify", "root show",
     "release verify", "release inspect", "device check", "device facts", "inventory list",

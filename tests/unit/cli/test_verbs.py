@@ -1,6 +1,7 @@
 """Control verbs: what each asks for, and what is said of the answer."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -98,7 +99,7 @@ def test_what_came_of_it_is_said(monkeypatch, tmp_path, capsys, answer, said) ->
 def test_staying_for_everything_must_be_said() -> None:
     """A pause by a person is waited for only where keys could end it."""
     look = Look(80)
-    piped = Session(Settings(), look, look, live=False, may_ask=False)
+    piped = Session(Settings(Path("p"), "sqlite:"), look, look, live=False, may_ask=False)
     keyed = replace(piped, live=True, may_ask=True)
 
     assert (staying(piped, None), staying(piped, None, wait=True)) == ("soaks", "all")
