@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -102,14 +104,19 @@ class Site:
         done = self.project.run(*words, code=code)
         return done.stdout + done.stderr
 
-    def applying(self, image: str) -> subprocess.Popen[str]:
-        """The same in a process of its own, which says each event on its stdout."""
+    @contextmanager
+    def applying(self, image: str) -> Iterator[subprocess.Popen[str]]:
+        """The same in a process of its own, which says each event on its stdout; ended with the block."""
         words = ("apply", "plan.yml", "-e", f"image={image}", "--yes", "--events", "-")
-        return subprocess.Popen(
+        with subprocess.Popen(
             self.project.command(*words), cwd=self.project.root, env=self.project.environment(),
             text=True, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+        ) as engine:  # fmt: skip
+            try:
+                yield engine
+            finally:
+                engine.kill()
 
     def facts(self) -> dict[str, str]:
         """What the machine says of itself."""
