@@ -23,6 +23,7 @@ from orchestrator.trust.certificate import (
     read_certificate,
 )
 from orchestrator.trust.errors import TrustRule
+from orchestrator.trust.files import is_open
 
 PRINCIPAL = HELPER_USER  # the role that every device lets in; which devices, the network says
 EARLY_S = 60  # for clocks that are a little behind
@@ -64,8 +65,12 @@ def load_authority(path: Path, passphrase: Callable[[], bytes | None]) -> Author
     """The private key of an authority; a passphrase is asked for when there is one.
 
     Raises:
-        TrustError: it cannot be read, or is of a kind that vouches for nobody here.
+        TrustError: it cannot be read, others may read it, or it is of a kind that vouches for
+            nobody here.
     """
+    if is_open(path):
+        message = f"the authority `{path}` is not used: others may read it"
+        raise TrustError(message, hint=f"`chmod 600 {path}`", code=TrustRule.AUTHORITY)
     try:
         data = path.read_bytes()
         try:

@@ -20,6 +20,7 @@ from orchestrator.errors import DeviceError
 from orchestrator.ssh.authority import CERTIFICATE_SUFFIX, PRINCIPAL
 from orchestrator.ssh.profile import SshSettings
 from orchestrator.trust.certificate import CertificateError, check_user, read_certificate
+from orchestrator.trust.files import is_open
 
 _REVOKED = "@revoked"
 HostKeys = tuple[Sequence[asyncssh.SSHKey], Sequence[asyncssh.SSHKey], Sequence[asyncssh.SSHKey]]
@@ -31,7 +32,8 @@ class KeyRing:
     """Keys to log in with: of a file the inventory names, else the agent's, else the defaults.
 
     A certificate goes before them: the short-lived one, and those that lie beside a key as OpenSSH
-    has them (`KEY-cert.pub`). A device that knows no certificates takes the next key.
+    has them (`KEY-cert.pub`). A device that knows no certificates takes the next key. A file that
+    others may read is not used; of the defaults it is left out, as OpenSSH does.
     """
 
     def __init__(self, settings: SshSettings) -> None:
@@ -70,9 +72,12 @@ class KeyRing:
                     return tuple(found)
             except (OSError, ValueError):
                 pass  # an agent that is gone is the same as none; the message below names both
-        files = [str(path) for path in self._settings.default_keys if path.is_file()]
-        keys = [key for path in files for key in self._read(path)]
+        files = [path for path in self._settings.default_keys if path.is_file()]
+        closed = [path for path in files if not is_open(path)]
+        keys = [key for path in closed for key in self._read(str(path))]
         if not keys and self._settings.short_lived is None:
+            if files:
+                raise _too_open(files[0])
             raise DeviceError(
                 "there is no key to log in with",
                 reason=Reason.AUTHENTICATION,
@@ -83,6 +88,8 @@ class KeyRing:
     def _read(self, path: str) -> tuple[asyncssh.SSHKey | Certified, ...]:
         if (known := self._files.get(path)) is not None:
             return known
+        if is_open(Path(path).expanduser()):
+            raise _too_open(Path(path))
         try:
             key = asyncssh.read_private_key(Path(path).expanduser())
         except (OSError, asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
@@ -94,6 +101,14 @@ class KeyRing:
         certificate = _certificate_beside(Path(path).expanduser())
         self._files[path] = (key,) if certificate is None else ((key, certificate), key)
         return self._files[path]
+
+
+def _too_open(path: Path) -> DeviceError:
+    return DeviceError(
+        f"private key `{path}` is not used: others may read it",
+        reason=Reason.AUTHENTICATION,
+        hint=f"`chmod 600 {path}`, as OpenSSH wants it too; and make a new key if somebody did",
+    )
 
 
 def _certificate_beside(key: Path) -> asyncssh.SSHCertificate | None:

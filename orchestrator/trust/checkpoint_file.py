@@ -22,6 +22,7 @@ import asyncssh
 from orchestrator.errors import TrustError, Where, system_reason
 from orchestrator.trust.allowed import AllowedSigner, read_allowed_signers
 from orchestrator.trust.checkpoint import Checkpoint, namespace_of
+from orchestrator.trust.files import is_open
 
 FILE_BYTES_MAX = 256 * 1024 * 1024  # 400 000 checkpoints
 _BEGINNING = b"rollout-audit 1\n"
@@ -97,6 +98,9 @@ def _sign(key: asyncssh.SSHKey, text: str, fleet: str) -> bytes:
 def _signing_key(path: Path, *, may_make_key: bool) -> asyncssh.SSHKey:
     if may_make_key and not path.exists():
         _make_key(path)
+    if is_open(path):
+        message = f"`{path}` signs no checkpoint: others may read it"
+        raise TrustError(message, hint=f"`chmod 600 {path}`", where=Where(str(path)), code="J121")
     with _system_errors(path, "read"):
         data = path.read_bytes()
     try:

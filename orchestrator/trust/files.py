@@ -12,6 +12,7 @@ from orchestrator.errors import system_reason
 from orchestrator.trust.errors import TrustRule, refuse
 
 _SHARED_MODE = 0o644
+_OTHERS = 0o077
 
 
 def read_start(path: Path, size_bytes: int) -> bytes:
@@ -25,6 +26,15 @@ def read_start(path: Path, size_bytes: int) -> bytes:
         open(path, "rb", opener=_without_waiting) as file,
     ):
         return file.read(size_bytes)
+
+
+def is_open(private_key: Path) -> bool:
+    """Whether others may use a private key of ours: OpenSSH takes none from such a file either."""
+    try:
+        stat = private_key.stat()
+    except OSError:
+        return False  # reading it says why
+    return stat.st_uid == os.getuid() and bool(stat.st_mode & _OTHERS)
 
 
 def _without_waiting(path: str, flags: int) -> int:

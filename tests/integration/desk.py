@@ -29,6 +29,7 @@ class Desk:
         self.login = asyncssh.generate_private_key("ssh-ed25519")
         self.login_file = place / "login"
         self.login.write_private_key(self.login_file)
+        self.login_file.chmod(0o600)
         self.admin = Admin(transport, host.operator, become=Become.SUDO)
 
     def wanted(self, **changed: object) -> Enrolment:

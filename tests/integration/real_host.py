@@ -109,6 +109,7 @@ class RealHost:
         if vouch is not None:
             (self.directory / "host_key-cert.pub").write_bytes(vouch(self.host_key_line))
         self._key.write_private_key(self.directory / "operator")
+        (self.directory / "operator").chmod(0o600)
         self._key.write_public_key(self.directory / "operator.pub")
         (self.directory / "host_key").chmod(0o600)
         (self.directory / "first").write_text(_FIRST)

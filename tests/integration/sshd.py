@@ -44,6 +44,7 @@ async def sshd(
     key_file = directory / f"host_key_{port}"
     key.write_private_key(key_file)
     key_file.chmod(0o600)
+    key_file.chmod(0o600)
     settings = {
         "HostKey": str(key_file),
         "ListenAddress": "127.0.0.1",

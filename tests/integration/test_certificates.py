@@ -51,6 +51,7 @@ class Certified:
         self.place = place
         self.authority, self.host_key, self.login = new_key(), new_key(), new_key()
         self.login.write_private_key(place / "login")
+        (place / "login").chmod(0o600)
         self.login.write_public_key(place / "authorized")
 
     @asynccontextmanager

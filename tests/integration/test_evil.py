@@ -78,6 +78,7 @@ class Client:
         self._stage = stage
         self._key = directory / "key"
         stage.client_key.write_private_key(self._key)
+        self._key.chmod(0o600)
         self.transport = SshTransport(SETTINGS)
 
     def device(self, port: int) -> Device:

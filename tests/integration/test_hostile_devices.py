@@ -130,6 +130,7 @@ class Fleet:
         self.addresses: dict[DeviceId, Address] = {}
         self.key = directory / "key"
         site.client_key.write_private_key(self.key)
+        self.key.chmod(0o600)
         self.names = iter(device_ids(99))
 
     async def add(self, way: Way) -> DeviceId:

@@ -185,6 +185,7 @@ async def test_wrong_user_key_is_an_authentication_failure(server: Server, tmp_p
     async with small_lab(tmp_path, server=server) as lab:
         other = tmp_path / "other"
         asyncssh.generate_private_key("ssh-ed25519").write_private_key(other)
+        other.chmod(0o600)
 
         with pytest.raises(DeviceError) as caught:
             await lab.transport.open(lab.device(key_file=str(other)), deadline_s=10)
@@ -283,6 +284,7 @@ async def test_host_key_is_checked_behind_a_jump_host(tmp_path: Path) -> None:
 async def test_jump_host_is_logged_in_to_with_the_key_named_for_it(tmp_path: Path) -> None:
     key = asyncssh.generate_private_key("ssh-ed25519")
     key.write_private_key(tmp_path / "gw")
+    (tmp_path / "gw").chmod(0o600)
     (tmp_path / "gw").chmod(0o600)
     key.write_public_key(tmp_path / "gw.pub")
     async with small_lab(tmp_path) as lab, _jump_host(lab, tmp_path, "gw.pub") as (jump, _):

@@ -38,6 +38,7 @@ def authority(tmp_path: Path) -> asyncssh.SSHKey:
 def key(tmp_path: Path) -> asyncssh.SSHKey:
     made = asyncssh.generate_private_key("ssh-ed25519", comment="me")
     made.write_private_key(tmp_path / "key")
+    (tmp_path / "key").chmod(0o600)
     return made
 
 
@@ -95,9 +96,13 @@ def test_weak_authorities_and_odd_values_vouch_for_nobody(
 ) -> None:
     weak = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
     weak.write_private_key(tmp_path / "weak")
+    (tmp_path / "weak").chmod(0o600)
 
     with pytest.raises(TrustError, match="of the kind `ssh-rsa`"):
         load_authority(tmp_path / "weak", nobody)
+    (tmp_path / "ca").chmod(0o640)
+    with pytest.raises(TrustError, match="others may read it"):
+        load_authority(tmp_path / "ca", nobody)
     with pytest.raises(TrustError, match="of the kind `ssh-rsa`"):
         sign_host(authority, line(weak), "gw-1", now_s=0, valid_s=1)
     with pytest.raises(TrustError, match="cannot be made"):

@@ -68,6 +68,7 @@ def test_pin_that_is_no_key_is_refused() -> None:
 async def test_key_file_is_read_once(tmp_path: Path, key: asyncssh.SSHKey) -> None:
     path = tmp_path / "key"
     key.write_private_key(path)
+    path.chmod(0o600)
     ring = KeyRing(SshSettings())
     (first,) = await ring.keys(str(path))
     path.unlink()
@@ -82,6 +83,7 @@ async def test_key_with_a_passphrase_sends_people_to_the_agent(
 ) -> None:
     path = tmp_path / "key"
     path.write_bytes(key.export_private_key("pkcs8-pem", "secret"))
+    path.chmod(0o600)
 
     with pytest.raises(DeviceError, match=r"(?i)passphrase") as caught:
         await KeyRing(SshSettings()).keys(str(path))
@@ -90,11 +92,33 @@ async def test_key_with_a_passphrase_sends_people_to_the_agent(
     assert "agent" in caught.value.hint
 
 
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o610])
+async def test_key_that_others_may_read_is_not_used(
+    tmp_path: Path, key: asyncssh.SSHKey, mode: int
+) -> None:
+    """As OpenSSH, which says `UNPROTECTED PRIVATE KEY FILE`; of the defaults the others serve."""
+    path, other = tmp_path / "id_ed25519", tmp_path / "id_ecdsa"
+    for each in (path, other):
+        key.write_private_key(each)
+        each.chmod(0o600)
+    path.chmod(mode)
+
+    with pytest.raises(DeviceError, match="others may read it") as named:
+        await KeyRing(SshSettings()).keys(str(path))
+    with pytest.raises(DeviceError, match="others may read it"):
+        await KeyRing(SshSettings(default_keys=(path,))).keys(None)
+    found = await KeyRing(SshSettings(default_keys=(path, other))).keys(None)
+
+    assert (named.value.reason, len(found)) == (Reason.AUTHENTICATION, 1)
+    assert "chmod 600" in named.value.hint
+
+
 @pytest.mark.parametrize("content", [None, b"nonsense"])
 async def test_key_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "key"
     if content is not None:
         path.write_bytes(content)
+        path.chmod(0o600)
 
     with pytest.raises(DeviceError, match="cannot be read") as caught:
         await KeyRing(SshSettings()).keys(str(path))
@@ -107,6 +131,7 @@ async def test_default_keys_serve_when_no_file_is_named(
 ) -> None:
     path = tmp_path / "id_ed25519"
     key.write_private_key(path)
+    path.chmod(0o600)
     gone = str(tmp_path / "no-agent")
     ring = KeyRing(SshSettings(default_keys=(tmp_path / "none", path), agent_socket=gone))
 

@@ -239,6 +239,17 @@ def test_key_with_a_passphrase_is_refused(desk, tmp_path):
     assert caught.value.code == "J121"
 
 
+def test_key_that_others_may_read_signs_nothing(desk, tmp_path):
+    words = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "known"))
+    subprocess.run(words, check=True, timeout=60)
+    (tmp_path / "known").chmod(0o644)
+
+    with pytest.raises(TrustError, match="others may read it") as caught:
+        desk.append(MADE, key=tmp_path / "known")
+
+    assert caught.value.code == "J121"
+
+
 def test_file_of_something_else_is_left_as_it_is(desk):
     desk.file.parent.mkdir()
     for data in (b"alias ll='ls -l'\n", b"rollout-audit 1\n" + b"x" * 200_000):
