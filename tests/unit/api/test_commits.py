@@ -254,65 +254,6 @@ async def test_whom_to_trust_is_never_said_by_the_repository_of_the_plan(
         await place.prepare()
 
 
-async def test_authorities_for_hosts_are_never_said_by_the_repository_of_the_plan(
-    place: Place,
-) -> None:
-    """Whoever names the file; pins in it say no more than those of an inventory."""
-    known = place.root / "known_hosts"
-    known.write_text(f"web1 {place.keys.public('bob')}\n")
-    place.commit()
-    place.settings = replace(place.settings, require_signed_commit=False, known_hosts=(known,))
-    await place.prepare()
-    known.write_text(f"@cert-authority * {place.keys.public('bob')}\n")
-
-    with pytest.raises(TrustError, match="would choose whom to trust") as caught:
-        await place.prepare()
-
-    assert caught.value.code == "T187"
-
-
-async def test_another_work_tree_of_the_repository_is_the_repository(place: Place) -> None:
-    """What is committed beside the plan is checked out there, too."""
-    inside = place.root / "allowed_signers"
-    inside.write_text(place.allowed.read_text())
-    place.commit()
-    second = place.root.parent / "second"
-    place.git("worktree", "add", "-q", "-b", "second", str(second))
-    (second / "site.mender").write_bytes((place.root / "site.mender").read_bytes())
-    place.root = second
-    place.settings = replace(place.settings, root=second, inventory=(str(second / "inventory"),))
-    assert (await place.apply()).exit_code is ExitCode.WAITING
-
-    for file in (inside, second / "allowed_signers"):
-        place.settings = replace(place.settings, allowed_signers=file)
-        with pytest.raises(TrustError) as caught:
-            await place.prepare()
-        assert caught.value.code == "T187"
-
-
-async def test_repository_around_a_submodule_chooses_no_signers_for_it(place: Place) -> None:
-    place.commit()
-    outer = GitRepository(_made(place.root.parent / "around"))
-    allow = ("-c", "protocol.file.allow=always")
-    outer.git(*allow, "submodule", "--quiet", "add", str(place.root), "plans")
-    (outer.root / "signers").write_text(place.allowed.read_text())
-    plans = outer.root / "plans"
-    place.root = plans
-    place.settings = replace(
-        place.settings, root=plans, allowed_signers=outer.root / "signers",
-    )  # fmt: skip
-
-    with pytest.raises(TrustError) as caught:
-        await place.prepare()
-
-    assert caught.value.code == "T187"
-
-
-def _made(directory: Path) -> Path:
-    directory.mkdir()
-    return directory
-
-
 async def test_requirement_without_signers_refuses(place: Place) -> None:
     place.commit()
     place.settings = replace(place.settings, allowed_signers=None)
