@@ -20,6 +20,7 @@ from orchestrator.api.asking import join
 from orchestrator.api.commits import refuse_uncommitted, signer_of
 from orchestrator.api.driving import begin
 from orchestrator.api.plans import prepare
+from orchestrator.api.signers import names_authorities
 from orchestrator.api.values import PlanRequest, Prepared, Settings
 from orchestrator.errors import ExitCode, OrchestratorError, PlanError, TrustError
 from orchestrator.gitops.head import Head, judge
@@ -85,7 +86,7 @@ def refuse_own_trust(settings: Settings, following: Following) -> None:
     files = (
         settings.allowed_signers, settings.revoked_signers, settings.trust_root,
         settings.evidence_policy, settings.host_ca, settings.user_ca, settings.audit_key,
-        *settings.trusted_keys,
+        *settings.trusted_keys, *filter(names_authorities, settings.known_hosts),
     )  # fmt: skip
     for place in (following.checkout, *following.untrusted):
         for file in files:

@@ -260,6 +260,16 @@ async def test_lists_of_signers_in_the_followed_repository_are_refused(fleet: Fl
             await fleet.once()
 
 
+async def test_authorities_for_hosts_in_the_followed_repository_are_refused(fleet: Fleet) -> None:
+    known = fleet.root / "known_hosts"
+    known.write_text("@cert-authority * ssh-ed25519 AAAA\n")
+    fleet.settings = replace(fleet.settings, known_hosts=(known,))
+    fleet.following = replace(fleet.following, untrusted=(fleet.root,))
+
+    with pytest.raises(TrustError, match="would choose whom to trust"):
+        await fleet.once()
+
+
 def answers(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, **of_web2: object) -> None:
     """Lets both devices answer that they run the artifact, but for what is said of the second."""
     artifact = api.artifact_inspect(fleet.outside / "site.mender")
