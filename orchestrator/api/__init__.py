@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from orchestrator.api.commits import refuse_uncommitted
     from orchestrator.api.controlling import control
     from orchestrator.api.deltas import artifact_delta
+    from orchestrator.api.device_logs import ModuleLog, module_log
     from orchestrator.api.device_roots import device_root
     from orchestrator.api.devices import device_adopt, device_check, device_facts
     from orchestrator.api.driving import apply, run
@@ -143,6 +144,7 @@ _NAMES = {
     "commits": "refuse_uncommitted",
     "controlling": "control",
     "deltas": "artifact_delta",
+    "device_logs": "ModuleLog module_log",
     "device_roots": "device_root",
     "devices": "device_adopt device_check device_facts",
     "driving": "apply run",
@@ -216,6 +218,7 @@ __all__ = [
     "LabShown",
     "Meter",
     "Metering",
+    "ModuleLog",
     "Nobody",
     "Observer",
     "Onlooker",
@@ -292,6 +295,7 @@ __all__ = [
     "lab_status",
     "lab_up",
     "meanings",
+    "module_log",
     "owner_words",
     "passphrase",
     "pattern_devices",

@@ -177,7 +177,7 @@ async def ask_devices(
 
         async def one(device: Device) -> DeviceAnswer:
             try:
-                reply = await _ask(transport, device, request)
+                reply = await ask_one(transport, device, request)
             except DeviceError as error:
                 return DeviceAnswer(device.id, False, error.reason, error.message)
             return read(device, reply)
@@ -185,7 +185,12 @@ async def ask_devices(
         return await each(devices, one, on_answer, parallel_count=settings.connections_max)
 
 
-async def _ask(transport: Transport, device: Device, request: Request) -> Reply:
+async def ask_one(transport: Transport, device: Device, request: Request) -> Reply:
+    """One question over a connection of its own.
+
+    Raises:
+        DeviceError: there was no answer.
+    """
     session = await transport.open(device, deadline_s=CONNECT_S)
     try:
         return await session.ask(request, deadline_s=REPLY_S)

@@ -63,7 +63,8 @@ async def why(settings: Settings, rollout: str | None, device: str) -> Why:
             raise StoreError(message, hint="`rollout events` names the devices of a rollout")
         lines = [entry for entry in await entries_of(store, rollout_id) if entry.device == device]
         status = await status_with(store, found, digest_of_stored(stored))
-        return Why(status, story, tuple(lines))
+        rec = found.ledger.devices.get(DeviceId(device))
+        return Why(status, story, tuple(lines), "" if rec is None else rec.txn)
 
 
 async def rollouts(settings: Settings) -> tuple[Status | Unreadable, ...]:

@@ -253,11 +253,15 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """A device's story with its journal lines, oldest first, and the status of its rollout."""
+    """A device's story with its journal lines, oldest first, and the status of its rollout.
+
+    `txn` is the newest attempt as the device knows it; empty before the first.
+    """
 
     status: Status
     story: DeviceStory
     journal: Sequence[JournalEntry]
+    txn: str = ""
 
 
 @dataclass(frozen=True, slots=True)

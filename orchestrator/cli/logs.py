@@ -15,7 +15,7 @@ from orchestrator.cli.shown_why import why_facts
 from orchestrator.cli.streams import write_result
 from orchestrator.errors import ExitCode
 from orchestrator.render.json_text import dump
-from orchestrator.render.logs import document, text
+from orchestrator.render.logs import LogFacts, document, text
 
 app = typer.Typer()
 
@@ -24,7 +24,7 @@ app = typer.Typer()
     app,
     examples="""
 rollout logs r-7f3a gw-ber-044
-rollout logs r-7f3a gw-ber-044 --format json
+rollout logs r-7f3a gw-ber-044 --offline --format json
 """,
 )
 def logs(
@@ -39,15 +39,24 @@ def logs(
     *,
     common: Common,
     output: Output,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask the device.")] = False,
     format: FormatOption = Format.TEXT,  # noqa: A002
 ) -> int:
     """Show what happened to one device of a rollout, step by step.
 
     Every entry that the journal has of it, in order of time: from state to state with the reasons
-    and the device's own words, samples of gates, reports and who signed them.
+    and the device's own words, samples of gates, reports and who signed them. Then what its update
+    module said last, at most 16 KiB, if the device answers, still has it, and does not forbid it.
     """
     session = start(common)
-    told = why_facts(wait_for(api.why(session.settings, rollout, device)))
+    told = wait_for(api.why(session.settings, rollout, device))
+    log = None if offline else _log_facts(wait_for(api.module_log(session.settings, told)))
+    facts = why_facts(told)
     as_json = format is Format.JSON
-    write_result(dump(document(told)) if as_json else text(told, session.out), output.output)
+    shown = dump(document(facts, log)) if as_json else text(facts, log, session.out)
+    write_result(shown, output.output)
     return ExitCode.DONE
+
+
+def _log_facts(found: api.ModuleLog) -> LogFacts:
+    return LogFacts(found.text, found.reason, found.detail)

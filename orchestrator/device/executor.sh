@@ -71,6 +71,7 @@ run() { # SECONDS PROGRAM WORDS...: in a session of its own, and ended when the 
 
 failed() { # WHAT RC: SAID are its last words
   W=$(tail -c 300 "$T/log" | tail -n 1)
+  case $W in '-- '*) W= ;; esac # it said nothing
   SAID="$1 failed with $2: $W"
   return 1
 }
@@ -284,7 +285,9 @@ back_ArtifactFailure() {
 }
 
 enlist executor
-: >"$T/log"
+# the end of what was said before stays: whoever asks why it went back asks when that is over
+{ tail -c 32768 "$T/log" >"$T/log.new" && mv -f "$T/log.new" "$T/log"; } 2>/dev/null || rm -f "$T/log.new"
+echo "-- $VERB" 2>/dev/null >>"$T/log"
 case $VERB in
   install | activate | reboot | verify | commit | left | back | cleanup) "do_$VERB" ;;
   *) SAID="there is no verb $VERB" && false ;;

@@ -357,6 +357,24 @@ report() { # what runs here, by what readback said in W, signed with the host's 
   "$LIB/report.sh" "$P_nonce" "$C" "$STATE" "${2-none}" "${3-none}" "$W" "$BOOT" ${P_report:+"$P_report"}
 }
 
+said() { # the end of what the update module and the scripts of that transaction said
+  setting log-bytes 16384
+  [ "$W" -gt 0 ] || die 77 inhibited "the limits of the device say log-bytes 0"
+  file=$V/txn/$P_txn/log
+  [ -f "$file" ] || { [ "${NEW%% *}" = "$P_txn" ] && file=$V/log; } # it went back, and that alone is kept
+  [ -f "$file" ] || die 78 wrong_state "the device keeps no log of that transaction"
+  tail -c $((W < 16384 ? W : 16384)) "$file" | od -An -v -tx1 | awk -v ORS= '
+    BEGIN { for (i = 33; i < 127; i++) if (i != 37) c[sprintf("%02x", i)] = sprintf("%c", i) }
+    {
+      for (i = 1; i <= NF; i++) {
+        # not in the middle of a character, where it is text
+        if (n >= 1000 && ($i "" < "80" || $i "" > "bf" || n > 1003)) { print "log " text "\n"; text = n = "" }
+        text = text (($i in c) ? c[$i] : "%" toupper($i)); n++
+      }
+    }
+    END { if (n) print "log " text "\n" }'
+}
+
 inhibited() { [ -e "$ETC/inhibit" ] || [ -e "$RUN/inhibit" ]; } # the owner of the device says: not now
 
 # Reads an unpacked header, a tar file, from hex bytes, so that no tar's and no awk's idea of anything
@@ -641,6 +659,7 @@ drop() { # RECORD: takes away a transaction that neither runs nor is needed to g
   [ $# -gt 3 ] || return 0
   use "$@"
   [ ! -d "$T/tree" ] || run cleanup
+  [ "$1" != "${NEW%% *}" ] || mv -f "$T/log" "$V/log" 2>/dev/null # why it went back
   rm -rf "$T" "${V:?}/provides.$1" "${VAR:?}/spool/$C/$1"
 }
 
@@ -669,7 +688,7 @@ do_begin() { # makes the transaction the newest one, or finds it again
   esac
   case $STATE in staging | verified | installed) discard aborted ;; esac
   [ "$NOW" != none ] || remember
-  NEW="$P_txn - - -" STATE=staging PHASE= REBOOT= && save
+  rm -f "$V/log"; NEW="$P_txn - - -" STATE=staging PHASE= REBOOT= && save
   [ -f "$VAR/reserve" ] || dd if=/dev/zero of="$VAR/reserve" bs=65536 count=1 2>/dev/null
 }
 
@@ -851,8 +870,7 @@ back() { # takes the newest transaction back; fails when the module cannot, and 
 takes_back() { REVERTED=${NEW%% *} && back; } # the device decides by itself
 
 finish() { # makes the newest transaction permanent
-  use $NEW
-  run commit || undo commit_failed
+  use $NEW; run commit || undo commit_failed
   after=$SAID
   word 5 $NEW
   case $W.$CUR in Yes.none) W=- ;; Yes.*) W=$V/txn/${CUR%% *}/in ;; *) W=- ;; esac
@@ -867,8 +885,7 @@ finish() { # makes the newest transaction permanent
 
 left() { # what scripts have to do after a commit that stands
   use $CUR; run left && after= || after="$SAID (it is committed)"
-  PHASE= && save
-  [ -z "$after" ] || die 69 commit_failed "$after"
+  PHASE= && save; [ -z "$after" ] || die 69 commit_failed "$after"
 }
 
 fresh() { # the sender has spoken to this version, after the last boot, over a new connection
@@ -982,6 +999,7 @@ core() { # VERB KEY=VALUE...: the only way in, in a process or subshell of its o
   verb=$1 && shift
   args "$@" && case $verb in
     readback | kept) load "$P_component" && readback && "tell_$verb" && exit ;;
+    log) [ -n "$P_txn" ] && load "$P_component" && said && exit ;;
     report) [ -n "$P_nonce" ] && load "$P_component" && readback && report && exit ;;
     begin | verify | install | prepare | activate | confirm | commit | rollback | abort) [ -n "$P_txn" ] ;;
     adopt | gc | root) ;;
@@ -1305,6 +1323,15 @@ rebuild() { # a payload file: of the patch on stdin, and of what runs
 
 give_up() { rm -rf "$spool" && fail 74 io "$1"; } # WHY: the whole file has to come
 
+log() { # what only root has: the end of what the update module said
+  [ -n "$P_txn" ] || fail 64 usage "txn= is missing"
+  call log
+  [ $RC -eq 0 ] || end_failed
+  while read -r key rest; do [ "$key" != log ] || say log "$rest"; done <<TEXT
+$ANSWER
+TEXT
+}
+
 take() { # BYTES: exactly so many of stdin, no more: the next frame follows (head -c would not do)
   [ "$1" -gt 0 ] || return 0
   [ "$1" -gt 2097152 ] || { dd "bs=$1" count=1 iflag=fullblock 2>/dev/null && return || return 1; }
@@ -1482,7 +1509,7 @@ request() { # the one line that came over SSH
   [ -n "$verb" ] && args "$@" || fail 64 usage "the request does not fit the grammar"
   case $verb in
     hello) fields nonce ;;
-    facts | status | health | prove | stage | deliver | rebuild | root | attest) $verb ;;
+    facts | status | health | prove | stage | deliver | rebuild | root | attest | log) $verb ;;
     verify | install | activate | confirm | commit | rollback | abort | adopt | gc)
       call "$verb"
       [ $RC -eq 0 ] || end_failed

@@ -63,6 +63,7 @@ class Verb(StrEnum):
     GC = "gc"
     ROOT = "root"
     ATTEST = "attest"
+    LOG = "log"
 
 
 class Rc:

@@ -69,6 +69,10 @@ def test_bad_release_is_stopped_in_its_canary_and_taken_back(project: Project) -
     status = json.loads(project.run("status", "--format", "json", code=None).stdout)
     assert status["state"] == "rolled_back"
     assert status["exit_code"] == 5
+    logs = project.run("logs", status["rollout"], touched[0], code=None).stdout
+    assert "committed" not in logs
+    assert "rolling back -> rolled back" in logs
+    assert logs.index("-- activate\n") < logs.index("-- back\n")  # the device's own words
 
 
 def test_unsigned_artifact_is_refused_before_any_device_is_contacted(project: Project) -> None:

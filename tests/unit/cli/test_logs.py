@@ -24,7 +24,10 @@ def test_a_device_of_a_stored_rollout_is_told_of(project: Path, capsys) -> None:
 
     assert (code, err) == (ExitCode.DONE, "")
     assert out.startswith("web2: ")
-    found = json.loads(run(capsys, "logs r-7f3a web2 --format json")[1])
+    assert "no log of its update module: " in out
+    assert "nothing was sent to it in this rollout" in " ".join(out.split())
+    found = json.loads(run(capsys, "logs r-7f3a web2 --offline --format json")[1])
+    assert found["module_log"] is None
     assert (found["rollout"], found["device"], found["kind"]) == ("r-7f3a", "web2", "logs")
 
 
