@@ -41,7 +41,12 @@ class ScopeOptions:
     ] = None
     inventory: Annotated[
         list[str] | None,
-        typer.Option("--inventory", "-i", metavar="SRC", help="Inventory of `--hosts`."),
+        typer.Option(
+            "--inventory",
+            "-i",
+            metavar="SRC",
+            help="Inventory of `--hosts`; the rollout's own by default.",
+        ),
     ] = None
     wave: Annotated[
         str | None,
@@ -99,7 +104,7 @@ def _devices(session: Session, found: api.Status, scope: ScopeOptions) -> tuple[
         raise PlanError(message, hint="leave out `--all`, or the rest")
     if scope.hosts is None:
         return named
-    source = api.Source(inventory=tuple(scope.inventory or ()))
+    source = api.Source(inventory=tuple(scope.inventory or found.resolved.inventory))
     matched = api.hosts(session.settings, scope.hosts, source).names
     ours = tuple(name for name in matched if name in found.resolved.devices)
     if not ours:

@@ -109,7 +109,7 @@ def test_rollback_by_pattern_takes_back_what_it_matches(project: Project) -> Non
         "--yes",
         code=ExitCode.REFUSED,
     )
-    project.run("rollback", "--hosts", device, "-i", project.inventory, "--yes")
+    project.run("rollback", "--hosts", device, "--yes")  # of the inventory that it was applied with
 
     assert "`--all` stands for every device" in refused.stderr
     runs = {name: one["artifact"] for name, one in project.facts().items()}

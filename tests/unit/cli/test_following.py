@@ -266,6 +266,16 @@ def test_two_that_begin_at_the_same_moment_have_one_rollout(prepared, other, tmp
         assert (driven.value.rollout_id, driven.value.owner) == ("r-hand", OTHER)
 
 
+def test_rollback_of_a_pattern_reads_the_inventory_of_the_rollout(prepared, other, capsys) -> None:
+    other.hand.succeed("web1")
+    other.begin(prepared.plan_json, lease_s=0.0)
+
+    code = invoke(["rollback", "--hosts", "all:!webs", "--yes"])
+
+    assert code == ExitCode.REFUSED
+    assert "no device of rollout `r-hand` matches `all:!webs`" in capsys.readouterr().err
+
+
 def test_apply_does_not_resume_what_a_person_paused(prepared, other, capsys) -> None:
     other.hand.succeed("web1")  # and soaks
     other.hand.ask(Ask.PAUSE, why="lunch")
