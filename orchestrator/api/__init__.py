@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from orchestrator.api.authorities import Vouching, ca_init, ca_sign_host, ca_sign_user
     from orchestrator.api.bundle_checks import bundle_verify
     from orchestrator.api.bundles import device_bundle, device_pin
+    from orchestrator.api.circles import circle
     from orchestrator.api.commits import refuse_uncommitted
     from orchestrator.api.controlling import control
     from orchestrator.api.deltas import artifact_delta
@@ -154,6 +155,7 @@ _NAMES = {
     "explaining": "Explanation explain explanations meanings",
     "fleets": "Fleet FleetRequest fleet",
     "following": "Following",
+    "circles": "circle",
     "freezes": "freeze frozen unfreeze",
     "holds": "device_unhold pattern_devices",
     "hooks": "deliveries",
@@ -262,6 +264,7 @@ __all__ = [
     "ca_init",
     "ca_sign_host",
     "ca_sign_user",
+    "circle",
     "control",
     "deliveries",
     "device_adopt",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.api.owners import is_gone
@@ -40,6 +41,8 @@ async def status_with(store: SqlStore, found: Rollout, digest: str) -> Status:
     Raises:
         StoreError: the store failed.
     """
+    from orchestrator.api.circles import circle_of
+    from orchestrator.plan.requires import circle_words
     from orchestrator.rollout.story import tell
 
     rollout_id = found.ledger.rollout_id
@@ -48,6 +51,8 @@ async def status_with(store: SqlStore, found: Rollout, digest: str) -> Status:
     if frozen is not None and not frozen.is_on(now):
         frozen = None
     story = tell(found, now=now)
+    if plans := await circle_of(store, found):
+        story = replace(story, held_up=(*story.held_up, f"itself: {circle_words(plans)}"))
     return Status(rollout_id, found.plan, digest, story, engine, now, found.returnable, frozen)
 
 

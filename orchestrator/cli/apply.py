@@ -27,7 +27,13 @@ from orchestrator.cli.options import (
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say
-from orchestrator.cli.survey import before_it_begins, say_frozen, say_under_way, survey_line
+from orchestrator.cli.survey import (
+    before_it_begins,
+    say_circle,
+    say_frozen,
+    say_under_way,
+    survey_line,
+)
 from orchestrator.errors import ExitCode
 from orchestrator.render.preview import body as preview_body
 from orchestrator.render.summary import left_out_lines
@@ -98,6 +104,7 @@ def _agree(session: Session, prepared: api.Prepared, *, yes: bool) -> None:
     api.refuse_unevidenced(session.settings, prepared)
     say_findings(session, prepared.findings)
     say_frozen(session)
+    say_circle(session, prepared)
     if not session.quiet:
         say(f"{preview_body(prepared.preview, prepared.digest, session.err)}\n")
     confirm_devices(session, "Apply", prepared.preview.update_count, yes=yes)

@@ -18,7 +18,13 @@ from orchestrator.cli.preview_forms import Form, show_preview, show_refusal
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import source_of, start
 from orchestrator.cli.streams import say, write_file
-from orchestrator.cli.survey import before_it_begins, say_frozen, say_under_way, survey_line
+from orchestrator.cli.survey import (
+    before_it_begins,
+    say_circle,
+    say_frozen,
+    say_under_way,
+    survey_line,
+)
 from orchestrator.errors import ExitCode, OrchestratorError
 from orchestrator.render.text import escape
 
@@ -97,6 +103,7 @@ def preview(
         say(f"`rollout apply` would refuse this: {escape(why.message)} ({why.code})")
     say_unevidenced(session, prepared)
     say_frozen(session)
+    say_circle(session, prepared)
     say_under_way(session, prepared)
     if options.out is not None and not session.quiet:
         say(f"saved {options.out} (sha256:{prepared.digest}); `rollout apply` runs exactly this")

@@ -14,6 +14,7 @@ from orchestrator.cli.session import Session
 from orchestrator.cli.signals import Terminated
 from orchestrator.cli.streams import say, show
 from orchestrator.errors import ExitCode
+from orchestrator.plan.requires import circle_words
 from orchestrator.render.standing import go_on
 from orchestrator.render.text import escape
 from orchestrator.render.words import frozen_words, glass_words
@@ -63,6 +64,12 @@ def say_frozen(session: Session) -> None:
     found = wait_for(api.frozen(session.settings))
     if found is not None:
         say(frozen_words(found))
+
+
+def say_circle(session: Session, prepared: api.Prepared) -> None:
+    """Warns of plans that wait for each other, this one among them."""
+    if plans := wait_for(api.circle(session.settings, prepared)):
+        say(f"warning: it would wait for itself: {escape(circle_words(plans))}")
 
 
 def say_under_way(session: Session, prepared: api.Prepared) -> None:

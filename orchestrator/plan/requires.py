@@ -21,15 +21,34 @@ def unmet(plan: ResolvedPlan, running: Running) -> dict[DeviceId, str]:
     """Devices that have to wait, each with the requirement that it waits for first."""
     found: dict[DeviceId, str] = {}
     for requirement in plan.requires:
-        releases = running.get(requirement.plan, {})
-        lacking = {
-            device
-            for device in plan.devices
-            if device not in releases or not meets(releases[device], requirement.release)
-        }
-        for device in _waiting(requirement.per, plan.devices, lacking):
-            found.setdefault(device, _text(requirement, len(lacking)))
+        without = _lacking(requirement, plan.devices, running)
+        for device in _waiting(requirement.per, plan.devices, without):
+            found.setdefault(device, _text(requirement, len(without)))
     return found
+
+
+def lacking(plan: ResolvedPlan, running: Running, among: Collection[DeviceId]) -> tuple[str, ...]:
+    """Required plans whose release some of these devices lack."""
+    return tuple(
+        requirement.plan for requirement in plan.requires if _lacking(requirement, among, running)
+    )
+
+
+def circle_words(plans: tuple[str, ...]) -> str:
+    """`plan `a` requires `b`, which requires `a``, of plans that wait for each other."""
+    chain = ", which requires ".join(f"`{name}`" for name in (*plans[1:], plans[0]))
+    return f"plan `{plans[0]}` requires {chain}: none of them begins before another"
+
+
+def _lacking(
+    requirement: Requirement, devices: Collection[DeviceId], running: Running
+) -> set[DeviceId]:
+    releases = running.get(requirement.plan, {})
+    return {
+        device
+        for device in devices
+        if device not in releases or not meets(releases[device], requirement.release)
+    }
 
 
 def _waiting(
