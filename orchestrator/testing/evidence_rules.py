@@ -13,6 +13,7 @@ Laws checked:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -64,6 +65,7 @@ class Evidence:
         self._target = books.plan.artifact.manifest_sha256
         self._began: dict[str, float] = {}  # waves
         self._activated: dict[str, float] = {}
+        self._compared: dict[str, float] = {}  # gates that compare, by their last good reading
         self._opened: set[str] = set()  # waves of which a device was started
         self.touched = False  # an operator accepted something
 
@@ -71,6 +73,8 @@ class Evidence:
         """Looks at what is proven, begun and passed."""
         if entry.type == "wave_started":
             self._began[entry.wave] = self._now()
+        elif entry.type == "gate_result" and entry.data["reading"] == "success":
+            self._compared[str(entry.data["gate"])] = self._now()
         elif entry.type == "operator":
             self.touched |= entry.data["ask"] in ("resume", "promote") and bool(entry.data["done"])
         elif entry.type == "device_state":
@@ -141,6 +145,10 @@ class Evidence:
 
     def _expect_well(self, gate: Gate, since: float, entry: JournalEntry) -> None:
         if gate.probe.kind in _OF_THE_ROLLOUT:
+            return
+        if gate.compare is not None:  # whether a reading is right is told by `comparison_rules`
+            is_well = self._compared.get(gate.name, -math.inf) >= since
+            expect(is_well, f"R9: gate `{gate.name}` was never well", entry)
             return
         recent = (one for one in reversed(self._taken) if one.probe == gate.probe)
         for one in recent:
