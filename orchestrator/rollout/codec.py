@@ -215,6 +215,7 @@ def _fill_record(rec: DeviceRecord, row: Row) -> None:
             setattr(rec, name, row[name])
     rec.state = DeviceState(cast("str", row["state"]))
     rec.reason = Reason(cast("str", row.get("reason", Reason.OK)))
+    rec.cause = Reason(cast("str", row.get("cause", Reason.OK)))
     rec.work = Work(cast("str", row["work"])) if "work" in row else None
     rec.joiner = joiner_of(row["joiner"]) if "joiner" in row else None
     tallies = cast("Mapping[str, object]", row.get("tallies", {}))

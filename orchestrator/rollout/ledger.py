@@ -148,7 +148,8 @@ class Ledger:
         counted = self.waves[rec.wave].counted
         self.weigh(rec, -1)
         before, rec.state = rec.state, state
-        if reason not in (Reason.OK, rec.reason):
+        on_its_way = rec.ends_as and (state is DeviceState.UNCERTAIN or reason is rec.cause)
+        if reason not in (Reason.OK, rec.reason) and not on_its_way:
             rec.troubled_at = self.now
         rec.reason, rec.detail, rec.since = reason, detail[:1024], self.now
         if state is not DeviceState.UNCERTAIN:

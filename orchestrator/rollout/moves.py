@@ -223,11 +223,21 @@ def roll_back(
             finish(led, rec, DeviceState.ROLLBACK_FAILED, Reason.ROLLBACK, detail)
             return
     else:
-        rec.ends_as, rec.repeats = ends_as.value, 0
+        begin_return(led, rec, ends_as, reason, detail)
     led.move(rec, DeviceState.ROLLING_BACK, reason, detail)
     led.wake(rec, None)
     times = led.plan.timeouts
     led.want(rec, Work.ROLL_BACK, 2 * times.connect_s + times.install_s)
+
+
+def begin_return(
+    led: Ledger, rec: DeviceRecord, ends_as: DeviceState, reason: Reason, detail: str = ""
+) -> None:
+    """The device goes back from here on, and for this reason, whatever it answers meanwhile."""
+    if reason is not rec.reason:
+        rec.troubled_at = led.now
+    rec.ends_as, rec.repeats = ends_as.value, 0
+    rec.cause, rec.cause_told = reason, detail[:1024]
 
 
 def take_back(led: Ledger, rec: DeviceRecord) -> None:

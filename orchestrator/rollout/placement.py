@@ -73,11 +73,8 @@ def settle_place(led: Ledger, rec: DeviceRecord, status: DeviceStatus) -> None:
             _installed(led, rec)
         case Place.NOT_ACTIVATED:
             _not_activated(led, rec, status)
-        case Place.REVERTED:
-            returned.gone_back(led, rec, status, Reason.REVERTED)
-        case Place.WENT_BACK:
-            reason = rec.reason if rec.ends_as else Reason.REVERTED
-            returned.gone_back(led, rec, status, reason)
+        case Place.REVERTED | Place.WENT_BACK:
+            returned.gone_back(led, rec, status)
         case Place.STUCK:
             in_place = returned.in_place(led, status)
             moves.finish(led, rec, DeviceState.ROLLBACK_FAILED, Reason.ROLLBACK, in_place)
@@ -87,7 +84,10 @@ def settle_place(led: Ledger, rec: DeviceRecord, status: DeviceStatus) -> None:
 
 def _runs_target(led: Ledger, rec: DeviceRecord, place: Place, status: DeviceStatus) -> None:
     rec.moved = True
-    if rec.ends_as or (led.state is RolloutState.ROLLING_BACK and led.drained):
+    if rec.ends_as:
+        moves.roll_back(led, rec, rec.cause, rec.cause_told)
+        return
+    if led.state is RolloutState.ROLLING_BACK and led.drained:
         moves.take_back(led, rec)
         return
     if not rec.proven or status.boot_id != rec.boot:  # a proof is of the last boot (I4)
@@ -102,7 +102,7 @@ def _runs_target(led: Ledger, rec: DeviceRecord, place: Place, status: DeviceSta
 
 def _installed(led: Ledger, rec: DeviceRecord) -> None:
     if rec.ends_as:
-        moves.roll_back(led, rec, rec.reason)
+        moves.roll_back(led, rec, rec.cause, rec.cause_told)
     elif led.state in _ENDING:
         # a mutating request with our epoch, so that no go of an older engine can follow (R14)
         moves.roll_back(led, rec, Reason.ROLLOUT_HALTED, ends_as=DeviceState.CANCELLED)
@@ -116,7 +116,7 @@ def _installed(led: Ledger, rec: DeviceRecord) -> None:
 
 def _not_activated(led: Ledger, rec: DeviceRecord, status: DeviceStatus) -> None:
     if rec.ends_as:
-        returned.gone_back(led, rec, status, rec.reason)
+        returned.gone_back(led, rec, status)
     elif led.state in _ENDING:
         moves.finish(led, rec, DeviceState.CANCELLED, Reason.ROLLOUT_HALTED)
     elif rec.attempt >= ATTEMPTS_MAX:

@@ -38,6 +38,7 @@ class DeviceRecord:
         shunned: its host key changed; never contacted further.
         reading, read_at: it is being read back at the end of a soak; when that last ended.
         ends_as: what it becomes when it has gone back; empty while it goes forward.
+        cause, cause_told: why it goes back, with the detail; its own silences on the way are not.
         repeats: proofs or ways back that had to be begun again.
         late: its module cannot go back after commit (R17).
         joiner: what the plan did not know of it when it was made; None for those it knew (R1).
@@ -84,6 +85,8 @@ class DeviceRecord:
     reading: bool = False
     read_at: float = -1.0
     ends_as: str = ""
+    cause: Reason = Reason.OK
+    cause_told: str = ""
     repeats: int = 0
     untried: bool = False
     went: bool = False

@@ -47,14 +47,14 @@ def went_back(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
     if reason in TRUST_REASONS:
         moves.shun(led, rec, reason, detail)
     elif status is not None and _is_back(led, rec, status):
-        returned.gone_back(led, rec, status, rec.reason, rec.detail, event.vouched)
+        returned.gone_back(led, rec, status, event.vouched)
     elif reason in returned.UNKNOWN or status is None:
         moves.doubt(led, rec, reason, detail)
     elif reason is Reason.NOTHING_TO_ROLL_BACK:
         _cannot_return(led, rec, status, detail)
     else:
         failed = reason if reason is not Reason.OK else Reason.READ_BACK
-        told = _story_of(rec.detail, detail, returned.in_place(led, status))
+        told = _story_of(rec.cause_told, detail, returned.in_place(led, status))
         moves.finish(led, rec, DeviceState.ROLLBACK_FAILED, failed, told)
 
 

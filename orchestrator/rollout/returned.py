@@ -49,36 +49,31 @@ def in_place(led: Ledger, status: DeviceStatus) -> str:
 
 
 def gone_back(
-    led: Ledger,
-    rec: DeviceRecord,
-    status: DeviceStatus,
-    reason: Reason,
-    detail: str = "",
-    vouched: Vouched | None = None,
+    led: Ledger, rec: DeviceRecord, status: DeviceStatus, vouched: Vouched | None = None
 ) -> None:
     """The device says that it went back, or never left: now it proves itself there."""
     take_signer(led, rec, vouched)
     if not is_back(led, rec, status):
-        moves.finish(led, rec, DeviceState.ROLLBACK_FAILED, Reason.READ_BACK, detail)
+        moves.finish(led, rec, DeviceState.ROLLBACK_FAILED, Reason.READ_BACK, rec.cause_told)
         return
-    if not rec.ends_as:
-        if reason is Reason.REVERTED and rec.away:
+    if not rec.ends_as:  # then it did so by itself
+        if rec.away:
             # the controller was away while the dead-man ran: says nothing of the release (R6)
             rec.excused = True
             device = f"device `{rec.id}` went back by itself"
             brakes.pause(led, Pause.REVERTED_UNCONFIRMED, device)
-        rec.ends_as, rec.repeats = DeviceState.ROLLED_BACK.value, 0
+        moves.begin_return(led, rec, DeviceState.ROLLED_BACK, Reason.REVERTED)
     rec.boot = status.boot_id
     gates = _gates(led, rec)
     if not gates:
-        moves.finish(led, rec, DeviceState(rec.ends_as), reason, detail)
+        moves.finish(led, rec, DeviceState(rec.ends_as), rec.cause, rec.cause_told)
         return
     rec.repeats += 1
     if rec.repeats > moves.ROLLBACKS_MAX:
         _unproven(led, rec, "it never answered for as long as its checks take")
         return
     if rec.state is not DeviceState.ROLLING_BACK:
-        led.move(rec, DeviceState.ROLLING_BACK, reason, detail)
+        led.move(rec, DeviceState.ROLLING_BACK, rec.cause, rec.cause_told)
     rec.lost_at = led.now + led.plan.timeouts.confirm_s
     moves.begin_gates(led, rec, gates)
     moves.prove(led, rec)
@@ -105,7 +100,7 @@ def checked(led: Ledger, rec: DeviceRecord, event: DeviceReported) -> None:
     elif reason is not Reason.OK:
         _unproven(led, rec, detail or f"its checks could not be asked: {reason.value}")
     elif status.boot_id != rec.boot or not is_back(led, rec, status):
-        gone_back(led, rec, status, rec.reason, rec.detail)  # samples of another boot are stale
+        gone_back(led, rec, status)  # samples of another boot are stale
     else:
         take_signer(led, rec, event.vouched)
         _leave_out(led, rec, event)
@@ -139,7 +134,7 @@ def _decide(led: Ledger, rec: DeviceRecord) -> None:
                 return
     if open_at is None:
         rec.tallies = {}
-        moves.finish(led, rec, DeviceState(rec.ends_as), rec.reason, rec.detail)
+        moves.finish(led, rec, DeviceState(rec.ends_as), rec.cause, rec.cause_told)
         return
     led.wake(rec, open_at if rec.lost_at is None else min(open_at, rec.lost_at))
 

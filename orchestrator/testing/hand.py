@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from orchestrator.device.model import DeviceId
 from orchestrator.device.protocol import CheckResult
 from orchestrator.device.reason import Reason
@@ -62,7 +64,8 @@ class Hand:
 
     def stored(self) -> Rollout:
         """The rollout as another process reads it."""
-        return Rollout.restore(self.plan, "r-hand", self.rollout_row, self.rows)
+        row, rows = json.loads(json.dumps([self.rollout_row, self.rows]))
+        return Rollout.restore(self.plan, "r-hand", row, rows)
 
     def restart(self, epoch: int = 2) -> None:
         """An engine takes over from the stored rows."""

@@ -196,6 +196,58 @@ def test_another_artifact_during_the_checks_is_no_way_back():
     assert rollout.rollout.ledger.devices[A].reason is Reason.READ_BACK
 
 
+def cause(rollout):
+    record = rollout.rollout.ledger.devices[A]
+    return record.state, record.reason, record.detail
+
+
+@pytest.mark.parametrize("silence", [Reason.CONNECTION_LOST, Reason.UNREACHABLE, Reason.BUSY])
+def test_device_that_reboots_on_its_way_back_ends_with_why_it_went(silence):
+    rollout = hand(check("service"))
+    rollout.activate(A)
+    rollout.tick(5.0)
+    rollout.prove(A, 1)
+    _, reason, detail = cause(rollout)
+
+    rollout.tick(10.0)
+    rollout.report(A, silence, detail="not now")
+    told = cause(rollout)
+    rollout.report(A, Reason.UNREACHABLE)
+    rollout.tick(20.0)
+    rollout.report(A, status=rollout.status(A, "rolled-back"))
+    rollout.prove(A)
+
+    assert told == (DeviceState.UNCERTAIN, silence, "not now")
+    assert cause(rollout) == (DeviceState.ROLLED_BACK, reason, detail)
+    assert (reason, detail) == (Reason.CHECK, "gate `service` failed")
+    assert rollout.rollout.ledger.devices[A].troubled_at == 5.0
+
+
+def test_device_that_has_not_left_the_new_slot_is_asked_again_for_the_same_reason():
+    rollout = hand(check("service"))
+    rollout.activate(A)
+    rollout.prove(A, 1)
+    going = cause(rollout)
+    rollout.report(A, Reason.TIMEOUT)
+
+    rollout.report(A, status=rollout.status(A, "probation"))
+
+    assert cause(rollout) == going
+
+
+def test_why_a_device_goes_back_outlives_the_engine():
+    rollout = hand(check("service"))
+    rollout.activate(A)
+    rollout.prove(A, 1)
+    _, *why = cause(rollout)
+
+    rollout.restart()
+    rollout.report(A, status=rollout.status(A, "rolled-back"))
+    rollout.prove(A)
+
+    assert cause(rollout) == (DeviceState.ROLLED_BACK, *why)
+
+
 def test_device_that_falls_silent_during_its_checks_is_asked_again():
     rollout = hand(check("service"))
     going_back(rollout)
