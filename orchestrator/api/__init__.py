@@ -97,6 +97,7 @@ if TYPE_CHECKING:
         release_sign,
         release_verify,
     )
+    from orchestrator.api.tracing import Outlet, Traces, observing, open_traces, require_extra
     from orchestrator.api.trust_values import (
         AttachRequest,
         RootRequest,
@@ -180,6 +181,7 @@ _NAMES = {
     "states": "state_backup state_export state_export_all state_migrate",
     "stores": "shown_state",
     "tickets": "release_create release_inspect release_sign release_verify",
+    "tracing": "Outlet Traces observing open_traces require_extra",
     "trust_values": "AttachRequest RootRequest SignWith TicketChecks TicketRequest Unlock",
     "values": "DeviceAnswer Finished LabRequest LabShown Nobody Observer Onlooker PlanRequest Prepared Reconciled Run Settings Source StateMigrated Status Stay Unreadable Validated Why",
     "watching": "watch",
@@ -224,6 +226,7 @@ __all__ = [
     "Nobody",
     "Observer",
     "Onlooker",
+    "Outlet",
     "PinRequest",
     "PlanRequest",
     "PlanShown",
@@ -241,6 +244,7 @@ __all__ = [
     "Stay",
     "TicketChecks",
     "TicketRequest",
+    "Traces",
     "Unlock",
     "Unreadable",
     "Validated",
@@ -299,6 +303,8 @@ __all__ = [
     "lab_up",
     "meanings",
     "module_log",
+    "observing",
+    "open_traces",
     "owner_words",
     "passphrase",
     "pattern_devices",
@@ -316,6 +322,7 @@ __all__ = [
     "release_sign",
     "release_verify",
     "report",
+    "require_extra",
     "require_role",
     "rollouts",
     "root_add",

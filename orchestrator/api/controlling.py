@@ -33,11 +33,15 @@ LEASE_S = 15.0
 STANDBY_S = 5.0  # from look to look at another one's lease
 
 
-class Overseer(Observer, Protocol):
+class Overseer(Protocol):
     """Who watches a controller; every method returns at once."""
 
     def stood(self, standing: Standing) -> None:
         """Where it stands: after every pass, and at the end."""
+        ...
+
+    def of_rollout(self) -> Observer:
+        """Who is told what happens to one of its rollouts."""
         ...
 
 
@@ -76,7 +80,7 @@ async def control(
     except OutwardError as error:
         raise OrchestratorError(str(error)) from error
     async with open_state(settings) as store:
-        means = Means(settings, following, project, store, checkout, source, overseer)
+        means = Means(settings, following, project, store, checkout, source, overseer.of_rollout)
         turns = _Turns(means, overseer)
         try:
             await turns.take(drain, once=once)

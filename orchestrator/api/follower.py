@@ -55,7 +55,8 @@ class Means:
     """What a controller works with.
 
     `project` gives the settings of a project in a directory, for the same operator and store;
-    `source` is the repository's address as it may be shown; `observer` is told of all rollouts.
+    `source` is the repository's address as it may be shown; `observe` makes who is
+    told of a rollout.
     """
 
     settings: Settings
@@ -64,7 +65,7 @@ class Means:
     store: SqlStore
     checkout: Checkout
     source: str
-    observer: Observer
+    observe: Callable[[], Observer]
 
 
 class Follower:
@@ -174,7 +175,7 @@ class Follower:
         self._tasks = {key: task for key, task in self._tasks.items() if not task.done()}
         for rollout_id in reversed(await self._store.under_way()):
             if rollout_id not in self._tasks:
-                work = advance(settings, self._store, rollout_id, drain, self._means.observer)
+                work = advance(settings, self._store, rollout_id, drain, self._means.observe())
                 self._tasks[rollout_id] = self._group.create_task(work, name=rollout_id)
         if not self._tasks:
             await tell_due(settings)

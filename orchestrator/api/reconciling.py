@@ -12,6 +12,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from orchestrator.api.driving import drive
@@ -33,7 +34,7 @@ async def reconcile(
     *,
     drain: asyncio.Event,
     parallel: int = PARALLEL_DEFAULT,
-    observer: Observer | None = None,
+    observe: Callable[[], Observer] = Nobody,
 ) -> tuple[Reconciled, ...]:
     """Advances each waiting rollout as far as it goes now; oldest first.
 
@@ -41,7 +42,7 @@ async def reconcile(
         settings: the operator's configuration.
         drain: when set, nothing new is started, and what is in flight finishes.
         parallel: so many rollouts at once.
-        observer: told what happens, of all of them.
+        observe: makes who is told what happens, for each of them.
 
     Raises:
         StoreError: the store cannot be read.
@@ -56,7 +57,7 @@ async def reconcile(
             async with turns:
                 if drain.is_set():
                     return None
-                return await advance(settings, store, rollout_id, drain, observer or Nobody())
+                return await advance(settings, store, rollout_id, drain, observe())
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(rollout_id)) for rollout_id in ids]

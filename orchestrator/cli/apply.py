@@ -21,6 +21,7 @@ from orchestrator.cli.options import (
     EventsOption,
     MetricsFileOption,
     SourceOptions,
+    TracesOption,
     WaitOption,
     command,
 )
@@ -34,6 +35,7 @@ from orchestrator.cli.survey import (
     say_under_way,
     survey_line,
 )
+from orchestrator.cli.tracing import with_traces
 from orchestrator.errors import ExitCode
 from orchestrator.render.preview import body as preview_body
 from orchestrator.render.summary import left_out_lines
@@ -62,6 +64,7 @@ def apply(  # noqa: PLR0913  each is an option of the command line
     wait: WaitOption = False,
     events: EventsOption = None,
     metrics_file: MetricsFileOption = None,
+    traces: TracesOption = False,
 ) -> int:
     """Roll a plan out, wave by wave; goes on with its rollout if one is under way.
 
@@ -79,7 +82,7 @@ def apply(  # noqa: PLR0913  each is an option of the command line
     Where only approvals, windows, freezes or a person's pause are left it ends with 7, unless told
     to wait.
     """
-    session = start(common)
+    session = with_traces(start(common), traces)
     api.require_role(session.settings, "apply")  # before devices or people are asked
     request = api.PlanRequest(plan, source_of(source))
     with before_it_begins(session, "nothing was started, and no device was changed"):

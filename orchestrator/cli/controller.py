@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -20,12 +20,12 @@ from orchestrator.cli.options import Common
 from orchestrator.cli.running import drive
 from orchestrator.cli.session import Session, configuration
 from orchestrator.cli.streams import say, show, write_file
+from orchestrator.cli.tracing import traces
 from orchestrator.errors import OrchestratorError
 from orchestrator.gitops.standing import Standing
 from orchestrator.log import Log
 from orchestrator.render.controller import document, lines
 from orchestrator.render.json_text import dump
-from orchestrator.rollout.events import JournalEntry
 
 CHECKOUT_DEFAULT = ".rollout/checkout"
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -87,12 +87,13 @@ def follow(
         return config.load(flags, os.environ, directory).settings
 
     def work(drain: asyncio.Event) -> Awaitable[Standing]:
-        teller = _Teller(session, options.status, meter)
+        teller = _Teller(session, options.status, meter, api.observing(outlet, meter))
         return api.control(
             session.settings, following, project, drain=drain, overseer=teller, once=once
         )
 
-    return drive(metered(meter, work))
+    with traces(session) as outlet:
+        return drive(metered(meter, work))
 
 
 def _following(options: GitOptions, every_s: float) -> api.Following:
@@ -133,17 +134,23 @@ def _refuse_own_state(common: Common, checkout: Path) -> None:
 _log = Log("controller")
 
 
-class _Teller(api.Nobody):
+class _Teller:
     """Keeps the file of `--status`, and prints what is new: who reads a line finds the file so."""
 
-    def __init__(self, session: Session, status: Path | None, meter: api.Meter | None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        status: Path | None,
+        meter: api.Meter | None,
+        observe: Callable[[], api.Observer],
+    ) -> None:
         self._quiet, self._status, self._meter = session.quiet, status, meter
         self._known: frozenset[str] = frozenset()
+        self._observe = observe
 
-    def journal(self, entries: Sequence[JournalEntry]) -> None:
-        """Handed on to the figures."""
-        if self._meter is not None:
-            self._meter.journal(entries)
+    def of_rollout(self) -> api.Observer:
+        """Its traces, and the figures."""
+        return self._observe()
 
     def stood(self, standing: Standing) -> None:
         """Takes where the controller stands now."""

@@ -24,6 +24,7 @@ from orchestrator.cli.running import drive, wait_for
 from orchestrator.cli.session import Session
 from orchestrator.cli.shown_status import facts_of
 from orchestrator.cli.streams import put, say
+from orchestrator.cli.tracing import traces
 from orchestrator.cli.watching import EventsWriter, PlainView, Watchers
 from orchestrator.errors import DrivenError, ExitCode, OrchestratorError, system_reason
 from orchestrator.render.standing import left
@@ -129,10 +130,12 @@ def _keys(session: Session, view: PlainView) -> Keys | None:
 def _observers(
     view: PlainView, events: str | None, meter: api.Meter | None = None
 ) -> Iterator[Watchers]:
-    with _opened(events) as stream:
+    with _opened(events) as stream, traces(view.session) as outlet:
         observers: list[api.Onlooker] = [view] if meter is None else [view, meter]
         if view.session.logs:
             observers.append(JournalLog())
+        if outlet is not None:
+            observers.append(api.Traces(outlet))
         if stream is not None:
             observers.append(EventsWriter(stream, __version__))
         try:

@@ -85,6 +85,12 @@ MetricsFileOption = Annotated[
 ]
 
 
+TracesOption = Annotated[
+    bool,
+    typer.Option("--traces", help="Send traces to the collector of OTEL_EXPORTER_OTLP_ENDPOINT."),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Common:
     """Options of every command; they may stand before the command's name too."""

@@ -14,10 +14,12 @@ from orchestrator.api.reconciling import PARALLEL_DEFAULT
 from orchestrator.cli.controller import GitOptions, follow
 from orchestrator.cli.driving import say_unsealed
 from orchestrator.cli.metering import meter_of, metered
-from orchestrator.cli.options import Common, MetricsFileOption, command, seconds
+from orchestrator.cli.options import Common, MetricsFileOption, TracesOption, command, seconds
 from orchestrator.cli.running import drive
 from orchestrator.cli.session import Session, start
 from orchestrator.cli.streams import put
+from orchestrator.cli.tracing import traces as sending
+from orchestrator.cli.tracing import with_traces
 from orchestrator.errors import ExitCode
 from orchestrator.render.standing import waits_words
 from orchestrator.render.text import escape
@@ -67,6 +69,7 @@ def reconcile(  # noqa: PLR0913  each is an option of the command line
             help="Serve /metrics and /healthz; 127.0.0.1 if no HOST.",
         ),
     ] = None,
+    traces: TracesOption = False,
 ) -> int:
     """Advance every rollout that waits for time or approvals.
 
@@ -78,7 +81,7 @@ def reconcile(  # noqa: PLR0913  each is an option of the command line
     (and they are signed, where the configuration requires that), and applies the plans that
     changed. One process of a store does so at a time. `rollout freeze` suspends it.
     """
-    session = start(common)
+    session = with_traces(start(common), traces)
     every_s = session.settings.reconcile_every_s or EVERY_DEFAULT_S
     every_s = max(1.0, every_s if every is None else seconds(every, "--every"))
 
@@ -91,9 +94,10 @@ def reconcile(  # noqa: PLR0913  each is an option of the command line
         raise typer.BadParameter(message, param_hint="--branch, --plans, --checkout, ...")
 
     async def passes(drain: asyncio.Event) -> int:
+        observe = api.observing(outlet, meter)
         while True:
             found = await api.reconcile(
-                session.settings, drain=drain, parallel=parallel, observer=meter
+                session.settings, drain=drain, parallel=parallel, observe=observe
             )
             _show(session, found)
             if meter is not None:
@@ -105,7 +109,8 @@ def reconcile(  # noqa: PLR0913  each is an option of the command line
             if drain.is_set():
                 return int(ExitCode.INTERRUPTED)
 
-    return drive(metered(meter, passes))
+    with sending(session) as outlet:
+        return drive(metered(meter, passes))
 
 
 def worst(codes: Iterable[ExitCode]) -> int:

@@ -22,7 +22,8 @@ class Session:
     """One command's surroundings.
 
     `live` says that stderr is a terminal that may be redrawn; `may_ask` that a person can answer;
-    `pipeline` whose log stderr is; `logs` that a structured log is written.
+    `pipeline` whose log stderr is; `logs` that a structured log is written;
+    `traces` that traces were asked for.
     """
 
     settings: Settings
@@ -34,6 +35,7 @@ class Session:
     verbose: int = 0
     pipeline: Pipeline = Pipeline.NONE
     logs: bool = False
+    traces: bool = False
 
 
 def start(common: Common) -> Session:

@@ -35,7 +35,7 @@ gates: [{name: well, check: site, success_when: result.exit == 0}]
 """
 
 
-class Shown(Nobody):
+class Shown:
     """Keeps where a controller stood; `until` is told each time."""
 
     def __init__(self, until: Callable[[Standing], None] = lambda _standing: None) -> None:
@@ -45,6 +45,9 @@ class Shown(Nobody):
     def stood(self, standing: Standing) -> None:
         self.all.append(standing)
         self._until(standing)
+
+    def of_rollout(self) -> Nobody:
+        return Nobody()
 
 
 class Fleet(GitRepository):

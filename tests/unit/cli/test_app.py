@@ -47,6 +47,7 @@ HEAVY = (
     "jinja2",
     "jsonschema",
     "httpx",
+    "opentelemetry",
     "prometheus_client",
     "cryptography",
     "yaml",

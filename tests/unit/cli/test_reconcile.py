@@ -1,5 +1,6 @@
 """`rollout reconcile`: its lines and its exit code."""
 
+import sys
 import time
 
 import pytest
@@ -34,6 +35,21 @@ BROKEN = Reconciled("r-4", "", "", (), ExitCode.USAGE, error="it cannot be read"
 )
 def test_each_rollout_has_one_line(one, text) -> None:
     assert line(one) == text
+
+
+@pytest.mark.parametrize("words", [["reconcile", "--once"], ["apply", "none.yml"]])
+def test_traces_without_their_extra_are_refused_before_anything_else(
+    words, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exporter = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
+    monkeypatch.setitem(sys.modules, exporter, None)
+
+    assert invoke([*words, "--traces"]) == ExitCode.USAGE
+
+    said = capsys.readouterr().err
+    assert "traces need the extra `otel`" in said
+    assert "rollout-orchestrator[otel]" in said
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Traces of rollouts for OpenTelemetry."""
