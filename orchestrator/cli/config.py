@@ -24,6 +24,7 @@ from orchestrator.api import Settings
 from orchestrator.api.signers import names_authorities
 from orchestrator.cli.config_keys import (
     KINDS,
+    NEVER,
     POWER_KEYS,
     SEPARATORS,
     TRUST_FILES,
@@ -172,6 +173,8 @@ def _from_flags(flags: Flags, directory: Path) -> dict[str, Given]:
 
 def _from_environment(environment: Mapping[str, str], directory: Path) -> dict[str, Given]:
     found: dict[str, Given] = {}
+    if environment.get(name := f"ROLLOUT_{NEVER.upper()}"):
+        raise unknown(NEVER, Where(f"environment variable {name}"))
     for key, kind in KINDS.items():
         name = f"ROLLOUT_{key.upper()}"
         text = environment.get(name, "")

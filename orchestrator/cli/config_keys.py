@@ -53,6 +53,7 @@ KINDS: Mapping[str, type] = {
     "inventory_program_env": list,
     "inventory_servers": list,
 }
+NEVER = "insecure_host_keys"  # people look for it; docs/how-to/enroll.md says what to do instead
 POWER_KEYS = frozenset({
     "allow_commands", "allow_gate_kinds", "allowed_signers", "audit_checkpoints", "audit_key",
     "evidence_policy", "fleet", "gate_tokens", "hook_secrets", "host_ca", "inventory_program_env",
@@ -168,6 +169,10 @@ def absolute(text: str, base: Path) -> str:
 
 def unknown(key: str, where: Where) -> OrchestratorError:
     """There is no such key."""
+    if key == NEVER:
+        message = f"`{key}` is refused everywhere: whoever answers first would be the device"
+        hint = "remove it, and pin the keys (`rollout device pin`), or certify them (`rollout ca`)"
+        return OrchestratorError(message, hint=hint, where=where, code="C106")
     from orchestrator.source.suggest import did_you_mean
 
     message = f"unknown key `{key}`{did_you_mean(key, KINDS)}"

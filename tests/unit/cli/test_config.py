@@ -219,6 +219,22 @@ def test_a_state_url_without_a_password_may_stand_in_the_project(project, user_f
     assert load(Flags(config=user_file), {}, project).settings.state == url
 
 
+@pytest.mark.parametrize("place", ["project", "user", "environment"])
+def test_checking_of_host_keys_has_no_switch(place, project, user_file) -> None:
+    environment = {}
+    if place == "environment":
+        environment["ROLLOUT_INSECURE_HOST_KEYS"] = "true"
+    else:
+        file = user_file if place == "user" else project / "rollout.toml"
+        write(file, "insecure_host_keys = true\n")
+
+    with pytest.raises(OrchestratorError, match="refused everywhere") as refused:
+        load(Flags(config=user_file), environment, project)
+
+    assert refused.value.code == "C106"
+    assert "rollout device pin" in refused.value.hint
+
+
 def test_unknown_keys_name_the_nearest_known(project, user_file) -> None:
     write(project / "rollout.toml", '\ninventry = ["x"]\n')
 
