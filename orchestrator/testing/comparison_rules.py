@@ -14,15 +14,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from orchestrator.device.model import DeviceId
 from orchestrator.plan.resolved import CompareTest, CompareTo, Direction, Gate, OnNoData
 from orchestrator.rollout.events import JournalEntry
-from orchestrator.testing.device import SimulatedDevice
-from orchestrator.testing.evidence_rules import Taken
-from orchestrator.testing.seen import GOOD, STARTABLE, Books, expect, is_start
+from orchestrator.testing.evidence_rules import Measured
+from orchestrator.testing.seen import GOOD, STARTABLE, expect, is_start
 
 LATEST = 3  # samples of which a line may tell: they can be heard late
 COUNTED_OUT_MAX = 400  # pairs of which p is counted out; beyond it only its side is left open
@@ -33,30 +32,14 @@ _Says = tuple[str, int, int, float | None]  # reading, sizes of both groups, fac
 
 
 class Comparisons:
-    """Watches one rollout.
+    """Watches one rollout."""
 
-    Args:
-        books: of it.
-        devices: the fleet.
-        taken: samples of the prober, oldest first; it grows.
-        now: true time.
-        liars: devices of which nobody knows what they run.
-    """
-
-    def __init__(
-        self,
-        books: Books,
-        devices: Mapping[DeviceId, SimulatedDevice],
-        taken: Sequence[Taken],
-        *,
-        now: Callable[[], float],
-        liars: frozenset[str],
-    ) -> None:
-        self._books = books
-        self._devices = devices
-        self._taken = taken
-        self._now = now
-        self._liars = liars
+    def __init__(self, measured: Measured) -> None:
+        self._books = books = measured.books
+        self._devices = measured.devices
+        self._taken = measured.taken
+        self._now = measured.now
+        self._liars = measured.liars
         self._gates = {gate.name: gate for gate in books.plan.gates if gate.compare is not None}
         self._target = books.plan.artifact.manifest_sha256
         self._changed: set[str] = set()  # devices that were let past the point of no return

@@ -14,7 +14,7 @@ Laws checked:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.device.model import DeviceId
@@ -37,32 +37,35 @@ class Taken:
     series: Mapping[str, float] = field(default_factory=dict)
 
 
-class Evidence:
-    """Watches one rollout.
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was really measured during one rollout.
 
-    Args:
+    Attributes:
         books: of it.
         devices: the fleet, with what its checks said.
         taken: samples of the prober, oldest first; it grows.
         now: true time.
-        liars: devices whose checks prove nothing.
+        liars: devices whose checks prove nothing, and of which nobody knows what they run.
     """
 
-    def __init__(
-        self,
-        books: Books,
-        devices: Mapping[DeviceId, SimulatedDevice],
-        taken: list[Taken],
-        *,
-        now: Callable[[], float],
-        liars: frozenset[str],
-    ) -> None:
-        self._books = books
-        self._devices = devices
-        self._taken = taken
-        self._now = now
-        self._liars = liars
-        self._target = books.plan.artifact.manifest_sha256
+    books: Books
+    devices: Mapping[DeviceId, SimulatedDevice]
+    taken: Sequence[Taken]
+    now: Callable[[], float]
+    liars: frozenset[str]
+
+
+class Evidence:
+    """Watches one rollout."""
+
+    def __init__(self, measured: Measured) -> None:
+        self._books = measured.books
+        self._devices = measured.devices
+        self._taken = measured.taken
+        self._now = measured.now
+        self._liars = measured.liars
+        self._target = measured.books.plan.artifact.manifest_sha256
         self._began: dict[str, float] = {}  # waves
         self._activated: dict[str, float] = {}
         self._compared: dict[str, float] = {}  # gates that compare, by their last good reading

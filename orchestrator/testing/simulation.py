@@ -31,7 +31,7 @@ from orchestrator.testing.comparison_rules import Comparisons
 from orchestrator.testing.control_rules import Hours, waits_in
 from orchestrator.testing.drawn_controls import claims_of, labels_of
 from orchestrator.testing.engines import Engines
-from orchestrator.testing.evidence_rules import Evidence
+from orchestrator.testing.evidence_rules import Evidence, Measured
 from orchestrator.testing.exit_rules import ExitCodes
 from orchestrator.testing.faults import Fault, FaultKind, FaultSource
 from orchestrator.testing.invariants import Checker
@@ -186,15 +186,16 @@ class _Simulation:
         self.digest = digest_of(self.world.plan_json)
         approvals = Approvals(self.checker.books, self.digest)
         self.operators.turn_to(approvals, self.digest)
-        books, now = self.checker.books, self.clock.now
-        evidence = Evidence(books, self.fleet, self.prober.taken, now=now, liars=self.liars)
+        books = self.checker.books
+        measured = Measured(books, self.fleet, self.prober.taken, self.clock.now, self.liars)
+        evidence = Evidence(measured)
         self.exits = ExitCodes(self.checker.truth)
         self.checker.rules += (self.exits, approvals, evidence, self.freezes, HeldBack(held))
         asked = {name for name, one in plan.devices.items() if one.current_manifest is not None}
         lines = Lines(plan.artifact.ticket, self.fleet, asked | {*self.scenario.joiners})
         order = WaveOrder(books, waits_in(books, lines.waits))
         way_back = WayBack(books, Hours(books).keeps_from_return, liars=self.liars)
-        compared = Comparisons(books, self.fleet, self.prober.taken, now=now, liars=self.liars)
+        compared = Comparisons(measured)
         self.checker.rules += (Required(books, others), order, way_back, compared, lines)
 
     def _held(self, number: int) -> frozenset[str]:

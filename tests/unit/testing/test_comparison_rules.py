@@ -15,7 +15,7 @@ from orchestrator.plan.resolved import (
 )
 from orchestrator.testing.clock import EPOCH_S
 from orchestrator.testing.comparison_rules import Comparisons
-from orchestrator.testing.evidence_rules import Taken
+from orchestrator.testing.evidence_rules import Measured, Taken
 from orchestrator.testing.plans import device_ids
 from orchestrator.testing.seen import InvariantBroken
 from tests.unit.testing.story import WAY, Story
@@ -42,9 +42,8 @@ def told(values, reading, effect=None, *, sizes=None, control=CONTROL, **how):
     story.checker.books.waves["one"] = ResolvedWave("one", "5", OURS, slow_start=False)
     series = dict(zip(OURS, values, strict=False)) | dict(zip(THEIRS, control, strict=True))
     taken = [Taken(EPOCH_S, PROBE, well=True, series=series)]
-    rule = Comparisons(
-        story.checker.books, story.devices, taken, now=lambda: EPOCH_S, liars=frozenset()
-    )
+    measured = Measured(story.checker.books, story.devices, taken, lambda: EPOCH_S, frozenset())
+    rule = Comparisons(measured)
     story.checker.rules.append(rule)
     for device in OURS:
         story.move(device, *WAY[1:5])

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.testing.clock import EPOCH_S
-from orchestrator.testing.evidence_rules import Evidence
+from orchestrator.testing.evidence_rules import Evidence, Measured
 from orchestrator.testing.seen import InvariantBroken
 from tests.unit.testing.story import WAY, A, B, C, Story
 
@@ -86,7 +86,7 @@ def test_stored_state_that_the_journal_denies():
 def judged(*states, **choices):
     """A wave of which devices ended in these states passes, and the evidence is looked at."""
     story = Story(**choices)
-    rule = Evidence(story.checker.books, story.devices, [], now=lambda: EPOCH_S, liars=frozenset())
+    rule = Evidence(Measured(story.checker.books, story.devices, [], lambda: EPOCH_S, frozenset()))
     for device, state in zip((A, B, C), states, strict=True):
         story.checker.books.seen[device].state = state
     data = {"state": "passed", "succeeded": 1, "failed": 0}
