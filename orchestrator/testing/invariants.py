@@ -298,7 +298,8 @@ class Checker:
         good = any(seen.state in GOOD for seen in own)
         unchanged = all(seen.state == "unchanged" for seen in own)
         tried = any(seen.state in GOOD for seen in self.books.seen.values())
-        none_left = all(self.truth.before[name] == self.truth.target for name in self.books.seen)
+        told = self.books.seen.keys() - self.truth.liars  # of a liar nobody knows what it ran
+        none_left = all(self.truth.before[name] == self.truth.target for name in told)
         expect(good or (unchanged and (tried or none_left)), "R8: passed without evidence", entry)
 
 

@@ -12,7 +12,8 @@ from orchestrator.testing.shrink import explained
 from orchestrator.testing.simulation import simulate
 
 # a comparison with `before` whose earlier release was as bad: the checker took that for wrong
-FOUND_BY_NIGHT = (70203,)
+# a lone device that lies about what it ran: the checker knew better than anybody can
+FOUND_BY_NIGHT = (70203, 91181)
 
 
 def run(seeds):
