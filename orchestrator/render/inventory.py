@@ -158,7 +158,7 @@ def host_text(host: Host, look: Look) -> str:
     columns = (
         Column("variable"),
         Column("value", flex=True),
-        Column("written in", flex=True, drop=1),
+        Column("written in", flex=True, drop=1, end=True),
     )
     return _head(host) + "".join(f"{line}\n" for line in table(columns, rows, look))
 
@@ -181,7 +181,7 @@ def explained_text(host: Host, look: Look) -> str:
                 ]
             )
         columns = (
-            Column(""), Column("value", flex=True), Column("written for"), Column("in", flex=True),
+            Column(""), Column("value", flex=True), Column("written for"), Column("in", flex=True, end=True),
         )  # fmt: skip
         lines += table(columns, rows, look, indent="  ")[1:]
     return _head(host) + "".join(f"{line}\n" for line in lines)

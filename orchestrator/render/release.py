@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from orchestrator.render.text import Look, Style, Symbol, escape, pad, plural
+from orchestrator.render.text import Look, Style, Symbol, cells, escape, pad, plural
 from orchestrator.render.words import instant
 
 FORMAT_VERSION = "1.0"
@@ -164,7 +164,7 @@ def ticket_text(facts: TicketFacts, look: Look) -> str:
         pairs.append(("signatures", words if facts.signature_count else "none"))
     else:
         signed = {key.key_id for key in facts.needed.keys if key.signed}
-        pairs.append(("signatures", _counted(facts.needed, look)))
+        pairs += _counted(facts.needed, look)
         pairs += [("", _key(key.kind, key.key_id, signed, look)) for key in facts.needed.keys]
     if facts.checked:
         pairs.append(("verified", look.paint(", ".join(facts.checked), Style.GOOD)))
@@ -173,10 +173,11 @@ def ticket_text(facts: TicketFacts, look: Look) -> str:
 
 def root_text(facts: RootFacts, look: Look) -> str:
     """A root for people."""
-    draft = look.paint(" (a draft: keys are missing)", Style.WARN) if facts.is_draft else ""
+    draft = [("(a draft: keys are missing)", Style.WARN)] if facts.is_draft else []
+    of_fleet = f"{escape(facts.fleet)}, version {facts.version}"
     pairs = [
         ("root", look.paint(escape(facts.path), Style.BOLD)),
-        ("fleet", f"{escape(facts.fleet)}, version {facts.version}{draft}"),
+        *_behind("fleet", look, (of_fleet, Style.PLAIN), *draft),
         ("issued", instant(facts.issued_s)),
     ]
     signed = {key.key_id for needed in facts.needed for key in needed.keys if key.signed}
@@ -187,7 +188,7 @@ def root_text(facts: RootFacts, look: Look) -> str:
         pairs += [("", _key(kind, key_id, signed, look)) for kind, key_id in role.keys]
     listed = {key_id for role in facts.roles for _, key_id in role.keys}
     for needed in facts.needed:
-        pairs.append(("signatures", _counted(needed, look)))
+        pairs += _counted(needed, look)
         others = [key for key in needed.keys if key.key_id not in listed]
         pairs += [("", _key(key.kind, key.key_id, signed, look)) for key in others]
     if facts.verified:
@@ -262,11 +263,21 @@ def _openings(facts: TicketFacts) -> list[tuple[str, str]]:
     return pairs
 
 
-def _counted(needed: NeededFacts, look: Look) -> str:
+def _counted(needed: NeededFacts, look: Look) -> list[tuple[str, str]]:
     style = Style.WARN if needed.missing_count else Style.GOOD
-    counted = look.paint(f"{needed.signed_count} of {needed.needed} needed", style)
+    counted = f"{needed.signed_count} of {needed.needed} needed,"
     keys = plural(len(needed.keys), f"{needed.role} key")
-    return f"{counted}, from {keys} of root version {needed.root_version}"
+    source = f"from {keys} of root version {needed.root_version}"
+    return _behind("signatures", look, (counted, style), (source, Style.PLAIN))
+
+
+def _behind(label: str, look: Look, *pieces: tuple[str, Style]) -> list[tuple[str, str]]:
+    """Pieces behind a label: on one line where they fit, else one below the other."""
+    painted = [look.paint(text, style) for text, style in pieces]
+    together = _LABEL_CELLS + cells(" ".join(text for text, _ in pieces))
+    if together <= look.width:
+        return [(label, " ".join(painted))]
+    return [("" if number else label, text) for number, text in enumerate(painted)]
 
 
 def _key(kind: str, key_id: str, signed: Collection[str], look: Look) -> str:

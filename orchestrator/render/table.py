@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.render.text import Look, Style, cells, clip, pad
+from orchestrator.render.text import Look, Style, cells, clip, clip_start, pad
 
 GAP = "  "
 FLEX_CELLS_MIN = 16  # a flexible column narrower than this says nothing
@@ -16,13 +16,15 @@ class Column:
     """One column.
 
     `flex` columns shrink first, by clipping. `drop` above 0 lets the whole column go where there
-    is no room, the highest first; 0 stays always.
+    is no room, the highest first; 0 stays always. With `end` its end stays where it is clipped, as
+    of a path, whose beginning many have in common.
     """
 
     title: str
     right: bool = False
     flex: bool = False
     drop: int = 0
+    end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ def _line(
 ) -> str:
     parts = []
     for i in keep:
-        text = clip(row[i].text, widths[i], look)
+        cut = clip_start if columns[i].end else clip
+        text = cut(row[i].text, widths[i], look)
         filled = pad(text, widths[i], right=columns[i].right)
         last = i == keep[-1] and not columns[i].right
         parts.append(look.paint(filled.rstrip() if last else filled, row[i].style))

@@ -178,6 +178,18 @@ def clip(text: str, width: int, look: Look) -> str:
     return _prefix(text, room).rstrip() + tail
 
 
+def clip_start(text: str, width: int, look: Look) -> str:
+    """The end of the text, behind an ellipsis where it is longer than `width` cells."""
+    if cells(text) <= width:
+        return text
+    head = look.sign(Symbol.ELLIPSIS)
+    room = width - cells(head)
+    if room <= 0:
+        return head[:width]
+    first = next(i for i in range(len(text) + 1) if cells(text[i:]) <= room)
+    return head + text[first:].lstrip()
+
+
 def _prefix(text: str, width: int) -> str:
     used = 0
     for index, char in enumerate(text):

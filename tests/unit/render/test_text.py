@@ -11,6 +11,7 @@ from orchestrator.render.text import (
     Symbol,
     cells,
     clip,
+    clip_start,
     colour_wanted,
     escape,
     fold,
@@ -169,3 +170,21 @@ def test_folding_loses_no_word(line: str, width: int) -> None:
     folded = fold(line, width)
 
     assert " ".join(folded) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("group_vars/web.yml:3", 20, "group_vars/web.yml:3"),
+        ("inventory/group_vars/web.yml:3", 20, "…roup_vars/web.yml:3"),
+        ("日本日本/web.yml:3", 13, "…本/web.yml:3"),
+        ("web本", 2, "…"),
+        ("inventory", 1, "…"),
+        ("inventory", 0, ""),
+    ],
+)
+def test_the_end_of_a_path_is_kept_where_it_is_too_long(text, width, shown) -> None:
+    found = clip_start(text, width, Look())
+
+    assert found == shown
+    assert cells(found) <= width
