@@ -197,18 +197,27 @@ def test_examples_load_and_serve_the_example_plans(name: str) -> None:
     assert inventory.select("all")
 
 
-def test_ten_thousand_hosts_load_within_three_seconds_of_cpu(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("count", "promised_s"),
+    [
+        (10_000, 3),
+        # a tenth of it is measured in every run; this shows that the cost grows with the hosts
+        pytest.param(100_000, 30, marks=pytest.mark.night),
+    ],
+)
+def test_large_inventory_loads_within_its_cpu_time(tmp_path: Path, count, promised_s) -> None:
     lines = ["all:", "  children:", "    gateways:", "      hosts:"]
-    for number in range(10_000):
-        lines.append(f"        gw-{number:05d}: {{ansible_host: 10.0.{number >> 8}.{number & 255},")
+    for number in range(count):
+        address = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+        lines.append(f"        gw-{number:06d}: {{ansible_host: {address},")
         lines.append(f"          site: s{number % 20}, hardware: rpi{number % 3}}}")
     (tmp_path / "hosts.yml").write_text("\n".join(lines) + "\n")
 
     started = time.process_time()
     inventory = load_inventory(["hosts.yml"], cwd=tmp_path)
-    devices = inventory.select("gateways:!gw-00*")
+    devices = inventory.select("gateways:!gw-000*")
     took_s = time.process_time() - started
 
-    assert len(devices) == 9_000
-    assert took_s < 3
+    assert len(devices) == count - 1000
+    assert took_s < promised_s
     assert gc.isenabled()
