@@ -146,6 +146,31 @@ def test_the_slot_that_runs_is_told_by_the_kernel(bench: Bench, cmdline: str, wh
         assert (bench.root / "dev/slot-b").read_bytes().startswith(b"r1\n")
 
 
+@pytest.mark.parametrize("root", ["UUID=1-2", "LABEL=root", "/dev/disk/by-uuid/1-2"])
+def test_slots_whose_file_systems_have_the_same_name_are_told_apart(bench: Bench, root: str):
+    """Both images are of one recipe, and the link leads to the slot that does not run."""
+    for name in ("by-uuid/1-2", "by-label/root"):
+        link = bench.root / "dev/disk" / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to("../../slot-b")
+    for name, number in (("a", "8:2"), ("b", "8:3")):
+        place = bench.root / f"sys/class/block/slot-{name}"
+        place.mkdir(parents=True)
+        (place / "dev").write_text(f"{number}\n")
+    (bench.root / "proc/cmdline").write_text(f"quiet root={root} ro\n")
+    refused(bench.release("r1"), "does not tell which slot runs")
+    mounts = bench.root / "proc/self/mountinfo"
+    mounts.parent.mkdir()
+
+    mounts.write_text("21 1 0:19 / / rw - overlay overlay rw\n")
+    refused(bench.release("r1"), "neither slot runs, but 0:19")
+    mounts.write_text("21 1 8:2 / / rw - ext4 /dev/root rw\n22 21 8:3 / /mnt rw - ext4 x rw\n")
+    bench.do(bench.release("r1"), "install")
+
+    assert (bench.root / "dev/slot-a").read_bytes().startswith(b"factory\n")
+    assert (bench.root / "dev/slot-b").read_bytes().startswith(b"r1\n")
+
+
 def test_the_environment_block_is_grubs_own(bench: Bench):
     bench.do(bench.release("r1"), "install", "activate")
     if not shutil.which("grub-editenv"):

@@ -59,6 +59,25 @@ def test_a_slot_that_does_not_come_up_is_left_without_another_boot(bench: Bench)
     assert slots_kit.environment(bench.root)["rollout_slot"] == "a"
 
 
+def test_slots_whose_file_systems_have_the_same_name_are_told_apart(bench: Bench):
+    """The link of the name leads to the slot that does not run: `/` tells which one does."""
+    for slot, number in (("a", "8:2"), ("b", "8:3")):
+        place = bench.root / f"sys/class/block/slot-{slot}"
+        place.mkdir(parents=True)
+        (place / "dev").write_text(f"{number}\n")
+    (bench.root / "proc/cmdline").write_text("quiet root=UUID=1-2 ro file=slot-a\n")
+    rc, said = bench.release("r1").run("install")
+    assert (rc, "does not tell which slot runs" in said) == (1, True)
+    mounts = bench.root / "proc/self/mountinfo"
+    mounts.parent.mkdir()
+
+    mounts.write_text("21 1 8:2 / / rw - ext4 /dev/root rw\n22 21 8:3 / /mnt rw - ext4 x rw\n")
+    bench.do(bench.release("r1"), "install")
+    mounts.write_text("21 1 8:4 / / rw - ext4 /dev/root rw\n")
+    rc, said = bench.release("r1").run("install")
+    assert (rc, "neither slot runs, but 8:4" in said) == (1, True)
+
+
 def test_going_back_is_refused_once_the_previous_slot_has_another_image(bench: Bench):
     made = [bench.release(name) for name in ("r1", "r2")]
     for release in made:
