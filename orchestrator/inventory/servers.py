@@ -9,7 +9,8 @@ Laws:
 2. TLS, with certificates checked; without it only this machine is asked.
 3. What a server lists is no template: who may write there is not whom the inventory trusts with the
    variables of other hosts, and those may be encrypted.
-4. One deadline and one limit of bytes hold for all pages of a source.
+4. A token that a server lists is no name and no value: it stands there as hidden.
+5. One deadline and one limit of bytes hold for all pages of a source.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from orchestrator.inventory import netbox
 from orchestrator.inventory.listed import ListingError, parse
 from orchestrator.inventory.own_loop import waited
 from orchestrator.outward import http
-from orchestrator.outward.failure import OutwardError
+from orchestrator.outward.failure import HIDDEN, OutwardError
 from orchestrator.outward.tokens import Tokens
 
 _ADDRESS = re.compile(r"(netbox\+)?(https?://.*)", re.DOTALL)
@@ -107,7 +108,8 @@ def shown_address(text: str) -> str:
 
 
 async def _fetched(url: str, token: http.Token | None, deadline_s: float, bytes_max: int) -> bytes:
-    return await http.fetch(url, deadline_s=deadline_s, bytes_max=bytes_max, token=token)
+    data = await http.fetch(url, deadline_s=deadline_s, bytes_max=bytes_max, token=token)
+    return data if token is None else data.replace(token.secret.encode(), HIDDEN.encode())
 
 
 async def _of_netbox(url: str, token: http.Token | None) -> dict[str, object]:

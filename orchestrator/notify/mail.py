@@ -10,6 +10,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import smtplib
 import socket
@@ -107,8 +108,10 @@ class MailNotifier:
             message = f"no answer of mail server `{host}` within {deadline_s:g} s"
             raise OutwardError(message) from error
         except (OSError, smtplib.SMTPException, ValueError) as error:
-            message = f"mail server `{host}`: {_words(error)}"
-            raise OutwardError(message) from error
+            found = OutwardError(f"mail server `{host}`: {_words(error)}")
+            for spelling in _spellings(self._login()):
+                found = found.without(spelling)
+            raise found from None  # the other has what the server said, as it said it
         finally:
             line.cut()
 
@@ -183,8 +186,17 @@ class _Client(smtplib.SMTP):
         return self._ready
 
 
+def _spellings(login: tuple[str, str] | None) -> tuple[str, ...]:
+    """How a password is sent, and as it is: servers repeat the line that they did not like."""
+    if login is None:
+        return ()
+    name, password = login
+    sent = (f"\0{name}\0{password}", password)
+    return (*(base64.b64encode(text.encode()).decode() for text in sent), password)
+
+
 def _words(error: Exception) -> str:
-    """What went wrong, with the server's words where it has said some; never the login."""
+    """What went wrong, with the server's words where it has said some."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         error = smtplib.SMTPResponseException(*next(iter(error.recipients.values())))
     if isinstance(error, smtplib.SMTPResponseException):

@@ -137,6 +137,22 @@ async def test_token_comes_from_the_operator_and_goes_to_its_origin_alone(
     assert "redirects to another place" in error.message
 
 
+async def test_token_that_a_server_lists_is_hidden(server: Server) -> None:
+    listed = {"seen": f"Bearer {TOKEN}"}
+    server.answers["/a"] = {"web": ["w1"], "_meta": {"hostvars": {"w1": listed}}}
+    server.answers["/b"] = {TOKEN: 7}
+    entry = f"{server.origin}=env:TOKEN"
+
+    found = await load(f"{server.origin}/a", entry)
+    with pytest.raises(PlanError) as refused:
+        await load(f"{server.origin}/b", entry)
+
+    assert TOKEN not in str(refused.value.diagnostics)
+    (written,) = found.history("w1")["seen"]
+    assert TOKEN not in repr(written)
+    assert "(hidden)" in repr(written)
+
+
 async def test_token_that_is_not_there_is_an_error(server: Server) -> None:
     error = await refusal(f"{server.origin}/a", f"{server.origin}=env:NOTHING")
 

@@ -13,6 +13,7 @@ class MailServer:
         self.letters = []
         self.said = []
         self.answers = {}
+        self.echoes = False  # says what it was told, when somebody logs in
         self._tls = tls
         self._starttls = starttls
         self.port = 0
@@ -30,6 +31,9 @@ class MailServer:
             self.said.append(text)
             verb = text.split(" ")[0].upper()
             answer = self.answers.get(verb, self._usual(verb))
+            if self.echoes and verb not in ("EHLO", "QUIT", "RSET"):
+                wants_more = text.upper().startswith("AUTH LOGIN")
+                answer = "334 UGFzc3dvcmQ6" if wants_more else f"535 I do not know {text}"
             await self._say(writer, answer)
             if verb == "STARTTLS" and answer.startswith("220"):
                 await writer.start_tls(self._tls)

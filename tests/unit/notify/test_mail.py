@@ -70,6 +70,24 @@ async def test_refused_login_shows_no_password(server_tls, trusting, login):
     assert "pass" not in str(caught.value)
 
 
+@pytest.mark.parametrize("offered", ["PLAIN", "LOGIN"])
+async def test_server_that_repeats_the_login_brings_it_into_no_message(
+    server_tls, trusting, login, offered
+):
+    server = mail_server.MailServer(server_tls)
+    server.answers = {"EHLO": f"250-here\r\n250 AUTH {offered}"}
+    server.echoes = True
+    async with server.running():
+        with pytest.raises(OutwardError, match="535") as caught:
+            await tell(f"smtps://127.0.0.1:{server.port}", login=login, context=trusting)
+
+    said = str(caught.value)
+    assert "(hidden)" in said
+    for secret in (b"\0rollout\0pass word", b"pass word"):
+        assert base64.b64encode(secret).decode() not in said
+    assert "pass word" not in said
+
+
 @pytest.mark.parametrize(
     ("answers", "words"),
     [
