@@ -19,6 +19,7 @@ from orchestrator.lab.ports import beside
 
 _BACKLOG = 64
 _FAILED = 255
+_REBOOT_S = 2.5  # after an answer: the helper asks for a reboot two seconds after it
 _PIECE_BYTES = 64 * 1024
 _GONE = (asyncssh.Error, OSError)  # what writing to someone who left raises
 KEX_ALGS = ("mlkem768x25519-sha256", "curve25519-sha256")
@@ -125,6 +126,8 @@ class AsyncsshServer:
             _exit(process, code)
         if device.wants_reboot:
             self._reboot_wanted(device)
+        else:  # whoever takes it looks whether it is wanted
+            asyncio.get_running_loop().call_later(_REBOOT_S, self._reboot_wanted, device)
 
 
 async def _feed(

@@ -191,6 +191,24 @@ async def test_reboot_in_probation_goes_back_at_boot(isolate: bool, tmp_path: Pa
         assert "reverted" in after
 
 
+async def test_reboot_that_is_wanted_after_the_answer_comes_without_another_command(
+    tmp_path: Path,
+) -> None:
+    async with small_lab(tmp_path) as lab:
+        launch = lab.root() / "usr/lib/rollout/launch"
+        later = f"""(sleep 1; : >{lab.root()}/run/reboot) </dev/null >/dev/null 2>&1 &"""
+        text = launch.read_text().replace("\nexec ", f"\n[ $# -gt 0 ] || {later}\nexec ", 1)
+        launch.write_text(text)
+
+        await lab.hello()
+
+        async with asyncio.timeout(30):
+            while True:
+                if lab.fleet.device("lab-01").boots > 1:
+                    break
+                await asyncio.sleep(0.02)
+
+
 @pytest.mark.parametrize("server", [Server.SSHD, Server.DROPBEAR])
 async def test_real_server_comes_back_after_a_reboot(server: Server, tmp_path: Path) -> None:
     needed = ("sshd",) if server is Server.SSHD else ("dropbear", "bwrap")
