@@ -13,8 +13,9 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.api.explaining import Explanation
+from orchestrator.device.reason import Reason
 from orchestrator.errors import TrustError, Where
-from orchestrator.render import drift, fleet, shown, status, why
+from orchestrator.render import drift, fleet, logs, shown, status, why
 from orchestrator.render.board import Board
 from orchestrator.render.bundle import BundleCheck, BundleFacts, bundle_text
 from orchestrator.render.codes import codes_text
@@ -106,6 +107,7 @@ LISTING = {
     "gateways": {"hosts": [f"gw-{number:03}.example.net" for number in range(1, 13)]},
     "kiosks": {"hosts": ["kiosk-north", "kiosk-south"], "children": ["lobby", "street"]},
 }
+SAID = logs.LogFacts("-- activate\ncopying\n\x1b[31mno space left on /data\n", Reason.OK, "")
 BUNDLE = BundleFacts(
     "r-7f3a.bundle", "a" * 64, "rollout r-7f3a of gateway-fw", 31,
     (
@@ -154,6 +156,9 @@ TEXTS: dict[str, Text] = {
     ),
     "device": lambda look: why.text(
         why.WhyFacts("r-1", STORY, entries(2), 100.0, ENGINE, GO_ON), look
+    ),
+    "logs": lambda look: logs.text(
+        why.WhyFacts("r-1", STORY, entries(2), 100.0, ENGINE, GO_ON), SAID, look
     ),
     "inventory-list": lambda look: inventory_text(LISTING, look),
     "inventory-graph": lambda look: graph_text(GROUPS, look),
