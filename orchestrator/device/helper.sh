@@ -251,8 +251,8 @@ module_of() { # TYPE: W is its update module: of this helper, or one that stands
 
 ask() { # QUERY: W is the first line of the module's answer
   module_of "$TYPE"
-  W=$(cd "$T/tree" && ROLLOUT_TXN=$TXN bounded 60 "$W" "$1" "$T/tree" </dev/null 2>/dev/null)
-  W=${W%%"$NL"*}
+  # a daemon that it leaves may hold the pipe open: nobody waits for its end
+  W=$({ cd "$T/tree" && ROLLOUT_TXN=$TXN bounded 60 "$W" "$1" "$T/tree"; echo; } </dev/null 2>/dev/null | { IFS= read -r W; printf %s "$W"; })
 }
 
 fits() { # BYTES: is there room for them, and a margin

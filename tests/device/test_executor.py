@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -176,6 +179,40 @@ def test_a_module_is_told_what_runs_before_it(device: Device):
         for n in (1, 2)
     ]
     assert told == [["\n", ""], ["r1\n", "blue sky\n"]]
+
+
+def test_nobody_waits_for_a_daemon_that_a_module_started_when_it_was_asked(device: Device):
+    """It holds the answer's stream open: the lock would be held as long, and the dead-man powerless."""
+    module = device.root / "usr/lib/rollout/modules/parent"
+    first = (device.root / "usr/lib/rollout/modules/script").read_text().split("\n")[0]
+    module.write_text(
+        f'{first}\nsleep 300 & echo $! >>"$ROLLOUT_ROOT/daemons"\n'
+        "case $1 in SupportsRollback | RollbackAfterCommit) echo Yes ;; ReadBack) echo active ;; esac\n"
+    )
+    module.chmod(0o755)
+    release = Release(kind="parent", payload={"x": b"x"})
+    try:
+        device.release(1, release)
+        assert device.fields()["active"] == "yes"
+        assert device.do("rollback", 1).rc == 0
+    finally:
+        daemons = [int(pid) for pid in (device.root / "daemons").read_text().split()]
+        lived = [Path(f"/proc/{pid}").exists() for pid in daemons]
+        for pid in daemons:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    assert all(lived)
+
+
+@pytest.mark.parametrize("size", [10, 2_000_000])
+def test_what_a_module_prints_does_not_stay_on_the_disk(executor: Executor, size: int):
+    executor.act("say", "ArtifactCommit", "a line\n" * (size // 7))
+    for verb in ("install", "activate", "commit"):
+        assert executor.run(verb)[0] == 0
+
+    log = executor.work / "log"
+    assert 0 < log.stat().st_size <= 65536
+    assert log.read_text().endswith("a line\n")
 
 
 @pytest.mark.parametrize("bad", [False, True])
