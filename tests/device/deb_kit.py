@@ -18,11 +18,15 @@ def package(
     depends: str = "",
     conf: str = "default",
     postinst: str = "",
+    instead: str = "",
+    architecture: str = "all",
 ) -> bytes:
     """One with a configuration file, a file that tells its version, and maybe a maintainer script."""
     files = {
-        "DEBIAN/control": f"Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: a\n"
+        "DEBIAN/control": f"Package: {name}\nVersion: {version}\nArchitecture: {architecture}\nMaintainer: a\n"
         + (f"Depends: {depends}\n" if depends else "")
+        + (f"Conflicts: {instead}\nReplaces: {instead}\n" if instead else "")
+        + ("" if architecture == "all" else "Multi-Arch: same\n")
         + "Description: b\n",
         "DEBIAN/conffiles": f"/etc/{name}.conf\n",
         f"etc/{name}.conf": f"{conf}\n",

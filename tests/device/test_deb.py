@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +89,53 @@ def test_a_maintainer_script_that_fails_takes_the_package_back(one: Device):
     assert one.fields()["active"] == "yes"
     told = (one.root / "opt/told").read_text().splitlines()
     assert told == ["configure ", "configure 1", "configure 1"]
+
+
+@pytest.mark.root
+def test_a_service_that_a_package_starts_is_not_waited_for(one: Device):
+    """It may hold the streams of dpkg for as long as it runs."""
+    if not give_shell(one.root):
+        pytest.skip("no shell for maintainer scripts")
+    (one.root / "dev").mkdir()
+    os.mknod(one.root / "dev/null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    daemon = "/bin/sh -c 'echo $$ >/daemon; kill -STOP $$' &"
+    try:
+        assert deliver(one, 1, release(package("1", postinst=daemon))) == ""
+    finally:
+        pid = int((one.root / "daemon").read_text())
+        lived = Path(f"/proc/{pid}").exists()
+        os.kill(pid, signal.SIGKILL)
+    assert lived
+    assert one.fields()["state"] == "probation"
+
+
+def test_a_package_that_another_one_displaces_comes_back(one: Device):
+    mine = one.root / "etc/of-test.conf"
+    by_hand(one, package("1"))
+    mine.write_text("of the owner\n")
+    other = package("1", "of-more", instead="of-test")
+
+    assert deliver(one, 1, release(other)) == "install_failed"
+    assert known(one.root) == {"of-test": "install installed 1"}
+    assert deliver(one, 2, release(other, back_old=package("1"))) == ""
+    assert "install installed" not in known(one.root).get("of-test", "")
+    assert one.do("rollback", 2).rc == 0
+
+    assert known(one.root) == {"of-test": "install installed 1"}
+    assert mine.read_text() == "of the owner\n"
+
+
+def test_a_package_of_two_architectures_comes_back_in_both(one: Device):
+    """As libraries that programs of another architecture need."""
+    (one.root / "var/lib/dpkg/arch").write_text("amd64\ni386\n")
+    for number, version in ((1, "1"), (2, "2")):
+        both = (package(version, architecture=word) for word in ("amd64", "i386"))
+        one.release(number, release(*both))
+
+    assert one.do("rollback", 2).rc == 0
+
+    assert known(one.root) == {"of-test": "install installed 1"}
+    assert one.fields()["active"] == "yes"
 
 
 def test_a_package_without_a_way_back_is_not_replaced(one: Device):
