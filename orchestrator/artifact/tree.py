@@ -109,6 +109,13 @@ def _check_name(entry: _Entry) -> None:
     if not entry.name.isprintable():  # also where the name is no UTF-8
         message = f"{entry.name!a} has a name with characters that cannot be printed"
         raise _refused(entry, message)
+    if odd := _unclear(entry.name):
+        raise _refused(entry, f"`{entry.name}` has `{odd}` in its name, which devices refuse")
+
+
+def _unclear(name: str) -> str:
+    """What devices do not take in a name: lists of archives have it for something else."""
+    return next((part for part in ("\\", " -> ", " link to ") if part in name), "")
 
 
 def _entry_chunks(entry: _Entry) -> Iterator[bytes]:
@@ -155,6 +162,9 @@ def _link_target(entry: _Entry) -> str:
     if not inside or ".." in words[ups:] or not target.isprintable():
         message = f"symbolic link `{entry.name}` leads to {target!a}, outside of the tree"
         raise _refused(entry, message, hint="use a relative target below the same directory")
+    if odd := _unclear(target):
+        message = f"symbolic link `{entry.name}` has `{odd}` in its target, which devices refuse"
+        raise _refused(entry, message)
     return target
 
 

@@ -144,6 +144,8 @@ OUTSIDE: dict[str, tuple[tuple[tarfile.TarInfo | str, bytes], ...]] = {
     "newline": (("a\nb", b""),),
     "escape": (("a\x1b[2J", b""),),
     "backslash": (("a\\b", b""),),
+    "looks escaped": (("a\\303\\251", b""),),
+    "looks like a link": (("a -> b", b""),),
 }
 
 
@@ -157,7 +159,17 @@ def test_archives_that_lead_outside_are_refused(one: Device, case: str):
 
 @pytest.mark.parametrize(
     "case",
-    ["parent", "absolute link", "write through", "hard link", "device", "newline", "set-uid"],
+    [
+        "parent",
+        "absolute link",
+        "write through",
+        "hard link",
+        "device",
+        "newline",
+        "set-uid",
+        "looks escaped",
+        "looks like a link",
+    ],
 )
 def test_each_tar_and_awk_refuses_them(device: Device, case: str):
     fails(device, packed(*OUTSIDE[case]), "install_failed")
@@ -512,6 +524,27 @@ def test_archives_of_gnu_and_busybox_tar_are_taken(device: Device, tmp_path: Pat
             continue  # its tar knows no pax names
         device.release(number, release)
         assert (device.root / "opt/app/sub" / ("long" * 30)).read_text() == "x"
+
+
+@pytest.mark.parametrize("name", ["Grüße/名 1", "not utf-8 \udcff", "-rf", "x" * 255])
+def test_odd_names_arrive_and_are_read_back(device: Device, name: str):
+    link = (member("link", tarfile.SYMTYPE, name), b"")
+    info = tarfile.TarInfo(name)
+    info.size = 4
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        archive.addfile(info, io.BytesIO(b"odd\n"))
+        archive.addfile(link[0])
+    release = directory("r1")
+    release.payload["update.tar"] = out.getvalue()
+
+    device.release(1, release)
+
+    app = device.root / "opt/app"
+    assert (app / name).read_bytes() == (app / "link").read_bytes() == b"odd\n"
+    assert device.fields()["active"] == "yes"
+    (app / name).write_bytes(b"odder\n")
+    assert device.fields()["active"] == "no"
 
 
 def test_an_empty_archive_is_an_empty_release(one: Device):

@@ -80,6 +80,8 @@ def test_links_that_stay_inside_are_packed(root, place, target):
         ("l", "bin/../../x"),
         ("l", "bin/../b"),
         ("l", "a\nb"),
+        ("l", "a\\b"),
+        ("l", "a -> b"),
     ],
 )
 def test_links_that_may_lead_outside_are_refused(root, place, target):
@@ -91,7 +93,9 @@ def test_links_that_may_lead_outside_are_refused(root, place, target):
     assert caught.value.rule is Rule.WRITE_TREE
 
 
-@pytest.mark.parametrize("kind", ["fifo", "socket", "setuid", "newline", "bytes", "empty"])
+@pytest.mark.parametrize(
+    "kind", ["fifo", "socket", "setuid", "a\nb", "a\\b", "a -> b", "a link to b", "bytes", "empty"]
+)
 def test_what_is_not_packed_is_refused(root, kind, monkeypatch):
     if kind == "fifo":
         os.mkfifo(root / "f")
@@ -101,8 +105,8 @@ def test_what_is_not_packed_is_refused(root, kind, monkeypatch):
             server.bind("s")
     elif kind == "setuid":
         (root / "b").chmod(0o4755)
-    elif kind == "newline":
-        (root / "a\nb").write_text("")
+    elif kind.startswith("a"):  # a name that no device takes
+        (root / kind).write_text("")
     elif kind == "bytes":
         os.close(os.open(os.fsencode(root) + b"/\xff", os.O_CREAT | os.O_WRONLY))
     else:
