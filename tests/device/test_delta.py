@@ -126,6 +126,36 @@ def test_spoilt_patch_leads_nowhere(device: Device, tmp_path: Path, spoilt: str)
     refused(device, rebuild(device, 2, bad), "the patch does not lead to the file that it is for")
 
 
+def test_tiny_patch_that_would_fill_the_disk_fills_nothing(device: Device, tmp_path: Path):
+    """A hundred bytes that make 64 MiB: it is ended one byte after the size that was named."""
+    with (tmp_path / "new").open("wb") as file:
+        file.truncate(64 * 1024 * 1024)
+    (tmp_path / "old").write_bytes(OLD)
+    argv = ["xdelta3", "-e", "-f", "-S", "none", "-W", "16777216", "-s", "old", "new", "patch"]
+    subprocess.run(argv, cwd=tmp_path, check=True)
+    bomb = (tmp_path / "patch").read_bytes()
+    assert len(bomb) < 200
+
+    argv = [str(device.root / "usr/lib/rollout/delta.sh"), "make", str(tmp_path)]
+    made = subprocess.run(
+        [*argv, str(len(NEW)), sha(NEW)],
+        env=device.environment(),
+        capture_output=True,
+        check=False,
+    )
+
+    assert made.returncode == 1
+    assert (tmp_path / "new").stat().st_size == len(NEW) + 1
+    refused(device, rebuild(device, 2, bomb), "the patch does not lead to the file that it is for")
+
+
+@pytest.mark.parametrize("size", [len(NEW) - 1, len(NEW) + 1])
+def test_size_that_is_not_that_of_the_file_leads_nowhere(device: Device, tmp_path: Path, size: int):
+    reply = rebuild(device, 2, patch(tmp_path), size=size)
+
+    refused(device, reply, "the patch does not lead to the file that it is for")
+
+
 def test_patch_that_did_not_arrive_whole_is_not_looked_at(device: Device, tmp_path: Path):
     data = patch(tmp_path)
     stdin = frame_bytes({"patch": data}).replace(data, data[:-1] + b"\0")
