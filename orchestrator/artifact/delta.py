@@ -158,6 +158,9 @@ def _pair(
     if kinds[0] != kinds[1]:
         message = f"`{old}` is of type `{kinds[0]}`, `{new}` of type `{kinds[1]}`"
         raise ArtifactError(Rule.WRITE_INPUT, message, hint="a difference is within one type")
+    if not set(before.artifact.device_types) & set(after.artifact.device_types):
+        message = f"`{old}` and `{new}` fit no device type in common"
+        raise ArtifactError(Rule.WRITE_INPUT, message, hint="no device could run both")
     if made is None or had is None or made.sha256 == had.sha256:
         message = f"`{old}` and `{new}` have no payload that differs"
         raise ArtifactError(Rule.WRITE_INPUT, message, hint="give the older one, then the newer")

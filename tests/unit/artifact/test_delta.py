@@ -21,7 +21,9 @@ OLD = random.Random(1).randbytes(100_000)
 NEW = OLD[:50_000] + b"news" + OLD[50_000:]
 
 
-def artifact(place: Path, name: str, kind: str = "app", **files: bytes) -> Path:
+def artifact(
+    place: Path, name: str, kind: str = "app", device_type: str = "box", **files: bytes
+) -> Path:
     """One with `files`, and a small one beside them."""
     folder = place / f"{name}.files"
     folder.mkdir()
@@ -29,7 +31,7 @@ def artifact(place: Path, name: str, kind: str = "app", **files: bytes) -> Path:
         (folder / file).write_bytes(content)
     spec = ArtifactSpec(
         name=name,
-        device_types=("box",),
+        device_types=(device_type,),
         payload=module_payload(kind, sorted(folder.iterdir())),
         software=SoftwareVersion(version=None),
     )
@@ -84,12 +86,14 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path):
     old, new = artifact(tmp_path, "v1", image=OLD), artifact(tmp_path, "v2", image=NEW)
     other = artifact(tmp_path, "v3", "another", image=NEW)
     unlike = artifact(tmp_path, "v4", image=random.Random(2).randbytes(100_000))
+    foreign = artifact(tmp_path, "v5", device_type="can", image=NEW)
     make_delta(old, new)
 
     for pair, why in (
         ((old, new), "exists already"),
         ((old, old), "no payload that differs"),
         ((old, other), "of type `app`"),
+        ((old, foreign), "no device type in common"),
         ((old, unlike), "no smaller than the whole"),
     ):
         with pytest.raises(ArtifactError, match=why):
