@@ -287,8 +287,6 @@ back_ArtifactFailure() {
 }
 
 enlist executor
-# the end of what was said before stays: whoever asks why it went back asks when that is over
-{ tail -c 32768 "$T/log" >"$T/log.new" && mv -f "$T/log.new" "$T/log"; } 2>/dev/null || rm -f "$T/log.new"
 echo "-- $VERB" 2>/dev/null >>"$T/log"
 case $VERB in
   install | activate | reboot | verify | commit | left | back | cleanup) "do_$VERB" ;;
@@ -296,5 +294,6 @@ case $VERB in
 esac
 rc=$?
 [ -z "$SAID" ] || echo "$SAID"
-W=$(wc -c <"$T/log") && [ "$W" -gt 65536 ] && W=$(tail -c 16384 "$T/log") && echo "$W" >"$T/log" # what was printed does not stay
+# the end of all that was said stays: whoever asks why it went back asks when that is over
+{ tail -c 32768 "$T/log" >"$T/log.new" && mv -f "$T/log.new" "$T/log"; } 2>/dev/null || rm -f "$T/log.new"
 exit $rc
