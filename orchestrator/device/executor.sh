@@ -83,7 +83,8 @@ module() { # STATE
 
 query() { # NAME ANSWERS...: W is what the module answers, in one line and as it may, or it fails
   name=$1 && shift
-  # not by a pipe, which a daemon may hold open, and not on the disk, which may be full
+  # not by a pipe, which a daemon may hold open; not on the disk, which may be full; not where an older one may still write
+  rm -f "$RUN/answer"
   (cd "$TREE" && exec ${TIMER:+"$TIMER" -k 10 60} "$MODULE" "$name" "$TREE") </dev/null >"$RUN/answer" 2>>"$T/log" || failed "$name" $? || return 1
   W=$(head -c 64 "$RUN/answer")
   for word in '' "$@"; do [ "$W" != "$word" ] || return 0; done

@@ -204,6 +204,18 @@ def test_nobody_waits_for_a_daemon_that_a_module_started_when_it_was_asked(devic
     assert all(lived)
 
 
+def test_what_an_older_query_says_late_is_no_answer(executor: Executor):
+    """Its executor was killed, and the module lives on."""
+    for verb in ("install", "activate"):
+        assert executor.run(verb)[0] == 0
+    executor.act("say", "SupportsRollback", "Yes\n")
+    with (executor.root / "run/rollout/answer").open("w") as late:
+        late.write("No\n")
+        executor.act("do", "SupportsRollback", f"echo No >/proc/{os.getpid()}/fd/{late.fileno()}")
+
+        assert executor.run("back") == (0, "")
+
+
 @pytest.mark.parametrize("size", [10, 2_000_000])
 def test_what_a_module_prints_does_not_stay_on_the_disk(executor: Executor, size: int):
     executor.act("say", "ArtifactCommit", "a line\n" * (size // 7))
