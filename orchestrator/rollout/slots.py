@@ -248,12 +248,25 @@ def _put_back(led: Ledger, queue: deque[DeviceId], devices: Iterable[DeviceId]) 
     """Puts devices in front, but behind those before them that were put back and have not begun."""
     front: list[DeviceId] = []
     for device in sorted(devices, key=lambda one: _rank(led, one)):
-        while queue and led.devices[queue[0]].state is DeviceState.PENDING:
-            if _rank(led, queue[0]) > _rank(led, device):
-                break
-            front.append(queue.popleft())
+        count = _before(led, queue, device)
+        front += [queue.popleft() for _ in range(count)]
         front.append(device)
     queue.extendleft(reversed(front))
+
+
+def _before(led: Ledger, queue: Iterable[DeviceId], device: DeviceId) -> int:
+    """How far devices before this one reach from the front; those asked anew hold up nobody."""
+    reach = 0
+    for count, one in enumerate(queue, 1):
+        rec = led.devices[one]
+        if rec.state not in _STARTABLE:
+            break
+        fresh = rec.state is DeviceState.PENDING
+        if (fresh or rec.tries) and _rank(led, one) <= _rank(led, device):
+            reach = count
+        elif fresh:
+            break
+    return reach
 
 
 def _rank(led: Ledger, device: DeviceId) -> int:

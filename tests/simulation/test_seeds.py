@@ -13,7 +13,8 @@ from orchestrator.testing.simulation import simulate
 
 # a comparison with `before` whose earlier release was as bad: the checker took that for wrong
 # a lone device that lies about what it ran: the checker knew better than anybody can
-FOUND_BY_NIGHT = (70203, 91181)
+# a device that is tried again hid those behind it from who got a slot after them
+FOUND_BY_NIGHT = (70203, 91181, 86190337697)
 
 
 def run(seeds):
