@@ -51,9 +51,9 @@ covered: $(VENV)/dev.stamp
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --fail-under=$(COVERAGE_MIN)
 
-# Three at once on two cores: many of these tests wait for devices, leases and soaks.
+# Four at once on two cores: many of these tests wait for devices, leases and soaks.
 all: $(VENV)/dev.stamp
-	$(PYTEST) -n 3 --dist loadgroup --seeds $(SEEDS) --fresh-seeds $(FRESH_SEEDS) tests
+	$(PYTEST) -n 4 --dist loadgroup --seeds $(SEEDS) --fresh-seeds $(FRESH_SEEDS) tests
 
 night: SEEDS := 100000
 night: FRESH_SEEDS := 1000

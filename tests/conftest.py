@@ -28,6 +28,7 @@ GOLDEN = REPOSITORY / "tests/golden"
 FRESH_FROM = "ROLLOUT_FRESH_FROM"  # the workers of pytest-xdist inherit what was drawn
 FIGURE = "figure: "
 BLOCK = 25  # seeds of one test
+SHORT = ("tests/unit/", "tests/contract/")
 FIRST_FRESH = 1_000_000  # fixed seeds are below
 
 
@@ -61,13 +62,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(name, blocks, ids=ids)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what a module makes once run in one worker, or each would make its own."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Tests that share what a module makes once run in one worker, or each would make its own.
+
+    Short ones come last, in the order that they were shuffled to: no worker waits for the others.
+    """
     for item in items:
         module = item.nodeid.partition("::")[0]
         if isinstance(item, pytest.Function) and _shares(item, module):
             item.add_marker(pytest.mark.xdist_group(module))
+    yield
+    items.sort(key=lambda item: item.nodeid.startswith(SHORT))
 
 
 def _shares(item: pytest.Function, module: str) -> bool:

@@ -20,6 +20,7 @@ from tests.integration.client_fleet import DEVICES, ClientFleet
 MISSING = [name for name in ("swupdate", "cpio", "openssl") if not shutil.which(name)]
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.night,  # 46 seconds; the contract of the modules runs real SWUpdate by day
     pytest.mark.timeout(480),
     pytest.mark.skipif(bool(MISSING), reason=f"{MISSING} are not installed"),
 ]

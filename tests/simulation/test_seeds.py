@@ -38,14 +38,14 @@ def test_invariants_hold_where_they_did_not_once(seed):
     simulate(seed)
 
 
-@pytest.mark.parametrize("seed", range(5000, 5010))
+@pytest.mark.parametrize("seed", range(5000, 5005))
 def test_same_seed_gives_the_same_journal(seed):
     report = simulate(seed, twice=True)
 
     assert report.journal
 
 
-@pytest.mark.parametrize("seed", range(5010, 5030))
+@pytest.mark.parametrize("seed", range(5010, 5018))
 def test_list_of_faults_that_struck_gives_the_same_journal(seed):
     drawn = simulate(seed)
 

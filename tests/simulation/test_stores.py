@@ -10,7 +10,7 @@ from orchestrator.testing import simulation
 from orchestrator.testing.simulation import simulate
 from tests.simulation.sql_store import store_on
 
-SEEDS = 20
+SEEDS = 10
 NIGHT_SEEDS = 1000
 
 
@@ -47,9 +47,9 @@ def check(kinds, seeds):
             assert ends_on(kind, seed) == in_memory, f"seed {seed}"
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, 10))
+@pytest.mark.parametrize("first", range(0, SEEDS, 5))
 def test_seeds_end_alike_on_every_store(on_sqlite, on_postgres, first):
-    check((on_sqlite, on_postgres), range(first, first + 10))
+    check((on_sqlite, on_postgres), range(first, first + 5))
 
 
 @pytest.mark.night
