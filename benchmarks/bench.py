@@ -59,24 +59,15 @@ gates:
 
 
 @dataclass
-class Watcher:
+class Watcher(api.Nobody):
     """Counts what was committed."""
 
     entries_count: int = 0
     problems: list[str] = field(default_factory=list)
 
-    def started(self, run: api.Run) -> None:
-        """A run begins."""
-
     def journal(self, entries: Sequence[JournalEntry]) -> None:
         """Entries were committed."""
         self.entries_count += len(entries)
-
-    def working(self, device: str, step: str, sent_bytes: int, total_bytes: int) -> None:
-        """Bytes went out."""
-
-    def tick(self, now: float) -> None:
-        """Time passed."""
 
 
 def cpu_s() -> float:

@@ -96,6 +96,10 @@ class Terminal:
         """Types them."""
         os.write(self._ours, keys.encode())
 
+    def until_stopped(self) -> None:
+        """Waits as a shell does before it goes on: what comes earlier would be lost."""
+        os.waitid(os.P_PID, self._child.pid, os.WSTOPPED | os.WNOWAIT)
+
     def send(self, number: signal.Signals) -> None:
         """A signal from elsewhere."""
         self._child.send_signal(number)

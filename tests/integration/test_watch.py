@@ -215,6 +215,7 @@ def test_keys_of_the_live_view_do_what_commands_do_and_give_the_terminal_back(
         engine.press("\x1a")  # Ctrl-Z
         engine.until("\x1b[?25h")
         assert engine.modes() == engine.modes_before
+        engine.until_stopped()
         engine.send(signal.SIGCONT)
         engine.until("p pause")
         engine.press("q")
