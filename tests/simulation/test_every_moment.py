@@ -22,7 +22,7 @@ FIRST = {False: 0, True: 1200}  # no such seed is below: a search takes its time
 PATIENT = 0.2  # an operator who resumes what rests, by the order of what one may ask
 TURNS_MAX = 350  # each of them is a simulation
 OPTIONS = {False: "commits at once", True: "commits after the soak"}
-STRIDE = {K.CRASH: 2, K.TAKEOVER: 3, K.LEASE_LOST: 3}  # `make night` draws what lies between
+STRIDE = {K.CRASH: 3, K.TAKEOVER: 3, K.LEASE_LOST: 3}  # `make night` draws what lies between
 
 
 @functools.cache
