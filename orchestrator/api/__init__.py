@@ -7,8 +7,9 @@ that. Nothing here prints.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from orchestrator.lazy import homes, loading
 
 if TYPE_CHECKING:
     from orchestrator.api.admin_values import (
@@ -187,17 +188,8 @@ _NAMES = {
     "watching": "watch",
     "witnesses": "Witnesses",
 }
-_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        message = f"module `{__name__}` has no attribute `{name}`"
-        raise AttributeError(message)
-    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
+_HOMES = homes(_NAMES)
+__getattr__ = loading(__name__, _HOMES)
 
 __all__ = [
     "ADMIN_PARALLEL_COUNT",

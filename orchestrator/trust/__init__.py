@@ -6,8 +6,9 @@ not pay for all of them.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from orchestrator.lazy import homes, loading
 
 if TYPE_CHECKING:
     from orchestrator.trust.errors import TrustRule
@@ -40,17 +41,8 @@ _NAMES = {
     "keys": "ARTIFACT_KINDS TICKET_KINDS KeyKind SigningKey VerificationKey generate_key load_private_key load_public_key parse_public_key parse_spki save_private_key save_public_key",
     "signature": "VerifiedArtifact open_verified sign_manifest signer verify_artifact verify_manifest verifying",
 }
-_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        message = f"module `{__name__}` has no attribute `{name}`"
-        raise AttributeError(message)
-    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
+_HOMES = homes(_NAMES)
+__getattr__ = loading(__name__, _HOMES)
 
 __all__ = [
     "ARTIFACT_KINDS",

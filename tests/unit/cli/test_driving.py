@@ -21,15 +21,12 @@ from orchestrator.api import (
 from orchestrator.cli.app import invoke
 from orchestrator.cli.closed import Closed
 from orchestrator.cli.driving import ask, watch
-from orchestrator.device.model import Address, DeviceId
 from orchestrator.errors import ExitCode, OrchestratorError, PlanError
-from orchestrator.plan.resolved import PlannedArtifact, PlannedDevice, ResolvedPlan, ResolvedWave
 from orchestrator.rollout.events import Ask, EngineStarted, TakeBack
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.states import RolloutState
 from orchestrator.rollout.story import tell
-
-DEVICE = DeviceId("gw-1")
+from tests.unit.cli.watched import a_run
 
 
 class Work:
@@ -39,21 +36,7 @@ class Work:
         self.code = code
 
     async def __call__(self, observer: Observer, drain: asyncio.Event) -> Finished:
-        artifact = PlannedArtifact("a", "app-1", "c" * 64, "d" * 64, "directory", ("x",), 10, 10)
-        plan = ResolvedPlan(
-            name="app",
-            release="1",
-            plan_file="p.yml",
-            plan_sha256="a" * 64,
-            inventory_sha256="b" * 64,
-            made_at=0.0,
-            tool_version="0",
-            seed="s",
-            surveyed=False,
-            artifact=artifact,
-            waves=(ResolvedWave("canary", "1", (DEVICE,)),),
-            devices={DEVICE: PlannedDevice(Address("h"))},
-        )
+        plan = a_run().resolved
         rollout = Rollout.start(plan, "r-1", at=100.0)
         rollout.handle(EngineStarted(100.0, 1))
         observer.started(Run("r-1", plan, "e" * 64, joined=False))
