@@ -14,7 +14,7 @@ Laws checked:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.device.model import DeviceId
@@ -29,12 +29,16 @@ _OF_THE_ROLLOUT = frozenset({ProbeKind.CHECK, ProbeKind.STATS})  # not asked of 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A sample that was really taken, and whether it was well; `series` has values of devices."""
+    """A sample that was really taken, and whether it was well.
+
+    `series` has values of devices, and `ill` those of them that were not well.
+    """
 
     at: float
     probe: Probe
     well: bool
     series: Mapping[str, float] = field(default_factory=dict)
+    ill: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +157,22 @@ class Evidence:
             is_well = self._compared.get(gate.name, -math.inf) >= since
             expect(is_well, f"R9: gate `{gate.name}` was never well", entry)
             return
+        asked = self._asked(gate, entry)
         recent = (one for one in reversed(self._taken) if one.probe == gate.probe)
         for one in recent:
             if one.at < since:
                 break
-            if one.well:
+            if one.well or (one.series and not asked.intersection(one.ill)):
                 return
         expect(holds=False, message=f"R9: gate `{gate.name}` was never well", entry=entry)
+
+    def _asked(self, gate: Gate, entry: JournalEntry) -> set[str]:
+        """Whose values decide: a device that never got the release it speaks of may be well."""
+        if gate.stage is Stage.DEVICE:
+            return {entry.device}
+        if gate.stage is Stage.BACKGROUND:
+            return {*self._devices}
+        return {name for name, seen in self._books.seen.items() if seen.wave == entry.wave}
 
 
 def _deciding(plan: ResolvedPlan, wave: str, stage: Stage) -> Iterator[Gate]:

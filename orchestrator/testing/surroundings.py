@@ -141,19 +141,22 @@ class DrawnProber(SimulatedProber):
             return Sample(error="no answer")
         by_device = probe.kind is ProbeKind.PROMETHEUS
         bad = K.GATES_BAD in now or (by_device and K.WORSE in now)
-        series = self._series(probe, bad=bad) if by_device else {}
-        self.taken.append(Taken(self._clock.now(), probe, well=not bad, series=series))
+        ill = self._changed() if bad and by_device else frozenset()
+        series = self._series(probe, ill) if by_device else {}
+        self.taken.append(Taken(self._clock.now(), probe, not bad, series, ill))
         if by_device:
             return Sample(series=series)
         return Sample({"value": 0 if bad else 1, "status": 200, "exit": 0, "open": not bad})
 
-    def _series(self, probe: Probe, *, bad: bool) -> dict[str, float]:
-        well, ill = WELL_BY_QUERY[probe.query], ILL_BY_QUERY[probe.query]
+    def _changed(self) -> frozenset[DeviceId]:
+        fleet = self._fleet.items()
+        return frozenset(name for name, one in fleet if one.active != self._before[name])
+
+    def _series(self, probe: Probe, ill: Collection[DeviceId]) -> dict[str, float]:
+        good, bad = WELL_BY_QUERY[probe.query], ILL_BY_QUERY[probe.query]
         return {
-            name: ill
-            if bad and device.active != self._before[name]
-            else well * (1 + number % 3 / 10)
-            for number, (name, device) in enumerate(self._fleet.items())
+            name: bad if name in ill else good * (1 + number % 3 / 10)
+            for number, name in enumerate(self._fleet)
         }
 
 

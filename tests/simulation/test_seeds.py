@@ -11,10 +11,11 @@ from orchestrator.testing.report import SimulationFailed
 from orchestrator.testing.shrink import explained
 from orchestrator.testing.simulation import simulate
 
+# a device that said it runs what it never got, whose figures were well: the checker missed them
 # a comparison with `before` whose earlier release was as bad: the checker took that for wrong
 # a lone device that lies about what it ran: the checker knew better than anybody can
 # a device that is tried again hid those behind it from who got a slot after them
-FOUND_BY_NIGHT = (70203, 91181, 86190337697)
+FOUND_BY_NIGHT = (50574, 70203, 91181, 86190337697)
 
 
 def run(seeds):
