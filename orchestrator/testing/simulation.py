@@ -192,7 +192,10 @@ class _Simulation:
         self.exits = ExitCodes(self.checker.truth)
         self.checker.rules += (self.exits, approvals, evidence, self.freezes, HeldBack(held))
         asked = {name for name, one in plan.devices.items() if one.current_manifest is not None}
-        lines = Lines(plan.artifact.ticket, self.fleet, asked | {*self.scenario.joiners})
+        joining = (
+            self.scenario.joiners.keys() - plan.devices.keys()
+        )  # they are asked when they come
+        lines = Lines(plan.artifact.ticket, self.fleet, asked | joining)
         order = WaveOrder(books, waits_in(books, lines.waits))
         way_back = WayBack(books, Hours(books).keeps_from_return, liars=self.liars)
         compared = Comparisons(measured)
