@@ -136,8 +136,8 @@ def advance(led: Ledger) -> None:
             moves.take_back(led, rec)
     if led.back_queue or _flying(led):
         return
-    if _unmade(led):  # it was proven after the drain
-        queue_scope(led)
+    queue_scope(led)
+    if led.back_queue:  # who got to the end of its way forward after the drain
         advance(led)
     else:
         _end(led)

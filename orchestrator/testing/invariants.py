@@ -175,6 +175,8 @@ class Checker:
         seen.state, seen.dark = state, seen.dark and state == "uncertain"
         seen.reason = str(entry.data.get("reason", ""))
         seen.deferrals += state == "deferred"
+        if state == "staged" or (state == "queued" and not seen.reason):
+            seen.deferrals = 0  # it answered, or somebody wants it tried anew
         if state == "activating":
             seen.proven = seen.excused = seen.returning = False
             self._check_flight(entry)

@@ -152,3 +152,22 @@ def test_r13_rollback_starts_when_drained(drain_s, answers_at, back_at, silent):
     assert rollout.wanted()[A] is Work.ROLL_BACK
     assert rollout.now == back_at
     assert rollout.state(C).value == silent
+
+
+@pytest.mark.parametrize("others", [(), (A,)])
+def test_r13_device_that_succeeds_after_the_drain_goes_back_too(others):
+    rollout = hand(*others, B, C, on_failure=OnFailure.ROLLBACK, timeouts=Timeouts(drain_s=60.0))
+    for each in others:
+        bring(rollout, each, "succeeded")
+    rollout.ready(C)
+    rollout.report(B, Reason.INSTALL)
+    rollout.tick(60.0)
+    for each in others:
+        rollout.go_back(each)
+
+    rollout.report(C, status=rollout.status(C, "probation"))
+    rollout.prove(C)
+    rollout.report(C)
+
+    assert rollout.state(C) is DeviceState.ROLLING_BACK
+    assert rollout.rollout.state is RolloutState.ROLLING_BACK
