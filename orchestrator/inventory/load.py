@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.errors import Diagnostic, PlanError, Severity, Where, system_reason
@@ -39,6 +37,7 @@ from orchestrator.source import (
     shown,
     to_plain,
 )
+from orchestrator.source.load import without_garbage_collection
 
 FILES_ONLY = Access()
 NAMES_MAX = 3  # hosts that a finding names; more are counted
@@ -63,7 +62,7 @@ def load_inventory(sources: Sequence[str], *, cwd: Path, access: Access = FILES_
     if not sources or not all(source.strip() for source in sources):
         message = "no inventory is named" if not sources else "the name of an inventory is empty"
         raise PlanError(message, hint="name one, as `-i inventories/lab/`", code="I101")
-    with _without_garbage_collection():
+    with without_garbage_collection():
         try:
             return _Loader(cwd.absolute(), access).load(sources)
         except OSError as error:  # files are handled one by one; this is a directory
@@ -81,7 +80,7 @@ def names_in_files(sources: Sequence[str], *, cwd: Path) -> tuple[str, ...]:
     Raises:
         OSError: a directory cannot be read.
     """
-    with _without_garbage_collection():
+    with without_garbage_collection():
         return _Loader(cwd.absolute(), FILES_ONLY).names(sources)
 
 
@@ -313,15 +312,3 @@ def _same_key(hosts: Sequence[str]) -> str:
     more = len(hosts) - NAMES_MAX
     rest = f" and {more} more" if more > 0 else ""
     return f"{len(hosts)} hosts have the same pinned host key: {shown}{rest}"
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """As in `source.load`: the tree of a fleet has no cycles to look for."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -74,7 +74,7 @@ def load_yaml(data: bytes, *, file: str, policy: Policy) -> Document:
     if findings.has_errors():
         return Document(source, None, findings.result())
     builder = TreeBuilder(policy, findings)
-    with _without_garbage_collection():
+    with without_garbage_collection():
         try:
             builder.consume(_events(source.text))
         except LimitReachedError:
@@ -94,7 +94,7 @@ def _events(text: str) -> Iterator[Event]:
 
 
 @contextmanager
-def _without_garbage_collection() -> Iterator[None]:
+def without_garbage_collection() -> Iterator[None]:
     """A tree of a million nodes holds no cycles; looking for them costs four times the parse."""
     was_enabled = gc.isenabled()
     gc.disable()
