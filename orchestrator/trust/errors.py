@@ -23,6 +23,7 @@ class TrustRule(StrEnum):
     KEY_SIZE = "T104"
     KEY_PASSPHRASE = "T105"  # noqa: S105  a code, no password
     FILE_EXISTS = "T106"
+    KEY_OPEN = "T107"
     NO_KEY = "T110"
     UNSIGNED = "T111"
     SIGNATURE_MISMATCH = "T112"

@@ -7,7 +7,9 @@ Laws:
    traditional form (SEC1, PKCS#1), which mender-artifact of Debian 12 reads, and PKCS#8 when it is
    encrypted or has no such form (Ed25519).
 3. A public key is one PEM block of form SubjectPublicKeyInfo: what openssl on a device takes.
-4. A key has one encoding in DER: another one of the same key is refused, so that equal bytes and
+4. A private key that others may read is not used, encrypted or not: what it signs says no more
+   who signed.
+5. A key has one encoding in DER: another one of the same key is refused, so that equal bytes and
    equal keys are the same thing.
 """
 
@@ -25,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from orchestrator.errors import TrustError
 from orchestrator.trust.errors import TrustRule, refuse
-from orchestrator.trust.files import read_start, write_new
+from orchestrator.trust.files import is_open, read_start, write_new
 from orchestrator.trust.passphrase import PASSPHRASE_BYTES_MAX
 
 Public = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
@@ -39,6 +41,7 @@ _FILE_BYTES_MAX = 64 * 1024
 _PRIVATE_MODE = 0o600
 _PUBLIC_MODE = 0o644
 _PUBLIC_BEGIN = b"-----BEGIN PUBLIC KEY-----"
+_PRIVATE_END = b"PRIVATE KEY-----"
 _BEGIN = b"-----BEGIN "
 _EC_PARAMETERS = b"-----BEGIN EC PARAMETERS-----"  # openssl writes them before a key
 _SUPPORTED = "use ECDSA P-256 or RSA with 3072 bits or more (`rollout key generate`)"
@@ -127,11 +130,15 @@ def load_private_key(
         kinds: those that serve the purpose.
 
     Raises:
-        TrustError: the file cannot be read, is no such key, is of a kind, curve or size that is
-            not used, or its passphrase is missing or wrong.
+        TrustError: the file cannot be read or others may read it, is no such key, is of a kind,
+            curve or size that is not used, or its passphrase is missing or wrong.
     """
     data = _read(path)
     _check_pem(data, path, "private")
+    if _PRIVATE_END in data and is_open(path):  # a public key in its place is told as that
+        message = f"private key `{path}` is not used: others may read it"
+        hint = f"`chmod 600 {path}`; and make a new key if somebody did"
+        raise refuse(TrustRule.KEY_OPEN, message, hint=hint, file=path)
     try:
         key = serialization.load_pem_private_key(data, passphrase)
     except TypeError as error:  # a passphrase is missing, or there is nothing to decrypt

@@ -41,6 +41,7 @@ def make_key(where: Path, kind: str, *, secret: str = "") -> Path:
     private.with_suffix(".key.pub").write_bytes(openssl("pkey", "-pubout", data=pem))
     if secret:
         pem = openssl("pkey", "-aes-256-cbc", "-passout", f"pass:{secret}", data=pem)
+    private.touch(mode=0o600)
     private.write_bytes(pem)
     return private
 

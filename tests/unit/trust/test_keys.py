@@ -66,6 +66,7 @@ def test_plain_key_has_the_form_old_mender_artifact_reads(tmp_path, keys, kind, 
 @pytest.mark.parametrize("form", [PKCS8, TRADITIONAL])
 def test_private_keys_of_other_tools_are_loaded(tmp_path, keys, kind, form):
     path = tmp_path / "k"
+    path.touch(mode=0o600)
     path.write_bytes(keys[kind].private.private_bytes(PEM, form, PLAIN))
 
     assert load_private_key(path).fingerprint == keys[kind].fingerprint
@@ -104,6 +105,20 @@ def test_what_is_no_key_is_refused(der):
         parse_spki(der)
 
     assert caught.value.code == TrustRule.KEY_FORM
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o620, 0o610, 0o604, 0o602, 0o644])
+@pytest.mark.parametrize("passphrase", [None, b"open sesame"])
+def test_private_key_that_others_may_use_is_refused(tmp_path, keys, mode, passphrase):
+    path = tmp_path / "k.key"
+    save_private_key(keys[KeyKind.ED25519], path, passphrase=passphrase)
+    path.chmod(mode)
+
+    with pytest.raises(TrustError) as caught:
+        load_private_key(path, passphrase=passphrase, kinds=TICKET_KINDS)
+
+    assert caught.value.code == TrustRule.KEY_OPEN
+    assert f"chmod 600 {path}" in caught.value.hint
 
 
 def test_private_key_is_not_shown(keys):
@@ -150,6 +165,7 @@ def test_key_with_its_curve_before_it_is_loaded(tmp_path):
 def test_other_kinds_are_refused(tmp_path):
     for name, (key, rule) in foreign_keys().items():
         private, public = tmp_path / name, tmp_path / f"{name}.pub"
+        private.touch(mode=0o600)
         private.write_bytes(key.private_bytes(PEM, PKCS8, PLAIN))
         public.write_bytes(key.public_key().public_bytes(PEM, SPKI))
         for load, path in ((load_private_key, private), (load_public_key, public)):
