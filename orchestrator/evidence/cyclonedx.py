@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from orchestrator.evidence.digests import digest
 from orchestrator.evidence.node import Node
 from orchestrator.evidence.purl import parse_purl
 from orchestrator.evidence.rules import EvidenceRule
@@ -108,9 +109,7 @@ def _component(node: Node) -> Component:
     if text and purl is None:
         node.report(EvidenceRule.FIELD, f"`{text}` is no package URL", "purl")
     hashes = tuple(
-        each.text("content").lower()
-        for each in node.children("hashes")
-        if each.text("alg") == "SHA-256"
+        digest(each.text("alg"), each.text("content")) for each in node.children("hashes")
     )
     name = node.text("name", needed=True)
     return Component(name, node.text("version"), purl, node.text("bom-ref"), node.path, hashes)
@@ -167,4 +166,4 @@ def _products(node: Node, known: Mapping[str, Component]) -> Iterator[Product]:
             continue
         versions = [one.text("version") for one in each.children("versions")]
         if not versions or part.version in versions:
-            yield Product(part.purl, part.name, part.version, part.sha256s)
+            yield Product(part.purl, part.name, part.version, part.digests)

@@ -1,6 +1,7 @@
 """OpenVEX: statements about products and vulnerabilities.
 
-A product is a package URL (in `@id` or `identifiers.purl`), the artifact by its SHA-256 or its name;
+A product is a package URL (in `@id` or `identifiers.purl`), the artifact by its SHA-256
+or its name;
 with `subcomponents` the statement is about those of its parts alone. Source: OpenVEX specification
 0.0.2 (context `v0.2.0`).
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orchestrator.evidence.digests import digest
 from orchestrator.evidence.node import Node
 from orchestrator.evidence.purl import parse_purl
 from orchestrator.evidence.rules import EvidenceRule
@@ -70,11 +72,12 @@ def _product(node: Node) -> Product:
     text = "" if identifiers is None else identifiers.text("purl")
     purl = parse_purl(text) or parse_purl(name)
     hashes = node.child("hashes")
-    sha256 = "" if hashes is None else hashes.text("sha-256").lower()
     return Product(
         purl,
         "" if purl is not None else name,
-        sha256s=(sha256,) if sha256 else (),
+        digests=()
+        if hashes is None
+        else tuple(digest(name, hashes.text(name)) for name in hashes.value),
         parts=tuple(_parts(node)),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from orchestrator.evidence.digests import SHA256, digest
 from orchestrator.evidence.purl import Purl
 from orchestrator.evidence.rules import EvidenceRule, Problem
 from orchestrator.evidence.strict_json import Document, Path
@@ -16,7 +17,7 @@ SBOM_BYTES_MAX = 32 * 1024 * 1024
 class Component:
     """A part; `ref` is its id in the document, `path` where it stands there.
 
-    `purl` is None where it has none, or one that cannot be read.
+    `purl` is None where it has none, or one that cannot be read; `digests` as `digests.digest` has them.
     """
 
     name: str
@@ -24,7 +25,13 @@ class Component:
     purl: Purl | None
     ref: str
     path: Path
-    sha256s: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+
+    @property
+    def sha256s(self) -> tuple[str, ...]:
+        """Those of its digests that are SHA-256, in hex."""
+        start = f"{SHA256}:"
+        return tuple(each.removeprefix(start) for each in self.digests if each.startswith(start))
 
     def __str__(self) -> str:
         version = f" {self.version}" if self.version else ""
@@ -50,6 +57,16 @@ class Subject:
     name: str
     sha256: str
     payload_sha256s: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """The digest of the artifact's file."""
+        return digest(SHA256, self.sha256)
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """That one and those of the files in its payload."""
+        return (self.digest, *(digest(SHA256, each) for each in self.payload_sha256s))
 
 
 def check_sbom(sbom: Sbom, subject: Subject) -> list[Problem]:

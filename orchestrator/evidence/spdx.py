@@ -5,6 +5,7 @@ Source: SPDX specification 2.3, clauses 6 (document), 7 (packages), 11 (relation
 
 from __future__ import annotations
 
+from orchestrator.evidence.digests import digest
 from orchestrator.evidence.node import Node
 from orchestrator.evidence.purl import Purl, parse_purl
 from orchestrator.evidence.rules import EvidenceRule
@@ -47,13 +48,12 @@ def read_spdx(top: Node) -> Sbom | None:
 
 
 def _component(node: Node) -> Component:
-    sha256s = tuple(
-        each.text("checksumValue").lower()
+    digests = tuple(
+        digest(each.text("algorithm"), each.text("checksumValue"))
         for each in node.children("checksums")
-        if each.text("algorithm") == "SHA256"
     )
     name, ref = node.text("name", needed=True), node.text("SPDXID", needed=True)
-    return Component(name, node.text("versionInfo"), _purl(node), ref, node.path, sha256s)
+    return Component(name, node.text("versionInfo"), _purl(node), ref, node.path, digests)
 
 
 def _purl(node: Node) -> Purl | None:

@@ -5,14 +5,17 @@ Laws:
    list, for `fixed` words that say how. `affected` and `under_investigation` never do.
 2. Of several statements about one thing the newest counts; of equally new ones, and of those
    without a time, all must excuse. One that says to be made in the future excuses nothing.
+3. A product that says digests is the build that has them. Where they cannot be compared, because
+   nothing here has a digest of such an algorithm, the statement excuses nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
+from orchestrator.evidence.digests import is_same
 from orchestrator.evidence.purl import Purl
 from orchestrator.evidence.sbom import Component, Sbom, Subject
 from orchestrator.evidence.strict_json import Document, Path
@@ -31,6 +34,14 @@ class Status(StrEnum):
     NONE = "none"
 
 
+class Fit(IntEnum):
+    """Is a statement about something; in doubt where it says digests that nobody here can compare."""
+
+    NO = 0
+    DOUBT = 1
+    YES = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Product:
     """What a statement is about; where `parts` are given, only about them within it."""
@@ -38,7 +49,7 @@ class Product:
     purl: Purl | None = None
     name: str = ""
     version: str = ""
-    sha256s: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
     parts: tuple[Product, ...] = ()
 
 
@@ -73,13 +84,10 @@ class Vex:
                 return f"it says `{self.status}`"
 
 
-def about(statements: Iterable[Vex], sbom: Sbom, part: Component, subject: Subject) -> list[Vex]:
-    """Those of the statements that are about a part of the artifact."""
-    return [
-        each
-        for each in statements
-        if any(_is_about(product, sbom, part, subject) for product in each.products)
-    ]
+def fit_of(statement: Vex, sbom: Sbom, part: Component, subject: Subject) -> Fit:
+    """Whether a statement is about a part of the artifact."""
+    fits = (_fit(product, sbom, part, subject) for product in statement.products)
+    return max(fits, default=Fit.NO)
 
 
 def newest(statements: Sequence[Vex], now: float) -> list[Vex]:
@@ -90,34 +98,48 @@ def newest(statements: Sequence[Vex], now: float) -> list[Vex]:
     return [each for each in statements if each.made_at is None or each.made_at == last]
 
 
-def _is_about(product: Product, sbom: Sbom, part: Component, subject: Subject) -> bool:
-    if not product.parts and _is(product, part) and part is not sbom.subject:
-        return True
-    whole = _is(product, sbom.subject) and not _is_other_build(product, sbom, subject)
-    if not (whole or _is_artifact(product, subject)):
-        return False
-    return not product.parts or any(_is(each, part) for each in product.parts)
+def _fit(product: Product, sbom: Sbom, part: Component, subject: Subject) -> Fit:
+    is_part = not product.parts and part is not sbom.subject
+    own = _names(product, part) if is_part else Fit.NO
+    whole = max(_whole(product, sbom, subject), _artifact(product, subject))
+    if product.parts and whole:
+        whole = min(whole, max(_names(each, part) for each in product.parts))
+    return max(own, whole)
 
 
-def _is_other_build(product: Product, sbom: Sbom, subject: Subject) -> bool:
-    """Whether its digests are of something else, whatever it calls that."""
-    known = {subject.sha256, *subject.payload_sha256s, *sbom.subject.sha256s}
-    return bool(product.sha256s) and known.isdisjoint(product.sha256s)
-
-
-def _is(product: Product, part: Component) -> bool:
-    if product.sha256s and part.sha256s and set(product.sha256s).isdisjoint(part.sha256s):
-        return False
+def _names(product: Product, part: Component) -> Fit:
+    same = is_same(product.digests, part.digests)
+    if same is False:
+        return Fit.NO
     if product.purl is not None and part.purl is not None:
-        return product.purl.names(part.purl)
-    if product.sha256s and part.sha256s:
-        return not set(product.sha256s).isdisjoint(part.sha256s)
-    if product.purl is not None or part.purl is not None:
-        return False
-    return bool(product.name) and (product.name, product.version) == (part.name, part.version)
+        named = product.purl.names(part.purl)
+    elif same:
+        return Fit.YES
+    elif product.purl is not None or part.purl is not None:
+        return Fit.NO
+    else:
+        ours = (part.name, part.version)
+        named = bool(product.name) and (product.name, product.version) == ours
+    return _as_named(product, same) if named else Fit.NO
 
 
-def _is_artifact(product: Product, subject: Subject) -> bool:
-    if product.sha256s:
-        return subject.sha256 in product.sha256s
-    return product.purl is None and not product.version and product.name == subject.name
+def _whole(product: Product, sbom: Sbom, subject: Subject) -> Fit:
+    """Whether it is what the SBOM is about; its digests may be those of the artifact as well."""
+    if _names(product, sbom.subject) is Fit.NO:
+        return Fit.NO
+    return _as_named(product, is_same(product.digests, (*subject.digests, *sbom.subject.digests)))
+
+
+def _artifact(product: Product, subject: Subject) -> Fit:
+    same = is_same(product.digests, (subject.digest,))
+    if same is not None:
+        return Fit.YES if same else Fit.NO
+    is_named = product.purl is None and not product.version and product.name == subject.name
+    return _as_named(product, same) if is_named else Fit.NO
+
+
+def _as_named(product: Product, same: bool | None) -> Fit:
+    """What a name or package URL that fits is worth, with what its digests say."""
+    if same is None and product.digests:
+        return Fit.DOUBT
+    return Fit.NO if same is False else Fit.YES

@@ -15,11 +15,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from orchestrator.evidence.digests import algorithms
 from orchestrator.evidence.osv import Affected, Listed, Record, names_of
 from orchestrator.evidence.rules import EvidenceRule, Problem
 from orchestrator.evidence.sbom import Component, Sbom, Subject
 from orchestrator.evidence.snapshot import Package, Snapshot
-from orchestrator.evidence.vex import Status, Vex, about, newest
+from orchestrator.evidence.vex import Fit, Status, Vex, fit_of, newest
 
 _AGAINST = frozenset({Status.AFFECTED, Status.UNDER_INVESTIGATION})
 
@@ -126,7 +127,7 @@ class Lookup:
         yield from (pair for pair in found.values() if pair[1] is not Listed.NO)
 
     def _judge(self, part: Component, record: Record, listed: Listed) -> None:
-        mine = about(self._statements, self._sbom, part, self._subject)
+        mine = self._about(part)
         counted = self._counted(mine, record.ids)
         if not counted and record.upstream:
             each = [self._counted(mine, frozenset((name,))) for name in record.upstream]
@@ -137,10 +138,39 @@ class Lookup:
             why = one.justification or one.words
             self.excused.append(Excused(record.id, str(part), str(one.status), why))
             return
-        self._refuse(part, record, listed, void)
+        if void is None and (doubtful := self._doubtful(part, record)):
+            self._report_doubt(part, record, doubtful)
+        else:
+            self._refuse(part, record, listed, void)
+
+    def _about(self, part: Component) -> list[Vex]:
+        """The statements that count for a part: of those in doubt only what is against it."""
+        return [
+            each
+            for each in self._statements
+            if (fit := self._fit(each, part)) is Fit.YES
+            or (fit is Fit.DOUBT and each.status in _AGAINST)
+        ]
+
+    def _doubtful(self, part: Component, record: Record) -> Vex | None:
+        """A statement about the record that would count if its digests could be compared."""
+        names = {*record.ids, *record.upstream}
+        about = (each for each in self._statements if not names.isdisjoint(each.ids))
+        return next((each for each in about if self._fit(each, part) is Fit.DOUBT), None)
+
+    def _fit(self, statement: Vex, part: Component) -> Fit:
+        return fit_of(statement, self._sbom, part, self._subject)
 
     def _counted(self, statements: Sequence[Vex], ids: frozenset[str]) -> list[Vex]:
         return newest([each for each in statements if each.ids & ids], self._now)
+
+    def _report_doubt(self, part: Component, record: Record, one: Vex) -> None:
+        said = algorithms([text for each in one.products for text in each.digests])
+        message = (
+            f"{record.id} in `{part}`: the statement may be about another build of it ({said})"
+        )
+        hint = "no digest of the artifact or in the SBOM compares with those of the statement"
+        self.problems.append(Problem(EvidenceRule.VEX_VOID, message, hint, one.document, one.path))
 
     def _refuse(self, part: Component, record: Record, listed: Listed, void: Vex | None) -> None:
         named = ", ".join((record.id, *record.aliases[:3]))
@@ -165,7 +195,7 @@ class Lookup:
         """Statements against parts that no record above was about."""
         seen = {(one.document.file, one.path) for one in self.problems if one.document is not None}
         for part in (self._sbom.subject, *self._sbom.components):
-            mine = about(self._statements, self._sbom, part, self._subject)
+            mine = self._about(part)
             for name in sorted({name for each in mine for name in each.ids}):
                 for each in self._counted(mine, frozenset((name,))):
                     place = (each.document.file, each.path)

@@ -147,6 +147,59 @@ def test_statements_about_another_build_excuse_nothing_whatever_they_call_it(
     assert codes(sbom, openvex(said(CVE, product))) == expected
 
 
+HASH = {"SHA-512": "d4" * 64, "SHA3-256": "e5" * 32, "SHA-1": "f6" * 20, "MD5": "a7" * 16}
+APP = "pkg:generic/acme/app@2.0"
+
+
+@pytest.mark.parametrize(
+    ("at", "ours", "product", "theirs", "expected"),
+    [
+        ("part", ["SHA-512"], PLAIN, {"sha-512": HASH["SHA-512"]}, []),
+        ("part", ["SHA-512", "SHA-1"], PLAIN, {"sha-512": HASH["SHA-512"], "md5": "x"}, []),
+        ("part", ["SHA3-256"], PLAIN, {"sha3-256": HASH["SHA3-256"].upper()}, []),
+        ("part", ["SHA-512"], PLAIN, {"sha-512": "00" * 64}, ["E130"]),
+        ("part", ["SHA-512"], PLAIN, {"sha-512": "d4"}, ["E132"]),
+        ("part", ["SHA-512"], PLAIN, {"sha-384": "d4" * 48}, ["E132"]),
+        ("part", [], PLAIN, {"sha-512": HASH["SHA-512"]}, ["E132"]),
+        ("part", [], PLAIN, {"sha-256": "c3" * 32}, ["E132"]),
+        ("part", ["SHA-1", "MD5"], PLAIN, {"sha1": HASH["SHA-1"], "md5": HASH["MD5"]}, ["E132"]),
+        ("part", ["SHA-512"], PLAIN, {"sha-512": HASH["SHA-512"], "": ""}, []),
+        ("whole", [], APP, {"sha-512": HASH["SHA-512"]}, ["E132"]),
+        ("whole", ["SHA-512"], APP, {"sha-512": HASH["SHA-512"]}, []),
+        ("whole", [], APP, {"sha-512": "00" * 64, "sha-256": SHA256}, []),
+        ("whole", ["SHA-512"], APP, {"sha-512": HASH["SHA-512"], "sha-256": "00" * 32}, ["E130"]),
+        ("whole", [], "app-2.0", {"sha-512": HASH["SHA-512"]}, ["E132"]),
+        ("whole", [], "something else", {"sha-512": HASH["SHA-512"]}, ["E130"]),
+    ],
+)
+def test_digests_of_any_algorithm_say_which_build_and_none_that_cannot_be_compared_excuses(
+    at, ours, product, theirs, expected
+) -> None:
+    hashes = [{"alg": each, "content": HASH[each]} for each in ours]
+    sbom = only(**({"hashes": hashes} if at == "part" else {}))
+    sbom["metadata"]["component"] |= {"purl": APP} | ({"hashes": hashes} if at == "whole" else {})
+
+    assert codes(sbom, openvex(said(CVE, {"@id": product, "hashes": theirs}))) == expected
+
+
+def test_a_part_that_a_statement_names_by_digests_nobody_can_compare_is_in_doubt() -> None:
+    product = {"@id": APP, "hashes": {"sha-256": SHA256}}
+    ours = product | {"subcomponents": [{"@id": PLAIN, "hashes": {"sha-512": "d4" * 64}}]}
+
+    assert codes(only(), openvex(said(CVE, ours | {"@id": "app-2.0"}))) == ["E132"]
+
+
+def test_a_statement_in_doubt_counts_against_the_part_and_replaces_no_other() -> None:
+    doubtful = {"@id": PLAIN, "hashes": {"sha-512": "d4" * 64}}
+    against = said(CVE, doubtful, status="affected", timestamp=TODAY)
+    sure = said(CVE, PLAIN, status="affected", timestamp=YESTERDAY)
+    other = osv("Y", "Debian:12", "else", ("introduced", "0"))
+
+    assert codes(only(), openvex(against), records=[other]) == ["E131"]
+    assert codes(only(), openvex(sure, said(CVE, doubtful, timestamp=TODAY))) == ["E131"]
+    assert codes(only(), openvex(said(CVE, PLAIN, timestamp=YESTERDAY), against)) == ["E131"]
+
+
 def test_statements_about_another_vulnerability_excuse_nothing() -> None:
     assert codes(only(), openvex(said("CVE-2024-0002", PLAIN))) == ["E130"]
 
