@@ -70,7 +70,8 @@ class SimulatedDevice:
         self.commits: list[tuple[float, int]] = []
         self.witnessed: dict[tuple[str, str], tuple[int, str]] = {}  # newest last
         self.examined: list[Examined] = []
-        self.read_back: dict[str, str] = {}  # by boot, what was told over a connection made since
+        self.told: dict[str, str] = {}  # by boot, what it said it runs since that changed
+        self.read_back: dict[str, str] = {}  # the same over a connection made since
         self.offline: list[tuple[float, float]] = []
         self.reboots_at: list[float] = []  # a heap: the device goes down at these times
         self.changeable = ""  # SHA-256 of the file that it can make another one of, by a patch
@@ -132,6 +133,7 @@ class SimulatedDevice:
     def _changed(self) -> None:
         """Another version is active: what was told before is no evidence any more."""
         self._changed_serial = self._serial
+        self.told.clear()
         self.read_back.clear()
 
     def _new_nonce(self) -> str:
@@ -208,8 +210,10 @@ class SimulatedDevice:
         if verb in (Verb.HELLO, *_CHECKING) and serial > self._changed_serial:
             self._nonce_asked = True
         lines = self.state_fields(params.get("nonce", ""))
-        if serial > self._changed_serial and not self.releases[self.active].corrupt:
-            self.read_back[self.boot_id] = self.active
+        if not self.releases[self.active].corrupt:
+            self.told[self.boot_id] = self.active
+            if serial > self._changed_serial:
+                self.read_back[self.boot_id] = self.active
         if verb is Verb.STATUS and "txn" not in params:
             lines += self._known()
         elif verb is Verb.STATUS:
