@@ -6,6 +6,9 @@ Laws:
    drives it are looked for every `LOOK_S`.
 3. The story costs a read of every device's row. It is read again when there is news, and for
    large fleets so seldom that it takes a tenth of the time at most; never later than the end.
+4. Who does not stay for approvals, hours and other plans leaves where nothing else is left, as an
+   engine does, also while another one stays for that. An engine that has just begun looks like one
+   that waits: it is left only after `REST_S`.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from orchestrator.store.sql import SqlStore
 
 LOOK_S = 0.4  # with the time of a look itself, below the second that is promised
+REST_S = 1.0  # from its lease to its first commit an engine has less to do
 STORY_SHARE_MAX = 0.1
 _PLAN_SUFFIXES = frozenset({".yml", ".yaml", ".plan"})
 
@@ -49,7 +53,7 @@ async def watch(
         onlooker: told what happens.
         timeout_s: for how long it is followed; None: until it is over.
         while_driven: only for as long as an engine drives it.
-        stay: whether also while a person's pause is all that is left, as for who drives it.
+        stay: for which waits, as for who drives it.
 
     Raises:
         StoreError: there is no such rollout, or the store failed.
@@ -80,6 +84,7 @@ class _Watched:
         self._seq = 0
         self._is_stale = True
         self._found_put_down = False
+        self._rests_since: float | None = None
         self._read_at = 0.0
         self._read_s = 0.0
 
@@ -94,14 +99,12 @@ class _Watched:
         return bool(self._now.engine)
 
     def is_left(self, stay: Stay) -> bool:
-        """Whether nothing is at work, a person paused it, and nobody stays for that."""
-        match stay:
-            case Stay.ALL:
-                return False
-            case Stay.PAUSES:
-                return self._found_put_down and self._is_put_down
-            case _:
-                return self._is_put_down
+        """Whether nothing is at work, and nobody stays for what it waits for."""
+        if stay is Stay.ALL:
+            return False
+        since = self._rests_since
+        rests = not self._is_stale and since is not None and time.monotonic() - since >= REST_S
+        return rests or (self._is_put_down and (stay is not Stay.PAUSES or self._found_put_down))
 
     @property
     def _is_put_down(self) -> bool:
@@ -156,10 +159,14 @@ class _Watched:
 
     async def _read(self) -> tuple[JournalEntry, ...]:
         """Reads where it stands; gives what came to the journal meanwhile."""
-        begun_at = time.monotonic()
-        self._status = await status_of(self._store, self._rollout_id)
+        begun_at, before = time.monotonic(), self._status
+        now = self._status = await status_of(self._store, self._rollout_id)
         self._read_at = time.monotonic()
         self._read_s = self._read_at - begun_at
+        if before is None or not now.story.rests or now.engine != before.engine:
+            self._rests_since = None
+        if now.story.rests and self._rests_since is None:
+            self._rests_since = self._read_at
         news = await self._news()
         self._is_stale = bool(news)
         return news

@@ -2,7 +2,8 @@
 
 Laws:
 1. Nothing is done while the other has its lease: until then this is `rollout watch`.
-2. An engine that a person told to stop has not died: what it left is not gone on with here.
+2. Another one may stay for approvals, hours or a pause; whoever was not told to does not.
+3. An engine that a person told to stop has not died: what it left is not gone on with here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from orchestrator.cli.session import Session
 from orchestrator.cli.shown_status import facts_of
 from orchestrator.cli.watching import PlainView, Watchers
 from orchestrator.errors import DrivenError
-from orchestrator.render.standing import standing
+from orchestrator.render.standing import standing, waits_words
 from orchestrator.render.text import escape
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.states import TERMINAL_ROLLOUT
@@ -34,7 +35,7 @@ def follow(
 ) -> api.Status | None:
     """Follows a rollout for as long as another engine drives it; None where it is to be driven here.
 
-    A pause by a person is waited for as where it is driven, by `stay`.
+    What it may wait for is waited for by `stay`, as where it is driven.
 
     Raises:
         Exit: Ctrl-C or SIGTERM; the rollout goes on.
@@ -54,13 +55,21 @@ def follow(
         view.tell(f"left rollout {run}: {_stands(view.status)}")
         raise
     if now.story.state not in TERMINAL_ROLLOUT:
-        if now.engine:  # it goes on there, once somebody resumes it
-            view.tell(f"rollout {run} is paused by a person, so it is not waited for here")
+        if now.engine:  # it goes on there, in its time
+            view.tell(f"rollout {run} {_rest(now)}, so it is not waited for here")
             return now
         if not driver.was_stopped:
             return None
         view.tell(f"who drove rollout {run} told it to stop, so it is not gone on with here")
     return now
+
+
+def _rest(now: api.Status) -> str:
+    """What keeps it from going on."""
+    story = now.story
+    if not story.rests:
+        return "is paused by a person"
+    return f"waits for {', '.join(waits_words(story.waits_for, story.until))}"
 
 
 def _stands(status: api.Status | None) -> str:

@@ -28,7 +28,7 @@ from orchestrator.rollout.states import (
     RolloutState,
     WaveState,
 )
-from orchestrator.rollout.waiting import asked_at, soak_until, waiting
+from orchestrator.rollout.waiting import asked_at, rests, soak_until, waiting
 
 _STOPS_NOTHING = frozenset({Pause.APPROVAL.value})
 _GOES_BACK = frozenset({RolloutState.ROLLING_BACK, RolloutState.ROLLED_BACK, RolloutState.FAILED})
@@ -114,6 +114,7 @@ class Story:
         waits_for: what it waits for when nothing is at work: `start`, `freeze` or `window` before
             it begins, `soak`, `gate`, `deferred`, `window`, `ticket`, ... later.
         until: when each of these is over, where that is known (UTC seconds).
+        rests: only that brings it on, and nothing is at work: who drives it may leave (exit code 7).
         next_at: when it goes on by itself; None where nobody knows, or nothing has to come.
         next_commands: what an operator may do now, as `rollout` commands.
     """
@@ -145,6 +146,7 @@ class Story:
     glass: Glass | None = None
     until: Mapping[str, float] = field(default_factory=dict)
     next_at: float | None = None
+    rests: bool = False
     rivals: tuple[str, ...] = ()
     taken_back: TakenBack | None = None
 
@@ -192,6 +194,7 @@ def tell(rollout: Rollout, *, now: float | None = None) -> Story:
         waits_for=waits.what,
         until=waits.until,
         next_at=waits.next_at,
+        rests=rests(led, waits),
         exit_code=exit_code(led),
         next_commands=_next_commands(led),
         started_at=led.started_at,

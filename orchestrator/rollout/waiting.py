@@ -19,6 +19,7 @@ from orchestrator.rollout.hours import Closed
 from orchestrator.rollout.ledger import Ledger
 from orchestrator.rollout.record import WaveRecord
 from orchestrator.rollout.states import (
+    BEFORE_START,
     PASSING,
     TERMINAL_ROLLOUT,
     DeviceState,
@@ -30,6 +31,18 @@ APPROVAL = "approval"
 DEFERRED = "deferred"
 SOAK = "soak"
 WINDOW = "window"
+_RESTS = frozenset(
+    {
+        APPROVAL,
+        DEFERRED,
+        WINDOW,
+        opening.TICKET,
+        turn.START,
+        turn.FREEZE,
+        turn.REQUIRES,
+        turn.ROLLOUT,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,16 @@ def waiting(led: Ledger, now: float) -> Waiting:
     what = _what(led, now)
     until = {each: at for each in what if (at := _end(led, each, now)) is not None}
     return Waiting(what, until, min(until.values(), default=None))
+
+
+def rests(led: Ledger, found: Waiting) -> bool:
+    """Whether nothing is at work, and only people, hours, other plans or much time bring it on.
+
+    Whoever drives it stays only where told to (exit code 7). The books may be older.
+    """
+    at_work = any(wave.at_work or wave.reading for wave in led.waves)
+    served = led.state in BEFORE_START and turn.is_served(led)
+    return bool(found.what) and _RESTS.issuperset(found.what) and not at_work and not served
 
 
 def _for_hours(led: Ledger, now: float) -> Waiting:

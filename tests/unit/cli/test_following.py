@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from orchestrator import api
 from orchestrator.cli.app import invoke
 from orchestrator.engine.ports import Changes, Lease
 from orchestrator.errors import DrivenError, ExitCode
+from orchestrator.plan.digest import to_json
+from orchestrator.plan.schedule import Freeze, Schedule
 from orchestrator.rollout.events import Ask, EngineStopping
 from orchestrator.store.sql import SqlStore, open_store
 from orchestrator.testing.hand import Hand
@@ -229,6 +231,27 @@ def test_with_wait_a_pause_elsewhere_is_waited_for(prepared, other, capsys) -> N
     events.journal()
     assert code == ExitCode.HALTED
     assert "ABORTED site-1.0 (r-hand)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wait", [False, True])
+def test_who_was_not_told_to_wait_leaves_one_that_waits_for_a_driver_that_stays(
+    prepared, other, capsys, wait
+) -> None:
+    closed = Schedule(freezes=(Freeze(0.0, 4e9, "year end"),))
+    plan = replace(prepared.resolved, schedule=closed)
+    other.hand = Hand(plan)
+    other.begin(to_json(plan), lease_s=600)
+    other.hand.ask(Ask.ABORT)
+    events = Events(lambda: other.do(other.write) if wait else None)
+
+    code = invoke([*APPLY, *["--wait"] * wait])
+
+    told = [one["type"] for one in events.journal()]
+    shown = capsys.readouterr()
+    assert code == (ExitCode.HALTED if wait else ExitCode.WAITING)
+    rests = "rollout r-hand waits for freeze until 2096-10-02 07:06:40Z, so it is not waited for"
+    assert (rests in shown.err) is not wait
+    assert told.count("engine_started") == 1, "it only looked on"
 
 
 def test_a_pause_while_it_is_driven_here_ends_it(prepared, other, tmp_path, capsys) -> None:
