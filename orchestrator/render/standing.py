@@ -27,7 +27,7 @@ _ONCE = {
     "rollout": "once that is over, ",
 }
 _REST_OF_IT = "rollout reconcile --once"  # also of one that is halted or paused
-_COME_BY_THEMSELVES = frozenset({"start", "window", "ticket", "deferred"})
+_COME_BY_THEMSELVES = frozenset({"start", "window", "ticket", "requires", "deferred"})
 _TOLD_BY_WAVES = frozenset({"devices", "soak", "operator"})  # the last: in the line of the stop
 _TOLD_UNTIL = ("start", "freeze", "window")  # the end of others stands in lines of their own
 
@@ -50,7 +50,8 @@ class Facts:
 def is_interrupted(facts: Facts) -> bool:
     """Whether somebody ought to drive it and nobody does.
 
-    One that only waits for its hours, or for devices that are away, may be left to `reconcile`.
+    One that only waits for its hours, other plans or devices that are away may be left to
+    `reconcile`.
     """
     waits = facts.story.waits_for
     idle = waits and _COME_BY_THEMSELVES.issuperset(waits)

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from orchestrator.device.reason import Reason
 from orchestrator.render.entries import entry_words
 from orchestrator.render.text import Look, escape, in_full, shell_word, wrap
-from orchestrator.render.words import DEVICE_WORDS, reason_words
+from orchestrator.render.words import DEVICE_WORDS, reason_words, state_words
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.states import AT_WORK, WAITING
-from orchestrator.rollout.why import DeviceStory, Wait
+from orchestrator.rollout.why import DeviceStory, Missed, Wait
 from orchestrator.units import format_duration
 
 FORMAT_VERSION = "1.0"
@@ -60,13 +61,15 @@ def text(facts: WhyFacts, look: Look) -> str:
     """The story for people."""
     story = facts.story
     lines = wrap(head_words(facts), look.width, first="", indent="  ")
-    waits = bool(story.waits) or story.state in AT_WORK | WAITING
+    if story.missed is not None:
+        lines += wrap(_missed(story.missed), look.width, first="  ", indent="    ")
+    waits = bool(story.waits) or (story.missed is None and story.state in AT_WORK | WAITING)
     if waits and facts.go_on and not facts.engine:
         nobody = f"no engine drives the rollout: none of this goes on before `{facts.go_on}`"
         lines += wrap(nobody, look.width, first="  ", indent="    ")
     for wait in story.waits:
         lines += wrap(_wait(wait, facts.now), look.width, first="  waits: ", indent="    ")
-    if not waits and story.wave:
+    if not waits and story.wave and story.missed is None:
         lines.append("  waits for nothing")
     shown = facts.journal[-LINES_MAX:]
     if shown:
@@ -98,7 +101,7 @@ def head_words(facts: WhyFacts) -> str:
     """Where the device stands in its rollout, and for which reason."""
     story = facts.story
     said = f"{escape(story.device)}: {DEVICE_WORDS[story.state]}"
-    if story.reason != "ok":
+    if story.reason not in (Reason.OK, story.state.value):
         said += f" ({reason_words(story.reason, story.detail)})"
     if story.since is not None:
         said += f" since {_time(story.since)}"
@@ -110,6 +113,11 @@ def head_words(facts: WhyFacts) -> str:
     if story.may_run_new:
         said += "; it runs, or may run, the new version because of it"
     return said
+
+
+def _missed(missed: Missed) -> str:
+    stops = "".join(f"; {in_full(stop)}" for stop in missed.stops)
+    return f"never begun: the rollout was over before its turn: {state_words(missed.state)}{stops}"
 
 
 def _wait(wait: Wait, now: float) -> str:
@@ -146,5 +154,8 @@ def document(facts: WhyFacts) -> dict[str, object]:
             {"what": wait.what, "detail": wait.detail, "until": wait.until_at}
             for wait in story.waits
         ],
+        "missed": None
+        if story.missed is None
+        else {"state": story.missed.state.value, "stops": list(story.missed.stops)},
         "history": history_document(facts.journal),
     }

@@ -28,6 +28,7 @@ from orchestrator.rollout.states import (
 
 _STOPPED = frozenset({RolloutState.PAUSED, RolloutState.HALTED})
 _STARTABLE = frozenset({DeviceState.PENDING, DeviceState.QUEUED})
+_NEVER_BEGUN = _STARTABLE | {DeviceState.CANCELLED}
 _BEGUN = frozenset({WaveState.RUNNING, WaveState.WAITING})
 
 
@@ -47,8 +48,19 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Missed:
+    """How the rollout ended before it was a device's turn, and what had stopped it."""
+
+    state: RolloutState
+    stops: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceStory:
-    """One device of a rollout. `wave` is "" and `state` skipped for one left out of the plan."""
+    """One device of a rollout. `wave` is "" and `state` skipped for one left out of the plan.
+
+    `missed` is told of one that was never begun in a rollout that is over.
+    """
 
     device: DeviceId
     wave: str
@@ -59,6 +71,7 @@ class DeviceStory:
     attempt: int
     may_run_new: bool
     waits: tuple[Wait, ...]
+    missed: Missed | None = None
 
 
 def why(
@@ -82,6 +95,7 @@ def why(
         attempt=rec.attempt,
         may_run_new=rec.moved,
         waits=(*_waits(led, rec, now), *_of_plans(led, rec, running or {})),
+        missed=_missed(led, rec),
     )
 
 
@@ -92,6 +106,12 @@ def _left_out(led: Ledger, device: DeviceId) -> DeviceStory | None:
                 device, "", DeviceState.SKIPPED, skipped.reason, skipped.detail, None, 0, False, ()
             )
     return None
+
+
+def _missed(led: Ledger, rec: DeviceRecord) -> Missed | None:
+    if led.state not in TERMINAL_ROLLOUT or rec.state not in _NEVER_BEGUN or rec.started > 0:
+        return None
+    return Missed(led.state, tuple(_stops(led)))
 
 
 def _waits(led: Ledger, rec: DeviceRecord, now: float) -> Iterator[Wait]:
@@ -144,8 +164,14 @@ def _of_rollout(led: Ledger, now: float) -> Iterator[Wait]:
     elif led.state is RolloutState.AWAITING_APPROVAL:
         yield Wait("start", approving.progress(led, approving.START))
     elif led.state in _STOPPED:
-        for cause, detail in led.causes.items():
-            yield Wait("rollout_stopped", f"{cause}: {detail}" if detail else cause)
+        for stop in _stops(led):
+            yield Wait("rollout_stopped", stop)
+
+
+def _stops(led: Ledger) -> Iterator[str]:
+    """What stopped the rollout, each in words."""
+    for cause, detail in led.causes.items():
+        yield f"{cause}: {detail}" if detail else cause
 
 
 def _of_wave(led: Ledger, rec: DeviceRecord, now: float) -> Iterator[Wait]:

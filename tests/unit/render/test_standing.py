@@ -120,10 +120,10 @@ def test_a_time_to_come_is_told_with_its_end(soaking) -> None:
     )
 
 
-def test_what_waits_for_its_hours_is_not_interrupted(soaking) -> None:
+def test_what_waits_for_its_hours_or_another_plan_is_not_interrupted(soaking) -> None:
     _, facts = soaking
 
-    assert not is_interrupted(alone(facts, waits_for=("deferred", "window")))
+    assert not is_interrupted(alone(facts, waits_for=("deferred", "window", "requires")))
 
 
 def test_who_has_the_devices_is_looked_at_first(soaking) -> None:

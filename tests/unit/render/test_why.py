@@ -8,8 +8,8 @@ from orchestrator.device.reason import Reason
 from orchestrator.render.text import Look
 from orchestrator.render.why import _WAITS, LINES_MAX, WhyFacts, document, text
 from orchestrator.rollout.events import JournalEntry
-from orchestrator.rollout.states import DeviceState
-from orchestrator.rollout.why import DeviceStory, Wait
+from orchestrator.rollout.states import DeviceState, RolloutState
+from orchestrator.rollout.why import DeviceStory, Missed, Wait
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "schemas/why.v1.json").read_text())
 ENGINE, GO_ON = "ann@ops:812", "rollout resume r-1"
@@ -41,6 +41,20 @@ def test_the_story_says_state_reason_waits_and_history():
         "history:",
         "  1970-01-01 00:01:00Z transferring -> retry wait: not reachable",
     ]
+
+
+def test_a_device_whose_turn_never_came_says_how_the_rollout_ended():
+    never = DeviceStory(
+        "lab-03", "rest", DeviceState.CANCELLED, Reason.CANCELLED, "", 100.0, 0, False, (),
+        Missed(RolloutState.ROLLED_BACK, ("budget: 1 failure, 0 allowed",)),
+    )  # fmt: skip
+    facts = WhyFacts("r-1", never, [], 100.0, "", "")
+
+    assert text(facts, Look(width=120)).splitlines() == [
+        "lab-03: cancelled since 1970-01-01 00:01:40Z, in wave rest of rollout r-1",
+        "  never begun: the rollout was over before its turn: rolled back; budget: 1 failure, 0 allowed",
+    ]
+    jsonschema.validate(document(facts), SCHEMA)
 
 
 def test_history_says_who_signed_what_the_device_was_committed_by():

@@ -8,6 +8,7 @@ from orchestrator.device.reason import Reason
 from orchestrator.plan.resolved import (
     Freeze,
     Gate,
+    OnFailure,
     Probe,
     ProbeKind,
     Rate,
@@ -20,7 +21,7 @@ from orchestrator.plan.resolved import (
 )
 from orchestrator.rollout.events import Ask
 from orchestrator.rollout.states import DeviceState
-from orchestrator.rollout.why import why
+from orchestrator.rollout.why import Missed, why
 from orchestrator.testing.hand import Hand
 from orchestrator.testing.plans import device_ids, make_plan
 
@@ -72,6 +73,26 @@ def test_a_stopped_rollout_says_what_stopped_it():
     assert ("rollout_stopped", "operator: ann: lunch") in [
         (wait.what, wait.detail) for wait in found.waits
     ]
+
+
+@pytest.mark.parametrize(
+    ("ended_by", "state", "stops"),
+    [
+        (lambda rollout: rollout.fail(A), DeviceState.PENDING, ("budget: 1 failure, 0 allowed",)),
+        (lambda rollout: rollout.ask(Ask.ABORT, why="enough"), DeviceState.CANCELLED, ()),
+    ],
+)
+def test_a_device_of_a_rollout_that_ended_before_its_turn_says_how(ended_by, state, stops):
+    waves = [ResolvedWave("one", "1", (A,)), ResolvedWave("rest", "rest", (B,))]
+    gates = (dataclasses.replace(CHECK, count=1),)
+    rollout = Hand(make_plan(waves, on_failure=OnFailure.ROLLBACK, gates=gates))
+    ended_by(rollout)
+
+    begun, never = (why(rollout.rollout, device, now=rollout.now) for device in (A, B))
+
+    assert (never.state, never.waits) == (state, ())
+    assert never.missed == Missed(rollout.rollout.state, stops)
+    assert begun.missed is None
 
 
 def test_a_freeze_is_named():
