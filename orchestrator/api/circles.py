@@ -1,9 +1,10 @@
 """Plans that wait for each other: a circle of `requires` that nothing ends by itself.
 
 Laws:
-1. Only rollouts that wait by now for nothing but other plans make a circle: one that still has
-   devices to update may end the wait of another.
+1. In the store only rollouts that wait by now for nothing but other plans make a circle: one that
+   still has devices to update may end the wait of another.
 2. It is looked for when somebody looks, in the store; engines decide nothing by it.
+3. Whoever waits for a plan that nobody rolls out is told that, too: nothing ends that by itself.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from orchestrator.api.stored import load_stored, plan_of, restored
 from orchestrator.api.stores import open_state, state_exists
 from orchestrator.api.values import Prepared, Settings
 from orchestrator.plan.requires import Running, lacking
-from orchestrator.rollout.states import TERMINAL_ROLLOUT
+from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
 from orchestrator.rollout.turn import REQUIRES
 
 if TYPE_CHECKING:
@@ -26,13 +27,33 @@ if TYPE_CHECKING:
 Circle = tuple[str, ...]
 
 
+async def idle_of(store: SqlStore, found: Rollout) -> tuple[str, ...]:
+    """Plans that the rollout waits for and that no rollout is under way of, by name.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    if REQUIRES not in found.ledger.waiting or found.state in TERMINAL_ROLLOUT:
+        return ()
+    running = await _running(store, found.ledger.rollout_id, found.plan)
+    newest = {
+        needed: await store.latest(needed)
+        for needed in lacking(found.plan, running, found.plan.devices)
+    }
+    return tuple(
+        name
+        for name, latest in newest.items()
+        if latest is None or RolloutState(latest.state) in TERMINAL_ROLLOUT
+    )
+
+
 async def circle_of(store: SqlStore, found: Rollout) -> Circle:
     """Plans that wait for each other, the rollout's own first; empty where there is no circle.
 
     Raises:
         StoreError: the store failed.
     """
-    if REQUIRES not in found.ledger.waiting:
+    if REQUIRES not in found.ledger.waiting or found.state in TERMINAL_ROLLOUT:
         return ()
     running = await _running(store, found.ledger.rollout_id, found.plan)
     return await _circle(store, found.plan, running, (found.plan.name,))

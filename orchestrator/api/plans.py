@@ -16,6 +16,7 @@ from orchestrator.api.gates import probes_of
 from orchestrator.api.hooks import refuse_hooks
 from orchestrator.api.joining import Inputs, find_elder
 from orchestrator.api.plan_artifacts import planned_artifact
+from orchestrator.api.plan_circles import circle_beside
 from orchestrator.api.project import inventory_sources, load_inventory, read_file
 from orchestrator.api.saved import choice_digest, inventory_digest
 from orchestrator.api.signers import refuse_inside
@@ -159,7 +160,10 @@ async def _written(
         unfit = tuple(one for one in resolved.skipped if one not in elder.amended.skipped)
         joined = joiners(elder.amended, resolved)
         return replace(running, joiners=joined, unfit=unfit, uncommitted=uncommitted)
-    findings = inventory.findings(device.id for device in devices)
+    findings = (
+        *inventory.findings(device.id for device in devices),
+        *circle_beside(request.plan, plan),
+    )
     prepared = prepared_of(settings, resolved, saved=False)
     return replace(prepared, uncommitted=uncommitted, unevidenced=unevidenced, findings=findings)
 

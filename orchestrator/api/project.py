@@ -141,6 +141,8 @@ def validate(
 ) -> Validated:
     """Every problem of plans and of an inventory, offline: no device, no script.
 
+    Plans of these files that require each other in a circle are one.
+
     A file that cannot be read is a finding too: it hides nothing of the others.
 
     Args:
@@ -149,20 +151,25 @@ def validate(
         source: an inventory, all of whose devices (or those of its limit) must be reachable as
             written.
     """
+    from orchestrator.api.plan_circles import circles_in
+
     findings: list[Diagnostic] = []
     looked_at: list[str] = []
+    plans: list[Path] = []
     if settings is not None and source is not None:
         of_inventory = _check_inventory(settings, source)
         findings.extend(of_inventory.diagnostics)
         looked_at += of_inventory.files
     for path in paths:
         try:
-            files = _plans_of(path)
+            files = plans_of(path)
         except PlanError as error:
             findings.extend(error.diagnostics)
             continue
         looked_at += map(str, files)
+        plans += files
         findings.extend(found for file in files for found in _check(file))
+    findings.extend(circles_in(plans))
     return Validated(tuple(findings), tuple(looked_at))
 
 
@@ -280,7 +287,12 @@ def _vault(settings: Settings) -> Vault:
     return Vault(tuple(passwords))
 
 
-def _plans_of(path: Path) -> list[Path]:
+def plans_of(path: Path) -> list[Path]:
+    """The plans of a directory, or the file that it is.
+
+    Raises:
+        PlanError: the directory cannot be read, or holds none.
+    """
     if not path.is_dir():
         return [path]
     try:

@@ -41,7 +41,7 @@ async def status_with(store: SqlStore, found: Rollout, digest: str) -> Status:
     Raises:
         StoreError: the store failed.
     """
-    from orchestrator.api.circles import circle_of
+    from orchestrator.api.circles import circle_of, idle_of
     from orchestrator.plan.requires import circle_words
     from orchestrator.rollout.story import tell
 
@@ -53,6 +53,9 @@ async def status_with(store: SqlStore, found: Rollout, digest: str) -> Status:
     story = tell(found, now=now)
     if plans := await circle_of(store, found):
         story = replace(story, held_up=(*story.held_up, f"itself: {circle_words(plans)}"))
+    for name in await idle_of(store, found):
+        nobody = f"a rollout of plan `{name}`, of which none is under way"
+        story = replace(story, held_up=(*story.held_up, nobody))
     return Status(rollout_id, found.plan, digest, story, engine, now, found.returnable, frozen)
 
 

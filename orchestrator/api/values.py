@@ -143,7 +143,8 @@ class Prepared:
     are devices that joined the fleet since, where the plan appends them to its last wave; `unfit`
     would, and cannot take part. `uncommitted` is why nothing of this may be started here, where
     signed commits are required; `unevidenced` the same for its artifact, where a policy asks for
-    evidence. `findings` are what is odd in the inventory, of other devices, too. `since` is what
+    evidence. `findings` are what is odd in the inventory, of other devices,
+    too, and a circle of `requires` with plans beside this one. `since` is what
     changed since the saved plan that was to be compared with.
     """
 

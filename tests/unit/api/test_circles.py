@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator import api
 from orchestrator.cli.app import invoke
-from orchestrator.errors import ExitCode
+from orchestrator.errors import ExitCode, Severity
 from orchestrator.rollout.events import Ask
 from tests.in_process import empty_project
 
@@ -95,3 +95,42 @@ def test_preview_warns_of_the_plan_that_closes_a_circle(settings: api.Settings, 
     said = capsys.readouterr().err
     assert code == ExitCode.DONE
     assert "it would wait for itself: plan `router` requires `base`, which requires `modem`" in said
+
+
+def test_files_that_require_each_other_are_named_before_any_is_applied(settings, capsys) -> None:
+    (settings.root / "alone.yml").write_text(PLAN.format(name="alone", needs="base"))
+    names = [settings.root / f"{name}.yml" for name in ("alone", *NEEDS)]
+
+    found = api.validate(names).diagnostics
+    twice = api.validate([settings.root]).diagnostics
+    code = invoke(["preview", "router.yml", "-i", "hosts.yml", "--offline"])
+    of_circle = capsys.readouterr().err
+    invoke(["preview", "alone.yml", "-i", "hosts.yml", "--offline"])
+    of_other = capsys.readouterr().err
+
+    (circle,) = [one for one in found if one.code == "P940"]
+    assert (circle.where.file, circle.where.line) == (str(settings.root / "base.yml"), 6)
+    assert circle.excerpt == "requires: [{plan: modem}]"
+    chain = "plan `base` requires `modem`, which requires `router`, which requires `base`"
+    assert circle.message == f"{chain}: none of them begins before another"
+    assert circle.severity is Severity.WARNING
+    assert [one.code for one in twice].count("P940") == 1
+    assert code == ExitCode.DONE
+    assert "router.yml:6:1 P940 warning: plan `router` requires `base`, which requires `modem`" in of_circle
+    assert "P940" not in of_other
+
+
+async def test_who_waits_for_a_plan_that_nobody_rolls_out_is_told_so(settings) -> None:
+    first = await applied(settings, "base")
+    nobody = "a rollout of plan `modem`, of which none is under way"
+    before = first.status.story.held_up
+    await applied(settings, "modem")
+
+    after = (await api.status(settings, first.status.rollout_id)).story.held_up
+    run = first.status.rollout_id
+    await api.ask(settings, api.AskRequest(run, Ask.ABORT))
+    await api.run(settings, run, observer=api.Nobody(), drain=asyncio.Event(), asked=Ask.ABORT)
+
+    assert before[-1] == nobody
+    assert nobody not in after
+    assert (await api.status(settings, run)).story.held_up == ()
