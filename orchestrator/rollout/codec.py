@@ -21,8 +21,9 @@ from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.rollout.actions import Work
 from orchestrator.rollout.changes import Row
 from orchestrator.rollout.ledger import Ledger
+from orchestrator.rollout.outcome import exit_code
 from orchestrator.rollout.record import DeviceRecord, GateRecord, Glass, WaveRecord
-from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
+from orchestrator.rollout.states import TERMINAL_ROLLOUT, DeviceState, RolloutState, WaveState
 from orchestrator.rollout.timers import (
     DEADLINE_TIMER,
     DRAIN_TIMER,
@@ -92,6 +93,7 @@ def rollout_row(led: Ledger) -> Row:
         "rivals": list(led.rivals),
         "superseding": list(led.superseding),
         "superseded": led.superseded,
+        "exit_code": int(exit_code(led)) if led.state in TERMINAL_ROLLOUT else None,
         "waves": [_wave_row(wave) for wave in led.waves],
         "gates": [_gate_row(gate) for gate in led.gates],
     }

@@ -55,6 +55,4 @@ _BY_STATE = {
     RolloutState.SUCCEEDED_WITH_EXCEPTIONS: ExitCode.PARTIAL,
     RolloutState.ABORTED: ExitCode.HALTED,
     RolloutState.FAILED: ExitCode.NEEDS_HUMAN,
-    RolloutState.SUPERSEDED: ExitCode.HALTED,
-    RolloutState.REJECTED: ExitCode.REFUSED,
 }

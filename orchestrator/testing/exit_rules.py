@@ -13,6 +13,7 @@ Laws checked, each time an engine ends, and once more when all dead-men had thei
 - 0 of a command that asked for a rollback: every device of it runs what it ran before.
 - 7: not over, neither halted nor aborted.
 - 8: another engine holds the rollout, or took it over; whoever ends so, and only who ends so.
+- Of a rollout that is over the store has the code with which its engine ended.
 - Whatever it says: an engine that ends in order leaves no device unproven but those.
 """
 
@@ -81,6 +82,16 @@ class ExitCodes:
         problem = self._state_problem(code) or self._truth_problem(code) or self._left_problem()
         if problem:
             message = f"exit {int(code)}, but {problem}"
+            raise InvariantBroken(message)
+
+    def check_stored(self, stored: object, code: ExitCode) -> None:
+        """A rollout is over: the store has this code, and an engine ended with that one.
+
+        Raises:
+            InvariantBroken: it is another one.
+        """
+        if stored != int(code):
+            message = f"exit {int(code)}, but the store has {stored}"
             raise InvariantBroken(message)
 
     def check_rollback(self, code: ExitCode, *, wave: object = None, devices: object = ()) -> None:

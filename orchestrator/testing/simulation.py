@@ -313,6 +313,7 @@ class _Simulation:
         self.checker.truth.finish(rows=stored.devices)
         await self.left.check(self.world.store)
         self.exits.check(ended.exit_code)
+        self.exits.check_stored(stored.rollout.get("exit_code"), ended.exit_code)
         if Fault(FaultKind.BRICKS, number + 1) in self.planned and not self._crashed:
             self.checker.truth.check_blast_radius()
 

@@ -116,7 +116,10 @@ def test_files_that_require_each_other_are_named_before_any_is_applied(settings,
     assert circle.severity is Severity.WARNING
     assert [one.code for one in twice].count("P940") == 1
     assert code == ExitCode.DONE
-    assert "router.yml:6:1 P940 warning: plan `router` requires `base`, which requires `modem`" in of_circle
+    assert (
+        "router.yml:6:1 P940 warning: plan `router` requires `base`, which requires `modem`"
+        in of_circle
+    )
     assert "P940" not in of_other
 
 

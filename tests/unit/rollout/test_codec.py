@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from orchestrator.errors import ExitCode
 from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Stage
 from orchestrator.rollout import codec
 from orchestrator.rollout.events import Ask
@@ -113,3 +114,11 @@ def test_rows_hold_json_only():
     text = json.dumps([rollout.rollout_row, rollout.rows], allow_nan=False)
 
     assert json.loads(text)[1][A]["state"] == "succeeded"
+
+
+def test_the_exit_code_is_stored_with_the_end():
+    rollout = hand()
+    under_way = rollout.rollout_row["exit_code"]
+    rollout.ask(Ask.ABORT)
+
+    assert (under_way, rollout.rollout_row["exit_code"]) == (None, ExitCode.HALTED)

@@ -52,6 +52,15 @@ def refused(ending, code, match):
         ending.codes.check(code)
 
 
+def test_the_store_has_the_code_of_the_end():
+    codes = ended("succeeded").codes
+    codes.check_stored(0, X.DONE)
+
+    for stored in (None, 3):
+        with pytest.raises(InvariantBroken, match=f"exit 0, but the store has {stored}"):
+            codes.check_stored(stored, X.DONE)
+
+
 def test_done_is_every_device_on_the_target_for_good():
     ended("succeeded").codes.check(X.DONE)
 
