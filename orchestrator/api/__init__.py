@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from orchestrator.api.plans import prepare, unproven
     from orchestrator.api.project import init, validate
     from orchestrator.api.reconciling import reconcile
+    from orchestrator.api.recording import ACTS_COUNT_DEFAULT, acts
     from orchestrator.api.reporting import Reported, report
     from orchestrator.api.roles import require_role
     from orchestrator.api.roots import (
@@ -172,6 +173,7 @@ _NAMES = {
     "plans": "prepare unproven",
     "project": "init validate",
     "reconciling": "reconcile",
+    "recording": "ACTS_COUNT_DEFAULT acts",
     "reporting": "Reported report",
     "roles": "require_role",
     "roots": "root_add root_init root_rotate root_show root_sign root_verify",
@@ -192,6 +194,7 @@ _HOMES = homes(_NAMES)
 __getattr__ = loading(__name__, _HOMES)
 
 __all__ = [
+    "ACTS_COUNT_DEFAULT",
     "ADMIN_PARALLEL_COUNT",
     "ArtifactShown",
     "AskRequest",
@@ -243,6 +246,7 @@ __all__ = [
     "Vouching",
     "Why",
     "Witnesses",
+    "acts",
     "apply",
     "approval_sign",
     "approval_statement",

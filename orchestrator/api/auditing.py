@@ -12,6 +12,7 @@ from orchestrator.api.stores import no_rollouts, open_state, state_exists
 from orchestrator.api.values import Settings, Source
 from orchestrator.api.witnesses import Witnesses, ask_witnesses
 from orchestrator.errors import TrustError, system_reason
+from orchestrator.rollout.acts import ACTS
 from orchestrator.rollout.audit import Audit, Fault, Finding, Seal
 
 if TYPE_CHECKING:
@@ -83,9 +84,12 @@ async def audit_checkpoint(settings: Settings) -> tuple[int, Path]:
         seals, _unfit = _judge(settings, controller_id).judge(data)
         sealed = {(one.head.rollout_id, one.head.hash) for one in seals}
         made = 0
-        for found in reversed(await store.rollouts(limit=None)):
-            head = await store.head(found.rollout_id)
-            if head is not None and (head.rollout_id, head.hash) not in sealed:
+        journals = [one.rollout_id for one in reversed(await store.rollouts(limit=None))]
+        for journal in (*journals, ACTS):
+            head = await store.head(journal)
+            if head is None or (journal == ACTS and not head.seq):
+                continue
+            if (head.rollout_id, head.hash) not in sealed:
                 await seal(settings, store, head.rollout_id, controller_id=controller_id)
                 made += 1
     return made, file

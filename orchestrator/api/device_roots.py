@@ -13,14 +13,15 @@ from orchestrator.api.connections import OnAnswer, each, open_transport
 from orchestrator.api.devices import CONNECT_S, REPLY_S, owner_of
 from orchestrator.api.frames import frame_of
 from orchestrator.api.project import load_inventory
+from orchestrator.api.recording import recording
 from orchestrator.api.roles import require_role
 from orchestrator.api.signed_files import RootFile, read_root_file
-from orchestrator.api.stores import open_state
 from orchestrator.api.values import DeviceAnswer, Settings, Source
 from orchestrator.device.protocol import Reply, Request, Verb
 from orchestrator.device.reason import Reason
 from orchestrator.device.trust import ROOT_FRAMES, trust_of
 from orchestrator.errors import DeviceError
+from orchestrator.rollout.acts import ActKind
 
 if TYPE_CHECKING:
     from orchestrator.device.model import Device
@@ -40,10 +41,9 @@ async def device_root(
     require_role(settings, "device root")
     ordered = sorted(map(read_root_file, roots), key=lambda file: file.root.version)
     devices = load_inventory(settings, source).select(pattern, limit=source.limit)
-    async with open_state(settings) as store:
-        owner = await owner_of(store)
-    request = Request(Verb.ROOT, {**owner, "frames": str(len(ROOT_FRAMES))})
-    async with open_transport(settings) as transport:
+    async with recording(settings) as recorder, open_transport(settings) as transport:
+        owner = await owner_of(recorder.store)
+        request = Request(Verb.ROOT, {**owner, "frames": str(len(ROOT_FRAMES))})
 
         async def one(device: Device) -> DeviceAnswer:
             try:
@@ -51,7 +51,8 @@ async def device_root(
             except DeviceError as error:
                 return DeviceAnswer(device.id, False, error.reason, error.message)
 
-        return await each(devices, one, on_answer, parallel_count=settings.connections_max)
+        work = recorder.each(ActKind.DEVICE_ROOT, one)
+        return await each(devices, work, on_answer, parallel_count=settings.connections_max)
 
 
 async def _take_along(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from orchestrator.api.connections import OnAnswer, each, open_transport
 from orchestrator.api.project import load_inventory
+from orchestrator.api.recording import recording
 from orchestrator.api.roles import require_role
-from orchestrator.api.stores import open_state
 from orchestrator.api.values import DeviceAnswer, Settings, Source
 from orchestrator.device.protocol import PROTOCOL, Reply, Request, Verb, number
 from orchestrator.device.reason import Reason
 from orchestrator.device.witness import parameters
 from orchestrator.errors import DeviceError, PlanError
+from orchestrator.rollout.acts import ActKind
 
 if TYPE_CHECKING:
     from orchestrator.device.model import Device
@@ -77,17 +78,19 @@ async def device_adopt(
     if problem := component_problem(component):
         raise PlanError(problem[0], hint=problem[1], code="P110")
     require_role(settings, "device adopt")
-    async with open_state(settings) as store:
-        await _catch_up(settings, store, pattern, source, component)
-        owner = await owner_of(store)
+    devices = load_inventory(settings, source).select(pattern, limit=source.limit)
+    async with recording(settings) as recorder, open_transport(settings) as transport:
+        await _catch_up(settings, recorder.store, pattern, source, component)
+        owner = await owner_of(recorder.store)
+        request = Request(Verb.ADOPT, {**owner, "component": component})
 
-    def adopted(device: Device, reply: Reply) -> DeviceAnswer:
-        if reply.rc != 0:
-            return DeviceAnswer(device.id, False, reply.reason, reply.detail)
-        return DeviceAnswer(device.id, True, Reason.OK, "", {"controller": owner["controller"]})
+        def adopted(device: Device, reply: Reply) -> DeviceAnswer:
+            if reply.rc != 0:
+                return DeviceAnswer(device.id, False, reply.reason, reply.detail)
+            return DeviceAnswer(device.id, True, Reason.OK, "", {"controller": owner["controller"]})
 
-    request = Request(Verb.ADOPT, {**owner, "component": component})
-    return await ask_all(settings, pattern, source, on_answer, adopted, request)
+        work = recorder.each(ActKind.DEVICE_ADOPT, _asking(transport, adopted, request))
+        return await each(devices, work, on_answer, parallel_count=settings.connections_max)
 
 
 async def _catch_up(
@@ -174,15 +177,23 @@ async def ask_devices(
         PlanError, TrustError: the settings of SSH are wrong.
     """
     async with open_transport(settings) as transport:
-
-        async def one(device: Device) -> DeviceAnswer:
-            try:
-                reply = await ask_one(transport, device, request)
-            except DeviceError as error:
-                return DeviceAnswer(device.id, False, error.reason, error.message)
-            return read(device, reply)
-
+        one = _asking(transport, read, request)
         return await each(devices, one, on_answer, parallel_count=settings.connections_max)
+
+
+def _asking(
+    transport: Transport, read: Callable[[Device, Reply], DeviceAnswer], request: Request
+) -> Callable[[Device], Awaitable[DeviceAnswer]]:
+    """Asks one device; that it does not answer is an answer too."""
+
+    async def one(device: Device) -> DeviceAnswer:
+        try:
+            reply = await ask_one(transport, device, request)
+        except DeviceError as error:
+            return DeviceAnswer(device.id, False, error.reason, error.message)
+        return read(device, reply)
+
+    return one
 
 
 async def ask_one(transport: Transport, device: Device, request: Request) -> Reply:

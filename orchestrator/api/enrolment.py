@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,11 +18,13 @@ from orchestrator.api.placing import (
     verified_by,
 )
 from orchestrator.api.project import load_inventory
+from orchestrator.api.recording import recording
 from orchestrator.api.roles import require_role
 from orchestrator.api.values import DeviceAnswer, Settings
 from orchestrator.device.model import HELPER_USER
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError, PlanError, TrustError
+from orchestrator.rollout.acts import ActKind
 
 if TYPE_CHECKING:
     from orchestrator.device.model import Address, Device
@@ -45,6 +47,7 @@ async def device_enroll(
     Raises:
         PlanError: inventory, pattern or a file are wrong; no device was contacted.
         TrustError: a key cannot be used, or the root is not signed by its own keys.
+        StoreError: it cannot be recorded.
     """
     if not request.look_only:
         require_role(settings, "device enroll")
@@ -91,8 +94,7 @@ async def device_enroll(
             answer = _without_certificates(answer, plan) if authority else answer
             return _without_certificate(answer, plan) if certify else answer
 
-        parallel_count = request.parallel_count
-        return await each(devices, guarded(one), on_answer, parallel_count=parallel_count)
+        return await _worked(settings, ActKind.DEVICE_ENROLL, request, devices, one, on_answer)
 
 
 async def device_release(
@@ -102,6 +104,7 @@ async def device_release(
 
     Raises:
         PlanError: inventory or pattern are wrong.
+        StoreError: it cannot be recorded.
     """
     if not request.look_only:
         require_role(settings, "device release")
@@ -117,8 +120,23 @@ async def device_release(
             detail = _counted(plan) if plan.differs else "was not enrolled"
             return DeviceAnswer(device.id, True, _reason(plan), detail, _changes(plan))
 
-        parallel_count = request.parallel_count
-        return await each(devices, guarded(one), on_answer, parallel_count=parallel_count)
+        return await _worked(settings, ActKind.DEVICE_RELEASE, request, devices, one, on_answer)
+
+
+async def _worked(
+    settings: Settings,
+    kind: ActKind,
+    request: EnrollRequest | ReleaseRequest,
+    devices: Sequence[Device],
+    one: Callable[[Device], Awaitable[DeviceAnswer]],
+    on_answer: OnAnswer,
+) -> tuple[DeviceAnswer, ...]:
+    """Does it on all devices; records it unless they are only looked at."""
+    count, work = request.parallel_count, guarded(one)
+    if request.look_only:
+        return await each(devices, work, on_answer, parallel_count=count)
+    async with recording(settings) as recorder:
+        return await each(devices, recorder.each(kind, work), on_answer, parallel_count=count)
 
 
 def guarded(

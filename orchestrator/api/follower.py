@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.following import (
     Following,
+    acts_of,
     inputs_of,
     look,
     plan_files,
@@ -31,6 +32,7 @@ from orchestrator.api.following import (
 from orchestrator.api.hooks import tell_due
 from orchestrator.api.owners import this_process
 from orchestrator.api.reconciling import advance
+from orchestrator.api.recording import seal_acts
 from orchestrator.api.standings import Standings
 from orchestrator.api.values import Observer, Reconciled, Settings
 from orchestrator.errors import ClaimedError, ExitCode, OrchestratorError, StoreError
@@ -182,8 +184,11 @@ class Follower:
 
     async def _keep(self, record: Record) -> None:
         if record != self._record:
-            await self._store.follow(self._lease, self._key, to_text(record))
+            found = acts_of(self._record, record)
+            await self._store.follow(self._lease, self._key, to_text(record), found)
             self._record = record
+            if found:
+                await seal_acts(self._means.settings, self._store)
 
     async def _frozen(self) -> FleetFreeze | None:
         found = await self._store.frozen()

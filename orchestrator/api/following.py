@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from orchestrator.api.asking import join
 from orchestrator.api.commits import refuse_uncommitted, signer_of
 from orchestrator.api.driving import begin
+from orchestrator.api.owners import person
 from orchestrator.api.plans import prepare
 from orchestrator.api.signers import names_authorities
 from orchestrator.api.values import PlanRequest, Prepared, Settings
@@ -27,6 +28,7 @@ from orchestrator.gitops.head import Head, judge
 from orchestrator.gitops.plans import inputs_digest
 from orchestrator.gitops.record import Note, Noted, Record
 from orchestrator.outward.failure import OutwardError
+from orchestrator.rollout.acts import Act, ActKind
 
 if TYPE_CHECKING:
     from orchestrator.outward.git import Checkout
@@ -35,6 +37,11 @@ if TYPE_CHECKING:
 NAMES_MAX = 3
 PLANS_MAX = 1000  # more is a pattern that matches what are no plans
 _SHORT = 12
+_ACTS = {
+    Noted.TAKEN: ActKind.COMMIT_TAKEN,
+    Noted.ACCEPTED: ActKind.COMMIT_ACCEPTED,
+    Noted.REFUSED: ActKind.COMMIT_REFUSED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +209,26 @@ def _refuse_left_out(skipped: Sequence[Skipped]) -> None:
 async def _prepared(settings: Settings, request: PlanRequest) -> Prepared:
     """The plan, prepared in a thread: artifacts of gigabytes are read, while rollouts are driven here."""
     return await asyncio.to_thread(lambda: asyncio.run(prepare(settings, request)))
+
+
+def acts_of(before: Record, after: Record) -> tuple[Act, ...]:
+    """What was newly noted of the branch's commits, for the journal of acts: each once."""
+    known = set(before.notes)
+    return tuple(
+        Act(
+            note.at,
+            _ACTS[note.what],
+            person(),
+            what={
+                "source": after.source,
+                "branch": after.branch,
+                "commit": note.commit,
+                **({"detail": note.detail} if note.detail else {}),
+            },
+        )
+        for note in after.notes
+        if note.what in _ACTS and note not in known
+    )
 
 
 def words(error: OrchestratorError | OutwardError) -> str:

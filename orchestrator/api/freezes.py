@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from orchestrator.api.moments import MOMENT_HINT, moment
 from orchestrator.api.owners import person
+from orchestrator.api.recording import seal_acts
 from orchestrator.api.roles import require_role
 from orchestrator.api.stores import open_state, state_exists
 from orchestrator.api.values import Settings
@@ -30,6 +31,7 @@ async def freeze(settings: Settings, *, reason: str, until: str | None) -> Fleet
     frozen = FleetFreeze(reason, person(), now, None if until is None else _moment(until, now))
     async with open_state(settings) as store:
         await store.freeze(frozen)
+        await seal_acts(settings, store)
     return frozen
 
 
@@ -51,6 +53,7 @@ async def unfreeze(settings: Settings, *, reason: str = "") -> FleetFreeze | Non
             await store.freeze(
                 replace(found, lifted_at=time.time(), lifted_by=person(), lifted_why=reason)
             )
+            await seal_acts(settings, store)
     return found
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection
 
 from orchestrator.api.owners import person
 from orchestrator.api.project import load_inventory
+from orchestrator.api.recording import seal_acts
 from orchestrator.api.roles import require_role
 from orchestrator.api.stores import no_rollouts, open_state, state_exists
 from orchestrator.api.values import Settings, Source
@@ -49,4 +50,7 @@ async def device_unhold(
     if not state_exists(settings):
         raise no_rollouts()
     async with open_state(settings) as store:
-        return await store.unhold(devices, who=person(), why=reason, at=time.time())
+        freed = await store.unhold(devices, who=person(), why=reason, at=time.time())
+        if freed:
+            await seal_acts(settings, store)
+        return freed

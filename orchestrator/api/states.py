@@ -11,6 +11,7 @@ from orchestrator.api.stores import no_rollouts, open_state, rollout_id_of, stat
 from orchestrator.api.values import Settings, StateMigrated
 from orchestrator.errors import StoreError
 from orchestrator.render.export import Export
+from orchestrator.rollout.acts import ACTS
 
 if TYPE_CHECKING:
     from orchestrator.store.sql import SqlStore
@@ -55,7 +56,7 @@ async def state_export(settings: Settings, rollout: str | None) -> AsyncIterator
 
 
 async def state_export_all(settings: Settings) -> AsyncIterator[str]:
-    """Every rollout, one after the other, oldest first.
+    """Every rollout, one after the other, oldest first; then what was done beside them, if anything.
 
     Raises:
         StoreError: the store failed.
@@ -66,6 +67,27 @@ async def state_export_all(settings: Settings) -> AsyncIterator[str]:
         for found in reversed(await store.rollouts(limit=None)):
             async for line in _export(store, found.rollout_id):
                 yield line
+        async for line in _export_acts(store):
+            yield line
+
+
+async def _export_acts(store: SqlStore) -> AsyncIterator[str]:
+    head = await store.head(ACTS)
+    if head is None or not head.seq:
+        return
+    export = Export(ACTS)
+    yield export.head_of_acts(
+        tool=__version__, controller=store.controller_id(), last_seq=head.seq, last_hash=head.hash
+    )
+    seq = 0
+    while seq < head.seq:
+        page = await store.acts(after=seq, limit=min(EXPORT_PAGE, head.seq - seq))
+        if not page:  # its end was cut off, as `audit verify` says
+            break
+        for line in export.entries(page):
+            yield line
+        seq = page[-1].seq
+    yield export.end()
 
 
 async def _export(store: SqlStore, rollout_id: str) -> AsyncIterator[str]:

@@ -71,7 +71,10 @@ COMMANDS: dict[str, Command] = {
     "fleet": Command("fleet", "Show what runs where, as last seen, and who stands out."),
     "drift": Command("drift", "Tell whether devices are as the last rollout left them."),
     "hosts": Command("hosts", "List the devices of a pattern."),
-    "audit": Command("audit", "Verify that the journals are what was written."),
+    "audit": Command(
+        "audit",
+        "Show what was done beside rollouts; verify that the journals are what was written.",
+    ),
     "state": Command("state", "Migrate, export and back up the state store."),
     "config": Command("configuring", "Show the configuration in force."),
     "lab": Command("lab", "A local fleet of real SSH devices to try things on."),

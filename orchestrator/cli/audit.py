@@ -1,4 +1,4 @@
-"""`rollout audit verify | checkpoint`."""
+"""`rollout audit list | verify | checkpoint`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,46 @@ from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import source_of, start
 from orchestrator.cli.streams import put, say
 from orchestrator.errors import ExitCode, PlanError
+from orchestrator.render.acts import acts_document, acts_text
 from orchestrator.render.audit import FleetFacts, audit_document, audit_text, short_of
 from orchestrator.render.json_text import dump
 from orchestrator.render.text import plural
 
-app = typer.Typer(help="Verify that the journals are what was written.", no_args_is_help=True)
+app = typer.Typer(
+    help="Show what was done beside rollouts; verify that the journals are what was written.",
+    no_args_is_help=True,
+)
+
+
+@command(
+    app,
+    "list",
+    examples="""
+rollout audit list
+rollout audit list --device gw-044 --last 5
+rollout audit list --format json
+""",
+)
+def list_(
+    *,
+    common: Common,
+    device: Annotated[
+        str | None, typer.Option("--device", metavar="NAME", help="Only what was done to it.")
+    ] = None,
+    last: Annotated[
+        int, typer.Option("--last", metavar="N", min=1, max=100_000, help="So many at most.")
+    ] = api.ACTS_COUNT_DEFAULT,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Show what was done that belongs to no rollout: who did what to which device, when and why.
+
+    Devices enrolled and released, shells and files taken from devices, freezes, commits that a
+    controller took or refused. What a rollout did stands in its journal: `rollout events`.
+    """
+    session = start(common)
+    found = wait_for(api.acts(session.settings, device=device, count=last))
+    put(dump(acts_document(found)) if format is Format.JSON else acts_text(found, session.out))
+    return ExitCode.DONE
 
 
 @command(

@@ -53,7 +53,7 @@ def export(
     *,
     common: Common,
     output: Output,
-    all: Annotated[bool, typer.Option("--all", help="Every rollout.")] = False,  # noqa: A002
+    all: Annotated[bool, typer.Option("--all", help="Every rollout, then all acts.")] = False,  # noqa: A002
 ) -> int:
     """Write a rollout as JSON lines: its plan, its snapshot, its journal, and a checksum.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.render.text import escape, plural
+from orchestrator.render.text import escape, number, plural
 from orchestrator.render.words import instant, reason_words
+from orchestrator.rollout.acts import ACTS
 from orchestrator.rollout.audit import Audit, Finding
 
-FORMAT_VERSION = "1.1"
+FORMAT_VERSION = "1.2"
 UNASKED_MAX = 20  # devices that the text names; the document has all
 
 
@@ -35,6 +36,7 @@ def audit_document(
         "holds": not audit.findings,
         "rollouts": audit.rollout_count,
         "entries": audit.entry_count,
+        "acts": audit.act_count,
         "checkpoints": {
             "file": checkpoints,
             "good": audit.seal_count,
@@ -76,6 +78,8 @@ def audit_text(
     count = (
         f"{plural(audit.rollout_count, 'rollout')}, {plural(audit.entry_count, 'entry', 'entries')}"
     )
+    if audit.act_count:
+        count += f", {number(audit.act_count)} of them of acts"
     if audit.findings:
         lines = [f"the journals do not hold: {plural(len(audit.findings), 'finding')} ({count})"]
         lines += [_finding(one) for one in audit.findings]
@@ -124,9 +128,13 @@ def _vouched(audit: Audit, file: str) -> list[str]:
 
 
 def _finding(one: Finding) -> str:
-    place = [f"rollout {escape(one.rollout_id)}"] if one.rollout_id else []
+    place = [_journal(one.rollout_id)] if one.rollout_id else []
     place += [f"entry {one.seq}"] if one.seq else []
     place += [instant(one.at)] if one.at is not None else []
     place += [escape(one.event)] if one.event else []
     where = f"{', '.join(place)}: " if place else ""
     return f"  {one.fault} {where}{escape(one.message)}"
+
+
+def _journal(rollout_id: str) -> str:
+    return "acts" if rollout_id == ACTS else f"rollout {escape(rollout_id)}"

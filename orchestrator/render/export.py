@@ -17,11 +17,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from orchestrator.device.model import DeviceId
 from orchestrator.rollout.events import JournalEntry
 
-EXPORT_VERSION = "1.0"
+EXPORT_VERSION = "1.1"
 
 
 class Export:
-    """The lines of one rollout, in order: `head`, `devices`, `entries` (by pages), `end`."""
+    """The lines of one rollout, in order: `head`, `devices`, `entries` (by pages), `end`.
+
+    Of the journal of acts they are `head_of_acts`, `entries` and `end`.
+    """
 
     def __init__(self, rollout_id: str) -> None:
         self._rollout_id = rollout_id
@@ -50,6 +53,19 @@ class Export:
         )
         yield self._line({"type": "plan", "json": plan_json.decode()})
         yield self._line({"type": "rollout", "last_seq": last_seq, "row": dict(row)})
+
+    def head_of_acts(self, *, tool: str, controller: str, last_seq: int, last_hash: str) -> str:
+        """What follows is the journal of acts, up to the entry with this hash."""
+        return self._line(
+            {
+                "type": "acts",
+                "export": EXPORT_VERSION,
+                "tool": tool,
+                "controller": controller,
+                "last_seq": last_seq,
+                "hash": last_hash,
+            }
+        )
 
     def devices(self, rows: Mapping[DeviceId, Mapping[str, object]]) -> Iterator[str]:
         """The snapshot row of each device."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from orchestrator.rollout import chain
+from orchestrator.rollout.acts import ACTS
 from orchestrator.rollout.chain import Written
 
 
@@ -41,7 +42,7 @@ class Head:
     """Where a rollout's journal ends: one hash for all of it, one for the rollouts up to now.
 
     Attributes:
-        rollout_id: which rollout.
+        rollout_id: which rollout; `ACTS` for the journal of acts.
         seq: the number of its last entry.
         hash: that entry's; the rollout's origin where it has none.
         rollout_count: how many rollouts the store has; 0 where nobody said.
@@ -91,6 +92,7 @@ class Audit:
     Attributes:
         rollout_count: rollouts of the store.
         entry_count: entries of all journals that were judged.
+        act_count: those of them that are of acts, which belong to no rollout.
         seal_count: checkpoints that were found again.
         witness_count: heads of devices that were found again.
         unsealed_count: entries after the last of these in their journals.
@@ -100,6 +102,7 @@ class Audit:
 
     rollout_count: int = 0
     entry_count: int = 0
+    act_count: int = 0
     seal_count: int = 0
     witness_count: int = 0
     unsealed_count: int = 0
@@ -109,7 +112,10 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a store keeps of a rollout beside its journal; `plan_sha256` is that of its plan now."""
+    """What a store keeps of a rollout beside its journal; `plan_sha256` is that of its plan now.
+
+    Of the journal of acts it is the beginning of its chain and the number of its last entry.
+    """
 
     rollout_id: str
     number: int
@@ -132,7 +138,9 @@ class Auditor:
     _findings: list[Finding] = field(default_factory=list)
     _origins: dict[int, str] = field(default_factory=dict)
     _last_number: int = 0
+    _rollout_count: int = 0
     _entry_count: int = 0
+    _act_count: int = 0
     _unsealed_count: int = 0
     _good: list[Seal] = field(default_factory=list)
     _known: set[str] = field(default_factory=set)
@@ -145,8 +153,17 @@ class Auditor:
 
     def take(self, kept: Kept, entries: Iterable[tuple[Written, str]]) -> None:
         """Judges one rollout and its journal: entries in order, each with its stored hash."""
-        self._known.add(kept.rollout_id)
+        self._rollout_count += 1
         self._judge_place(kept)
+        self._judge_journal(kept, entries)
+
+    def take_acts(self, kept: Kept, entries: Iterable[tuple[Written, str]]) -> None:
+        """Judges the journal of acts, which has no place among the rollouts."""
+        self._act_count = self._judge_journal(kept, entries)
+
+    def _judge_journal(self, kept: Kept, entries: Iterable[tuple[Written, str]]) -> int:
+        """How many of its entries, from the first on, are as they were written."""
+        self._known.add(kept.rollout_id)
         seals = self._seals_of.get(kept.rollout_id, [])
         wanted = {seal.head.seq for seal in seals}
         heads = {0: kept.origin}
@@ -158,6 +175,7 @@ class Auditor:
             self._findings.append(broken)
         good = self._judge_seals(kept, last, seals, heads)
         self._unsealed_count += last - good
+        return last
 
     def end(self, orphan_count: int) -> Audit:
         """The verdict; `orphan_count` are rows of journals whose rollout is not there."""
@@ -174,8 +192,9 @@ class Auditor:
             message = f"{orphan_count} entries belong to no rollout"
             self._findings.append(Finding(Fault.ORPHANS, message))
         return Audit(
-            rollout_count=len(self._known),
+            rollout_count=self._rollout_count,
             entry_count=self._entry_count,
+            act_count=self._act_count,
             seal_count=sum(seal.is_signed for seal in self._good),
             witness_count=sum(not seal.is_signed for seal in self._good),
             unsealed_count=self._unsealed_count,
@@ -200,7 +219,8 @@ class Auditor:
 
     def _judge_end(self, kept: Kept, last: int, seals: Sequence[Seal]) -> Finding | None:
         beyond = [seal for seal in seals if seal.head.seq > last]
-        row = [(kept.last_seq, "the rollout's own row")] if kept.last_seq > last else []
+        whose = "the store's" if kept.rollout_id == ACTS else "the rollout's"
+        row = [(kept.last_seq, f"{whose} own row")] if kept.last_seq > last else []
         if row or beyond:
             knew = [*row, *((seal.head.seq, seal.by) for seal in beyond)]
             seq, source = max(knew, key=lambda promise: promise[0])
@@ -210,9 +230,7 @@ class Auditor:
             )
             return Finding(Fault.CUT, message, kept.rollout_id, last + 1)
         if kept.last_seq < last:
-            message = (
-                f"entries stand after {kept.last_seq}, the last that the rollout's row knows of"
-            )
+            message = f"entries stand after {kept.last_seq}, the last that {whose} row knows of"
             return Finding(Fault.MISSING, message, kept.rollout_id, kept.last_seq + 1)
         return None
 

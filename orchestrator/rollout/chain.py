@@ -7,7 +7,8 @@ Laws:
    it and of the entry's columns as they are stored.
 3. So one hash stands for all entries up to its own, and for the rollouts before; rollouts still
    commit side by side, as nothing that happens later to one changes another's hashes.
-4. Each hash is the SHA-256 of the hash before it, a line feed, and a JSON list in ASCII without
+4. The journal of acts (`rollout.acts`) is a chain beside them, with a beginning of its own.
+5. Each hash is the SHA-256 of the hash before it, a line feed, and a JSON list in ASCII without
    blanks. This form never changes: hashes that were handed out must be found again.
 
 Source: design "device-and-trust" B.1, audit log; docs/adr/0011-journal-chain.md.
@@ -35,6 +36,11 @@ class Written(NamedTuple):
 def beginning(controller_id: str) -> str:
     """What the first rollout of a store follows."""
     return _hash(f"rollout-journal 1\n{controller_id}")
+
+
+def beginning_of_acts(controller_id: str) -> str:
+    """What the first entry of a store's journal of acts follows."""
+    return _hash(f"rollout-acts 1\n{controller_id}")
 
 
 def origin(previous: str, number: int, rollout_id: str, plan_sha256: str) -> str:

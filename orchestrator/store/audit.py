@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import func, select
 
+from orchestrator.rollout.acts import ACTS
 from orchestrator.rollout.audit import Audit, Auditor, Head, Kept, Seal
 from orchestrator.rollout.chain import Written, beginning
 from orchestrator.rollout.journal_proof import Proof
+from orchestrator.store import acts
 from orchestrator.store.schema import journal, rollouts
 from orchestrator.store.transactions import Connection, last_origin
 
@@ -20,8 +22,10 @@ _ENTRY = (
 )  # fmt: skip
 
 
-def head(connection: Connection, rollout_id: str) -> Head | None:
-    """Where the journal of a rollout ends; None where there is no such rollout."""
+def head(connection: Connection, controller_id: str, rollout_id: str) -> Head | None:
+    """Where the journal of a rollout, or that of `ACTS`, ends; None where there is no such rollout."""
+    if rollout_id == ACTS:
+        return _head_of_acts(connection, controller_id)
     here = rollouts.c.id == rollout_id
     kept = connection.execute(select(rollouts.c.last_seq, rollouts.c.origin).where(here))
     found = kept.one_or_none()
@@ -34,12 +38,19 @@ def head(connection: Connection, rollout_id: str) -> Head | None:
     return Head(rollout_id, found.last_seq, connection.scalar(last) or found.origin, count, newest)
 
 
+def _head_of_acts(connection: Connection, controller_id: str) -> Head:
+    kept = acts.kept(connection, controller_id)
+    last = acts.hash_of(connection, kept.last_seq) or kept.origin
+    return Head(ACTS, kept.last_seq, last, *last_origin(connection))
+
+
 def audit(connection: Connection, controller_id: str, seals: Sequence[Seal]) -> Audit:
     """Judges all journals."""
     auditor = Auditor(controller_id, seals)
     ids = connection.scalars(select(rollouts.c.id).order_by(rollouts.c.number)).all()
     for rollout_id in ids:
         auditor.take(_kept(connection, rollout_id), _entries(connection, rollout_id))
+    auditor.take_acts(acts.kept(connection, controller_id), acts.written(connection))
     strays = select(func.count()).where(journal.c.rollout_id.not_in(select(rollouts.c.id)))
     return auditor.end(connection.scalar(strays) or 0)
 

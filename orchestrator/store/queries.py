@@ -13,11 +13,12 @@ from sqlalchemy import select
 from orchestrator.device.model import DeviceId
 from orchestrator.engine.ports import Lease, Row
 from orchestrator.errors import StoreError
+from orchestrator.rollout.acts import ActTold, told
 from orchestrator.rollout.around import FleetFreeze, Neighbour
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.held import Held
 from orchestrator.rollout.sightings import Remembered
-from orchestrator.store import beyond, figures, fleet, followed, records, transactions
+from orchestrator.store import acts, beyond, figures, fleet, followed, records, transactions
 from orchestrator.store.records import RolloutSummary
 from orchestrator.store.schema import leases, rollouts
 from orchestrator.store.writer import Writer
@@ -195,6 +196,22 @@ class Queries:
         return await self._writer.read(
             lambda c: transactions.journal_of(c, rollout_id, after, limit)
         )
+
+    async def acts(self, *, after: int = 0, limit: int = JOURNAL_PAGE) -> Sequence[JournalEntry]:
+        """Entries of the journal of acts with a number above `after`, in order; at most `limit`.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return await self._writer.read(lambda c: acts.page(c, after, limit))
+
+    async def newest_acts(self, count: int, device: str | None = None) -> Sequence[ActTold]:
+        """The newest acts, of one device or all, oldest first.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        return told(await self._writer.read(lambda c: acts.newest(c, count, device)))
 
     async def device_rows(self, rollout_id: str) -> dict[DeviceId, Row]:
         """The snapshot rows of a rollout's devices, by name.

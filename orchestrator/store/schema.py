@@ -4,7 +4,7 @@ Laws:
 1. The migrations make the tables; what stands here describes the newest schema (a test compares).
 2. `journal` is append-only, and its rows hang on one another (`rollout.chain`): `number` and
    `origin` of a rollout, `hash` of an entry; `devices` and `rollouts` are the snapshot, which is the truth at
-   restart; both change in the same transaction.
+   restart; both change in the same transaction. So is `acts`, of what is done beside rollouts.
 3. Bodies are JSON text in ASCII, so that no byte of a device can break a database's text rules.
 4. Seconds are UTC and come from callers: the store reads no clock. The one exception are leases,
    which PostgreSQL's clock measures (`connect.Database.now`).
@@ -24,12 +24,13 @@ from sqlalchemy import (
     Text,
 )
 
-SCHEMA = "0004"  # the revision this code reads and writes; revisions sort as text
+SCHEMA = "0005"  # the revision this code reads and writes; revisions sort as text
 
 # Keys of `meta`
 CONTROLLER_ID = "controller_id"
 LAST_EPOCH = "last_epoch"
 FREEZE = "freeze"  # the last one of all rollouts; not there: there never was one
+LAST_ACT = "last_act"  # the number of the last entry of `acts`
 FOLLOWED = "followed:"  # and a digest: what is remembered of a branch of git
 
 # Names of constraints are given, so that later migrations can find them on every database.
@@ -98,6 +99,19 @@ journal = Table(
     Column("epoch", Integer, nullable=False),
     Column("hash", Text, nullable=False, server_default=""),
     sqlite_with_rowid=False,
+)
+
+# What people and controllers do beside rollouts (`rollout.acts`).
+acts = Table(
+    "acts",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Index("ix_acts_device", "device", "seq"),
 )
 
 # No foreign key: a lease may be taken before the rollout is stored.

@@ -18,17 +18,20 @@ from sqlalchemy import select
 
 from orchestrator.device.model import DeviceId
 from orchestrator.engine.ports import Changes, Lease, Stored
+from orchestrator.rollout.acts import Act, ActKind, of_freeze
 from orchestrator.rollout.around import FleetFreeze, Running, Surroundings
 from orchestrator.rollout.audit import Audit, Head, Seal
 from orchestrator.rollout.events import OperatorAsked
 from orchestrator.rollout.journal_proof import Proof
-from orchestrator.store import audit, beyond, doubt, followed, records, transactions
+from orchestrator.store import acts, audit, beyond, doubt, followed, records, transactions
 from orchestrator.store.connect import Database, database_of
 from orchestrator.store.looks import Looks
 from orchestrator.store.outbox import SqlOutbox
 from orchestrator.store.queries import Queries
 from orchestrator.store.schema import LAST_EPOCH, meta, requests
 from orchestrator.store.writer import Writer
+
+_Record = Callable[[sqlalchemy.Connection, Sequence[Act]], int]
 
 
 class LeaseClock(Enum):
@@ -263,12 +266,12 @@ class SqlStore(Queries):
     # Port `Audited`
 
     async def head(self, rollout_id: str) -> Head | None:
-        """Where the journal of a rollout ends; None where there is no such rollout.
+        """Where the journal of a rollout (or `ACTS`) ends; None where there is no such rollout.
 
         Raises:
             StoreError: the store failed.
         """
-        return await self._writer.read(lambda c: audit.head(c, rollout_id))
+        return await self._writer.read(lambda c: audit.head(c, self._controller_id, rollout_id))
 
     async def audit(self, seals: Sequence[Seal]) -> Audit:
         """Makes all hashes again, and compares them with heads that somebody vouches for.
@@ -285,6 +288,18 @@ class SqlStore(Queries):
             StoreError: the store failed.
         """
         return await self._writer.read(lambda c: audit.proof(c, self._controller_id, rollout_id))
+
+    # What people and controllers do beside rollouts
+
+    async def record(self, *wanted: Act) -> int:
+        """Appends acts to their journal; gives the number of the last of them.
+
+        Raises:
+            StoreError: the store failed: what was to be recorded must not be done.
+        """
+        return await self._writer.write(
+            lambda c: acts.record(c, wanted), in_doubt=lambda c: acts.record_in_doubt(c, wanted)
+        )
 
     # What people ask
 
@@ -306,33 +321,55 @@ class SqlStore(Queries):
         return number
 
     async def freeze(self, wanted: FleetFreeze) -> None:
-        """Freezes all rollouts, or keeps who lifted that.
+        """Freezes all rollouts, or keeps who lifted that, and records it.
 
         Raises:
             StoreError: the store failed.
         """
-        await self._writer.write(lambda c: beyond.freeze(c, wanted))
+        found = (of_freeze(wanted),)
+
+        def freeze(connection: sqlalchemy.Connection, record: _Record) -> None:
+            beyond.freeze(connection, wanted)
+            record(connection, found)
+
+        await self._writer.write(
+            lambda c: freeze(c, acts.record), in_doubt=lambda c: freeze(c, acts.record_in_doubt)
+        )
         self._wrote("")
 
-    async def follow(self, lease: Lease, key: str, text: str) -> None:
-        """Remembers what is so of a followed branch, under the controller's lease.
+    async def follow(self, lease: Lease, key: str, text: str, found: Sequence[Act] = ()) -> None:
+        """Remembers what is so of a followed branch, and what was done, under the controller's lease.
 
         Raises:
             LeaseError: the lease was given back or a newer epoch exists.
             StoreError: the store failed.
         """
-        await self._writer.write(lambda c: followed.follow(c, lease, key, text))
+
+        def follow(connection: sqlalchemy.Connection, record: _Record) -> None:
+            followed.follow(connection, lease, key, text)
+            if found:
+                record(connection, found)
+
+        await self._writer.write(
+            lambda c: follow(c, acts.record), in_doubt=lambda c: follow(c, acts.record_in_doubt)
+        )
 
     async def unhold(
         self, devices: Collection[str], *, who: str, why: str, at: float
     ) -> Sequence[DeviceId]:
-        """Frees devices, whatever held them, and keeps who did and why; gives those held.
+        """Frees devices, whatever held them, and records who did and why; gives those held.
 
         Raises:
             StoreError: the store failed.
         """
-        freed = await self._writer.write(
-            lambda c: beyond.unhold(c, devices, who=who, why=why, at=at)
-        )
+
+        def unhold(connection: sqlalchemy.Connection) -> Sequence[DeviceId]:
+            freed = beyond.unhold(connection, devices, who=who, why=why, at=at)
+            if freed:
+                kind = ActKind.DEVICE_UNHOLD
+                acts.record(connection, [Act(at, kind, who, name, why) for name in freed])
+            return freed
+
+        freed = await self._writer.write(unhold)
         self._wrote("")
         return freed

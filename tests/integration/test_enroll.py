@@ -14,6 +14,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from orchestrator import api
 from orchestrator.api.admin_values import EnrollRequest, ReleaseRequest
 from orchestrator.api.attesting import device_attest
 from orchestrator.api.enrolment import device_enroll, device_release
@@ -516,6 +517,11 @@ async def test_enrolling_many_goes_on_where_it_stopped_and_is_undone(tmp_path: P
         assert (twice[0].reason, twice[0].detail) == (Reason.UNCHANGED, "was not enrolled")
         left = set(_without_sudo_time(after)) - set(_without_sudo_time(before))
         assert left <= _ACCOUNT_FILES
+        acts = await api.acts(settings, device="edge-1")
+        assert [(one.kind, one.end and one.end.result) for one in acts] == [
+            ("device_enroll", "ok"), ("device_enroll", "unchanged"), ("device_release", "incompatible"),
+            ("device_enroll", "ok"), ("device_release", "ok"), ("device_release", "unchanged"),
+        ]  # fmt: skip
 
 
 def _two_devices(at: Desk) -> str:

@@ -67,7 +67,7 @@ def request_of(at: Desk, place: Path, ca: str, **more: object) -> EnrollRequest:
 
 
 async def test_enrolment_places_the_certificate_that_stands_for_the_pin(tmp_path: Path) -> None:
-    settings = Settings(root=tmp_path, state="")
+    settings = Settings(root=tmp_path, state=str(tmp_path / "state.db"))
     first_ca, other_ca = (ca_init(tmp_path / name, None) for name in ("ca", "other"))
     async with desk(tmp_path, config="/etc/ssh/sshd_config") as at:
         wanted = request_of(at, tmp_path, "ca")
@@ -105,7 +105,7 @@ async def test_server_that_reads_no_folder_is_left_without_a_certificate(tmp_pat
         at.host.path("/etc/ssh/sshd_config").write_text("UsePAM no\n")
 
         (answer,) = await device_enroll(
-            Settings(root=tmp_path, state=""),
+            Settings(root=tmp_path, state=str(tmp_path / "state.db")),
             request_of(at, tmp_path, "ca"),
             lambda _answer: None,
         )

@@ -192,6 +192,10 @@ async def test_history_that_was_written_anew_is_refused_until_a_person_accepts_i
     assert (accepted.record.taken, accepted.refusal) == (forced, "")
     assert Noted.ACCEPTED in [note.what for note in accepted.record.notes]
     assert await fleet.names() == ["site", "site"]
+    recorded = await api.acts(fleet.settings)
+    assert [one.kind for one in recorded] == ["commit_taken", "commit_refused", "commit_accepted"]
+    assert [one.what["commit"] for one in recorded] == [before.record.taken, forced, forced]
+    assert "history was written anew" in str(recorded[1].what["detail"])
 
 
 async def test_history_is_remembered_by_the_store_not_by_the_checkout(fleet: Fleet) -> None:

@@ -32,7 +32,7 @@ LOOKING = {
     "key show", "artifact verify", "artifact inspect", "root verify", "root show",
     "release verify", "release inspect", "device check", "device facts", "inventory list",
     "inventory graph", "inventory explain", "inventory check", "inventory host",
-    "audit verify", "lab status",
+    "audit list", "audit verify", "lab status",
 }  # fmt: skip
 STOPPING = {"pause", "halt", "abort", "rollback", "freeze"}
 DECIDES_NOTHING = {"reconcile"}

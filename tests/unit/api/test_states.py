@@ -11,6 +11,8 @@ from orchestrator import api
 from orchestrator.api import Settings
 from orchestrator.engine.ports import Changes
 from orchestrator.errors import StoreError
+from orchestrator.rollout.acts import ACTS
+from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.store.sql import open_store
 
@@ -74,6 +76,25 @@ async def test_all_rollouts_follow_one_another(settings):
 
     assert [line["rollout"] for line in lines if line["type"] == "version"] == ["r-1", "r-2"]
     assert [line["type"] for line in lines].count("end") == 2
+
+
+async def test_acts_follow_the_rollouts_with_the_hash_that_checkpoints_have(settings):
+    store = await open_store(settings.state)
+    await store.freeze(FleetFreeze("storm \x00", "ann@desk", 5.0))
+    head = await store.head(ACTS)
+    await store.close()
+
+    lines = [line async for line in api.state_export_all(settings)]
+    first, act, end = map(json.loads, lines[-3:])
+
+    assert (first["type"], first["last_seq"], first["hash"]) == ("acts", 1, head.hash)
+    assert (act["type"], act["entry"], act["data"]) == (
+        "entry", "freeze", {"who": "ann@desk", "why": "storm \x00"},
+    )  # fmt: skip
+    assert (end["type"], end["lines"]) == ("end", 2)
+    assert end["sha256"] == hashlib.sha256("".join(lines[-3:-1]).encode()).hexdigest()
+    for line in lines[-3:]:
+        jsonschema.validate(json.loads(line), SCHEMA)
 
 
 async def test_newest_is_exported_where_none_is_named(settings):

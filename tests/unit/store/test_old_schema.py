@@ -90,7 +90,9 @@ async def test_rollout_of_an_older_version_goes_on(load, schema):
         ("bob", ""),
     ]
     assert number == 2
-    assert (audit.findings, audit.rollout_count, audit.entry_count) == ((), 1, 3)
+    assert (audit.findings, audit.rollout_count) == ((), 1)
+    assert audit.entry_count - audit.act_count == 3
+    assert audit.act_count == (2 if schema >= "0005" else 0)
     await store.close()
 
 
