@@ -13,9 +13,15 @@ from orchestrator.lazy import homes, loading
 
 if TYPE_CHECKING:
     from orchestrator.api.admin_values import (
+        ACCESS_S,
         ADMIN_PARALLEL_COUNT,
+        FETCH_BYTES_MAX,
+        Accessed,
+        AccessRequest,
         BundleRequest,
         EnrollRequest,
+        Fetched,
+        FetchRequest,
         PinRequest,
         ReleaseRequest,
     )
@@ -47,6 +53,7 @@ if TYPE_CHECKING:
     from orchestrator.api.commits import refuse_uncommitted
     from orchestrator.api.controlling import control
     from orchestrator.api.deltas import artifact_delta
+    from orchestrator.api.device_access import device_fetch, device_run, device_shell
     from orchestrator.api.device_logs import ModuleLog, module_log
     from orchestrator.api.device_roots import device_root
     from orchestrator.api.devices import device_adopt, device_check, device_facts
@@ -133,7 +140,7 @@ if TYPE_CHECKING:
     from orchestrator.api.witnesses import Witnesses
 
 _NAMES = {
-    "admin_values": "ADMIN_PARALLEL_COUNT BundleRequest EnrollRequest PinRequest ReleaseRequest",
+    "admin_values": "ACCESS_S ADMIN_PARALLEL_COUNT AccessRequest Accessed BundleRequest EnrollRequest FETCH_BYTES_MAX FetchRequest Fetched PinRequest ReleaseRequest",
     "approvals": "approval_sign approval_statement approval_text approvals_are_signed",
     "artifact_values": "ArtifactShown BuildRequest DeltaShown KeyShown",
     "artifacts": "artifact_build artifact_inspect artifact_sign artifact_verify helper_build key_generate key_show",
@@ -148,6 +155,7 @@ _NAMES = {
     "commits": "refuse_uncommitted",
     "controlling": "control",
     "deltas": "artifact_delta",
+    "device_access": "device_fetch device_run device_shell",
     "device_logs": "ModuleLog module_log",
     "device_roots": "device_root",
     "devices": "device_adopt device_check device_facts",
@@ -194,8 +202,12 @@ _HOMES = homes(_NAMES)
 __getattr__ = loading(__name__, _HOMES)
 
 __all__ = [
+    "ACCESS_S",
     "ACTS_COUNT_DEFAULT",
     "ADMIN_PARALLEL_COUNT",
+    "FETCH_BYTES_MAX",
+    "AccessRequest",
+    "Accessed",
     "ArtifactShown",
     "AskRequest",
     "Asked",
@@ -207,6 +219,8 @@ __all__ = [
     "DeviceAnswer",
     "EnrollRequest",
     "Explanation",
+    "FetchRequest",
+    "Fetched",
     "Finished",
     "Fleet",
     "FleetRequest",
@@ -273,9 +287,12 @@ __all__ = [
     "device_check",
     "device_enroll",
     "device_facts",
+    "device_fetch",
     "device_pin",
     "device_release",
     "device_root",
+    "device_run",
+    "device_shell",
     "device_unhold",
     "explain",
     "explanations",

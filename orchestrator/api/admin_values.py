@@ -1,4 +1,4 @@
-"""What an administrator asks for: devices to enrol and to release."""
+"""What an administrator asks for: devices to enrol and to release, to log in on and to fetch from."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from orchestrator.api.values import Source
 from orchestrator.device.model import HELPER_USER
 
 ADMIN_PARALLEL_COUNT = 10  # devices that an administrator's account works on at one time
+ACCESS_S = 600.0  # a command or a file, unless more is asked for
+FETCH_BYTES_MAX = 100 * 1024 * 1024  # a log, a core dump of a small program; more is asked for
 
 
 def _refuse(_device: str, _fingerprint: str) -> bool:
@@ -92,3 +94,56 @@ class PinRequest:
     pins: Path | None = None
     parallel_count: int = ADMIN_PARALLEL_COUNT
     accept_host_key: Callable[[str, str], bool] = _refuse
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRequest:
+    """One device to log in on, by name or a pattern of just one, and why.
+
+    `login` is an ordinary account there (the inventory's user unless given).
+    """
+
+    device: str
+    source: Source
+    reason: str
+    login: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accessed:
+    """What a person had of a device; `exit_code` is None where the device said none.
+
+    `signal` names what ended the command, as the device says.
+    """
+
+    device: str
+    exit_code: int | None
+    signal: str
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRequest:
+    """A file of a device, by its absolute `path`, and where to put it.
+
+    `target` may be a directory; None: the present one. What is there is replaced with `force` alone.
+    `become` (`sudo` or `doas`) reads it as root.
+    """
+
+    access: AccessRequest
+    path: str
+    target: Path | None = None
+    force: bool = False
+    become: str | None = None
+    limit_bytes: int = FETCH_BYTES_MAX
+    deadline_s: float = ACCESS_S
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The file that was written, and what it holds."""
+
+    device: str
+    file: Path
+    size_bytes: int
+    sha256: str

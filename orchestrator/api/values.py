@@ -32,7 +32,8 @@ class Settings:
 
     `trusted_keys` are public keys with which the controller itself checks artifacts (devices
     check in any case); `allow_commands` are programs that `command` gates may run,
-    `allow_gate_kinds` kinds of gates of other packages, `gate_tokens` say where bearer tokens for
+    `allow_gate_kinds` kinds of gates of other packages, `allow_device_access` whether people may
+    have a `shell` on devices and `fetch` their files, `gate_tokens` say where bearer tokens for
     monitoring systems lie (`ORIGIN=file:PATH`, `ORIGIN=env:NAME`);
     `connections_max` bounds SSH handshakes under way at once; `reconcile_every_s` is how far apart
     passes of `reconcile` are, None where nobody said; `people` may approve, each
@@ -61,6 +62,7 @@ class Settings:
     trusted_keys: tuple[Path, ...] = ()
     allow_commands: tuple[str, ...] = ()
     allow_gate_kinds: tuple[str, ...] = ()
+    allow_device_access: tuple[str, ...] = ()
     gate_tokens: tuple[str, ...] = ()
     known_hosts: tuple[Path, ...] = ()
     identity_files: tuple[Path, ...] = ()

@@ -264,6 +264,7 @@ def _settings(values: Mapping[str, Value], root: Path) -> Settings:
         trusted_keys=paths("trusted_keys"),
         allow_commands=texts("allow_commands"),
         allow_gate_kinds=texts("allow_gate_kinds"),
+        allow_device_access=texts("allow_device_access"),
         gate_tokens=texts("gate_tokens"),
         known_hosts=paths("known_hosts"),
         identity_files=paths("identity_files"),

@@ -25,6 +25,7 @@ KINDS: Mapping[str, type] = {
     "trusted_keys": list,
     "allow_commands": list,
     "allow_gate_kinds": list,
+    "allow_device_access": list,
     "gate_tokens": list,
     "known_hosts": list,
     "identity_files": list,
@@ -55,7 +56,8 @@ KINDS: Mapping[str, type] = {
 }
 NEVER = "insecure_host_keys"  # people look for it; docs/how-to/enroll.md says what to do instead
 POWER_KEYS = frozenset({
-    "allow_commands", "allow_gate_kinds", "allowed_signers", "audit_checkpoints", "audit_key",
+    "allow_commands", "allow_device_access", "allow_gate_kinds", "allowed_signers",
+    "audit_checkpoints", "audit_key",
     "evidence_policy", "fleet", "gate_tokens", "hook_secrets", "host_ca", "inventory_program_env",
     "inventory_programs", "inventory_servers", "known_hosts", "mail_from", "mail_login",
     "mail_server", "people",
@@ -80,6 +82,7 @@ _ANY = re.compile(r".*", re.DOTALL)
 _PLACE = re.compile(r"https?://[^=/]+=(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*)")
 _PLACE_FORM = "are `https://host:port=file:/path` or `https://host:port=env:NAME`"
 _FORMS = {  # of texts, and of each text of a list
+    "allow_device_access": (re.compile(r"shell|fetch"), "has `shell`, `fetch` or both"),
     "gate_tokens": (_PLACE, _PLACE_FORM),
     "hook_secrets": (_PLACE, _PLACE_FORM),
     "inventory_programs": (re.compile(r"/.+"), "are absolute paths of programs"),

@@ -1,4 +1,4 @@
-"""`rollout device adopt | root | check | facts | unhold | attest`; the others are in `enrolling` and `bundling`."""
+"""`rollout device adopt | root | check | facts | unhold | attest`; the others are in `enrolling`, `bundling` and `access`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
-from orchestrator.cli import bundling, enrolling
+from orchestrator.cli import access, bundling, enrolling
 from orchestrator.cli.completing import hosts
 from orchestrator.cli.confirm import confirm_devices
 from orchestrator.cli.device_answers import PatternArgument, YesOption, ask_all
@@ -29,6 +29,7 @@ from orchestrator.errors import ExitCode
 app = typer.Typer(help="Enrol, release, check and look at devices.", no_args_is_help=True)
 app.add_typer(enrolling.app)
 app.add_typer(bundling.app)
+app.add_typer(access.app)
 
 
 @command(

@@ -1,4 +1,4 @@
-"""What people and controllers do beside rollouts, such as enrolling a device.
+"""What people and controllers do beside rollouts, such as enrolling a device or opening a shell on it.
 
 Laws:
 1. An act is recorded before its effect begins, and how it ended in an entry of its own: an act
@@ -29,6 +29,8 @@ class ActKind(StrEnum):
     DEVICE_ROOT = "device_root"
     DEVICE_ADOPT = "device_adopt"
     DEVICE_UNHOLD = "device_unhold"
+    DEVICE_SHELL = "device_shell"
+    DEVICE_FETCH = "device_fetch"
     FREEZE = "freeze"
     UNFREEZE = "unfreeze"
     COMMIT_TAKEN = "commit_taken"

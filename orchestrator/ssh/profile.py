@@ -3,7 +3,8 @@
 Laws:
 1. Host keys are always checked against keys given as objects; no configuration file, agent
    socket or key path of the user is read by the library behind our back.
-2. Public-key login only; no forwarding, no terminal, no environment, no compression.
+2. Public-key login only; no forwarding, no terminal but that of a person (`login`), no environment,
+   no compression.
 3. All text is bytes until the protocol module decodes it.
 
 Source: design "device-and-trust" B.2 (algorithms), "performance" 1c to 1e (their cost).

@@ -23,6 +23,7 @@ from orchestrator.ssh.connect import Connector
 from orchestrator.ssh.exchange import Exchange
 from orchestrator.ssh.failures import EXPECTED, exchange_failure
 from orchestrator.ssh.identity import public_line
+from orchestrator.ssh.login import Login
 from orchestrator.ssh.profile import WINDOW_BYTES, SshSettings
 
 CLOSE_S = 1.0
@@ -195,6 +196,18 @@ class SshTransport:
             return await session.run(command, content, deadline_s=deadline_s), proven
         finally:
             await session.close()
+
+    async def log_in(self, address: Address, *, deadline_s: float, identity: str = "") -> Login:
+        """An ordinary login for a person; `identity` is the device's id.
+
+        Raises:
+            DeviceError: as `open`.
+        """
+        connection = await self._connector.connect(
+            address, deadline_s=deadline_s, identity=identity
+        )
+        self._open.add(connection)
+        return Login(connection)
 
     async def host_key(
         self, address: Address, algorithm: str, *, deadline_s: float

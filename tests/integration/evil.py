@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import os
 import random
+import shlex
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from typing import Self
@@ -175,12 +176,51 @@ async def opens_channels(process: Process) -> None:
     await honest(process)
 
 
+def _obeys(process: Process) -> None:
+    """Says the mark that a login wants to see before anything else, behind noise of its own."""
+    process.stdout.write(b"welcome\n" + shlex.split(process.command or "")[4].encode() + b"\n")
+
+
+async def obeys_then_floods(process: Process) -> None:
+    _obeys(process)
+    await _flood(process.stdout, b"A" * 65536)
+
+
+async def obeys_then_is_silent(process: Process) -> None:
+    _obeys(process)
+    await asyncio.Event().wait()
+
+
+async def obeys_and_says_no_end(process: Process) -> None:
+    """Sends half a file and closes the channel without an exit code."""
+    _obeys(process)
+    process.stdout.write(b"half")
+    await process.stdout.drain()
+    process.channel.close()
+
+
+async def obeys_and_is_killed(process: Process) -> None:
+    _obeys(process)
+    process.exit_with_signal("\x1b[2JKILL")
+
+
+async def gives_a_terminal_that_floods(process: Process) -> None:
+    """Runs what is asked for, and floods whoever takes a shell until they leave."""
+    if process.command:
+        _obeys(process)
+        process.exit(0)
+    else:
+        await _flood(process.stdout, b"\x1b[2J" * 4096)
+
+
 SSH_KINDS: dict[str, Callable[[Process], Awaitable[None]]] = {
     one.__name__: one
     for one in (
         honest, endless_stdout, endless_lines, endless_stderr, silent, drip, closes_early,
         never_reads, no_end_line, end_line_only_eof, wrong_hash, talks_after_end, garbage, ansi,
         broken_utf8, long_line, not_found, killed, ready_once, ready_twice, strange_nonce, unsealed_ready, opens_channels,
+        obeys_then_floods, obeys_then_is_silent, obeys_and_says_no_end, obeys_and_is_killed,
+        gives_a_terminal_that_floods,
     )
 }  # fmt: skip
 

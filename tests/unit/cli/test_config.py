@@ -320,6 +320,7 @@ def test_every_key_has_a_variable_of_its_name(project, user_file) -> None:
         "inventory_servers": "https://netbox=env:NETBOX,https://cmdb",
         "mail_server": "smtps://mail:465",
         "mail_from": "rollout@example.org",
+        "allow_device_access": "shell:fetch",
     }
     environment = {
         f"ROLLOUT_{key.upper()}": own.get(key, samples[kind]) for key, kind in KINDS.items()
