@@ -19,6 +19,8 @@ set -fu
 LC_ALL=C
 export LC_ALL
 umask 077
+NL='
+'
 TRIES_MAX=6 # how often one step of going back is begun again before it is given up
 ROOT=${ROLLOUT_ROOT-} VERB=$1 TXN=$2 T=$3 TYPE=$4 LOCK=$5
 ETC=$ROOT/etc/rollout RUN=$ROOT/run/rollout TREE=$T/tree
@@ -60,18 +62,33 @@ recall() { # what was recorded last
   BAD=${BAD#-} REBOOT=${REBOOT#-}
 }
 
+hear() { # what is said from here on goes to 9, from where streams.sh takes it
+  rm -f "$RUN/said" "$RUN/heard"
+  mkfifo "$RUN/said" "$RUN/heard" || { exec 9>/dev/null 8</dev/null && return; }
+  "${0%/*}/streams.sh" keep "$T/log" <"$RUN/said" >"$RUN/heard" 2>/dev/null &
+  exec 9>"$RUN/said" 8<"$RUN/heard"
+}
+
+heard() { # all of it is in the log; but nobody waits for what a daemon may say yet
+  exec 9>&-
+  case $TIMER in '') sleep 1 ;; *) "$TIMER" 1 cat <&8 ;; esac
+}
+
 run() { # SECONDS PROGRAM WORDS...: in a session of its own, and ended when the time is over
   (
     limit=$1 && shift
     enlist module
     cd "$TREE" && exec $SESSION ${TIMER:+"$TIMER" -k 10 "$limit"} "$@"
-  ) </dev/null >>"$T/log" 2>&1 &
+  ) </dev/null >&9 2>&1 9>&- &
   wait $!
 }
 
 failed() { # WHAT RC: SAID are its last words
+  heard
+  hear
   W=$(tail -c 300 "$T/log" | tail -n 1)
   case $W in '-- '*) W= ;; esac # it said nothing
+  [ -d "$TREE" ] || W="its tree is gone"
   SAID="$1 failed with $2: $W"
   return 1
 }
@@ -83,11 +100,11 @@ module() { # STATE
 
 query() { # NAME ANSWERS...: W is what the module answers, in one line and as it may, or it fails
   name=$1 && shift
-  # not by a pipe, which a daemon may hold open; not on the disk, which may be full; not where an older one may still write
-  rm -f "$RUN/answer"
-  (cd "$TREE" && exec ${TIMER:+"$TIMER" -k 10 60} "$MODULE" "$name" "$TREE") </dev/null >"$RUN/answer" 2>>"$T/log" || failed "$name" $? || return 1
-  W=$(head -c 64 "$RUN/answer")
-  for word in '' "$@"; do [ "$W" != "$word" ] || return 0; done
+  # filled up, so that nobody waits for a daemon that holds the pipe; an answer without end is cut off
+  W=$({ (cd "$TREE" && exec ${TIMER:+"$TIMER" -k 10 60} "$MODULE" "$name" "$TREE") </dev/null 2>&9 9>&-; printf '\n%s %256s' $? ''; } | head -c 256)
+  rc=${W##*"$NL"} W=${W%"$NL"*}
+  case ${rc%% *} in 0) ;; [1-9]*) failed "$name" "${rc%% *}" || return 1 ;; *) W=$rc ;; esac
+  for word in '' "$@"; do [ "${W%"$NL"}" != "$word" ] || { W=$word && return; }; done
   SAID="$name was answered in a way that means nothing"
   return 1
 }
@@ -146,7 +163,7 @@ download() {
   SIZES=$W
   mkfifo -m 600 "$TREE/stream-next" && mkdir "$TREE/streams" || return 1
   rm -f "$T/streamed" "$T/started"
-  (exec >/dev/null 2>&1 && feed) & # holds no stream of ours, whatever becomes of us
+  "${0%/*}/streams.sh" feed "$T" "$SIZES" >/dev/null 2>&1 9>&- & # holds no stream of ours, whatever becomes of us
   feeder=$!
   case $SIZES in Yes) module DownloadWithFileSizes ;; *) module Download ;; esac
   rc=$?
@@ -156,25 +173,6 @@ download() {
   [ $rc -eq 0 ] || return 1
   [ -e "$T/started" ] || { mv "$T/payload" "$TREE/files" && return; }
   [ -e "$T/streamed" ] || { SAID="Download did not read its streams to their end" && return 1; }
-}
-
-feed() { # the names of the streams, one at each reading of stream-next, and then what is in them
-  while read -r _ name; do
-    case $name in data/0000/*) name=${name##*/} ;; *) continue ;; esac
-    mkfifo -m 600 "$TREE/streams/$name" || exit 1
-    size=
-    [ "$SIZES" != Yes ] || size=" $(wc -c <"$T/payload/$name")"
-    exec 3>"$TREE/stream-next" # waits here until the module reads
-    : >"$T/started"
-    echo "streams/$name$size" >&3
-    exec 3>&-
-    exec 3>"$TREE/streams/$name"
-    cat "$T/payload/$name" >&3 || exit 1
-    exec 3>&-
-  done <"$T/in/manifest"
-  exec 3>"$TREE/stream-next"
-  : >"$T/started"
-  : >"$T/streamed"
 }
 
 do_activate() {
@@ -192,8 +190,8 @@ do_reboot() {
 restart() { # the system, once our answer is out; below a prefix its own program does it, if it has one
   program=$ROOT/sbin/reboot
   [ -x "$program" ] || { [ -n "$ROOT" ] && return; } || program=$(command -v reboot) || { SAID="there is no program reboot" && return 1; }
-  [ -z "$ROOT" ] || { "$program" && return; }
-  $SESSION sh -c 'sleep 2; exec "$0"' "$program" </dev/null >/dev/null 2>&1 &
+  [ -z "$ROOT" ] || { "$program" 9>&- && return; }
+  $SESSION sh -c 'sleep 2; exec "$0"' "$program" </dev/null >/dev/null 2>&1 9>&- &
 }
 
 do_verify() { module ArtifactVerifyReboot && scripts ArtifactReboot Leave || errors ArtifactReboot; }
@@ -289,12 +287,12 @@ back_ArtifactFailure() {
 
 enlist executor
 echo "-- $VERB" 2>/dev/null >>"$T/log"
+hear 2>/dev/null
 case $VERB in
   install | activate | reboot | verify | commit | left | back | cleanup) "do_$VERB" ;;
   *) SAID="there is no verb $VERB" && false ;;
 esac
 rc=$?
+heard # whoever asks why it went back asks when that is over
 [ -z "$SAID" ] || echo "$SAID"
-# the end of all that was said stays: whoever asks why it went back asks when that is over
-{ tail -c 32768 "$T/log" >"$T/log.new" && mv -f "$T/log.new" "$T/log"; } 2>/dev/null || rm -f "$T/log.new"
 exit $rc

@@ -251,8 +251,9 @@ module_of() { # TYPE: W is its update module: of this helper, or one that stands
 
 ask() { # QUERY: W is the first line of the module's answer
   module_of "$TYPE"
-  # a daemon that it leaves may hold the pipe open: nobody waits for its end
-  W=$({ cd "$T/tree" && ROLLOUT_TXN=$TXN bounded 60 "$W" "$1" "$T/tree"; echo; } </dev/null 2>/dev/null | { IFS= read -r W; printf %s "$W"; })
+  # filled up, so that nobody waits for a daemon that holds the pipe; an answer without end is cut off
+  W=$({ cd "$T/tree" && ROLLOUT_TXN=$TXN bounded 60 "$W" "$1" "$T/tree"; printf '\n%4096s' ''; } </dev/null 2>/dev/null | head -c 4096)
+  W=${W%%"$NL"*}
 }
 
 fits() { # BYTES: is there room for them, and a margin
@@ -1213,8 +1214,9 @@ facts() {
     [ -x "$W" ] || continue
     seen="$seen$TYPE "
     # one that fails here lacks what it needs on this device
-    W=$("$W" RollbackAfterCommit /nonexistent </dev/null 2>/dev/null) || continue
-    [ "$W" = Yes ] && say module "$TYPE+keeps-previous" || say module "$TYPE"
+    W=$({ bounded 10 "$W" RollbackAfterCommit /nonexistent; printf '\n%s%64s' $? ''; } </dev/null 2>/dev/null | head -c 64)
+    case $W in *"${NL}0 "*) ;; *) continue ;; esac
+    case $W in "Yes$NL"*) say module "$TYPE+keeps-previous" ;; *) say module "$TYPE" ;; esac
   done
   signs
   release_checks

@@ -12,7 +12,15 @@ from collections.abc import Mapping
 from importlib import resources
 
 HELPER_COMPONENT = "helper"  # the part of a device that a release of the helper is for
-PROGRAMS = ("helper.sh", "executor.sh", "trust.sh", "checks.sh", "report.sh", "delta.sh")
+PROGRAMS = (
+    "helper.sh",
+    "executor.sh",
+    "trust.sh",
+    "checks.sh",
+    "report.sh",
+    "delta.sh",
+    "streams.sh",
+)
 MODULES = "modules/"
 _MODULE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
 _VERSION = re.compile(rb"^VERSION=([0-9.]+)$", re.MULTILINE)

@@ -78,7 +78,7 @@ receive_setting() { # KEY VALUE
 
 receive_file() { # NAME MODE SHA256 LINES
   case $1 in
-    helper.sh | executor.sh | trust.sh | checks.sh | report.sh | delta.sh | core | root.txt | host-cert.pub | modules/* | keys/*.pem | health.d/*) ;;
+    helper.sh | executor.sh | trust.sh | checks.sh | report.sh | delta.sh | streams.sh | core | root.txt | host-cert.pub | modules/* | keys/*.pem | health.d/*) ;;
     launch/* | elevate/* | boot/*) ;; # kinds of one file: the device takes the one that fits
     *) stop "the file $1 has no place" ;;
   esac

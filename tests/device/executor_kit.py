@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.device.kit import EXECUTOR, Shell
+from tests.device.kit import EXECUTOR, STREAMS, Shell
 
 TIME_LIMIT_S = 60
 KILLED = -9
@@ -49,7 +49,10 @@ class Executor:
     ) -> None:
         self.root, self._path, self._kind, self._txn = root, shell.path, kind, txn
         words = " ".join((str(shutil.which(shell.argv[0])), *shell.argv[1:]))
-        self._program = self._place("usr/lib/rollout/executor.sh", EXECUTOR.read_text(), words)
+        for program in (STREAMS, EXECUTOR):
+            self._program = self._place(
+                f"usr/lib/rollout/{program.name}", program.read_text(), words
+            )
         self.work = root / f"var/lib/rollout/component/main/txn/{txn}"
         self.tree = self.work / "tree"
         self.acts = root / "acts"

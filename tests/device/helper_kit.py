@@ -16,6 +16,7 @@ from tests.device.kit import (
     HELPER,
     MODULES,
     REPORT,
+    STREAMS,
     TRUST,
     Device,
     Key,
@@ -30,7 +31,7 @@ PLACED = helper_version()  # that of the helper which enrolment placed
 
 def helper(name: str, version: str, shell: Shell) -> Release:
     """The helper itself, with another version."""
-    files = {path.name: path for path in (HELPER, EXECUTOR, TRUST, CHECKS, REPORT)}
+    files = {path.name: path for path in (HELPER, EXECUTOR, STREAMS, TRUST, CHECKS, REPORT)}
     files |= {f"module.{path.name}": path for path in MODULES.iterdir()}
     payload = {file: shell.program(path).encode() for file, path in files.items()}
     text = payload["helper.sh"]

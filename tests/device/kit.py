@@ -33,6 +33,7 @@ TRUST = PACKAGE / "trust.sh"
 EXECUTOR = PACKAGE / "executor.sh"
 REPORT = PACKAGE / "report.sh"
 DELTA = PACKAGE / "delta.sh"
+STREAMS = PACKAGE / "streams.sh"
 MODULES = PACKAGE / "modules"
 VERSION = b'{"format":"mender","version":3}'
 TIME_LIMIT_S = 60
@@ -253,7 +254,7 @@ class Device:
         modules = root / "usr/lib/rollout/modules"
         modules.mkdir(parents=True)
         shutil.copy(HELPER, modules.parent / "helper.sh")
-        for program in (*MODULES.iterdir(), CHECKS, EXECUTOR, TRUST, REPORT, DELTA):
+        for program in (*MODULES.iterdir(), CHECKS, EXECUTOR, STREAMS, TRUST, REPORT, DELTA):
             place = modules.parent if program.suffix == ".sh" else modules
             (place / program.name).write_text(shell.program(program))
             (place / program.name).chmod(0o755)

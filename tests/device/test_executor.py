@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import signal
@@ -204,27 +205,71 @@ def test_nobody_waits_for_a_daemon_that_a_module_started_when_it_was_asked(devic
     assert all(lived)
 
 
-def test_what_an_older_query_says_late_is_no_answer(executor: Executor):
-    """Its executor was killed, and the module lives on."""
-    for verb in ("install", "activate"):
-        assert executor.run(verb)[0] == 0
-    executor.act("say", "SupportsRollback", "Yes\n")
-    with (executor.root / "run/rollout/answer").open("w") as late:
-        late.write("No\n")
-        executor.act("do", "SupportsRollback", f"echo No >/proc/{os.getpid()}/fd/{late.fileno()}")
-
-        assert executor.run("back") == (0, "")
-
-
 @pytest.mark.parametrize("size", [10, 2_000_000])
-def test_what_a_module_prints_does_not_stay_on_the_disk(executor: Executor, size: int):
-    executor.act("say", "ArtifactCommit", "a line\n" * (size // 7))
-    for verb in ("install", "activate", "commit"):
-        assert executor.run(verb)[0] == 0
+def test_what_a_module_prints_is_limited_while_it_prints_and_its_end_is_kept(
+    executor: Executor, size: int
+):
+    """Its output comes by a pipe that has been read before more of it fits in."""
+    executor.act("say", "ArtifactInstall", "a line\n" * (size // 7))
+    executor.act("do", "ArtifactInstall", 'wc -c <"$2/../log" >"$at/size"\n')
+    assert executor.run("activate")[0] == 0
 
     log = executor.work / "log"
-    assert 0 < log.stat().st_size <= 65536
+    assert int((executor.acts / "size").read_text()) <= 288 * 1024
+    assert 0 < log.stat().st_size <= 32768
     assert log.read_text().endswith("a line\n")
+
+
+def test_a_module_that_talks_where_nothing_can_be_kept_goes_on(executor: Executor):
+    (executor.work / "log").mkdir()
+    executor.act("say", "ArtifactInstall", "a line\n" * 30_000)
+    executor.act("do", "ArtifactInstall", 'echo done >"$at/done"\n')
+
+    assert executor.run("activate") == (0, "")
+
+    assert (executor.acts / "done").exists()
+
+
+@pytest.mark.parametrize("query", ["NeedsArtifactReboot", "SupportsRollback"])
+def test_an_answer_without_end_is_cut_off(executor: Executor, query: str):
+    executor.act("do", query, 'while echo "yes and no and yes"; do :; done')
+
+    assert executor.run("activate" if query[0] == "N" else "back") == (
+        1,
+        f"{query} was answered in a way that means nothing",
+    )
+
+
+def test_a_module_that_takes_its_own_tree_away_has_no_way_back_and_says_so(device: Device):
+    """What it noted for the way back was in there: an empty one would make it say that it is done."""
+    module = device.root / "usr/lib/rollout/modules/gone"
+    first = (device.root / "usr/lib/rollout/modules/script").read_text().split("\n")[0]
+    module.write_text(
+        f'{first}\ncase $1 in SupportsRollback) echo Yes ;; ArtifactInstall) rm -rf "$2" && exit 1 ;; esac\n'
+    )
+    module.chmod(0o755)
+
+    reply = device.deliver(1, Release(kind="gone", payload={"x": b"x"}).frames(device.key))
+
+    assert (reply.rc, device.fields()["state"]) == (69, "rollback-failed")
+    assert "its tree is gone" in reply.fields["detail"]
+
+
+def test_facts_pass_over_a_module_that_does_not_answer(one: Device):
+    for name, body in (("hangs", "exec sleep 100"), ("babbles", "while echo Yes; do :; done")):
+        module = one.root / "usr/lib/rollout/modules" / name
+        module.write_text(f"#!/bin/sh\n{body}\n")
+        module.chmod(0o755)
+    stop = one.root / "bin"
+    stop.mkdir()
+    (stop / "timeout").write_text('#!/bin/sh\nshift 3\nexec /usr/bin/timeout -k 1 1 "$@"\n')
+    (stop / "timeout").chmod(0o755)
+    one.shell = dataclasses.replace(one.shell, path=f"{stop}:{one.shell.path}")
+
+    told = one.ask("facts").all("module")
+
+    assert "directory+keeps-previous" in told
+    assert not {"hangs", "babbles"} & {name.partition("+")[0] for name in told}
 
 
 @pytest.mark.parametrize("bad", [False, True])

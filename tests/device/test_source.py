@@ -8,13 +8,13 @@ import subprocess
 
 import pytest
 
-from tests.device.kit import DELTA, EXECUTOR, HELPER, MODULES, REPORT, TRUST
+from tests.device.kit import DELTA, EXECUTOR, HELPER, MODULES, REPORT, STREAMS, TRUST
 
 CORE_LINES_MAX = 400
 VERIFIER_LINES_MAX = 500  # of which the program for awk is a third
 EXECUTOR_LINES_MAX = 300
 LAUNCHER_LINES_MAX = 40
-PROGRAMS = (HELPER, EXECUTOR, TRUST, REPORT, DELTA, *sorted(MODULES.iterdir()))
+PROGRAMS = (HELPER, EXECUTOR, STREAMS, TRUST, REPORT, DELTA, *sorted(MODULES.iterdir()))
 BEGIN, END = "# --- core begin ---", "# --- core end ---"
 
 
