@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.api.artifact_values import DeltaShown
+from orchestrator.api.plan_artifacts import artifact_path
+from orchestrator.artifact.errors import ArtifactError
 
 if TYPE_CHECKING:
+    from orchestrator.api.values import Settings
     from orchestrator.artifact.model import Artifact
     from orchestrator.engine.deltas import Delta
+    from orchestrator.plan.resolved import ResolvedPlan
 
 
 def artifact_delta(old: Path, new: Path) -> DeltaShown:
@@ -55,3 +59,18 @@ def deltas_for(path: Path, artifact: Artifact) -> tuple[Delta, ...]:
         )
         for found in deltas_beside(path, artifact)
     )
+
+
+def differences_save(settings: Settings, resolved: ResolvedPlan) -> dict[str, int]:
+    """Bytes that a device is spared, by the manifest of what it runs; nothing where there is no artifact."""
+    from orchestrator.artifact.delta import deltas_to
+
+    try:
+        path = artifact_path(settings, resolved)
+    except ArtifactError:
+        return {}
+    found = deltas_to(path, resolved.artifact.manifest_sha256)
+    # the first one counts, as it does for the engine
+    return {
+        delta.old_manifest: delta.size_bytes - delta.patch.size_bytes for delta in reversed(found)
+    }

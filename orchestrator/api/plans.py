@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator import __version__
 from orchestrator.api.commits import commit_of
+from orchestrator.api.deltas import differences_save
 from orchestrator.api.evidence import planned_evidence
 from orchestrator.api.gates import probes_of
 from orchestrator.api.hooks import refuse_hooks
@@ -291,7 +292,8 @@ def prepared_of(
     from orchestrator.plan.preview import preview
 
     plan_json = to_json(resolved)
-    facts = preview(resolved, tick_s=settings.reconcile_every_s)
+    saves = differences_save(settings, resolved)
+    facts = preview(resolved, tick_s=settings.reconcile_every_s, saves=saves)
     return Prepared(resolved, facts, plan_json, digest(resolved), saved, continues)
 
 

@@ -104,14 +104,19 @@ def make_delta(old: Path, new: Path) -> ArtifactDelta:
 
 def deltas_beside(path: Path, artifact: Artifact) -> tuple[ArtifactDelta, ...]:
     """Those that lie beside an artifact and are for it; others are left alone."""
-    found = (read_delta(file) for file in sorted(path.parent.glob(f"*{SUFFIX}")))
     files = {(file.name, file.sha256, file.size_bytes) for file in artifact.payload.files}
     return tuple(
         delta
-        for delta in found
-        if delta is not None
-        and delta.new_manifest == artifact.manifest_sha256
-        and (delta.name, delta.sha256, delta.size_bytes) in files
+        for delta in deltas_to(path, artifact.manifest_sha256)
+        if (delta.name, delta.sha256, delta.size_bytes) in files
+    )
+
+
+def deltas_to(path: Path, manifest_sha256: str) -> tuple[ArtifactDelta, ...]:
+    """Those beside an artifact that say they are for the one with that manifest."""
+    found = (read_delta(file) for file in sorted(path.parent.glob(f"*{SUFFIX}")))
+    return tuple(
+        delta for delta in found if delta is not None and delta.new_manifest == manifest_sha256
     )
 
 

@@ -7,6 +7,7 @@ R17 (until when devices can go back), "Honest statistics" (what a wave can prove
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -106,7 +107,8 @@ class Preview:
     what changing one device may take by its timeouts, which windows with `must_finish` must hold.
     `starts_at`: UTC seconds when the first device may start, seen from when the plan was made; None
     where it may at once. `trust`: what devices hold releases against, most devices first. `zone`: the one in which the plan's windows are, UTC where they have none
-    or several. `risks` are all that a reader is warned of, those of the plan itself first.
+    or several. `transfer_bytes` are sent at most, `least_bytes` where the `difference_count` devices that run what a
+    difference starts from take that; whether they do is theirs to say. `risks` are all that a reader is warned of, those of the plan itself first.
     """
 
     plan: ResolvedPlan
@@ -117,6 +119,8 @@ class Preview:
     unknown_count: int
     skipped: tuple[tuple[Reason, int], ...]
     transfer_bytes: int
+    least_bytes: int
+    difference_count: int
     earliest_end_s: float
     confirm_s: float
     needs_s: float
@@ -145,12 +149,15 @@ class Preview:
         return self.update_count > 0
 
 
-def preview(plan: ResolvedPlan, *, tick_s: float | None = None) -> Preview:
+def preview(
+    plan: ResolvedPlan, *, tick_s: float | None = None, saves: Mapping[str, int] | None = None
+) -> Preview:
     """The facts that a reader needs to say yes or no.
 
     Args:
         plan: what would be done.
         tick_s: how often an engine comes while the rollout waits; None where nobody said.
+        saves: bytes that a difference saves to a device, by the manifest of what it runs.
     """
     waves: list[WavePreview] = []
     starts = Starts(plan)
@@ -166,6 +173,9 @@ def preview(plan: ResolvedPlan, *, tick_s: float | None = None) -> Preview:
     trust = trust_groups(plan)
     unchanged_count = sum(wave.unchanged_count for wave in waves)
     update_count = len(plan.devices) - unchanged_count
+    transfer_bytes = update_count * plan.artifact.transfer_bytes
+    running = [device.current_manifest for device in plan.devices.values()]
+    saved = [saves[manifest] for manifest in running if manifest and saves and manifest in saves]
     return Preview(
         plan=plan,
         waves=tuple(waves),
@@ -174,7 +184,9 @@ def preview(plan: ResolvedPlan, *, tick_s: float | None = None) -> Preview:
         unchanged_count=unchanged_count,
         unknown_count=sum(wave.unknown_count for wave in waves),
         skipped=tuple(Counter(each.reason for each in plan.skipped).most_common()),
-        transfer_bytes=update_count * plan.artifact.transfer_bytes,
+        transfer_bytes=transfer_bytes,
+        least_bytes=transfer_bytes - sum(saved),
+        difference_count=len(saved),
         earliest_end_s=begin.after_s,
         confirm_s=plan.timeouts.confirm_s,
         needs_s=device_needs_s(plan.timeouts, plan.schedule),

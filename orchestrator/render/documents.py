@@ -187,6 +187,8 @@ def preview_document(
         "trust": [_trust(group) for group in preview.trust],
         "time_zone": preview.zone,
         "transfer_bytes": preview.transfer_bytes,
+        "least_transfer_bytes": preview.least_bytes,
+        "difference_count": preview.difference_count,
         "earliest_end_s": preview.earliest_end_s,
         "earliest_end_at": preview.earliest_end_at,
         "confirm_s": preview.confirm_s,

@@ -142,7 +142,17 @@ def _transfer(preview: Preview) -> str:
     words = f"{format_size(preview.transfer_bytes)} to {plural(preview.update_count, 'device')}"
     changed = ((wave, wave.devices_count - wave.unchanged_count) for wave in preview.waves)
     peak_count = max(min(wave.max_parallel, count) for wave, count in changed)
-    return f"{words}, at most {number(peak_count)} at once" if peak_count > 1 else words
+    if peak_count > 1:
+        words += f", at most {number(peak_count)} at once"
+    return words + differences(preview)
+
+
+def differences(preview: Preview) -> str:
+    """What is sent where devices take differences; empty where none could."""
+    if not preview.difference_count:
+        return ""
+    takers = number(preview.difference_count)
+    return f"; {format_size(preview.least_bytes)} where {takers} of them take the difference"
 
 
 def _order(preview: Preview) -> str:

@@ -24,6 +24,7 @@ from orchestrator.render.markdown import (
 from orchestrator.render.preview import (
     counts_words,
     device_lines,
+    differences,
     head_lines,
     rule_lines,
     skipped_lines,
@@ -63,7 +64,7 @@ def markdown(
         " · ".join(
             (
                 f"**{counts_words(preview)}**",
-                f"{format_size(preview.transfer_bytes)} to send",
+                f"{format_size(preview.transfer_bytes)} to send{differences(preview)}",
                 f"digest {code(digest)}",
             )
         ),

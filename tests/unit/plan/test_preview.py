@@ -299,3 +299,21 @@ def test_a_wave_of_several_zones_ends_after_the_last_of_their_windows(
     shown = preview(resolve(plan(text + GATES), devices=devices))
 
     assert ends(shown)[-1] == 8
+
+
+def test_what_differences_would_save_is_told_beside_what_is_sent_at_most(
+    plan: Parse, resolve: Resolve
+) -> None:
+    survey = {
+        DeviceId("gw-0"): answer("gw-1.0", "2" * 64),
+        DeviceId("gw-1"): answer("gw-1.1", "3" * 64),
+        DeviceId("gw-2"): answer("gw-1.4.2", TARGET),
+        DeviceId("gw-3"): answer("gw-1.0", "2" * 64),
+        DeviceId("gw-4"): Surveyed(reachable=False),
+    }
+    resolved = resolve(plan("waves: [rest]\n" + GATES), 5, survey=survey)
+
+    bare, shown = preview(resolved), preview(resolved, saves={"2" * 64: 900})
+
+    assert (bare.transfer_bytes, bare.least_bytes, bare.difference_count) == (4000, 4000, 0)
+    assert (shown.transfer_bytes, shown.least_bytes, shown.difference_count) == (4000, 2200, 2)

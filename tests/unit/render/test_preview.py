@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from orchestrator.device.model import DeviceId
+from orchestrator.device.model import Address, DeviceId
 from orchestrator.device.reason import Reason
 from orchestrator.plan.preview import preview
 from orchestrator.plan.resolved import (
@@ -23,6 +23,7 @@ from orchestrator.plan.resolved import (
     OnConflict,
     OnFailure,
     Order,
+    PlannedDevice,
     PlannedOpening,
     PlannedTicket,
     PlannedTrust,
@@ -39,6 +40,7 @@ from orchestrator.plan.resolved import (
     Window,
 )
 from orchestrator.render.preview import text
+from orchestrator.render.preview_markdown import markdown
 from orchestrator.render.text import Look, cells
 from orchestrator.render.words import instants
 from tests.unit.render.production import production
@@ -96,6 +98,24 @@ def test_without_keys_the_signature_is_left_to_the_devices(plan, plan_with) -> N
     unsigned = plan_with(artifact=replace(plan.artifact, signed_by=""))
 
     assert "checked by the devices, not here" in text(preview(unsigned), DIGEST, Look(200))
+
+
+def test_what_is_sent_at_most_stands_beside_what_differences_would_make_of_it(plan_with) -> None:
+    running = PlannedDevice(
+        Address("192.0.2.1"), current="gateway-1.4.1", current_manifest="2" * 64
+    )
+    plan = plan_with()
+    plan = replace(plan, devices=dict.fromkeys(plan.devices, running))
+
+    facts = preview(plan, saves={"2" * 64: 60_000_000})
+
+    words = (
+        "Transfer   1.4 GiB to 24 devices, at most 17 at once; 96.1 MiB where 24 of them take the"
+    )
+    assert words in text(facts, DIGEST, Look(200))
+    assert "1.4 GiB to send; 96.1 MiB where 24 of them take the difference" in markdown(
+        facts, DIGEST, ()
+    )
 
 
 def test_a_ticket_is_shown_with_its_end(plan, plan_with) -> None:
