@@ -80,6 +80,11 @@ class FaultKind(StrEnum):
     OLD_NOTHING = "old_nothing"
     CLOCK_BEHIND = "clock_behind"  # its own clock is, by the span
     AHEAD = "ahead"  # the version of the first rollout already
+    # differences
+    DIFFERENCE = (
+        "difference"  # one lies beside what the n-th rollout brings; with a span it is spoilt
+    )
+    PATCHES = "patches"  # a device that can take them
     # a device that lies about itself, from the start on
     LIES_TARGET = "lies_target"  # says that it runs the target, and never switches
     LIES_OLD = "lies_old"  # says that it runs what it ran before

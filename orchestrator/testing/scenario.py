@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from orchestrator.device.model import DeviceId
 from orchestrator.plan.joiners import Joiner, joiners
 from orchestrator.plan.resolved import ResolvedPlan
+from orchestrator.testing.differences import draw_differences
 from orchestrator.testing.drawn_plan import Draws, Known, draw_plan, resolve
 from orchestrator.testing.drawn_tickets import draw_tickets, slow_clocks
 from orchestrator.testing.faults import Fault, FaultKind
@@ -118,6 +119,7 @@ def draw(seed: int) -> Scenario:
             *new,
             *slow_clocks(seed, trust.rooted),
             *_more(seed, devices),
+            *draw_differences(seed, devices, rollouts),
             *_worse(seed, [plan for _, plan in drawn]),
             *(Fault(K.REGRET, n + 1) for n in range(rollouts) if rng.random() < 0.2),
         ),

@@ -29,6 +29,7 @@ from orchestrator.testing.beyond_rules import (
 from orchestrator.testing.clock import EPOCH_S, VirtualClock, VirtualLoop, run_virtual
 from orchestrator.testing.comparison_rules import Comparisons
 from orchestrator.testing.control_rules import Hours, waits_in
+from orchestrator.testing.differences import differences
 from orchestrator.testing.drawn_controls import claims_of, labels_of
 from orchestrator.testing.engines import Engines
 from orchestrator.testing.evidence_rules import Evidence, Measured
@@ -48,7 +49,7 @@ from orchestrator.testing.store import MemoryStore
 from orchestrator.testing.surroundings import DrawnProber, clock_offset_s, make_devices
 from orchestrator.testing.ticket_rules import Lines, never_open
 from orchestrator.testing.transport import SimulatedTransport
-from orchestrator.testing.world import World
+from orchestrator.testing.world import World, old_release
 
 VIRTUAL_S_MAX = 30 * 86400.0  # a window may open once a week
 ENGINES_MAX = 40
@@ -138,6 +139,9 @@ class _Simulation:
             scenario.plans[0], self.transport, clock=self.clock, prober=self.prober, pace=PACE
         )
         self.world.store = _CheckedStore(self)
+        self.world.differences = differences(
+            scenario.artifacts, old_release().manifest, self.planned
+        )
         took_over = any(one.kind is FaultKind.TAKEOVER for one in self.planned)
         self.freezes = FreezesOfAll(self.clock.now, frozen_engines=took_over)
         self.engines = Engines(

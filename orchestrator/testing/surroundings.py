@@ -16,6 +16,7 @@ from orchestrator.rollout.events import DeviceReported, Event, GateSampled
 from orchestrator.rollout.machine import Rollout
 from orchestrator.testing.clock import EPOCH_S, VirtualClock
 from orchestrator.testing.device import BOOT_S, SimulatedDevice
+from orchestrator.testing.differences import OLD_FILE
 from orchestrator.testing.drawn_gates import ILL_BY_QUERY, WELL_BY_QUERY
 from orchestrator.testing.evidence_rules import Taken
 from orchestrator.testing.faults import Fault, FaultKind, FaultSource
@@ -76,6 +77,8 @@ def make_devices(
             _loop(fleet[DeviceId(fault.device)], fault)
         elif fault.kind is K.CLOCK_BEHIND:
             fleet[DeviceId(fault.device)].behind_s = fault.span
+        elif fault.kind is K.PATCHES:
+            fleet[DeviceId(fault.device)].changeable = OLD_FILE
         elif fault.kind in _LIE:
             fleet[DeviceId(fault.device)].lie = _LIE[fault.kind]
     return fleet

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from orchestrator.device.model import DeviceId
+from orchestrator.engine.deltas import Delta
 from orchestrator.engine.loop import Ended, Engine, Job, Pace, Ports
 from orchestrator.engine.ports import History, Observer, Sample
 from orchestrator.plan.digest import to_json
@@ -105,7 +106,7 @@ class World:
     """Everything outside of an engine, surviving its crashes.
 
     `plan` and `rollout_id` are of the rollout that engines are made for; `begin` goes on to
-    another one on the same devices and the same store.
+    another one on the same devices and the same store. `differences` lie beside releases, by their names.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class World:
         self.prober = prober or SimulatedProber()
         self.store = MemoryStore()
         self.pace = pace or Pace()
+        self.differences: Mapping[str, Sequence[Delta]] = {}
         self._tokens = itertools.count(1)
 
     @property
@@ -148,7 +150,10 @@ class World:
         )
         planned = self.plan.artifact
         frames = partial(SimulatedArtifact.of(planned.name).frames, planned.ticket)
-        job = Job(self.rollout_id, self.plan, self.plan_json, frames, owner, CONTROLLER_ID)
+        deltas = self.differences.get(planned.name, ())
+        job = Job(
+            self.rollout_id, self.plan, self.plan_json, frames, owner, CONTROLLER_ID, deltas=deltas
+        )
         return ports, job
 
     def engine(self, *, owner: str = "engine", observer: Observer | None = None) -> Engine:
