@@ -19,6 +19,16 @@ SERVE = """echo $$ >{place}/pid
 read -r slot <{place}/booted
 exec {rauc} --conf={place}/system.conf service --override-boot-slot=$slot
 """
+# As on a device whose boot loader says `root=UUID=`: nobody tells RAUC which slot that is.
+SERVE_BY_UUID = """echo $$ >{place}/pid
+read -r slot <{place}/booted
+exec unshare -m sh -c '
+  echo "quiet root=UUID=of-$0 ro" >{place}/cmdline && mount --bind {place}/cmdline /proc/cmdline &&
+  mkdir -p {place}/dev && mount -t tmpfs dev {place}/dev && mkdir {place}/dev/over {place}/dev/work &&
+  mount -t overlay -o lowerdir=/dev,upperdir={place}/dev/over,workdir={place}/dev/work dev /dev &&
+  mkdir -p /dev/disk/by-uuid && ln -s {place}/A /dev/disk/by-uuid/of-A && ln -s {place}/B /dev/disk/by-uuid/of-B &&
+  exec {rauc} --conf={place}/system.conf service' "$slot"
+"""
 CONF = """[system]
 compatible=lab
 bootloader=custom
@@ -75,15 +85,18 @@ def why_not() -> str:
 
 
 class Installed:
-    """Slots, keys, a boot chooser and a bus in one short place; A runs the system of the factory."""
+    """Slots, keys, a boot chooser and a bus in one short place; A runs the system of the factory.
 
-    def __init__(self, place: Path) -> None:
+    `by_uuid`: RAUC finds out by itself which slot runs, from the kernel's command line.
+    """
+
+    def __init__(self, place: Path, *, by_uuid: bool = False) -> None:
         self.place = place
         (place / "services").mkdir()
         files = {
             "bus.conf": BUS,
             "services/rauc.service": SERVICE,
-            "serve": SERVE,
+            "serve": SERVE_BY_UUID if by_uuid else SERVE,
             "system.conf": CONF,
         }
         programs = {"chooser": CHOOSER, "client": CLIENT, "before": BEFORE, "sleep": SLEEP}

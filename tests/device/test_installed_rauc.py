@@ -18,9 +18,9 @@ pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(why_not()), reason=why_n
 
 
 @pytest.fixture
-def installed() -> Iterator[Installed]:
+def installed(request: pytest.FixtureRequest) -> Iterator[Installed]:
     with tempfile.TemporaryDirectory(prefix="rauc-") as place:  # a socket's path has to be short
-        made = Installed(Path(place))
+        made = Installed(Path(place), by_uuid=getattr(request, "param", False))
         try:
             yield made
         finally:
@@ -47,6 +47,7 @@ def bench(tmp_path: Path, one_shell: Shell, installed: Installed) -> Bench:
     return Bench(tmp_path / "device", one_shell, subject)
 
 
+@pytest.mark.parametrize("installed", [True], indirect=True, ids=["by-uuid"])
 def test_bundles_are_installed_committed_and_taken_back(bench: Bench, installed: Installed):
     first, second = bench.release("r1"), bench.release("r2")
     bench.do(first, "install", "activate", "commit")
