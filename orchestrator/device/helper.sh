@@ -606,7 +606,7 @@ FILENAME == ARGV[1] { i = index($0, "="); old[substr($0, 1, i - 1)] = substr($0,
 { split($1, part, "/") }
 $1 ~ "^[ht].artifact_provides.[^/]+$" && $2 == "s" { fresh[part[3]] = $3 }
 $1 == "t/clears_artifact_provides" { some = 1 }
-$1 ~ /^t.clears_artifact_provides.#/ { clear[++n] = $3 }
+$1 ~ /^t.clears_artifact_provides.#/ { gsub("/", "%2F", $3); clear[++n] = $3 } # as it stands in a key
 END {
   if (!some) clear[++n] = "*"
   clear[++n] = "artifact_name"; clear[++n] = "artifact_group"

@@ -212,9 +212,9 @@ def test_provides_follow_the_rules_of_clearing(device: Device):
 
 
 def test_globs_are_literal_but_for_the_star(one: Device):
-    old = {"a.b": "1", "aXb": "2", "a": "3", "ab": "4", "xay": "5", "[a]": "6"}
+    old = {"a.b": "1", "aXb": "2", "a": "3", "ab": "4", "xay": "5", "[a]": "6", "p/q r": "7"}
     one.release(1, directory("r1", provides=old, clears=[]))
 
-    one.release(2, directory("r2", clears=["a.b", "x*y", "[a]"]))
+    one.release(2, directory("r2", clears=["a.b", "x*y", "[a]", "p/*r"]))
 
     assert provides(one) == {"artifact_name=r2", "aXb=2", "a=3", "ab=4"}

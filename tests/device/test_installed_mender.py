@@ -1,4 +1,4 @@
-"""The update module `mender` with the Mender client that is installed here."""
+"""The update module `mender` with the Mender clients that are installed here: Debian's, and a newer one where there is any."""
 
 from __future__ import annotations
 
@@ -9,21 +9,18 @@ import pytest
 
 from tests.device.kit import Shell
 from tests.device.module_kit import Bench, Subject
-from tests.integration.mender_kit import MODULES_OF_CLIENT, Client, missing
+from tests.integration.mender_kit import MODULES_OF_CLIENT, NEW, OLD, Client, missing
 
-WHY_NOT = missing() or (
-    "" if (MODULES_OF_CLIENT / "single-file").exists() else "its module single-file is missing"
-)
-pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "can run")]
-IN_NAMESPACE = """#!/bin/sh
-exec unshare -m sh -c 'mount --bind {home}/etc /etc/mender && mount --bind {home}/modules {modules} &&
-exec {mender} --no-syslog --config {home}/cfg/mender.conf --fallback-config {home}/cfg/none --data {home}/data "$@"' sh "$@"
-"""
+pytestmark = pytest.mark.root
 
 
-@pytest.fixture
-def client(tmp_path: Path) -> Client:
-    made = Client.make(tmp_path / "client")
+@pytest.fixture(params=[OLD, NEW])
+def client(request: pytest.FixtureRequest, tmp_path: Path) -> Client:
+    if why := missing(request.param):
+        pytest.skip(why)
+    if not (MODULES_OF_CLIENT / "single-file").exists():
+        pytest.skip("its module single-file is missing")
+    made = Client.make(tmp_path / "client", request.param)
     shutil.copy(MODULES_OF_CLIENT / "single-file", tmp_path / "client/modules")
     return made
 
@@ -47,15 +44,11 @@ def bench(tmp_path: Path, one_shell: Shell, client: Client) -> Bench:
         lambda root: (root / "opt/app").read_text() if (root / "opt/app").exists() else "",
         breaks=lambda given: given,
         prepare=prepare,
-        programs={
-            "mender": IN_NAMESPACE.format(
-                home=client.home, modules=MODULES_OF_CLIENT, mender=shutil.which("mender")
-            )
-        },
+        programs={client.program: client.script},
         final=True,
     )
     made = Bench(tmp_path / "device", one_shell, subject)
-    if (made.root / "programs/mender-update").exists():
+    if client.program == OLD and (made.root / "programs" / NEW).exists():
         pytest.skip("a mender-update is installed here, which would be asked instead")
     return made
 

@@ -1,4 +1,6 @@
-"""The stock Mender client on a device of its own, with update modules of the test.
+"""The stock Mender clients on a device of their own, with update modules of the test.
+
+`mender` is that of Debian (3.4); a `mender-update` (4 or 5) is not there, and is used where somebody built one.
 
 The client has its modules' directory compiled in, so each call runs in a mount namespace of its
 own, with the modules bound over that directory.
@@ -16,11 +18,19 @@ from pathlib import Path
 
 MODULES_OF_CLIENT = Path("/usr/share/mender/modules/v3")
 TIME_LIMIT_S = 60
+OLD, NEW = "mender", "mender-update"
+# What each calls its options.
+_WORDS = {OLD: "--no-syslog --data {home}/data", NEW: "--datastore {home}/data"}
+# Each call is in a mount namespace of its own; `$@` are the client's words.
+_IN_NAMESPACE = (
+    "unshare -m sh -c 'mount --bind {home}/etc /etc/mender && mount --bind {home}/modules {modules} && "
+    'exec {program} --config {home}/cfg/mender.conf --fallback-config {home}/cfg/none {words} "$@"\' sh "$@"'
+)
 
 
-def missing() -> str | None:
-    """Why the client cannot run here."""
-    for program in ("mender", "mender-artifact", "openssl", "unshare", "mount"):
+def missing(client: str = OLD) -> str | None:
+    """Why that client cannot run here."""
+    for program in (client, "mender-artifact", "openssl", "unshare", "mount"):
         if shutil.which(program) is None:
             return f"{program} is not installed"
     if os.geteuid() != 0:
@@ -36,9 +46,10 @@ class Client:
     """A Mender client with a device of its own below `home`."""
 
     home: Path
+    program: str = OLD
 
     @classmethod
-    def make(cls, home: Path) -> Client:
+    def make(cls, home: Path, program: str = OLD) -> Client:
         """A device of type `lab` that runs `factory`, with a key and no modules."""
         for name in ("etc", "cfg", "data", "modules"):
             (home / name).mkdir(parents=True)
@@ -56,18 +67,21 @@ class Client:
             "DeviceTypeFile": str(home / "data/device_type"),
         }
         (home / "cfg/mender.conf").write_text(json.dumps(config))
-        return cls(home)
+        return cls(home, program)
+
+    @property
+    def script(self) -> str:
+        """A program that is this client, on this device."""
+        words = _WORDS[self.program].format(home=self.home)
+        program = shutil.which(self.program)
+        line = _IN_NAMESPACE.format(
+            home=self.home, modules=MODULES_OF_CLIENT, program=program, words=words
+        )
+        return f"#!/bin/sh\nexec {line}\n"
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        home = self.home
-        script = (
-            f"mount --bind {home}/etc /etc/mender && "
-            f"mount --bind {home}/modules {MODULES_OF_CLIENT} && "
-            f"exec mender --no-syslog --config {home}/cfg/mender.conf "
-            f'--fallback-config {home}/cfg/none --data {home}/data "$@"'
-        )
         return subprocess.run(
-            ["unshare", "-m", "sh", "-c", script, "sh", *words],
+            ["sh", "-c", self.script, "sh", *words],
             capture_output=True,
             text=True,
             check=False,
