@@ -5,6 +5,8 @@ Laws:
 2. The tree is the one that `enroll.sh` makes, with the record that it keeps, so that enrolling
    such a device again finds nothing to do and releasing it undoes all of it.
 3. Only the account cannot be in a tar: `install.sh` makes it, also as the package's `postinst`.
+4. Nothing is unpacked below a directory of the account: its home and its key are root's, and `install.sh`,
+   as the package's `preinst` too, takes over what an enrolment left to it.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ HOST_NAME = "@hostname"  # the device is called in the inventory what it calls i
 TAR_NAME = "rollout-device.tar"
 SCRIPT_NAME = "install.sh"
 HOME = f"{VAR}/home"
-_PRIVATE_DIRECTORY, _DIRECTORY, _PRIVATE, _SUDOERS = 0o700, 0o755, 0o600, 0o440
+_PRIVATE_DIRECTORY, _DIRECTORY, _SUDOERS = 0o700, 0o755, 0o440
 _AR_MAGIC = b"!<arch>\n"
 
 
@@ -127,8 +129,8 @@ def tree_of(wanted: Enrolment, way: Elevation, boot: Boot) -> tuple[Placed, ...]
         spool,
         *placed,
         Placed(HOME, _DIRECTORY),
-        Placed(f"{HOME}/.ssh", _PRIVATE_DIRECTORY),
-        Placed(f"{HOME}/.ssh/authorized_keys", _PRIVATE, line.encode("ascii")),
+        Placed(f"{HOME}/.ssh", _DIRECTORY),
+        Placed(f"{HOME}/.ssh/authorized_keys", PLAIN, line.encode("ascii")),
         _text(f"{ETC}/enrolled", record),
         *(Placed(path, 0o777, target=target) for path, target in hook.links),
     ]
@@ -154,9 +156,11 @@ def deb_of(tree: Sequence[Placed], *, revision: int) -> bytes:
         "Section: admin\nPriority: optional\n"
         "Description: lets verified releases be rolled out to this device\n"
     )
+    script = Placed("", PROGRAM, install_script())
     members = [
         ("./control", Placed("", PLAIN, control.encode("ascii"))),
-        ("./postinst", Placed("", PROGRAM, install_script())),
+        ("./preinst", script),
+        ("./postinst", script),
     ]
     parts = (
         ("debian-binary", b"2.0\n"),

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Puts a bundle into an image: `sh install.sh [ROOT]`, as root, with `rollout-device.tar` beside it.
 # ROOT is the directory of the image's root file system; nothing of the image is run. The same text
-# is the Debian package's `postinst`, which finds the files unpacked already.
+# is the Debian package's `preinst` and `postinst`, before and after its files are unpacked.
 #
-# Makes the account that stands in the record, without a password, and gives it what is its own.
+# Makes the account that stands in the record, without a password. Its home and the key that opens it
+# are root's: whoever has the account lays no link there that the next unpacking would follow.
 # shellcheck shell=sh disable=SC2015  # `a && b || stop` is meant
 set -fu
 LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -54,8 +55,22 @@ account() { # USER HOME: makes it, or finds the one of an earlier time; ID and G
   append "$R/etc/shadow" "$1:*:::::::" # no password fits `*`, and unlike `!` it does not count as locked
 }
 
+take_home() { # before anything is unpacked: on a device it was the account's, which may have laid links
+  for path in "$R$home" "$R$home/.ssh" "$R$home/.ssh/authorized_keys"; do
+    [ ! -L "$path" ] || stop "$path is a symbolic link: look where it leads and remove it"
+    [ ! -e "$path" ] || chown -h 0:0 "$path" || stop "$path cannot be taken over"
+    [ ! -d "$path" ] || chmod 755 "$path" || stop "$path cannot be closed"
+  done
+}
+
+home=/var/lib/rollout/home
 tarball=''
 case ${1-} in
+  install | upgrade)
+    R=${DPKG_ROOT-}
+    take_home
+    exit 0
+    ;;
   configure) R=${DPKG_ROOT-} ;;
   abort-* | triggered) exit 0 ;;
   *)
@@ -76,11 +91,11 @@ done <<RECORD
 $record
 RECORD
 [ -n "$USER_NAME" ] || stop the bundle names no account
-home=/var/lib/rollout/home
 account "$USER_NAME" "$home" # before anything is unpacked: it may refuse
-[ -z "$tarball" ] || tar -xpf "$tarball" -C "$R/" || stop the bundle cannot be unpacked
-for path in "$home" "$home/.ssh" "$home/.ssh/authorized_keys" /var/lib/rollout/spool; do
-  chown -h "$ID:$GROUP" "$R$path" || stop "$R$path cannot be given to $USER_NAME"
-done
+if [ -n "$tarball" ]; then
+  take_home
+  tar -xpf "$tarball" -C "$R/" || stop the bundle cannot be unpacked
+fi
+chown -h "$ID:$GROUP" "$R/var/lib/rollout/spool" || stop "the spool cannot be given to $USER_NAME"
 [ -n "$R" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload
 exit 0

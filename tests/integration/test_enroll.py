@@ -536,7 +536,10 @@ def _two_devices(at: Desk) -> str:
 
 
 async def test_bundle_places_what_enrolment_places(tmp_path: Path) -> None:
-    """File by file: mode, owner and content; only what enables the hook is update-rc.d's."""
+    """File by file: mode, owner and content; only what enables the hook is update-rc.d's.
+
+    And a bundle leaves the way to the account's key to root.
+    """
     async with desk(tmp_path) as at:
         before = set(at.host.written())
         wanted = at.wanted(root=to_place(a_root(at, (Signer(),))))
@@ -554,9 +557,14 @@ async def test_bundle_places_what_enrolment_places(tmp_path: Path) -> None:
         links = {one.path for one in tree if one.target}
         placed = {one.path for one in tree} - links
         assert {name for name in new if "rc" not in name.split("/")[2]} - placed <= _ODD
-        assert {path: enrolled[path] for path in placed} == {
-            path: unpacked[path] for path in placed
+        homes = {path for path in placed if path.startswith("/var/lib/rollout/home")}
+        assert {path: enrolled[path] for path in placed - homes} == {
+            path: unpacked[path] for path in placed - homes
         }
+        assert {path: enrolled[path][2] for path in homes} == {
+            path: unpacked[path][2] for path in homes
+        }
+        assert {unpacked[path][1] for path in homes} == {"root"}
         assert [str(one) for one in again.changes if one.action is not Action.SAME] == []
         assert released.problems == ()
         assert "rollout:" not in at.host.path("/etc/passwd").read_text()

@@ -100,13 +100,13 @@ def test_package_is_one_that_dpkg_reads(tmp_path: Path) -> None:
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     subprocess.run(["dpkg-deb", "--raw-extract", package, tmp_path / "out"], check=True)
-    script = tmp_path / "out/DEBIAN/postinst"
+    scripts = [tmp_path / "out/DEBIAN" / name for name in ("preinst", "postinst")]
 
     assert "Package: rollout-device\n" in told
     assert f"Version: {version_of(3)}\n" in told
     assert "Depends: openssl, sudo, openssh-server | dropbear\n" in told
-    assert script.read_bytes() == install_script()
-    assert script.stat().st_mode & 0o777 == 0o755
+    assert {one.read_bytes() for one in scripts} == {install_script()}
+    assert {one.stat().st_mode & 0o777 for one in scripts} == {0o755}
     for one in tree():
         unpacked = tmp_path / f"out{one.path}"
         if one.content is not None:
@@ -149,9 +149,59 @@ def test_script_makes_the_account_in_an_image_once(image: Path, shell: tuple[str
     assert after["group"].splitlines()[1:] == ["render:x:998:", "rollout:x:997:"]
     assert after["shadow"].splitlines()[1:] == ["rollout:*:::::::"]
     assert {name: (image / "etc" / name).read_text() for name in after} == after
-    keys = image / "var/lib/rollout/home/.ssh/authorized_keys"
-    assert (keys.stat().st_uid, (image / "var/lib/rollout/spool").stat().st_gid) == (997, 997)
-    assert (image / "var/lib/rollout").stat().st_uid == 0
+    var = image / "var/lib/rollout"
+    of_root = [var, var / "home", var / "home/.ssh", var / "home/.ssh/authorized_keys"]
+    assert {(one.stat().st_uid, one.stat().st_mode & 0o022) for one in of_root} == {(0, 0)}
+    assert (var / "spool").stat().st_gid == 997
+
+
+def dpkg(image: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Debian's own program on an image; scripts run outside of it, as there is no shell in it."""
+    forced = ("--force-depends", "--force-script-chrootless", "--force-unsafe-io")
+    return subprocess.run(
+        ["dpkg", "--log=/dev/null", f"--root={image}", *forced, *words],
+        capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"},
+    )  # fmt: skip
+
+
+@needs_root
+@pytest.mark.skipif(shutil.which("dpkg") is None, reason="dpkg is not installed")
+@pytest.mark.parametrize("link", [".ssh", ".ssh/authorized_keys"])
+def test_package_goes_where_no_link_of_the_account_leads(image: Path, link: str) -> None:
+    for name in ("info", "updates", "triggers"):
+        (image / "var/lib/dpkg" / name).mkdir(parents=True)
+    (image / "var/lib/dpkg/status").touch()
+    packages = [image.parent / f"{revision}.deb" for revision in (1, 2)]
+    for revision, package in enumerate(packages, 1):
+        package.write_bytes(deb_of(tree(), revision=revision))
+    home, roots = image / "var/lib/rollout/home", image.parent / "roots"
+    roots.mkdir(mode=0o700)
+    (roots / "authorized_keys").write_text("ssh-ed25519 AAAA root's own\n")
+    keys = home / ".ssh/authorized_keys"
+
+    first = dpkg(image, "-i", packages[0])
+    placed = keys.read_text()
+    for path in (home, home / ".ssh", keys):  # as enrolment over SSH leaves them
+        os.chown(path, 997, 997)
+    target = roots if link == ".ssh" else roots / "authorized_keys"
+    (home / ".ssh").rename(home / "before")
+    (home / link).parent.mkdir(exist_ok=True)
+    (home / link).symlink_to(target)
+    refused = dpkg(image, "-i", packages[1])
+    before = (roots / "authorized_keys").read_text(), (roots / "authorized_keys").stat().st_uid
+    listed = sorted(one.name for one in roots.iterdir())
+    (home / link).unlink()
+    mended = dpkg(image, "-i", packages[1])
+    removed = dpkg(image, "-r", "rollout-device")
+
+    assert first.returncode == 0
+    assert refused.returncode != 0
+    assert f"{home}/{link} is a symbolic link" in refused.stderr
+    assert (before, listed) == (("ssh-ed25519 AAAA root's own\n", 0), ["authorized_keys"])
+    assert mended.returncode == 0
+    assert placed.endswith(" rollout\n")
+    assert removed.returncode == 0
+    assert (home.stat().st_uid, keys.exists()) == (0, False)
 
 
 @needs_root
