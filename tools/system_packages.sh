@@ -8,7 +8,7 @@ set -eu
 [ "$#" -gt 0 ] || set -- openssh-server openssh-client dropbear-bin busybox-static dash \
   mender-artifact mender-client signify-openbsd shellcheck bubblewrap openssl procps util-linux sudo opendoas git jq attr \
   grub-common libubootenv-tool rauc squashfs-tools dbus-daemon swupdate cpio xdelta3 \
-  postgresql pgbouncer prometheus
+  postgresql pgbouncer prometheus softhsm2 opensc
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
   printf 'not a Debian-like system; the tests use what these packages hold:\n  %s\n' "$*" >&2

@@ -30,6 +30,7 @@ RUN_BY = {
     "docs/how-to/enroll.md": "tests/integration/test_enroll_page.py",
     "docs/how-to/watch.md": "tests/integration/test_watch.py",
     "docs/how-to/release.md": "tests/docs/test_release_page.py",
+    "docs/how-to/tokens.md": "tests/device/test_tokens.py",
     "docs/how-to/fleet.md": "tests/docs/test_fleet_page.py",
     "docs/how-to/helper.md": "tests/integration/test_helper_on_lab.py",
     "docs/how-to/evidence.md": "tests/docs/test_evidence_page.py",

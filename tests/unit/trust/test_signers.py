@@ -1,5 +1,6 @@
 """Where private keys are: files, agents, and what is elsewhere."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -252,7 +253,10 @@ def test_whatever_goes_wrong_elsewhere_is_a_refusal(elsewhere):
     assert refusal("hsm:pin", public=ONE.verification).code == "T105"  # nobody can be asked
 
 
-def test_token_without_its_package_says_which_one():
+def test_token_without_its_package_says_which_one(monkeypatch):
+    their_signer = importlib.import_module("securesystemslib.signer._hsm_signer")
+    monkeypatch.setattr(their_signer, "PKCS11_IMPORT_ERROR", "no python-pkcs11")
+
     error = refusal("hsm:2", answers("1234")[0], public=ONE.verification)
 
     assert error.code == "T161"
