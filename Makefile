@@ -57,7 +57,7 @@ all: $(VENV)/dev.stamp
 
 night: SEEDS := 100000
 night: FRESH_SEEDS := 1000
-night: system boots covered site
+night: system boots covered site $(VENV)/clouds.stamp
 	HYPOTHESIS_PROFILE=night $(BIN)/python -m pytest -q -n 2 --dist loadgroup --timeout 3600 \
 	  --seeds $(SEEDS) --fresh-seeds $(FRESH_SEEDS) tests
 
@@ -85,6 +85,10 @@ $(VENV)/runtime.stamp: requirements/runtime.txt requirements/build.txt pyproject
 
 $(VENV)/docs.stamp: requirements/docs.txt $(VENV)/runtime.stamp
 	@tools/make_venv.sh $(VENV) requirements/docs.txt
+	@touch $@
+
+$(VENV)/clouds.stamp: requirements/clouds.txt $(VENV)/dev.stamp
+	@tools/make_venv.sh $(VENV) requirements/clouds.txt
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/runtime.stamp

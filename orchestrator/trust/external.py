@@ -5,6 +5,7 @@ An optional extra (ADR-0009): it is imported when such a signer is asked for, an
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,8 @@ def external_key(uri: str, public: VerificationKey | None, passphrases: Passphra
         message = f"keys in {place} need the package `securesystemslib`"
         hint = f"`pip install '{_EXTRA}'`"
         raise refuse(TrustRule.SIGNER_MISSING, message, hint=hint) from error
+    # It writes its log to stderr by itself; what it says of a failure stands in the error.
+    logging.getLogger("securesystemslib").handlers = [logging.NullHandler()]
     try:
         known = SSlibKey.from_crypto(public.public, scheme=_SCHEME_OF_KIND[public.kind])
         signer = Signer.from_priv_key_uri(uri, known, passphrases.text)

@@ -1,18 +1,35 @@
-"""Keys in a real PKCS#11 token (SoftHSM), as docs/how-to/tokens.md says; openssl and a device judge."""
+"""Keys elsewhere, as docs/how-to/tokens.md says; openssl and a device judge what they sign.
+
+PKCS#11 is real but for the token, which is software (SoftHSM). Of AWS KMS the client is real; what
+answers it here says only what the service says to this one request, and signs digests as it does.
+"""
 
 from __future__ import annotations
 
 import base64
+import contextlib
+import hashlib
+import importlib.util
+import json
 import os
 import re
 import shutil
 import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
+from orchestrator.trust.keys import KeyKind, SigningKey, generate_key
 from tests.device.kit import Device
 from tests.device.tickets import MANIFEST, Ticket, ask, judge
+from tests.loopback import LOOPBACK
 from tests.terminal import on_terminal
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/tokens.md").read_text(encoding="utf-8")
@@ -89,6 +106,103 @@ def test_token_signs_what_openssl_and_a_device_verify(
     assert judge(one, ticket.text + b"open 1 0\n", signature) == (65, "ticket_signatures")
     assert ask(one, "root", str(one.root / "next")) == (0, "ok")
     assert "version 2\n" in (one.root / "var/lib/rollout/floors/root.txt").read_text()
+
+
+class Service:
+    """What answers for AWS KMS: signs a digest with the key that has the name, or knows none."""
+
+    def __init__(self, keys: dict[str, SigningKey]) -> None:
+        self.keys = keys
+        self.asked: list[dict[str, Any]] = []
+
+    def answer(self, request: dict[str, Any]) -> tuple[int, dict[str, str]]:
+        self.asked.append(request)
+        if request["KeyId"] not in self.keys:
+            return 400, {"__type": "NotFoundException", "message": "there is no such key"}
+        digest = base64.b64decode(request["Message"])
+        private, sha256 = self.keys[request["KeyId"]].private, Prehashed(hashes.SHA256())
+        if isinstance(private, rsa.RSAPrivateKey):
+            signature = private.sign(digest, padding.PKCS1v15(), sha256)
+        else:
+            assert isinstance(private, ec.EllipticCurvePrivateKey)
+            signature = private.sign(digest, ec.ECDSA(sha256))
+        return 200, {"Signature": base64.b64encode(signature).decode()}
+
+    @contextlib.contextmanager
+    def served(self) -> Iterator[str]:
+        """Its address as long as the block."""
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                assert self.headers["X-Amz-Target"] == "TrentService.Sign"
+                assert self.headers["Authorization"].startswith("AWS4-HMAC-SHA256 Credential=id/")
+                code, said = service.answer(json.loads(body))
+                data = json.dumps(said).encode()
+                self.send_response(code)
+                self.send_header("Content-Type", "application/x-amz-json-1.1")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *words: object) -> None: ...
+
+        with ThreadingHTTPServer((LOOPBACK, 0), Handler) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            yield f"http://{LOOPBACK}:{server.server_port}"
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("boto3") is None, reason="boto3 is missing; `make night` installs it"
+)
+@pytest.mark.parametrize("kind", [KeyKind.ECDSA_P256, KeyKind.RSA])
+def test_kms_signs_what_openssl_and_a_device_verify(
+    tmp_path: Path, one: Device, rollout_program: Path, kind: KeyKind
+) -> None:
+    service = Service({"alias/ann": generate_key(kind), "alias/other": generate_key(kind)})
+    (tmp_path / "ann.pub").write_bytes(service.keys["alias/ann"].verification.pem)
+    (tmp_path / "build.key.pub").write_bytes(one.key.public_pem)
+    ticket = Ticket(MANIFEST, device_types=("lab",))
+    (tmp_path / "r1.ticket").write_bytes(ticket.text)
+    sign = "rollout release sign r1.ticket --root root-1.txt --public ann.pub --key awskms:alias"
+
+    def run(text: str, code: int = 0) -> str:
+        done = subprocess.run(
+            ("sh", "-euc", text), cwd=tmp_path, env=environment, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr
+        return done.stderr
+
+    with service.served() as address:
+        environment = {
+            "PATH": f"{rollout_program}:{os.environ['PATH']}", "HOME": str(tmp_path), "COLUMNS": "200",
+            "AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret",
+        }  # fmt: skip
+        run(
+            "rollout key generate root.key\nrollout root init acme-prod --root-key root.key.pub"
+            " --release-key ann.pub --build-key build.key.pub --key root.key"
+        )
+        absent, other = run(f"{sign}/none", 1), run(f"{sign}/other", 1)
+        run(f"{sign}/ann")
+    signature = (tmp_path / "r1.ticket.sig").read_bytes()
+    (one.root / "etc/rollout/root.txt").write_bytes((tmp_path / "root-1.txt").read_bytes())
+    (one.root / "etc/rollout/device_id").write_text("dev-0001\n")
+
+    assert absent.startswith("error[T162]: AWS KMS does not sign: ")
+    assert absent.count("there is no such key") == 1
+    assert "does not verify" in other
+    digest = base64.b64encode(hashlib.sha256(ticket.text).digest()).decode()
+    assert {(each["MessageType"], each["Message"]) for each in service.asked} == {
+        ("DIGEST", digest)
+    }
+    assert openssl_verifies(tmp_path / "ann.pub", tmp_path / "r1.ticket")
+    assert judge(one, ticket.text, signature) == (0, "ok")
 
 
 def openssl_verifies(public: Path, text: Path) -> bool:
