@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         key_show,
     )
     from orchestrator.api.asked_values import Asked, AskRequest
-    from orchestrator.api.asking import ask, join
+    from orchestrator.api.asking import ask, join, propose
     from orchestrator.api.attaching import release_attach
     from orchestrator.api.attesting import device_attest
     from orchestrator.api.auditing import Audited, audit_checkpoint, audit_verify
@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from orchestrator.api.plan_names import plan_name
     from orchestrator.api.plans import prepare, unproven
     from orchestrator.api.project import init, validate
+    from orchestrator.api.proposals import proposal_in, refuse_stale_proposal, request_of
     from orchestrator.api.reconciling import reconcile
     from orchestrator.api.recording import ACTS_COUNT_DEFAULT, acts
     from orchestrator.api.reporting import Reported, report
@@ -145,7 +146,7 @@ _NAMES = {
     "artifact_values": "ArtifactShown BuildRequest DeltaShown KeyShown",
     "artifacts": "artifact_build artifact_inspect artifact_sign artifact_verify helper_build key_generate key_show",
     "asked_values": "AskRequest Asked",
-    "asking": "ask join",
+    "asking": "ask join propose",
     "attaching": "release_attach",
     "attesting": "device_attest",
     "auditing": "Audited audit_checkpoint audit_verify",
@@ -180,6 +181,7 @@ _NAMES = {
     "plan_names": "plan_name",
     "plans": "prepare unproven",
     "project": "init validate",
+    "proposals": "proposal_in refuse_stale_proposal request_of",
     "reconciling": "reconcile",
     "recording": "ACTS_COUNT_DEFAULT acts",
     "reporting": "Reported report",
@@ -324,8 +326,11 @@ __all__ = [
     "plan_name",
     "plan_shown",
     "prepare",
+    "proposal_in",
+    "propose",
     "reconcile",
     "refuse_stale",
+    "refuse_stale_proposal",
     "refuse_uncommitted",
     "refuse_unevidenced",
     "release_attach",
@@ -335,6 +340,7 @@ __all__ = [
     "release_sign",
     "release_verify",
     "report",
+    "request_of",
     "require_extra",
     "require_role",
     "rollouts",

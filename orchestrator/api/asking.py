@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from orchestrator import __version__
 from orchestrator.api.approvals import approvals_are_signed, vouch, vouching
 from orchestrator.api.asked_values import Asked, AskRequest
 from orchestrator.api.owners import is_gone, person, this_process
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from orchestrator.plan.resolved import ResolvedPlan
     from orchestrator.rollout.answers import Answer
     from orchestrator.rollout.machine import Rollout
+    from orchestrator.rollout.proposal import Proposal
     from orchestrator.store.sql import SqlStore
 
 ANSWER_S = 5.0  # an engine looks several times a second; one that is busy needs longer
@@ -85,11 +87,7 @@ async def ask(settings: Settings, request: AskRequest) -> Asked:
     if not state_exists(settings):
         raise no_rollouts()
     async with open_state(settings) as store:
-        found = await _find(settings, store, await rollout_id_of(store, request.rollout))
-        event = vouch(settings, _event(settings, found, request), now=time.time())
-        _refuse_unknown(found, event)
-        answer = found.rollout.judge(event)
-        _refuse(found, event, answer)
+        found, event, answer = await _judged(settings, store, request)
         over = found.rollout.state in TERMINAL_ROLLOUT
         if answer.kind == "already":
             drives = request.ask in _DRIVES_ON and not found.engine and not over
@@ -99,6 +97,45 @@ async def ask(settings: Settings, request: AskRequest) -> Asked:
         return await _carry_out(
             settings, store, found, event, await store.ask(found.rollout_id, event)
         )
+
+
+async def propose(settings: Settings, request: AskRequest) -> Proposal | None:
+    """What a retry or rollback would do now; None where there is nothing left to do.
+
+    Nothing is recorded, and no role is needed: the one who carries it out needs it.
+
+    Raises:
+        PlanError: it would be refused.
+        StoreError: there is no such rollout.
+    """
+    from orchestrator.rollout.proposal import propose as proposed
+
+    if not state_exists(settings):
+        raise no_rollouts()
+    async with open_state(settings) as store:
+        found, event, answer = await _judged(settings, store, request)
+        if answer.kind == "already":
+            return None
+        if found.rollout.state in TERMINAL_ROLLOUT:
+            await _refuse_under_another(store, found.rollout_id)
+    digest = digest_of_stored(found.stored)
+    return proposed(found.rollout.ledger, event, digest=digest, tool_version=__version__)
+
+
+async def _judged(
+    settings: Settings, store: SqlStore, request: AskRequest
+) -> tuple[_Found, OperatorAsked, Answer]:
+    """What the rollout would answer now.
+
+    Raises:
+        PlanError: that it refuses.
+    """
+    found = await _find(settings, store, await rollout_id_of(store, request.rollout))
+    event = vouch(settings, _event(settings, found, request), now=time.time())
+    _refuse_unknown(found, event)
+    answer = found.rollout.judge(event)
+    _refuse(found, event, answer)
+    return found, event, answer
 
 
 async def join(settings: Settings, rollout_id: str, joiners: Mapping[DeviceId, Joiner]) -> Asked:

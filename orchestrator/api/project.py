@@ -191,13 +191,18 @@ def _check_inventory(settings: Settings, source: Source) -> Validated:
 
 
 def _check(file: Path) -> Sequence[Diagnostic]:
-    from orchestrator.plan.envelope import from_saved, is_saved
+    from orchestrator.plan.envelope import from_saved, is_proposal, is_saved
     from orchestrator.plan.parse import check_plan
 
     try:
         data = read_file(file)
         if not is_saved(data):
             return check_plan(data, file=str(file))
+        if is_proposal(data):
+            from orchestrator.rollout.proposal import from_file
+
+            from_file(data, file=str(file))
+            return ()
         from_saved(data, file=str(file))
     except PlanError as error:
         whole = Diagnostic(Where(str(file)), error.code, error.message, error.hint)

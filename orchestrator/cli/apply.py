@@ -25,6 +25,7 @@ from orchestrator.cli.options import (
     WaitOption,
     command,
 )
+from orchestrator.cli.proposing import carry_out, refuse_choices
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say
@@ -48,14 +49,13 @@ app = typer.Typer()
     examples="""
 rollout apply plans/gateway.yml -i inventory/
 rollout apply gateway.plan --yes --events events.jsonl
+rollout apply back.plan --yes  # what rollout rollback --out saved
 """,
 )
 def apply(  # noqa: PLR0913  each is an option of the command line
     plan: Annotated[
         Path,
-        typer.Argument(
-            metavar="PLAN", help="A plan, or one saved by preview.", autocompletion=plans
-        ),
+        typer.Argument(metavar="PLAN", help="A plan, or what --out saved.", autocompletion=plans),
     ],
     *,
     common: Common,
@@ -79,10 +79,14 @@ def apply(  # noqa: PLR0913  each is an option of the command line
     Shows the preview first and asks for the number of devices. On a terminal keys pause, halt and
     show what is slow or failed; `?` helps. Ctrl-C once: devices in flight
     finish and the rollout is saved; twice: leaves at once. `rollout apply` again goes on.
+    A saved retry or rollback is carried out by that verb, where it would still do the same.
     Where only approvals, windows, freezes or a person's pause are left it ends with 7, unless told
     to wait.
     """
     session = with_traces(start(common), traces)
+    if (proposal := api.proposal_in(plan)) is not None:
+        refuse_choices(plan, source_of(source), metrics_file)
+        return carry_out(session, proposal, yes=yes, events=events, wait=wait)
     api.require_role(session.settings, "apply")  # before devices or people are asked
     request = api.PlanRequest(plan, source_of(source))
     with before_it_begins(session, "nothing was started, and no device was changed"):

@@ -58,6 +58,10 @@ EventsOption = Annotated[
     str | None,
     typer.Option("--events", metavar="FILE", help="Write events as JSON lines; - for stdout."),
 ]
+ProposalOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Save it for review, and do nothing yet."),
+]
 WhyOption = Annotated[
     str, typer.Option("--reason", "--why", metavar="TEXT", help="Reason for the journal.")
 ]

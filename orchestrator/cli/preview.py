@@ -15,6 +15,7 @@ from orchestrator.cli.findings import say_findings
 from orchestrator.cli.joining import say_joiners
 from orchestrator.cli.options import Common, Output, SourceOptions, command
 from orchestrator.cli.preview_forms import Form, show_preview, show_refusal
+from orchestrator.cli.proposing import refuse_choices, show_proposal
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import source_of, start
 from orchestrator.cli.streams import say, write_file
@@ -80,6 +81,10 @@ def preview(
     --diff shows what changed since one that was saved; an equal digest is the same plan.
     """
     session = start(common)
+    if (proposal := api.proposal_in(plan)) is not None:
+        refuse_choices(plan, source_of(source), options.out, options.diff)
+        show_proposal(session, proposal, format, output.output)
+        return ExitCode.DONE
     request = api.PlanRequest(plan, source_of(source), options.offline, options.diff)
     try:
         with before_it_begins(session, "there is no preview, and nothing was changed"):

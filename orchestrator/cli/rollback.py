@@ -14,10 +14,12 @@ from orchestrator.cli.driving import ask
 from orchestrator.cli.options import (
     Common,
     EventsOption,
+    ProposalOption,
     RolloutArgument,
     WhyOption,
     command,
 )
+from orchestrator.cli.proposing import save_proposal
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, start
 from orchestrator.errors import PlanError
@@ -67,28 +69,33 @@ rollout rollback
 rollout rollback r-7f3a --wave canary --yes
 rollout rollback r-7f3a --hosts 'berlin:&gateways' -i inventory/
 rollout rollback r-7f3a --device gw-044 --reason 'its screen stays dark'
+rollout rollback r-7f3a --wave canary --out back.plan
 """,
 )
-def rollback(
+def rollback(  # noqa: PLR0913  each is an option of the command line
     rollout: RolloutArgument = None,
     *,
     common: Common,
     scope: ScopeOptions,
     why: WhyOption = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for a confirmation.")] = False,
+    out: ProposalOption = None,
     events: EventsOption = None,
 ) -> int:
     """Take devices back to what they ran before, newest first, and prove each one there.
 
     Also those of a rollout that is over, as long as they can still go back.
+    With --out it is saved to be reviewed instead: `rollout apply FILE` does exactly that.
     """
     session = start(common)
     found = wait_for(api.status(session.settings, rollout))
     devices = _devices(session, found, scope)
+    request = api.AskRequest(found.rollout_id, Ask.ROLLBACK, why, devices=devices, wave=scope.wave)
+    if out is not None:
+        return save_proposal(session, request, out)
     count = len(found.concerned(wave=scope.wave, devices=devices))
     if count:  # otherwise there is nothing to agree to; an unknown wave is refused below
         confirm_devices(session, "Roll back", count, yes=yes)
-    request = api.AskRequest(found.rollout_id, Ask.ROLLBACK, why, devices=devices, wave=scope.wave)
     return ask(session, request, events=events)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from orchestrator import api
 from orchestrator.cli.completing import saved_plans_or_rollouts
 from orchestrator.cli.options import Common, Output, command
 from orchestrator.cli.preview_forms import Form, show_preview
+from orchestrator.cli.proposing import show_proposal
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import start
 from orchestrator.cli.streams import say
@@ -32,7 +34,7 @@ def show(
         str | None,
         typer.Argument(
             metavar="[FILE.plan|ROLLOUT]",
-            help="A saved plan, or a rollout by its id or its beginning; the newest if left out.",
+            help="What --out saved, or a rollout by its id or its beginning; the newest if left out.",
             autocompletion=saved_plans_or_rollouts,
         ),
     ] = None,
@@ -49,6 +51,9 @@ def show(
     the plan was made, which is said on stderr. `rollout status` shows what became of a rollout.
     """
     session = start(common)
+    if what is not None and (proposal := api.proposal_in(Path(what))) is not None:
+        show_proposal(session, proposal, format, output.output)
+        return ExitCode.DONE
     shown = wait_for(api.plan_shown(session.settings, what))
     show_preview(session, shown.prepared, format, output.output, ExitCode.DONE)
     if not session.quiet:

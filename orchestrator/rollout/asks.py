@@ -279,24 +279,30 @@ def _retry(led: Ledger, event: OperatorAsked) -> Answer:
     if led.state not in _ACTIVE or not (follows or wave.state in _REOPENED):
         where = f"wave `{wave.name}` is {wave.state.value.replace('_', ' ')}"
         return refused(f"it is {_words(led.state)} and {where}: nothing can be tried again")
-    names = frozenset(event.devices)
-
-    def fits(rec: DeviceRecord) -> bool:
-        of_class = event.only is None or CLASS_OF.get(rec.reason) is event.only
-        return of_class and (not names or rec.id in names)
-
-    members = (led.devices[device] for each in led.under_way() for device in each.members)
-    if not any(_may_try_again(led, rec) and fits(rec) for rec in members):
+    if not (found := retriable(led, event)):
         which = f" of class {event.only}" if event.only is not None else ""
         return already(f"no device is left to be tried again{which}")
 
     def again_all() -> None:
-        for each in led.under_way():
-            _try_again(led, each, fits)
+        for rec in found:
+            again(led, rec)
         if not follows and wave.state not in (WaveState.TRIPPED, WaveState.INCONCLUSIVE):
             wave.state = WaveState.RUNNING
 
     return done(again_all)
+
+
+def retriable(led: Ledger, event: OperatorAsked) -> list[DeviceRecord]:
+    """Devices of the waves under way that a retry of this kind would try again now, in order."""
+    names = frozenset(event.devices)
+    members = (led.devices[device] for wave in led.under_way() for device in wave.members)
+    return [
+        rec
+        for rec in members
+        if _may_try_again(led, rec)
+        and (event.only is None or CLASS_OF.get(rec.reason) is event.only)
+        and (not names or rec.id in names)
+    ]
 
 
 def _may_try_again(led: Ledger, rec: DeviceRecord) -> bool:

@@ -1,4 +1,4 @@
-"""docs/how-to/review.md: its block is run as it stands."""
+"""docs/how-to/review.md: its blocks are run as they stand."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import re
 import subprocess
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from orchestrator.cli.app import invoke
 from tests.in_process import empty_project, run
+from tests.schema_of import SCHEMAS
+from tests.unit.cli.test_proposing import halted_project
 from tests.unit.render.reports import junit_suites, sarif_run
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs/how-to/review.md").read_text(encoding="utf-8")
-(BLOCK,) = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+BLOCK, PROPOSALS = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 PLAN = """\
 schema: 1
 name: gateway-fw
@@ -58,7 +61,26 @@ def test_block_of_the_page_reviews_and_finds_the_same_again(
     assert "### Rollout of `app-1.0` by plan `gateway-fw`" in (project / "comment.md").read_text()
     assert len(junit_suites((project / "devices.xml").read_text())) == 3
     assert json.loads((project / "preview.json").read_text())["diff"]["same"] is True
-    assert (project / "gateway.plan").is_file()
+    saved = json.loads((project / "gateway.plan").read_text())
+    jsonschema.validate(saved, json.loads((SCHEMAS / "saved-plan.v1.json").read_text()))
+
+
+def test_block_saves_a_rollback_and_a_retry_for_review(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rollout_program: Path
+) -> None:
+    empty_project(tmp_path, monkeypatch)
+    halted_project(tmp_path)
+    environment = {**os.environ, "PATH": f"{rollout_program}:{os.environ['PATH']}"}
+
+    done = subprocess.run(
+        ("sh", "-euc", PROPOSALS), cwd=tmp_path, env=environment,
+        timeout=120, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "back.txt").read_text().endswith("1 to go back. Nothing was changed.\n")
+    assert (tmp_path / "fix.txt").read_text().endswith("1 to try again. Nothing was changed.\n")
+    assert "Reason: its screens stay dark" in (tmp_path / "comment.md").read_text()
 
 
 def test_outputs_and_marker_are_those_that_the_page_names(project: Path, capsys) -> None:

@@ -240,14 +240,18 @@ def test_a_rollout_that_is_over_is_rolled_back(applied, fleet, capsys) -> None:
     assert run(capsys, "apply app-1.3.yml --yes -q")[0] == 0
     (fleet / "app-1.3.mender").unlink()  # the way back needs nothing of it
 
-    one = run(capsys, "rollback --yes --device lab-02")
+    saved = run(capsys, "rollback --device lab-02 --out one.plan")
+    one = run(capsys, "apply one.plan --yes")
+    stale = run(capsys, "apply one.plan --yes")
     rest = run(capsys, "rollback --yes --reason dark-screens")
     again = run(capsys, "rollback --yes")
     status = json.loads(run(capsys, "status --format json")[1])
     _, events, _ = run(capsys, "events --format text")
 
     check("status", status)
-    assert (one[0], rest[0], again[0]) == (ExitCode.DONE, ExitCode.DONE, ExitCode.DONE)
+    assert (saved[0], one[0], stale[0]) == (ExitCode.DONE, ExitCode.DONE, ExitCode.STALE)
+    assert "back to app-1." in saved[1]
+    assert (rest[0], again[0]) == (ExitCode.DONE, ExitCode.DONE)
     assert "ROLLED BACK app-1.3" in rest[1]
     assert "nothing to do: it is over: rolled back" in again[2]
     assert (status["state"], status["exit_code"]) == ("rolled_back", ExitCode.ROLLED_BACK)

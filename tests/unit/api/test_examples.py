@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from orchestrator.plan.digest import to_json
+from orchestrator.plan.envelope import to_saved
 from orchestrator.plan.preview import preview
 from orchestrator.plan.resolved import ResolvedPlan
 from orchestrator.render.preview import text
 from orchestrator.render.text import Look, cells
 from tests.examples import PLAYBOOKS, ExampleProject
+from tests.schema_of import SCHEMAS
 
 DESIGN = Path(__file__).parents[4] / "shared/design/plan-language.md"
 
@@ -54,6 +59,8 @@ def test_examples_are_those_of_the_design_word_for_word() -> None:
 async def test_example_is_planned(planned, name: str, sizes: list[int]) -> None:
     resolved = await planned(name)
 
+    schema = json.loads((SCHEMAS / "saved-plan.v1.json").read_text())
+    jsonschema.validate(json.loads(to_saved(to_json(resolved))), schema)
     assert [len(wave.devices) for wave in resolved.waves] == sizes
 
 

@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from orchestrator import api
@@ -15,6 +16,7 @@ from orchestrator.gitops.plans import Trouble
 from orchestrator.gitops.record import Record
 from orchestrator.gitops.standing import Part, Standing
 from orchestrator.rollout.events import JournalEntry
+from tests.schema_of import SCHEMAS
 from tests.unit.metrics.test_server import asked
 
 STANDING = Standing(1.0, Part.ACTIVE, Record("/srv/fleet.git", "main", "c1"), offered="c1")
@@ -85,6 +87,7 @@ async def test_pages_say_figures_and_health(settings) -> None:
 
     assert b"\nrollout_controller_leader 1.0\n" in figures
     said = json.loads(health.partition(b"\r\n\r\n")[2])
+    jsonschema.validate(said, json.loads((SCHEMAS / "health.v1.json").read_text()))
     assert (said["alive"], said["health"], said["part"], said["commit"]) == (
         True, "healthy", "active", "c1",
     )  # fmt: skip

@@ -1,15 +1,18 @@
 import importlib
+import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import jsonschema
 import pytest
 import typer
 
 from orchestrator.cli.app import COMMANDS, HELP, build, invoke
 from orchestrator.errors import ExitCode, LeaseError
+from tests.schema_of import SCHEMAS
 
 SINGLE = ("init", "validate", "preview", "apply", "status", "events", "hosts", "completion")
 GROUPS = {
@@ -179,6 +182,10 @@ def test_version_in_all_ways(capsys) -> None:
     for words in (["--version"], ["version"]):
         assert invoke(words) == ExitCode.DONE
         assert capsys.readouterr().out == f"rollout {__version__}\n"
+    assert invoke(["version", "--format", "json"]) == ExitCode.DONE
+    found = json.loads(capsys.readouterr().out)
+    jsonschema.validate(found, json.loads((SCHEMAS / "version.v1.json").read_text()))
+    assert found["version"] == __version__
 
 
 def test_common_options_may_stand_before_and_after_the_command(tmp_path, capsys) -> None:

@@ -3,6 +3,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import jsonschema
 import pytest
 
 from orchestrator.cli.log_file import JournalLog, open_log
@@ -10,6 +11,7 @@ from orchestrator.cli.options import LogFormat
 from orchestrator.errors import OrchestratorError
 from orchestrator.log import Log
 from orchestrator.rollout.events import JournalEntry
+from tests.schema_of import SCHEMAS
 
 log = Log("test")
 Opened = Callable[..., Callable[[], list[str]]]
@@ -48,9 +50,10 @@ def test_line_of_text_has_time_level_event_and_fields(opened: Opened) -> None:
 def test_line_of_json_is_an_object_whose_head_no_field_replaces(opened: Opened) -> None:
     lines = opened(LogFormat.JSON)
 
-    log.info("tried", device="gw-1", level="forged", event="forged")
+    log.info("tried", device="gw-1", took_s=0.5, why=None, level="forged", event="forged")
 
     (found,) = map(json.loads, lines())
+    jsonschema.validate(found, json.loads((SCHEMAS / "log.v1.json").read_text()))
     assert (found["event"], found["level"], found["device"]) == ("test.tried", "info", "gw-1")
 
 

@@ -1,0 +1,72 @@
+"""Retries and rollbacks that were saved to be reviewed: read, and held against the rollout of now."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.api.asked_values import AskRequest
+from orchestrator.api.asking import propose
+from orchestrator.api.project import read_file
+from orchestrator.api.saved import SAVED_PLAN_S
+from orchestrator.api.values import Settings
+from orchestrator.errors import PlanError, StalePlanError
+
+if TYPE_CHECKING:
+    from orchestrator.rollout.proposal import Proposal
+
+
+def proposal_in(file: Path) -> Proposal | None:
+    """What was proposed in a file; None where that is no proposal, or no file.
+
+    Raises:
+        PlanError: it was changed, or is of another version.
+    """
+    if not file.is_file():
+        return None
+    from orchestrator.plan.envelope import is_proposal
+
+    if not is_proposal(data := read_file(file)):
+        return None
+    from orchestrator.rollout.proposal import from_file
+
+    return from_file(data, file=str(file))
+
+
+def request_of(proposal: Proposal) -> AskRequest:
+    """The verb that carries it out."""
+    return AskRequest(
+        proposal.rollout,
+        proposal.ask,
+        why=proposal.why,
+        devices=tuple(proposal.devices),
+        wave=proposal.wave,
+        only=proposal.only,
+    )
+
+
+async def refuse_stale_proposal(settings: Settings, proposal: Proposal) -> None:
+    """Refuses what the verb would not do in the same way now.
+
+    Raises:
+        StalePlanError: it is too old, or another one now.
+        PlanError: the rollout refuses it.
+        StoreError: there is no such rollout.
+    """
+    from orchestrator.rollout.proposal import digest
+
+    hint = f"look at it again: `rollout {proposal.ask} {proposal.rollout} --out FILE`"
+    age_s = time.time() - proposal.made_at
+    if age_s > SAVED_PLAN_S:
+        message = f"the saved {proposal.ask} is {age_s / 3600:.0f} hours old, more than 24"
+        raise StalePlanError(message, hint=hint, code="P311")
+    try:
+        now = await propose(settings, request_of(proposal))
+    except PlanError as error:
+        raise StalePlanError(error.message, hint=error.hint or hint, code="P319") from error
+    if now is None or digest(now) != digest(proposal):
+        message = (
+            f"rollout `{proposal.rollout}` has moved on: this {proposal.ask} is another one now"
+        )
+        raise StalePlanError(message, hint=hint, code="P319")
