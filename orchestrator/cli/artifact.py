@@ -116,7 +116,7 @@ def delta(
     they have. They check it as if it had been sent; whatever goes wrong, the whole is sent. Packed
     payloads have little in common: leave them unpacked.
     """
-    start(common)
+    session = start(common)
     made = api.artifact_delta(old, new)
     facts = DeltaFacts(
         path=str(made.path),
@@ -126,4 +126,4 @@ def delta(
         patch_bytes=made.patch_bytes,
         whole_bytes=made.whole_bytes,
     )
-    return show_result(format, delta_document(facts), delta_text(facts))
+    return show_result(format, delta_document(facts), delta_text(facts, session.out))

@@ -89,10 +89,12 @@ def verify(
     and nothing else is wrong, the code is 3.
     """
     fleet = _fleet(source, wanted=with_fleet)
-    found = wait_for(api.audit_verify(start(common).settings, checkpoints, fleet))
+    session = start(common)
+    found = wait_for(api.audit_verify(session.settings, checkpoints, fleet))
     asked = _asked(found.witnesses)
     what = (found.audit, str(found.checkpoints), found.signers, asked)
-    put(dump(audit_document(*what)) if format is Format.JSON else audit_text(*what))
+    as_json = format is Format.JSON
+    put(dump(audit_document(*what)) if as_json else audit_text(*what, look=session.out))
     if found.audit.findings:
         return ExitCode.REFUSED
     return ExitCode.PARTIAL if short_of(found.audit, asked) else ExitCode.DONE

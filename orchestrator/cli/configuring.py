@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from orchestrator.cli.config import Config, Given
 from orchestrator.cli.options import Common, Format, FormatOption, command
 from orchestrator.cli.session import configuration
 from orchestrator.cli.shown import show_result
+from orchestrator.cli.streams import look_of
 from orchestrator.render.configuration import (
     ConfigurationFacts,
     Said,
@@ -46,8 +48,9 @@ def show(
     Flags go before variables `ROLLOUT_*`, before the project's file, before your own, before
     defaults. Keys that nobody set and that have no default are left out. Passwords are not shown.
     """
-    facts = _facts(configuration(common))
-    text = configuration_text(facts, origin=origin)
+    found = configuration(common)
+    facts = _facts(found)
+    text = configuration_text(facts, look_of(sys.stdout, found.color), origin=origin)
     return show_result(format, configuration_document(facts), text)
 
 

@@ -36,7 +36,7 @@ def migrate(*, common: Common) -> int:
     session = start(common)
     api.require_role(session.settings, "state migrate")
     done = api.state_migrate(session.settings)
-    put(migrated_text(done.place, done.before, done.after))
+    put(migrated_text(done.place, done.before, done.after, session.out))
     return ExitCode.DONE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.render.text import escape, number, plural
+from orchestrator.render.text import Look, escape, fold, number, plural
 from orchestrator.render.words import instant, reason_words
 from orchestrator.rollout.acts import ACTS
 from orchestrator.rollout.audit import Audit, Finding
@@ -72,7 +72,12 @@ def _fleet_document(audit: Audit, fleet: FleetFacts) -> dict[str, object]:
 
 
 def audit_text(
-    audit: Audit, checkpoints: str, signers: Sequence[str], fleet: FleetFacts | None = None
+    audit: Audit,
+    checkpoints: str,
+    signers: Sequence[str],
+    fleet: FleetFacts | None = None,
+    *,
+    look: Look,
 ) -> str:
     """An audit for people: the verdict, what vouches for it, and each finding."""
     count = (
@@ -89,7 +94,12 @@ def audit_text(
         lines += _asked(audit, fleet)
     lines += _vouched(audit, escape(checkpoints))
     lines += [f"  signatures count by {escape(one)}" for one in signers]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{part}\n" for line in lines for part in _folded(line, look))
+
+
+def _folded(line: str, look: Look) -> list[str]:
+    blanks = len(line) - len(line.lstrip(" "))
+    return fold(line, look.width, indent=" " * (blanks + 2))
 
 
 def short_of(audit: Audit, fleet: FleetFacts | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestrator.errors import Where
-from orchestrator.render.text import escape
+from orchestrator.render.text import Look, cells, escape, fold
 
 FORMAT_VERSION = "1.0"
 SHOWN_CELLS_MAX = 4096  # a path or a list of them is never cut
@@ -41,24 +41,36 @@ class ConfigurationFacts:
     settings: Sequence[Setting]
 
 
-def configuration_text(facts: ConfigurationFacts, *, origin: bool) -> str:
+def configuration_text(facts: ConfigurationFacts, look: Look, *, origin: bool) -> str:
     """Lines that a configuration file may hold; with `origin`, from where in comments."""
-    return "".join(f"{line}\n" for line in _lines(facts, origin))
+    return "".join(f"{part}\n" for line in _lines(facts, look, origin) for part in line)
 
 
-def _lines(facts: ConfigurationFacts, origin: bool) -> Iterator[str]:
-    if origin:
-        yield f"# project: {escape(facts.project, limit=SHOWN_CELLS_MAX)}"
-        yield f"# its file: {_file(facts.project_file)}"
-        yield f"# your file: {_file(facts.user_file)}"
+def _lines(facts: ConfigurationFacts, look: Look, origin: bool) -> Iterator[Sequence[str]]:
+    for line in _head(facts) if origin else ():
+        yield fold(line, look.width, indent="#   ")
     for setting in facts.settings:
         first, *others = setting.said
         if origin:
-            yield ""
-            yield f"# {_origin(first)}"
-        yield f"{setting.key} = {_toml(first.value)}"
-        if origin:
-            yield from (f"# not counted, {_origin(one)}: {_toml(one.value)}" for one in others)
+            yield ["", *fold(f"# {_origin(first)}", look.width, indent="#   ")]
+        yield _assigned(setting.key, first.value, look)
+        for one in others if origin else ():
+            line = f"# not counted, {_origin(one)}: {_toml(one.value)}"
+            yield fold(line, look.width, indent="#   ")
+
+
+def _head(facts: ConfigurationFacts) -> Iterator[str]:
+    yield f"# project: {escape(facts.project, limit=SHOWN_CELLS_MAX)}"
+    yield f"# its file: {_file(facts.project_file)}"
+    yield f"# your file: {_file(facts.user_file)}"
+
+
+def _assigned(key: str, value: Value, look: Look) -> Sequence[str]:
+    """A list that is wider than the lines has one for each of its items, as TOML allows."""
+    line = f"{key} = {_toml(value)}"
+    if isinstance(value, str | int) or cells(line) <= look.width:
+        return [line]
+    return [f"{key} = [", *(f"    {_toml(item)}," for item in value), "]"]
 
 
 def _file(path: str | None) -> str:

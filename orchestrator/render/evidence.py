@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from orchestrator.render.table import listed
 from orchestrator.render.text import Look, Style, escape, pad, plural
 
 FORMAT_VERSION = "1.0"
-_LABEL_CELLS = 13
 _KIND_CELLS = 11
 
 
@@ -63,7 +63,7 @@ def evidence_text(facts: EvidenceFacts, look: Look) -> str:
         ("signed by", f"{signed}{needed}"),
         *(("", escape(key_id)) for key_id in facts.signed_by),
     ]
-    return "".join(f"{pad(label, _LABEL_CELLS)}{text}".rstrip() + "\n" for label, text in pairs)
+    return listed(pairs, look)
 
 
 def evidence_next(facts: EvidenceFacts) -> str:

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.render.table import Column, Row, table
-from orchestrator.render.text import Look, Style, Symbol, cells, escape, pad
+from orchestrator.render.table import LABEL_CELLS, Column, Row, listed, table
+from orchestrator.render.text import Look, Style, Symbol, cells, escape, fold, pad
 from orchestrator.render.words import reason_words
 from orchestrator.units import format_size
 
 FORMAT_VERSION = "1.0"
-_LABEL_CELLS = 13
 
 
-def migrated_text(place: str, before: str, after: str) -> str:
+def migrated_text(place: str, before: str, after: str, look: Look) -> str:
     """What became of a state store's schema."""
     if before == after:
-        return f"{escape(place)}: schema {after} already, nothing to do\n"
-    if not before:
-        return f"{escape(place)}: made the tables of schema {after}\n"
-    return f"{escape(place)}: migrated from schema {before} to {after}\n"
+        words = f"schema {after} already, nothing to do"
+    elif not before:
+        words = f"made the tables of schema {after}"
+    else:
+        words = f"migrated from schema {before} to {after}"
+    return "".join(f"{line}\n" for line in _folded(f"{escape(place)}: {words}", look))
 
 
 def key_document(
@@ -47,7 +48,7 @@ def key_text(document: Mapping[str, object]) -> str:
         "public": "public",
     }
     rows = [
-        f"{pad(label, _LABEL_CELLS)}{escape(str(document[key]))}"
+        f"{pad(label, LABEL_CELLS)}{escape(str(document[key]))}"
         for label, key in labels.items()
         if document[key]
     ]
@@ -118,7 +119,7 @@ def artifact_text(facts: ArtifactFacts, look: Look) -> str:
         ("payload file", f"{escape(name)} ({format_size(size_bytes)})")
         for name, size_bytes, _ in facts.files
     ]
-    return "".join(f"{pad(label, _LABEL_CELLS)}{text}\n" for label, text in pairs)
+    return listed(pairs, look)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +148,13 @@ def delta_document(facts: DeltaFacts) -> dict[str, object]:
     }
 
 
-def delta_text(facts: DeltaFacts) -> str:
+def delta_text(facts: DeltaFacts, look: Look) -> str:
     """A difference for people."""
     percent = 100 * facts.patch_bytes / facts.whole_bytes
     saved = f"{format_size(facts.patch_bytes)} in place of {format_size(facts.whole_bytes)}"
     who = f"for devices that run {escape(facts.old)}"
-    return f"{escape(facts.path)}: {saved} ({percent:.1f} %) {who}\n"
+    line = f"{escape(facts.path)}: {saved} ({percent:.1f} %) {who}"
+    return "".join(f"{part}\n" for part in _folded(line, look))
 
 
 def _pair(item: tuple[str, object]) -> str:
@@ -173,13 +175,19 @@ class AnswerFacts:
 
 
 def answer_line(answer: AnswerFacts, look: Look) -> str:
-    """One device on one line."""
+    """One device on one line, or as many as it takes."""
     name = escape(answer.device)
     if answer.ok:
         detail = f"  {escape(answer.detail)}" if answer.detail else ""
-        return f"{look.paint(look.sign(Symbol.DONE), Style.GOOD)} {name}{detail}"
+        line = f"{look.paint(look.sign(Symbol.DONE), Style.GOOD)} {name}{detail}"
+        return "\n".join(_folded(line, look))
     words = reason_words(answer.reason, answer.detail)
-    return f"{look.paint(look.sign(Symbol.FAILED), Style.BAD)} {name}: {words}"
+    line = f"{look.paint(look.sign(Symbol.FAILED), Style.BAD)} {name}: {words}"
+    return "\n".join(_folded(line, look))
+
+
+def _folded(line: str, look: Look) -> list[str]:
+    return fold(line, look.width, indent="  ")
 
 
 def answer_text(answer: AnswerFacts, look: Look) -> str:

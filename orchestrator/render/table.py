@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.render.text import Look, Style, cells, clip, clip_start, pad
+from orchestrator.render.text import Look, Style, cells, clip, clip_start, fold, pad
 
 GAP = "  "
 FLEX_CELLS_MIN = 16  # a flexible column narrower than this says nothing
+LABEL_CELLS = 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,13 @@ def table(
         Cell(columns[i].title, Style.DIM) if i in keep else Cell("") for i in range(len(columns))
     ]
     return [indent + _line(columns, row, widths, keep, look) for row in [head, *grid]]
+
+
+def listed(pairs: Sequence[tuple[str, str]], look: Look) -> str:
+    """Labels with what stands behind them, painted or not; broken at blanks, digests never."""
+    indent = " " * LABEL_CELLS
+    lines = (f"{pad(label, LABEL_CELLS)}{text}".rstrip() for label, text in pairs)
+    return "".join(f"{part}\n" for line in lines for part in fold(line, look.width, indent=indent))
 
 
 def _widths(

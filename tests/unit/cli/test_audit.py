@@ -22,6 +22,7 @@ def state(tmp_path, monkeypatch):
     monkeypatch.setenv("ROLLOUT_CONFIG", str(tmp_path / "user.toml"))
     (tmp_path / "user.toml").touch()
     monkeypatch.setenv("ROLLOUT_STATE", str(path))
+    monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.chdir(tmp_path)
 
     async def fill():

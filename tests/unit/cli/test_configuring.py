@@ -18,7 +18,7 @@ SCHEMA = json.loads(
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    empty_project(tmp_path, monkeypatch)
+    empty_project(tmp_path, monkeypatch, columns_count=300)
     return tmp_path
 
 

@@ -16,11 +16,14 @@ from orchestrator.api.explaining import Explanation
 from orchestrator.device.reason import Reason
 from orchestrator.errors import TrustError, Where
 from orchestrator.render import drift, fleet, logs, shown, status, why
+from orchestrator.render.audit import FleetFacts, audit_text
 from orchestrator.render.board import Board
 from orchestrator.render.bundle import BundleCheck, BundleFacts, bundle_text
 from orchestrator.render.codes import codes_text
+from orchestrator.render.configuration import configuration_text
 from orchestrator.render.controls import Controls, Panel
 from orchestrator.render.diagnostics import error_text
+from orchestrator.render.evidence import EvidenceFacts, PaperFacts, evidence_text
 from orchestrator.render.evidence_lines import evidence_lines
 from orchestrator.render.inventory import explained_text, graph_text, host_text, inventory_text
 from orchestrator.render.lines import Detail, Lines
@@ -28,8 +31,10 @@ from orchestrator.render.release import root_text, ticket_text
 from orchestrator.render.screen import screen
 from orchestrator.render.summary import summary
 from orchestrator.render.text import Look, cells
-from tests.unit.render.conftest import Journal, make_plan
+from orchestrator.rollout.audit import Audit, Fault, Finding
+from tests.unit.render.conftest import START, Journal, make_plan
 from tests.unit.render.going_on import gated_plan, halfway
+from tests.unit.render.test_configuration import CONFIGURATION
 from tests.unit.render.test_evidence_lines import FOUND
 from tests.unit.render.test_fleet import fleet_of
 from tests.unit.render.test_inventory import Group, Host, Value, Variable
@@ -127,6 +132,22 @@ ANSWERS = (
     shown.AnswerFacts("gw-001", True, "ok", "", {"state": "idle", "artifact": "gateway-1.4.1"}),
     shown.AnswerFacts("gw-002", False, "unreachable", "no route to host after 30 s \x1b[2J", {}),
 )
+DELTA = shown.DeltaFacts(
+    "releases/gateway-1.4.1-to-1.4.2.delta", "gateway-1.4.1", "gateway-1.4.2", "update.tar",
+    1_200_000, 64_270_000,
+)  # fmt: skip
+PAPERS = EvidenceFacts(
+    "releases/gateway-1.4.2.evidence", "gateway-1.4.2", "a" * 64,
+    (PaperFacts("sbom", "gateway-1.4.2.cdx.json", "b" * 64),), ("ed25519 SHA256:k2k2k2",), 2,
+)  # fmt: skip
+AUDIT = Audit(
+    rollout_count=12, entry_count=4410, seal_count=2, last_sealed_at=START, unsealed_count=3,
+    witness_count=7,
+    findings=(Finding(Fault.CUT, "its end was cut off", "r-7f3a", 41, START, "halted"),),
+)  # fmt: skip
+ASKED = FleetFacts(
+    9, 1, (("gw-044", "unreachable", "connect to 192.0.2.44 port 22: no route to host"),)
+)
 CODE = Explanation(
     "I116",
     "a setting that turns host key checking off",
@@ -175,6 +196,15 @@ TEXTS: dict[str, Text] = {
     "evidence": lambda look: joined(evidence_lines(replace(make_plan(), evidence=FOUND), look)),
     "code": lambda look: codes_text([CODE], look, in_full=True),
     "error": lambda look: error_text(REFUSED, look),
+    "audit": lambda look: audit_text(
+        AUDIT, "/var/lib/rollout/checkpoints", ("ecdsa-p256 SHA256:k1k1k1",), ASKED, look=look
+    ),
+    "config": lambda look: configuration_text(CONFIGURATION, look, origin=True),
+    "papers": lambda look: evidence_text(PAPERS, look),
+    "delta": lambda look: shown.delta_text(DELTA, look),
+    "migrated": lambda look: shown.migrated_text(
+        "/var/lib/rollout/fleet-of-all-gateways/state.db", "0003", "0004", look
+    ),
 }
 
 

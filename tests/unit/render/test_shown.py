@@ -67,7 +67,7 @@ def test_an_artifact_says_whether_its_signature_was_verified() -> None:
 
 
 def test_migration_tells_from_which_schema_to_which() -> None:
-    told = [shown.migrated_text("db", before, "0002") for before in ("", "0001", "0002")]
+    told = [shown.migrated_text("db", before, "0002", Look()) for before in ("", "0001", "0002")]
 
     assert told == [
         "db: made the tables of schema 0002\n",
