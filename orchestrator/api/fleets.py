@@ -20,6 +20,7 @@ from orchestrator.errors import PlanError
 from orchestrator.plan.resolved import COMPONENT_DEFAULT, component_problem
 from orchestrator.rollout.drift import FleetDevice, fleet_device
 from orchestrator.rollout.sightings import Remembered, Seen, Trouble, seen_in
+from orchestrator.source.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from orchestrator.device.model import Device
@@ -28,12 +29,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FleetRequest:
-    """Which devices, which part of them, and whether they are asked (`refresh`)."""
+    """Which devices, which part of them, and whether they are asked (`refresh`).
+
+    `label`: by which they are to be grouped, "" for none.
+    """
 
     pattern: str
     source: Source
     component: str = COMPONENT_DEFAULT
     refresh: bool = False
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +57,14 @@ async def fleet(settings: Settings, request: FleetRequest, on_survey: OnSurvey =
     than the answer, and so is never taken for a difference.
 
     Raises:
-        PlanError: inventory, pattern or component are wrong.
+        PlanError: inventory, pattern or component are wrong, or no device has the label.
         StoreError: the store cannot be read.
     """
     if problem := component_problem(request.component):
         raise PlanError(problem[0], hint=problem[1], code="P110")
     inventory = load_inventory(settings, request.source)
     devices = inventory.select(request.pattern, limit=request.source.limit)
+    _check_label(request.label, devices)
     names = [device.id for device in devices]
     at = time.time()
     answers: Mapping[DeviceId, DeviceAnswer] = {}
@@ -79,6 +85,15 @@ async def fleet(settings: Settings, request: FleetRequest, on_survey: OnSurvey =
         for device in devices
     )
     return Fleet(at, shown, inventory.findings(names))
+
+
+def _check_label(label: str, devices: Sequence[Device]) -> None:
+    if not (label and devices) or any(label in device.labels for device in devices):
+        return
+    known = sorted({name for device in devices for name in device.labels})
+    told = f"labels: {', '.join(f'`{name}`' for name in known)}" if known else "they have no labels"
+    message = f"no device has the label `{label}`{did_you_mean(label, known)}"
+    raise PlanError(message, hint=told, code="P215")
 
 
 async def _ask(

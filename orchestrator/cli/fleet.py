@@ -17,7 +17,7 @@ from orchestrator.cli.session import source_of, start
 from orchestrator.cli.streams import write_result
 from orchestrator.cli.survey import survey_line
 from orchestrator.errors import ExitCode
-from orchestrator.render.fleet import BY_VERSION, FleetFacts, document, text
+from orchestrator.render.fleet import BY_HARDWARE, BY_VERSION, FleetFacts, document, text
 from orchestrator.render.fleet_csv import csv_text
 from orchestrator.render.json_text import dump
 
@@ -80,7 +80,8 @@ def fleet(
     """
     session = start(common)
     source = source_of(SourceOptions(inventory.inventory, inventory.limit))
-    request = api.FleetRequest(pattern, source, options.component, options.refresh)
+    label = "" if options.by in (BY_VERSION, BY_HARDWARE) else options.by
+    request = api.FleetRequest(pattern, source, options.component, options.refresh, label)
     found = wait_for(api.fleet(session.settings, request, survey_line(session)))
     facts = FleetFacts(pattern, options.component, found.at, options.refresh, found.devices)
     match format:

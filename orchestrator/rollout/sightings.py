@@ -154,7 +154,7 @@ class Sightings:
             trouble = _trouble_of(row)
             if trouble is not None:
                 _note(known, trouble)
-            if only_type and not known.hardware and row.get("state") in _PROVEN:
+            if only_type and not known.hardware and _took(row):
                 known.hardware = only_type
 
     def _take_plan(self, plan: Mapping[str, object]) -> None:
@@ -239,6 +239,11 @@ def _trouble_of(row: Row) -> Trouble | None:
     if reason not in _NOT_LET_IN:
         return None
     return Trouble(at, reason, _text(row, "detail"))
+
+
+def _took(row: Row) -> bool:
+    """Whether the device took the artifact, which it does for its own type only."""
+    return row.get("state") in _PROVEN or bool(row.get("touched"))
 
 
 def _see(known: Known, seen: Seen) -> None:

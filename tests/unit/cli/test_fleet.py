@@ -29,7 +29,7 @@ NEW = SimulatedArtifact.of("new")
 HOSTS = (
     "gateways:\n"
     "  vars: {ansible_host: 127.0.0.1, ansible_port: 1}\n"
-    "  hosts: {gw-1: {site: berlin}, gw-2: {site: paris}}\n"
+    "  hosts: {gw-1: {site: berlin}, gw-2: {site: paris, rack: r1}}\n"
 )
 
 
@@ -147,13 +147,21 @@ def test_fleet_is_grouped_by_what_is_asked_for(seen, capsys) -> None:
 
     by = {
         what: [group["value"] for group in json.loads(run(capsys, f"fleet --by {what} --format json")[1])["groups"]]
-        for what in ("version", "site", "hardware", "odd")
+        for what in ("version", "site", "hardware", "rack")
     }  # fmt: skip
 
     assert by == {
         "version": ["new", "other-3"], "site": ["berlin", "paris"], "hardware": ["sim"],
-        "odd": ["no odd"],
+        "rack": ["no rack", "r1"],
     }  # fmt: skip
+
+
+def test_fleet_is_not_grouped_by_a_label_that_no_device_has(seen, capsys) -> None:
+    code, out, err = run(capsys, "fleet --by sites")
+
+    assert (code, out) == (ExitCode.REFUSED, "")
+    assert "error[P215]: no device has the label `sites`; did you mean `site`?" in err
+    assert "labels: `rack`, `site`" in err
 
 
 def test_fleet_that_is_asked_tells_who_did_not_answer(seen, capsys) -> None:

@@ -88,6 +88,23 @@ def test_rows_of_a_real_rollout_tell_what_it_left_and_saw() -> None:
     assert gathered.devices[B].left is None
 
 
+@pytest.mark.parametrize(
+    ("row", "hardware"),
+    [
+        ({"state": "rolled_back", "touched": True, "previous": OLD}, "sim"),
+        ({"state": "queued", "touched": True, "previous": OLD}, "sim"),
+        ({"state": "failed"}, ""),
+        ({"state": "transferring"}, ""),
+    ],
+)
+def test_device_that_took_an_artifact_is_of_its_type_also_where_it_went_back(row, hardware) -> None:
+    gathered = Sightings([A])
+
+    gathered.take("r-1", to_json(plan_of()), {A: {**row, "since": 5.0}})
+
+    assert gathered.devices[A].hardware == hardware
+
+
 def test_later_of_two_answers_counts_whichever_is_read_first() -> None:
     seen = PlannedDevice(Address("::1"), current="odd", current_manifest="f" * 64)
     asked = replace(plan_of(made_at=9.0), devices={A: seen, B: PlannedDevice(Address("::1"))})
