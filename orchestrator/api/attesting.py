@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.connections import OnAnswer, each, open_transport
 from orchestrator.api.devices import CONNECT_S, REPLY_S
-from orchestrator.api.project import load_inventory
 from orchestrator.api.reports import attested, unsigned
 from orchestrator.api.roles import require_role
+from orchestrator.api.selecting import devices_of
 from orchestrator.api.values import DeviceAnswer, Settings, Source
 from orchestrator.device.protocol import Request, Verb
 from orchestrator.device.reason import Reason
@@ -37,7 +37,7 @@ async def device_attest(
         PlanError: inventory or pattern are wrong, or the directory cannot be made.
     """
     require_role(settings, "device attest")
-    devices = load_inventory(settings, source).select(pattern, limit=source.limit)
+    devices = devices_of(settings, source, pattern)
     if out is not None:
         _make(out)
     async with open_transport(settings) as transport:

@@ -13,8 +13,9 @@ from orchestrator.api.devices import CONNECT_S, REPLY_S
 from orchestrator.api.enrolment import guarded
 from orchestrator.api.pins import Pins
 from orchestrator.api.placing import expectations, health_checks, identified, login_key, verified_by
-from orchestrator.api.project import load_inventory, read_file
+from orchestrator.api.project import read_file
 from orchestrator.api.roles import require_role
+from orchestrator.api.selecting import devices_of
 from orchestrator.api.values import DeviceAnswer, Settings
 from orchestrator.device.protocol import Reply, Request, Verb
 from orchestrator.device.reason import Reason
@@ -86,7 +87,7 @@ async def device_pin(
     """
     require_role(settings, "device pin")
     source = request.source
-    devices = load_inventory(settings, source).select(request.pattern, limit=source.limit)
+    devices = devices_of(settings, source, request.pattern)
     if request.fingerprint is not None and len(devices) != 1:
         message = f"a fingerprint is of one device, not of {len(devices)}"
         raise PlanError(message, hint="give `--fingerprints FILE`", code="D110")

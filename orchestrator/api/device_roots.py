@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from orchestrator.api.connections import OnAnswer, each, open_transport
 from orchestrator.api.devices import CONNECT_S, REPLY_S, owner_of
 from orchestrator.api.frames import frame_of
-from orchestrator.api.project import load_inventory
 from orchestrator.api.recording import recording
 from orchestrator.api.roles import require_role
+from orchestrator.api.selecting import devices_of
 from orchestrator.api.signed_files import RootFile, read_root_file
 from orchestrator.api.values import DeviceAnswer, Settings, Source
 from orchestrator.device.protocol import Reply, Request, Verb
@@ -40,7 +40,7 @@ async def device_root(
     """
     require_role(settings, "device root")
     ordered = sorted(map(read_root_file, roots), key=lambda file: file.root.version)
-    devices = load_inventory(settings, source).select(pattern, limit=source.limit)
+    devices = devices_of(settings, source, pattern)
     async with recording(settings) as recorder, open_transport(settings) as transport:
         owner = await owner_of(recorder.store)
         request = Request(Verb.ROOT, {**owner, "frames": str(len(ROOT_FRAMES))})

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from orchestrator.api.connections import OnAnswer, each, open_transport
-from orchestrator.api.project import load_inventory
 from orchestrator.api.recording import recording
 from orchestrator.api.roles import require_role
+from orchestrator.api.selecting import devices_of
 from orchestrator.api.values import DeviceAnswer, Settings, Source
 from orchestrator.device.protocol import PROTOCOL, Reply, Request, Verb, number
 from orchestrator.device.reason import Reason
@@ -78,7 +78,7 @@ async def device_adopt(
     if problem := component_problem(component):
         raise PlanError(problem[0], hint=problem[1], code="P110")
     require_role(settings, "device adopt")
-    devices = load_inventory(settings, source).select(pattern, limit=source.limit)
+    devices = devices_of(settings, source, pattern)
     async with recording(settings) as recorder, open_transport(settings) as transport:
         await _catch_up(settings, recorder.store, pattern, source, component)
         owner = await owner_of(recorder.store)
@@ -160,7 +160,7 @@ async def ask_all(
     Raises:
         PlanError: inventory or pattern are wrong.
     """
-    devices = load_inventory(settings, source).select(pattern, limit=source.limit)
+    devices = devices_of(settings, source, pattern)
     return await ask_devices(settings, devices, on_answer, read, request)
 
 

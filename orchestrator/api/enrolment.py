@@ -17,9 +17,9 @@ from orchestrator.api.placing import (
     login_key,
     verified_by,
 )
-from orchestrator.api.project import load_inventory
 from orchestrator.api.recording import recording
 from orchestrator.api.roles import require_role
+from orchestrator.api.selecting import devices_of
 from orchestrator.api.values import DeviceAnswer, Settings
 from orchestrator.device.model import HELPER_USER
 from orchestrator.device.reason import Reason
@@ -58,9 +58,7 @@ async def device_enroll(
     keys, root = verified_by(request.keys, request.trust_root or settings.trust_root)
     checks, authority = health_checks(request.checks), user_authority(settings.user_ca)
     certify = host_certifier(request.vouching)
-    devices = load_inventory(settings, request.source).select(
-        request.pattern, limit=request.source.limit
-    )
+    devices = devices_of(settings, request.source, request.pattern)
     if request.fingerprint is not None and len(devices) != 1:
         message = f"a fingerprint is of one device, not of {len(devices)}"
         raise PlanError(message, hint="enrol devices one by one", code="D110")
@@ -108,9 +106,7 @@ async def device_release(
     """
     if not request.look_only:
         require_role(settings, "device release")
-    devices = load_inventory(settings, request.source).select(
-        request.pattern, limit=request.source.limit
-    )
+    devices = devices_of(settings, request.source, request.pattern)
     async with open_transport(settings) as transport:
 
         async def one(device: Device) -> DeviceAnswer:

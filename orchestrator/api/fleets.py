@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.connections import OnAnswer
 from orchestrator.api.devices import answer_of, ask_devices
-from orchestrator.api.project import load_inventory
+from orchestrator.api.project import load_inventory, nobody
 from orchestrator.api.stores import open_state, state_exists
 from orchestrator.api.surveys import OnSurvey, silent
 from orchestrator.api.values import DeviceAnswer, Settings, Source
 from orchestrator.device.model import DeviceId
 from orchestrator.device.protocol import Request, Verb
 from orchestrator.device.reason import Reason
-from orchestrator.errors import PlanError
+from orchestrator.errors import PlanError, Severity
 from orchestrator.plan.resolved import COMPONENT_DEFAULT, component_problem
 from orchestrator.rollout.drift import FleetDevice, fleet_device
 from orchestrator.rollout.sightings import Remembered, Seen, Trouble, seen_in
@@ -84,7 +84,10 @@ async def fleet(settings: Settings, request: FleetRequest, on_survey: OnSurvey =
         )
         for device in devices
     )
-    return Fleet(at, shown, inventory.findings(names))
+    findings = inventory.findings(names)
+    if not names:
+        findings += (nobody(settings, request.source, request.pattern, Severity.WARNING),)
+    return Fleet(at, shown, findings)
 
 
 def _check_label(label: str, devices: Sequence[Device]) -> None:

@@ -11,8 +11,8 @@ from orchestrator.api.inventory_values import (
     Listing,
     VariableShown,
 )
-from orchestrator.api.project import load_inventory
-from orchestrator.errors import PlanError
+from orchestrator.api.project import load_inventory, nobody
+from orchestrator.errors import PlanError, Severity
 from orchestrator.source import did_you_mean, shown
 
 if TYPE_CHECKING:
@@ -27,7 +27,11 @@ def hosts(settings: Settings, pattern: str, source: Source) -> Hosts:
         PlanError: the inventory or the pattern is wrong.
     """
     inventory = load_inventory(settings, source)
-    return Hosts(inventory.match(pattern, limit=source.limit), inventory.findings())
+    names = inventory.match(pattern, limit=source.limit)
+    findings = inventory.findings()
+    if not names:
+        findings += (nobody(settings, source, pattern, Severity.WARNING),)
+    return Hosts(names, findings)
 
 
 def inventory_list(settings: Settings, source: Source) -> Listing:
@@ -37,7 +41,10 @@ def inventory_list(settings: Settings, source: Source) -> Listing:
         PlanError: the inventory is wrong.
     """
     inventory = load_inventory(settings, source)
-    return Listing(inventory.to_ansible_list(), inventory.findings())
+    findings = inventory.findings()
+    if not inventory.host_names:
+        findings += (nobody(settings, source, "all", Severity.WARNING),)
+    return Listing(inventory.to_ansible_list(), findings)
 
 
 def inventory_graph(settings: Settings, source: Source, group: str = "all") -> GroupShown:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import orchestrator
 from orchestrator.api.schemas import schema_named
 from orchestrator.api.values import Settings, Source, Validated
-from orchestrator.errors import Diagnostic, PlanError, Where, system_reason
+from orchestrator.errors import Diagnostic, PlanError, Severity, Where, system_reason
+from orchestrator.source import shown
 
 if TYPE_CHECKING:
     from orchestrator.inventory.ansible_cfg import Defaults
@@ -182,6 +183,8 @@ def _check_inventory(settings: Settings, source: Source) -> Validated:
         found = tuple(error.diagnostics) or (whole,)
         return Validated(found, tuple(dict.fromkeys(each.where.file for each in found)))
     findings = inventory.findings(device.id for device in devices)
+    if not devices:
+        findings += (nobody(settings, source, "all"),)
     root = settings.root
     read = (
         path.relative_to(root) if path.is_relative_to(root) else path
@@ -267,6 +270,21 @@ def inventory_sources(settings: Settings, source: Source) -> tuple[str, ...]:
         PlanError: ansible.cfg was asked and cannot be read.
     """
     return source.inventory or settings.inventory or _ansible_defaults(settings).inventory
+
+
+def nobody(
+    settings: Settings, source: Source, pattern: str, severity: Severity = Severity.ERROR
+) -> Diagnostic:
+    """That a pattern, every name of which is known, means no device, or its limit leaves none."""
+    first = Path(inventory_sources(settings, source)[0])
+    where = first.relative_to(settings.root) if first.is_relative_to(settings.root) else first
+    terms = [term for term in (pattern, source.limit or "all") if term != "all"]
+    cut = " cut down to ".join(f"`{shown(term)}`" for term in terms)
+    message = f"no device is in {cut}" if terms else "the inventory has no devices"
+    hint = (
+        f"`rollout inventory {'graph` shows who is where' if terms else 'list` shows what it has'}"
+    )
+    return Diagnostic(Where(str(where)), "I207", message, hint, severity)
 
 
 def _ansible_defaults(settings: Settings) -> Defaults:

@@ -113,3 +113,53 @@ def test_check_tells_every_problem_of_every_source(project, capsys) -> None:
         "bad.ini:2:1",
         "worse.yml:1:7",
     ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "device check spare", "device facts spare", "device check web -l db", "device pin spare",
+        "device enroll spare --key release.key.pub", "device release spare --yes", "device attest spare",
+    ],
+)  # fmt: skip
+def test_doing_something_with_no_device_is_no_success(project, capsys, words: str) -> None:
+    (project / "hosts.ini").write_text(FILES["hosts.ini"] + "[spare]\n")
+    run(capsys, "key generate release.key")
+
+    code, out, err = run(capsys, f"{words} -i hosts.ini")
+
+    assert (code, out) == (ExitCode.REFUSED, "")
+    assert "error[I207]: no device is in `" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("hosts spare", "no device is in `spare`"),
+        ("hosts web -l db", "no device is in `web` cut down to `db`"),
+        ("fleet all -l spare", "no device is in `spare`"),
+    ],
+)
+def test_listing_no_device_says_so(project, capsys, words: str, said: str) -> None:
+    (project / "hosts.ini").write_text(FILES["hosts.ini"] + "[spare]\n")
+
+    code, _, err = run(capsys, f"{words} -i hosts.ini")
+
+    assert code == 0
+    assert f"I207 warning: {said} (" in err
+
+
+@pytest.mark.parametrize("source", ["empty.ini", "empty.yml", "nothing"])
+def test_inventory_without_devices_passes_no_check(project, capsys, source: str) -> None:
+    (project / "group_vars/all.yml").unlink()
+    (project / "host_vars/web1.yml").unlink()
+    (project / "nothing").mkdir()
+    (project / "empty.ini").touch()
+    (project / "empty.yml").touch()
+
+    code, out, _ = run(capsys, f"inventory check -i {source} --format concise")
+    listed, _, err = run(capsys, f"inventory list -i {source}")
+
+    assert (code, listed) == (ExitCode.REFUSED, 0)
+    assert out.startswith(f"{source} I207 the inventory has no devices (")
+    assert "I207 warning: the inventory has no devices" in err
