@@ -24,7 +24,7 @@ from orchestrator.render.report_causes import causes_section
 from orchestrator.render.report_course import course_section, gates_section, timeline_section
 from orchestrator.render.report_proof import ProofFacts, people_section, proof_section
 from orchestrator.render.report_style import style
-from orchestrator.render.standing import Facts, standing
+from orchestrator.render.standing import Facts, is_over, standing
 from orchestrator.render.summary import outcome_words, stop_words, verdict
 from orchestrator.render.text import Look, Style, number, plural
 from orchestrator.render.words import (
@@ -64,9 +64,9 @@ def report_page(facts: ReportFacts) -> str:
     word = verdict(facts.standing)[0].lower()
     sections = [
         ("outcome", "Outcome", _outcome(facts, told)),
-        ("timeline", "Timeline", timeline_section(facts.journal, told)),
+        ("timeline", "Timeline", timeline_section(facts.standing, facts.journal, told)),
         ("causes", "Failures by cause", causes_section(story, facts.journal)),
-        ("gates", "Gates", gates_section(facts.standing.plan, told)),
+        ("gates", "Gates", gates_section(facts.standing, told)),
         ("course", "What happened", course_section(facts.standing, facts.journal)),
         ("people", "Approvals and requests", people_section(facts.journal)),
         ("proof", "Proof", proof_section(story.rollout_id, facts.proof, told)),
@@ -150,6 +150,7 @@ def _outcome(facts: ReportFacts, told: Chronicle) -> Iterable[Markup]:
 def _waves(facts: Facts, told: Chronicle) -> Markup:
     spans = {span.name: span for span in told.waves}
     waves = facts.story.waves
+    unknown = "never" if is_over(facts) else "not yet"
     rows = []
     for wave in waves[:WAVES_MAX]:
         span = spans.get(wave.name)
@@ -160,7 +161,7 @@ def _waves(facts: Facts, told: Chronicle) -> Markup:
                 text(state_words(wave.state)),
                 text(progress_words(wave.counts, wave.devices)),
                 text(f"{number(wave.failures)} of {number(wave.allowed)}"),
-                *(text("not yet") if at is None else moment(at) for at in times),
+                *(text(unknown) if at is None else moment(at) for at in times),
             ]
         )
     caption = plural(len(waves), "wave")

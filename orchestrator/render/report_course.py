@@ -12,7 +12,7 @@ from orchestrator.render.charts import samples, samples_words, state_class, time
 from orchestrator.render.lines import Lines
 from orchestrator.render.markup import Markup, moment, names, scrolling, table, tag, text
 from orchestrator.render.names import fold_line
-from orchestrator.render.standing import Facts
+from orchestrator.render.standing import Facts, is_over
 from orchestrator.render.text import Look, Symbol, number, plural
 from orchestrator.render.words import DEVICE_WORDS, clock, reason_words, state_words
 from orchestrator.rollout.chronicle import Chronicle, Sample, Track
@@ -33,7 +33,9 @@ _CALM = frozenset({Verdict.OPEN.value, Verdict.PASSED.value})
 _VERDICTS = {Verdict.OPEN.value: "idle", Verdict.PASSED.value: "good", Verdict.FAILED.value: "bad"}
 
 
-def timeline_section(journal: Iterable[JournalEntry], told: Chronicle) -> Iterable[Markup]:
+def timeline_section(
+    facts: Facts, journal: Iterable[JournalEntry], told: Chronicle
+) -> Iterable[Markup]:
     """Waves and devices over time, as a chart and as a table."""
     stops = [entry.at for entry in journal if entry.type in ("halted", "paused")]
     chart = scrolling(timeline(told, stops, name="time"), "Chart of the timeline")
@@ -47,7 +49,7 @@ def timeline_section(journal: Iterable[JournalEntry], told: Chronicle) -> Iterab
     rows = [
         [
             text(one.wave, limit=60),
-            tag("span", text(_ended(one.state, one.reason)), class_=state_class(one.state)),
+            tag("span", text(_ended(facts, one.state, one.reason)), class_=state_class(one.state)),
             Markup(number(len(one.devices))),
             names(fold_line(one.devices, NAMES_CELLS_MAX, LOOK), limit=NAMES_CELLS_MAX + 50),
             _at(one.from_at),
@@ -61,8 +63,9 @@ def timeline_section(journal: Iterable[JournalEntry], told: Chronicle) -> Iterab
     yield table(caption, ["Wave", "Ended as", "Devices", "Which", "First step", "Last step"], rows)
 
 
-def gates_section(plan: ResolvedPlan, told: Chronicle) -> Iterable[Markup]:
+def gates_section(facts: Facts, told: Chronicle) -> Iterable[Markup]:
     """What the gates measured: charts of those that speak for waves, counts of devices' own."""
+    plan = facts.plan
     by_name = {gate.name: gate for gate in plan.gates}
     tracks = sorted(told.tracks, key=lambda track: track.samples[-1].verdict in _CALM)
     for index, track in enumerate(tracks[:TRACKS_MAX], start=1):
@@ -70,7 +73,7 @@ def gates_section(plan: ResolvedPlan, told: Chronicle) -> Iterable[Markup]:
     if len(tracks) > TRACKS_MAX:
         yield tag("p", text(f"{len(tracks) - TRACKS_MAX} more charts, of gates that hold or that "
                             "stand behind these, are left out; `rollout events` has all samples."))  # fmt: skip
-    yield from _checks(told)
+    yield from _checks(plan, told)
     sampled = {track.gate for track in told.tracks}
     silent = [gate.name for gate in plan.gates if gate.stage is not Stage.DEVICE]
     silent = [name for name in silent if name not in sampled]
@@ -154,7 +157,15 @@ def _condition(gate: Gate | None) -> str:
     return f". It {', '.join(parts)}." if parts else "."
 
 
-def _checks(told: Chronicle) -> Iterable[Markup]:
+def _checks(plan: ResolvedPlan, told: Chronicle) -> Iterable[Markup]:
+    """Gates of single devices: what they decide, and their samples that were no success."""
+    deciding = [g.name for g in plan.gates if g.stage is Stage.DEVICE and not g.dry_run]
+    if deciding:
+        said = f"No device counts as updated before {fold_line(deciding, NAMES_CELLS_MAX, LOOK)} passed on it. "
+        said += "Of such samples those are kept that were no success" + (
+            "." if told.checks else ": there is none."
+        )
+        yield tag("p", text(said, limit=600))
     if not told.checks:
         return
     rows = [
@@ -170,8 +181,9 @@ def _checks(told: Chronicle) -> Iterable[Markup]:
     yield table(caption, ["Gate", "Wave", "Devices", "Samples"], rows)
 
 
-def _ended(state: DeviceState, reason: str) -> str:
-    words = DEVICE_WORDS[state]
+def _ended(facts: Facts, state: DeviceState, reason: str) -> str:
+    never = state is DeviceState.PENDING and is_over(facts)
+    words = "never started" if never else DEVICE_WORDS[state]
     return f"{words} ({reason_words(reason)})" if reason else words
 
 

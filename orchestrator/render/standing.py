@@ -47,6 +47,11 @@ class Facts:
     frozen: FleetFreeze | None = None
 
 
+def is_over(facts: Facts) -> bool:
+    """Whether nothing more can become of it."""
+    return facts.story.state in TERMINAL_ROLLOUT
+
+
 def is_interrupted(facts: Facts) -> bool:
     """Whether somebody ought to drive it and nobody does.
 

@@ -83,8 +83,14 @@ def test_page_of_a_bad_release_says_what_became_of_it(plan, bad_release) -> None
     said, excerpt = causes.all("pre")
     assert said.text == "gate `service healthy`: result.exit == 0 is false"
     assert "activating -> verifying" in excerpt.text
-    (left_out,) = (t for t in section(page, "outcome").all("table") if "Left out" in t.text)
+    waves, left_out = section(page, "outcome").all("table")
+    assert "Left out" in left_out.text
     assert rows(left_out)[0] == ["not enrolled", "2", "gw-10{1,2}"]
+    assert [row[4:] for row in rows(waves)[1:]] == [["never"] * 3] * 2
+    assert [row[:2] for row in rows(section(page, "timeline").one("table"))] == [
+        ["canary", "rolled back (health check failed)"], ["early", "never started"],
+        ["rest", "never started"],
+    ]  # fmt: skip
 
 
 def test_devices_whose_words_differ_in_numbers_and_names_have_one_cause(plan_of, journal) -> None:
@@ -166,6 +172,16 @@ def test_samples_of_devices_that_were_no_success_are_counted(plan, bad_release) 
     gates = section(page_of(plan, bad_release.entries), "gates")
 
     assert rows(gates.one("table")) == [["service healthy", "canary", "1", "1 failed"]]
+    assert "there is none" not in gates.text
+
+
+def test_gates_of_devices_that_all_passed_are_told_too(plan, good_release) -> None:
+    gates = section(page_of(plan, good_release.entries), "gates")
+
+    assert gates.text.endswith(
+        "No device counts as updated before service healthy passed on it. "
+        "Of such samples those are kept that were no success: there is none."
+    )
 
 
 def test_folded_samples_never_hide_one_that_failed(plan, journal) -> None:
@@ -402,6 +418,7 @@ def test_rollout_that_has_not_begun_has_a_page_as_well(plan, journal) -> None:
     page = page_of(plan, journal.entries, begun=False)
 
     assert "never started" in section(page, "timeline").one("svg").text
+    assert rows(section(page, "outcome").all("table")[0])[0][4:] == ["not yet"] * 3
     assert section(page, "people").text.endswith("nothing needed an approval.")
 
 
