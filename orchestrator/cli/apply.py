@@ -38,7 +38,10 @@ from orchestrator.cli.survey import (
 )
 from orchestrator.cli.tracing import with_traces
 from orchestrator.errors import ExitCode
+from orchestrator.render.folds import Pipeline
+from orchestrator.render.github import annotated
 from orchestrator.render.preview import body as preview_body
+from orchestrator.render.preview import counts_words
 from orchestrator.render.summary import left_out_lines
 
 app = typer.Typer()
@@ -113,8 +116,16 @@ def _agree(session: Session, prepared: api.Prepared, *, yes: bool) -> None:
     say_frozen(session)
     say_circle(session, prepared)
     if not session.quiet:
-        say(f"{preview_body(prepared.preview, prepared.digest, session.err)}\n")
+        say(_shown(session, prepared))
     confirm_devices(session, "Apply", prepared.preview.update_count, yes=yes)
+
+
+def _shown(session: Session, prepared: api.Prepared) -> str:
+    """The preview; on GitHub folded, and nothing in it is a command there."""
+    body = preview_body(prepared.preview, prepared.digest, session.err)
+    if session.pipeline is not Pipeline.GITHUB:
+        return f"{body}\n"
+    return annotated(body, f"preview: {counts_words(prepared.preview)}", ())
 
 
 def _nothing_to_do(session: Session, prepared: api.Prepared) -> int:

@@ -20,6 +20,7 @@ from orchestrator.cli.keys import Keys
 from orchestrator.cli.live import LiveView
 from orchestrator.cli.log_file import JournalLog
 from orchestrator.cli.metering import metered
+from orchestrator.cli.pipeline import conclude_on_github
 from orchestrator.cli.running import drive, wait_for
 from orchestrator.cli.session import Session
 from orchestrator.cli.shown_status import facts_of
@@ -27,6 +28,7 @@ from orchestrator.cli.streams import put, say
 from orchestrator.cli.tracing import traces
 from orchestrator.cli.watching import EventsWriter, PlainView, Watchers
 from orchestrator.errors import DrivenError, ExitCode, OrchestratorError, system_reason
+from orchestrator.render.folds import Pipeline
 from orchestrator.render.standing import left
 from orchestrator.render.summary import summary
 from orchestrator.render.text import escape
@@ -148,7 +150,10 @@ def _say_how_it_is(
     session: Session, status: api.Status, code: ExitCode, events: str | None
 ) -> None:
     look = session.err if events == "-" else session.out
-    text = "\n".join(summary(facts_of(status), look, exit_code=int(code)))
+    facts = facts_of(status)
+    text = "\n".join(summary(facts, look, exit_code=int(code)))
+    if session.pipeline is Pipeline.GITHUB:
+        text = conclude_on_github(facts, code, text)
     if events == "-":  # stdout belongs to the events
         say(f"\n{text}")
         return

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from orchestrator.errors import OrchestratorError, system_reason
-from orchestrator.render.github import output_lines
+from orchestrator.cli.streams import say
+from orchestrator.errors import ExitCode, OrchestratorError, system_reason
+from orchestrator.render.conclusion import conclusion
+from orchestrator.render.github import concluded, output_lines
+from orchestrator.render.standing import Facts
 
 _URL = re.compile(r"https?://[A-Za-z0-9._~:/-]{1,500}")
 
@@ -42,6 +46,19 @@ def tell_github(
         path = environment.get(variable)
         if path and text:
             _append(Path(path), text)
+
+
+def conclude_on_github(facts: Facts, code: ExitCode, shown: str) -> str:
+    """Tells the present step what the rollout came to; gives the last words with an annotation.
+
+    A file of the step that takes nothing is told of: what became of the rollout says the exit code.
+    """
+    end = conclusion(facts, code)
+    try:
+        tell_github(os.environ, summary=end.markdown, values=end.values)
+    except OrchestratorError as error:
+        say(f"warning: {error.message}")
+    return concluded(shown, end.kind, end.title, end.said)
 
 
 def _append(path: Path, text: str) -> None:

@@ -18,6 +18,7 @@ from orchestrator.render.text import escape, plural
 
 ANNOTATIONS_MAX = 10  # of each kind and step; the runner drops the others without a word
 MESSAGE_CELLS_MAX = 2000
+SAID_CHARS_MAX = 4000  # of one annotation; the runner takes 4 KiB and some more
 
 
 def annotated(shown: str, title: str, diagnostics: Sequence[Diagnostic], notice: str = "") -> str:
@@ -29,19 +30,31 @@ def annotated(shown: str, title: str, diagnostics: Sequence[Diagnostic], notice:
         diagnostics: findings, errors and warnings.
         notice: one more annotation, for what there is to know beside them.
     """
-    token = hashlib.sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()
-    lines = [
-        f"::group::{_data(title)}",
-        f"::stop-commands::{token}",
-        shown.rstrip("\n"),
-        f"::{token}::",
-        "::endgroup::",
-    ]
+    lines = [f"::group::{_data(title)}", *_inert(shown), "::endgroup::"]
     for severity in Severity:
         lines += _of_kind(severity, [one for one in diagnostics if one.severity is severity])
     if notice:
         lines.append(f"::notice title=rollout::{_data(notice)}")
     return "\n".join(lines) + "\n"
+
+
+def concluded(shown: str, kind: str, title: str, said: str) -> str:
+    """The last words of a command, unfolded, and one annotation with the same in short.
+
+    Args:
+        shown: what people read in the log.
+        kind: of the annotation: error, warning or notice.
+        title: of the annotation.
+        said: its text, of several lines.
+    """
+    given = f"title={_property(title)}"
+    return "\n".join([*_inert(shown), f"::{kind} {given}::{_data(said[:SAID_CHARS_MAX])}"])
+
+
+def _inert(shown: str) -> list[str]:
+    """The text, while the runner looks for no commands in it."""
+    token = hashlib.sha256(shown.encode("utf-8", "surrogatepass")).hexdigest()
+    return [f"::stop-commands::{token}", shown.rstrip("\n"), f"::{token}::"]
 
 
 def output_lines(values: dict[str, str]) -> str:

@@ -96,6 +96,11 @@ def summary(facts: Facts, look: Look, *, exit_code: int = 0, here: str = "") -> 
         exit_code: what the command ends with; named where it is not 0.
         here: the command that shows this, which is not recommended again.
     """
+    return [*outcome_lines(facts, look, exit_code=exit_code), *_next(facts, look, here)]
+
+
+def outcome_lines(facts: Facts, look: Look, *, exit_code: int = 0) -> list[str]:
+    """The same without what may be done now."""
     story = facts.story
     lines = _head(facts, look)
     if exit_code:
@@ -109,8 +114,7 @@ def summary(facts: Facts, look: Look, *, exit_code: int = 0, here: str = "") -> 
     causes = grouped_causes(story)
     if causes:
         lines += ["", *_causes(causes, look)]
-    lines += ["", *_untouched(story, look), *left_out_lines(facts.plan, look)]
-    return [*lines, *_next(facts, look, here)]
+    return [*lines, "", *_untouched(story, look), *left_out_lines(facts.plan, look)]
 
 
 def _exit_words(code: int, story: Story) -> str:

@@ -22,11 +22,13 @@ from orchestrator.cli.app import invoke
 from orchestrator.cli.closed import Closed
 from orchestrator.cli.driving import ask, watch
 from orchestrator.errors import ExitCode, OrchestratorError, PlanError
+from orchestrator.render.folds import Pipeline
 from orchestrator.rollout.events import Ask, EngineStarted, TakeBack
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.states import RolloutState
 from orchestrator.rollout.story import tell
 from tests.unit.cli.watched import a_run
+from tests.unit.render.reports import commands
 
 
 class Work:
@@ -53,6 +55,37 @@ def test_progress_goes_to_stderr_and_the_summary_to_stdout(session, capsys) -> N
     assert "00:00 rollout r-1: app-1 to 1 device in 1 wave" in shown.err
     assert "exit code 4: " in shown.out
     assert "rollout status r-1" in shown.out
+
+
+def test_on_github_the_end_is_an_annotation_a_summary_and_outputs(
+    session, capsys, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "out"))
+
+    watch(replace(session, pipeline=Pipeline.GITHUB), Work(ExitCode.HALTED), events=None)
+
+    shown = capsys.readouterr().out
+    ((kind, given, said),) = commands(shown.strip())
+    assert kind == "error"
+    assert "app-1 (r-1) in wave" in given["title"]
+    assert "exit code 4: halted" in said
+    assert shown.index("rollout status r-1") < shown.index("::error")
+    assert "exit code 4: halted" in (tmp_path / "summary.md").read_text()
+    assert (tmp_path / "out").read_text() == "rollout=r-1\nstate=running\nexit=4\n"
+
+
+def test_summary_that_github_does_not_take_changes_no_exit_code(
+    session, capsys, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
+
+    code = watch(replace(session, pipeline=Pipeline.GITHUB), Work(), events=None)
+
+    shown = capsys.readouterr()
+    assert code == ExitCode.DONE
+    assert "warning: cannot write `" in shown.err
+    assert [kind for kind, _, _ in commands(shown.out.strip())] == ["notice"]
 
 
 def test_end_of_a_rollout_is_told_although_stdout_is_closed(session, capsys, monkeypatch) -> None:

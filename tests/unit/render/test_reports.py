@@ -7,14 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.errors import Diagnostic, PlanError, Severity, TrustError, Where
+from orchestrator.errors import Diagnostic, ExitCode, PlanError, Severity, TrustError, Where
 from orchestrator.plan.preview import preview
+from orchestrator.render.conclusion import conclusion
 from orchestrator.render.findings import preview_findings
-from orchestrator.render.github import ANNOTATIONS_MAX, annotated, output_lines
+from orchestrator.render.github import ANNOTATIONS_MAX, annotated, concluded, output_lines
 from orchestrator.render.gitlab import UNPLACED, code_quality, plan_widget
 from orchestrator.render.junit import findings_report, preview_report
 from orchestrator.render.sarif import RESULTS_MAX, sarif
+from orchestrator.render.summary import summary
+from orchestrator.render.text import Look
 from tests.unit.render.reports import code_quality_issues, commands, junit_suites, sarif_run
+from tests.unit.render.told import facts_of
 
 OVER = Diagnostic(
     Where("./plans/gw.yml", 14, 26),
@@ -69,6 +73,27 @@ def test_text_of_others_is_no_command_of_the_runner() -> None:
     assert only[0] == "error"
     assert only[1]["line"] == "3"
     assert log.startswith("::group::a%25b\n::stop-commands::")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(ExitCode.ROLLED_BACK, "error"), (ExitCode.PARTIAL, "warning"), (ExitCode.DONE, "notice")],
+)
+def test_what_a_device_said_is_no_command_at_the_end_of_a_rollout_either(
+    plan, journal, code, kind
+) -> None:
+    detail = "no\n::error::x " * 8 + "##[add-mask]y ```"
+    journal.device("gw-001", "canary", "failed", reason="check_failed", detail=detail)
+    facts = facts_of(plan, journal.entries)
+    end = conclusion(facts, code)
+
+    log = concluded("\n".join(summary(facts, Look(60))), end.kind, end.title, end.said)
+
+    ((found, given, said),) = commands(log)
+    assert (found, given["title"]) == (kind, end.title)
+    assert "gw-001: health check failed" in said
+    assert end.markdown.splitlines()[0] == "### INTERRUPTED: `gateway-1.4.2`, rollout `r-7f3a`"
+    assert "````text" in end.markdown
 
 
 def test_what_switches_commands_on_again_cannot_be_known_to_the_text() -> None:
