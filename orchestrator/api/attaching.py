@@ -22,7 +22,7 @@ from orchestrator.api.evidence_files import (
     refusal,
     statement_path,
 )
-from orchestrator.api.signing import signatures_of, trusted_root
+from orchestrator.api.signing import signers_that_count, trusted_root
 from orchestrator.api.tickets import artifact_of
 from orchestrator.errors import PlanError, Where
 from orchestrator.render.evidence import EvidenceFacts, PaperFacts
@@ -56,6 +56,7 @@ def release_attach(request: AttachRequest) -> EvidenceFacts:
     from orchestrator.evidence.dsse import IN_TOTO, EnvelopeSignature, pae, write_envelope
     from orchestrator.evidence.references import write_references
     from orchestrator.trust.files import replace_file
+    from orchestrator.trust.signers import sign_with
 
     root = None if request.root is None else trusted_root(request.root)
     subject = subject_of(artifact_of(request.artifact, root))
@@ -69,7 +70,8 @@ def release_attach(request: AttachRequest) -> EvidenceFacts:
         payload = _signed_for(before, path, subject)
     text = pae(IN_TOTO, payload)
     counted = None if root is None else _release_keys(root)
-    made = signatures_of(text, request.sign_with, counted, _SIGNER_HINT)
+    signers = signers_that_count(request.sign_with, counted, _SIGNER_HINT)
+    made = [sign_with(signer, text) for signer in signers]
     same = before is not None and before.payload == payload
     kept = before.signatures if before is not None and same else ()
     added = {each.key_id: EnvelopeSignature(each.key_id, each.data) for each in made}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.artifact.model import Artifact
     from orchestrator.device.protocol import Frame
     from orchestrator.plan.resolved import PlannedTicket, ResolvedPlan, TicketProof
+    from orchestrator.trust.keys import VerificationKey
     from orchestrator.trust.signature_file import Signature
     from orchestrator.trust.ticket import Ticket
 
@@ -108,14 +109,25 @@ def _proof(
 ) -> TicketProof | None:
     """The signatures that holders of this root count; None where it is of another fleet."""
     from orchestrator.plan.resolved import TicketProof
+    from orchestrator.trust.purpose import Purpose, manifest_purpose
     from orchestrator.trust.root import Role
-    from orchestrator.trust.signature_file import signed_by
 
     root = read_root_file(trust_root).root
     if root.fleet != ticket.fleet:
         return None
-    kinds = Counter(str(key.kind) for key in signed_by(text, signatures, root.of(Role.RELEASE)))
-    return TicketProof(root.version, root.threshold_release, dict(sorted(kinds.items())))
+    purpose, keys = Purpose.of(Role.RELEASE, root.fleet, text), root.of(Role.RELEASE)
+    build = manifest_purpose(ticket).ssh_signed_by(signatures, root.of(Role.BUILD))
+    return TicketProof(
+        root_version=root.version,
+        needed_count=root.threshold_release,
+        signed=_by_kind(purpose.signed_by(signatures, keys)),
+        ssh_signed=_by_kind(purpose.ssh_signed_by(signatures, keys)),
+        is_build_signed=bool(build),
+    )
+
+
+def _by_kind(keys: Sequence[VerificationKey]) -> dict[str, int]:
+    return dict(sorted(Counter(str(key.kind) for key in keys).items()))
 
 
 def refuse_other_ticket(files: TicketFiles | None, resolved: ResolvedPlan) -> None:

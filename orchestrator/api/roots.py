@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.api.signing import (
+    PurposeOf,
     needed_of,
     public_key_of,
     signatures_of,
@@ -108,7 +109,8 @@ def root_sign(path: Path, sign_with: SignWith, *, previous: Path | None = None) 
         file = read_signed(path)
         root = parse_root(file.text)
     old = _previous(root, path, previous)
-    file = signed_too(file, sign_with, _root_keys(root, old), _signer_hint(old))
+    purpose_of = _purpose_of(root, file.text)
+    file = signed_too(file, purpose_of, sign_with, _root_keys(root, old), _signer_hint(old))
     return _facts(file, root, previous, old)
 
 
@@ -157,7 +159,9 @@ def _publish(root: Root, request: RootRequest, previous: tuple[Path, Root] | Non
     text = write_root(root)
     if request.sign_with:
         parse_root(text)  # drafts are not signed: another key would make it void
-    signatures = signatures_of(text, request.sign_with, _root_keys(root, old), _signer_hint(old))
+    signatures = signatures_of(
+        _purpose_of(root, text), request.sign_with, _root_keys(root, old), _signer_hint(old)
+    )
     beside = Path() if old_path is None else old_path.parent
     path = request.out or beside / f"root-{root.version}.txt"
     return _facts(write_signed(path, text, signatures), root, old_path, old)
@@ -173,6 +177,14 @@ def _previous(root: Root, path: Path, previous: Path | None) -> Root | None:
     with in_file(path):
         check_follows(old, root)
     return old
+
+
+def _purpose_of(root: Root, text: bytes) -> PurposeOf:
+    from orchestrator.trust.purpose import Purpose
+    from orchestrator.trust.root import Role
+
+    purpose = Purpose.of(Role.ROOT, root.fleet, text)
+    return lambda _key: purpose
 
 
 def _root_keys(root: Root, old: Root | None) -> tuple[VerificationKey, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from orchestrator.render.release import KeyFacts, NeededFacts
 if TYPE_CHECKING:
     from orchestrator.api.trust_values import SignWith, Unlock
     from orchestrator.trust.keys import VerificationKey
+    from orchestrator.trust.purpose import Purpose
     from orchestrator.trust.root import Role, Root
     from orchestrator.trust.signature_file import Signature
     from orchestrator.trust.signed_file import SignedFile
@@ -21,13 +22,19 @@ _AGENT_PREFIX = "agent:"
 _AGENT_VARIABLE = "SSH_AUTH_SOCK"
 
 
+PurposeOf = Callable[["VerificationKey"], "Purpose"]
+
+
 def signatures_of(
-    text: bytes, wanted: Sequence[SignWith], counted: Collection[VerificationKey] | None, hint: str
+    purpose_of: PurposeOf,
+    wanted: Sequence[SignWith],
+    counted: Collection[VerificationKey] | None,
+    hint: str,
 ) -> tuple[Signature, ...]:
-    """The signatures of all these signers over a text; every signer is found before one signs.
+    """The signatures of all these signers.
 
     Args:
-        text: the whole file.
+        purpose_of: what a key signs.
         wanted: the signers.
         counted: the keys whose signatures would count; None where nobody knows.
         hint: what to do with another one.
@@ -35,39 +42,45 @@ def signatures_of(
     Raises:
         TrustError: a signer cannot be used, does not sign, or its signature would not count.
     """
-    from orchestrator.trust.signature_file import add_signature
-    from orchestrator.trust.signers import sign_with
+    from orchestrator.trust.signature_file import add_signatures
 
     found: tuple[Signature, ...] = ()
-    for signer in [signer_that_counts(each, counted, hint) for each in wanted]:
-        found = add_signature(found, sign_with(signer, text))
+    for signer in signers_that_count(wanted, counted, hint):
+        found = add_signatures(found, purpose_of(signer.key).sign(signer, found))
     return found
 
 
 def signed_too(
-    file: SignedFile, wanted: SignWith, counted: Collection[VerificationKey] | None, hint: str
+    file: SignedFile,
+    purpose_of: PurposeOf,
+    wanted: SignWith,
+    counted: Collection[VerificationKey] | None,
+    hint: str,
 ) -> SignedFile:
-    """The file with one more signature beside it; unchanged where that key signed it before.
+    """The file with the signatures of one more key; unchanged where it signed in every form before.
 
     Raises:
         TrustError: as `signatures_of`, or the signatures cannot be written.
     """
-    from orchestrator.trust.signers import sign_with
-
-    signer = signer_that_counts(wanted, counted, hint)
-    if file.by((signer.key,)):
-        return file
-    return file.with_signature(sign_with(signer, file.text))
+    (signer,) = signers_that_count((wanted,), counted, hint)
+    added = purpose_of(signer.key).sign(signer, file.signatures)
+    return file.with_signatures(added) if added else file
 
 
-def signer_that_counts(
-    wanted: SignWith, counted: Collection[VerificationKey] | None, hint: str
-) -> Signer:
-    """The signer that a person named.
+def signers_that_count(
+    wanted: Sequence[SignWith], counted: Collection[VerificationKey] | None, hint: str
+) -> list[Signer]:
+    """The signers that a person named: every one is found before one signs.
 
     Raises:
-        TrustError: there is none, it cannot be used, or its signature would not count.
+        TrustError: one is missing, cannot be used, or its signature would not count.
     """
+    return [_signer_that_counts(each, counted, hint) for each in wanted]
+
+
+def _signer_that_counts(
+    wanted: SignWith, counted: Collection[VerificationKey] | None, hint: str
+) -> Signer:
     from orchestrator.trust.errors import TrustRule, refuse
     from orchestrator.trust.passphrase import Passphrases
     from orchestrator.trust.signers import SignerRequest, load_any_public_key, open_signer
@@ -130,8 +143,11 @@ def trusted_root(path: Path) -> Root:
 
 def needed_of(file: SignedFile, root: Root, role: Role) -> NeededFacts:
     """How far the signatures of a role have come."""
+    from orchestrator.trust.purpose import Purpose
+
     keys = root.of(role)
-    signed = {key.fingerprint for key in file.by(keys)}
+    purpose = Purpose.of(role, root.fleet, file.text)
+    signed = {key.fingerprint for key in purpose.signed_by(file.signatures, keys)}
     return NeededFacts(
         role=str(role),
         root_version=root.version,
@@ -139,4 +155,5 @@ def needed_of(file: SignedFile, root: Root, role: Role) -> NeededFacts:
         keys=tuple(
             KeyFacts(str(key.kind), key.fingerprint, key.fingerprint in signed) for key in keys
         ),
+        ssh_count=len(purpose.ssh_signed_by(file.signatures, keys)),
     )

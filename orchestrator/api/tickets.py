@@ -7,7 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.api.signing import needed_of, signatures_of, signed_too, trusted_root
+from orchestrator.api.signing import (
+    PurposeOf,
+    needed_of,
+    signatures_of,
+    signed_too,
+    trusted_root,
+)
 from orchestrator.api.ticket_drafts import draft_ticket, moment_of, text_of, ticket_path
 from orchestrator.render.release import TicketFacts
 
@@ -19,7 +25,10 @@ if TYPE_CHECKING:
     from orchestrator.trust.signed_file import SignedFile
     from orchestrator.trust.ticket import Ticket
 
-_SIGNER_HINT = "a ticket is signed by a release key of the root; `rollout root show` lists them"
+_SIGNER_HINT = (
+    "a ticket is signed by a release key of the root, and by a build key for devices without openssl"
+    "; `rollout root show` lists them"
+)
 
 
 def release_create(request: TicketRequest) -> TicketFacts:
@@ -39,7 +48,8 @@ def release_create(request: TicketRequest) -> TicketFacts:
     artifact = artifact_of(request.artifact, root)
     ticket = draft_ticket(request, artifact, fleet, int(time.time()))
     text = text_of(ticket)
-    signatures = signatures_of(text, request.sign_with, _release_keys(root), _SIGNER_HINT)
+    purpose_of = _purpose_of(ticket, text, root)
+    signatures = signatures_of(purpose_of, request.sign_with, _signing_keys(root), _SIGNER_HINT)
     file = write_signed(ticket_path(request), text, signatures)
     return _facts(file, ticket, root, request.root)
 
@@ -47,7 +57,8 @@ def release_create(request: TicketRequest) -> TicketFacts:
 def release_sign(path: Path, sign_with: SignWith, *, root: Path | None = None) -> TicketFacts:
     """Adds a signature to those beside a ticket; changes nothing where that key signed before.
 
-    Where a root is given, the key must be one of its release keys.
+    Where a root is given, the key must be one of its release keys, or of its build keys: those
+    sign the manifest that the ticket is about, for devices that cannot read the artifact's own signature.
 
     Raises:
         TrustError: it is no ticket or has expired, the key does not count, or nothing was signed.
@@ -61,7 +72,8 @@ def release_sign(path: Path, sign_with: SignWith, *, root: Path | None = None) -
         check_expiry(ticket, int(time.time()))
         if trusted is not None:
             check_fleet(ticket, trusted)
-    file = signed_too(file, sign_with, _release_keys(trusted), _SIGNER_HINT)
+    purpose_of = _purpose_of(ticket, file.text, trusted)
+    file = signed_too(file, purpose_of, sign_with, _signing_keys(trusted), _SIGNER_HINT)
     return _facts(file, ticket, trusted, root)
 
 
@@ -158,17 +170,29 @@ def artifact_of(path: Path, root: Root | None) -> Artifact:
     return verify_artifact(path, root.of(Role.BUILD)).artifact
 
 
-def _release_keys(root: Root | None) -> tuple[VerificationKey, ...] | None:
+def _signing_keys(root: Root | None) -> tuple[VerificationKey, ...] | None:
     from orchestrator.trust.root import Role
 
-    return None if root is None else root.of(Role.RELEASE)
+    return None if root is None else (*root.of(Role.RELEASE), *root.of(Role.BUILD))
+
+
+def _purpose_of(ticket: Ticket, text: bytes, root: Root | None) -> PurposeOf:
+    """Release keys sign the ticket, build keys the manifest that it is about."""
+    from orchestrator.trust.purpose import Purpose, manifest_purpose
+    from orchestrator.trust.root import Role
+
+    build = () if root is None else root.of(Role.BUILD)
+    release = Purpose.of(Role.RELEASE, ticket.fleet, text)
+    return lambda key: manifest_purpose(ticket) if key in build else release
 
 
 def _facts(
     file: SignedFile, ticket: Ticket, root: Root | None, root_path: Path | None
 ) -> TicketFacts:
+    from orchestrator.trust.purpose import manifest_purpose
     from orchestrator.trust.root import Role
 
+    build = () if root is None else root.of(Role.BUILD)
     return TicketFacts(
         path=str(file.path),
         root_path="" if root_path is None else str(root_path),
@@ -184,4 +208,5 @@ def _facts(
         openings=tuple((each.percent, each.not_before_s) for each in ticket.openings),
         signature_count=len(file.signatures),
         needed=None if root is None else needed_of(file, root, Role.RELEASE),
+        is_build_signed=bool(manifest_purpose(ticket).ssh_signed_by(file.signatures, build)),
     )

@@ -1179,7 +1179,7 @@ TEXT
 }
 
 signs() { # says as whom, and with which of its host's keys, this device signs reports
-  [ -x "$LIB/report.sh" ] && [ -n "$(command -v ssh-keygen)" ] && [ -n "$(command -v openssl)" ] || return 0
+  [ -x "$LIB/report.sh" ] && [ -n "$(command -v ssh-keygen)" ] && [ -n "$(command -v openssl || command -v base64)" ] || return 0
   for kind in ed25519 ecdsa; do
     key=$ROOT/etc/ssh/ssh_host_${kind}_key
     [ -f "$key" ] && read -r type key rest 2>/dev/null <"$key.pub" || continue

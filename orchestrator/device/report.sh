@@ -26,7 +26,9 @@ artifact $4
 manifest $5
 active $6
 boot-id $7"
-encoded=$(printf '%s\n' "$text" | openssl base64 -A) && [ -n "$encoded" ] || exit 74
+base64_line() { if [ -n "$(command -v openssl)" ]; then openssl base64 -A; else base64 -w 0; fi; }
+
+encoded=$(printf '%s\n' "$text" | base64_line) && [ -n "$encoded" ] || exit 74
 echo "report $encoded"
 if [ -z "$(command -v ssh-keygen)" ]; then echo "unsigned no_ssh_keygen" && exit 0; fi
 signed=
@@ -34,6 +36,6 @@ for kind in ${8:-ed25519 ecdsa}; do
   key=$ROOT/etc/ssh/ssh_host_${kind}_key
   [ -f "$key" ] || continue
   signature=$(printf '%s\n' "$text" | ssh-keygen -q -Y sign -n device-report -f "$key" 2>/dev/null) || continue
-  signature=$(printf '%s\n' "$signature" | openssl base64 -A) && echo "signature $signature" && signed=yes
+  signature=$(printf '%s\n' "$signature" | base64_line) && echo "signature $signature" && signed=yes
 done
 [ -n "$signed" ] || echo "unsigned no_host_key"

@@ -13,7 +13,8 @@ from orchestrator.device.protocol import Reply
 
 TICKET_FRAMES = ("ticket", "ticket.sig")  # before `manifest` in a delivery
 ROOT_FRAMES = ("root", "root.sig")  # the two of the verb `root`
-_OPENSSL = "openssl"
+_OPENSSL, _SSH_KEYGEN = "openssl", "ssh-keygen"
+_ED25519 = frozenset({"openssl-ed25519", "usign", "signify", "signify-openbsd"})
 # as tickets and roots have them
 NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")
 FLEET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,62}")
@@ -24,7 +25,8 @@ class DeviceTrust:
     """Root and floors of a device; None is what it could not say, as with a broken root.
 
     `verifiers` are the programs of `facts` that check signatures: `openssl` ECDSA and RSA;
-    `openssl-ed25519`, `usign`, `signify` and `signify-openbsd` Ed25519.
+    `openssl-ed25519`, `usign`, `signify` and `signify-openbsd` Ed25519; `ssh-keygen` all kinds, in
+    the form of SSH.
     """
 
     root_version: int | None
@@ -35,9 +37,14 @@ class DeviceTrust:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of keys whose signatures it can check, sorted."""
+        """The kinds of keys whose plain signatures it can check, sorted."""
         found = {"ecdsa-p256", "rsa"} if _OPENSSL in self.verifiers else set()
-        return tuple(sorted(found | ({"ed25519"} if self.verifiers - {_OPENSSL} else set())))
+        return tuple(sorted(found | ({"ed25519"} if self.verifiers & _ED25519 else set())))
+
+    @property
+    def reads_ssh(self) -> bool:
+        """Whether it can check signatures in the form of SSH."""
+        return _SSH_KEYGEN in self.verifiers
 
 
 def trust_of(reply: Reply) -> DeviceTrust | None:

@@ -28,10 +28,10 @@ FLOORS=$VAR/floors SCRATCH=''
 trap '[ -z "$SCRATCH" ] || rm -rf "$SCRATCH"' EXIT
 
 # Reads one text, as hex bytes, so that no awk's idea of characters matters; exit 1 when any of it
-# is not as it must be. Prints what a shell can split: of a ticket its values, its openings,
-# its types; of a root its values, then `ROLE ALG.LENGTH DER PEM` for each key, LENGTH of its
-# signatures, 0 where they say it; of signatures `KEYID LENGTH DER-LENGTH BYTES`; of a manifest's signature the same
-# without a key, ECDSA in DER; of a key `ALG.LENGTH PEM`. Bytes are octal escapes.
+# is not as it must be. Prints what a shell can split: of a ticket its values, its openings, its types; of a root its values,
+# then `ROLE ALG.LENGTH DER SSH PEM` for each key, LENGTH of its signatures, 0 where they say it; of signatures `KEYID LENGTH
+# DER-LENGTH BYTES`, and in the form of SSH `KEYID LENGTH 64 BYTES BYTES-IF-ECDSA`; of a manifest's signature the first without
+# a key, ECDSA in DER; of a key `ALG.LENGTH PEM`. Bytes are octal escapes, those for SSH with their length before them.
 # shellcheck disable=SC2016
 TEXT='
 function bad() { failed = 1; exit 1 }
@@ -57,7 +57,8 @@ function decode(s,  i, j, v, pad, k) { # base64 in its one form: b[0] to b[size 
   }
 }
 function oct(v) { return sprintf("\\%03o", v) }
-function bytes(  i, s) { for (i = 0; i < size; i++) s = s oct(b[i]); return s }
+function bytes(i,  s) { for (; i < size; i++) s = s oct(b[i]); return s } # from b[i] on
+function ssh(s, n) { return oct(0) oct(0) oct(int(n / 256)) oct(n % 256) s } # N bytes as SSH writes them
 function wrapped(s,  t) { for (; s != ""; s = substr(s, 65)) t = t substr(s, 1, 64) "\\n"; return t }
 
 function want(hex,  i) { for (i = 1; i < length(hex); i += 2) must(b[p++] == code[substr(hex, i, 2)]) }
@@ -71,6 +72,7 @@ function long(  v) { # a length of DER, in its shortest form; none of a key has 
 function last_one(tag,  v) { want(tag); v = long(); must(p + v == size) }
 function bits(  v, i, d) { # how many the positive integer has that stands next
   want("02"); v = long(); i = p; p += v
+  ints = ssh(substr(bytes(i), 1, 4 * v), v) ints # the exponent before the modulus
   must(b[i] < 128 && (b[i] > 0 || b[i + 1] > 127))
   if (!b[i]) { i++; v-- }
   v *= 8
@@ -81,11 +83,16 @@ function kind_of(  v, d) { # of the SubjectPublicKeyInfo in b, which has one for
   p = 0
   if (size == 91) { want("3059301306072a8648ce3d020106082a8648ce3d03010703420004"); return "ecdsa-p256.0" }
   if (size == 44) { want("302a300506032b6570032100"); return "ed25519.64" }
-  last_one("30"); want("300d06092a864886f70d0101010500")
+  last_one("30"); want("300d06092a864886f70d0101010500"); ints = ""
   last_one("03"); want("00"); last_one("30")
   d = bits(); must(d >= 3072 && d <= 8192)
   v = bits(); must(v >= 17 && v <= 64 && b[p - 1] % 2 && p == size)
   return "rsa." int((d + 7) / 8) # none of it lay behind the end: P is SIZE, and never falls
+}
+function ssh_key() { # that key; 26 and 12 bytes say its kind
+  if (size == 91) return ssh(ssh("ecdsa-sha2-nistp256", 19) ssh("nistp256", 8) ssh(bytes(26), 65), 104)
+  if (size == 44) return ssh(ssh("ssh-ed25519", 11) ssh(bytes(12), 32), 51)
+  return ssh(ssh("ssh-rsa", 7) ints, 11 + length(ints) / 4)
 }
 function lengths() { return size " " (b[1] + 2) } # as the DER of ECDSA says it, too
 
@@ -121,26 +128,33 @@ function root(  s, i, role, last) {
     decode(part2[3]); alg = kind_of()
     must(substr(alg, 1, index(alg, ".") - 1) == part2[2] && !(part2[3] in known))
     known[part2[3]] = 1; has[part2[1]]++
-    print part2[1], alg, bytes(), wrapped(part2[3])
+    print part2[1], alg, bytes(0), ssh_key(), wrapped(part2[3])
   }
   for (i in limit) must(has[i] + 0 >= limit[i] + 0)
+}
+function integer(i, head,  to, s) { # the 32 bytes from b[i] on, HEAD before their length; TOTAL grows by its size
+  for (to = i + 32; i < to - 1 && b[i] == 0; ) i++
+  s = head oct(to - i + (b[i] > 127)) (b[i] > 127 ? oct(0) : "")
+  for (total += to - i + length(s) / 4; i < to; i++) s = s oct(b[i])
+  return s
+}
+function ssh_form(  n, s) { # what stands behind the tag, for the kinds of keys that make signatures of its length
+  n = size - 6
+  if (n != 64) return n " 64 " ssh(ssh("rsa-sha2-256", 12) ssh(bytes(6), n), n + 20) " -"
+  total = 0; s = integer(6, oct(0) oct(0) oct(0)) integer(38, oct(0) oct(0) oct(0))
+  s = ssh(ssh("ecdsa-sha2-nistp256", 19) ssh(s, total), total + 27)
+  return n " 64 " ssh(ssh("ssh-ed25519", 11) ssh(bytes(6), n), 83) " " s
 }
 function signatures() {
   for (at = 1; more("sig"); ) {
     must(split(take("sig"), part2, " ") == 2 && ++count <= 32); decode(part2[2])
-    print digest(part2[1]), lengths(), bytes()
+    print digest(part2[1]), index(part2[2], "U1NIU0lH") == 1 ? ssh_form() : lengths() " " bytes(0) # tagged: SSHSIG
   }
-}
-function der(i,  to, s) { # the 32 bytes from b[i] on as an integer; TOTAL grows by its size
-  for (to = i + 32; i < to - 1 && b[i] == 0; ) i++
-  s = oct(2) oct(to - i + (b[i] > 127)) (b[i] > 127 ? oct(0) : "")
-  for (total += to - i + (b[i] > 127) + 2; i < to; i++) s = s oct(b[i])
-  return s
 }
 function manifest(  s) { # ECDSA P-256 as Mender writes it is r and s, each 32 bytes
   decode(all)
-  if (size != 64) { print lengths(), bytes(); return }
-  s = der(0) der(32)
+  if (size != 64) { print lengths(), bytes(0); return }
+  s = integer(0, oct(2)) integer(32, oct(2))
   print total + 2, total + 2, oct(48) oct(total) s
 }
 
@@ -191,17 +205,19 @@ scratch() { # DIR: a place beside it, for what programs want to have in files
 
 # --- signatures ---
 
+has() { [ -n "$(command -v "$1")" ]; } # PROGRAM
 pem() { printf '%s\n%b%s\n' '-----BEGIN PUBLIC KEY-----' "$1" '-----END PUBLIC KEY-----'; } # BODY
 
 verifiers() { # W is what can check Ed25519 here
   W=
   case $(openssl pkeyutl -help 2>&1) in *-rawin*) W=openssl ;; esac
-  for tool in usign signify-openbsd signify; do [ -z "$(command -v $tool)" ] || W="${W:+$W }$tool"; done
+  for tool in usign signify-openbsd signify; do ! has $tool || W="${W:+$W }$tool"; done
 }
 
-made() { # ALG.LENGTH KEY FILE: did that key (KEY.der, KEY.pem) make the signature over FILE; SIZE, DER, BYTES are it
+made() { # ALG.LENGTH KEY FILE ROLE: did that key (KEY.der, .pem, .ssh) make the signature over FILE; SIZE, DER, BYTES, SSH are it
   # openssl reads no more of a file than a signature can have: what stands behind must not be free
   case ${1#*.} in 0) [ "$SIZE" -eq "$DER" ] ;; *) [ "$SIZE" -eq "${1#*.}" ] ;; esac || return 1
+  [ -z "$SSH" ] || { by_ssh "$@" >/dev/null 2>&1 && return || return 1; }
   printf "$BYTES" >"$SCRATCH/signature" || no 74 io there is no room to verify in
   case ${1%%.*} in
     ecdsa-p256 | rsa) openssl dgst -sha256 -verify "$2.pem" -signature "$SCRATCH/signature" "$3" ;;
@@ -227,27 +243,36 @@ usign_file() { # stdin as usign and signify have keys and signatures, with a key
   echo
 }
 
+by_ssh() { # as `made`, in the form of SSH: whose, over what and for what it is, is said here and never by who signs
+  read -r W <"$2.ssh" && name=rollout-$4@$FLEET
+  case $1 in ecdsa-p256.*) BYTES=$SSH ;; esac
+  BYTES="$W\000\000\000$(printf '\\%03o' ${#name})$name\000\000\000\000\000\000\000\006sha256$BYTES"
+  printf '%s\n' '-----BEGIN SSH SIGNATURE-----' "$(printf "SSHSIG\000\000\000\001$BYTES" | base64)" \
+    '-----END SSH SIGNATURE-----' >"$SCRATCH/signature"
+  W=${W#????????????????} && kind=${W#????????????????} # the length before the key, and before its kind
+  printf 'rollout namespaces="%s" %s %s\n' "$name" "${kind%%\\*}" "$(printf "$W" | base64 -w 0)" >"$SCRATCH/allowed"
+  ssh-keygen -Y verify -f "$SCRATCH/allowed" -I rollout -n "$name" -s "$SCRATCH/signature" <"$3"
+}
+
 count() { # ROLE FILE SIGNATURES KEYS: COUNT is how many keys of that role signed the file
-  COUNT=0 seen=' '
   keys_of "$1" "$4"
-  ids=$NL$(cd "$SCRATCH" && set +f && sha256sum ./*.der 2>/dev/null)
-  while read -r id SIZE DER BYTES; do
+  COUNT=0 seen=' ' ids=$NL$(cd "$SCRATCH" && set +f && sha256sum ./*.der 2>/dev/null)
+  while read -r id SIZE DER BYTES SSH; do
     case $ids in *"$NL$id  ./"*) ;; *) continue ;; esac
     case $seen in *" $id "*) continue ;; esac
     key=${ids##*"$NL$id  ./"} && key=${key%%.der*}
-    ! made "${key#*.}" "$SCRATCH/$key" "$2" || { COUNT=$((COUNT + 1)) && seen="$seen$id "; }
+    ! made "${key#*.}" "$SCRATCH/$key" "$2" "$1" || { COUNT=$((COUNT + 1)) && seen="$seen$id "; }
   done <<LIST
 $3
 LIST
 }
 
-keys_of() { # ROLE KEYS: the keys of that role as files N.ALG.LENGTH.der and .pem
-  set +f && rm -f "$SCRATCH"/*.der && set -f
-  made_files=0
-  while read -r role alg bytes body; do
+keys_of() { # ROLE KEYS: the keys of that role as files N.ALG.LENGTH.der, .pem and .ssh (octal)
+  set +f && rm -f "$SCRATCH"/*.der && set -f && made_files=0
+  while read -r role alg bytes W body; do
     [ "$role" = "$1" ] || continue
     made_files=$((made_files + 1)) key=$SCRATCH/$made_files.$alg
-    printf "$bytes" >"$key.der" && pem "$body" >"$key.pem" || no 74 io there is no room to verify in
+    printf "$bytes" >"$key.der" && pem "$body" >"$key.pem" && printf '%s\n' "$W" >"$key.ssh" || no 74 io there is no room to verify in
   done <<LIST
 $2
 LIST
@@ -256,14 +281,13 @@ LIST
 manifest_signed() { # DIR KEYS: did one of the build keys among them sign the manifest
   [ -s "$1/manifest" ] && parse manifest "$1/manifest.sig" ||
     no 65 denied there is no manifest, or its signature is not base64
-  SIZE=${W%% *} BYTES=${W##* } W=${W% *} DER=${W#* }
+  SIZE=${W%% *} BYTES=${W##* } W=${W% *} DER=${W#* } SSH=''
   keys_of build "$2"
   set +f && set -- "$1/manifest" "$SCRATCH"/*.der && set -f
   file=$1 && shift
   for key; do
     key=${key%.der} alg=${key##*/}
-    # Mender signs with no other algorithms
-    case ${alg#*.} in ecdsa-p256.* | rsa.*) ! made "${alg#*.}" "$key" "$file" || return 0 ;; esac
+    case ${alg#*.} in ecdsa-p256.* | rsa.*) ! made "${alg#*.}" "$key" "$file" || return 0 ;; esac # Mender has no others
   done
   no 65 denied no key of this device made the signature
 }
@@ -280,7 +304,7 @@ placed_keys() { # KEYS are those that enrolment placed; a broken, weak or unknow
     file=${file##*/}
     case $file in *[!A-Za-z0-9._-]*) file='' ;; *) file=": $file" ;; esac
     case $W in ecdsa-p256.* | rsa.*) ;; *) no 65 denied no key, or a broken, weak or unknown one$file ;; esac
-    KEYS="${KEYS}build ${W%% *} x ${W#* }$NL"
+    KEYS="${KEYS}build ${W%% *} x x ${W#* }$NL"
   done
 }
 
@@ -335,9 +359,11 @@ $W
 LIST
 }
 
-real_keys() { # openssl takes each of KEYS: a good form does not make it a point of its curve
-  while read -r _ alg _ body; do
-    case $alg in ecdsa-p256.* | rsa.*) pem "$body" | openssl pkey -pubin -noout 2>/dev/null || return 1 ;; esac
+real_keys() { # openssl, or else ssh-keygen, takes each of KEYS: a good form does not make it a point of its curve
+  reader='openssl pkey -pubin -noout'
+  has openssl || reader='ssh-keygen -i -m PKCS8 -f /dev/stdin'
+  while read -r _ alg _ _ body; do
+    case $alg in ecdsa-p256.* | rsa.*) pem "$body" | $reader >/dev/null 2>&1 || return 1 ;; esac
   done <<LIST
 $KEYS
 LIST
@@ -346,11 +372,7 @@ LIST
 load_ticket() { # DIR: what its ticket says
   [ -f "$1/ticket" ] || no 65 no_ticket the device has a trust root: a release needs a ticket
   parse ticket "$1/ticket" || no 65 ticket_syntax the ticket is malformed
-  {
-    read -r T_FLEET T_SERIAL T_ISSUED T_EXPIRES T_SECURITY T_MIN T_ARTIFACT T_MANIFEST
-    read -r OPENS
-    read -r TYPES
-  } <<LIST
+  { read -r T_FLEET T_SERIAL T_ISSUED T_EXPIRES T_SECURITY T_MIN T_ARTIFACT T_MANIFEST && read -r OPENS && read -r TYPES; } <<LIST
 $W
 LIST
 }
@@ -364,6 +386,10 @@ verify() { # DIR
     load_root "$ROOT" || no 65 root_syntax the trust root of the device is broken
     ticket_holds "$1"
     [ "$NEED_BUILD" -eq 1 ] || no 65 denied a manifest has one signature, and the root wants more
+    if ! has openssl; then # nothing here reads an artifact's signature: a build key signs beside the ticket, too
+      parse signatures "$1/ticket.sig" && count build "$1/manifest" "$W" "$KEYS" && [ $COUNT -gt 0 ] && return
+      no 65 denied no build key signed the manifest in the form of SSH
+    fi
   fi
   manifest_signed "$1" "$KEYS"
 }
@@ -406,10 +432,7 @@ open() { # DIR NAME
   identity || no 77 not_open_yet the device has no id
   bucket "$T_SERIAL" "$W"
   set -- $OPENS
-  while [ $# -gt 1 ]; do
-    [ "$W" -ge "$1" ] || break
-    shift 2
-  done
+  while [ $# -gt 1 ] && [ "$W" -ge "$1" ]; do shift 2; done
   [ $# -gt 1 ] || no 77 not_open_yet the ticket never opens for the bucket "$W"
   [ "$2" -le "$NOW" ] || no 77 not_open_yet the bucket "$W" opens at "$2"
 }
@@ -465,7 +488,8 @@ show() {
 tools() {
   verifiers
   case $W in openssl*) W="openssl-ed25519${W#openssl}" ;; esac
-  [ -z "$(command -v openssl)" ] || W="openssl $W"
+  ! has openssl || W="openssl $W"
+  case $(ssh-keygen -Y verify 2>&1) in *'Too few'*) ! has base64 || W="$W ssh-keygen" ;; esac
   set -- $W
   (IFS=, && echo "verify ${*:-none}")
 }

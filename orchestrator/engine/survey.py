@@ -121,6 +121,7 @@ def _planned(trust: DeviceTrust) -> PlannedTrust:
         security_floor=trust.security_floor,
         serial=trust.serial,
         kinds=trust.kinds,
+        reads_ssh=trust.reads_ssh,
     )
 
 

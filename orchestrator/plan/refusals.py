@@ -45,12 +45,20 @@ def _of_signatures(trust: PlannedTrust, ticket: PlannedTicket) -> _Why:
     proof = ticket.proof
     if proof is None or proof.root_version != trust.root_version:
         return None
-    count = sum(proof.signed.get(kind, 0) for kind in trust.kinds)
-    if count >= proof.needed_count:
-        return None
-    kinds = ", ".join(trust.kinds) or "no"
-    detail = f"it can count {count} of the ticket's signatures, with {kinds} keys, its root wants "
-    return Reason.TICKET_SIGNATURES, f"{detail}{proof.needed_count}"
+    of_ssh = proof.ssh_signed if trust.reads_ssh else {}
+    count = sum((proof.signed if k in trust.kinds else of_ssh).get(k, 0) for k in proof.signed)
+    if count < proof.needed_count:
+        detail = f"it can count {count} of the ticket's signatures, with {_means(trust)}, its root "
+        return Reason.TICKET_SIGNATURES, f"{detail}wants {proof.needed_count}"
+    if trust.lacks_openssl and not proof.is_build_signed:
+        detail = "it has no openssl, and no build key signed beside the ticket"
+        return Reason.DENIED, detail
+    return None
+
+
+def _means(trust: PlannedTrust) -> str:
+    kinds = f"{', '.join(trust.kinds)} keys" if trust.kinds else ""
+    return " and ".join(filter(None, (kinds, "ssh-keygen" * trust.reads_ssh))) or "no keys"
 
 
 def _of_type(device_type: str, ticket: PlannedTicket) -> _Why:

@@ -13,7 +13,7 @@ Source: design "device and trust", B.3; docs/reference/release.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.device.bucket import bucket
 from orchestrator.device.model import DeviceId
@@ -33,12 +33,15 @@ class PlannedOpening:
 class TicketProof:
     """Release keys of the operator's own trust root that signed a ticket, by their kind.
 
-    `needed_count` are the signatures that this version of the root asks for.
+    `needed_count` are the signatures that this version of the root asks for; `ssh_signed` those
+    keys that signed in the form of SSH, and `is_build_signed` whether a build key did.
     """
 
     root_version: int
     needed_count: int
     signed: Mapping[str, int]
+    ssh_signed: Mapping[str, int] = field(default_factory=dict)
+    is_build_signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,8 @@ class PlannedTicket:
 class PlannedTrust:
     """What a device with a trust root holds a release against, as it said when it was asked.
 
-    None is what it could not say, as with a broken root. `kinds`: of keys whose signatures it can
-    check, sorted.
+    None is what it could not say, as with a broken root. `kinds`: of keys whose plain signatures it
+    can check, sorted; `reads_ssh`: those in the form of SSH, of every kind.
     """
 
     root_version: int | None
@@ -85,3 +88,9 @@ class PlannedTrust:
     security_floor: int | None
     serial: int | None
     kinds: tuple[str, ...] = ()
+    reads_ssh: bool = False
+
+    @property
+    def lacks_openssl(self) -> bool:
+        """Whether ssh-keygen stands in for it: nothing there checks an artifact's own signature."""
+        return self.reads_ssh and "ecdsa-p256" not in self.kinds

@@ -29,12 +29,16 @@ class KeyFacts:
 
 @dataclass(frozen=True, slots=True)
 class NeededFacts:
-    """Whose signatures are needed: so many of these keys of a root."""
+    """Whose signatures are needed: so many of these keys of a root.
+
+    `ssh_count` keys signed in the form of SSH, too.
+    """
 
     role: str
     root_version: int
     needed: int
     keys: Sequence[KeyFacts]
+    ssh_count: int = 0
 
     @property
     def signed_count(self) -> int:
@@ -51,7 +55,8 @@ class NeededFacts:
 class TicketFacts:
     """What a ticket says. `needed` is None where no root was given to judge signatures by.
 
-    `checked` are the checks that were made and passed.
+    `checked` are the checks that were made and passed; `is_build_signed`: a build key signed the
+    manifest in the form of SSH.
     """
 
     path: str
@@ -69,6 +74,7 @@ class TicketFacts:
     signature_count: int
     needed: NeededFacts | None = None
     checked: Sequence[str] = ()
+    is_build_signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,7 @@ def ticket_document(facts: TicketFacts) -> dict[str, object]:
         "signature_count": facts.signature_count,
         "signatures": None if facts.needed is None else _needed_document(facts.needed),
         "checked": list(facts.checked),
+        "build_signed": None if facts.needed is None else facts.is_build_signed,
     }
 
 
@@ -166,6 +173,7 @@ def ticket_text(facts: TicketFacts, look: Look) -> str:
         signed = {key.key_id for key in facts.needed.keys if key.signed}
         pairs += _counted(facts.needed, look)
         pairs += [("", _key(key.kind, key.key_id, signed, look)) for key in facts.needed.keys]
+        pairs += _ssh_form(facts.needed, look, is_build_signed=facts.is_build_signed)
     if facts.checked:
         pairs.append(("verified", look.paint(", ".join(facts.checked), Style.GOOD)))
     return _lines(pairs)
@@ -191,6 +199,7 @@ def root_text(facts: RootFacts, look: Look) -> str:
         pairs += _counted(needed, look)
         others = [key for key in needed.keys if key.key_id not in listed]
         pairs += [("", _key(key.kind, key.key_id, signed, look)) for key in others]
+        pairs += _ssh_form(needed, look)
     if facts.verified:
         pairs.append(("verified", look.paint(_verified_words(facts), Style.GOOD)))
     return _lines(pairs)
@@ -243,6 +252,7 @@ def _needed_document(needed: NeededFacts) -> dict[str, object]:
         "root_version": needed.root_version,
         "needed_count": needed.needed,
         "signed_count": needed.signed_count,
+        "ssh_form_count": needed.ssh_count,
         "keys": [
             {"kind": key.kind, "key_id": key.key_id, "signed": key.signed} for key in needed.keys
         ],
@@ -269,6 +279,19 @@ def _counted(needed: NeededFacts, look: Look) -> list[tuple[str, str]]:
     keys = plural(len(needed.keys), f"{needed.role} key")
     source = f"from {keys} of root version {needed.root_version}"
     return _behind("signatures", look, (counted, style), (source, Style.PLAIN))
+
+
+def _ssh_form(
+    needed: NeededFacts, look: Look, *, is_build_signed: bool | None = None
+) -> list[tuple[str, str]]:
+    """What devices count that have ssh-keygen and no openssl; of a ticket a build key must sign, too."""
+    if not needed.signed_count:
+        return []
+    enough = needed.ssh_count >= needed.needed and is_build_signed is not False
+    build = {None: "", True: ", a build key", False: ", no build key"}[is_build_signed]
+    counted = f"{needed.ssh_count} of {needed.needed} needed{build}:"
+    words = f"{'good' if enough else 'not'} for devices without openssl"
+    return _behind("ssh form", look, (counted, Style.PLAIN), (words, Style.PLAIN))
 
 
 def _behind(label: str, look: Look, *pieces: tuple[str, Style]) -> list[tuple[str, str]]:

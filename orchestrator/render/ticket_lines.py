@@ -45,8 +45,10 @@ def _held(trust: PlannedTrust | None) -> str:
         for value in (trust.root_version, trust.security_floor, trust.serial)
     )
     fleet = "" if trust.fleet is None else f" of {escape(trust.fleet)}"
-    kinds = ", ".join(trust.kinds) or "no"
-    return f"root {version}{fleet}, floor {floor}, serial {serial}, {kinds} keys"
+    means = [f"{', '.join(trust.kinds)} keys"] if trust.kinds else []
+    means += ["ssh-keygen in place of openssl"] if trust.lacks_openssl else []
+    held = f"root {version}{fleet}, floor {floor}, serial {serial}"
+    return f"{held}, {', '.join(means) or 'no keys'}"
 
 
 def opening_words(wave: WavePreview, zone: str) -> list[str]:

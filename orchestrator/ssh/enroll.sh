@@ -31,6 +31,8 @@ problem() {
   PROBLEMS=1
 }
 
+has() { [ -n "$(command -v "$1")" ]; } # PROGRAM
+
 finish() { # RC
   sum=$(printf %s "$OUT" | sha256sum)
   printf '%send %s %s\n' "$OUT" "$1" "${sum%% *}"
@@ -92,7 +94,7 @@ receive_file() { # NAME MODE SHA256 LINES
   while [ "$left" -gt 0 ] && IFS= read -r line; do
     printf '%s\n' "$line"
     left=$((left - 1))
-  done | openssl base64 -d >"$TMP/${1%/*}.d/${1##*/}" || stop "$1 did not arrive"
+  done | if has openssl; then openssl base64 -d; else base64 -d; fi >"$TMP/${1%/*}.d/${1##*/}" || stop "$1 did not arrive"
   sum=$(sha256sum <"$TMP/${1%/*}.d/${1##*/}")
   [ "${sum%% *}" = "$3" ] || stop "$1 did not arrive whole"
 }
@@ -380,10 +382,29 @@ want_root() { # it replaces none of another fleet, and no later one; without a w
     wish=${FILES#*"root.txt 644 "} # the digest of what is to be placed
     [ "${wish%%"$NL"*}" = "${sum%% *}" ] || problem "the device has version $V of the trust root already"
   done
-  [ "$S_needs" = ed25519 ] || return 0
-  case $(openssl pkeyutl -help 2>&1) in *-rawin*) return 0 ;; esac
-  for tool in usign signify-openbsd signify; do [ -z "$(command -v $tool)" ] || return 0; done
-  problem the trust root needs Ed25519, and the device has neither OpenSSL 3 nor usign nor signify
+}
+
+# --- what will check signatures ---
+
+rungs() { # W is what this device has for that, as trust.sh says it
+  W=''
+  ! has openssl || W=,openssl
+  case $(openssl pkeyutl -help 2>&1) in *-rawin*) W=$W,openssl-ed25519 ;; esac
+  for tool in usign signify-openbsd signify; do ! has $tool || W=$W,$tool; done
+  case $(ssh-keygen -Y verify 2>&1) in *'Too few'*) ! has base64 || W=$W,ssh-keygen ;; esac
+  W=${W#,}
+}
+
+want_rungs() {
+  rungs
+  say same verifier "${W:-none}"
+  case $W in
+    *ssh-keygen*) has openssl || [ -n "$S_fleet" ] || [ -e "$ETC/root.txt" ] ||
+      problem without openssl only releases with a ticket can be checked: enrol the device with a trust root ;;
+    *openssl*) [ "$S_needs$W" != ed25519openssl ] ||
+      problem the trust root needs Ed25519, and the device has neither OpenSSL 3, usign, signify nor OpenSSH 8.1 ;;
+    *) problem the device has neither openssl nor the ssh-keygen of OpenSSH 8.1 ;;
+  esac
 }
 
 # --- the boot hook ---
@@ -480,7 +501,7 @@ reload_sshd() { # whoever is connected stays so
 # --- tasks ---
 
 enrol() {
-  for tool in openssl sha256sum awk od dd tar gzip id ls; do
+  for tool in sha256sum awk od dd tar gzip id ls; do
     command -v $tool >/dev/null || problem "the device has no $tool"
   done
   [ -n "$S_user$S_type$S_id" ] && [ -n "$S_blob" ] || stop settings are missing
@@ -488,6 +509,7 @@ enrol() {
   elevation
   hook
   want_root
+  want_rungs
   [ $PROBLEMS -eq 0 ] || finish 69
   [ "$MODE" != apply ] || [ -n "$TMP" ] || TMP=$(mktemp -d) || stop there is no room for temporary files
   for dir in "$LIB" "$LIB/modules" "$ETC" "$ETC/keys" "$ETC/health.d" "$VAR"; do own_dir "$dir" 755 root; done

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterator
 
 from orchestrator.testing.key_table import key_cases
+from orchestrator.testing.ssh_table import ssh_rotation_cases
 from orchestrator.testing.tickets import (
     Answer,
     CaseKeys,
@@ -21,7 +22,11 @@ from orchestrator.trust.keys import SigningKey, generate_key
 def rotation_cases() -> tuple[RotationCase, ...]:
     """Every case; the same in one process."""
     keys = CaseKeys.make()
-    cases = (*_listed(keys), *_forms(keys), *_signatures(keys), *_at_limits(keys), *key_cases(keys))
+    in_ssh_form = ssh_rotation_cases(root_text(keys), _next(keys), keys)
+    cases = (
+        *_listed(keys), *_forms(keys), *_signatures(keys), *_at_limits(keys), *key_cases(keys),
+        *in_ssh_form,
+    )  # fmt: skip
     assert len({case.name for case in cases}) == len(cases), "names tell cases apart"
     return cases
 

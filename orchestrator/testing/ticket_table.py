@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from orchestrator.device.bucket import bucket
+from orchestrator.testing.ssh_table import ssh_ticket_cases
 from orchestrator.testing.tickets import (
     DAY_S,
     NOW_S,
@@ -71,6 +72,7 @@ def ticket_cases() -> tuple[TicketCase, ...]:
     groups = (
         table.listed(), table.forms(), table.more_forms(), table.by_device(), table.by_kind(),
         table.by_signature(), table.at_limits(),
+        ssh_ticket_cases(table.case("good", Answer.ALLOW), table.keys),
     )  # fmt: skip
     cases = tuple(case for group in groups for case in group)
     assert len({case.name for case in cases}) == len(cases), "names tell cases apart"

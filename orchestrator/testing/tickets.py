@@ -15,7 +15,9 @@ from enum import StrEnum
 from orchestrator.trust.errors import TrustRule
 from orchestrator.trust.judge import Delivery, DeviceView
 from orchestrator.trust.keys import KeyKind, SigningKey, generate_key
+from orchestrator.trust.purpose import Purpose
 from orchestrator.trust.root import Role, RoleKey, Root, write_root
+from orchestrator.trust.signers import KeyAtHand
 from orchestrator.trust.signing import sign_bytes
 
 NOW_S = 1_764_000_000
@@ -141,6 +143,21 @@ def root_text(
 def signature_line(text: bytes, key: SigningKey) -> bytes:
     """A key's line of a signature file over a text."""
     return raw_line(key.fingerprint, sign_bytes(text, key))
+
+
+def ssh_line(text: bytes, key: SigningKey, role: Role = Role.RELEASE, fleet: str = FLEET) -> bytes:
+    """A key's line of a signature file over a text, in the form of SSH."""
+    return raw_line(key.fingerprint, ssh_data(text, key, role, fleet))
+
+
+def ssh_data(text: bytes, key: SigningKey, role: Role = Role.RELEASE, fleet: str = FLEET) -> bytes:
+    """What stands in such a line."""
+    return Purpose.of(role, fleet, text).sign(KeyAtHand(key))[-1].data
+
+
+def ssh_signed(text: bytes, *keys: SigningKey, role: Role = Role.RELEASE) -> bytes:
+    """A signature file over a text, in the form of SSH."""
+    return b"".join(ssh_line(text, key, role) for key in keys)
 
 
 def raw_line(key_id: str, signature: bytes) -> bytes:

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 
 from orchestrator.device.bucket import bucket
 from orchestrator.trust.errors import TrustRule, refuse
+from orchestrator.trust.purpose import Purpose
 from orchestrator.trust.root import Role, Root, parse_root
-from orchestrator.trust.signature_file import Signature, parse_signatures, signed_by
+from orchestrator.trust.signature_file import Signature, parse_signatures
 from orchestrator.trust.ticket import Ticket, parse_ticket
 
 
@@ -78,7 +79,8 @@ def check_signed(text: bytes, signatures: bytes, root: Root) -> Ticket:
     ticket = parse_ticket(text)
     found = parse_signatures(signatures)
     check_fleet(ticket, root)
-    count = len(signed_by(text, found, root.of(Role.RELEASE)))
+    purpose = Purpose.of(Role.RELEASE, root.fleet, text)
+    count = len(purpose.signed_by(found, root.of(Role.RELEASE)))
     if count < root.threshold_release:
         message = _too_few(count, root, Role.RELEASE, "the ticket")
         raise refuse(TrustRule.SIGNATURES, message)
@@ -197,7 +199,7 @@ def _check_floors(ticket: Ticket, floors: Floors) -> None:
 def _check_root_signed(
     text: bytes, signatures: Sequence[Signature], by: Root, rule: TrustRule
 ) -> None:
-    count = len(signed_by(text, signatures, by.of(Role.ROOT)))
+    count = len(Purpose.of(Role.ROOT, by.fleet, text).signed_by(signatures, by.of(Role.ROOT)))
     if count < by.threshold_root:
         raise refuse(rule, _too_few(count, by, Role.ROOT, "the root"))
 

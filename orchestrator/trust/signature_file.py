@@ -1,21 +1,17 @@
-"""Signature files: who signed the bytes of a ticket or a root.
-
-A signature counts when the key with its id is among the keys asked for, when it verifies, and
-when that key has not been counted yet. Ids that nobody knows are skipped: they may be of another
-role, or of a root to come.
-"""
+"""Signature files: lines of signatures beside a ticket or a root; what they are worth, says `purpose`."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.trust.keys import VerificationKey
-from orchestrator.trust.signing import matches
-from orchestrator.trust.text import Lines
+from orchestrator.trust.text import TEXT_BYTES_MAX, Lines
 
 SIGNATURES_MAX = 32  # so many a device tries before it gives up
+# Before a signature in the form of SSH. Devices of before find no signature in such bytes: those by
+# ECDSA begin with another one, and those of the other kinds have one length.
+SSH_TAG = b"SSHSIG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +20,11 @@ class Signature:
 
     key_id: str  # the fingerprint of the key
     data: bytes
+
+    @property
+    def is_ssh(self) -> bool:
+        """Whether it is in the form of SSH."""
+        return self.data.startswith(SSH_TAG)
 
 
 def parse_signatures(data: bytes) -> tuple[Signature, ...]:
@@ -47,28 +48,29 @@ def write_signatures(signatures: Sequence[Signature]) -> bytes:
     Raises:
         TrustError: there are none, or too many.
     """
-    lines = [
-        f"sig {each.key_id} {base64.b64encode(each.data).decode('ascii')}\n" for each in signatures
-    ]
-    data = "".join(lines).encode("ascii")
+    data = _text(signatures)
     parse_signatures(data)
     return data
 
 
-def signed_by(
-    text: bytes, signatures: Sequence[Signature], keys: Collection[VerificationKey]
-) -> tuple[VerificationKey, ...]:
-    """Those of the keys that signed exactly this text, each once."""
-    known = {key.fingerprint: key for key in keys}
-    found: dict[str, VerificationKey] = {}
-    for each in signatures:
-        key = known.get(each.key_id)
-        if key is not None and each.key_id not in found and matches(text, each.data, key):
-            found[each.key_id] = key
-    return tuple(found.values())
+def add_signatures(
+    signatures: Sequence[Signature], added: Sequence[Signature]
+) -> tuple[Signature, ...]:
+    """The signatures with more, in place of what the same keys signed before in the same form.
+
+    Those in the form of SSH are left out where the file has no room for them: most devices can do
+    without.
+    """
+    replaced = {(each.key_id, each.is_ssh) for each in added}
+    others = [each for each in signatures if (each.key_id, each.is_ssh) not in replaced]
+    every = (*others, *added)
+    if len(every) <= SIGNATURES_MAX and len(_text(every)) <= TEXT_BYTES_MAX:
+        return every
+    return (*others, *(each for each in added if not each.is_ssh))
 
 
-def add_signature(signatures: Sequence[Signature], added: Signature) -> tuple[Signature, ...]:
-    """The signatures with one more, in place of what the same key signed before."""
-    others = [each for each in signatures if each.key_id != added.key_id]
-    return (*others, added)
+def _text(signatures: Sequence[Signature]) -> bytes:
+    lines = [
+        f"sig {each.key_id} {base64.b64encode(each.data).decode('ascii')}\n" for each in signatures
+    ]
+    return "".join(lines).encode("ascii")

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.trust.errors import TrustRule, in_file, refuse
 from orchestrator.trust.files import read_start, replace_file, write_new
-from orchestrator.trust.keys import VerificationKey
 from orchestrator.trust.signature_file import (
     Signature,
-    add_signature,
+    add_signatures,
     parse_signatures,
-    signed_by,
     write_signatures,
 )
 from orchestrator.trust.text import TEXT_BYTES_MAX
@@ -27,10 +25,6 @@ class SignedFile:
     path: Path
     text: bytes
     signatures: tuple[Signature, ...] = ()
-
-    def by(self, keys: Collection[VerificationKey]) -> tuple[VerificationKey, ...]:
-        """Those of the keys that signed it."""
-        return signed_by(self.text, self.signatures, keys)
 
     def evidence(self, rule: TrustRule) -> bytes:
         """The signature file's text.
@@ -48,8 +42,8 @@ class SignedFile:
             raise refuse(rule, message, file=self.path)
         return write_signatures(self.signatures)
 
-    def with_signature(self, added: Signature) -> SignedFile:
-        """The same with one more signature, which is on disk then.
+    def with_signatures(self, added: Sequence[Signature]) -> SignedFile:
+        """The same with more signatures, which are on disk then.
 
         What stands on disk is read again first: somebody else may have signed in the meantime.
 
@@ -58,7 +52,7 @@ class SignedFile:
         """
         path = signatures_path(self.path)
         with in_file(path):
-            signatures = add_signature(_beside(path), added)
+            signatures = add_signatures(_beside(path), added)
             replace_file(path, write_signatures(signatures))
         return replace(self, signatures=signatures)
 

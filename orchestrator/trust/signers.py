@@ -65,14 +65,18 @@ class SignerRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class _FileKey:
+class KeyAtHand:
+    """A private key that was read from a file."""
+
     signing: SigningKey = field(repr=False)
 
     @property
     def key(self) -> VerificationKey:
+        """The public part."""
         return self.signing.verification
 
     def sign(self, data: bytes) -> bytes:
+        """A signature over the data, as it stands in signature files."""
         return sign_bytes(data, self.signing)
 
 
@@ -92,7 +96,7 @@ def open_signer(request: SignerRequest) -> Signer:
         known = ", ".join(f"`{each}:`" for each in ("file", "agent", *EXTERNAL_SCHEMES))
         raise refuse(TrustRule.SIGNER_URI, message, hint=f"signers: {known}, or a file's path")
     path = Path(rest if separator and scheme == "file" else request.uri)
-    return _FileKey(unlocked_key(path, request.passphrases))
+    return KeyAtHand(unlocked_key(path, request.passphrases))
 
 
 def sign_with(signer: Signer, data: bytes) -> Signature:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import re
 import resource
@@ -25,6 +26,7 @@ from tests.device.tickets import (
     build_key,
     judge,
     signed,
+    ssh_signed,
     stage_ahead,
     ticketed,
 )
@@ -311,6 +313,67 @@ def test_signify_checks_ed25519_where_openssl_cannot(old_openssl: Device, people
     assert judge(old_openssl, text, signed(text + b"x", signers))[1] == "ticket_signatures"
 
 
+@pytest.fixture
+def no_openssl(device: Device, tmp_path: Path) -> Device:
+    """OpenSSH's ssh-keygen, and nothing else that checks signatures."""
+    hide(device, tmp_path / "tools", ("openssl", "usign", "signify-openbsd", "signify"))
+    keygen = tmp_path / "tools/ssh-keygen"
+    if not keygen.is_symlink():
+        keygen.symlink_to(str(shutil.which("ssh-keygen")))
+    return device
+
+
+def test_ssh_keygen_checks_root_and_ticket_where_there_is_no_openssl(
+    no_openssl: Device, people: People
+):
+    """Each key by its own kind; and a build key stands in for the artifact's signature."""
+    build = Signer()
+    release = (Signer("rsa"), Signer("ed25519"), Signer())
+    root = Root(people.root, release, (base64.b64encode(build.spki).decode(),), need_release=3)
+    root.place(no_openssl)
+    frames = ticketed(directory("r1"), no_openssl.key, release)
+    plain, ticket = frames["ticket.sig"], frames["ticket"]
+    of_ssh = ssh_signed(ticket, release)
+    built = ssh_signed(frames["manifest"], (build,), "build")
+
+    refused = []
+    for number, signatures in enumerate((plain + built, plain + of_ssh, plain + of_ssh + built)):
+        last = no_openssl.deliver(number, frames | {"ticket.sig": signatures})
+        refused.append(last.fields.get("reason"))
+
+    assert refused[:2] == ["ticket_signatures", "denied"]
+    assert last.rc == 0, last
+    assert no_openssl.commit(2).rc == 0
+    assert no_openssl.ask("facts").fields["verify"] == "ssh-keygen"
+    judging = judging_s(no_openssl, ticket, plain + of_ssh + built, frames["manifest"])
+    name = no_openssl.shell.name
+    print(f"figure: a ticket in the form of SSH is judged in {judging:.3f} s by {name}")
+    assert judging < VERIFY_LIMIT_S
+
+
+def test_a_device_without_openssl_and_root_takes_nothing(no_openssl: Device):
+    reply = no_openssl.deliver(1, directory("r1").frames(no_openssl.key))
+
+    assert (reply.rc, reply.fields["reason"]) == (65, "denied")
+    assert not (no_openssl.root / "opt").exists()
+
+
+def test_ssh_keygen_checks_ed25519_where_openssl_is_old(
+    old_openssl: Device, people: People, key: Key, tmp_path: Path
+):
+    hide(old_openssl, tmp_path / "hidden", ("usign", "signify-openbsd", "signify"))
+    if not (tmp_path / "hidden/ssh-keygen").is_symlink():
+        (tmp_path / "hidden/ssh-keygen").symlink_to(str(shutil.which("ssh-keygen")))
+    signers = (Signer("ed25519"), people.release[0])
+    Root(people.root, signers, (build_key(key),)).place(old_openssl)
+    text = good_ticket().text
+    plain = signed(text, signers)
+
+    assert judge(old_openssl, text, plain)[1] == "ticket_signatures"
+    assert judge(old_openssl, text, plain + ssh_signed(text, signers[:1])) == (0, "ok")
+    assert old_openssl.ask("facts").fields["verify"] == "openssl,ssh-keygen"
+
+
 def test_a_ticket_takes_less_than_half_a_second(rooted: Device, people: People):
     text = good_ticket().text
     signature = again(text, people)
@@ -342,10 +405,10 @@ def test_a_ticket_that_nine_signed_takes_less_than_half_a_second(
     assert took_s < VERIFY_LIMIT_S
 
 
-def judging_s(device: Device, text: bytes, signature: bytes) -> float:
+def judging_s(device: Device, text: bytes, signature: bytes, manifest: bytes = MANIFEST) -> float:
     """What it takes to let a ticket in, in seconds of CPU: other tests run beside this one."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert judge(device, text, signature) == (0, "ok")
+    assert judge(device, text, signature, manifest=manifest) == (0, "ok")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from tests.device.kit import Device, Key, Release, sha
 
@@ -57,6 +58,19 @@ class Signer:
 
     def line(self, data: bytes) -> str:
         return f"sig {self.id} {base64.b64encode(self.sign(data)).decode()}\n"
+
+    def ssh_line(self, data: bytes, role: str = "release", fleet: str = FLEET) -> str:
+        """In the form of SSH: over its few bytes around the digest, behind a tag."""
+        name = f"rollout-{role}@{fleet}".encode()
+        fields = (name, b"", b"sha256", hashlib.sha256(data).digest())
+        made = self.sign(b"SSHSIG" + b"".join(len(one).to_bytes(4) + one for one in fields))
+        if self.alg == "ecdsa-p256":
+            made = b"".join(number.to_bytes(32) for number in decode_dss_signature(made))
+        return f"sig {self.id} {base64.b64encode(b'SSHSIG' + made).decode()}\n"
+
+
+def ssh_signed(data: bytes, signers: Sequence[Signer], role: str = "release") -> bytes:
+    return "".join(signer.ssh_line(data, role) for signer in signers).encode()
 
 
 def signed(data: bytes, signers: Sequence[Signer]) -> bytes:
@@ -189,14 +203,19 @@ def ask(device: Device, *words: str) -> tuple[int, str]:
 
 
 def judge(
-    device: Device, text: bytes, signature: bytes, *, artifact: str = "r1"
+    device: Device,
+    text: bytes,
+    signature: bytes,
+    *,
+    artifact: str = "r1",
+    manifest: bytes = MANIFEST,
 ) -> tuple[int, str]:
     """What the device says of a ticket for the manifest that was delivered with it."""
     place = device.root / "in"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
-    (place / "manifest").write_bytes(MANIFEST)
-    (place / "manifest.sig").write_bytes(device.key.sign(MANIFEST))
+    (place / "manifest").write_bytes(manifest)
+    (place / "manifest.sig").write_bytes(device.key.sign(manifest))
     (place / "ticket").write_bytes(text)
     (place / "ticket.sig").write_bytes(signature)
     answer = ask(device, "verify", str(place))

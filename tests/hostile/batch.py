@@ -27,6 +27,10 @@ TICKS_S = os.sysconf("SC_CLK_TCK")
 LOST = "lost"  # the shell ended or hung; only a spoilt one does
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 SHELLS = ("dash", "busybox", "bash")
+TOOLS = (
+    "awk", "base64", "cat", "cp", "date", "find", "mkdir", "mv", "od", "rm", "sha256sum",
+    "ssh-keygen", "sync", "tail",
+)  # fmt: skip
 # Where the part of each program begins that takes the arguments of one call.
 TRUST_MAIN, CORE_MAIN = "\ncase ${1-}.$# in", "\nREQUEST='' LOCKED=''"
 
@@ -34,7 +38,10 @@ TRUST_MAIN, CORE_MAIN = "\ncase ${1-}.$# in", "\nREQUEST='' LOCKED=''"
 TRUST_LOOP = r"""
 date() { echo "$CLOCK"; }
 told() { for f in serial time-floor security-floor; do (floor "$f" >/dev/null && printf ' %s' "$W") || printf ' ?'; done; }
+all=$PATH
 while read -r LIMIT CASE CLOCK CALLS; do
+  PATH=$all
+  [ ! -e "$CASE/no-openssl" ] || PATH=TOOLS
   ETC=$CASE/etc VAR=$CASE/var FLOORS=$CASE/var/floors said=''
   for call in $CALLS; do
     out=$(ulimit -t "$LIMIT" && IFS=, && set -- $call && unset IFS && { trap '[ -z "$SCRATCH" ] || rm -rf "$SCRATCH"' EXIT; "$@" 2>/dev/null </dev/null; })
@@ -102,8 +109,21 @@ def shell_named(name: str, place: Path) -> Shell | None:
     if shutil.which(name) is None:
         return None
     if name == "busybox":
-        return Shell(name, ("busybox", "ash"), busybox_path(place / "busybox"))
+        path = Path(busybox_path(place / "busybox"))
+        (path / "ssh-keygen").symlink_to(str(shutil.which("ssh-keygen")))
+        return Shell(name, ("busybox", "ash"), str(path))
     return Shell(name, (name,), SYSTEM_PATH)
+
+
+def without_openssl(shell: Shell, place: Path) -> str:
+    """The path of a device that has OpenSSH's ssh-keygen, and neither openssl nor anything like it."""
+    tools = place / f"no-openssl-{shell.name}"
+    tools.mkdir(exist_ok=True)
+    for name in TOOLS:
+        found = shutil.which(name, path=shell.path)
+        if found and not (tools / name).is_symlink():
+            (tools / name).symlink_to(found)
+    return str(tools)
 
 
 class Place:
@@ -214,7 +234,8 @@ class TrustBatch(_Batch):
     def __init__(self, shell: Shell, place: Path, trust: str | None = None) -> None:
         text = TRUST.read_text() if trust is None else trust
         functions = _before(text, TRUST_MAIN)
-        super().__init__(shell, place, functions + TRUST_LOOP)
+        loop = TRUST_LOOP.replace("TOOLS", without_openssl(shell, place))
+        super().__init__(shell, place, functions + loop)
 
 
 class CoreBatch(_Batch):

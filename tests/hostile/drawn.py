@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from orchestrator.testing.ticket_table import TICKET
-from orchestrator.testing.tickets import NOW_S, CaseKeys, root_text, signed
+from orchestrator.testing.tickets import NOW_S, CaseKeys, root_text, signed, ssh_signed
 from orchestrator.trust.keys import TICKET_KINDS, SigningKey, verification_key
+from orchestrator.trust.root import Role
 from orchestrator.trust.signature import sign_manifest
 from tests.hostile.mutate import BYTE_WAYS, TEXT_WAYS, WAYS, Change, draw
 from tests.unit.artifact.crafting import (
@@ -109,7 +110,7 @@ def changed(drawn: Drawn, part: str, data: bytes) -> bytes:
 
 
 def _ticket(drawn: Drawn) -> Bytes:
-    a, b, c, d, e, f, g, _ = drawn.numbers
+    a, b, c, d, e, f, g, h = drawn.numbers
     text = changed(drawn, "ticket", _fresh_ticket(d))
     release = keys().release
     by = ((release[0], release[1]), (release[1], release[2], keys().stranger), (release[2],))[
@@ -118,7 +119,7 @@ def _ticket(drawn: Drawn) -> Bytes:
     parts = {
         "root.txt": _own_root(drawn),
         "ticket": text,
-        "ticket.sig": changed(drawn, "ticket.sig", signed(text, *by)),
+        "ticket.sig": changed(drawn, "ticket.sig", _in_forms(h, text, Role.RELEASE, by)),
         "manifest": MANIFEST,
         "manifest.sig": base64.b64encode(sign_manifest(MANIFEST, keys().build)),
     }
@@ -133,12 +134,24 @@ def _ticket(drawn: Drawn) -> Bytes:
     return Bytes(TICKETS, parts, numbers)
 
 
+def _in_forms(choice: int, text: bytes, role: Role, by: tuple[SigningKey, ...]) -> bytes:
+    """Signatures of those keys, plain ones, in the form of SSH, some of each, or made for something else."""
+    other = Role.BUILD if choice % 16 == 0 else role
+    return (
+        signed(text, *by),
+        ssh_signed(text, *by, role=other),
+        signed(text, *by) + ssh_signed(text, *by, role=other),
+        signed(text, by[0]) + ssh_signed(text, *by[1:], role=other),
+    )[choice // 16 % 4]
+
+
 def _text(drawn: Drawn) -> Bytes:
     form, choice, *_ = drawn.numbers
     form %= len(FORMS)
     root = root_text(keys())
     head = root.index(b"key ")  # whether a key lies on its curve openssl alone can tell
-    text = (_fresh_ticket(choice), root[:head], signed(b"x", *keys().release))[form]
+    signatures = _in_forms(choice, b"x", Role.RELEASE, keys().release)
+    text = (_fresh_ticket(choice), root[:head], signatures)[form]
     text = changed(drawn, "text", text) + (root[head:] if FORMS[form] == "root" else b"")
     return Bytes(TEXTS, {"text": text}, {"form": form})
 
@@ -169,14 +182,14 @@ def _fresh_ticket(choice: int) -> bytes:
 
 
 def _root(drawn: Drawn) -> Bytes:
-    a, *_ = drawn.numbers
+    a, *_, h = drawn.numbers
     root = keys().root
     text = changed(drawn, "root", root_text(keys(), version=4, root=root[1:]))
     by = (root[1:3], root, (root[1], root[3]), (root[0], root[1]))[(0, 0, 0, 1, 2, 3)[a % 6]]
     parts = {
         "root.txt": root_text(keys()),
         "root": text,
-        "root.sig": changed(drawn, "root.sig", signed(text, *by)),
+        "root.sig": changed(drawn, "root.sig", _in_forms(h, text, Role.ROOT, by)),
     }
     return Bytes(ROOTS, parts, {})
 

@@ -17,6 +17,7 @@ from orchestrator.trust.keys import KeyKind, SigningKey, generate_key
 from orchestrator.trust.root import parse_root
 from orchestrator.trust.signature import sign_manifest
 from orchestrator.trust.signing import sign_bytes
+from tests.hostile.no_openssl import no_openssl_cases
 from tests.hostile.tickets import IN, DeviceCase, root_case, ticket_case
 
 Files = dict[str, bytes]
@@ -26,7 +27,10 @@ FIRST_BYTES = (0, 0x7F, 0x80)
 
 def more_cases() -> list[DeviceCase]:
     """All of them."""
-    return [*_keys(), *_halves(), *_floors(), *_files(), *_fleets(), *_roots(), *_roots_in_place()]
+    return [
+        *_keys(), *_halves(), *_floors(), *_files(), *_fleets(), *_roots(), *_roots_in_place(),
+        *no_openssl_cases(),
+    ]  # fmt: skip
 
 
 def _good() -> DeviceCase:

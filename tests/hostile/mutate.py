@@ -13,7 +13,7 @@ VALUES = (
     b"9" * 15, b"a" * 63, b"a" * 64, b"a" * 128, b"a" * 129, b"-a", b"a.b+c_d-e", b"*", b"$(id)",
     b"raspberrypi4", b"raspberrypi4 ", b"acme-prod", b"acme-prod.", b"ecdsa-p256", b"rsa",
     b"ed25519", b"root", b"release", b"build", b"\xc3\xa9", b"\xd0\xb0", b"%41", b"\\", b"\t",
-    str(NOW_S).encode(), str(NOW_S - 1).encode(), str(NOW_S + 1).encode(), b"open", b"key", b"sig",
+    b"U1NIU0lH", str(NOW_S).encode(), str(NOW_S - 1).encode(), str(NOW_S + 1).encode(), b"open", b"key", b"sig",
 )  # fmt: skip
 LINES = (
     b"", b"open 100 0", b"open 1 0", b"min-security-version 0", b"min-security-version 7",

@@ -459,23 +459,39 @@ async def test_enrolling_again_never_weakens_the_root(tmp_path: Path) -> None:
 
 
 async def test_root_with_keys_that_the_device_cannot_check_is_not_placed(tmp_path: Path) -> None:
-    """An OpenSSL before 3 checks no Ed25519; `usign` would."""
+    """An OpenSSL before 3 checks no Ed25519; `usign` would, and `ssh-keygen`, which needs no openssl."""
     async with desk(tmp_path) as at:
-        for found in filter(None, map(shutil.which, ("usign", "signify-openbsd", "signify"))):
+        hidden = ("usign", "signify-openbsd", "signify", "ssh-keygen")
+        for found in filter(None, map(shutil.which, hidden)):
             assert at.host.run("mount", "--bind", "/dev/null", found).returncode == 0
         at.host.path("/usr/local/bin/openssl").write_text(
             '#!/bin/sh\ncase "$*" in "pkeyutl -help") echo "-verify" ;; *) exec /usr/bin/openssl "$@" ;; esac\n'
         )
         at.host.path("/usr/local/bin/openssl").chmod(0o755)
-        root = to_place(a_root(at, (Signer("ed25519"),)), ed25519=True)
+        signer = Signer("ed25519")
+        own = a_root(at, (signer,))
+        root = to_place(own, ed25519=True)
 
         without = await at.admin.plan_enrol(at.wanted(root=root))
         at.host.path("/usr/local/bin/usign").write_text("#!/bin/sh\n")
         at.host.path("/usr/local/bin/usign").chmod(0o755)
         with_usign = await at.admin.plan_enrol(at.wanted(root=root))
+        for place in ("openssl", "usign"):
+            at.host.path(f"/usr/local/bin/{place}").unlink()
+        openssl, keygen = str(shutil.which("openssl")), str(shutil.which("ssh-keygen"))
+        assert at.host.run("mount", "--bind", "/dev/null", openssl).returncode == 0
+        nothing = await at.admin.plan_enrol(at.wanted(root=root))
+        assert at.host.run("umount", keygen).returncode == 0
+        rootless = await at.admin.plan_enrol(at.wanted())
+        done = await at.admin.enrol(at.wanted(root=root))
+        facts = await at.ask(FACTS)
 
         assert "needs Ed25519" in without.problems[0]
         assert with_usign.problems == ()
+        assert "neither openssl nor the ssh-keygen" in nothing.problems[0]
+        assert "with a trust root" in rootless.problems[0]
+        assert "  verifier ssh-keygen" in [str(change) for change in done.changes]
+        assert (facts.fields["root"], facts.fields["verify"]) == (str(own.version), "ssh-keygen")
 
 
 async def test_enrolling_many_goes_on_where_it_stopped_and_is_undone(tmp_path: Path) -> None:

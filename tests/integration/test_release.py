@@ -66,8 +66,9 @@ def holds(public: Path, text: Path, signature: bytes, where: Path) -> bool:
 
 
 def signatures(path: Path) -> dict[str, bytes]:
-    """The signatures beside a file, by key id."""
-    lines = path.with_name(f"{path.name}.sig").read_text().splitlines()
+    """The plain signatures beside a file, by key id."""
+    file = path.with_name(f"{path.name}.sig").read_text()
+    lines = [line for line in file.splitlines() if " U1NIU0lH" not in line]
     return {line.split()[1]: base64.b64decode(line.split()[2]) for line in lines}
 
 

@@ -21,7 +21,7 @@ from orchestrator.device.trust import TICKET_FRAMES
 from orchestrator.errors import PlanError, StalePlanError, TrustError
 from orchestrator.plan.resolved import ResolvedPlan, ResolvedWave, TicketProof
 from orchestrator.testing.plans import device_ids, make_plan
-from orchestrator.testing.tickets import signed
+from orchestrator.testing.tickets import signed, ssh_line
 from orchestrator.trust.keys import KeyKind, SigningKey, generate_key
 from orchestrator.trust.root import Role, RoleKey, Root, write_root
 from orchestrator.trust.ticket import Ticket, write_ticket
@@ -206,12 +206,16 @@ def test_signatures_are_counted_by_kind_where_the_operator_has_the_root(
     (tmp_path / "root.txt.sig").write_bytes(signed(text, root_key))
     bench.issue()
     ticket = bench.ticket.read_bytes()
-    bench.signatures.write_bytes(signed(ticket, bench.key, others[0], generate_key()))
+    in_ssh_form = ssh_line(ticket, others[0]) + ssh_line(bench.artifact.manifest, build, Role.BUILD)
+    plain = signed(ticket, bench.key, others[0], generate_key())
+    bench.signatures.write_bytes(plain + in_ssh_form)
 
     found = planned_ticket(ticket_beside(bench.path), bench.artifact, tmp_path / "root.txt")
 
     assert found is not None
-    assert found.proof == TicketProof(3, 2, {"ecdsa-p256": 1, "ed25519": 1})
+    assert found.proof == TicketProof(
+        3, 2, {"ecdsa-p256": 1, "ed25519": 1}, {"ed25519": 1}, is_build_signed=True
+    )
     bench.issue(fleet="other")
     found = planned_ticket(ticket_beside(bench.path), bench.artifact, tmp_path / "root.txt")
     assert found is not None

@@ -148,7 +148,35 @@ def test_people_sign_one_after_the_other_and_each_adds_a_line(kit):
     assert after_again == one
     assert (again.needed.signed_count, two.needed.signed_count) == (1, 2)
     assert beside.read_text().startswith(one)
-    assert len(beside.read_text().splitlines()) == 2
+    assert len(beside.read_text().splitlines()) == 4  # each in both forms
+
+
+def test_build_key_signs_the_manifest_for_devices_without_openssl(kit):
+    root, path = kit.root(), kit.where / "app.ticket"
+    made = api.release_create(kit.request(sign_with=(kit.signer("rel1"), kit.signer("build"))))
+
+    signed = api.release_sign(path, kit.signer("rel2"), root=root)
+    again = api.release_sign(path, kit.signer("build"), root=root)
+
+    assert (made.is_build_signed, made.signature_count) == (True, 3)  # one form of its own alone
+    assert (signed.needed.ssh_count, signed.is_build_signed) == (2, True)
+    assert again.signature_count == 5
+    assert api.release_verify(path, root, api.TicketChecks()).is_build_signed
+
+
+def test_signatures_of_before_get_the_form_that_they_lack(kit):
+    root, path = kit.root(), kit.where / "app.ticket"
+    api.release_create(kit.request(sign_with=(kit.signer("rel1"),)))
+    beside = kit.where / "app.ticket.sig"
+    plain = beside.read_text().splitlines(keepends=True)[0]
+    beside.write_text(plain)
+
+    before = api.release_inspect(path, root=root)
+    after = api.release_sign(path, kit.signer("rel1"), root=root)
+
+    assert (before.needed.signed_count, before.needed.ssh_count) == (1, 0)
+    assert (after.needed.signed_count, after.needed.ssh_count) == (1, 1)
+    assert beside.read_text().startswith(plain)
 
 
 def test_key_whose_signature_would_not_count_does_not_sign(kit):
@@ -159,7 +187,7 @@ def test_key_whose_signature_would_not_count_does_not_sign(kit):
     unsigned = kit.request(out=kit.where / "b.ticket", sign_with=(kit.signer("ann"),))
     assert code_of(api.release_create, unsigned) == "T163"
     assert not (kit.where / "b.ticket").exists()
-    assert api.release_sign(path, kit.signer("ann")).signature_count == 1  # no root to judge by
+    assert api.release_sign(path, kit.signer("ann")).signature_count == 2  # no root to judge by
 
 
 def test_tickets_of_another_fleet_or_past_their_time_are_not_signed(kit):
@@ -217,6 +245,6 @@ def test_inspect_judges_nothing(kit):
 
     without, with_root = api.release_inspect(path), api.release_inspect(path, root=kit.root())
 
-    assert (without.needed, without.signature_count) == (None, 1)
+    assert (without.needed, without.signature_count) == (None, 2)
     assert (with_root.needed.signed_count, with_root.needed.needed) == (1, 2)
     assert without.checked == with_root.checked == ()

@@ -20,6 +20,8 @@ DEVICE = DeviceId("gw-0")  # its bucket for serial 41 is below
 NOW = 1_000.0
 TRUST = PlannedTrust(2, "acme", 7, 41, ("ecdsa-p256", "rsa"))
 PROOF = TicketProof(2, 2, {"ecdsa-p256": 1, "ed25519": 1, "rsa": 1})
+BOTH = replace(PROOF, ssh_signed={"ed25519": 1, "rsa": 1}, is_build_signed=True)
+ALONE = {"kinds": (), "reads_ssh": True}  # no openssl, and ssh-keygen
 TICKET = PlannedTicket(
     "0" * 64, "1" * 64, "acme", 41, NOW + 1, 7, ("pi3", "pi4"),
     (PlannedOpening(100, NOW + 9),), PROOF,
@@ -38,6 +40,14 @@ TICKET = PlannedTicket(
         ({"kinds": (), "root_version": 1}, {}, None),  # whose keys its root has is not known
         ({"kinds": ()}, {"proof": None}, None),
         ({}, {"proof": replace(PROOF, needed_count=3)}, Reason.TICKET_SIGNATURES),
+        ({"kinds": ("rsa",), "reads_ssh": True}, {"proof": BOTH}, None),
+        ({"kinds": ("ed25519",), "reads_ssh": True}, {}, Reason.TICKET_SIGNATURES),
+        (ALONE, {"proof": BOTH}, None),
+        (ALONE, {"proof": replace(BOTH, is_build_signed=False)}, Reason.DENIED),
+        (ALONE, {"proof": replace(BOTH, ssh_signed={"rsa": 1})}, Reason.TICKET_SIGNATURES),
+        (ALONE, {}, Reason.TICKET_SIGNATURES),
+        (ALONE, {"proof": None}, None),
+        ({}, {"proof": replace(BOTH, signed={}, is_build_signed=True)}, Reason.TICKET_SIGNATURES),
         ({}, {"device_types": ("pi3",)}, Reason.TICKET_DEVICE_TYPE),
         ({}, {"expires_at": NOW}, Reason.TICKET_EXPIRED),
         ({"security_floor": 8}, {}, Reason.TICKET_SECURITY),

@@ -182,7 +182,7 @@ def test_preview_of_devices_with_trust_roots_fits_its_schema(plan, plan_with) ->
     assert group == {
         "root": {
             "root_version": 2, "fleet": "acme", "security_floor": 7, "serial": 41,
-            "kinds": ["ecdsa-p256"],
+            "kinds": ["ecdsa-p256"], "reads_ssh": False,
         },
         "device_count": 1,
         "devices": [name],

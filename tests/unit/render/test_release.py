@@ -72,7 +72,19 @@ def test_ticket_says_what_where_when_and_who_signed():
         "signatures   1 of 2 needed, from 2 release keys of root version 3\n"
         f"             ✓ rsa         {A}\n"
         f"               ed25519     {B}\n"
+        "ssh form     0 of 2 needed, no build key: not for devices without openssl\n"
     )
+
+
+def test_ticket_says_whether_devices_without_openssl_can_check_it():
+    needed = replace(NEEDED, needed=1, ssh_count=1)
+    enough = replace(TICKET, needed=needed, is_build_signed=True)
+    nobody = replace(NEEDED, keys=(KeyFacts("rsa", A, False),))
+
+    assert "ssh form     1 of 1 needed, a build key: good for" in ticket_text(enough, Look())
+    unbuilt = replace(enough, is_build_signed=False)
+    assert "no build key: not for" in ticket_text(unbuilt, Look())
+    assert "ssh form" not in ticket_text(replace(TICKET, needed=nobody), Look())
 
 
 def test_ticket_without_a_root_is_not_judged():
@@ -118,6 +130,7 @@ def test_root_lists_keys_by_role_and_those_of_the_version_before():
         "build keys   1 of 0 keys must sign; 1 key missing\n"
         "signatures   1 of 1 needed, from 1 root key of root version 1\n"
         f"             ✓ ecdsa-p256  {B}\n"
+        "ssh form     0 of 1 needed: not for devices without openssl\n"
         "signatures   0 of 1 needed, from 1 root key of root version 2\n"
     )
 

@@ -35,13 +35,16 @@ class SshKeys:
         )  # fmt: skip
         return done.stdout
 
-    def accepts(self, allowed: str, principal: str, message: bytes, signature: bytes) -> bool:
+    def accepts(
+        self, allowed: str, principal: str, message: bytes, signature: bytes,
+        namespace: str = NAMESPACE,
+    ) -> bool:  # fmt: skip
         """What `ssh-keygen -Y verify` says."""
         file, signed = self.directory / "allowed", self.directory / "signature"
         file.write_text(allowed)
         signed.write_bytes(signature)
         done = subprocess.run(
-            ("ssh-keygen", "-Y", "verify", "-f", str(file), "-I", principal, "-n", NAMESPACE,
+            ("ssh-keygen", "-Y", "verify", "-f", str(file), "-I", principal, "-n", namespace,
              "-s", str(signed)),
             input=message, capture_output=True, check=False, timeout=30,
         )  # fmt: skip

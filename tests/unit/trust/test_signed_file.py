@@ -23,7 +23,7 @@ def test_what_is_written_is_read(tmp_path):
     found = read_signed(tmp_path / "t")
 
     assert found == written
-    assert found.by((ONE.verification, TWO.verification)) == (ONE.verification,)
+    assert found.signatures == written.signatures
     assert found.evidence(TrustRule.SIGNATURES) == (tmp_path / "t.sig").read_bytes()
 
 
@@ -39,12 +39,12 @@ def test_text_that_nobody_signed_has_no_evidence(tmp_path):
 
 def test_signatures_that_others_added_in_the_meantime_are_kept(tmp_path):
     mine = write_signed(tmp_path / "t", TEXT, ())
-    read_signed(tmp_path / "t").with_signature(signature(ONE))
+    read_signed(tmp_path / "t").with_signatures((signature(ONE),))
 
-    mine.with_signature(signature(TWO))
+    mine.with_signatures((signature(TWO),))
 
-    keys = (ONE.verification, TWO.verification)
-    assert read_signed(tmp_path / "t").by(keys) == keys
+    found = [each.key_id for each in read_signed(tmp_path / "t").signatures]
+    assert found == [ONE.fingerprint, TWO.fingerprint]
 
 
 @pytest.mark.parametrize("there", ["t", "t.sig"])
