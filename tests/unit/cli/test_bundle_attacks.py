@@ -6,10 +6,11 @@ import base64
 import json
 from pathlib import Path
 
-from orchestrator.api.signing import signatures_of
+from orchestrator.api.signing import signers_that_count
 from orchestrator.errors import ExitCode
 from orchestrator.evidence.bundle import read_bundle
 from orchestrator.evidence.dsse import IN_TOTO, EnvelopeSignature, pae, write_envelope
+from orchestrator.trust.signers import sign_with
 from tests.in_process import run
 from tests.unit.cli.test_release_evidence import ROOTED, bench, judged, made, rewritten, start
 
@@ -141,8 +142,8 @@ def test_statement_that_binds_nothing_is_no_evidence(bench, capsys) -> None:
     files = read_bundle(Path("b.tar").read_bytes())
     payload = base64.b64decode(json.loads(files["release/evidence.json"])["payload"])
     other = payload.replace(b"attestation/reference", b"attestation/test-result")
-    signers = tuple(map(bench.kit.signer, ("rel1", "rel2")))
-    made_by = signatures_of(pae(IN_TOTO, other), signers, None, "")
+    signers = signers_that_count(tuple(map(bench.kit.signer, ("rel1", "rel2"))), None, "")
+    made_by = [sign_with(signer, pae(IN_TOTO, other)) for signer in signers]
     signed = [EnvelopeSignature(each.key_id, each.data) for each in made_by]
     rewritten(**{"release/evidence.json": write_envelope(IN_TOTO, other, signed)})
 
