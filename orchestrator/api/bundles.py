@@ -14,12 +14,14 @@ from orchestrator.api.enrolment import guarded
 from orchestrator.api.pins import Pins
 from orchestrator.api.placing import expectations, health_checks, identified, login_key, verified_by
 from orchestrator.api.project import read_file
+from orchestrator.api.recording import recording
 from orchestrator.api.roles import require_role
 from orchestrator.api.selecting import devices_of
 from orchestrator.api.values import DeviceAnswer, Settings
 from orchestrator.device.protocol import Reply, Request, Verb
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError, PlanError, system_reason
+from orchestrator.rollout.acts import ActKind
 
 if TYPE_CHECKING:
     from orchestrator.device.model import Device
@@ -84,6 +86,7 @@ async def device_pin(
 
     Raises:
         PlanError: inventory, pattern or a file are wrong; no device was contacted.
+        StoreError: it cannot be recorded.
     """
     require_role(settings, "device pin")
     source = request.source
@@ -109,7 +112,9 @@ async def device_pin(
             reason = Reason.UNCHANGED if address == device.address else Reason.OK
             return DeviceAnswer(device.id, True, reason, "", known)
 
-        return await each(devices, guarded(one), on_answer, parallel_count=request.parallel_count)
+        async with recording(settings) as recorder:
+            work = recorder.each(ActKind.DEVICE_PIN, guarded(one))
+            return await each(devices, work, on_answer, parallel_count=request.parallel_count)
 
 
 async def _hello(transport: Transport, device: Device) -> Reply:

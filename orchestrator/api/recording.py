@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from orchestrator.store.sql import SqlStore
 
 ACTS_COUNT_DEFAULT = 50
+HOST_KEYS = "rollout_host_keys"  # among an answer's facts: by which keys the device is known now
 _log = Log("audit")
 
 
@@ -66,7 +67,8 @@ class Recorder:
                 await doing.failed(error)
                 raise
             result = OK if answer.ok and answer.reason == Reason.OK else str(answer.reason)
-            await doing.end(result, answer.detail)
+            trusted = answer.facts.get(HOST_KEYS)
+            await doing.end(result, answer.detail, {HOST_KEYS: trusted} if trusted else {})
             return answer
 
         return recorded

@@ -26,6 +26,7 @@ class ActKind(StrEnum):
 
     DEVICE_ENROLL = "device_enroll"
     DEVICE_RELEASE = "device_release"
+    DEVICE_PIN = "device_pin"
     DEVICE_ROOT = "device_root"
     DEVICE_ADOPT = "device_adopt"
     DEVICE_UNHOLD = "device_unhold"

@@ -78,6 +78,17 @@ async def test_end_is_recorded_whatever_ended_it(settings, error, result):
     assert ended == result
 
 
+async def test_keys_by_which_a_device_is_known_from_now_on_are_recorded(settings):
+    async def one(device):
+        return api.DeviceAnswer(device.id, True, "ok", "", {"rollout_host_keys": "ssh-ed25519 AA"})
+
+    async with recording(settings) as recorder:
+        await recorder.each(ActKind.DEVICE_PIN, one)(DEVICE)
+
+    (act,) = await api.acts(settings)
+    assert act.end.what == {"rollout_host_keys": "ssh-ed25519 AA"}
+
+
 async def test_answer_that_is_not_well_is_the_end(settings):
     async def one(device):
         return api.DeviceAnswer(device.id, False, "fenced", "by another")
