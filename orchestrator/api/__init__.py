@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from orchestrator.api.controlling import control
     from orchestrator.api.deltas import artifact_delta
     from orchestrator.api.device_access import device_fetch, device_run, device_shell
-    from orchestrator.api.device_logs import ModuleLog, module_log
+    from orchestrator.api.device_logs import ModuleLog, device_log, module_log
     from orchestrator.api.device_roots import device_root
     from orchestrator.api.devices import device_adopt, device_check, device_facts
     from orchestrator.api.driving import apply, run
@@ -157,7 +157,7 @@ _NAMES = {
     "controlling": "control",
     "deltas": "artifact_delta",
     "device_access": "device_fetch device_run device_shell",
-    "device_logs": "ModuleLog module_log",
+    "device_logs": "ModuleLog device_log module_log",
     "device_roots": "device_root",
     "devices": "device_adopt device_check device_facts",
     "driving": "apply run",
@@ -290,6 +290,7 @@ __all__ = [
     "device_enroll",
     "device_facts",
     "device_fetch",
+    "device_log",
     "device_pin",
     "device_release",
     "device_root",

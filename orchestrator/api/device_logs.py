@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.connections import open_transport
 from orchestrator.api.devices import ask_one
+from orchestrator.api.looking import why
+from orchestrator.api.recording import recording
+from orchestrator.api.stores import no_rollouts, state_exists
 from orchestrator.api.values import Settings, Why
 from orchestrator.device.model import Device
 from orchestrator.device.protocol import Rc, Reply, Request, Verb
 from orchestrator.device.reason import Reason
-from orchestrator.errors import DeviceError
+from orchestrator.errors import DeviceError, StoreError
+from orchestrator.rollout.acts import ActKind
 
 if TYPE_CHECKING:
     from orchestrator.plan.resolved import ResolvedPlan
@@ -48,6 +52,32 @@ async def module_log(settings: Settings, told: Why) -> ModuleLog:
         except DeviceError as error:
             return ModuleLog("", Reason(error.reason), error.message)
     return log_of(reply)
+
+
+async def device_log(settings: Settings, device: str) -> tuple[Why, ModuleLog]:
+    """The story and the log of a device in the newest rollout that has it; recorded as an act.
+
+    Raises:
+        StoreError: no rollout has it, or it cannot be recorded.
+        PlanError, TrustError: the settings of SSH are wrong.
+    """
+    if not state_exists(settings):
+        raise no_rollouts()
+    async with recording(settings) as recorder:
+        rollout_id = await recorder.store.latest_with(device)
+        if rollout_id is None:
+            message = f"no rollout here has the device `{device}`"
+            raise StoreError(message, hint="`rollout fleet` shows what was seen of it", code="S203")
+        told = await why(settings, rollout_id, device)
+        what = {"rollout": rollout_id, "txn": told.txn}
+        doing = await recorder.begin(ActKind.DEVICE_LOGS, device, what=what)
+        try:
+            log = await module_log(settings, told)
+        except BaseException as error:
+            await doing.failed(error)
+            raise
+        await doing.end(log.reason, log.detail, {"received_bytes": len(log.text.encode())})
+    return told, log
 
 
 def log_of(reply: Reply) -> ModuleLog:

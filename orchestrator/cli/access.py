@@ -1,4 +1,4 @@
-"""`rollout device shell | fetch`: a person on one device, beside all rollouts."""
+"""`rollout device logs | shell | fetch`: a person looks at one device, beside all rollouts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,19 @@ import typer
 
 from orchestrator import api
 from orchestrator.cli.completing import hosts
-from orchestrator.cli.options import Common, SourceOptions, command, seconds
+from orchestrator.cli.logs import logs_text
+from orchestrator.cli.options import (
+    Common,
+    Format,
+    FormatOption,
+    Output,
+    SourceOptions,
+    command,
+    seconds,
+)
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import source_of, start
-from orchestrator.cli.streams import mute, put, say
+from orchestrator.cli.streams import mute, put, say, write_result
 from orchestrator.cli.terminal import RawTerminal
 from orchestrator.errors import ExitCode, OrchestratorError, PlanError, system_reason
 from orchestrator.render.text import escape
@@ -63,6 +72,31 @@ class AccessOptions:
     def deadline_s(self) -> float:
         """How long it may take."""
         return seconds(self.timeout, "--timeout")
+
+
+@command(
+    app,
+    "logs",
+    examples="""
+rollout device logs gw-044
+rollout device logs gw-044 --format json
+""",
+)
+def logs(
+    device: DeviceArgument,
+    *,
+    common: Common,
+    output: Output,
+    format: FormatOption = Format.TEXT,  # noqa: A002
+) -> int:
+    """Show what happened to a device in its newest rollout, and what its update module said last.
+
+    As `rollout logs` of that rollout; that the device was asked is recorded. It may forbid it.
+    """
+    session = start(common)
+    told, log = wait_for(api.device_log(session.settings, device))
+    write_result(logs_text(session, told, log, format), output.output)
+    return ExitCode.DONE
 
 
 @command(

@@ -10,7 +10,7 @@ from orchestrator import api
 from orchestrator.cli.completing import devices, rollouts
 from orchestrator.cli.options import Common, Format, FormatOption, Output, command
 from orchestrator.cli.running import wait_for
-from orchestrator.cli.session import start
+from orchestrator.cli.session import Session, start
 from orchestrator.cli.shown_why import why_facts
 from orchestrator.cli.streams import write_result
 from orchestrator.errors import ExitCode
@@ -50,13 +50,15 @@ def logs(
     """
     session = start(common)
     told = wait_for(api.why(session.settings, rollout, device))
-    log = None if offline else _log_facts(wait_for(api.module_log(session.settings, told)))
-    facts = why_facts(told)
-    as_json = format is Format.JSON
-    shown = dump(document(facts, log)) if as_json else text(facts, log, session.out)
-    write_result(shown, output.output)
+    log = None if offline else wait_for(api.module_log(session.settings, told))
+    write_result(logs_text(session, told, log, format), output.output)
     return ExitCode.DONE
 
 
-def _log_facts(found: api.ModuleLog) -> LogFacts:
-    return LogFacts(found.text, found.reason, found.detail)
+def logs_text(session: Session, told: api.Why, log: api.ModuleLog | None, form: Format) -> str:
+    """What happened to a device, and its own log where it was asked, in a form."""
+    facts = why_facts(told)
+    of_device = None if log is None else LogFacts(log.text, log.reason, log.detail)
+    if form is Format.JSON:
+        return dump(document(facts, of_device))
+    return text(facts, of_device, session.out)

@@ -30,6 +30,7 @@ class ActKind(StrEnum):
     DEVICE_ROOT = "device_root"
     DEVICE_ADOPT = "device_adopt"
     DEVICE_UNHOLD = "device_unhold"
+    DEVICE_LOGS = "device_logs"
     DEVICE_SHELL = "device_shell"
     DEVICE_FETCH = "device_fetch"
     FREEZE = "freeze"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import sqlalchemy
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from orchestrator.device.model import DeviceId
 from orchestrator.engine.ports import Lease, Row
@@ -20,7 +20,7 @@ from orchestrator.rollout.held import Held
 from orchestrator.rollout.sightings import Remembered
 from orchestrator.store import acts, beyond, figures, fleet, followed, records, transactions
 from orchestrator.store.records import RolloutSummary
-from orchestrator.store.schema import leases, rollouts
+from orchestrator.store.schema import devices, leases, rollouts
 from orchestrator.store.writer import Writer
 
 JOURNAL_PAGE = 10_000  # entries of one answer: about 4 MB
@@ -97,6 +97,16 @@ class Queries:
         """
         inputs = (plan_sha256, inventory_sha256, artifact_sha256)
         return await self._writer.read(lambda c: transactions.active(c, *inputs))
+
+    async def latest_with(self, device: str) -> str | None:
+        """The newest rollout that has the device.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        has = exists().where(devices.c.rollout_id == rollouts.c.id, devices.c.device == device)
+        query = select(rollouts.c.id).where(has).order_by(*_NEWEST_FIRST).limit(1)
+        return await self._writer.read(lambda c: c.scalar(query))
 
     async def find_grown(self, plan_sha256: str, artifact_sha256: str) -> Sequence[str]:
         """Rollouts of plan and artifact that are not over, newest first: their fleet may have grown.

@@ -30,7 +30,7 @@ LOOKING = {
     "validate", "preview", "show", "status", "watch", "events", "logs", "fleet", "drift", "hosts", "version",
     "completion", "explain", "schema", "config show",
     "key show", "artifact verify", "artifact inspect", "root verify", "root show",
-    "release verify", "release inspect", "device check", "device facts", "inventory list",
+    "release verify", "release inspect", "device check", "device facts", "device logs", "inventory list",
     "inventory graph", "inventory explain", "inventory check", "inventory host",
     "audit list", "audit verify", "lab status",
 }  # fmt: skip

@@ -161,14 +161,15 @@ async def test_what_was_written_holds_and_is_counted_beside_the_rollouts(store):
     assert (audit.entry_count, audit.act_count, audit.unsealed_count) == (4, 3, 2)
 
 
-@pytest.mark.parametrize(
-    "change", ["at = at + 1", "type = 'freeze'", "device = 'dev-2'", "data = '{}'", "hash = ''"]
-)
-async def test_changed_act_is_named(store, change):
-    await ended(store, enrol())
-    await tamper(store, f"UPDATE acts SET {change} WHERE seq = 1")
+async def test_changed_act_is_named(store):
+    """The last one first: the first that does not fit is the one that is named."""
+    changes_ = ["at = at + 1", "type = 'freeze'", "device = 'dev-2'", "data = '{}'", "hash = ''"]
+    for number in range(len(changes_)):
+        await store.record(enrol(at=float(number)))
 
-    assert await found(store) == [(Fault.CHANGED, ACTS, 1)]
+    for seq, change in reversed(list(enumerate(changes_, 1))):
+        await tamper(store, f"UPDATE acts SET {change} WHERE seq = {seq}")
+        assert await found(store) == [(Fault.CHANGED, ACTS, seq)]
 
 
 async def test_end_that_was_cut_off_is_found_by_a_checkpoint(store):
