@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
-from orchestrator.cli.driving import ask
 from orchestrator.cli.options import Common, EventsOption, RolloutArgument, WhyOption, command
 from orchestrator.cli.session import start
 from orchestrator.rollout.events import Ask, TakeBack
@@ -38,6 +37,8 @@ def abort(
 
     Devices that were updated stay updated unless `--rollback` takes them back after that.
     """
+    from orchestrator.cli.driving import ask
+
     session = start(common)
     return ask(
         session, api.AskRequest(rollout, Ask.ABORT, why=why, take_back=take_back), events=events

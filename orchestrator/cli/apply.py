@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator import api
 from orchestrator.cli.completing import plans
 from orchestrator.cli.confirm import confirm_devices
-from orchestrator.cli.driving import Work, staying, watch
 from orchestrator.cli.findings import say_findings
 from orchestrator.cli.joining import take_in
 from orchestrator.cli.metering import meter_of
@@ -25,7 +24,6 @@ from orchestrator.cli.options import (
     WaitOption,
     command,
 )
-from orchestrator.cli.proposing import carry_out, refuse_choices
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, source_of, start
 from orchestrator.cli.streams import say
@@ -38,11 +36,9 @@ from orchestrator.cli.survey import (
 )
 from orchestrator.cli.tracing import with_traces
 from orchestrator.errors import ExitCode
-from orchestrator.render.folds import Pipeline
-from orchestrator.render.github import annotated
-from orchestrator.render.preview import body as preview_body
-from orchestrator.render.preview import counts_words
-from orchestrator.render.summary import left_out_lines
+
+if TYPE_CHECKING:
+    from orchestrator.cli.driving import Work
 
 app = typer.Typer()
 
@@ -86,8 +82,12 @@ def apply(  # noqa: PLR0913  each is an option of the command line
     Where only approvals, windows, freezes or a person's pause are left it ends with 7, unless told
     to wait.
     """
+    from orchestrator.cli.driving import staying, watch
+
     session = with_traces(start(common), traces)
     if (proposal := api.proposal_in(plan)) is not None:
+        from orchestrator.cli.proposing import carry_out, refuse_choices
+
         refuse_choices(plan, source_of(source), metrics_file)
         return carry_out(session, proposal, yes=yes, events=events, wait=wait)
     api.require_role(session.settings, "apply")  # before devices or people are asked
@@ -122,6 +122,11 @@ def _agree(session: Session, prepared: api.Prepared, *, yes: bool) -> None:
 
 def _shown(session: Session, prepared: api.Prepared) -> str:
     """The preview; on GitHub folded, and nothing in it is a command there."""
+    from orchestrator.render.folds import Pipeline
+    from orchestrator.render.github import annotated
+    from orchestrator.render.preview import body as preview_body
+    from orchestrator.render.preview import counts_words
+
     body = preview_body(prepared.preview, prepared.digest, session.err)
     if session.pipeline is not Pipeline.GITHUB:
         return f"{body}\n"
@@ -130,6 +135,8 @@ def _shown(session: Session, prepared: api.Prepared) -> str:
 
 def _nothing_to_do(session: Session, prepared: api.Prepared) -> int:
     """Says so; what runs is proven only once its rollout is over, and only where it was seen."""
+    from orchestrator.render.summary import left_out_lines
+
     say("nothing to do: every device that can take part runs this artifact already")
     for line in left_out_lines(prepared.resolved, session.err):
         say(line)

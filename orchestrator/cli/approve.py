@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
-from orchestrator.cli.driving import ask
 from orchestrator.cli.options import Common, RolloutArgument, WaveOption, WhyOption, command
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, start
@@ -80,6 +79,8 @@ def approve(  # noqa: PLR0913  each is an option of the command line
     --break-glass is for what cannot wait, and for those who have the role `break-glass`: it is
     journalled, shown from then on and told to every hook. Devices check everything as ever.
     """
+    from orchestrator.cli.driving import ask
+
     session = start(common)
     if show:
         text = wait_for(api.approval_statement(session.settings, rollout, wave, break_glass)).text()

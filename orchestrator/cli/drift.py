@@ -24,10 +24,7 @@ from orchestrator.cli.session import source_of, start
 from orchestrator.cli.streams import write_result
 from orchestrator.cli.survey import survey_line
 from orchestrator.errors import ExitCode
-from orchestrator.render.drift import document, text
-from orchestrator.render.fleet import FleetFacts
 from orchestrator.render.json_text import dump
-from orchestrator.rollout.drift import Drift
 
 app = typer.Typer()
 DIFFERS = 2  # as `preview --detailed-exitcode` says "changes"; every failure is 1
@@ -65,6 +62,10 @@ def drift(
     Ends with 0 when all of them are, with 2 when one differs, and with 1 when none differs but of
     one it is not known, or on any error. Devices are asked, read-only; --offline asks nobody.
     """
+    from orchestrator.render.drift import document, text
+    from orchestrator.render.fleet import FleetFacts
+    from orchestrator.rollout.drift import Drift
+
     session = start(common)
     source = source_of(SourceOptions(inventory.inventory, inventory.limit))
     request = api.FleetRequest(pattern, source, options.component, not options.offline)

@@ -13,10 +13,6 @@ from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, start
 from orchestrator.cli.streams import put
 from orchestrator.errors import ExitCode
-from orchestrator.render.board import Board
-from orchestrator.render.documents import delivery_line, event_line, events_head
-from orchestrator.render.hooks import hook_lines
-from orchestrator.render.lines import Detail, Lines
 
 app = typer.Typer()
 
@@ -61,6 +57,11 @@ def events(
 async def _print(
     session: Session, rollout: str | None, since: int, follow: bool, form: Form
 ) -> None:
+    from orchestrator.render.board import Board
+    from orchestrator.render.documents import delivery_line, event_line, events_head
+    from orchestrator.render.hooks import hook_lines
+    from orchestrator.render.lines import Detail, Lines
+
     status = await api.status(session.settings, rollout)
     run = status.rollout_id
     if form is Form.JSONL:

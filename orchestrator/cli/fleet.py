@@ -17,8 +17,6 @@ from orchestrator.cli.session import source_of, start
 from orchestrator.cli.streams import write_result
 from orchestrator.cli.survey import survey_line
 from orchestrator.errors import ExitCode
-from orchestrator.render.fleet import BY_HARDWARE, BY_VERSION, FleetFacts, document, text
-from orchestrator.render.fleet_csv import csv_text
 from orchestrator.render.json_text import dump
 
 app = typer.Typer()
@@ -49,7 +47,7 @@ class FleetOptions:
     by: Annotated[
         str,
         typer.Option("--by", metavar="WHAT", help="version, hardware, or a label such as site."),
-    ] = BY_VERSION
+    ] = "version"
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Ask the devices, read-only, what they run now.")
     ] = False
@@ -78,6 +76,9 @@ def fleet(
     Without --refresh nobody is asked: rollouts and previews that were applied tell what they saw.
     Devices that stand out are named below the counts.
     """
+    from orchestrator.render.fleet import BY_HARDWARE, BY_VERSION, FleetFacts, document, text
+    from orchestrator.render.fleet_csv import csv_text
+
     session = start(common)
     source = source_of(SourceOptions(inventory.inventory, inventory.limit))
     label = "" if options.by in (BY_VERSION, BY_HARDWARE) else options.by

@@ -5,10 +5,8 @@ from __future__ import annotations
 import typer
 
 from orchestrator import api
-from orchestrator.cli.driving import ask
 from orchestrator.cli.options import Common, RolloutArgument, WhyOption, command
 from orchestrator.cli.session import start
-from orchestrator.rollout.events import Ask
 
 app = typer.Typer()
 
@@ -26,5 +24,8 @@ def halt(rollout: RolloutArgument = None, *, common: Common, why: WhyOption = ""
     No device is started, those before the point of no return are cancelled, the others finish.
     `rollout resume --accept-failures` goes on, `rollout rollback` takes devices back.
     """
+    from orchestrator.cli.driving import ask
+    from orchestrator.rollout.events import Ask
+
     session = start(common)
     return ask(session, api.AskRequest(rollout, Ask.HALT, why=why))

@@ -11,11 +11,9 @@ from orchestrator.cli.completing import devices, rollouts
 from orchestrator.cli.options import Common, Format, FormatOption, Output, command
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, start
-from orchestrator.cli.shown_why import why_facts
 from orchestrator.cli.streams import write_result
 from orchestrator.errors import ExitCode
 from orchestrator.render.json_text import dump
-from orchestrator.render.logs import LogFacts, document, text
 
 app = typer.Typer()
 
@@ -57,6 +55,9 @@ def logs(
 
 def logs_text(session: Session, told: api.Why, log: api.ModuleLog | None, form: Format) -> str:
     """What happened to a device, and its own log where it was asked, in a form."""
+    from orchestrator.cli.shown_why import why_facts
+    from orchestrator.render.logs import LogFacts, document, text
+
     facts = why_facts(told)
     of_device = None if log is None else LogFacts(log.text, log.reason, log.detail)
     if form is Format.JSON:

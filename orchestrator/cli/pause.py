@@ -5,10 +5,8 @@ from __future__ import annotations
 import typer
 
 from orchestrator import api
-from orchestrator.cli.driving import ask
 from orchestrator.cli.options import Common, RolloutArgument, WhyOption, command
 from orchestrator.cli.session import start
-from orchestrator.rollout.events import Ask
 
 app = typer.Typer()
 
@@ -22,5 +20,8 @@ rollout pause r-7f3a --reason 'network work until noon'
 )
 def pause(rollout: RolloutArgument = None, *, common: Common, why: WhyOption = "") -> int:
     """Start no further device until the rollout is resumed; devices in flight finish."""
+    from orchestrator.cli.driving import ask
+    from orchestrator.rollout.events import Ask
+
     session = start(common)
     return ask(session, api.AskRequest(rollout, Ask.PAUSE, why=why))

@@ -12,10 +12,9 @@ from orchestrator import api
 from orchestrator.cli.completing import plans
 from orchestrator.cli.evidence import say_unevidenced
 from orchestrator.cli.findings import say_findings
+from orchestrator.cli.forms import Form
 from orchestrator.cli.joining import say_joiners
 from orchestrator.cli.options import Common, Output, SourceOptions, command
-from orchestrator.cli.preview_forms import Form, show_preview, show_refusal
-from orchestrator.cli.proposing import refuse_choices, show_proposal
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import source_of, start
 from orchestrator.cli.streams import say, write_file
@@ -80,8 +79,12 @@ def preview(
     nobody. --out saves exactly this plan: `rollout apply FILE` runs it or refuses it as stale.
     --diff shows what changed since one that was saved; an equal digest is the same plan.
     """
+    from orchestrator.cli.preview_forms import show_preview, show_refusal
+
     session = start(common)
     if (proposal := api.proposal_in(plan)) is not None:
+        from orchestrator.cli.proposing import refuse_choices, show_proposal
+
         refuse_choices(plan, source_of(source), options.out, options.diff)
         show_proposal(session, proposal, format, output.output)
         return ExitCode.DONE

@@ -6,12 +6,12 @@ Law: where a preview is asked for and there is none, the report of it is no olde
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 from pathlib import Path
 
 import typer
 
 from orchestrator import __version__, api
+from orchestrator.cli.forms import Form
 from orchestrator.cli.pipeline import job_link, tell_github
 from orchestrator.cli.session import Session
 from orchestrator.cli.streams import write_result
@@ -27,19 +27,6 @@ from orchestrator.render.preview import counts_words
 from orchestrator.render.preview import text as preview_text
 from orchestrator.render.preview_markdown import markdown, refused_markdown
 from orchestrator.render.sarif import sarif
-
-
-class Form(StrEnum):
-    """How a preview is shown."""
-
-    TEXT = "text"
-    JSON = "json"
-    MARKDOWN = "markdown"
-    GITHUB = "github"
-    GITLAB = "gitlab"
-    GITLAB_TERRAFORM = "gitlab-terraform"
-    JUNIT = "junit"
-    SARIF = "sarif"
 
 
 def show_preview(

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
-from orchestrator.cli.driving import ask
 from orchestrator.cli.options import (
     Common,
     EventsOption,
@@ -17,7 +16,6 @@ from orchestrator.cli.options import (
     command,
 )
 from orchestrator.cli.session import start
-from orchestrator.rollout.events import Ask
 
 app = typer.Typer()
 
@@ -46,6 +44,9 @@ def promote(
     Devices that soaked are read back all the same. To let an inconclusive wave pass, say why.
     Budgets, approvals, windows and signatures hold on.
     """
+    from orchestrator.cli.driving import ask
+    from orchestrator.rollout.events import Ask
+
     session = start(common)
     request = api.AskRequest(rollout, Ask.PROMOTE, why=why, wave=wave, full=full)
     return ask(session, request, events=events)

@@ -9,8 +9,8 @@ from orchestrator import __version__, api
 from orchestrator.cli.asked import what_came_of_it
 from orchestrator.cli.confirm import confirm_devices
 from orchestrator.cli.driving import ask
+from orchestrator.cli.forms import Form
 from orchestrator.cli.pipeline import job_link, tell_github
-from orchestrator.cli.preview_forms import Form
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session
 from orchestrator.cli.streams import say, write_file, write_result

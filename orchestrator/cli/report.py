@@ -12,13 +12,9 @@ from orchestrator import __version__, api
 from orchestrator.cli.options import Common, Output, RolloutArgument, command
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import start
-from orchestrator.cli.shown_status import facts_of
 from orchestrator.cli.streams import say, write_result
 from orchestrator.errors import ExitCode
 from orchestrator.render.json_text import dump
-from orchestrator.render.report import ReportFacts, report_page
-from orchestrator.render.report_document import report_document
-from orchestrator.render.report_proof import ProofFacts
 
 app = typer.Typer()
 
@@ -58,6 +54,11 @@ def report(
     if (html is None) == (format is None):
         message = "say where the page goes: --html FILE; or, for its facts, --format json"
         raise typer.BadParameter(message, param_hint="--html")
+    from orchestrator.cli.shown_status import facts_of
+    from orchestrator.render.report import ReportFacts, report_page
+    from orchestrator.render.report_document import report_document
+    from orchestrator.render.report_proof import ProofFacts
+
     session = start(common)
     found = wait_for(api.report(session.settings, rollout))
     proof = ProofFacts(

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
-from orchestrator.cli.driving import ask
 from orchestrator.cli.joining import take_in
 from orchestrator.cli.options import (
     Common,
@@ -55,6 +54,8 @@ def resume(
     Devices that joined the fleet meanwhile join its last wave where the plan says
     `late_joiners: append`.
     """
+    from orchestrator.cli.driving import ask
+
     session = start(common)
     _take_in(session, rollout)
     request = api.AskRequest(rollout, Ask.RESUME, why=why, accept_failures=accept_failures)

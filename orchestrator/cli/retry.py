@@ -8,7 +8,6 @@ import typer
 
 from orchestrator import api
 from orchestrator.cli.completing import devices
-from orchestrator.cli.driving import ask
 from orchestrator.cli.options import (
     Common,
     EventsOption,
@@ -17,7 +16,6 @@ from orchestrator.cli.options import (
     WhyOption,
     command,
 )
-from orchestrator.cli.proposing import save_proposal
 from orchestrator.cli.session import start
 from orchestrator.device.reason import FailureClass
 from orchestrator.rollout.events import Ask
@@ -61,6 +59,9 @@ def retry(  # noqa: PLR0913  each is an option of the command line
     A halted rollout stays halted: `rollout resume --accept-failures` then starts them.
     With --out it is saved to be reviewed instead: `rollout apply FILE` does exactly that.
     """
+    from orchestrator.cli.driving import ask
+    from orchestrator.cli.proposing import save_proposal
+
     session = start(common)
     request = api.AskRequest(rollout, Ask.RETRY, why=why, devices=tuple(device or ()), only=only)
     if out is not None:

@@ -10,7 +10,6 @@ import typer
 from orchestrator import api
 from orchestrator.cli.completing import devices, hosts, waves
 from orchestrator.cli.confirm import confirm_devices
-from orchestrator.cli.driving import ask
 from orchestrator.cli.options import (
     Common,
     EventsOption,
@@ -19,7 +18,6 @@ from orchestrator.cli.options import (
     WhyOption,
     command,
 )
-from orchestrator.cli.proposing import save_proposal
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, start
 from orchestrator.errors import PlanError
@@ -87,6 +85,9 @@ def rollback(  # noqa: PLR0913  each is an option of the command line
     Also those of a rollout that is over, as long as they can still go back.
     With --out it is saved to be reviewed instead: `rollout apply FILE` does exactly that.
     """
+    from orchestrator.cli.driving import ask
+    from orchestrator.cli.proposing import save_proposal
+
     session = start(common)
     found = wait_for(api.status(session.settings, rollout))
     devices = _devices(session, found, scope)

@@ -9,14 +9,12 @@ import typer
 
 from orchestrator import api
 from orchestrator.cli.completing import saved_plans_or_rollouts
+from orchestrator.cli.forms import Form
 from orchestrator.cli.options import Common, Output, command
-from orchestrator.cli.preview_forms import Form, show_preview
-from orchestrator.cli.proposing import show_proposal
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import start
 from orchestrator.cli.streams import say
 from orchestrator.errors import ExitCode
-from orchestrator.render.words import made_words
 
 app = typer.Typer()
 
@@ -50,8 +48,13 @@ def show(
     Neither plan file, inventory, artifact nor devices are looked at: it is what was decided when
     the plan was made, which is said on stderr. `rollout status` shows what became of a rollout.
     """
+    from orchestrator.cli.preview_forms import show_preview
+    from orchestrator.render.words import made_words
+
     session = start(common)
     if what is not None and (proposal := api.proposal_in(Path(what))) is not None:
+        from orchestrator.cli.proposing import show_proposal
+
         show_proposal(session, proposal, format, output.output)
         return ExitCode.DONE
     shown = wait_for(api.plan_shown(session.settings, what))

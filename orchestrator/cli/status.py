@@ -17,16 +17,10 @@ from orchestrator.cli.options import (
     command,
 )
 from orchestrator.cli.running import wait_for
-from orchestrator.cli.session import start
-from orchestrator.cli.shown_status import facts_of
-from orchestrator.cli.shown_why import why_facts
+from orchestrator.cli.session import Session, start
 from orchestrator.cli.streams import write_result
 from orchestrator.errors import ExitCode
-from orchestrator.render import status as render
 from orchestrator.render.json_text import dump
-from orchestrator.render.standing import Facts
-from orchestrator.render.why import document as why_document
-from orchestrator.render.why import text as why_text
 
 app = typer.Typer()
 
@@ -62,30 +56,45 @@ def status(
     With `--all`, rollouts that cannot be read are named with the reason; the exit code then is 3.
     """
     session = start(common)
+    as_json = format is Format.JSON
+    whole = True
     if why is not None:
-        told = wait_for(api.why(session.settings, rollout, why))
-        of_device = why_facts(told)
-        as_json = format is Format.JSON
-        text = dump(why_document(of_device)) if as_json else why_text(of_device, session.out)
-        write_result(text, output.output)
-        return ExitCode.DONE
-    if every:
-        found = [_shown(one) for one in wait_for(api.rollouts(session.settings))]
-        whole = not any(isinstance(one, render.Unread) for one in found)
-        as_json = format is Format.JSON
-        text = (
-            dump(render.list_document(found)) if as_json else render.table_text(found, session.out)
-        )
+        text = _of_device(session, rollout, why, as_json=as_json)
+    elif every:
+        text, whole = _of_all(session, as_json=as_json)
     else:
-        whole = True
-        facts = facts_of(wait_for(api.status(session.settings, rollout)))
-        as_json = format is Format.JSON
-        text = dump(render.document(facts)) if as_json else render.text(facts, session.out)
+        text = _of_one(session, rollout, as_json=as_json)
     write_result(text, output.output)
     return ExitCode.DONE if whole else ExitCode.PARTIAL
 
 
-def _shown(found: api.Status | api.Unreadable) -> Facts | render.Unread:
-    if isinstance(found, api.Unreadable):
-        return render.Unread(found.rollout_id, found.plan_name, found.state, found.why)
-    return facts_of(found)
+def _of_one(session: Session, rollout: str | None, *, as_json: bool) -> str:
+    from orchestrator.cli.shown_status import facts_of
+    from orchestrator.render import status as render
+
+    facts = facts_of(wait_for(api.status(session.settings, rollout)))
+    return dump(render.document(facts)) if as_json else render.text(facts, session.out)
+
+
+def _of_device(session: Session, rollout: str | None, device: str, *, as_json: bool) -> str:
+    from orchestrator.cli.shown_why import why_facts
+    from orchestrator.render import why as render
+
+    facts = why_facts(wait_for(api.why(session.settings, rollout, device)))
+    return dump(render.document(facts)) if as_json else render.text(facts, session.out)
+
+
+def _of_all(session: Session, *, as_json: bool) -> tuple[str, bool]:
+    """All of them, and whether each could be read."""
+    from orchestrator.cli.shown_status import facts_of
+    from orchestrator.render import status as render
+
+    found = [
+        render.Unread(one.rollout_id, one.plan_name, one.state, one.why)
+        if isinstance(one, api.Unreadable)
+        else facts_of(one)
+        for one in wait_for(api.rollouts(session.settings))
+    ]
+    whole = not any(isinstance(one, render.Unread) for one in found)
+    shown = dump(render.list_document(found)) if as_json else render.table_text(found, session.out)
+    return shown, whole

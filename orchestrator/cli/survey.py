@@ -14,11 +14,7 @@ from orchestrator.cli.session import Session
 from orchestrator.cli.signals import Terminated
 from orchestrator.cli.streams import say, show
 from orchestrator.errors import ExitCode
-from orchestrator.plan.requires import circle_words
-from orchestrator.render.standing import go_on
 from orchestrator.render.text import escape
-from orchestrator.render.words import frozen_words, glass_words
-from orchestrator.rollout.states import Pause
 
 _LEFT = {ExitCode.INTERRUPTED: "interrupted", ExitCode.TERMINATED: "terminated"}
 
@@ -63,12 +59,16 @@ def say_frozen(session: Session) -> None:
     """Says that nothing will start now, where that is so."""
     found = wait_for(api.frozen(session.settings))
     if found is not None:
+        from orchestrator.render.words import frozen_words
+
         say(frozen_words(found))
 
 
 def say_circle(session: Session, prepared: api.Prepared) -> None:
     """Warns of plans that wait for each other, this one among them."""
     if plans := wait_for(api.circle(session.settings, prepared)):
+        from orchestrator.plan.requires import circle_words
+
         say(f"warning: it would wait for itself: {escape(circle_words(plans))}")
 
 
@@ -79,6 +79,10 @@ def say_under_way(session: Session, prepared: api.Prepared) -> None:
     """
     if prepared.continues is None:
         return
+    from orchestrator.render.standing import go_on
+    from orchestrator.render.words import glass_words
+    from orchestrator.rollout.states import Pause
+
     story = wait_for(api.status(session.settings, prepared.continues)).story
     if story.glass is not None:
         say(f"rollout {prepared.continues}: {glass_words(story.glass)}")

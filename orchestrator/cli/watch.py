@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.completing import plans_or_rollouts
-from orchestrator.cli.driving import look_on
 from orchestrator.cli.options import Common, EventsOption, command, seconds
 from orchestrator.cli.session import start
 
@@ -49,6 +48,8 @@ def watch(
     When the time is over first, the exit code is that of the present state: 7 while the rollout is
     under way or paused, 4 or 5 where it is halted.
     """
+    from orchestrator.cli.driving import look_on
+
     session = start(common)
     timeout_s = None if timeout is None else seconds(timeout, "--timeout")
     return look_on(session, what, events=events, timeout_s=timeout_s)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING
 
 from orchestrator.device.reason import Reason
-from orchestrator.plan.resolved import PlannedCommit
-from orchestrator.plan.zones import load_zone
 from orchestrator.render.text import Style, Symbol, escape, in_full, number, plural
-from orchestrator.rollout.around import FleetFreeze
-from orchestrator.rollout.record import Glass
 from orchestrator.rollout.states import AT_WORK, PROVEN, DeviceState, RolloutState, WaveState
 from orchestrator.units import format_duration, format_size
+
+if TYPE_CHECKING:  # many commands say a reason or a time, and know of no plan
+    from orchestrator.plan.resolved import PlannedCommit
+    from orchestrator.rollout.around import FleetFreeze
+    from orchestrator.rollout.record import Glass
 
 COMMIT_CHARS = 12
 _BYTES = re.compile(r"\b([0-9]{1,15}) bytes\b")
@@ -156,7 +158,11 @@ def state_words(state: str) -> str:
 
 def instant(at: float, zone: str = "UTC") -> str:
     """UTC seconds to the minute, at the wall of an installed zone (`Europe/Berlin`)."""
-    where = UTC if zone == "UTC" else load_zone(zone)
+    where: tzinfo = UTC
+    if zone != "UTC":
+        from orchestrator.plan.zones import load_zone
+
+        where = load_zone(zone)
     return f"{datetime.fromtimestamp(at, where):%Y-%m-%d %H:%M} {zone}"
 
 

@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from orchestrator.device.model import DeviceId
-from orchestrator.device.protocol import CheckResult
 from orchestrator.device.reason import FailureClass, Reason
-from orchestrator.plan.joiners import Joiner
-from orchestrator.rollout.actions import Work
 from orchestrator.rollout.around import Surroundings
+
+if TYPE_CHECKING:  # what only asks for something need not load the machine
+    from orchestrator.device.protocol import CheckResult
+    from orchestrator.plan.joiners import Joiner
+    from orchestrator.rollout.actions import Work
 
 Value = str | int | float | bool | None
 
