@@ -1,7 +1,8 @@
-"""Names that exist, for who types a command: of files and of a local store, and of nothing else.
+"""Names that exist, for who types a command: of files and of the store, and of nothing else.
 
 Laws:
-1. No program is run, no server and no device asked, nothing written, no password opened.
+1. No program is run, no server of an inventory and no device asked, nothing written, nothing
+   decrypted. A store on a server is asked, for two seconds at most.
 2. What cannot be read has no names; what is wrong with it is told by the command itself.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.errors import Diagnostic, PlanError, Severity, Where, system_reason
@@ -40,6 +41,7 @@ from orchestrator.source import (
 from orchestrator.source.load import without_garbage_collection
 
 FILES_ONLY = Access()
+LABELLED_MAX = 2000  # hosts whose labels are read while somebody waits for names
 NAMES_MAX = 3  # hosts that a finding names; more are counted
 _REFUSED = "the inventory has errors"
 
@@ -74,8 +76,8 @@ def load_inventory(sources: Sequence[str], *, cwd: Path, access: Access = FILES_
 def names_in_files(sources: Sequence[str], *, cwd: Path) -> tuple[str, ...]:
     """Hosts, then groups, that the files of sources name; for who types one.
 
-    No program and no server is asked, nothing that is encrypted is opened, no variable is read:
-    what needs any of these, and what is wrong, has no names here.
+    No program and no server is asked, nothing that is encrypted is opened, and variables are read
+    only where labels make groups: what needs any of these, and what is wrong, has no names here.
 
     Raises:
         OSError: a directory cannot be read.
@@ -116,8 +118,14 @@ class _Loader:
         return inventory
 
     def names(self, texts: Sequence[str]) -> tuple[str, ...]:
-        for source in filter(None, map(self._reader.source, texts)):
+        sources = list(filter(None, map(self._reader.source, texts)))
+        for source in sources:
             self._read_source(source)
+        if self._rules and len(self._graph.hosts) <= LABELLED_MAX:
+            with suppress(PlanError):  # a circle of groups: those that are written
+                self._refuse_cycle()
+                self._graph.settle()
+                self._grouped(sources, self._table(sources))
         return (*self._graph.hosts, *self._graph.groups)
 
     def _table(self, sources: Sequence[Source]) -> VariableTable:

@@ -1,6 +1,6 @@
-"""A glance at a SQLite store for who types a command: nothing is made, migrated or waited for.
+"""A glance at a store for who types a command: nothing is made or migrated, and nobody waits long.
 
-It is read with the driver alone, because SQLAlchemy takes longer to load than a shell may wait.
+It is read with the drivers alone, because SQLAlchemy takes longer to load than a shell may wait.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from orchestrator.store.reading import connect_reading, has_log
 
 ROLLOUTS_MAX = 200
 WAIT_S = 0.1
+SERVER_WAIT_S = 2  # libpq's least time for a connection; a statement has a quarter of it
 _PREFIX = "sqlite:///"
-_NEWEST = "SELECT id, plan_name, state FROM rollouts ORDER BY created_at DESC, id DESC LIMIT ?"
-_BEGINNING = "SELECT id, plan_json FROM rollouts WHERE substr(id, 1, length(?1)) = ?1 LIMIT 2"
+_SERVERS = ("postgresql://", "postgres://")
+_NEWEST = "SELECT id, plan_name, state FROM rollouts ORDER BY created_at DESC, id DESC LIMIT {0}"
+_BEGINNING = "SELECT id, plan_json FROM rollouts WHERE substr(id, 1, length({0})) = {0} LIMIT 2"
 _LAST = "SELECT id, plan_json FROM rollouts ORDER BY created_at DESC, id DESC LIMIT 1"
-_DEVICES = "SELECT device FROM devices WHERE rollout_id = ? ORDER BY device"
+_DEVICES = "SELECT device FROM devices WHERE rollout_id = {0} ORDER BY device"
 
 
 def newest_rollouts(state: str) -> Sequence[tuple[str, str, str]]:
@@ -46,17 +48,40 @@ def plan_and_devices(state: str, beginning: str | None) -> tuple[bytes, tuple[st
     if len(found) != 1:
         return b"{}", ()
     rollout_id, plan_json = found[0]
-    return plan_json, tuple(device for (device,) in _rows(state, _DEVICES, rollout_id))
+    return bytes(plan_json), tuple(device for (device,) in _rows(state, _DEVICES, rollout_id))
 
 
-def _rows(state: str, query: str, *values: object) -> list[Any]:
+def _rows(state: str, query: str, value: object = None) -> list[Any]:
+    """What a query gives; its value stands in it as `{0}`, where it has one."""
+    if state.startswith(_SERVERS):
+        return _of_server(state, query.replace("{0}", "%(value)s"), value)
     text = state.removeprefix(_PREFIX)
     path = Path(text)
     if "://" in text or not path.is_file():
         return []
     try:
         with closing(connect_reading(path, WAIT_S, with_log=has_log(path))) as connection:
-            return connection.execute(query, values).fetchall()
+            found = connection.execute(query.replace("{0}", ":value"), {"value": value})
+            return found.fetchall()
     except sqlite3.Error as error:
         message = f"state store `{path}` cannot be read: {error}"
+        raise StoreError(message) from error
+
+
+def _of_server(address: str, query: str, value: object) -> list[Any]:
+    """The same of PostgreSQL, in one read-only transaction with little time."""
+    try:
+        import psycopg
+    except ImportError:
+        return []
+    limit_ms = SERVER_WAIT_S * 1000 // 4
+    limits = f"SET LOCAL statement_timeout = {limit_ms}; SET TRANSACTION READ ONLY"
+    try:
+        with psycopg.connect(
+            address, connect_timeout=SERVER_WAIT_S, prepare_threshold=None
+        ) as connection:
+            connection.execute(limits)
+            return connection.execute(query, {"value": value}).fetchall()
+    except psycopg.Error as error:  # its words may hold a piece of the password
+        message = "the state store cannot be read"
         raise StoreError(message) from error

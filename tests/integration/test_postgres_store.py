@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.api.completing import known_devices, known_rollouts, known_waves
+from orchestrator.api.values import Settings
 from orchestrator.errors import ExitCode
 from orchestrator.store.connect import database_of
 from orchestrator.store.sql import open_store
@@ -272,6 +274,12 @@ def test_export_and_backup_of_a_team_store(team: Team, postgres: Server, tmp_pat
     assert (tmp_path / "copy.dump").read_bytes().startswith(b"PGDMP")
     kinds = [json.loads(line)["type"] for line in (tmp_path / "all.jsonl").read_text().splitlines()]
     assert kinds.count("version") == kinds.count("end") >= 1
+    settings = Settings(root=tmp_path, state=team.url)
+    (newest, said), *_ = known_rollouts(settings)
+    assert newest.startswith("r-")
+    assert ": " in said
+    assert "lab-01" in known_devices(settings, newest[:6])
+    assert known_waves(settings, None)
 
 
 def test_password_appears_nowhere(team: Team, postgres: Server) -> None:

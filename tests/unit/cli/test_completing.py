@@ -117,8 +117,27 @@ def test_without_a_store_or_inventory_nothing_is_offered(tmp_path, monkeypatch, 
     assert not (tmp_path / ".rollout").exists()
 
 
-def test_address_of_a_server_is_left_alone(project: Path, offered) -> None:
-    assert offered("rollout --state postgresql://u:p@127.0.0.1:9/db status ") == []
+def test_server_that_is_not_there_is_silent(project: Path, offered) -> None:
+    for line in ("status ", "retry --device w", "promote --wave "):
+        assert offered(f"rollout --state postgresql://u:p@127.0.0.1:9/db {line}") == []
+
+
+def test_groups_that_labels_make_are_offered(project: Path, offered) -> None:
+    (project / "hosts.yml").write_text(
+        "groups_by: [{label: site}]\nwebs: {hosts: {web1: {}, web2: {site: lisbon}}}\n"
+    )
+    (project / "host_vars").mkdir()
+    (project / "host_vars/web1.yml").write_text("site: berlin\n")
+
+    assert offered("rollout hosts site") == ["site_berlin", "site_lisbon"]
+    (project / "host_vars/web1.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n00\n")
+    assert offered("rollout hosts site") == ["site_lisbon"]
+    (project / "hosts.yml").write_text(
+        "groups_by: [{label: site}]\n"
+        "a: {children: {b: }, hosts: {web1: {site: berlin}}}\n"
+        "b: {children: {a: }}\n"
+    )
+    assert offered("rollout hosts web") == ["web1"]
 
 
 def test_names_that_a_terminal_could_obey_are_not_offered(project: Path, offered) -> None:
