@@ -44,7 +44,7 @@ def inventory_list(settings: Settings, source: Source) -> Listing:
     findings = inventory.findings()
     if not inventory.host_names:
         findings += (nobody(settings, source, "all", Severity.WARNING),)
-    return Listing(inventory.to_ansible_list(), findings)
+    return Listing(inventory.to_ansible_list(), _tree(inventory, "all"), findings)
 
 
 def inventory_graph(settings: Settings, source: Source, group: str = "all") -> GroupShown:

@@ -22,9 +22,10 @@ class Hosts:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """An inventory in the shape of `ansible-inventory --list`, and what is odd in it."""
+    """An inventory in the shape of `ansible-inventory --list` and as a tree, and what is odd in it."""
 
     groups: Mapping[str, object]
+    tree: GroupShown
     findings: tuple[Diagnostic, ...]
 
 

@@ -57,9 +57,7 @@ def list_(
     """
     session = start(common)
     found = api.inventory_list(session.settings, source_of(source))
-    text = (
-        dump(found.groups) if format is Format.JSON else inventory_text(found.groups, session.out)
-    )
+    text = dump(found.groups) if format is Format.JSON else inventory_text(found.tree, session.out)
     write_result(text, output.output)
     say_findings(session, found.findings)
     return ExitCode.DONE

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from orchestrator.errors import Where
 from orchestrator.render.names import fold_line
 from orchestrator.render.table import Cell, Column, Row, table
-from orchestrator.render.text import Look, Style, escape, plural
+from orchestrator.render.text import Look, Style, escape, number, plural
 
 FORMAT_VERSION = "1.0"
 _NAME_CELLS = 40
 _HIDDEN = "(hidden)"
+_UNGROUPED = "ungrouped"
 
 
 class Group(Protocol):
@@ -80,22 +82,18 @@ class Host(Protocol):
         """In the order to show."""
 
 
-def inventory_text(listing: Mapping[str, object], look: Look) -> str:
-    """Groups and their devices, from the shape of `ansible-inventory --list`."""
-    rows: list[Row] = []
-    for name in sorted(key for key in listing if key != "_meta"):
-        group = listing[name]
-        hosts = group.get("hosts", []) if isinstance(group, Mapping) else []
-        children = group.get("children", []) if isinstance(group, Mapping) else []
-        members = [str(host) for host in hosts]
-        rows.append(
-            [
-                Cell(escape(name, limit=40), Style.BOLD),
-                str(len(members)) if members else "",
-                ", ".join(escape(str(child), limit=40) for child in children),
-                fold_line(members, look.width, look) if members else "",
-            ]
-        )
+def inventory_text(root: Group, look: Look) -> str:
+    """Groups with all their devices counted, and those named that stand in a group itself."""
+    groups = _by_name(root)
+    rows: list[Row] = [
+        [
+            Cell(escape(name, limit=_NAME_CELLS), Style.BOLD),
+            number(len(_everyone(group))),
+            ", ".join(escape(child.name, limit=_NAME_CELLS) for child in _below(group)),
+            fold_line(list(group.hosts), look.width, look) if group.hosts else "",
+        ]
+        for name, group in sorted(groups.items(), key=lambda item: (item[0] != root.name, item[0]))
+    ]
     columns = (
         Column("group"),
         Column("devices", right=True),
@@ -113,14 +111,31 @@ def graph_text(group: Group, look: Look) -> str:
 def _graph_lines(group: Group, look: Look, depth: int) -> list[str]:
     indent = "  " * depth
     title = look.paint(f"@{escape(group.name, limit=_NAME_CELLS)}", Style.BOLD)
-    count = look.paint(plural(len(group.hosts), "device"), Style.DIM)
-    lines = [f"{indent}{title}  {count}" if group.hosts else f"{indent}{title}"]
-    for child in group.children:
+    count = look.paint(plural(len(_everyone(group)), "device"), Style.DIM)
+    lines = [f"{indent}{title}  {count}"]
+    for child in _below(group):
         lines += _graph_lines(child, look, depth + 1)
     if group.hosts:
         room = look.width - len(indent) - 2
         lines.append(f"{indent}  {fold_line(list(group.hosts), room, look)}")
     return lines
+
+
+def _below(group: Group) -> list[Group]:
+    """The groups below one; `ungrouped` only where somebody is in it."""
+    return [child for child in group.children if child.name != _UNGROUPED or child.hosts]
+
+
+def _by_name(group: Group) -> dict[str, Group]:
+    """A group and all that stand below it; one below two others is the same in both places."""
+    found = {group.name: group}
+    for child in _below(group):
+        found |= _by_name(child)
+    return found
+
+
+def _everyone(group: Group) -> frozenset[str]:
+    return frozenset(group.hosts).union(*map(_everyone, group.children))
 
 
 def host_document(host: Host) -> dict[str, object]:
@@ -165,10 +180,8 @@ def host_text(host: Host, look: Look) -> str:
 
 def explained_text(host: Host, look: Look) -> str:
     """Every value written for each variable: the one that counts first, then what it overrides."""
-    lines = []
+    rows: list[Row] = []
     for variable in host.variables:
-        lines.append(look.paint(escape(variable.name, limit=_NAME_CELLS), Style.BOLD))
-        rows: list[Row] = []
         for rank, value in enumerate(reversed(variable.values)):
             counts = rank == 0
             style = Style.PLAIN if counts else Style.DIM
@@ -180,10 +193,15 @@ def explained_text(host: Host, look: Look) -> str:
                     Cell(_place(value.where), style),
                 ]
             )
-        columns = (
-            Column(""), Column("value", flex=True), Column("written for"), Column("in", flex=True, end=True),
-        )  # fmt: skip
-        lines += table(columns, rows, look, indent="  ")[1:]
+    columns = (
+        Column(""), Column("value", flex=True), Column("written for", drop=1),
+        Column("in", flex=True, end=True),
+    )  # fmt: skip
+    told = iter(table(columns, rows, look, indent="  ")[1:])
+    lines = []
+    for variable in host.variables:
+        lines.append(look.paint(escape(variable.name, limit=_NAME_CELLS), Style.BOLD))
+        lines += itertools.islice(told, len(variable.values))
     return _head(host) + "".join(f"{line}\n" for line in lines)
 
 

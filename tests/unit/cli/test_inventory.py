@@ -35,10 +35,10 @@ def test_graph_shows_which_groups_stand_below_which(project, capsys) -> None:
     code, below, _ = run(capsys, "inventory graph db -i hosts.ini")
 
     assert out.splitlines() == [
-        "@all",
+        "@all  11 devices",
         "  @ungrouped  1 device",
         "    lone",
-        "  @edge",
+        "  @edge  10 devices",
         "    @web  9 devices",
         "      web{1..9}",
         "    @db  1 device",

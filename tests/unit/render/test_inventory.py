@@ -42,16 +42,15 @@ class Host:
 
 
 def test_an_inventory_lists_groups_with_their_members() -> None:
-    listing = {
-        "_meta": {"hostvars": {}},
-        "all": {"children": ["ungrouped", "web"]},
-        "web": {"hosts": ["w1", "w2", "w3"]},
-    }
+    web = Group("web", hosts=("w1", "w2", "w3"))
+    groups = (Group("ungrouped"), Group("edge", (web,), ("w1", "e1")), web, Group("spare"))
 
-    assert inventory_text(listing, Look(60)).splitlines() == [
-        "group  devices  children        members",
-        "all             ungrouped, web",
-        "web          3                  w{1..3}",
+    assert inventory_text(Group("all", groups), Look(60)).splitlines() == [
+        "group  devices  children          members",
+        "all          4  edge, web, spare",
+        "edge         4  web               w1 e1",
+        "spare        0",
+        "web          3                    w{1..3}",
     ]
 
 
@@ -60,7 +59,7 @@ def test_hosts_of_a_group_fold_into_the_width_that_is_left() -> None:
 
     lines = graph_text(Group("all", (Group("web", hosts=names),)), Look(40)).splitlines()
 
-    assert lines[:2] == ["@all", "  @web  6 devices"]
+    assert lines[:2] == ["@all  6 devices", "  @web  6 devices"]
     assert all(len(line) <= 40 for line in lines)
 
 

@@ -106,12 +106,12 @@ HOST = Host("gw-01", ("berlin", "gateways"), (
     Variable("password", (Value("hidden", "host", Where("inventory/hosts.yml", 13, 7), True),)),
     Variable("labels", (Value({"site": "berlin", "hardware": "rpi4", "floor": 2}),)),
 ))  # fmt: skip
-LISTING = {
-    "_meta": {"hostvars": {}},
-    "all": {"children": ["ungrouped", "gateways", "kiosks", "modems", "switches", "benches"]},
-    "gateways": {"hosts": [f"gw-{number:03}.example.net" for number in range(1, 13)]},
-    "kiosks": {"hosts": ["kiosk-north", "kiosk-south"], "children": ["lobby", "street"]},
-}
+LISTED = Group("all", (
+    Group("ungrouped"),
+    Group("gateways", hosts=tuple(f"gw-{number:03}.example.net" for number in range(1, 13))),
+    Group("kiosks", (Group("lobby", hosts=("kiosk-1",)), Group("street")), ("kiosk-north", "kiosk-1")),
+    *(Group(name) for name in ("modems", "switches", "benches")),
+))  # fmt: skip
 SAID = logs.LogFacts("-- activate\ncopying\n\x1b[31mno space left on /data\n", Reason.OK, "")
 BUNDLE = BundleFacts(
     "r-7f3a.bundle", "a" * 64, "rollout r-7f3a of gateway-fw", 31,
@@ -181,7 +181,7 @@ TEXTS: dict[str, Text] = {
     "logs": lambda look: logs.text(
         why.WhyFacts("r-1", STORY, entries(2), 100.0, ENGINE, GO_ON), SAID, look
     ),
-    "inventory-list": lambda look: inventory_text(LISTING, look),
+    "inventory-list": lambda look: inventory_text(LISTED, look),
     "inventory-graph": lambda look: graph_text(GROUPS, look),
     "inventory-host": lambda look: host_text(HOST, look),
     "inventory-explain": lambda look: explained_text(HOST, look),
