@@ -11,7 +11,7 @@ from orchestrator.render.standing import Facts, is_interrupted
 from orchestrator.render.summary import summary
 from orchestrator.render.table import Cell, Column, Row, table
 from orchestrator.render.text import Look, Style, escape, number, wrap
-from orchestrator.render.words import ROLLOUT_STYLES, state_words
+from orchestrator.render.words import ROLLOUT_STYLES, instant, state_words
 from orchestrator.rollout.runs import Runs
 from orchestrator.rollout.states import PROVEN
 from orchestrator.rollout.story import Trouble, WaveStory
@@ -42,11 +42,13 @@ def table_text(rollouts: Sequence[Facts | Unread], look: Look) -> str:
     columns = (
         Column("rollout"),
         Column("state"),
+        Column("plan", flex=True, drop=4),
         Column("artifact", flex=True),
-        Column("wave", flex=True, drop=2),
+        Column("wave", flex=True, drop=1),
         Column("updated", right=True),
-        Column("unchanged", right=True, drop=1),
-        Column("driven by", flex=True, drop=3),
+        Column("unchanged", right=True, drop=2),
+        Column("began", drop=3),
+        Column("driven by", flex=True, drop=5),
     )
     lines = list(table(columns, rows, look))
     for one in rollouts:
@@ -64,17 +66,19 @@ def _row(facts: Facts) -> Row:
     return [
         story.rollout_id,
         state,
+        escape(facts.plan.name, limit=40),
         escape(facts.plan.artifact.name, limit=40),
         escape(story.wave, limit=24),
         f"{number(updated)}/{number(story.devices)}",
         number(story.unchanged) if story.unchanged else "",
+        instant(story.started_at),
         escape(facts.engine, limit=40),
     ]
 
 
 def _unread_row(one: Unread) -> Row:
     unread = Cell(f"{state_words(one.state)}, not readable", Style.BAD)
-    return [one.rollout_id, unread, escape(one.plan_name, limit=40), "", "", "", ""]
+    return [one.rollout_id, unread, escape(one.plan_name, limit=40), *[""] * 6]
 
 
 def document(facts: Facts) -> dict[str, object]:

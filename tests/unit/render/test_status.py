@@ -53,8 +53,17 @@ def test_the_list_counts_what_was_updated_apart_from_what_ran_it_already(plan, j
 
     head, row = table_text([facts_of(plan, journal.entries)], Look(100)).splitlines()
 
-    assert head.split()[-2:] == ["updated", "unchanged"]
-    assert row.split()[-2:] == ["1/24", "1"]
+    assert head.split()[-3:] == ["updated", "unchanged", "began"]
+    assert row.split()[-5:] == ["1/24", "1", "2026-11-18", "11:06", "UTC"]
+
+
+def test_the_list_says_of_which_plan_a_rollout_is_and_when_it_began_where_there_is_room(
+    facts,
+) -> None:
+    wide, narrow = (table_text([facts], Look(width)).splitlines()[0] for width in (120, 60))
+
+    assert {"plan", "began"} <= {*wide.split()}
+    assert narrow.split()[:4] == ["rollout", "state", "artifact", "wave"]
 
 
 @pytest.mark.parametrize(("engine", "word"), [("", "interrupted"), ("ann@ops", "running")])
