@@ -284,6 +284,7 @@ def patterns() -> Iterator[Case]:
     for pattern, code in (
         ("nobody", "I201"), ("web:!nobody", "I201"), ("web:&nobody", "I201"), ("nob*", "I201"),
         ("web[9]", "I204"), ("~nobody", "I201"), ("web[12]", "I204"), ("web[1-2]", "I204"),
+        ("web[01:02]", "I204"), ("web[00]", "I204"),
     ):  # fmt: skip
         yield Case(f"pattern trap {pattern}", {"hosts": FLEET}, pattern=pattern, refused=code)
 

@@ -31,7 +31,13 @@ from orchestrator.inventory.servers import (
     shown_address,
 )
 from orchestrator.source import INVENTORY_POLICY
-from orchestrator.trust.ansible_vault import CLOSED, VAULT_MARK, Vault, VaultError
+from orchestrator.trust.ansible_vault import (
+    CLOSED,
+    VAULT_MARK,
+    Vault,
+    VaultDamagedError,
+    VaultError,
+)
 
 YAML_SUFFIXES = (".yml", ".yaml", ".json")
 _IGNORED_SUFFIXES = (
@@ -199,6 +205,8 @@ class Reader:
             return Content(self._access.vault.open(data), is_secret=True)
         except VaultError as error:
             hint = "name its password's file in `vault_passwords` of your own configuration"
+            if isinstance(error, VaultDamagedError):
+                hint = "restore the file, or encrypt it again; no password opens it"
             self._error(name, "I126", f"encrypted with ansible-vault: {error}", hint)
             return None
 

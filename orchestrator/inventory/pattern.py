@@ -5,7 +5,8 @@ Laws:
    the union is `all`.
 2. Globs and regular expressions (`~gw.*1`, from the beginning of a name) match names of groups
    and of hosts; a plain term that is a host's name is that host.
-3. A trailing `[n]` or `[n:m]` picks from what stands before it, both ends included.
+3. A trailing `[n]` or `[n:m]` picks from what stands before it, both ends included. Numbers with
+   zeros before them are refused: whoever writes `web[01:12]` means names, and would get others.
 4. A term that matches no group and no host is an error, in `!` too: a typing error there
    would update devices that were to be left alone.
 """
@@ -24,6 +25,7 @@ from orchestrator.source import did_you_mean, shown
 
 _SUBSCRIPT = re.compile(r"(.+)\[(-?[0-9]{1,9})\]")
 _SLICE = re.compile(r"(.+)\[([0-9]{1,9}):([0-9]{1,9})?\]")
+_ZEROS = re.compile(r"-?0[0-9]")
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -70,11 +72,25 @@ def _term(graph: Graph, term: str) -> list[str]:
         return _matching(graph, term, name_expression(term[1:]))
     slice_ = _SLICE.fullmatch(term)
     if slice_:
-        return _slice(_named(graph, slice_[1]), term, int(slice_[2]), slice_[3])
+        names = _picked_from(graph, slice_[1], term, slice_[2], slice_[3] or "")
+        return _slice(names, term, int(slice_[2]), slice_[3])
     subscript = _SUBSCRIPT.fullmatch(term)
     if subscript:
-        return _pick(_named(graph, subscript[1]), term, int(subscript[2]))
+        names = _picked_from(graph, subscript[1], term, subscript[2])
+        return _pick(names, term, int(subscript[2]))
     return _named(graph, term)
+
+
+def _picked_from(graph: Graph, name: str, term: str, *numbers: str) -> list[str]:
+    """The hosts among which a subscript picks."""
+    hint = f"it picks elements and is no range of names, which are `{shown(name)}*`"
+    if any(_ZEROS.match(number) for number in numbers):
+        message = f"`{shown(term)}` has numbers with zeros before them"
+        raise PlanError(message, hint=hint, code="I204")
+    if not (_GLOB.search(name) or name in graph.groups or name in graph.hosts):
+        told = f"no group and no host is called `{shown(name)}`, of which `{shown(term)}` picks"
+        raise PlanError(told + did_you_mean(name, graph.groups), hint=hint, code="I201")
+    return _named(graph, name)
 
 
 def _slice(names: list[str], term: str, start: int, end_text: str | None) -> list[str]:

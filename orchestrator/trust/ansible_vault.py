@@ -18,6 +18,10 @@ class VaultError(ValueError):
     """A vault that does not open; says why, never what is in it."""
 
 
+class VaultDamagedError(VaultError):
+    """One that no password opens."""
+
+
 @dataclass(frozen=True, slots=True)
 class Password:
     """A vault's password and the label that `ansible-vault` knows it by, "" for none."""
@@ -50,7 +54,7 @@ class Vault:
             try:
                 return deciphered(keys, ciphertext)
             except ValueError as error:
-                raise VaultError("it is cut off or changed") from error
+                raise VaultDamagedError("it is cut off or changed") from error
         named = f" (label `{label}`)" if label else ""
         raise VaultError(f"no password that is configured opens it{named}")
 
@@ -70,5 +74,5 @@ def _parts(data: bytes) -> tuple[str, bytes, bytes, bytes]:
         fields = binascii.unhexlify(b"".join(body.split())).split(b"\n", 2)
         salt, code, ciphertext = (binascii.unhexlify(part) for part in fields)
     except ValueError as error:
-        raise VaultError("it is cut off or changed") from error
+        raise VaultDamagedError("it is cut off or changed") from error
     return label, salt, code, ciphertext

@@ -100,6 +100,7 @@ def test_limit_cuts_down_and_keeps_the_order_of_the_pattern(
         ("gateways:&production,lone", "I203"),
         ("gateways[9]", "I204"), ("gateways[-5]", "I204"), ("gateways[7:9]", "I204"),
         ("gateways[2:1]", "I204"), ("gateways[0-1]", "I204"), ("!!held", "I204"),
+        ("gateways[01:03]", "I204"), ("gateways[0:03]", "I204"), ("gateways[00]", "I204"),
         ("~(gw+)+", "I205"), ("gateways:!~(", "I205"),
         ("@retry.txt", "I206"),
     ],
@@ -130,6 +131,16 @@ def test_empty_limit_is_refused_and_names_the_way_out(fleet: Inventory) -> None:
 def test_unknown_name_has_a_suggestion(fleet: Inventory, pattern: str, meant: str) -> None:
     with pytest.raises(PlanError, match=f"did you mean `{meant}`"):
         fleet.match(pattern)
+
+
+@pytest.mark.parametrize("pattern", ["gw[1:3]", "gw[1]", "gateways[01:03]"])
+def test_who_takes_a_subscript_for_a_range_of_names_is_told(fleet: Inventory, pattern: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        fleet.match(pattern)
+
+    name = pattern.partition("[")[0]
+    hint = f"it picks elements and is no range of names, which are `{name}*`"
+    assert (caught.value.hint, f"`{pattern}`" in caught.value.message) == (hint, True)
 
 
 def test_suggestion_is_never_the_group_of_what_has_none(fleet: Inventory) -> None:

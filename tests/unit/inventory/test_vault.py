@@ -104,6 +104,16 @@ def test_file_that_does_not_open_is_refused_at_once(load, vault: Vault) -> None:
     assert caught.value.code == "I126"
 
 
+def test_file_that_is_damaged_wants_no_password(load) -> None:
+    with pytest.raises(PlanError) as caught:
+        load({"hosts": WEB1[:-40]}, Vault((Password("", b"secret"),)))
+
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.hint) == (
+        "I126", "restore the file, or encrypt it again; no password opens it",
+    )  # fmt: skip
+
+
 def test_inline_value_is_opened_only_where_it_is_used(load) -> None:
     hosts = (
         f"web:\n  hosts:\n    w1:\n      ansible_host: {inline(ADDRESS)}"
