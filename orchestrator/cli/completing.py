@@ -1,4 +1,4 @@
-"""What a shell offers behind a command: hosts, groups, rollouts, waves and plans.
+"""What a shell offers behind a command: hosts, groups, rollouts, waves, plans, codes and formats.
 
 The options that stand in the line already count: `-C`, `--config`, `--state`, `-i`, the rollout.
 Nothing is offered that a shell or a terminal could take for more than a name.
@@ -65,6 +65,20 @@ def saved_plans_or_rollouts(context: typer.Context, incomplete: str) -> list[str
 def plans_or_rollouts(context: typer.Context, incomplete: str) -> list[str | tuple[str, str]]:
     """Rollouts, then plans."""
     return [*rollouts(context, incomplete), *_files(context, incomplete)]
+
+
+def codes(incomplete: str) -> list[tuple[str, str]]:
+    """Codes of findings, failures and exits, each with what it means."""
+    from orchestrator.api.explaining import explanations
+
+    return [(each.code, each.meaning) for each in explanations() if _fits(each.code, incomplete)]
+
+
+def schemas(incomplete: str) -> list[str]:
+    """Formats that have a schema."""
+    from orchestrator.api.schemas import schema_names
+
+    return [name for name in schema_names() if _fits(name, incomplete)]
 
 
 class _Place:

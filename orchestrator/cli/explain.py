@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.completing import codes as complete_codes
 from orchestrator.cli.options import Common, Format, FormatOption, command
 from orchestrator.cli.session import start
 from orchestrator.cli.shown import show_result
@@ -27,7 +28,9 @@ def explain(
     codes: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[CODE]...", help="As P203, check_failed or 5; all where none is named."
+            metavar="[CODE]...",
+            help="As P203, check_failed or 5; all where none is named.",
+            autocompletion=complete_codes,
         ),
     ] = None,
     *,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.completing import schemas
 from orchestrator.cli.options import Common, Output, command
 from orchestrator.cli.session import start
 from orchestrator.cli.streams import write_result
@@ -24,7 +25,12 @@ rollout schema inventory-file -o schemas/inventory-file.v1.json
 )
 def schema(
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="As plan; the names, where none is given.")
+        str,
+        typer.Argument(
+            metavar="[NAME]",
+            help="As plan; the names, where none is given.",
+            autocompletion=schemas,
+        ),
     ] = "",
     *,
     common: Common,
