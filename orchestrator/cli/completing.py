@@ -10,9 +10,11 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from textwrap import shorten
 
 import typer
 
+SAID_CHARS_MAX = 50  # beside a name; more would be broken into lines, which zsh takes for names
 _NAME = re.compile(r"[\w.@%+/=:-]+")
 _TERM = re.compile(r"^(?:.*[,:])?[!&]?")  # of a pattern, all before the name that is typed
 
@@ -71,7 +73,11 @@ def codes(incomplete: str) -> list[tuple[str, str]]:
     """Codes of findings, failures and exits, each with what it means."""
     from orchestrator.api.explaining import explanations
 
-    return [(each.code, each.meaning) for each in explanations() if _fits(each.code, incomplete)]
+    return [
+        (each.code, shorten(each.meaning.replace("`", ""), SAID_CHARS_MAX, placeholder=" ..."))
+        for each in explanations()
+        if _fits(each.code, incomplete)
+    ]
 
 
 def schemas(incomplete: str) -> list[str]:

@@ -83,6 +83,12 @@ def test_rollouts_say_what_they_are_where_a_shell_shows_it(project: Path, offere
     assert "site\\\\: awaiting approval" in "".join(offered("rollout status r", "zsh"))
 
 
+def test_codes_say_what_they_mean_on_one_line(project: Path, offered) -> None:
+    assert "P209\tno device can take part" in offered("rollout explain P2", "fish")
+    lines = offered("rollout explain P2", "zsh")
+    assert all('"P2' in line and '":"' in line for line in lines)
+
+
 def test_nothing_is_run_asked_or_written(project: Path, offered) -> None:
     program = project / "list.sh"
     program.write_text(f"#!/bin/sh\necho ran > {project}/ran\necho '{{}}'\n")
