@@ -82,12 +82,14 @@ async def control(
     async with open_state(settings) as store:
         means = Means(settings, following, project, store, checkout, source, overseer.of_rollout)
         turns = _Turns(means, overseer)
+        part = Part.STOPPED
         try:
             await turns.take(drain, once=once)
             while not (once or drain.is_set()):
                 await turns.take(drain, once=False)
+            part = Part.STOPPED if drain.is_set() else Part.DONE
         finally:
-            turns.say(replace(turns.standing, part=Part.STOPPED))
+            turns.say(replace(turns.standing, part=part))
         return turns.standing
 
 

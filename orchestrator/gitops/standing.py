@@ -23,6 +23,7 @@ class Part(StrEnum):
     ACTIVE = "active"
     STANDBY = "standby"  # another one has the lease
     STOPPED = "stopped"
+    DONE = "done"  # it made the one pass that it was to make, and ended
 
 
 class Health(StrEnum):
@@ -82,7 +83,7 @@ class Standing:
     @property
     def health(self) -> Health:
         """One word for all of it; what wants a person comes first."""
-        if self.part is not Part.ACTIVE:
+        if self.part not in (Part.ACTIVE, Part.DONE):
             return Health.UNKNOWN
         bad = any(one.error or one.state in _BAD for one in self.rollouts)
         if self.refusal or self.trouble is not None or self.plans or bad:

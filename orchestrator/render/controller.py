@@ -17,7 +17,7 @@ _NAME_CHARACTERS = 12
 
 def lines(standing: Standing) -> tuple[str, ...]:
     """What a person should know, one fact a line; the same fact is always the same line."""
-    if standing.part is Part.STOPPED:
+    if standing.part in (Part.STOPPED, Part.DONE):
         return ()
     if standing.part is Part.STANDBY and standing.trouble is None:
         return (f"standing by: {escape(standing.holder)} acts",)

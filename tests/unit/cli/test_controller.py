@@ -37,7 +37,8 @@ def test_one_pass_applies_says_and_writes_where_it_stands(fleet: Fleet, capsys) 
     assert " site of plans/site.yml: scheduled, waits for start until 2099" in out
     assert second == out
     status = json.loads((fleet.place / "status.json").read_text())
-    assert (status["part"], status["commit"]["taken"]) == ("stopped", commit)
+    assert (status["part"], status["commit"]["taken"]) == ("done", commit)
+    assert status["health"] == "progressing"
     assert [one["plan"] for one in status["rollouts"]] == ["plans/site.yml"]
 
 

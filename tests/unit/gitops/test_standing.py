@@ -34,6 +34,9 @@ def rollout(state: str, code: int = 0, **more: str) -> RolloutStanding:
         ({"frozen": FROZEN, "rollouts": (rollout("paused", 7),)}, Health.SUSPENDED),
         ({"frozen": FROZEN, "trouble": TROUBLE}, Health.DEGRADED),
         ({"part": Part.STANDBY}, Health.UNKNOWN),
+        ({"part": Part.STOPPED}, Health.UNKNOWN),
+        ({"part": Part.DONE, "rollouts": (rollout("halted", 4),)}, Health.DEGRADED),
+        ({"part": Part.DONE}, Health.HEALTHY),
         ({"record": Record("/srv/fleet.git", "main")}, Health.UNKNOWN),
     ],
 )
