@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import os
+import pwd
 import re
 import socket
 from pathlib import Path
@@ -16,8 +16,17 @@ _BORN_FIELD = 19  # of /proc/PID/stat after the command's name: start time in cl
 
 
 def person() -> str:
-    """Who asks, for the journal: `user@host`."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    """Who asks, for the journal and for roles: `user@host`.
+
+    The account's name as the system has it, never what the environment says of it: LOGNAME is
+    whatever the caller likes. An account without a name is its number.
+    """
+    number = os.getuid()
+    try:
+        name = pwd.getpwuid(number).pw_name
+    except KeyError:
+        name = str(number)
+    return f"{name}@{socket.gethostname()}"
 
 
 def this_process() -> str:

@@ -12,6 +12,24 @@ import pytest
 from orchestrator.api.owners import is_gone, person, this_process
 
 
+@pytest.mark.parametrize("name", ["LOGNAME", "USER", "LNAME", "USERNAME"])
+def test_nobody_is_somebody_else_by_the_environment(monkeypatch, name):
+    """A person has roles, and counts as one approver, by the account."""
+    mine = person()
+
+    monkeypatch.setenv(name, "ann")
+
+    assert person() == mine
+    assert not person().startswith("ann@")
+
+
+def test_account_without_a_name_is_its_number(monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+    monkeypatch.setenv("LOGNAME", "ann")
+
+    assert person().startswith("2147483641@")
+
+
 def test_this_process_is_not_gone() -> None:
     assert not is_gone(this_process())
 
