@@ -98,7 +98,7 @@ def host_authorities(path: Path | None) -> tuple[str, ...]:
         return ()
     from orchestrator.ssh.authority import public_line_of
 
-    lines = read_file(path, FILE_BYTES_MAX).decode("utf-8", errors="replace").splitlines()
+    lines = read_file(path, FILE_BYTES_MAX).decode("utf-8", errors="replace").split("\n")
     found = [line for line in lines if line.strip() and not line.startswith("#")]
     if not found:
         message = f"`{path}` names no authority"

@@ -31,7 +31,7 @@ def read_fingerprints(path: Path) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     text = read_file(path, FILE_BYTES_MAX).decode("utf-8", errors="replace")
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         content = line.partition("#")[0].strip()
         if not content:
             continue

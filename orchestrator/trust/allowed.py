@@ -117,7 +117,7 @@ def read_allowed_signers(data: bytes, file: str) -> tuple[AllowedSigner, ...]:
     signers: list[AllowedSigner] = []
     seen: dict[bytes, int] = {}
     problems: list[tuple[int, str]] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # as OpenSSH: no other sign ends a line
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         try:

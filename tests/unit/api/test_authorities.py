@@ -23,7 +23,8 @@ from orchestrator.trust.certificate import check_user, read_certificate
 def test_several_authorities_may_vouch_for_hosts(tmp_path: Path) -> None:
     lines = [ca_init(tmp_path / name, None) for name in ("a", "b")]
     path = tmp_path / "host-ca"
-    path.write_text(f"# ours\n{lines[0]}\n\n{lines[1]}\n")
+    gone = ca_init(tmp_path / "c", None)  # in a comment, for everybody who reads the file
+    path.write_text(f"# gone:\u2028{gone}\n# ours\n{lines[0]}\n\n{lines[1]}\n")
 
     found = host_authorities(path)
     path.write_text("# nobody\n")

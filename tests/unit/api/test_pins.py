@@ -16,7 +16,9 @@ PRINT = "SHA256:" + "A" * 43
 
 def test_fingerprints_stand_one_device_a_line(tmp_path: Path) -> None:
     path = tmp_path / "factory.txt"
-    path.write_text(f"# of 24 November\n\ngw-1 {PRINT}\ngw-2\t{PRINT} # the spare one\n")
+    path.write_text(
+        f"# of 24 November\n\n# not\u2028gw-3 {PRINT}\ngw-1 {PRINT}\ngw-2\t{PRINT} # the spare one\n"
+    )
 
     assert read_fingerprints(path) == {"gw-1": PRINT, "gw-2": PRINT}
 

@@ -71,6 +71,14 @@ def test_line_that_could_mean_more_than_it_says_is_an_error(keys, principal, opt
     assert (error.where.file, error.where.line) == ("allowed", 2)
 
 
+@pytest.mark.parametrize("end", ["\r", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029"])
+def test_only_a_line_feed_ends_a_line(keys, end):
+    """What OpenSSH, and whoever looks at the file, sees as a comment makes nobody a signer."""
+    text = line("ann", keys.public("ann")) + f"# gone:{end}" + line("bob", keys.public("bob"))
+
+    assert [one.principal for one in read_allowed_signers(text.encode(), "allowed")] == ["ann"]
+
+
 def test_weak_and_broken_keys_are_errors(keys):
     assert "weak key" in problem(line("ann", keys.public("weak"))).message
     assert "cannot be read" in problem(line("ann", "ssh-ed25519 AAAA")).message
