@@ -4,7 +4,8 @@ Laws:
 1. It stands for approvals and for nothing else: halts, pauses, budgets, gates and windows hold, and
    devices check signatures, tickets and floors as ever.
 2. It is for one rollout, with a person and a reason, and over after `GLASS_S`. A start that it let
-   through and that has not come by then waits for its approvals anew.
+   through and that has not come by then waits for its approvals anew. A signature breaks it once,
+   whoever kept a copy of it.
 3. Nothing about it is quiet: the journal has when it was broken and what for, each approval that was
    passed over, and its end; whoever looks at the rollout sees it from then on, and every hook is
    told.
@@ -52,8 +53,11 @@ def _of_the_signature(led: Ledger, event: OperatorAsked) -> Answer | None:
         return None
     if signed.wave != approving.waited_for(led):
         return refused("the signature is for an approval that is not waited for now")
-    if abs(led.now - signed.made_at) > GLASS_S:
+    ahead_s = signed.made_at - led.now
+    if not -GLASS_S <= ahead_s <= approving.CLOCKS_APART_S:
         return refused("the signature was not made just now", "sign it anew")
+    if led.glass is not None and signed.made_at <= led.glass.at + approving.CLOCKS_APART_S:
+        return refused("the glass was broken since the signature was made", "sign it anew")
     return None
 
 

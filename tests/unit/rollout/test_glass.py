@@ -128,7 +128,8 @@ def test_it_is_refused_without_a_reason_or_for_something_else(
         ("", 2000, "done"),
         ("", 2000 - int(GLASS_S), "done"),
         ("", 1999 - int(GLASS_S), "refused"),
-        ("", 2001 + int(GLASS_S), "refused"),
+        ("", 2120, "done"),
+        ("", 2121, "refused"),
         ("rest", 2000, "refused"),
     ],
 )
@@ -141,6 +142,23 @@ def test_a_signature_is_of_now_and_of_what_is_waited_for(
 
     assert shatter(it, signed=signed, statement="text", signature="sig") == answer
     assert [line["signature"] for line in told(it, "broken")] == ["sig"] * (answer == "done")
+
+
+@pytest.mark.parametrize("ahead_s", [0, 120])
+def test_a_signature_breaks_it_once_whoever_kept_a_copy(ahead_s: int) -> None:
+    it = hand(schedule=Schedule(start_at=10 * GLASS_S))
+    it.tick(2000.0)
+    first = Signed("SHA256:k", DIGEST, target_set_digest(it.plan), "", 2000 + ahead_s)
+    anew = dataclasses.replace(first, made_at=int(2000 + GLASS_S))
+
+    answers = [shatter(it, signed=first, statement="text", signature="sig")]
+    it.look()
+    it.tick(2000 + GLASS_S)
+    it.look()
+    for signed in (first, anew):
+        answers.append(shatter(it, signed=signed, statement="text", signature="sig"))
+
+    assert answers == ["done", "refused", "done"]
 
 
 def test_where_nothing_waits_it_is_refused_and_twice_is_once() -> None:
