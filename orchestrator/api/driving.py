@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.approvals import vouching
 from orchestrator.api.asking import take_over_from_the_dead
-from orchestrator.api.commits import refuse_uncommitted, refuse_unvouched
+from orchestrator.api.beginning import refuse_to_begin
+from orchestrator.api.commits import refuse_uncommitted
 from orchestrator.api.connections import open_transport
 from orchestrator.api.deltas import deltas_for
-from orchestrator.api.evidence import refuse_other_evidence, refuse_unevidenced
+from orchestrator.api.evidence import refuse_unevidenced
 from orchestrator.api.gates import probes_of
 from orchestrator.api.hooks import telling, telling_others
 from orchestrator.api.memory import settled_memory
@@ -31,7 +32,6 @@ from orchestrator.api.stored import (
     entries_of,
     load_stored,
     plan_of,
-    restored,
     status_with,
     under_another,
 )
@@ -212,10 +212,7 @@ async def _run(
         frames: tuple[Frame, ...] = ()
         deltas: tuple[Delta, ...] = ()
         if asked not in _WITHOUT_ARTIFACT:
-            judged = settings.require_signed_commit or settings.evidence_policy is not None
-            if judged and not _has_begun(stored, plan):
-                refuse_unvouched(settings, plan)
-                await asyncio.to_thread(refuse_other_evidence, settings, plan)
+            await refuse_to_begin(settings, store, stored, plan)
             source = await asyncio.to_thread(_open_artifact, settings, plan)
             stack.callback(source.close)
             path = artifact_path(settings, plan)
@@ -262,11 +259,6 @@ def _leaves_pauses(stay: Stay, asked: Ask | None, stored: Stored) -> bool:
         return stay is not Stay.ALL
     causes = stored.rollout["causes"]
     return asked is None and isinstance(causes, Mapping) and Pause.OPERATOR.value in causes
-
-
-def _has_begun(stored: Stored, plan: ResolvedPlan) -> bool:
-    """Whether an engine began it. Cost: every device's row is read."""
-    return restored(stored, plan).ledger.begun_at is not None
 
 
 async def _drive(engine: Engine, watch: _Watch, drain: asyncio.Event) -> Ended:

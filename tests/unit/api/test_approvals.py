@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
 from pathlib import Path
@@ -10,7 +11,10 @@ import pytest
 
 from orchestrator import api
 from orchestrator.api import asking
+from orchestrator.api.beginning import refuse_to_begin, refuse_unapproved
+from orchestrator.api.stored import entries_of, load_stored, plan_of, restored
 from orchestrator.api.stores import open_state
+from orchestrator.api.values import Nobody
 from orchestrator.engine.clerk import Desk, answer
 from orchestrator.engine.clock import SystemClock
 from orchestrator.errors import PlanError, TrustError
@@ -237,6 +241,37 @@ async def test_revoked_key_and_broken_lists_approve_nothing(settings, keys, roll
     settings.allowed_signers.write_text("* ssh-ed25519 AAAA\n")
     with pytest.raises(PlanError, match="line 1"):
         await approve(settings, keys, "ann")
+
+
+async def test_revoked_or_forged_approvals_begin_nothing(settings, keys, rollout) -> None:
+    """They are judged once more by whoever begins it, and those that the store only says are none."""
+    for who in ("ann", "bob"):
+        await approve(settings, keys, who)
+    krl = settings.root / "krl"
+    keygen("-q", "-k", "-f", str(krl), f"{keys.path('ann')}.pub")
+    rest = ("bob@corp=ops", "ann@corp=sales")
+    others = {
+        "is revoked": dataclasses.replace(settings, revoked_signers=krl),
+        "not among the people": dataclasses.replace(settings, people=rest[:1]),
+        "the role is gone": dataclasses.replace(settings, people=rest),
+    }
+    async with open_state(settings) as store:
+        stored = await load_stored(store, rollout)
+        plan, history = plan_of(stored), await entries_of(store, rollout)
+        await refuse_to_begin(settings, store, stored, plan)
+    ledger = restored(stored, plan).ledger
+    unsigned = [entry for entry in history if "bob@" not in str(entry.data.get("who", ""))]
+
+    for says, other in others.items():
+        with pytest.raises(TrustError, match=f"approval of `ann@corp` does not count: .*{says}"):
+            await api.run(other, rollout, observer=Nobody(), drain=asyncio.Event())
+    with pytest.raises(
+        TrustError, match=r"approval of `bob@corp` does not count: .*signature alone"
+    ):
+        refuse_unapproved(settings, ledger, unsigned)
+    ledger.approvals.append({"wave": "", "who": "eve@corp"})
+    refuse_unapproved(settings, ledger, history)  # two do count
+    assert await state(settings) is RolloutState.SCHEDULED
 
 
 async def test_denial_needs_no_signature(settings, rollout, monkeypatch) -> None:
