@@ -62,16 +62,17 @@ recall() { # what was recorded last
   BAD=${BAD#-} REBOOT=${REBOOT#-}
 }
 
-hear() { # what is said from here on goes to 9, from where streams.sh takes it
+hear() { # what is said goes to 9 from here on, and streams.sh takes it to the log
+  END=all-was-said.$$
   rm -f "$RUN/said" "$RUN/heard"
   mkfifo "$RUN/said" "$RUN/heard" || { exec 9>/dev/null 8</dev/null && return; }
-  "${0%/*}/streams.sh" keep "$T/log" <"$RUN/said" >"$RUN/heard" 2>/dev/null &
+  "${0%/*}/streams.sh" keep "$T/log" $END <"$RUN/said" >"$RUN/heard" 2>/dev/null &
   exec 9>"$RUN/said" 8<"$RUN/heard"
 }
 
-heard() { # all of it is in the log; but nobody waits for what a daemon may say yet
-  exec 9>&-
-  case $TIMER in '') sleep 1 ;; *) "$TIMER" 1 cat <&8 ;; esac
+heard() { # all of it is in the log; nobody waits for what a daemon may say yet
+  (trap '' PIPE && printf %s $END >&9) 2>/dev/null
+  read -r _ <&8
 }
 
 run() { # SECONDS PROGRAM WORDS...: in a session of its own, and ended when the time is over
@@ -85,7 +86,6 @@ run() { # SECONDS PROGRAM WORDS...: in a session of its own, and ended when the 
 
 failed() { # WHAT RC: SAID are its last words
   heard
-  hear
   W=$(tail -c 300 "$T/log" | tail -n 1)
   case $W in '-- '*) W= ;; esac # it said nothing
   [ -d "$TREE" ] || W="its tree is gone"

@@ -2,12 +2,13 @@
 # The pipes of an update module: its payload, where it takes that as streams, and what it says.
 #
 #   streams.sh feed WORK Yes|No        the files of WORK/payload through FIFOs in WORK/tree, with sizes or without
-#   streams.sh keep FILE <PIPE         what is said, to the end of the pipe
+#   streams.sh keep FILE END <PIPE     what is said; a line out for each word END, when all before that is in FILE
 #
 # The executor starts both, beside a module. WORK/started stands once that reads, WORK/streamed once it
 # read all. However much is said, and however fast, FILE never has more than 288 KiB, and at last the
 # final 32 KiB; what cannot be kept, on a full disk, is read all the same, as no module that talks
 # is to wait or to fail for it.
+# shellcheck disable=SC2015
 set -fu
 LC_ALL=C
 export LC_ALL
@@ -33,19 +34,27 @@ feed() { # WORK SIZES: the names of the streams, one at each reading of stream-n
   : >"$1/streamed"
 }
 
-shorten() { # FILE: what was said long ago goes
-  [ "$(wc -c <"$1")" -le $STAYS_BYTES ] ||
-    { tail -c $STAYS_BYTES "$1" >"$1.new" && mv -f "$1.new" "$1"; } || rm -f "$1.new"
+keep() { # FILE END: each block is what one read gives, all that is there, so that nothing waits for more
+  fresh=0
+  while W=$(dd bs=65536 count=1 && echo .) && W=${W%.} && [ -n "$W" ]; do
+    asked= # and `##`, as a shell tries each of the shorter ones in turn
+    case $W in *"$2"*) asked=1 W=${W%%"$2"*}${W##*"$2"} ;; esac
+    printf %s "$W" >>"$1"
+    fresh=$((fresh + ${#W}))
+    [ $fresh -lt 196608 ] && [ -z "$asked" ] || shorten "$1"
+    [ -z "$asked" ] || echo
+  done
+  exec cat >/dev/null
 }
 
-keep() { # FILE: each of the 64 blocks is one read, which gives what is there, so nothing waits for more
-  while had=$(wc -c <"$1") && dd bs=4096 count=64 >>"$1" && [ "$(wc -c <"$1")" -gt "$had" ]; do shorten "$1"; done
-  shorten "$1"
-  exec cat >/dev/null
+shorten() { # FILE: what was said long ago goes
+  [ $fresh -eq 0 ] || [ "$(wc -c <"$1")" -le $STAYS_BYTES ] ||
+    { tail -c $STAYS_BYTES "$1" >"$1.new" && mv -f "$1.new" "$1"; } || rm -f "$1.new"
+  fresh=0
 }
 
 case ${1-} in
   feed) feed "$2" "$3" ;;
-  keep) keep "$2" 2>/dev/null ;;
+  keep) keep "$2" "$3" 2>/dev/null ;;
   *) exit 64 ;;
 esac
