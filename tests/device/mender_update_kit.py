@@ -11,7 +11,8 @@ from pathlib import Path
 
 # `committed` is what show-provides tells, `content` what runs, `pending` what ran before an update
 # that is not committed, `state` how far that is. Names tell what an artifact does: `torn` fails in
-# the middle, `half` also on its way back, `boots` wants a reboot, `oneway` cannot go back.
+# the middle, `half` also on its way back, `killed` kills the client there, `boots` wants a reboot, `oneway`
+# cannot go back. A commit that is cut off once the artifact's module did it is led on by `resume` alone.
 CLIENT = r"""#!/bin/sh
 at=$ROLLOUT_ROOT/mender
 pending=
@@ -36,6 +37,7 @@ case $1 in
     echo "$name" >"$at/content"
     case $name in
       torn*) go_back; exit 1 ;;
+      killed*) echo installed >"$at/state"; exit 137 ;;
       half*) go_back; echo "${name}_INCONSISTENT" >"$at/committed"; exit 1 ;;
     esac
     touch "$at/content"
@@ -45,13 +47,17 @@ case $1 in
       oneway*) echo "$name" >"$at/committed" && : >"$at/pending" ;;
     esac
     ;;
-  resume) [ -n "$pending" ] && go_back && exit 1 ;;
+  resume)
+    [ -n "$pending" ] || exit 2
+    read -r state <"$at/state"
+    if [ "$state" = cleaning ]; then cat "$at/content" >"$at/committed"; : >"$at/pending"; else go_back; fi
+    ;;
   *)
     [ -n "$pending" ] || exit 2
     read -r state <"$at/state"
     [ "$state" = installed ] || exit 1
     case $1 in
-      commit) cat "$at/content" >"$at/committed" && : >"$at/pending" ;;
+      commit) echo cleaning >"$at/state"; touch "$at/content"; cat "$at/content" >"$at/committed"; : >"$at/pending" ;;
       rollback) go_back ;;
     esac
     ;;

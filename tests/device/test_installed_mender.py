@@ -70,7 +70,7 @@ def test_artifacts_are_installed_committed_and_taken_back(bench: Bench, client: 
 
 
 def test_an_artifact_of_another_key_changes_nothing(bench: Bench, client: Client, tmp_path: Path):
-    other = Client.make(tmp_path / "other")
+    other, nothing = Client.make(tmp_path / "other"), shown(client)
     files = {"dest_dir": b"/nowhere\n", "filename": b"app\n", "permissions": b"644\n"}
     foreign = Path(other.artifact("single-file", "r1", {**files, "app": b"x"})).read_bytes()
     release = bench.release("r2")
@@ -81,4 +81,43 @@ def test_an_artifact_of_another_key_changes_nothing(bench: Bench, client: Client
     assert (rc, "did not install the artifact (1)" in said) == (1, True)
     bench.do(release, "back")
 
-    assert (bench.running, shown(client)) == ("", "factory")
+    assert (bench.running, shown(client)) == ("", nothing)
+
+
+# What the newer one makes of a client that was killed alone, in that state of its own module.
+@pytest.mark.parametrize(
+    ("verb", "state", "runs"),
+    [
+        ("activate", "ArtifactInstall", "r1"),
+        ("commit", "ArtifactCommit", "r1"),
+        ("commit", "Cleanup", "r2"),
+        ("back", "ArtifactRollback", "r1"),
+        ("back", "ArtifactFailure", "r1"),
+    ],
+)
+@pytest.mark.parametrize("client", [NEW], indirect=True)
+def test_a_client_that_is_killed_is_led_on(
+    bench: Bench, client: Client, verb: str, state: str, runs: str
+):
+    kill, module = client.home / "kill", client.home / "modules/single-file"
+    module.rename(client.home / "single-file")
+    module.write_text(
+        f"#!/bin/sh\n[ $1 != {state} ] || [ ! -e {kill} ] || {{ rm {kill} && kill -9 $PPID; }}\n"
+        f'exec {client.home}/single-file "$@"\n'
+    )
+    module.chmod(0o755)
+    first, second = bench.release("r1"), bench.release("r2")
+    bench.do(first, "install", "activate", "commit")
+    bench.do(second, "install", *(["activate"] if verb != "activate" else []))
+    kill.touch()
+
+    rc = second.run(verb)[0]
+    assert not kill.exists()
+    if verb == "commit":
+        rc = second.run("commit")[0]  # as the core goes on with a commit
+        assert (rc == 0) is (runs == "r2")
+    if runs == "r1":
+        bench.do(second, "back")
+
+    assert (bench.running, shown(client)) == (runs, runs)
+    assert client.run("rollback").returncode == 2  # nothing is under way

@@ -158,3 +158,27 @@ def test_a_device_without_a_client_refuses(bench: Bench):
     rc, said = bench.release("r1").run("install")
 
     assert (rc, "no Mender client" in said) == (1, True)
+
+
+def test_a_client_that_was_killed_has_taken_nothing_back(bench: Bench):
+    """What show-provides lists does not tell: it is as before until the commit."""
+    first, release = bench.release("r1"), bench.release("killed-1")
+    bench.do(first, "install", "activate", "commit")
+    bench.do(release, "install")
+    assert release.run("activate")[0] == 1
+    assert (bench.running, pending(bench)) == ("killed-1", "r1")
+
+    bench.do(release, "back")
+
+    assert (bench.running, pending(bench)) == ("r1", "")
+
+
+def test_a_commit_that_was_cut_off_at_its_end_is_finished(bench: Bench):
+    """By what only `resume` does; `commit` says 1 then, as Mender's own says it."""
+    release = bench.release("r1")
+    bench.do(release, "install", "activate")
+    (bench.root / "mender/state").write_text("cleaning\n")
+
+    bench.do(release, "commit")
+
+    assert (committed(bench), bench.running, pending(bench)) == ("r1", "r1", "")

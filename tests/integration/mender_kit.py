@@ -24,7 +24,7 @@ _WORDS = {OLD: "--no-syslog --data {home}/data", NEW: "--datastore {home}/data"}
 # Each call is in a mount namespace of its own; `$@` are the client's words.
 _IN_NAMESPACE = (
     "unshare -m sh -c 'mount --bind {home}/etc /etc/mender && mount --bind {home}/modules {modules} && "
-    'exec {program} --config {home}/cfg/mender.conf --fallback-config {home}/cfg/none {words} "$@"\' sh "$@"'
+    'exec {program} --config {home}/cfg/mender.conf --fallback-config {home}/data/mender.conf {words} "$@"\' sh "$@"'
 )
 
 
@@ -67,6 +67,7 @@ class Client:
             "DeviceTypeFile": str(home / "data/device_type"),
         }
         (home / "cfg/mender.conf").write_text(json.dumps(config))
+        (home / "data/mender.conf").write_text("{}")  # which the newer client wants to be there
         return cls(home, program)
 
     @property
