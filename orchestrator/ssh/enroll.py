@@ -51,7 +51,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing on the device: a file, directory, account, authorized_keys line, or state."""
+    """One thing on the device: a file, directory, account, authorized_keys line, state, or what checks."""
 
     action: Action
     subject: str
@@ -81,6 +81,12 @@ class EnrolPlan:
     def differs(self) -> bool:
         """Whether anything would change."""
         return any(change.action is not Action.SAME for change in self.changes)
+
+    @property
+    def verifiers(self) -> tuple[str, ...]:
+        """The programs that will check signatures there, as `facts` names them; none where nobody was asked."""
+        told = (change.target.split(",") for change in self.changes if change.subject == "verifier")
+        return tuple(next(told, ()))
 
 
 class Admin:

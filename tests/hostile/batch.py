@@ -28,7 +28,7 @@ LOST = "lost"  # the shell ended or hung; only a spoilt one does
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 SHELLS = ("dash", "busybox", "bash")
 TOOLS = (
-    "awk", "base64", "cat", "cp", "date", "find", "mkdir", "mv", "od", "rm", "sha256sum",
+    "awk", "base64", "cat", "cp", "date", "find", "mkdir", "mktemp", "mv", "od", "rm", "sha256sum",
     "ssh-keygen", "sync", "tail",
 )  # fmt: skip
 # Where the part of each program begins that takes the arguments of one call.

@@ -18,7 +18,7 @@ from tests.device.kit import HELPER, TRUST
 # without openssl 3 (tests/device/test_tickets.py has such devices), and the retry on a full disk.
 SCOPES = {
     "trust.sh": (
-        "TEXT", "no", "num", "parse", "made", "count", "keys_of", "manifest_signed", "placed_keys",
+        "TEXT", "no", "num", "parse", "has", "made", "by_ssh", "count", "keys_of", "manifest_signed", "placed_keys",
         "floor", "raise", "now", "newest_root", "load_root", "real_keys", "load_ticket", "verify",
         "ticket_holds", "bucket", "identity", "open", "installed", "committed", "root",
     ),

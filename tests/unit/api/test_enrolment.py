@@ -4,12 +4,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator.api.admin_values import EnrollRequest
-from orchestrator.api.enrolment import _helper_user, device_enroll
+from orchestrator.api.enrolment import _enrolled, _helper_user, device_enroll
 from orchestrator.api.placing import placed_root
 from orchestrator.api.plans import _reached
 from orchestrator.api.values import Settings, Source
 from orchestrator.device.model import Address, Device, DeviceId
 from orchestrator.errors import PlanError, TrustError
+from orchestrator.ssh.enroll import Action, Change, EnrolPlan
 from orchestrator.testing.tickets import FLEET, CaseKeys, root_text, signed
 
 
@@ -31,6 +32,22 @@ def test_helper_never_answers_behind_the_administrators_account(
     reached: Device, login: str | None, account: str
 ) -> None:
     assert _helper_user(reached, login) == account
+
+
+@pytest.mark.parametrize(
+    ("tools", "detail"),
+    [
+        ("openssl,ssh-keygen", "enrolled already"),
+        ("ssh-keygen", "enrolled already; it has no openssl: a build key must sign beside its tickets"),
+    ],
+)  # fmt: skip
+def test_enrolling_says_what_a_device_without_openssl_needs(tools: str, detail: str) -> None:
+    plan = EnrolPlan((Change(Action.SAME, "verifier", tools),), (), ("ssh-ed25519 AAAA",))
+
+    answer = _enrolled(device("rollout"), plan, "rollout")
+
+    assert answer.detail == detail
+    assert plan.verifiers == tuple(tools.split(","))
 
 
 def test_plan_says_how_devices_are_reached_where_the_inventory_does_not() -> None:
