@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from orchestrator.device.reason import FailureClass
 from orchestrator.rollout.events import Ask, TakeBack
+from orchestrator.rollout.states import RolloutState
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Asked:
         answer: `done`, `already`, or empty while nobody has answered.
         detail: what the answer says besides.
         next_commands: what may be done now.
-        halted: the rollout is halted after it.
+        stopped: it is halted or paused after it, and somebody has to resume it.
         unsealed: why what was written here has no checkpoint.
     """
 
@@ -48,5 +49,5 @@ class Asked:
     answer: str = ""
     detail: str = ""
     next_commands: tuple[str, ...] = ()
-    halted: bool = False
+    stopped: RolloutState | None = None
     unsealed: str = ""

@@ -37,7 +37,7 @@ from orchestrator.device.model import DeviceId
 from orchestrator.errors import LeaseError, OrchestratorError, PlanError
 from orchestrator.plan.joiners import target_set_digest
 from orchestrator.rollout.events import Ask, OperatorAsked
-from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
+from orchestrator.rollout.states import PASSING, TERMINAL_ROLLOUT, RolloutState
 
 if TYPE_CHECKING:
     from orchestrator.engine.ports import Stored
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from orchestrator.rollout.answers import Answer
     from orchestrator.rollout.machine import Rollout
     from orchestrator.rollout.proposal import Proposal
+    from orchestrator.rollout.story import Story
     from orchestrator.store.sql import SqlStore
 
 ANSWER_S = 5.0  # an engine looks several times a second; one that is busy needs longer
@@ -281,8 +282,17 @@ async def _told(
         answer=kind,
         detail=text,
         next_commands=now.story.next_commands,
-        halted=now.story.state is RolloutState.HALTED,
+        stopped=_stopped(now.story),
     )
+
+
+def _stopped(story: Story) -> RolloutState | None:
+    """Halted, or paused by something that does not pass by itself."""
+    waits = PASSING.issuperset(stop.cause.value for stop in story.stops)
+    stopped = story.state is RolloutState.HALTED or (
+        story.state is RolloutState.PAUSED and not waits
+    )
+    return story.state if stopped else None
 
 
 # -- refusing -------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from orchestrator.render.standing import left
 from orchestrator.render.summary import summary
 from orchestrator.render.text import escape
 from orchestrator.rollout.events import Ask
-from orchestrator.rollout.states import TERMINAL_ROLLOUT
+from orchestrator.rollout.states import TERMINAL_ROLLOUT, RolloutState
 
 Work = Callable[[api.Observer, asyncio.Event], Awaitable[api.Finished]]
 
@@ -198,9 +198,10 @@ def ask(
             say(f"next: {'  |  '.join(asked.next_commands)}")
         say_unsealed(asked.unsealed)
         code = int(ExitCode.DONE)
-    if asked.halted and request.ask is Ask.RETRY:
-        go_on = f"rollout resume {asked.rollout_id} --accept-failures"
-        say(f"the rollout stays halted until `{go_on}`")
+    if asked.stopped is not None and request.ask is Ask.RETRY:
+        accepted = " --accept-failures" if asked.stopped is RolloutState.HALTED else ""
+        go_on = f"rollout resume {asked.rollout_id}{accepted}"
+        say(f"the rollout stays {asked.stopped} until `{go_on}`")
     return code
 
 

@@ -56,7 +56,8 @@ def retry(  # noqa: PLR0913  each is an option of the command line
 ) -> int:
     """Try devices again that failed or were not reached.
 
-    A halted rollout stays halted: `rollout resume --accept-failures` then starts them.
+    A halted rollout stays halted, and a paused one paused: `rollout resume` (after a halt with
+    `--accept-failures`) then starts them.
     With --out it is saved to be reviewed instead: `rollout apply FILE` does exactly that.
     """
     from orchestrator.cli.driving import ask

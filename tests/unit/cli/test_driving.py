@@ -147,18 +147,26 @@ def test_errors_of_the_work_pass(session) -> None:
         watch(session, work, events=None)
 
 
-def test_what_still_has_to_follow_is_said_last(session, capsys, monkeypatch) -> None:
-    follows = "rollout resume r-1 --accept-failures"
+@pytest.mark.parametrize(
+    ("stopped", "follows"),
+    [
+        (RolloutState.HALTED, "rollout resume r-1 --accept-failures"),
+        (RolloutState.PAUSED, "rollout resume r-1"),
+    ],
+)
+def test_what_still_has_to_follow_is_said_last(
+    session, capsys, monkeypatch, stopped, follows
+) -> None:
 
     async def recorded(_settings: Settings, _request: AskRequest) -> Asked:
-        return Asked("r-1", "ann@elsewhere:1:1", needs_engine=False, answer="done", halted=True)
+        return Asked("r-1", "ann@elsewhere:1:1", needs_engine=False, answer="done", stopped=stopped)
 
     monkeypatch.setattr("orchestrator.api.ask", recorded)
 
     assert ask(session, AskRequest(None, Ask.RETRY)) == 0
 
     *_, last = capsys.readouterr().err.splitlines()
-    assert last == f"the rollout stays halted until `{follows}`"
+    assert last == f"the rollout stays {stopped} until `{follows}`"
 
 
 @pytest.mark.parametrize(
