@@ -36,6 +36,7 @@ RUN_BY = {
     "docs/how-to/evidence.md": "tests/docs/test_evidence_page.py",
     "docs/how-to/report.md": "tests/docs/test_report_page.py",
     "docs/how-to/review.md": "tests/docs/test_review_page.py",
+    "docs/explanation/waves.md": "tests/docs/test_waves_explained.py",
 }
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
