@@ -15,6 +15,7 @@ from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session
 from orchestrator.cli.streams import say, write_file, write_result
 from orchestrator.errors import ExitCode, PlanError
+from orchestrator.render.folds import Pipeline
 from orchestrator.render.github import annotated
 from orchestrator.render.gitlab import code_quality
 from orchestrator.render.json_text import dump
@@ -93,6 +94,14 @@ def refuse_choices(file: Path, source: api.Source, *others: object) -> None:
         raise PlanError(message, hint=hint, code="P304")
 
 
+def _body(session: Session, proposal: Proposal) -> str:
+    """What will be done; on GitHub folded, and nothing in it is a command there."""
+    body = proposal_body(proposal, digest(proposal), session.err)
+    if session.pipeline is not Pipeline.GITHUB:
+        return f"{body}\n"
+    return annotated(body, f"{proposal.ask}: {proposal_counts(proposal)}", ())
+
+
 def carry_out(
     session: Session, proposal: Proposal, *, yes: bool, events: str | None, wait: bool
 ) -> int:
@@ -107,6 +116,6 @@ def carry_out(
         api.require_role(session.settings, "retry")
     wait_for(api.refuse_stale_proposal(session.settings, proposal))
     if not session.quiet:
-        say(f"{proposal_body(proposal, digest(proposal), session.err)}\n")
+        say(_body(session, proposal))
     confirm_devices(session, request.ask.capitalize(), len(proposal.concerned), yes=yes)
     return ask(session, request, events=events, wait=wait)

@@ -142,7 +142,7 @@ def test_it_is_shown_as_a_saved_plan_is(project: Path, capsys, form) -> None:
 
 
 def test_reports_of_it_are_reports_and_a_step_of_github_gets_its_outputs(
-    project: Path, capsys, monkeypatch
+    project: Path, capsys, monkeypatch, carried
 ) -> None:
     for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"):
         monkeypatch.setenv(name, str(project / name))
@@ -155,6 +155,9 @@ def test_reports_of_it_are_reports_and_a_step_of_github_gets_its_outputs(
     assert "::notice title=rollout::1 to go back; digest " in github
     assert "changes=true\nexit=0\n" in (project / "GITHUB_OUTPUT").read_text()
     assert "### Rollback of rollout `r-hand`" in (project / "GITHUB_STEP_SUMMARY").read_text()
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    said = run(capsys, "apply back.plan --yes")[2]
+    assert said.startswith("::group::rollback: 1 to go back\n::stop-commands::")
 
 
 def test_it_is_stale_when_old_and_when_its_rollout_has_moved_on(
