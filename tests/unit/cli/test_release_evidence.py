@@ -15,10 +15,11 @@ from orchestrator import api
 from orchestrator.errors import ExitCode
 from orchestrator.evidence.bundle import read_bundle, write_bundle
 from tests.in_process import run
+from tests.schema_of import SCHEMAS
 from tests.unit.api.evidence_kit import Bench, make_bench
 from tests.unit.trust.ssh_keys import SshKeys, line
 
-SCHEMA = json.loads((Path(__file__).parents[3] / "schemas/bundle.v1.json").read_text())
+SCHEMA = json.loads((SCHEMAS / "bundle.v1.json").read_text())
 CHECKED = (
     "files", "journal", "plan", "results", "policy", "checkpoints", "ticket", "evidence",
 )  # fmt: skip
@@ -103,7 +104,9 @@ def test_bundle_can_be_checked_with_common_tools_alone(bench, capsys) -> None:
     subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=place, check=True)
 
     plan = hashlib.sha256((place / "plan/plan.json").read_bytes()).hexdigest()
-    assert json.loads((place / "bundle.json").read_text())["plan_sha256"] == plan
+    about = json.loads((place / "bundle.json").read_text())
+    jsonschema.validate(about, json.loads((SCHEMAS / "evidence-bundle.v1.json").read_text()))
+    assert about["plan_sha256"] == plan
     device = json.loads((place / "results/devices.jsonl").read_text())
     assert (device["device"], device["wave"], device["state"]) == ("web1", "wave-1", "pending")
 
