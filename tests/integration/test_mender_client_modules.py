@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.device.kit import MODULES, Device, Key, Shell, tar
-from tests.integration.mender_kit import Client, frames_of, missing
+from tests.integration.mender_kit import NEW, OLD, Client, frames_of, missing
 
 pytestmark = [pytest.mark.integration, pytest.mark.root]
 
 
-@pytest.fixture
-def client(tmp_path: Path) -> Client:
-    if reason := missing():
+@pytest.fixture(params=[OLD, NEW])
+def client(request: pytest.FixtureRequest, tmp_path: Path) -> Client:
+    if reason := missing(request.param):
         pytest.skip(reason)
-    made = Client.make(tmp_path / "client")
+    made = Client.make(tmp_path / "client", request.param)
     for module in MODULES.iterdir():
         shutil.copy(module, made.home / "modules")
     return made
