@@ -220,6 +220,13 @@ def test_what_a_module_prints_is_limited_while_it_prints_and_its_end_is_kept(
     assert log.read_text().endswith("a line\n")
 
 
+def test_a_module_that_prints_zeros_is_heard_to_its_end(executor: Executor):
+    """A shell keeps none of them, so that they look like nothing."""
+    executor.act("do", "ArtifactInstall", "head -c 300000 /dev/zero; echo last words; exit 1\n")
+
+    assert executor.run("activate") == (1, "ArtifactInstall failed with 1: last words")
+
+
 def test_a_module_that_talks_where_nothing_can_be_kept_goes_on(executor: Executor):
     (executor.work / "log").mkdir()
     executor.act("say", "ArtifactInstall", "a line\n" * 30_000)
