@@ -185,12 +185,23 @@ def test_completion_loads_nothing_heavy(project: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_bash_completes_with_the_script_that_we_print(project: Path, rollout_program: Path) -> None:
+    """Its words are those that bash itself makes: split at `:`, unless there is a quote before."""
     script = """\
 eval "$(rollout completion bash)"
-COMP_WORDS=(rollout status r-) COMP_CWORD=2
 complete -p rollout | grep -q _rollout_completion
-_rollout_completion rollout r- status
-printf '%s\\n' "${COMPREPLY[@]}"
+offered() {  # the present word, then all words
+    local present=$1; shift
+    COMP_LINE=$1; shift; COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 ))
+    _rollout_completion rollout "$present" before
+    echo "${COMPREPLY[@]-}" | xargs
+}
+offered r- 'rollout status r-' rollout status r-
+offered '' 'rollout  show ' rollout show ''
+offered web 'rollout hosts webs:web' rollout hosts webs : web
+offered '!w' 'rollout hosts -l webs  all:!w' rollout hosts -l webs all : '!w'
+offered '' 'rollout hosts webs:' rollout hosts webs :
+offered webs:w "rollout hosts 'webs:w" rollout hosts "'webs:w"
+offered zz 'rollout hosts zz' rollout hosts zz
 """
     environment = {**os.environ, "PATH": f"{rollout_program}:{os.environ['PATH']}"}
     done = subprocess.run(
@@ -198,4 +209,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
 
-    assert (done.returncode, done.stdout) == (0, "r-7f3a\n"), done.stderr
+    assert (done.returncode, done.stdout.splitlines()) == (0, [
+        "r-7f3a", "r-7f3a", "web1 web2 webs", "!web1 !web2 !webs", "web1 web2 all ungrouped webs",
+        "webs:web1 webs:web2 webs:webs", "",
+    ]), done.stderr  # fmt: skip
