@@ -70,9 +70,9 @@ function long(  v) { # a length of DER, in its shortest form; none of a key has 
   return v
 }
 function last_one(tag,  v) { want(tag); v = long(); must(p + v == size) }
-function bits(  v, i, d) { # how many the positive integer has that stands next
+function bits(  v, i, d, s) { # how many the positive integer has that stands next
   want("02"); v = long(); i = p; p += v
-  ints = ssh(substr(bytes(i), 1, 4 * v), v) ints # the exponent before the modulus
+  s = bytes(i); ints = ssh(substr(s, 1, 4 * v), v) ints # the exponent before the modulus
   must(b[i] < 128 && (b[i] > 0 || b[i + 1] > 127))
   if (!b[i]) { i++; v-- }
   v *= 8
@@ -217,7 +217,7 @@ verifiers() { # W is what can check Ed25519 here
 made() { # ALG.LENGTH KEY FILE ROLE: did that key (KEY.der, .pem, .ssh) make the signature over FILE; SIZE, DER, BYTES, SSH are it
   # openssl reads no more of a file than a signature can have: what stands behind must not be free
   case ${1#*.} in 0) [ "$SIZE" -eq "$DER" ] ;; *) [ "$SIZE" -eq "${1#*.}" ] ;; esac || return 1
-  [ -z "$SSH" ] || { by_ssh "$@" >/dev/null 2>&1 && return || return 1; }
+  [ -z "$SSH" ] || { by_ssh "$@" >/dev/null 2>&1; return; }
   printf "$BYTES" >"$SCRATCH/signature" || no 74 io there is no room to verify in
   case ${1%%.*} in
     ecdsa-p256 | rsa) openssl dgst -sha256 -verify "$2.pem" -signature "$SCRATCH/signature" "$3" ;;

@@ -328,7 +328,7 @@ def test_ssh_keygen_checks_root_and_ticket_where_there_is_no_openssl(
 ):
     """Each key by its own kind; and a build key stands in for the artifact's signature."""
     build = Signer()
-    release = (Signer("rsa"), Signer("ed25519"), Signer())
+    release = (Signer("rsa", bits=4096), Signer("ed25519"), Signer())
     root = Root(people.root, release, (base64.b64encode(build.spki).decode(),), need_release=3)
     root.place(no_openssl)
     frames = ticketed(directory("r1"), no_openssl.key, release)

@@ -104,6 +104,7 @@ EQUIVALENT: dict[str, str] = {
     'trust.sh and: set +f && set -- "$1/manifest" "$SCRATCH"/*.der && set -f -> set +f && set -- "$1/manifest" "$SCRATCH"/*.der || set -f': _GLOB,
     "trust.sh and: file=$1 && shift -> file=$1 || shift": _NO_KEY,
     "trust.sh drop: file=${file##*/} -> (nothing)": _SAID,
+    "trust.sh drop: no 65 denied no build key signed the manifest in the form of SSH -> (nothing)": _SAID,
     'trust.sh compare: [ "$2" -le "$W" ] || keep "$1" "$2" -> [ "$2" -lt "$W" ] || keep "$1" "$2"': _SAME,
     'trust.sh compare: [ "$NOW" -ge "$W" ] || NOW=$W -> [ "$NOW" -gt "$W" ] || NOW=$W': _SAME,
     'trust.sh unset: [ -n "$ROOT" ] && [ "$version" -lt "$VERSION" ] || ROOT=$file VERSION=$version FLEET=$fleet -> [ -n "$ROOT" ] && [ "$version" -lt "$VERSION" ] || ROOT=$file VERSION=$version FLEET=\'\'': _SHOWN,
@@ -126,7 +127,9 @@ EQUIVALENT: dict[str, str] = {
     'helper.sh number: { XZ_OPT=-M80MiB "$@" && : >"$T/whole"; } <"$in/$header" 2>/dev/null | dd bs=65536 count=17 iflag=fullblock of="$T/header" 2>/dev/null -> { XZ_OPT=-M80MiB "$@" && : >"$T/whole"; } <"$in/$header" 2>/dev/null | dd bs=65537 count=17 iflag=fullblock of="$T/header" 2>/dev/null': _MORE,
     'helper.sh number: { XZ_OPT=-M80MiB "$@" && : >"$T/whole"; } <"$in/$header" 2>/dev/null | dd bs=65536 count=17 iflag=fullblock of="$T/header" 2>/dev/null -> { XZ_OPT=-M80MiB "$@" && : >"$T/whole"; } <"$in/$header" 2>/dev/null | dd bs=65536 count=18 iflag=fullblock of="$T/header" 2>/dev/null': _MORE,
     'helper.sh number: W=$(wc -c <"$T/header") && [ -e "$T/whole" ] && [ "$W" -le 1048576 ] && one_stream "$in/$header" "$W" || -> W=$(wc -c <"$T/header") && [ -e "$T/whole" ] && [ "$W" -le 1048577 ] && one_stream "$in/$header" "$W" ||': _BLOCKS,
-    'trust.sh and: set +f && rm -f "$SCRATCH"/*.der && set -f -> set +f && rm -f "$SCRATCH"/*.der || set -f': _GLOB,
+    'trust.sh and: set +f && rm -f "$SCRATCH"/*.der && set -f && made_files=0 -> set +f && rm -f "$SCRATCH"/*.der || set -f && made_files=0': _GLOB,
+    'trust.sh and: set +f && rm -f "$SCRATCH"/*.der && set -f && made_files=0 -> set +f && rm -f "$SCRATCH"/*.der && set -f || made_files=0': _APART,
+    'trust.sh number: if (n != 64) return n " 64 " ssh(ssh("rsa-sha2-256", 12) ssh(bytes(6), n), n + 20) " -" -> if (n != 64) return n " 65 " ssh(ssh("rsa-sha2-256", 12) ssh(bytes(6), n), n + 20) " -"': _NO_KEY,
     "trust.sh drop: case $file in *[!A-Za-z0-9._-]*) file='' ;; *) file=\": $file\" ;; esac -> (nothing)": _SAID,
     'helper.sh skip: read -r DEVICE 2>/dev/null <"$ETC/device_type" || refuse 69 incompatible "the device has no type" -> read -r DEVICE 2>/dev/null <"$ETC/device_type"': _OTHER,
 }

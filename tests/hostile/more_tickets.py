@@ -17,7 +17,7 @@ from orchestrator.trust.keys import KeyKind, SigningKey, generate_key
 from orchestrator.trust.root import parse_root
 from orchestrator.trust.signature import sign_manifest
 from orchestrator.trust.signing import sign_bytes
-from tests.hostile.no_openssl import no_openssl_cases
+from tests.hostile.no_openssl import keys_at_hand, no_openssl_cases
 from tests.hostile.tickets import IN, DeviceCase, root_case, ticket_case
 
 Files = dict[str, bytes]
@@ -152,7 +152,7 @@ def _floors() -> list[DeviceCase]:
 def _files() -> list[DeviceCase]:
     """What is missing on a device, or in a delivery."""
     base = _good()
-    keys = CaseKeys.make()
+    keys = keys_at_hand()
     older = root_text(keys, version=2)
     newer = base.files["etc/root.txt"].replace(b"version 3", b"version 4")
     two = base.files["etc/root.txt"].replace(b"threshold-build 1", b"threshold-build 2")
@@ -179,7 +179,7 @@ def _files() -> list[DeviceCase]:
 
 def _fleets() -> list[DeviceCase]:
     """Devices of a fleet whose keys are at hand."""
-    base, keys, other = _good(), CaseKeys.make(), generate_key()
+    base, keys, other = _good(), keys_at_hand(), generate_key()
     manifest = base.files[f"{IN}/manifest"]
     all_open = TICKET[: TICKET.index(b"open")] + b"open 100 1\n"
 

@@ -40,7 +40,7 @@ _AWK_TESTS = {
 }  # fmt: skip
 
 # Not what only says that something failed, is a descriptor, or stands in a name or text.
-NUMBER = r"(?<![\w$.{#\\\"'/-])(?<!return )(?<!exit )\d+(?![\w.\"'>])"
+NUMBER = r"(?<![\w$.{#\\\"'/&-])(?<!return )(?<!exit )\d+(?![\w.\"'>])"
 # What a refusal says to people, behind its reason, decides nothing.
 _WORDS = r"\bno \d+ \w+ (?P<no>[^;]*)|\b(?:deny|refuse \d+ \w+) (?P<deny>\"[^\"]*\")|detail %s' \"\$2\" (?P<detail>\"\$3\")"
 _EMPTY_LINES = frozenset(
