@@ -15,7 +15,7 @@ import contextlib
 import hashlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from orchestrator.api.following import (
     inputs_of,
     look,
     plan_files,
+    refusals,
     start,
     words,
 )
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from orchestrator.rollout.around import FleetFreeze
     from orchestrator.store.sql import SqlStore
 
+KNOWN_ACTS = 500  # so far back a refusal is known to be told
 Project = Callable[[Path], Settings]
 _BRANCH, _PROJECT = "branch", "project"  # what there may be trouble with, besides single plans
 
@@ -171,6 +173,16 @@ class Follower:
                 note = Note(time.time(), what, commit, rollout_id, file)
                 await self._keep(replace(self._record, applied=applied).noting(note))
         self._plans = troubles
+        told = {(file, one.commit, one.error) for file, one in (before or {}).items()}
+        if {(file, one.commit, one.error) for file, one in troubles.items()} - told:
+            await self._tell_refusals(troubles)
+
+    async def _tell_refusals(self, troubles: Mapping[str, Trouble]) -> None:
+        """Records plans that are refused, once each, also over restarts."""
+        known = await self._store.newest_acts(KNOWN_ACTS)
+        if found := refusals(self._record, troubles, known):
+            await self._store.follow(self._lease, self._key, to_text(self._record), found)
+            await seal_acts(self._means.settings, self._store)
 
     async def _bring_on(self, settings: Settings, drain: asyncio.Event) -> None:
         """Lets each rollout that is not over be driven as far as it goes."""

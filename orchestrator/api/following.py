@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -25,10 +25,10 @@ from orchestrator.api.signers import names_authorities
 from orchestrator.api.values import PlanRequest, Prepared, Settings
 from orchestrator.errors import ExitCode, OrchestratorError, PlanError, TrustError
 from orchestrator.gitops.head import Head, judge
-from orchestrator.gitops.plans import inputs_digest
+from orchestrator.gitops.plans import Trouble, inputs_digest
 from orchestrator.gitops.record import Note, Noted, Record
 from orchestrator.outward.failure import OutwardError
-from orchestrator.rollout.acts import Act, ActKind
+from orchestrator.rollout.acts import Act, ActKind, ActTold
 
 if TYPE_CHECKING:
     from orchestrator.outward.git import Checkout
@@ -229,6 +229,25 @@ def acts_of(before: Record, after: Record) -> tuple[Act, ...]:
         for note in after.notes
         if note.what in _ACTS and note not in known
     )
+
+
+def refusals(
+    record: Record, troubles: Mapping[str, Trouble], known: Iterable[ActTold]
+) -> tuple[Act, ...]:
+    """Plans of the taken commit that were refused, for the journal of acts: those not known there.
+
+    That devices are away, or were left out, is no refusal.
+    """
+    said = {tuple(one.what.get(key) for key in ("plan", "commit", "detail")) for one in known}
+    where = {"source": record.source, "branch": record.branch}
+    return tuple(
+        Act(
+            time.time(), ActKind.PLAN_REFUSED, person(),
+            what={**where, "commit": one.commit, "plan": file, "detail": one.error},
+        )
+        for file, one in troubles.items()
+        if one.exit_code == ExitCode.REFUSED and (file, one.commit, one.error) not in said
+    )  # fmt: skip
 
 
 def words(error: OrchestratorError | OutwardError) -> str:

@@ -123,8 +123,8 @@ def shell(
     By an ordinary account, never by the one that enrolment made: that one gives none. What the
     device sends goes to your terminal as it is, as with `ssh`; `~.` at the beginning of a line
     leaves. Behind `--` stands a command as words, which no shell reads again; what it writes is
-    shown escaped on a terminal, and is cut off after `--timeout`. The exit code is 3 where it did
-    not end with 0, which stderr says.
+    shown escaped on a terminal, and it is left after `--timeout`, or when nobody reads it any more.
+    The exit code is 3 where it did not end with 0, which stderr says.
     """
     session = start(common)
     request = options.request(device, source)
@@ -135,9 +135,10 @@ def shell(
     else:
         took = api.device_shell(session.settings, request, _terminal())
     done = wait_for(took)
-    if not words or done.exit_code != 0:
+    failed = done.exit_code not in (0, None) or done.signal != ""
+    if failed or not words:
         say(f"{escape(done.device)}: {_end(done)} after {format_duration(round(done.took_s))}")
-    return ExitCode.DONE if not words or done.exit_code == 0 else ExitCode.PARTIAL
+    return ExitCode.PARTIAL if failed and words else ExitCode.DONE
 
 
 @command(

@@ -38,13 +38,14 @@ class ActKind(StrEnum):
     COMMIT_TAKEN = "commit_taken"
     COMMIT_ACCEPTED = "commit_accepted"
     COMMIT_REFUSED = "commit_refused"
+    PLAN_REFUSED = "plan_refused"
     ACT_ENDED = "act_ended"  # of the act whose number it names
 
 
 # They are done in the transaction that records them, or are nothing but what was found.
 MOMENTS = frozenset({
     ActKind.DEVICE_UNHOLD, ActKind.FREEZE, ActKind.UNFREEZE, ActKind.COMMIT_TAKEN,
-    ActKind.COMMIT_ACCEPTED, ActKind.COMMIT_REFUSED,
+    ActKind.COMMIT_ACCEPTED, ActKind.COMMIT_REFUSED, ActKind.PLAN_REFUSED,
 })  # fmt: skip
 OK = "ok"  # the result of an act that did what it should; else a reason of docs/reference
 

@@ -329,6 +329,12 @@ async def test_broken_plan_keeps_no_other_from_being_applied(fleet: Fleet) -> No
     assert standing.plans["plans/bad.yml"].exit_code == ExitCode.REFUSED
     assert await fleet.names() == ["site"]
     assert standing.health is Health.DEGRADED
+    await fleet.once()  # a controller that was started anew knows what is told already
+    *_taken, refused = await api.acts(fleet.settings)
+    assert [one.kind for one in (*_taken, refused)] == ["commit_taken", "plan_refused"]
+    assert (refused.what["plan"], refused.what["commit"]) == (
+        "plans/bad.yml", standing.record.taken,
+    )  # fmt: skip
 
 
 async def test_freeze_suspends_it_and_unfreeze_lets_it_go_on(fleet: Fleet) -> None:
