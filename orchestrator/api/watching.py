@@ -7,8 +7,8 @@ Laws:
 3. The story costs a read of every device's row. It is read again when there is news, and for
    large fleets so seldom that it takes a tenth of the time at most; never later than the end.
 4. Who does not stay for approvals, hours and other plans leaves where nothing else is left, as an
-   engine does, also while another one stays for that. An engine that has just begun looks like one
-   that waits: it is left only after `REST_S`.
+   engine does, also while another one stays for that: once the engine that has the lease has
+   begun, and has found nothing to do for `REST_S`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from orchestrator.store.sql import SqlStore
 
 LOOK_S = 0.4  # with the time of a look itself, below the second that is promised
-REST_S = 1.0  # from its lease to its first commit an engine has less to do
+REST_S = 1.0  # an engine that wakes up in time has committed by then
 STORY_SHARE_MAX = 0.1
 _PLAN_SUFFIXES = frozenset({".yml", ".yaml", ".plan"})
 
@@ -82,6 +82,7 @@ class _Watched:
         self._onlooker = onlooker
         self._status: Status | None = None
         self._seq = 0
+        self._epoch = 0  # of the engine that began last
         self._is_stale = True
         self._found_put_down = False
         self._rests_since: float | None = None
@@ -103,7 +104,7 @@ class _Watched:
         if stay is Stay.ALL:
             return False
         since = self._rests_since
-        rests = not self._is_stale and since is not None and time.monotonic() - since >= REST_S
+        rests = since is not None and time.monotonic() - since >= REST_S
         return rests or (self._is_put_down and (stay is not Stay.PAUSES or self._found_put_down))
 
     @property
@@ -136,6 +137,8 @@ class _Watched:
         engine = await engine_of(self._store, self._rollout_id)
         if ends or engine != self._now.engine or (self._is_stale and self._has_rested()):
             await self._tell()
+        rests = await self._rests()
+        self._rests_since = (self._rests_since or time.monotonic()) if rests else None
 
     async def last(self) -> Status:
         """Where it stands now."""
@@ -148,6 +151,13 @@ class _Watched:
         assert self._status is not None, "it was read in the beginning"
         return self._status
 
+    async def _rests(self) -> bool:
+        """Whether only waits are left. What nobody has begun yet looks like that, too."""
+        if self._is_stale or not self._now.story.rests:
+            return False
+        lease = await self._store.lease_of(self._rollout_id)
+        return lease is not None and lease.epoch == self._epoch
+
     def _has_rested(self) -> bool:
         return time.monotonic() - self._read_at >= self._read_s / STORY_SHARE_MAX
 
@@ -159,14 +169,10 @@ class _Watched:
 
     async def _read(self) -> tuple[JournalEntry, ...]:
         """Reads where it stands; gives what came to the journal meanwhile."""
-        begun_at, before = time.monotonic(), self._status
-        now = self._status = await status_of(self._store, self._rollout_id)
+        begun_at = time.monotonic()
+        self._status = await status_of(self._store, self._rollout_id)
         self._read_at = time.monotonic()
         self._read_s = self._read_at - begun_at
-        if before is None or not now.story.rests or now.engine != before.engine:
-            self._rests_since = None
-        if now.story.rests and self._rests_since is None:
-            self._rests_since = self._read_at
         news = await self._news()
         self._is_stale = bool(news)
         return news
@@ -175,6 +181,9 @@ class _Watched:
         found = await entries_of(self._store, self._rollout_id, after=self._seq)
         if found:
             self._seq = found[-1].seq
+        for entry in found:
+            if entry.type == "engine_started":
+                self._epoch = int(str(entry.data["epoch"]))
         return found
 
 

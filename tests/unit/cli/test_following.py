@@ -68,6 +68,9 @@ class Other:
         assert self.lease is not None
         await store.commit(self.lease, [self._changes()])
 
+    async def take_over(self, store: SqlStore) -> None:
+        self.lease = await store.acquire("r-hand", OTHER, ttl_s=600, now=time.time())
+
     async def renew_no_more(self, store: SqlStore) -> None:
         assert self.lease is not None
         self.lease = await store.renew(self.lease, ttl_s=0.5, now=time.time())
@@ -233,24 +236,29 @@ def test_with_wait_a_pause_elsewhere_is_waited_for(prepared, other, capsys) -> N
     assert "ABORTED site-1.0 (r-hand)" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("wait", [False, True])
+@pytest.mark.parametrize(("wait", "begun"), [(False, True), (True, True), (False, False)])
 def test_who_was_not_told_to_wait_leaves_one_that_waits_for_a_driver_that_stays(
-    prepared, other, capsys, wait
+    prepared, other, capsys, monkeypatch, wait, begun
 ) -> None:
+    """But one that took over and has not begun yet only looks as if it waited."""
+    monkeypatch.setattr("orchestrator.api.watching.REST_S", 0.0)
+    leaves = begun and not wait
     closed = Schedule(freezes=(Freeze(0.0, 4e9, "year end"),))
     plan = replace(prepared.resolved, schedule=closed)
     other.hand = Hand(plan)
-    other.begin(to_json(plan), lease_s=600)
+    other.begin(to_json(plan), lease_s=600 if begun else 0)
+    if not begun:
+        other.do(other.take_over)
     other.hand.ask(Ask.ABORT)
-    events = Events(lambda: other.do(other.write) if wait else None)
+    events = Events(lambda: None if leaves else other.do(other.write))
 
     code = invoke([*APPLY, *["--wait"] * wait])
 
     told = [one["type"] for one in events.journal()]
     shown = capsys.readouterr()
-    assert code == (ExitCode.HALTED if wait else ExitCode.WAITING)
+    assert code == (ExitCode.WAITING if leaves else ExitCode.HALTED)
     rests = "rollout r-hand waits for freeze until 2096-10-02 07:06:40Z, so it is not waited for"
-    assert (rests in shown.err) is not wait
+    assert (rests in shown.err) is leaves
     assert told.count("engine_started") == 1, "it only looked on"
 
 
