@@ -243,11 +243,15 @@ def begin_return(
 def take_back(led: Ledger, rec: DeviceRecord) -> None:
     """Takes a device back with others, whatever became of it: the rollout is taken back.
 
-    Where a person wants that it is no failure of the release, unless it was one before (R6).
+    Where a person wants that it is no failure of the release, unless it was one before (R6). One
+    that failed by itself keeps its own reason: it is why the others go back.
     """
     asked = bool(led.scope.get("asked"))
     if asked and not rec.ends_as and rec.state not in COUNTED:
         rec.excused = True
+    if rec.state in COUNTED and not rec.excused:
+        roll_back(led, rec, rec.reason, rec.detail)
+        return
     by_person = asked and rec.excused
     roll_back(led, rec, Reason.TAKEN_BACK if by_person else Reason.ROLLOUT_HALTED)
 

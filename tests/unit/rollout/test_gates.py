@@ -5,7 +5,15 @@ from orchestrator.device.protocol import CheckResult
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
 from orchestrator.plan.gate import StatName
-from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Schedule, Stage
+from orchestrator.plan.resolved import (
+    Gate,
+    OnFailure,
+    Probe,
+    ProbeKind,
+    ResolvedWave,
+    Schedule,
+    Stage,
+)
 from orchestrator.rollout.actions import Work
 from orchestrator.rollout.events import Ask, GateSampled
 from orchestrator.rollout.states import DeviceState, RolloutState, WaveState
@@ -193,6 +201,25 @@ def test_regressed_device_that_a_person_takes_back_stays_a_failure_and_is_counte
 
     assert rollout.state(A) is DeviceState.ROLLED_BACK
     assert (counted, on_the_way, rollout.rollout.ledger.waves[0].counted) == (1, 0, 1)
+    assert rollout.rollout.ledger.devices[A].reason is Reason.REGRESSED
+
+
+def test_regressed_device_keeps_its_reason_when_the_plan_takes_its_wave_back():
+    waves = [ResolvedWave("canary", "2", (A, B), soak_s=60.0)]
+    rollout = Hand(make_plan(waves, gates=(SERVICE,), on_failure=OnFailure.ROLLBACK))
+    rollout.succeed(A)
+    rollout.succeed(B)
+    rollout.tick(60.0)
+    rollout.prove(A, 1)
+    rollout.prove(B)
+
+    rollout.go_back(A)
+    rollout.go_back(B)
+
+    records = rollout.rollout.ledger.devices
+    assert rollout.rollout.exit_code is ExitCode.ROLLED_BACK
+    assert (records[A].reason, records[B].reason) == (Reason.REGRESSED, Reason.ROLLOUT_HALTED)
+    assert "service" in records[A].detail
 
 
 def test_device_on_another_artifact_at_the_end_of_the_soak_regressed():
