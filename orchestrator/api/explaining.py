@@ -15,7 +15,7 @@ from pathlib import Path
 
 import orchestrator
 from orchestrator.errors import PlanError
-from orchestrator.source import shown
+from orchestrator.source import did_you_mean, shown
 
 PASSAGES_MAX = 6
 CODE, MEANING = "code", "meaning"  # heads of the columns
@@ -46,7 +46,8 @@ def explain(code: str) -> Explanation:
     known = _explanations()
     found = known.get(code) or known.get(code.upper())
     if found is None:
-        message = f"there is no code `{shown(code)}`"
+        words = filter(str.islower, known)  # of two numbers none is more like a third
+        message = f"there is no code `{shown(code)}`{did_you_mean(code, words)}"
         hint = "codes are as `P203`, `check_failed` or `5`; `rollout explain` lists them"
         raise PlanError(message, hint=hint, code="S130")
     return found

@@ -68,6 +68,12 @@ def test_a_code_that_is_not_there_is_refused(capsys) -> None:
     assert "error[S130]: there is no code `P2O3`\n" in err
 
 
+def test_a_word_that_is_nearly_a_reason_is_told_which(capsys) -> None:
+    err = run(capsys, "explain chek_failed")[2]
+
+    assert "there is no code `chek_failed`; did you mean `check_failed`?" in err
+
+
 def test_schemas_are_listed_and_printed(capsys) -> None:
     names = run(capsys, "schema")[1].split()
 
