@@ -55,8 +55,10 @@ def test_difference_goes_to_those_that_can_use_it(project: Project) -> None:
     facts = project.facts()
     assert (facts[able]["delta"], "delta" in facts[unable]) == ("xdelta3", False)
 
+    shown = project.run("preview", plan, "-i", project.inventory).stdout
     project.apply(plan)
 
+    assert "where 2 of them take the difference" in " ".join(shown.split())
     assert "for devices that run r1" in said
     assert "make" in made.read_text().split()
     for device in (able, unable):
