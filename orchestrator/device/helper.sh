@@ -609,7 +609,6 @@ $1 == "t/clears_artifact_provides" { some = 1 }
 $1 ~ /^t.clears_artifact_provides.#/ { gsub("/", "%2F", $3); clear[++n] = $3 } # as it stands in a key
 END {
   if (!some) clear[++n] = "*"
-  clear[++n] = "artifact_name"; clear[++n] = "artifact_group"
   for (k in old) { gone = k in fresh; for (i = 1; i <= n; i++) if (glob(clear[i], k)) gone = 1; if (!gone) print k "=" old[k] }
   for (k in fresh) print k "=" fresh[k]
 }

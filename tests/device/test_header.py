@@ -211,6 +211,24 @@ def test_provides_follow_the_rules_of_clearing(device: Device):
     assert provides(device) == {"artifact_name=r2", "a.x=9", "b=3"}
 
 
+def test_group_stays_until_it_is_cleared(one: Device):
+    """As Mender's client has it: the default of its tool for system images names the group to be cleared."""
+    info = compact(
+        {
+            "payloads": [{"type": "directory"}],
+            "artifact_provides": {"artifact_name": "r1", "artifact_group": "blue"},
+            "artifact_depends": {"device_type": ["lab"]},
+        }
+    )
+    one.release(1, directory("r1", header_info=info))
+
+    one.release(2, directory("r2", provides={"a": "1"}, clears=["x.*"]))
+    assert provides(one) == {"artifact_name=r2", "artifact_group=blue", "a=1"}
+
+    one.release(3, directory("r3", provides={"a": "2"}, clears=["artifact_*"]))
+    assert provides(one) == {"artifact_name=r3", "a=2"}
+
+
 def test_globs_are_literal_but_for_the_star(one: Device):
     old = {"a.b": "1", "aXb": "2", "a": "3", "ab": "4", "xay": "5", "[a]": "6", "p/q r": "7"}
     one.release(1, directory("r1", provides=old, clears=[]))
