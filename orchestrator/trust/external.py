@@ -5,6 +5,7 @@ An optional extra (ADR-0009): it is imported when such a signer is asked for, an
 
 from __future__ import annotations
 
+import functools
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -74,7 +75,8 @@ def external_key(uri: str, public: VerificationKey | None, passphrases: Passphra
     logging.getLogger("securesystemslib").handlers = [logging.NullHandler()]
     try:
         known = SSlibKey.from_crypto(public.public, scheme=_SCHEME_OF_KIND[public.kind])
-        signer = Signer.from_priv_key_uri(uri, known, passphrases.text)
+        pin_once = functools.cache(passphrases.text)  # a key signs in two forms
+        signer = Signer.from_priv_key_uri(uri, known, pin_once)
     except Exception as error:
         raise _failed(scheme, error) from error
     return ExternalKey(public, signer, scheme)

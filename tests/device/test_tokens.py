@@ -87,7 +87,7 @@ def test_token_signs_what_openssl_and_a_device_verify(
     wrong = token.run(f"{sign} 'hsm:3?label=acme'", 1, pin="111111")
     nowhere = token.run(f"{sign} 'hsm:3?label=acme'", 1, PYKCS11LIB="")
     unsigned = (tmp_path / "r1.ticket.sig").exists()
-    token.run(f"{sign} 'hsm:3?label=acme'")
+    signed = token.run(f"{sign} 'hsm:3?label=acme'")
     signature = (tmp_path / "r1.ticket.sig").read_bytes()
     (one.root / "etc/rollout/root.txt").write_bytes((tmp_path / "root-1.txt").read_bytes())
     (one.root / "etc/rollout/device_id").write_text("dev-0001\n")
@@ -100,6 +100,8 @@ def test_token_signs_what_openssl_and_a_device_verify(
     assert "PinIncorrect" in wrong
     assert "PYKCS11LIB" in nowhere
     assert not unsigned
+    assert signed.count("pin: ") == 1
+    assert len(signature.splitlines()) == 2  # the form of SSH too
     for public, text in (("carl.key.pub", "r1.ticket"), ("ann.pub", "root-1.txt")):
         assert openssl_verifies(tmp_path / public, tmp_path / text)
     assert judge(one, ticket.text, signature) == (0, "ok")
@@ -197,10 +199,10 @@ def test_kms_signs_what_openssl_and_a_device_verify(
     assert absent.startswith("error[T162]: AWS KMS does not sign: ")
     assert absent.count("there is no such key") == 1
     assert "does not verify" in other
+    first, second, plain, in_ssh_form = (each["Message"] for each in service.asked)
+    assert {each["MessageType"] for each in service.asked} == {"DIGEST"}
     digest = base64.b64encode(hashlib.sha256(ticket.text).digest()).decode()
-    assert {(each["MessageType"], each["Message"]) for each in service.asked} == {
-        ("DIGEST", digest)
-    }
+    assert first == second == plain == digest != in_ssh_form
     assert openssl_verifies(tmp_path / "ann.pub", tmp_path / "r1.ticket")
     assert judge(one, ticket.text, signature) == (0, "ok")
 
