@@ -20,9 +20,9 @@ from orchestrator.api.admin_values import Accessed, AccessRequest, Fetched, Fetc
 from orchestrator.api.arriving import Arriving, target_of
 from orchestrator.api.connections import open_transport
 from orchestrator.api.devices import CONNECT_S
-from orchestrator.api.project import load_inventory
 from orchestrator.api.recording import recording
 from orchestrator.api.roles import require_role
+from orchestrator.api.selecting import devices_of
 from orchestrator.api.values import Settings
 from orchestrator.device.model import HELPER_USER
 from orchestrator.errors import PlanError
@@ -122,8 +122,7 @@ def _device(settings: Settings, request: AccessRequest) -> Device:
     Raises:
         PlanError: it is not one device, or its account is the helper's.
     """
-    inventory = load_inventory(settings, request.source)
-    found = inventory.select(request.device, limit=request.source.limit)
+    found = devices_of(settings, request.source, request.device)
     if len(found) != 1:
         message = f"`{request.device}` is {len(found)} devices"
         raise PlanError(message, hint="name one device", code="D122")
