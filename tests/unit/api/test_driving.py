@@ -118,7 +118,7 @@ async def test_retry_of_a_halted_rollout_says_that_it_stays_halted(settings: api
 
     asked = await api.ask(settings, api.AskRequest(None, Ask.RETRY))
 
-    assert asked.halted
+    assert asked.stopped is RolloutState.HALTED
     assert "rollout resume r-1 --accept-failures" in asked.next_commands
 
 
