@@ -128,6 +128,7 @@ EQUIVALENT: dict[str, str] = {
     "helper.sh number: count=0 dir= left=0 -> count=0 dir= left=1": _UNSIGNED,
     'helper.sh drop: [ -z "$line" ] || deny "the last line of the manifest has no end" -> (nothing)': _OTHER,
     'helper.sh skip: [ -z "$line" ] || deny "the last line of the manifest has no end" -> [ -z "$line" ]': _OTHER,
+    'helper.sh empty: [ -z "$line" ] || deny "the last line of the manifest has no end" -> [ -z "" ] || deny "the last line of the manifest has no end"': _OTHER,
     'helper.sh number: { XZ_OPT=-M80MiB "$@" && : >"$T/whole"; } <"$in/$header" 2>/dev/null | dd bs=65536 count=17 iflag=fullblock of="$T/header" 2>/dev/null -> { XZ_OPT=-M80MiB "$@" && : >"$T/whole"; } <"$in/$header" 2>/dev/null | dd bs=65537 count=17 iflag=fullblock of="$T/header" 2>/dev/null': _MORE,
     'helper.sh number: { XZ_OPT=-M80MiB "$@" && : >"$T/whole"; } <"$in/$header" 2>/dev/null | dd bs=65536 count=17 iflag=fullblock of="$T/header" 2>/dev/null -> { XZ_OPT=-M80MiB "$@" && : >"$T/whole"; } <"$in/$header" 2>/dev/null | dd bs=65536 count=18 iflag=fullblock of="$T/header" 2>/dev/null': _MORE,
     'helper.sh number: W=$(wc -c <"$T/header") && [ -e "$T/whole" ] && [ "$W" -le 1048576 ] && one_stream "$in/$header" "$W" || -> W=$(wc -c <"$T/header") && [ -e "$T/whole" ] && [ "$W" -le 1048577 ] && one_stream "$in/$header" "$W" ||': _BLOCKS,

@@ -34,7 +34,7 @@ from tests.unit.artifact.crafting import Craft
 SHELL = Shell("dash", ("dash",), SYSTEM_PATH)
 LIMIT_CPU_S = 2.0  # a mutant that computes for so much longer, and five times longer, does not end
 PLAIN = 8  # each of so many cases is also asked of the program that is not watched
-ALIKE = 6  # so many cases of one way through a program; more could only tell more mutants apart
+ALIKE = 6  # so many cases of one way through a program come first; most mutants need no more
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ class Bench:
         return True
 
     def _by_line(self, mutant: Mutant) -> Iterator[str]:
-        """The cases that run the changed line, a few of those that run the same lines to one answer.
+        """The cases that run the changed line, first a few of those that run the same lines to one answer.
 
-        A line that another one tells of, as a branch of a case, may run in some of these alone:
-        the others of them come last.
+        What makes them one way through the program may be the very thing that a change takes away
+        (a checksum that is wrong beside a size that is): the others of them come last.
         """
         teller = self._tellers[mutant.line]
         alike: Counter[tuple[frozenset[int], frozenset[str], str]] = Counter()
@@ -98,7 +98,7 @@ class Bench:
                 alike[kind] += 1
                 if alike[kind] <= ALIKE:
                     yield name
-                elif teller != mutant.line:
+                else:
                     last.append(name)
         yield from last
 
