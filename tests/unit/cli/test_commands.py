@@ -265,7 +265,8 @@ def test_status_without_any_rollout_says_so(fleet, capsys) -> None:
     assert run(capsys, "status --all")[:2] == (0, "no rollouts yet\n")
 
 
-def test_state_is_migrated_and_copied(fleet, capsys) -> None:
+def test_state_is_migrated_and_copied(fleet, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
     made, again = run(capsys, "state migrate"), run(capsys, "state migrate")
     copied = run(capsys, "state backup copy.db")
     refused = run(capsys, "state backup copy.db")
