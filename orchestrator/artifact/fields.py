@@ -85,8 +85,21 @@ def check_depends(values: object, what: str) -> dict[str, tuple[str, ...]]:
     for key, value in as_object(values, what).items():
         check_text(key, f"key of {what}")
         choices = [value] if isinstance(value, str) else value
-        found[key] = as_texts(choices, f"`{key}` of {what}")
+        found[key] = as_alternatives(choices, f"`{key}` of {what}")
     return found
+
+
+def as_alternatives(value: object, what: str) -> tuple[str, ...]:
+    """Texts of which one has to be met.
+
+    Raises:
+        ArtifactError: there is none, so that nothing could meet it, or `value` is no list of texts.
+    """
+    texts = as_texts(value, what)
+    if not texts:
+        message = f"{what} in the header has nothing to depend on"
+        raise ArtifactError(Rule.HEADER_FIELD, message)
+    return texts
 
 
 def as_object(value: object, what: str) -> dict[str, object]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from orchestrator.artifact.errors import ArtifactError, Rule
 from orchestrator.artifact.fields import (
+    as_alternatives,
     as_object,
     as_texts,
     check_depends,
@@ -174,7 +175,7 @@ def _parse_info(data: bytes) -> _Info:
         if "artifact_group" in provides
         else None,
         device_types=tuple(check_device_type(item) for item in device_types),
-        depends={key: as_texts(value, f"`{key}`") for key, value in depends.items()},
+        depends={key: as_alternatives(value, f"`{key}`") for key, value in depends.items()},
         payload_type=_parse_payloads(info.get("payloads")),
     )
 

@@ -527,7 +527,7 @@ function type_name(v,  s) { # of a device: a plain text, compared to the letter
   return v
 }
 function wants(key, v) {
-  need[key] = 1
+  need[key] = 1; delete none[key]
   if (key == "device_type" ? v == device : (key in have) && have[key] == v) met[key] = 1
 }
 function emit(path, kind, v,  part, n) {
@@ -542,7 +542,7 @@ function emit(path, kind, v,  part, n) {
   else if (path ~ /^h.artifact_depends.device_type.#[0-9]+$/ && kind == "s") wants(part[3], type_name(v))
   else if (path ~ /^h.artifact_depends.artifact_(name|group).#[0-9]+$/ && kind == "s") wants(part[3], word(v))
   else if (path ~ /^h(.payloads.#0|.artifact_provides|.artifact_depends)?$/ && kind == "o") return
-  else if (path ~ /^h.(payloads|artifact_depends.(device_type|artifact_name|artifact_group))$/ && kind == "a") return
+  else if (path ~ /^h.(payloads|artifact_depends.(device_type|artifact_name|artifact_group))$/ && kind == "a") { if (n == 3) none[part[3]] = 1; return }
   else not_field()
 }
 function type_info(part, n, kind, v,  own) { # may have more fields, but none that a reader could take for ours
@@ -555,7 +555,7 @@ function type_info(part, n, kind, v,  own) { # may have more fields, but none th
   if (n == 3 && (word(part[3]) ~ /^(artifact_name|artifact_group|device_type)$/ || (own == "artifact_provides" && part[3] ~ /%3D/))) not_field()
   if (own == "artifact_provides") { if (kind != "s") not_field(); if (v != "") word(v); return }
   if (kind == "s") wants(part[3], word(v))
-  else if (kind != "a" || n > 3) not_field()
+  else { if (kind != "a" || n > 3) not_field(); none[part[3]] = 1 }
 }
 BEGIN {
   for (i = 33; i < 127; i++) if (i != 37 && i != 35) c[sprintf("%02x", i)] = sprintf("%c", i)
@@ -585,6 +585,7 @@ END {
   if (type !~ /^[A-Za-z0-9][A-Za-z0-9_.-]*$/ || length(type) > 64) say("denied the payload type is malformed")
   if (!typed || (ttype != type && !(ttype == "" && type == "rootfs-image"))) say("denied type-info names another payload type")
   if (name == "") not_text()
+  for (key in none) not_field() # a list that nothing can be of
   if (!("device_type" in need)) say("denied header-info names no device type")
   if (!("device_type" in met)) say("incompatible the artifact is for another device type than " device)
   for (key in need) if (!(key in met)) say("incompatible the artifact depends on another " key)
