@@ -11,10 +11,11 @@ import asyncssh
 from orchestrator.trust.report import read_report, signed_report
 from tests.device.kit import Device, directory
 from tests.device.test_prove import prove
+from tests.device.tickets import hide
 
 
-def test_report_says_what_runs_and_is_signed_by_the_host(device: Device):
-    """Where there is ssh-keygen; a device of busybox alone says that it cannot."""
+def test_report_says_what_runs_and_is_signed_by_the_host(device: Device, tmp_path: Path):
+    """Where there is ssh-keygen; a device of busybox alone says that it cannot. No openssl is needed."""
     device.release(1, directory("r1"))
     (device.root / "etc/rollout/device_id").write_text("dev-1\n")
     key = host_key(device)
@@ -23,6 +24,8 @@ def test_report_says_what_runs_and_is_signed_by_the_host(device: Device):
     said = device.ask("attest nonce=abc")
     text = base64.b64decode(said.fields["report"])
     signatures = [base64.b64decode(one) for one in said.all("signature")]
+    hide(device, tmp_path / "tools", ("openssl",))
+    without = device.ask("attest nonce=abc")
     key.unlink()
     keyless = device.ask("attest nonce=abc")
 
@@ -36,6 +39,9 @@ def test_report_says_what_runs_and_is_signed_by_the_host(device: Device):
         public = key.with_name(f"{key.name}.pub").read_text()
         assert signed_report(text, signatures, [" ".join(public.split()[:2])], 0.0).values == values
         assert keyless.fields["unsigned"] == "no_host_key"
+        text = base64.b64decode(without.fields["report"])
+        signatures = [base64.b64decode(one) for one in without.all("signature")]
+        assert signed_report(text, signatures, [" ".join(public.split()[:2])], 0.0)
     else:
         assert said.fields["unsigned"] == keyless.fields["unsigned"] == "no_ssh_keygen"
         assert signatures == []

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import functools
 import re
 import resource
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -26,7 +23,6 @@ from tests.device.tickets import (
     build_key,
     judge,
     signed,
-    ssh_signed,
     stage_ahead,
     ticketed,
 )
@@ -264,114 +260,6 @@ def test_a_signature_in_base64_of_another_form_is_refused(one_rooted: Device, pe
         lines[0] = body[:-1] + alphabet[alphabet.index(body[-1]) + extra] + lines[0][len(body) :]
         spoilt = "".join(f"{line}\n" for line in lines).encode()
         assert judge(one_rooted, text, spoilt)[1] == "ticket_syntax"
-
-
-def hide(device: Device, place: Path, programs: tuple[str, ...]) -> None:
-    """Takes programs from the device: its path has all others of this machine, and not these."""
-    place.mkdir()
-    for place_of in device.shell.path.split(":"):
-        for program in Path(place_of).iterdir():
-            if program.name not in programs and not (place / program.name).is_symlink():
-                (place / program.name).symlink_to(program)
-    device.shell = replace(device.shell, path=str(place))
-
-
-@pytest.fixture
-def old_openssl(one: Device, tmp_path: Path) -> Device:
-    """An openssl that has no command for Ed25519, as before version 3."""
-    real, place = shutil.which("openssl"), tmp_path / "old"
-    place.mkdir()
-    (place / "openssl").write_text(f'#!/bin/sh\n[ "$1" != pkeyutl ] || exit 1\nexec {real} "$@"\n')
-    (place / "openssl").chmod(0o755)
-    for tool in ("signify-openbsd", "usign"):
-        if found := shutil.which(tool):
-            (place / tool).symlink_to(found)
-    one.shell = replace(one.shell, path=f"{place}:{one.shell.path}")
-    return one
-
-
-def test_an_ed25519_key_does_not_count_where_nothing_can_check_it(
-    old_openssl: Device, people: People, key: Key, tmp_path: Path
-):
-    hide(old_openssl, tmp_path / "hidden", ("usign", "signify-openbsd", "signify"))
-    signers = (Signer("ed25519"), people.release[0], people.release[1])
-    Root(people.root, signers, (build_key(key),)).place(old_openssl)
-    text = good_ticket().text
-
-    assert judge(old_openssl, text, signed(text, signers[:2]))[1] == "ticket_signatures"
-    assert judge(old_openssl, text, signed(text, signers)) == (0, "ok")
-
-
-def test_signify_checks_ed25519_where_openssl_cannot(old_openssl: Device, people: People, key: Key):
-    if not shutil.which("signify-openbsd") and not shutil.which("usign"):
-        pytest.skip("signify-openbsd is not installed")
-    signers = (Signer("ed25519"), Signer("ed25519"))
-    Root(people.root, signers, (build_key(key),)).place(old_openssl)
-    text = good_ticket().text
-
-    assert judge(old_openssl, text, signed(text, signers)) == (0, "ok")
-    assert judge(old_openssl, text, signed(text + b"x", signers))[1] == "ticket_signatures"
-
-
-@pytest.fixture
-def no_openssl(device: Device, tmp_path: Path) -> Device:
-    """OpenSSH's ssh-keygen, and nothing else that checks signatures."""
-    hide(device, tmp_path / "tools", ("openssl", "usign", "signify-openbsd", "signify"))
-    keygen = tmp_path / "tools/ssh-keygen"
-    if not keygen.is_symlink():
-        keygen.symlink_to(str(shutil.which("ssh-keygen")))
-    return device
-
-
-def test_ssh_keygen_checks_root_and_ticket_where_there_is_no_openssl(
-    no_openssl: Device, people: People
-):
-    """Each key by its own kind; and a build key stands in for the artifact's signature."""
-    build = Signer()
-    release = (Signer("rsa", bits=4096), Signer("ed25519"), Signer())
-    root = Root(people.root, release, (base64.b64encode(build.spki).decode(),), need_release=3)
-    root.place(no_openssl)
-    frames = ticketed(directory("r1"), no_openssl.key, release)
-    plain, ticket = frames["ticket.sig"], frames["ticket"]
-    of_ssh = ssh_signed(ticket, release)
-    built = ssh_signed(frames["manifest"], (build,), "build")
-
-    refused = []
-    for number, signatures in enumerate((plain + built, plain + of_ssh, plain + of_ssh + built)):
-        last = no_openssl.deliver(number, frames | {"ticket.sig": signatures})
-        refused.append(last.fields.get("reason"))
-
-    assert refused[:2] == ["ticket_signatures", "denied"]
-    assert last.rc == 0, last
-    assert no_openssl.commit(2).rc == 0
-    assert no_openssl.ask("facts").fields["verify"] == "ssh-keygen"
-    judging = judging_s(no_openssl, ticket, plain + of_ssh + built, frames["manifest"])
-    name = no_openssl.shell.name
-    print(f"figure: a ticket in the form of SSH is judged in {judging:.3f} s by {name}")
-    assert judging < VERIFY_LIMIT_S
-
-
-def test_a_device_without_openssl_and_root_takes_nothing(no_openssl: Device):
-    reply = no_openssl.deliver(1, directory("r1").frames(no_openssl.key))
-
-    assert (reply.rc, reply.fields["reason"]) == (65, "denied")
-    assert not (no_openssl.root / "opt").exists()
-
-
-def test_ssh_keygen_checks_ed25519_where_openssl_is_old(
-    old_openssl: Device, people: People, key: Key, tmp_path: Path
-):
-    hide(old_openssl, tmp_path / "hidden", ("usign", "signify-openbsd", "signify"))
-    if not (tmp_path / "hidden/ssh-keygen").is_symlink():
-        (tmp_path / "hidden/ssh-keygen").symlink_to(str(shutil.which("ssh-keygen")))
-    signers = (Signer("ed25519"), people.release[0])
-    Root(people.root, signers, (build_key(key),)).place(old_openssl)
-    text = good_ticket().text
-    plain = signed(text, signers)
-
-    assert judge(old_openssl, text, plain)[1] == "ticket_signatures"
-    assert judge(old_openssl, text, plain + ssh_signed(text, signers[:1])) == (0, "ok")
-    assert old_openssl.ask("facts").fields["verify"] == "openssl,ssh-keygen"
 
 
 def test_a_ticket_takes_less_than_half_a_second(rooted: Device, people: People):

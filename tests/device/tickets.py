@@ -223,6 +223,16 @@ def judge(
     return answer if answer[0] else ask(device, "open", str(place), artifact)
 
 
+def hide(device: Device, place: Path, programs: tuple[str, ...]) -> None:
+    """Takes programs from the device: its path has all others of this machine, and not these."""
+    place.mkdir()
+    for place_of in device.shell.path.split(":"):
+        for program in Path(place_of).iterdir():
+            if program.name not in programs and not (place / program.name).is_symlink():
+                (place / program.name).symlink_to(program)
+    device.shell = replace(device.shell, path=str(place))
+
+
 def stage(device: Device, number: int, frames: dict[str, bytes]) -> None:
     """Each frame by a request of its own."""
     for name, data in frames.items():

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from tests.device.kit import HELPER, TRUST
 
 # Functions by program. Not here: `show` and `tools`, which only tell, the ways to check Ed25519
-# without openssl 3 (tests/device/test_tickets.py has such devices), and the retry on a full disk.
+# without openssl 3 (tests/device/test_verifiers.py has such devices), and the retry on a full disk.
 SCOPES = {
     "trust.sh": (
         "TEXT", "no", "num", "parse", "has", "made", "by_ssh", "count", "keys_of", "manifest_signed", "placed_keys",
