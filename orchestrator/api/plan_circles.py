@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.project import plans_of, read_file
 from orchestrator.errors import Diagnostic, PlanError
+from orchestrator.source.text import SourceText
 
 if TYPE_CHECKING:
     from orchestrator.plan.model import Plan
@@ -28,11 +29,11 @@ def circles_in(files: Iterable[Path], *, of: Path | None = None) -> tuple[Diagno
     read = {file: found for file in files if (found := _with_requires(file)) is not None}
     if of is not None and of not in read:
         return ()
-    plans = [plan for plan, _lines in read.values()]
-    lines = {str(file): told for file, (_plan, told) in read.items()}
+    plans = [plan for plan, _source in read.values()]
+    sources = {str(file): source for file, (_plan, source) in read.items()}
     name = None if of is None else read[of][0].name
     return tuple(
-        replace(one, excerpt=lines[one.where.file][one.where.line - 1])
+        replace(one, excerpt=sources[one.where.file].line(one.where.line))
         for one in circles(plans, of=name)
     )
 
@@ -48,8 +49,8 @@ def circle_beside(file: Path, plan: Plan) -> tuple[Diagnostic, ...]:
     return circles_in((file, *beside), of=file)
 
 
-def _with_requires(file: Path) -> tuple[Plan, list[str]] | None:
-    """A plan that may require others, and the lines of its file."""
+def _with_requires(file: Path) -> tuple[Plan, SourceText] | None:
+    """A plan that may require others, and its file."""
     from orchestrator.plan.parse import parse_plan
 
     try:
@@ -57,4 +58,4 @@ def _with_requires(file: Path) -> tuple[Plan, list[str]] | None:
         plan = parse_plan(data, file=str(file)) if _REQUIRES in data else None
     except PlanError:
         return None
-    return None if plan is None else (plan, data.decode().splitlines())
+    return None if plan is None else (plan, SourceText(str(file), data.decode()))
