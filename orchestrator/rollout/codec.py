@@ -10,7 +10,7 @@ Laws:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import cast
 
@@ -114,7 +114,7 @@ def _gate_row(gate: GateRecord) -> Row:
         "before": dict(gate.before),
         "measured": gate.measured,
         "last_at": gate.last_at,
-        "gap_s": gate.gap_s,
+        "gaps": [list(gap) for gap in gate.gaps],
     }
 
 
@@ -242,10 +242,19 @@ def _restore_wave(led: Ledger, wave: WaveRecord, row: Row) -> None:
         wave.queue.extend(rec.id for rec in again + fresh)
 
 
+def _gaps(row: Row) -> list[tuple[float, float]]:
+    """Stretches without samples; rows of before they were kept one by one have their sum."""
+    last_at = cast("float", row["last_at"])
+    whole = [(last_at - cast("float", row["gap_s"]), last_at)] if row.get("gap_s") else []
+    gaps = cast("Sequence[tuple[float, float]]", row.get("gaps", whole))
+    return [(start, end) for start, end in gaps]
+
+
 def _restore_gate(led: Ledger, gate: GateRecord, row: Row) -> None:
     gate.tally, gate.inside = _tally(row["tally"]), _tally(row["inside"])
-    for name in ("round", "in_flight", "due_at", "last_at", "gap_s", "measured"):
+    for name in ("round", "in_flight", "due_at", "last_at", "measured"):
         setattr(gate, name, row[name])
+    gate.gaps = _gaps(row)
     gate.before = dict(cast("Mapping[str, float]", row["before"]))
     if gate.due_at is not None:
         led.set_timer(f"{GATE_TIMER}{gate.index}", gate.due_at)

@@ -216,9 +216,9 @@ def _compares_with_before(gate: Gate) -> bool:
 
 
 def _heard(led: Ledger, record: GateRecord, gate: Gate, at: float) -> None:
-    gap_s = at - record.last_at
-    if missed.is_gap(gap_s, gate.interval_s) and led.waves[led.current].state is WaveState.SOAKING:
-        record.gap_s += gap_s
+    is_gap = missed.is_gap(at - record.last_at, gate.interval_s)
+    if is_gap and led.waves[led.current].state is WaveState.SOAKING:
+        missed.note_gap(record, at)
     record.last_at = at
 
 
@@ -239,7 +239,7 @@ def enter_wave(led: Ledger) -> None:
     for record in led.gates:
         gate = led.plan.gates[record.index]
         record.inside = Tally()
-        record.gap_s = 0.0
+        record.gaps.clear()
         if not is_background(gate):
             record.tally = Tally()
 
@@ -247,13 +247,13 @@ def enter_wave(led: Ledger) -> None:
 def begin_soak(led: Ledger) -> None:
     """The soak begins: gaps are counted from here."""
     for record in led.gates:
-        record.gap_s = 0.0
+        record.gaps.clear()
         record.last_at = max(record.last_at, led.now)
 
 
 def soak_gap_s(led: Ledger, wave: WaveRecord) -> float:
     """Seconds of the soak that do not count for want of samples."""
-    return sum(led.gates[index].gap_s for index in _deciding(led, wave))
+    return missed.missing_s(led.gates[index] for index in _deciding(led, wave))
 
 
 def heard_lately(led: Ledger, wave: WaveRecord) -> bool:

@@ -5,7 +5,8 @@ Laws:
    known of them now was so at every time that is asked for (R11).
 2. A sample of the past counts at its own time, by the same limits as any other. One without data
    stays missing: it neither shortens the gap nor stands for anything.
-3. A stretch is asked for once; what cannot be had then does not count as soak (R10).
+3. A stretch is asked for once; what cannot be had then does not count as soak (R10). Where several
+   gates are silent at the same time, that time is missing once.
 
 Source: design "rollout-rules" R10.
 """
@@ -13,7 +14,7 @@ Source: design "rollout-rules" R10.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from orchestrator.plan.gate import REMEMBERED_KINDS
@@ -26,11 +27,29 @@ from orchestrator.rollout.states import WaveState
 GAP_FACTOR = 2
 SAMPLES_MAX = 1_000  # the newest: more would take up the journal, and the soak starts over anyway
 COMPARED_MAX = 60  # an exact comparison may take a second
+GAPS_MAX = 100  # kept of one gate; of more the oldest two become one, with what is between them
 
 
 def is_gap(silence_s: float, interval_s: float) -> bool:
     """Whether so much time without a sample does not count as soak."""
     return silence_s > GAP_FACTOR * interval_s
+
+
+def note_gap(record: GateRecord, until_at: float) -> None:
+    """Keeps that a soak was without a sample of the gate since it was last heard."""
+    record.gaps.append((record.last_at, until_at))
+    if len(record.gaps) > GAPS_MAX:
+        (start, _), (_, end) = record.gaps[:2]
+        record.gaps[:2] = [(start, end)]
+
+
+def missing_s(gates: Iterable[GateRecord]) -> float:
+    """Seconds of the soak in which at least one of these gates was silent for too long."""
+    found_s, covered_to = 0.0, -math.inf
+    for start, end in sorted(gap for gate in gates for gap in gate.gaps):
+        found_s += max(0.0, end - max(start, covered_to))
+        covered_to = max(covered_to, end)
+    return found_s
 
 
 def stretch(led: Ledger, record: GateRecord) -> Stretch | None:

@@ -223,7 +223,8 @@ class GateRecord:
         round: number of its latest sample; `in_flight`: that sample is being taken.
         before, measured: values by device from before a wave, where it compares with them, and the
             index of that wave.
-        last_at: when it was last heard; `gap_s`: soak time that does not count (R10).
+        last_at: when it was last heard.
+        gaps: stretches of the soak without a sample that do not count, oldest first (R10).
     """
 
     index: int
@@ -235,7 +236,7 @@ class GateRecord:
     before: dict[str, float] = field(default_factory=dict)
     measured: int = -1
     last_at: float = 0.0
-    gap_s: float = 0.0
+    gaps: list[tuple[float, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

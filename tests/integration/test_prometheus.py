@@ -236,7 +236,7 @@ async def test_next_engine_fills_the_gap_in_a_soak_from_the_real_server(
     assert isinstance(event, GateSampled)
     assert [dict(each.fields) for each in event.past or ()] == [{"value": 5.12e8}] * 3
     books = rollout.rollout.ledger.gates[0]
-    assert (books.gap_s, books.inside.successes) == (0, 5)
+    assert (books.gaps, books.inside.successes) == ([], 5)
     assert rollout.rollout.ledger.waves[0].state is not WaveState.SOAKING
 
 

@@ -1,12 +1,15 @@
 """Samples that were missed in a soak are asked for by range, where the source remembers (R10)."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.plan.gate import Compare, CompareTest, CompareTo, Direction
 from orchestrator.plan.resolved import Gate, Probe, ProbeKind, ResolvedWave, Stage
 from orchestrator.rollout.actions import Stretch, Work
 from orchestrator.rollout.events import Ask, PastSample
-from orchestrator.rollout.missed import COMPARED_MAX, SAMPLES_MAX
+from orchestrator.rollout.missed import COMPARED_MAX, GAPS_MAX, SAMPLES_MAX, missing_s, note_gap
+from orchestrator.rollout.record import GateRecord
 from orchestrator.rollout.states import RolloutState, WaveState
 from orchestrator.testing.hand import Hand
 from orchestrator.testing.plans import device_ids, make_plan
@@ -116,7 +119,7 @@ def test_filled_gap_counts_as_soak():
 
     rollout.sample(1, past=past("111111111"))
 
-    assert books(rollout).gap_s == 0
+    assert books(rollout).gaps == []
     assert rollout.wanted() == {A: Work.READ_BACK} or rollout.wanted() == {B: Work.DELIVER}
 
 
@@ -138,7 +141,7 @@ def test_what_cannot_be_filled_stays_missing(values, gap_s):
 
     rollout.sample(1, past=past(values))
 
-    assert books(rollout).gap_s == gap_s
+    assert missing_s([books(rollout)]) == gap_s
     assert books(rollout).inside.successes == 2 + values.count("1")
     assert books(rollout).inside.no_data == 0
 
@@ -183,7 +186,7 @@ def test_sample_that_comes_too_late_is_taken_again_with_what_is_missing_before_i
     rollout.sample(1, past=past("1111"))
 
     assert again.missed == Stretch(10.0, 10.0, 4)
-    assert books(rollout).gap_s == 0
+    assert books(rollout).gaps == []
     assert rollout.samples() == []
     assert books(rollout).due_at == 57.0
 
@@ -198,7 +201,7 @@ def test_source_that_stays_slow_is_asked_but_once_more():
     rollout.sample(1, past=())
 
     assert rollout.samples() == []
-    assert books(rollout).gap_s == 200.0
+    assert missing_s([books(rollout)]) == 200.0
 
 
 def test_device_without_a_value_in_the_past_is_missing_and_no_failure():
@@ -219,5 +222,48 @@ def test_paused_soak_is_filled_too():
     rollout.sample(1, past=past("111111111"))
     rollout.ask(Ask.RESUME)
 
-    assert books(rollout).gap_s == 0
+    assert books(rollout).gaps == []
+    assert rollout.rollout.ledger.waves[0].state is not WaveState.SOAKING
+
+
+@pytest.mark.parametrize(
+    ("gaps", "seconds"),
+    [
+        ([[], []], 0.0),
+        ([[(0, 60)], [(0, 60)]], 60.0),  # both were silent: the time is missing once
+        ([[(0, 60)], [(30, 90)]], 90.0),
+        ([[(0, 30), (60, 90)], [(10, 80)]], 90.0),
+        ([[(0, 30)], [(60, 90)]], 60.0),  # never both, and never all of them were heard
+        ([[(0, 100)], [(20, 30), (40, 50)]], 100.0),
+    ],
+)
+def test_time_in_which_any_gate_was_silent_is_missing_once(gaps, seconds):
+    gates = [GateRecord(index, gaps=each) for index, each in enumerate(gaps)]
+
+    assert missing_s(gates) == seconds
+
+
+def test_many_gaps_are_kept_as_fewer_and_no_shorter_ones():
+    gate = GateRecord(0)
+    for number in range(GAPS_MAX + 50):
+        gate.last_at = 100.0 * number
+        note_gap(gate, gate.last_at + 60.0)
+
+    assert len(gate.gaps) == GAPS_MAX
+    assert missing_s([gate]) == 60.0 * GAPS_MAX + 100.0 * 50
+
+
+def test_soak_ends_though_two_gates_are_silent_whenever_no_engine_runs():
+    """Each absence of a minute had moved its end away by two."""
+    two = (gate(ProbeKind.HTTP), replace(gate(ProbeKind.HTTP), name="alerts"))
+    rollout = Hand(make_plan([ResolvedWave("all", "all", (A,), soak_s=60.0)], gates=two))
+    rollout.succeed(A)
+
+    for start in (0.0, 100.0, 200.0):
+        away(rollout, start)
+        for at in range(5):
+            rollout.tick(start + 10.0 * at)
+            for sample in rollout.samples():
+                rollout.sample(1, gate=sample.gate)
+
     assert rollout.rollout.ledger.waves[0].state is not WaveState.SOAKING
