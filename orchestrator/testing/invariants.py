@@ -239,10 +239,11 @@ class Checker:
         bound = wave.max_parallel
         if wave.slow_start:
             bound = min(bound, self.books.allowed(name) - self.books.counted(name) + 1 + good)
-        self.books.seen[entry.device].bound = bound
+        seen = self.books.seen[entry.device]
+        reentered = entry.data["from"] == "uncertain"  # it had its slot before the crash
+        seen.bound = max(seen.bound, bound) if reentered else bound
         if entry.data["from"] == "blocked":  # it was not at work meanwhile
             self._check_parallel(entry)
-        reentered = entry.data["from"] == "uncertain"  # it had its slot before the crash
         expect(reentered or flying <= bound, f"R16: {flying} in flight, bound {bound}", entry)
         expect(reentered or self.books.running, "I2: an activation after a stop", entry)
 

@@ -93,6 +93,7 @@ class Approvals:
         self._breakers: dict[str, int] = {}  # by person, the last request
         self._broken_until = -math.inf
         self._passed_over: set[str] = set()  # what a broken glass stood for
+        self._let_through: set[str] = set()  # what a glass was broken for, since it was asked
         self._begun = False
 
     def hear(self, number: int, request: OperatorAsked) -> None:
@@ -114,9 +115,9 @@ class Approvals:
         elif entry.type == "break_glass":
             self._glass(entry)
         elif entry.type == "approval" and entry.data["what"] == "asked":
-            said = self._said.get(entry.wave, {})
-            self._said[entry.wave] = {who: at for who, at in said.items() if at > self._answered}
-            self._passed_over.discard(entry.wave)
+            self._asked(entry.wave)
+        elif entry.type == "approval" and entry.data["what"] == "expired":
+            self._let_through.discard(entry.wave)
         elif entry.type == "wave_started":
             self._check(entry.wave, entry)
             in_time = self._begun or START not in self._passed_over or self._is_broken(entry)
@@ -124,6 +125,14 @@ class Approvals:
         self._begun |= bool(entry.wave)
         if is_start(entry) or entry.type == "wave_started":
             self._check(START, entry)
+
+    def _asked(self, wave: str) -> None:
+        """Nobody takes an answer back because a glass that was broken is over, and it is missed."""
+        if wave not in self._let_through:
+            said = self._said.get(wave, {})
+            self._said[wave] = {who: at for who, at in said.items() if at > self._answered}
+        self._let_through.discard(wave)
+        self._passed_over.discard(wave)
 
     def _check(self, what: str, entry: JournalEntry) -> None:
         policy = self._policy(what)
@@ -138,6 +147,7 @@ class Approvals:
             expect(self._is_broken(entry), "approval: passed over without a glass", entry)
             self._passed_over.add(entry.wave)
             return
+        self._let_through.add(entry.wave)
         number = self._breakers.pop(str(entry.data["who"]), 0)
         expect(bool(number), "approval: nobody broke a glass for this, and why", entry)
         self._broken_until = float(str(entry.data["until_at"]))
