@@ -63,7 +63,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Iterator[None]:
     """Tests that share what a module makes once run in one worker, or each would make its own.
 
     Short ones come last, in the order that they were shuffled to: no worker waits for the others.
@@ -73,6 +75,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
         if isinstance(item, pytest.Function) and _shares(item, module):
             item.add_marker(pytest.mark.xdist_group(module))
     yield
+    if config.getoption("loadgroup", default=False):  # pytest-xdist tells groups by names alone
+        marked = [item for item in items if item.get_closest_marker("xdist_group")]
+        if any("@" not in item.nodeid for item in marked):
+            message = "pytest-xdist does not group tests with this version of pytest"
+            raise pytest.UsageError(message)
     items.sort(key=lambda item: item.nodeid.startswith(SHORT))
 
 

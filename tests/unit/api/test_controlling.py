@@ -109,7 +109,7 @@ class Fleet(GitRepository):
             self.settings, self.following, self.project,
             drain=asyncio.Event(), overseer=shown, once=True,
         )  # fmt: skip
-        assert (shown.all[-1].part, shown.all[-2].part) == (Part.STOPPED, Part.ACTIVE)
+        assert (shown.all[-1].part, shown.all[-2].part) == (Part.DONE, Part.ACTIVE)
         assert found.record == shown.all[-1].record
         return shown.all[-2]
 
