@@ -192,6 +192,6 @@ class ExitCodes:
         state = txn.state if txn is not None and txn.id in seen.activations else ""
         if state == "probation" and seen.state not in _UNKNOWN:
             return f"{device.name} is `{seen.state}` and on probation"
-        if state == "rollback-failed" and seen.state != "rollback_failed":
+        if state == "rollback-failed" and seen.state not in _UNKNOWN:
             return f"{device.name} could not go back and is `{seen.state}`"
         return ""

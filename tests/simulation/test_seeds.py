@@ -13,6 +13,7 @@ from orchestrator.testing.simulation import simulate
 
 # a wave is asked for anew when a broken glass is over: the checker took approvals for void
 # devices let go before a crash, activated after it: the checker had them in the bound of then
+# a device that could not go back, and was never heard of again: lost is all that anybody knows
 # a device that said it runs what it never got, whose figures were well: the checker missed them
 # who joined the rollout before and was not asked for this one: taken for known to the plan
 # somebody resumed, a device that was away is tried anew: the checker still held it for away
@@ -22,7 +23,20 @@ from orchestrator.testing.simulation import simulate
 # a comparison with `before` whose earlier release was as bad: the checker took that for wrong
 # a lone device that lies about what it ran: the checker knew better than anybody can
 # a device that is tried again hid those behind it from who got a slot after them
-FOUND_BY_NIGHT = (15715, 22146, 50574, 51188, 51538, 54012, 59077, 63174, 70203, 91181, 86190337697)
+FOUND_BY_NIGHT = (
+    15715,
+    22146,
+    43018,
+    50574,
+    51188,
+    51538,
+    54012,
+    59077,
+    63174,
+    70203,
+    91181,
+    86190337697,
+)
 
 
 def run(seeds):
