@@ -11,31 +11,20 @@ from orchestrator.testing.report import SimulationFailed
 from orchestrator.testing.shrink import explained
 from orchestrator.testing.simulation import simulate
 
-# a wave is asked for anew when a broken glass is over: the checker took approvals for void
-# devices let go before a crash, activated after it: the checker had them in the bound of then
-# a device that could not go back, and was never heard of again: lost is all that anybody knows
-# a device that said it runs what it never got, whose figures were well: the checker missed them
-# who joined the rollout before and was not asked for this one: taken for known to the plan
-# somebody resumed, a device that was away is tried anew: the checker still held it for away
-# a device answered, and succeeded, after a rollback was drained: it was never taken back
-# a device went back by itself while it was asked: the checker wanted another connection
-# gates that are silent at the same time: a soak with an engine now and then never ended
-# a comparison with `before` whose earlier release was as bad: the checker took that for wrong
-# a lone device that lies about what it ran: the checker knew better than anybody can
-# a device that is tried again hid those behind it from who got a slot after them
+# what broke once, and why
 FOUND_BY_NIGHT = (
-    15715,
-    22146,
-    43018,
-    50574,
-    51188,
-    51538,
-    54012,
-    59077,
-    63174,
-    70203,
-    91181,
-    86190337697,
+    15715,  # a wave is asked for anew when a broken glass is over: the checker took approvals for void
+    22146,  # devices let go before a crash, activated after it: the checker had them in the bound of then
+    43018,  # a device that could not go back, and was never heard of again: lost is all that anybody knows
+    50574,  # a device that said it runs what it never got, whose figures were well: the checker missed them
+    51188,  # who joined the rollout before and was not asked for this one: taken for known to the plan
+    51538,  # somebody resumed, a device that was away is tried anew: the checker still held it for away
+    54012,  # a device answered, and succeeded, after a rollback was drained: it was never taken back
+    59077,  # a device went back by itself while it was asked: the checker wanted another connection
+    63174,  # gates that are silent at the same time: a soak with an engine now and then never ended
+    70203,  # a comparison with `before` whose earlier release was as bad: the checker took that for wrong
+    91181,  # a lone device that lies about what it ran: the checker knew better than anybody can
+    86190337697,  # a device that is tried again hid those behind it from who got a slot after them
 )
 
 
