@@ -24,6 +24,8 @@ from orchestrator.ssh.limits import Handshakes
 from orchestrator.ssh.profile import KEX_ALGS, SshSettings, client_options, quiet_library
 from orchestrator.ssh.vouched import vouching
 
+CLOSE_S = 1.0
+
 
 class Connector:
     """Makes connections; keeps keys, host keys and jump connections."""
@@ -164,3 +166,13 @@ class Connector:
 
 def _name(hops: tuple[Hop, ...]) -> str:
     return f"{hops[0].host}:{hops[0].port}"
+
+
+async def disconnect(connection: asyncssh.SSHClientConnection) -> None:
+    """Closes a connection; never fails and never waits longer than a second."""
+    connection.close()
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await connection.wait_closed()
+    except EXPECTED:
+        connection.abort()

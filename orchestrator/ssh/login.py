@@ -23,11 +23,11 @@ import asyncssh
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
 from orchestrator.ssh.channel import Channel, Piece
+from orchestrator.ssh.connect import disconnect
 from orchestrator.ssh.failures import EXPECTED, exchange_failure
 from orchestrator.ssh.profile import WINDOW_BYTES
 
 PROVE_S = 15.0  # from the request to the mark
-CLOSE_S = 1.0
 NOISE_BYTES_MAX = 16 * 1024  # what an account's own files say before the mark
 _LEAD = 'printf \'%s\\n\' "$1"; shift; exec "$@"'
 
@@ -142,12 +142,7 @@ class Login:
 
     async def close(self) -> None:
         """Closes the connection; never fails and never waits longer than a second."""
-        self._connection.close()
-        try:
-            async with asyncio.timeout(CLOSE_S):
-                await self._connection.wait_closed()
-        except EXPECTED:
-            self._connection.abort()
+        await disconnect(self._connection)
 
     async def _run(self, words: Sequence[str], take: Take, limit_bytes: int) -> Ended:
         mark = f"rollout {secrets.token_hex(16)}"

@@ -19,14 +19,13 @@ from orchestrator.engine.ports import Dialogue
 from orchestrator.errors import DeviceError
 from orchestrator.log import Log
 from orchestrator.ssh.body import Piece, content_pieces, delivery_pieces, stage_pieces
-from orchestrator.ssh.connect import Connector
+from orchestrator.ssh.connect import Connector, disconnect
 from orchestrator.ssh.exchange import Exchange
 from orchestrator.ssh.failures import EXPECTED, exchange_failure
 from orchestrator.ssh.identity import public_line
 from orchestrator.ssh.login import Login
 from orchestrator.ssh.profile import WINDOW_BYTES, SshSettings
 
-CLOSE_S = 1.0
 _log = Log("ssh")
 LAUNCHER = "/usr/lib/rollout/launch"  # where enrolment puts it
 _Talk = Callable[[Exchange, asyncio.Timeout], Awaitable[None]]
@@ -91,12 +90,7 @@ class SshSession:
 
     async def close(self) -> None:
         """Closes the connection."""
-        self._connection.close()
-        try:
-            async with asyncio.timeout(CLOSE_S):
-                await self._connection.wait_closed()
-        except EXPECTED:
-            self._connection.abort()
+        await disconnect(self._connection)
 
     async def _exchange(self, line: str, talk: _Talk, deadline_s: float) -> Reply:
         exchange = Exchange(prefix=self._prefix)
