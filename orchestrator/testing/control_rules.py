@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 from typing import Protocol
@@ -304,15 +304,22 @@ class LabelSlots:
     def see(self, entry: JournalEntry) -> None:
         """Counts who takes up slots beside the device that is started."""
         if is_start(entry) or _leaves_block(entry):
-            for what, taken, limit in self._taken_by(entry.device, without=""):
+            for what, taken, limit in self._taken_by(entry.device):
                 message = f"max_parallel_per: {taken} of {what}, {limit} allowed"
                 expect(taken <= limit, message, entry)
 
     def shuts_out(self, device: str, *, without: str) -> bool:
-        """Whether no slot is free for the device, had the other one not begun."""
-        return any(taken >= limit for _, taken, limit in self._taken_by(device, without=without))
+        """Whether no slot is free for the device, had the other one not begun.
 
-    def _taken_by(self, device: str, *, without: str) -> Iterator[tuple[str, int, int]]:
+        One that is asked anew holds up nobody, and so may come later; its slot is kept for it.
+        """
+        kept = {name for name, one in self._books.seen.items() if _is_anew(one)} - {device}
+        found = self._taken_by(device, without=without, kept=kept)
+        return any(taken >= limit for _, taken, limit in found)
+
+    def _taken_by(
+        self, device: str, *, without: str = "", kept: Collection[str] = ()
+    ) -> Iterator[tuple[str, int, int]]:
         """What of each label's value of the device is taken, and how many may be."""
         books = self._books
         one = books.seen[device]
@@ -323,11 +330,15 @@ class LabelSlots:
             if value is None:
                 continue
             taken = sum(
-                seen.state in states or (beside_down and _is_down(seen))
+                seen.state in states or name in kept or (beside_down and _is_down(seen))
                 for name, seen in books.seen.items()
                 if name != without and books.labels[DeviceId(name)].get(label) == value
             )
             yield f"{label} `{value}`", taken, limit
+
+
+def _is_anew(seen: Seen) -> bool:
+    return seen.state == "queued" and seen.attempt > 1
 
 
 def _is_down(seen: Seen) -> bool:

@@ -173,6 +173,7 @@ class Checker:
         before, state = seen.state, str(entry.data["to"])
         self._check_terminal(before, state, entry)
         seen.state, seen.dark = state, seen.dark and state == "uncertain"
+        seen.attempt = int(str(entry.data.get("attempt", seen.attempt)))
         seen.reason = str(entry.data.get("reason", ""))
         seen.deferrals += state == "deferred"
         if state == "staged" or (state == "queued" and not seen.reason):

@@ -53,6 +53,7 @@ class Seen:
 
     wave: str
     state: str = "pending"
+    attempt: int = 0
     reason: str = ""
     proven: bool = False
     dark: bool = False

@@ -16,6 +16,7 @@ FOUND_BY_NIGHT = (
     15715,  # a wave is asked for anew when a broken glass is over: the checker took approvals for void
     22146,  # devices let go before a crash, activated after it: the checker had them in the bound of then
     43018,  # a device that could not go back, and was never heard of again: lost is all that anybody knows
+    48363,  # a device that is asked anew comes later and keeps its slot: others of it were passed over
     50574,  # a device that said it runs what it never got, whose figures were well: the checker missed them
     51188,  # who joined the rollout before and was not asked for this one: taken for known to the plan
     51538,  # somebody resumed, a device that was away is tried anew: the checker still held it for away
