@@ -181,7 +181,8 @@ def restore(
     if led.drain_until is not None and not led.drained:
         led.set_timer(DRAIN_TIMER, led.drain_until)
     led.set_timer(DEADLINE_TIMER, led.deadline_at)
-    led.set_timer(FOLLOW_TIMER, led.follow_until)
+    if led.state is not RolloutState.ROLLING_BACK:
+        led.set_timer(FOLLOW_TIMER, led.follow_until)
     return led
 
 

@@ -35,7 +35,7 @@ from orchestrator.rollout.states import (
     RolloutState,
     WaveState,
 )
-from orchestrator.rollout.timers import DRAIN_TIMER, ZONE_TIMER
+from orchestrator.rollout.timers import DRAIN_TIMER, FOLLOW_TIMER, ZONE_TIMER
 
 _BACK = frozenset({Place.NOT_ACTIVATED, Place.REVERTED, Place.WENT_BACK})
 _KEPT = frozenset({DeviceState.ROLLBACK_FAILED, DeviceState.LOST})  # not asked again
@@ -86,6 +86,7 @@ def begin(
     led.drained = False
     led.drain_until = led.now + led.plan.timeouts.drain_s
     led.set_timer(DRAIN_TIMER, led.drain_until)
+    led.set_timer(FOLLOW_TIMER, None)  # nobody follows any more
     name = "" if wave is None else led.waves[wave].name
     reason = Reason.ROLLOUT_HALTED if who is None else Reason.CANCELLED
     led.note("rollback_started", wave=name, data={"who": who or "plan", "devices": list(devices)})

@@ -346,13 +346,15 @@ class _Simulation:
                 self.operators.decide(ended)
 
     async def _wait(self, rollout: Rollout) -> None:
-        """Until cron comes, and finds something to do; nobody waits for ever."""
+        """Until cron comes, and finds something to do; who waits for long is there in time."""
         self.waits += 1
-        if self.waits > WAITS_MAX or self.clock.now() - self.began_at > PATIENT_S:
-            self.operators.ask(Ask.ABORT)
         wakeup = rollout.next_wakeup
         left_s = 0.0 if wakeup is None else wakeup - self.clock.now() - self._clock_offset_s()
-        await self.clock.sleep(max(CRON_S, left_s + 1.0))
+        distance_s = max(CRON_S, left_s + 1.0)
+        if self.waits > WAITS_MAX or self.clock.now() - self.began_at > PATIENT_S:
+            self.operators.ask(Ask.ABORT)
+            distance_s = left_s + 1.0 if left_s > 0 else CRON_S
+        await self.clock.sleep(distance_s)
 
     def _clock_offset_s(self) -> float:
         return clock_offset_s(self.planned, self.clock.now() - EPOCH_S)

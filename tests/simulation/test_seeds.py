@@ -13,6 +13,7 @@ from orchestrator.testing.simulation import simulate
 
 # what broke once, and why
 FOUND_BY_NIGHT = (
+    6367,  # a rollback that minds its window was woken for what it no longer followed, and never in it
     15715,  # a wave is asked for anew when a broken glass is over: the checker took approvals for void
     22146,  # devices let go before a crash, activated after it: the checker had them in the bound of then
     43018,  # a device that could not go back, and was never heard of again: lost is all that anybody knows
