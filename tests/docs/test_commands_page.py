@@ -13,6 +13,7 @@ from pathlib import Path
 from orchestrator import api
 from orchestrator.api.stores import open_state
 from orchestrator.rollout.machine import Rollout
+from tests.site_release import make_site_release
 from tests.unit.trust.ssh_keys import SshKeys, line
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/commands.md").read_text(encoding="utf-8")
@@ -31,16 +32,8 @@ gates: [{name: well, check: site, success_when: result.exit == 0}]
 def waiting_rollout(root: Path) -> None:
     """A rollout `r-7f3a` that waits for two approvals, as `apply` stores it."""
     (root / "hosts.yml").write_text("webs: {hosts: {web1: {}, web2: {}}}\n")
-    (root / "tree").mkdir()
-    (root / "tree/index.html").write_text("hello")
     (root / "site.yml").write_text(PLAN)
-    api.key_generate(root / "release.key")
-    api.artifact_build(
-        api.BuildRequest(
-            kind="directory", out=root / "site.mender", name="site-1.0", device_types=("web",),
-            source=root / "tree", dest="/opt/site", sign_key=root / "release.key",
-        )
-    )  # fmt: skip
+    make_site_release(root)
     state, inventory = str(root / ".rollout/state.db"), (str(root / "hosts.yml"),)
     settings = api.Settings(root=root, state=state, inventory=inventory)
 

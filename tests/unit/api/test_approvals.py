@@ -21,6 +21,7 @@ from orchestrator.errors import PlanError, TrustError
 from orchestrator.rollout.events import Ask, OperatorAsked
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.states import RolloutState
+from tests.site_release import make_site_release
 from tests.unit.trust.ssh_keys import NAMESPACE, SshKeys, Token, keygen, line
 
 PLAN = """\
@@ -46,16 +47,8 @@ def keys(tmp_path: Path) -> SshKeys:
 @pytest.fixture
 def settings(tmp_path: Path, keys: SshKeys) -> api.Settings:
     (tmp_path / "hosts.yml").write_text("webs: {hosts: {web1: {}, web2: {}}}\n")
-    (tmp_path / "tree").mkdir()
-    (tmp_path / "tree" / "index.html").write_text("hello")
     (tmp_path / "site.yml").write_text(PLAN)
-    api.key_generate(tmp_path / "release.key")
-    api.artifact_build(
-        api.BuildRequest(
-            kind="directory", out=tmp_path / "site.mender", name="site-1.0", device_types=("web",),
-            source=tmp_path / "tree", dest="/opt/site", sign_key=tmp_path / "release.key",
-        )
-    )  # fmt: skip
+    make_site_release(tmp_path)
     signers = tmp_path / "allowed_signers"
     people = ("ann", "bob", "cat", "zoe")
     signers.write_text("".join(line(f"{name}@corp", keys.public(name)) for name in people))

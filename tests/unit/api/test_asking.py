@@ -20,6 +20,7 @@ from orchestrator.rollout.events import Ask, EngineStarted, OperatorAsked, TakeB
 from orchestrator.rollout.machine import Rollout
 from orchestrator.rollout.states import RolloutState
 from tests.patience import within
+from tests.site_release import make_site_release
 
 PLAN = """\
 schema: 1
@@ -37,14 +38,7 @@ def settings(tmp_path: Path) -> api.Settings:
     (tmp_path / "hosts.yml").write_text(
         "webs: {hosts: {web1: {ansible_host: 127.0.0.1}, web2: {}}}\n"
     )
-    (tmp_path / "tree").mkdir()
-    (tmp_path / "tree" / "index.html").write_text("hello")
-    api.key_generate(tmp_path / "release.key")
-    request = api.BuildRequest(
-        kind="directory", out=tmp_path / "site.mender", name="site-1.0", device_types=("web",),
-        source=tmp_path / "tree", dest="/opt/site", sign_key=tmp_path / "release.key",
-    )  # fmt: skip
-    api.artifact_build(request)
+    make_site_release(tmp_path)
     return api.Settings(
         root=tmp_path, state=str(tmp_path / "state.db"), inventory=(str(tmp_path / "hosts.yml"),),
         people=("ann=ops,night", "bob=ops", "cat=sales", "zoe=ops"),

@@ -15,6 +15,7 @@ from orchestrator.errors import PlanError
 from orchestrator.plan.digest import to_json
 from orchestrator.rollout.events import Ask
 from orchestrator.rollout.machine import Rollout
+from tests.site_release import make_site_release
 
 PLAN = """\
 schema: 1
@@ -41,14 +42,7 @@ class Place:
         )
         self.plan.write_text(PLAN)
         self.hosts.write_text(fleet(2))
-        (root / "tree").mkdir()
-        (root / "tree" / "index.html").write_text("hello")
-        api.key_generate(root / "release.key")
-        request = api.BuildRequest(
-            kind="directory", out=root / "site.mender", name="site-1.0", device_types=("web",),
-            source=root / "tree", dest="/opt/site", sign_key=root / "release.key",
-        )  # fmt: skip
-        api.artifact_build(request)
+        make_site_release(root)
 
     async def begin(self) -> None:
         prepared = await self.prepare()

@@ -24,6 +24,7 @@ from orchestrator.rollout.events import Ask, EngineStopping
 from orchestrator.store.sql import SqlStore, open_store
 from orchestrator.testing.hand import Hand
 from tests.in_process import empty_project
+from tests.site_release import make_site_release
 
 OTHER = "ann@elsewhere:812:1:0123abcd"  # of another machine: only its lease tells that it lives
 PLAN = """\
@@ -123,15 +124,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> api.Prepared:
     empty_project(tmp_path, monkeypatch)
     (tmp_path / "hosts.yml").write_text("webs: {hosts: {web1: {ansible_host: 127.0.0.1}}}\n")
     (tmp_path / "site.yml").write_text(PLAN)
-    (tmp_path / "tree").mkdir()
-    (tmp_path / "tree" / "index.html").write_text("hello")
-    api.key_generate(tmp_path / "release.key")
-    api.artifact_build(
-        api.BuildRequest(
-            kind="directory", out=tmp_path / "site.mender", name="site-1.0", device_types=("web",),
-            source=tmp_path / "tree", dest="/opt/site", sign_key=tmp_path / "release.key",
-        )
-    )  # fmt: skip
+    make_site_release(tmp_path)
     settings = api.Settings(root=tmp_path, state=str(tmp_path / "state.db"))
     monkeypatch.setenv("ROLLOUT_STATE", settings.state)
     source = api.Source(inventory=("hosts.yml",))

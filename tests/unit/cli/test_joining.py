@@ -16,6 +16,7 @@ from orchestrator.cli.session import Session
 from orchestrator.errors import PlanError
 from orchestrator.rollout.events import Ask
 from orchestrator.rollout.machine import Rollout
+from tests.site_release import make_site_release
 
 PLAN = """\
 schema: 1
@@ -46,14 +47,7 @@ def grown(session: Session) -> Session:
     (root / "site.yml").write_text(PLAN)
     (root / "rollout.toml").write_text('inventory = ["hosts.yml"]\nstate = "state.db"\n')
     (root / "hosts.yml").write_text(fleet(2))
-    (root / "tree").mkdir()
-    (root / "tree" / "index.html").write_text("hello")
-    api.key_generate(root / "release.key")
-    request = api.BuildRequest(
-        kind="directory", out=root / "site.mender", name="site-1.0", device_types=("web",),
-        source=root / "tree", dest="/opt/site", sign_key=root / "release.key",
-    )  # fmt: skip
-    api.artifact_build(request)
+    make_site_release(root)
     plan = prepared(session)
     first = Rollout.start(plan.resolved, "r-1", at=time.time(), digest=plan.digest).collect()
     asyncio.run(_store(settings, plan, first))

@@ -23,6 +23,7 @@ from orchestrator.rollout.proposal import digest, from_file, to_file
 from orchestrator.testing.hand import Hand
 from tests.in_process import empty_project, run, user_file
 from tests.schema_of import SCHEMAS
+from tests.site_release import make_site_release
 from tests.unit.render.reports import junit_suites, sarif_run
 
 PLAN = """\
@@ -46,15 +47,8 @@ def halted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def halted_project(root: Path) -> None:
     """`r-hand`: one device updated, one without space, one not started; halted by a person."""
     (root / "hosts.yml").write_text("webs: {hosts: {'web[1:3]': }}\n")
-    (root / "tree").mkdir()
-    (root / "tree/index.html").write_text("hello")
     (root / "site.yml").write_text(PLAN)
-    api.key_generate(root / "release.key")
-    request = api.BuildRequest(
-        kind="directory", out=root / "site.mender", name="site-1.0", device_types=("web",),
-        source=root / "tree", dest="/opt/site", sign_key=root / "release.key",
-    )  # fmt: skip
-    api.artifact_build(request)
+    make_site_release(root)
     asyncio.run(store(root))
 
 
