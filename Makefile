@@ -3,7 +3,9 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest -q -n 2 -m "not night"
+# A worker that died is not replaced: what it was to run yet would be waited for, for ever.
+WORKERS := --max-worker-restart 0
+PYTEST := $(BIN)/python -m pytest -q -n 2 $(WORKERS) -m "not night"
 # Branch coverage that unit and contract tests reach now; it only goes up.
 COVERAGE_MIN := 91
 # Simulated rollouts: seeds from 0 on, and seeds that never ran before (their first is printed).
@@ -58,8 +60,8 @@ all: $(VENV)/dev.stamp
 night: SEEDS := 100000
 night: FRESH_SEEDS := 1000
 night: system boots covered site $(VENV)/clouds.stamp
-	HYPOTHESIS_PROFILE=night $(BIN)/python -m pytest -q -n 2 --dist loadgroup --timeout 3600 \
-	  --seeds $(SEEDS) --fresh-seeds $(FRESH_SEEDS) tests
+	HYPOTHESIS_PROFILE=night $(BIN)/python -m pytest -q -n 2 --dist loadgroup $(WORKERS) \
+	  --timeout 3600 -o faulthandler_timeout=20000 --seeds $(SEEDS) --fresh-seeds $(FRESH_SEEDS) tests
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.bench

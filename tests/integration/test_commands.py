@@ -119,7 +119,7 @@ def test_component_has_a_version_of_its_own(applied, fleet, capsys) -> None:
 
 
 def test_devices_of_another_controller_are_left_out_until_they_are_adopted(applied, capsys) -> None:
-    other = "--state other.db"
+    other = "--state other/other.db"  # with checkpoints of its own beside it
 
     refused = run(capsys, f"preview app-1.2.yml {other}")
     unasked = run(capsys, f"device adopt lab {other}")

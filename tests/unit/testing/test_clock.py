@@ -1,8 +1,11 @@
 import asyncio
+import contextlib
+import gc
 import time
 
 import pytest
 
+from orchestrator.testing import clock
 from orchestrator.testing.clock import EPOCH_S, VirtualClock, run_virtual
 
 
@@ -47,3 +50,33 @@ def test_deadlock_is_said_and_not_waited_for():
 
     with pytest.raises(RuntimeError, match="deadlock"):
         run_virtual(work())
+
+
+def test_work_that_goes_on_for_ever_is_ended(monkeypatch):
+    monkeypatch.setattr(clock, "TURNS_MAX", 1000)
+    cleaned = []
+
+    async def work():
+        try:
+            while True:
+                await asyncio.sleep(60.0)
+        finally:
+            cleaned.append(await asyncio.sleep(1.0, result=True))
+
+    with pytest.raises(RuntimeError, match="no end in virtual time: 1000 turns and"):
+        run_virtual(work())
+    assert cleaned
+
+
+def test_work_that_does_not_stop_when_it_is_told_to_is_ended_too(monkeypatch, caplog):
+    monkeypatch.setattr(clock, "TURNS_MAX", 1000)
+
+    async def deaf():
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="no end in virtual time"):
+        run_virtual(deaf())
+    gc.collect()  # what is left of it is reported here, and not in another test
+    assert "Task was destroyed" in caplog.text
