@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.children import child
+
 if TYPE_CHECKING:
     from tests.postgres import Server
 
@@ -128,7 +130,7 @@ def rollout_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     caller = REPOSITORY / "tests/forked.py"
     script.write_text(f'#!/bin/sh\nexec {sys.executable} -IS {caller} {address} "$@"\n')
     script.chmod(0o755)
-    with subprocess.Popen(
+    with child(
         (sys.executable, "-m", "tests.forked", str(address)),
         cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     ) as server:  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pty
 import select
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.children import child
 from tests.patience import within
 
 COMMAND_S = 120.0
@@ -28,7 +30,12 @@ class Seen:
 
 
 def on_terminal(
-    words: Sequence[str], answers: Mapping[str, str], *, cwd: Path, env: Mapping[str, str]
+    words: Sequence[str],
+    answers: Mapping[str, str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    hidden: bool = True,
 ) -> Seen:
     """Runs a program; what it prints that ends with one of the questions is answered.
 
@@ -37,30 +44,46 @@ def on_terminal(
         answers: what is typed, by the end of the question.
         cwd: where.
         env: its environment.
+        hidden: answers are typed once the terminal does not show them: programs first ask, and
+            then forget what was typed before they switched that off.
     """
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
+    end_at = time.monotonic() + within(COMMAND_S)
+    with child(
         words, cwd=cwd, env={**env, "TERM": "xterm"}, start_new_session=True,
         stdin=theirs, stdout=theirs, stderr=theirs,
-    ) as child:  # fmt: skip
+    ) as program:  # fmt: skip
         os.close(theirs)
-        seen, unread = "", ""
-        while data := _read(ours):
+        seen = unread = b""
+        while data := _read_by(ours, end_at, seen):
             seen, unread = seen + data, unread + data
             for question, answer in answers.items():
-                if unread.endswith(question):
+                if unread.endswith(question.encode()):
+                    while hidden and _shows(ours):
+                        assert time.monotonic() < end_at, f"it shows what is typed after {seen!r}"
+                        time.sleep(0.005)
                     os.write(ours, f"{answer}\n".encode())
-                    unread = ""
+                    unread = b""
         os.close(ours)
-        code = child.wait(COMMAND_S)
-    return Seen(seen, code)
+        code = program.wait(COMMAND_S)
+    return Seen(seen.decode(), code)
 
 
-def _read(terminal: int) -> str:
+def _read_by(terminal: int, end_at: float, seen: bytes) -> bytes:
+    ready, _, _ = select.select([terminal], [], [], max(0.0, end_at - time.monotonic()))
+    assert ready, f"nothing more came after {seen!r}"
+    return _read(terminal)
+
+
+def _shows(terminal: int) -> bool:
+    return bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+
+
+def _read(terminal: int) -> bytes:
     try:
-        return os.read(terminal, 65536).decode()
+        return os.read(terminal, 65536)
     except OSError:  # the program has ended
-        return ""
+        return b""
 
 
 class Terminal:
@@ -77,6 +100,7 @@ class Terminal:
         )  # fmt: skip
         self.text = ""
         self._unread = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def modes(self) -> list[object]:
         """How the terminal treats what is typed."""
@@ -119,6 +143,7 @@ class Terminal:
         os.close(self._ours)
         os.close(self._theirs)
 
-    def _take(self, data: str) -> None:
-        self.text += data
-        self._unread += data
+    def _take(self, data: bytes) -> None:
+        text = self._decoder.decode(data)
+        self.text += text
+        self._unread += text

@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
 EPOCH_S = 1_800_000_000.0  # where virtual UTC begins
-TURNS_MAX = 2_000_000  # of a loop; a simulated rollout takes some thousands
+TURNS_MAX = 500_000  # of a loop; a simulated rollout takes some thousands
 
 _T = TypeVar("_T")
 

@@ -14,6 +14,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.children import child
 from tests.hostile.core import PROVIDES
 from tests.hostile.mutants import PROGRAMS, SCOPES, is_shell, scope
 
@@ -45,7 +46,7 @@ class Text:
         if program == "helper.sh":
             argv += ["provides=1", str(PROVIDES), "provides=0", "-"]
         pipe = subprocess.PIPE
-        with subprocess.Popen(  # nowhere can it write a file
+        with child(  # nowhere can it write a file
             argv, stdin=pipe, stdout=pipe, stderr=pipe, cwd="/proc/self", env=_ENV
         ) as process:
             limits = (LIMIT_CPU_S, resource.RLIM_INFINITY)

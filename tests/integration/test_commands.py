@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import pty
 import signal
 import sqlite3
 import subprocess
@@ -18,7 +17,9 @@ import pytest
 from orchestrator.cli.app import invoke
 from orchestrator.errors import ExitCode
 from orchestrator.store.sql import open_store
+from tests.children import child
 from tests.in_process import empty_project, run
+from tests.terminal import on_terminal
 from tests.unit.store.samples import PLAN as SAMPLE
 from tests.unit.store.samples import changes, entry
 
@@ -315,12 +316,12 @@ def test_the_lab_is_shown_and_broken(applied, capsys) -> None:
 
 def test_on_a_terminal_it_asks_for_the_number_and_draws(applied, fleet, capsys) -> None:
     """A real pseudo-terminal: a wrong number changes nothing, the right one rolls out."""
-    wrong, code = on_terminal("apply app-1.2.yml", fleet, answer=b"y\n")
+    wrong, code = at_terminal("apply app-1.2.yml", fleet, answer="y")
     assert code == ExitCode.REFUSED
     assert "nothing was changed" in wrong
     assert "\x1b[?25l" not in wrong
 
-    right, code = on_terminal("apply app-1.2.yml", fleet, answer=b"3\n")
+    right, code = at_terminal("apply app-1.2.yml", fleet, answer="3")
     assert code == 0
     assert "Apply: 3 devices? Type 3: " in right
     assert "\x1b[?25l" in right
@@ -333,32 +334,12 @@ def test_on_a_terminal_it_asks_for_the_number_and_draws(applied, fleet, capsys) 
     assert run(capsys, "preview app-1.2.yml --detailed-exitcode")[0] == 0
 
 
-def on_terminal(words: str, directory: Path, *, answer: bytes) -> tuple[str, int]:
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(Path(__file__).parents[2])}
-    with subprocess.Popen(
-        [sys.executable, "-m", "orchestrator", *words.split()],
-        cwd=directory,
-        env=environment,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    ) as child:
-        os.close(theirs)
-        seen = b""
-        answered = False
-        while True:
-            try:
-                data = os.read(ours, 65536)
-            except OSError:
-                break
-            seen += data
-            if not answered and b"? Type " in seen:
-                os.write(ours, answer)
-                answered = True
-        os.close(ours)
-    return seen.decode(), child.returncode
+def at_terminal(words: str, directory: Path, *, answer: str) -> tuple[str, int]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    program = [sys.executable, "-m", "orchestrator", *words.split()]
+    answers = {"? Type 3: ": answer}
+    seen = on_terminal(program, answers, cwd=directory, env=environment, hidden=False)
+    return seen.text, seen.code
 
 
 def test_log_has_the_journal_and_every_connection_one_line_each(fleet, applied) -> None:
@@ -375,17 +356,17 @@ def test_log_has_the_journal_and_every_connection_one_line_each(fleet, applied) 
 
 def test_a_lab_in_the_foreground_ends_with_its_command(fleet, tmp_path) -> None:
     words = ["lab", "up", "-n", "1", "--foreground", "--dir", str(tmp_path)]
-    with subprocess.Popen(
+    with child(
         [sys.executable, "-m", "orchestrator", *words],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-    ) as child:
-        inventory = Path(child.stdout.readline().strip())
+    ) as lab:
+        inventory = Path(lab.stdout.readline().strip())
         assert inventory.is_file()
 
-        child.send_signal(signal.SIGTERM)
+        lab.send_signal(signal.SIGTERM)
 
-        assert child.wait(30) == 0
+        assert lab.wait(30) == 0
     assert not inventory.exists()

@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.api.owners import person
 from orchestrator.errors import ExitCode
+from tests.children import child
 from tests.integration.project import GATES, Project
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
@@ -65,7 +66,7 @@ def test_devices_of_a_paused_rollout_come_to_their_end_without_its_engine(
     plan = project.plan("app-1.0.1", waves="[rest]", more=f"max_failures: 1\ngates: [{gate}]\n")
     command = project.command("apply", plan, "-i", project.inventory, "--yes")
     quiet = subprocess.DEVNULL
-    with subprocess.Popen(
+    with child(
         command, cwd=project.root, env=project.environment(), stdout=quiet, stderr=quiet
     ) as engine:
         while _newest(project) == earlier or "to: verifying" not in _states(project):

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ExitCode
+from tests.children import child
 from tests.integration.project import Project
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
@@ -52,7 +53,7 @@ def applied(project: Project, *, promoted: bool) -> tuple[int, list[dict[str, ob
     """Applies the plan; its exit code, and its journal as it was printed."""
     sources = ("-i", project.inventory, "-i", GROUPS)
     printed = []
-    with subprocess.Popen(
+    with child(
         project.command("apply", PLAN, *sources, "--yes", "--events", "-"),
         cwd=project.root, env=project.environment(), text=True, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

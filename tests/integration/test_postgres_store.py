@@ -22,6 +22,7 @@ from orchestrator.api.values import Settings
 from orchestrator.errors import ExitCode
 from orchestrator.store.connect import database_of
 from orchestrator.store.sql import open_store
+from tests.children import child
 from tests.integration.project import Project
 from tests.loopback import free_port
 from tests.patience import within
@@ -324,7 +325,7 @@ def pooled(postgres: Server, team: Team) -> Iterator[str]:
     )
     for path in (directory, *directory.iterdir()):
         hand_over(path)
-    with subprocess.Popen(
+    with child(
         (*unprivileged(), program, str(directory / "pgbouncer.ini")),
         cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         text=True,

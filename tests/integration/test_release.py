@@ -12,6 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.children import child
 from tests.integration.project import Project
 from tests.terminal import on_terminal
 
@@ -173,7 +174,7 @@ def test_passphrase_is_asked_for_and_seen_nowhere(project: Project) -> None:
 def agent(tmp_path: Path) -> Iterator[str]:
     """A real SSH agent's socket."""
     socket = f"{tmp_path}/agent"
-    with subprocess.Popen(
+    with child(
         ("ssh-agent", "-D", "-a", socket), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
         assert process.stdout is not None

@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import gc
+import itertools
 import time
 
 import pytest
@@ -58,8 +59,8 @@ def test_work_that_goes_on_for_ever_is_ended(monkeypatch):
 
     async def work():
         try:
-            while True:
-                await asyncio.sleep(60.0)
+            for after in itertools.repeat(60.0):
+                await asyncio.sleep(after)
         finally:
             cleaned.append(await asyncio.sleep(1.0, result=True))
 
