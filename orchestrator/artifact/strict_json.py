@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from orchestrator.artifact.errors import ArtifactError, Rule
+from orchestrator.strict_json import loads
 
 DEPTH_MAX = 32  # a type-info has depth 3; more is an attack on recursive parsers
 NUMBER_CHARACTERS_MAX = 64
@@ -35,13 +36,7 @@ def parse_object(data: bytes, what: str) -> dict[str, object]:
         message = f"`{what}` is nested deeper than {DEPTH_MAX}"
         raise ArtifactError(Rule.HEADER_JSON, message)
     try:
-        value = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-            parse_float=_float,
-            parse_int=_int,
-        )
+        value = loads(data.decode("utf-8"), parse_float=_float, parse_int=_int)
         _check_texts(value)
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
@@ -79,16 +74,6 @@ def _depth(data: bytes) -> int:
     return deepest
 
 
-def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        message = f"key {twice!a} stands twice"
-        raise ValueError(message)
-    return found
-
-
 def _check_texts(value: object) -> None:
     if isinstance(value, str) and "\0" in value:
         message = "a text has a NUL"
@@ -113,8 +98,3 @@ def _number(text: str) -> str:
         message = f"a number has more than {NUMBER_CHARACTERS_MAX} characters, or a large exponent"
         raise ValueError(message)
     return text
-
-
-def _no_constant(name: str) -> object:
-    message = f"{name} is no JSON"
-    raise ValueError(message)

@@ -10,12 +10,12 @@ Laws:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.evidence.osv import Affected, Record, package_of, read_record
 from orchestrator.evidence.times import moment_of
+from orchestrator.strict_json import loads
 from orchestrator.units import format_duration
 
 Package = tuple[str, str]  # ecosystem without release, and name
@@ -121,17 +121,9 @@ def load(file: str, data: bytes) -> object:
     Raises:
         SnapshotError: it is not JSON, or a key stands in an object twice.
     """
-
-    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            message = "a key stands twice"
-            raise ValueError(message)
-        return found
-
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=once)
-    except (ValueError, RecursionError) as error:
+        return loads(data.decode("utf-8"))
+    except ValueError as error:
         message = f"snapshot `{file}` is not JSON: {error}"
         raise SnapshotError(message) from error
 

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from orchestrator.errors import Where
+from orchestrator.strict_json import KeyTwiceError, loads
 
 Path = tuple[str | int, ...]
 
@@ -30,10 +31,6 @@ class StrictJsonError(ValueError):
         self.message = message
         self.where = where
         self.is_twice = is_twice
-
-
-class _TwiceError(ValueError):
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +63,10 @@ def parse(data: bytes, file: str, *, size_bytes_max: int) -> Document:
         raise StrictJsonError(f"`{file}` is not UTF-8", Where(file, line, 1)) from error
     _check_depth(text, file)
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+        value = loads(text)
         if "\\ud" in text.lower():
             json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except _TwiceError as error:
+    except KeyTwiceError as error:
         raise _twice(text, file) from error
     except json.JSONDecodeError as error:
         where = Where(file, error.lineno, error.colno)
@@ -77,7 +74,7 @@ def parse(data: bytes, file: str, *, size_bytes_max: int) -> Document:
     except UnicodeEncodeError as error:
         message = f"`{file}` has half of a surrogate pair in a text"
         raise StrictJsonError(message, Where(file)) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise StrictJsonError(f"`{file}` is not JSON: {error}", Where(file)) from error
     return Document(file, value, text)
 
@@ -108,18 +105,6 @@ def _where(document: Document, found: dict[Path, int], path: Path) -> Where:
     before = document.text[:at]
     line = before.count("\n") + 1
     return Where(document.file, line, at - (before.rfind("\n") + 1) + 1)
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise _TwiceError
-    return found
-
-
-def _no_constant(name: str) -> object:
-    message = f"{name} is no number"
-    raise ValueError(message)
 
 
 def _check_depth(text: str, file: str) -> None:

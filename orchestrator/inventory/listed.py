@@ -14,7 +14,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NoReturn
 
 from orchestrator.errors import Diagnostic, Severity, Where
 from orchestrator.inventory.graph import Graph, Group, Variables
@@ -31,6 +30,7 @@ from orchestrator.source import (
     SequenceNode,
     shown,
 )
+from orchestrator.strict_json import KeyTwiceError, loads
 
 META = "_meta"
 _KEYS = ("hosts", "vars", "children")
@@ -71,29 +71,14 @@ def parse(data: bytes) -> Mapping[str, object]:
         ListingError: it is not one JSON object, or a key stands twice in one.
     """
     try:
-        listing = json.loads(
-            data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant
-        )
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, ListingError):
-            raise
-        raise ListingError("what it lists is no JSON") from error
+        listing = loads(data.decode("utf-8"))
+    except KeyTwiceError as error:
+        raise ListingError(f"key `{shown(error.key)}` stands twice in one object") from error
+    except ValueError as error:
+        raise ListingError(f"what it lists is no JSON: {error}") from error
     if not isinstance(listing, dict):
         raise ListingError("what it lists is not one JSON object")
     return listing
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ListingError(f"key `{shown(twice)}` stands twice in one object")
-    return found
-
-
-def _refuse_constant(word: str) -> NoReturn:
-    raise ListingError(f"`{word}` is no number of JSON")
 
 
 class _Reader:
