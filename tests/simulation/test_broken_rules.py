@@ -257,6 +257,9 @@ BROKEN_CONTROLS = {
     "exit code of unknown devices": ("waves", "exit", outcome, "needs_human", lambda _led: False),
 }  # fmt: skip
 
+# The first seeds to look at, where many hundreds before them show nothing.
+SELDOM = {"one approval of each person": 1040}
+
 
 def text_of(seed):
     """A scenario's plans, and what goes wrong in it as `!kind`."""
@@ -273,7 +276,8 @@ def test_checker_notices_a_broken_control(monkeypatch, rule):
     monkeypatch.setattr(*broken)
 
     wanted = key if key[0] in '"!' else f'"{key}"'
-    failure = first_noticed(seed for seed in range(2000) if wanted in text_of(seed))
+    seeds = range(SELDOM.get(rule, 0), 2000)
+    failure = first_noticed(seed for seed in seeds if wanted in text_of(seed))
 
     assert failure.rule.startswith(says)
 
