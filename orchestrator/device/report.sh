@@ -6,7 +6,7 @@
 #
 # Prints `report BASE64`, then `signature BASE64` for each key, of that kind or of both, that
 # signed (SSHSIG, namespace `device-report`), or `unsigned WHY`. Contract: docs/reference/device-protocol.md.
-# shellcheck disable=SC2015
+# shellcheck disable=SC2015,SC2046
 set -fu
 LC_ALL=C
 export LC_ALL
@@ -26,7 +26,7 @@ artifact $4
 manifest $5
 active $6
 boot-id $7"
-base64_line() { if [ -n "$(command -v openssl)" ]; then openssl base64 -A; else base64 -w 0; fi; }
+base64_line() { if [ -n "$(command -v openssl)" ]; then openssl base64 -A; else printf %s $(base64); fi; } # in lines, of busybox
 
 encoded=$(printf '%s\n' "$text" | base64_line) && [ -n "$encoded" ] || exit 74
 echo "report $encoded"

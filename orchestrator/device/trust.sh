@@ -15,7 +15,7 @@
 # the core says them. What it cannot find out is no. Formats: docs/reference/release.md.
 #
 # The ways of helper.sh hold here too: functions give their value in W, records are split on purpose.
-# shellcheck disable=SC2015,SC2059,SC2086
+# shellcheck disable=SC2015,SC2046,SC2059,SC2086
 
 set -fu
 LC_ALL=C
@@ -227,9 +227,8 @@ made() { # ALG.LENGTH KEY FILE ROLE: did that key (KEY.der, .pem, .ssh) make the
         '') false ;;
         openssl*) openssl pkeyutl -verify -rawin -pubin -inkey "$2.pem" -in "$3" -sigfile "$SCRATCH/signature" ;;
         *)
-          W=${W%% *}
           tail -c 32 "$2.der" | usign_file >"$2.pub" && usign_file <"$SCRATCH/signature" >"$2.sig" &&
-            $W -V -q -m "$3" -p "$2.pub" -x "$2.sig"
+            ${W%% *} -V -q -m "$3" -p "$2.pub" -x "$2.sig"
           ;;
       esac
       ;;
@@ -237,10 +236,11 @@ made() { # ALG.LENGTH KEY FILE ROLE: did that key (KEY.der, .pem, .ssh) make the
   esac >/dev/null 2>&1
 }
 
+one_line() { printf %s $(base64) && echo; } # stdin in base64: busybox before 1.33 makes no longer lines by itself
+
 usign_file() { # stdin as usign and signify have keys and signatures, with a key number of zeros
   echo 'untrusted comment: rollout'
-  { printf 'Ed\000\000\000\000\000\000\000\000' && cat; } | base64 -w 0
-  echo
+  { printf 'Ed\000\000\000\000\000\000\000\000' && cat; } | one_line
 }
 
 by_ssh() { # as `made`, in the form of SSH: whose, over what and for what it is, is said here and never by who signs
@@ -250,7 +250,7 @@ by_ssh() { # as `made`, in the form of SSH: whose, over what and for what it is,
   printf '%s\n' '-----BEGIN SSH SIGNATURE-----' "$(printf "SSHSIG\000\000\000\001$BYTES" | base64)" \
     '-----END SSH SIGNATURE-----' >"$SCRATCH/signature"
   W=${W#????????????????} && kind=${W#????????????????} # the length before the key, and before its kind
-  printf 'rollout namespaces="%s" %s %s\n' "$name" "${kind%%\\*}" "$(printf "$W" | base64 -w 0)" >"$SCRATCH/allowed"
+  printf 'rollout namespaces="%s" %s %s\n' "$name" "${kind%%\\*}" "$(printf "$W" | one_line)" >"$SCRATCH/allowed"
   ssh-keygen -Y verify -f "$SCRATCH/allowed" -I rollout -n "$name" -s "$SCRATCH/signature" <"$3"
 }
 

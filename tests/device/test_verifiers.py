@@ -12,6 +12,7 @@ import pytest
 from tests.device.kit import Device, Key, directory
 from tests.device.test_tickets import VERIFY_LIMIT_S, good_ticket, judging_s
 from tests.device.tickets import (
+    MANIFEST,
     People,
     Root,
     Signer,
@@ -21,6 +22,7 @@ from tests.device.tickets import (
     signed,
     ssh_signed,
     ticketed,
+    wrapped,
 )
 
 
@@ -97,6 +99,20 @@ def test_ssh_keygen_checks_root_and_ticket_where_there_is_no_openssl(
     name = no_openssl.shell.name
     print(f"figure: a ticket in the form of SSH is judged in {judging:.3f} s by {name}")
     assert judging < VERIFY_LIMIT_S
+
+
+def test_base64_that_knows_one_width_of_lines_will_do(
+    no_openssl: Device, people: People, tmp_path: Path
+):
+    """As busybox before 1.33 has it, beside an OpenSSH that is new enough."""
+    build = Signer()
+    Root(people.root, people.release, (base64.b64encode(build.spki).decode(),)).place(no_openssl)
+    text = good_ticket().text
+    wrapped(tmp_path / "tools", "base64", "[ $# -eq 0 ] || exit 1", "")
+
+    signatures = ssh_signed(text, people.release) + ssh_signed(MANIFEST, (build,), "build")
+
+    assert judge(no_openssl, text, signatures) == (0, "ok")
 
 
 def test_a_device_without_openssl_and_root_takes_nothing(no_openssl: Device):

@@ -233,6 +233,14 @@ def hide(device: Device, place: Path, programs: tuple[str, ...]) -> None:
     device.shell = replace(device.shell, path=str(place))
 
 
+def wrapped(place: Path, name: str, before: str, arguments: str) -> None:
+    """Puts a program where `hide` left it that first does something else."""
+    real = shutil.which(name)
+    (place / name).unlink()
+    (place / name).write_text(f"#!/bin/sh\n{before}\nexec {real} {arguments}\n")
+    (place / name).chmod(0o755)
+
+
 def stage(device: Device, number: int, frames: dict[str, bytes]) -> None:
     """Each frame by a request of its own."""
     for name, data in frames.items():

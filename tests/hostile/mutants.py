@@ -31,7 +31,7 @@ PROGRAMS = {"trust.sh": TRUST, "helper.sh": HELPER}
 # What this machine cannot reach (other tools, a full disk), how `no` writes its words, and that the
 # core writes down where a transaction stands (tests/device/ looks at that).
 _ELSEWHERE = re.compile(
-    r"usign|signify|tail -c 32|there is no room|\) false ;;|W=\$\{W%% \*\}$|esac >/dev/null|\$W -V|cannot be (copied|written)|too little free space"
+    r"usign|signify|tail -c 32|there is no room|\) false ;;|esac >/dev/null|\$\{W%% \*\} -V|cannot be (copied|written)|too little free space"
     r"|save && tidy|verifiers$|%%20%s|^  shift 3$|^  echo$"
 )
 _SHELL_TESTS = {"lt": "le", "le": "lt", "gt": "ge", "ge": "gt", "eq": "ne", "ne": "eq"}
