@@ -18,8 +18,7 @@
 # shellcheck disable=SC2015,SC2046,SC2059,SC2086
 
 set -fu
-LC_ALL=C
-export LC_ALL
+export LC_ALL=C
 umask 022
 NL='
 '
@@ -217,7 +216,7 @@ verifiers() { # W is what can check Ed25519 here
 made() { # ALG.LENGTH KEY FILE ROLE: did that key (KEY.der, .pem, .ssh) make the signature over FILE; SIZE, DER, BYTES, SSH are it
   # openssl reads no more of a file than a signature can have: what stands behind must not be free
   case ${1#*.} in 0) [ "$SIZE" -eq "$DER" ] ;; *) [ "$SIZE" -eq "${1#*.}" ] ;; esac || return 1
-  [ -z "$SSH" ] || { by_ssh "$@" >/dev/null 2>&1; return; }
+  [ -z "$SSH" ] || { by_ssh "$@"; return; }
   printf "$BYTES" >"$SCRATCH/signature" || no 74 io there is no room to verify in
   case ${1%%.*} in
     ecdsa-p256 | rsa) openssl dgst -sha256 -verify "$2.pem" -signature "$SCRATCH/signature" "$3" ;;
@@ -247,11 +246,12 @@ by_ssh() { # as `made`, in the form of SSH: whose, over what and for what it is,
   read -r W <"$2.ssh" && name=rollout-$4@$FLEET
   case $1 in ecdsa-p256.*) BYTES=$SSH ;; esac
   BYTES="$W\000\000\000$(printf '\\%03o' ${#name})$name\000\000\000\000\000\000\000\006sha256$BYTES"
-  printf '%s\n' '-----BEGIN SSH SIGNATURE-----' "$(printf "SSHSIG\000\000\000\001$BYTES" | base64)" \
-    '-----END SSH SIGNATURE-----' >"$SCRATCH/signature"
   W=${W#????????????????} && kind=${W#????????????????} # the length before the key, and before its kind
-  printf 'rollout namespaces="%s" %s %s\n' "$name" "${kind%%\\*}" "$(printf "$W" | one_line)" >"$SCRATCH/allowed"
-  ssh-keygen -Y verify -f "$SCRATCH/allowed" -I rollout -n "$name" -s "$SCRATCH/signature" <"$3"
+  {
+    printf '%s\n' '-----BEGIN SSH SIGNATURE-----' "$(printf "SSHSIG\000\000\000\001$BYTES" | base64)" '-----END SSH SIGNATURE-----' >"$SCRATCH/signature" &&
+      printf 'rollout namespaces="%s" %s %s\n' "$name" "${kind%%\\*}" "$(printf "$W" | one_line)" >"$SCRATCH/allowed"
+  } 2>/dev/null || no 74 io there is no room to verify in
+  ssh-keygen -Y verify -f "$SCRATCH/allowed" -I rollout -n "$name" -s "$SCRATCH/signature" <"$3" >/dev/null 2>&1
 }
 
 count() { # ROLE FILE SIGNATURES KEYS: COUNT is how many keys of that role signed the file
