@@ -360,10 +360,10 @@ LIST
 }
 
 real_keys() { # openssl, or else ssh-keygen, takes each of KEYS: a good form does not make it a point of its curve
-  reader='openssl pkey -pubin -noout'
-  has openssl || reader='ssh-keygen -i -m PKCS8 -f /dev/stdin'
+  set -- openssl pkey -pubin -noout -in "$SCRATCH/key"
+  has openssl || set -- ssh-keygen -i -m PKCS8 -f "$SCRATCH/key"
   while read -r _ alg _ _ body; do
-    case $alg in ecdsa-p256.* | rsa.*) pem "$body" | $reader >/dev/null 2>&1 || return 1 ;; esac
+    case $alg in ecdsa-p256.* | rsa.*) pem "$body" >"$SCRATCH/key" && "$@" >/dev/null 2>&1 || return 1 ;; esac
   done <<LIST
 $KEYS
 LIST

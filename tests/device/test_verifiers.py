@@ -16,6 +16,7 @@ from tests.device.tickets import (
     People,
     Root,
     Signer,
+    ask,
     build_key,
     hide,
     judge,
@@ -113,6 +114,22 @@ def test_base64_that_knows_one_width_of_lines_will_do(
     signatures = ssh_signed(text, people.release) + ssh_signed(MANIFEST, (build,), "build")
 
     assert judge(no_openssl, text, signatures) == (0, "ok")
+
+
+def test_a_new_root_needs_no_file_for_standard_input(
+    no_openssl: Device, people: People, key: Key, tmp_path: Path
+):
+    """The kernel makes no /dev/stdin; whoever fills /dev may leave it out."""
+    root = Root(people.root, people.release, (build_key(key),))
+    root.place(no_openssl)
+    wrapped(tmp_path / "tools", "ssh-keygen", 'case "$*" in */dev/*) exit 1 ;; esac', '"$@"')
+    place = tmp_path / "new"
+    place.mkdir()
+    new = root.next().text
+    (place / "root").write_bytes(new)
+    (place / "root.sig").write_bytes(ssh_signed(new, people.root, "root"))
+
+    assert ask(no_openssl, "root", str(place)) == (0, "ok")
 
 
 def test_a_device_without_openssl_and_root_takes_nothing(no_openssl: Device):
