@@ -21,8 +21,9 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 import sqlalchemy
@@ -148,7 +149,7 @@ class Writer:
         def read(connection: sqlalchemy.Connection) -> T:
             connection.execution_options(**{READING: True})
             try:
-                with connection.begin():
+                with _transaction(connection):
                     return work(connection)
             finally:
                 connection.execution_options(**{READING: False})
@@ -173,7 +174,7 @@ class Writer:
                 write.lose(self._database.trouble(error))
 
     def _transact(self, connection: sqlalchemy.Connection, group: list[_Write[object]]) -> None:
-        with connection.begin() as transaction:
+        with _transaction(connection) as transaction:
             if len(group) == 1:
                 group[0].run(connection)
             else:
@@ -213,6 +214,22 @@ class Writer:
             if self._closing.wait(pause_s * random.uniform(0.5, 1.0)):  # noqa: S311  no secret
                 give_up_at = 0.0
             pause_s = min(2 * pause_s, _PAUSE_MAX_S)
+
+
+@contextmanager
+def _transaction(connection: sqlalchemy.Connection) -> Iterator[sqlalchemy.RootTransaction]:
+    """One transaction; after it the connection begins the next one, however this one ended.
+
+    A COMMIT that failed (a disk that is full by then) leaves it open, in SQLite and in the library.
+    """
+    try:
+        with connection.begin() as transaction:
+            yield transaction
+    finally:
+        if connection.get_transaction() is not None:
+            connection.rollback()
+            if not connection.invalidated:
+                connection.connection.rollback()
 
 
 class _Write(Generic[T]):

@@ -84,6 +84,27 @@ async def test_full_disk_fails_every_write_of_the_group(store, rollout):
     assert [(await store.load(name)).last_seq for name in ("r-1", "r-2")] == [1, 1]
 
 
+@pytest.mark.parametrize("together", [1, 2])
+async def test_store_goes_on_after_a_commit_that_failed(store, rollout, together):
+    """As on a disk that is full only then: all statements went well before."""
+    wrong = "INSERT INTO devices (rollout_id, device, state, body) VALUES ('r-9', 'a', 'b', 'c')"
+
+    def orphan(connection):
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+        connection.exec_driver_sql(wrong)
+
+    gate = Gate(store)
+    waiting = [asyncio.ensure_future(store._writer.write(orphan)) for _ in range(together)]
+    await asyncio.sleep(0)
+
+    await gate.open()
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    await store.commit(rollout, [changes(entry(2), state="halted")])
+
+    assert [type(answer) for answer in answers] == [StoreError] * together
+    assert (await store.summary("r-1")).state == "halted"
+
+
 async def test_bug_in_a_write_reaches_its_caller_and_undoes_the_write(store, rollout):
     def broken(connection):
         connection.exec_driver_sql("UPDATE rollouts SET state = 'odd'")
