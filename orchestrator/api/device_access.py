@@ -159,14 +159,12 @@ class _Access:
 
     def recorded(self) -> dict[str, Value]:
         """What the journal has of its end."""
-        if self.ended is None:
-            return self.what
-        found: dict[str, Value] = {"received_bytes": self.ended.received_bytes}
-        if self.ended.sent_bytes:
-            found["sent_bytes"] = self.ended.sent_bytes
-        if self.ended.exit_code is not None:
+        found: dict[str, Value] = {"received_bytes": self.login.received_bytes}
+        if self.login.sent_bytes:
+            found["sent_bytes"] = self.login.sent_bytes
+        if self.ended is not None and self.ended.exit_code is not None:
             found["exit_code"] = self.ended.exit_code
-        if self.ended.signal:
+        if self.ended is not None and self.ended.signal:
             found["signal"] = self.ended.signal
         return {**found, **self.what}
 

@@ -86,8 +86,6 @@ class Ended:
 
     exit_code: int | None
     signal: str
-    sent_bytes: int
-    received_bytes: int
 
 
 class Login:
@@ -95,6 +93,17 @@ class Login:
 
     def __init__(self, connection: asyncssh.SSHClientConnection) -> None:
         self._connection = connection
+        self._channel = Channel()  # the newest one
+
+    @property
+    def sent_bytes(self) -> int:
+        """What was typed, so far; however it ends."""
+        return self._channel.sent_bytes
+
+    @property
+    def received_bytes(self) -> int:
+        """What arrived, so far; however it ends."""
+        return self._channel.received_bytes
 
     async def run(
         self, words: Sequence[str], take: Take, *, deadline_s: float, limit_bytes: int
@@ -120,7 +129,7 @@ class Login:
             DeviceError: PROTOCOL, it gives no terminal; TIMEOUT or CONNECTION_LOST.
         """
         await self.run(("true",), _ignore, deadline_s=PROVE_S, limit_bytes=NOISE_BYTES_MAX)
-        channel = Channel(terminal.hold)
+        self._channel = channel = Channel(terminal.hold)
         try:
             async with asyncio.timeout(PROVE_S):
                 await self._connection.create_session(
@@ -136,9 +145,9 @@ class Login:
             ):
                 while (piece := await channel.next()) is not None:
                     terminal.show(piece.data)
+            return _ended(channel)
         except EXPECTED as error:
             raise self._failure(error) from error
-        return _ended(channel)
 
     async def close(self) -> None:
         """Closes the connection; never fails and never waits longer than a second."""
@@ -146,7 +155,7 @@ class Login:
 
     async def _run(self, words: Sequence[str], take: Take, limit_bytes: int) -> Ended:
         mark = f"rollout {secrets.token_hex(16)}"
-        channel = Channel()
+        self._channel = channel = Channel()
         async with asyncio.timeout(PROVE_S):
             await self._connection.create_session(
                 lambda: channel,
@@ -207,4 +216,4 @@ def _ended(channel: Channel) -> Ended:
     said = channel.exit_status is not None or channel.signal
     if not said and not channel.has_left:
         raise ConnectionResetError
-    return Ended(channel.exit_status, channel.signal, channel.sent_bytes, channel.received_bytes)
+    return Ended(channel.exit_status, channel.signal)

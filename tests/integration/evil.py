@@ -213,6 +213,18 @@ async def gives_a_terminal_that_floods(process: Process) -> None:
         await _flood(process.stdout, b"\x1b[2J" * 4096)
 
 
+async def gives_a_terminal_and_reboots(process: Process) -> None:
+    """Gives a shell, and is gone in the middle of it."""
+    if process.command:
+        _obeys(process)
+        process.exit(0)
+    else:
+        process.stdout.write(b"$ ")
+        await process.stdout.drain()
+        await process.stdin.read(1)
+        process.channel.get_connection().abort()
+
+
 SSH_KINDS: dict[str, Callable[[Process], Awaitable[None]]] = {
     one.__name__: one
     for one in (
@@ -220,7 +232,7 @@ SSH_KINDS: dict[str, Callable[[Process], Awaitable[None]]] = {
         never_reads, no_end_line, end_line_only_eof, wrong_hash, talks_after_end, garbage, ansi,
         broken_utf8, long_line, not_found, killed, ready_once, ready_twice, strange_nonce, unsealed_ready, opens_channels,
         obeys_then_floods, obeys_then_is_silent, obeys_and_says_no_end, obeys_and_is_killed,
-        gives_a_terminal_that_floods,
+        gives_a_terminal_that_floods, gives_a_terminal_and_reboots,
     )
 }  # fmt: skip
 

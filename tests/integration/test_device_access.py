@@ -100,7 +100,8 @@ def test_one_command_runs_as_words_and_is_recorded(place: Place) -> None:
 
     said = place.run(*shell, "printf", "%s", odd)
     failed = place.run(*shell, "sh", "-c", "echo out; echo bad >&2; exit 5")
-    late = place.run("device", "shell", "web", *WHY, "--timeout", "1s", "--", "sleep", "60")
+    slow = ("sh", "-c", "echo 0123456789; exec sleep 60")
+    late = place.run("device", "shell", "web", *WHY, "--timeout", "1s", "--", *slow)
 
     assert said == (0, odd, "")
     assert failed[:2] == (3, "out\n")
@@ -109,6 +110,8 @@ def test_one_command_runs_as_words_and_is_recorded(place: Place) -> None:
     acts = place.acts()
     ends = [(one["end"]["result"], one["end"]["data"].get("exit_code")) for one in acts]
     assert ends == [("ok", 0), ("ok", 5), ("timeout", None)]
+    received = [one["end"]["data"]["received_bytes"] for one in acts]  # with the mark before it
+    assert received[2] - received[0] == len("0123456789\n") - len(odd)
     first = acts[0]
     assert (first["act"], first["device"], first["why"]) == ("device_shell", "web", WHY[1])
     assert str(first["data"]["command"]).startswith("printf %s ")
@@ -188,12 +191,13 @@ def test_shell_has_the_persons_terminal_until_it_ends(place: Place) -> None:
 
 
 class Person:
-    """A terminal whose person leaves as soon as something is shown."""
+    """A terminal whose person leaves as soon as something is shown, or stays."""
 
     kind = "xterm"
 
-    def __init__(self) -> None:
+    def __init__(self, *, stays: bool = False) -> None:
         self.shown = 0
+        self._stays = stays
 
     def size(self) -> tuple[int, int]:
         return 80, 24
@@ -212,7 +216,8 @@ class Person:
 
     def show(self, data: bytes) -> None:
         self.shown += len(data)
-        self._gone()
+        if not self._stays:
+            self._gone()
 
 
 async def run_on(
@@ -280,6 +285,13 @@ async def test_signal_is_told_and_short() -> None:
     ended, _got = await run_on("obeys_and_is_killed")
 
     assert (ended.exit_code, ended.signal) == (None, "\x1b[2JKILL")
+
+
+async def test_device_that_reboots_under_a_shell_is_a_lost_connection() -> None:
+    with pytest.raises(DeviceError) as caught:
+        await run_on("gives_a_terminal_and_reboots", person=Person(stays=True))
+
+    assert caught.value.reason == Reason.CONNECTION_LOST
 
 
 async def test_person_leaves_a_terminal_that_is_flooded() -> None:
