@@ -10,9 +10,8 @@
 #   trust.sh root DIR         takes DIR/root as the next trust root, if it is signed for that
 #   trust.sh show | tools     the root and the floors; what can check signatures
 #
-# The root core asks it, and nothing else changes the floors. DIR is root's own copy, but for
-# `root`, which makes one. Exit 0 is yes; 65, 74 and 77 are no, with lines `reason` and `detail` as
-# the core says them. What it cannot find out is no. Formats: docs/reference/release.md.
+# The root core asks it, and nothing else changes the floors. DIR is root's own copy, but for `root`, which makes one. Exit 0 is yes;
+# 65, 74 and 77 are no, with lines `reason` and `detail` as the core says them. What it cannot find out is no. Formats: docs/reference/release.md.
 #
 # The ways of helper.sh hold here too: functions give their value in W, records are split on purpose.
 # shellcheck disable=SC2015,SC2046,SC2059,SC2086
@@ -26,20 +25,17 @@ ETC=${ROLLOUT_ROOT-}/etc/rollout VAR=${ROLLOUT_ROOT-}/var/lib/rollout
 FLOORS=$VAR/floors SCRATCH=''
 trap '[ -z "$SCRATCH" ] || rm -rf "$SCRATCH"' EXIT
 
-# Reads one text, as hex bytes, so that no awk's idea of characters matters; exit 1 when any of it
-# is not as it must be. Prints what a shell can split: of a ticket its values, its openings, its types; of a root its values,
-# then `ROLE ALG.LENGTH DER SSH PEM` for each key, LENGTH of its signatures, 0 where they say it; of signatures `KEYID LENGTH
-# DER-LENGTH BYTES`, and in the form of SSH `KEYID LENGTH 64 BYTES BYTES-IF-ECDSA`; of a manifest's signature the first without
-# a key, ECDSA in DER; of a key `ALG.LENGTH PEM`. Bytes are octal escapes, those for SSH with their length before them.
+# Reads one text, as hex bytes, so that no awk's idea of characters matters; exit 1 when any of it is not as it must be. Prints what
+# a shell can split: of a ticket its values, its openings, its types; of a root its values, then `ROLE ALG.LENGTH DER SSH PEM` for each
+# key, LENGTH of its signatures, 0 where they say it; of signatures `KEYID LENGTH DER-LENGTH BYTES`, in the form of SSH `KEYID LENGTH
+# 64 BYTES BYTES-IF-ECDSA`, both lengths below 0 where Ed25519 has no such signature; of a manifest's signature the first without a
+# key, ECDSA in DER; of a key `ALG.LENGTH PEM`. Bytes are octal escapes, those for SSH with their length before them.
 # shellcheck disable=SC2016
 TEXT='
 function bad() { failed = 1; exit 1 }
 function must(is) { if (!is) bad() }
 function name(v, max) { must(v ~ /^[A-Za-z0-9][A-Za-z0-9._+-]*$/ && length(v) <= max); return v }
-function number(v, min, max) {
-  must(v ~ /^(0|[1-9][0-9]*)$/ && length(v) <= 15 && v + 0 >= min && v + 0 <= max)
-  return v
-}
+function number(v, min, max) { must(v ~ /^(0|[1-9][0-9]*)$/ && length(v) <= 15 && v + 0 >= min && v + 0 <= max); return v }
 function digest(v) { must(v ~ /^[0-9a-f]+$/ && length(v) == 64); return v }
 function more(key) { return index(line[at], key " ") == 1 }
 function take(key) { must(more(key)); return substr(line[at++], length(key) + 2) }
@@ -93,7 +89,10 @@ function ssh_key() { # that key; 26 and 12 bytes say its kind
   if (size == 44) return ssh(ssh("ssh-ed25519", 11) ssh(bytes(12), 32), 51)
   return ssh(ssh("ssh-rsa", 7) ints, 11 + length(ints) / 4)
 }
-function lengths() { return size " " (b[1] + 2) } # as the DER of ECDSA says it, too
+function lengths(n, der,  i, d) { # its own, and what it has as ECDSA in DER. Ed25519 has S, the last 32 bytes, below the order of
+  for (i = n == 64 ? 32 : 0; i > 0 && !d; ) d = b[size - 33 + i] - order[--i] # its group; ssh-keygen, usign, signify take more
+  return n == 64 && d >= 0 ? "-" n " -" der : n " " der
+}
 
 function ticket(  s, v, percent, from, part) {
   must(line[1] == "fleet-release 1"); at = 2
@@ -139,26 +138,27 @@ function integer(i, head,  to, s) { # the 32 bytes from b[i] on, HEAD before the
 }
 function ssh_form(  n, s) { # what stands behind the tag, for the kinds of keys that make signatures of its length
   n = size - 6
-  if (n != 64) return n " 64 " ssh(ssh("rsa-sha2-256", 12) ssh(bytes(6), n), n + 20) " -"
+  if (n != 64) return lengths(n, 64) " " ssh(ssh("rsa-sha2-256", 12) ssh(bytes(6), n), n + 20) " -"
   total = 0; s = integer(6, oct(0) oct(0) oct(0)) integer(38, oct(0) oct(0) oct(0))
   s = ssh(ssh("ecdsa-sha2-nistp256", 19) ssh(s, total), total + 27)
-  return n " 64 " ssh(ssh("ssh-ed25519", 11) ssh(bytes(6), n), 83) " " s
+  return lengths(n, 64) " " ssh(ssh("ssh-ed25519", 11) ssh(bytes(6), n), 83) " " s
 }
 function signatures() {
   for (at = 1; more("sig"); ) {
     must(split(take("sig"), part2, " ") == 2 && ++count <= 32); decode(part2[2])
-    print digest(part2[1]), index(part2[2], "U1NIU0lH") == 1 ? ssh_form() : lengths() " " bytes(0) # tagged: SSHSIG
+    print digest(part2[1]), index(part2[2], "U1NIU0lH") == 1 ? ssh_form() : lengths(size, b[1] + 2) " " bytes(0) # tagged: SSHSIG
   }
 }
 function manifest(  s) { # ECDSA P-256 as Mender writes it is r and s, each 32 bytes
   decode(all)
-  if (size != 64) { print lengths(), bytes(0); return }
+  if (size != 64) { print lengths(size, b[1] + 2), bytes(0); return }
   s = integer(0, oct(2)) integer(32, oct(2))
   print total + 2, total + 2, oct(48) oct(total) s
 }
 
 BEGIN {
   for (i = 0; i < 256; i++) code[sprintf("%02x", i)] = i
+  for (i = 0; i < 32; i++) order[i] = code[substr("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010", 2 * i + 1, 2)]
   for (i = 0; i < 64; i++) six[substr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", i + 1, 1)] = i
 }
 {

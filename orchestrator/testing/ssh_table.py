@@ -25,10 +25,11 @@ from orchestrator.trust.purpose import Purpose
 from orchestrator.trust.root import Role
 from orchestrator.trust.signature_file import SSH_TAG
 from orchestrator.trust.signers import KeyAtHand
-from orchestrator.trust.signing import sign_bytes
+from orchestrator.trust.signing import P256_ORDER, sign_bytes
 
 _FIRST_BYTES = (0, 0x7F, 0x80)  # of a number: they want one length or another
 _TRIES = 20_000
+_ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493  # RFC 8032, 5.1
 
 
 def ssh_ticket_cases(good: TicketCase, keys: CaseKeys) -> Iterator[TicketCase]:
@@ -36,6 +37,7 @@ def ssh_ticket_cases(good: TicketCase, keys: CaseKeys) -> Iterator[TicketCase]:
     yield from _by_kind(good, keys)
     yield from _by_file(good, keys)
     yield from _by_number(good, keys.release[0])
+    yield from _other_forms(good, keys)
 
 
 def _by_kind(good: TicketCase, keys: CaseKeys) -> Iterator[TicketCase]:
@@ -107,6 +109,37 @@ def _found(at: int, byte: int, text: bytes, key: SigningKey) -> bytes:
     purpose, signer = Purpose(Role.RELEASE, FLEET, hashlib.sha256(text).digest()), KeyAtHand(key)
     made = (purpose.sign(signer)[0].data for _ in range(_TRIES))
     return next(data for data in made if data[len(SSH_TAG) + at] == byte)
+
+
+def _other_forms(good: TicketCase, keys: CaseKeys) -> Iterator[TicketCase]:
+    """What anybody can make of a signature without its key, where S means the same as S and the order.
+
+    The two of ECDSA count, as one key's. Ed25519 has one form: `ssh-keygen`, `usign` and `signify`
+    would take the other one.
+    """
+    text, ecdsa, ed25519 = good.ticket, keys.release[0], keys.ed25519
+    of_ecdsa, of_ed25519 = ssh_data(text, ecdsa), ssh_data(text, ed25519)
+    negated = (P256_ORDER - int.from_bytes(of_ecdsa[-32:], "big")).to_bytes(32, "big")
+    for name, key, data, answer in (
+        ("N280 ECDSA in the form of SSH, the other S", ecdsa, of_ecdsa[:-32] + negated, Answer.ALLOW),
+        ("N281 Ed25519 in the form of SSH, a larger S", ed25519, with_larger_s(of_ed25519), Answer.SIGNATURES),
+        ("N282 Ed25519, a larger S", ed25519, with_larger_s(sign_bytes(text, ed25519)), Answer.SIGNATURES),
+        ("N283 Ed25519 in the form of SSH, S is the order", ed25519, of_ed25519[:-32] + _order(), Answer.SIGNATURES),
+    ):  # fmt: skip
+        root = root_text(keys, release=(key,), threshold_release=1)
+        line = raw_line(key.fingerprint, data)
+        kinds = frozenset((key.kind,))
+        yield replace(good, name=name, root=root, signatures=line, answer=answer, kinds=kinds)
+
+
+def with_larger_s(signature: bytes) -> bytes:
+    """The signature by Ed25519 with the order of its group added to S, its last 32 bytes."""
+    larger = int.from_bytes(signature[-32:], "little") + _ED25519_ORDER
+    return signature[:-32] + larger.to_bytes(32, "little")
+
+
+def _order() -> bytes:
+    return _ED25519_ORDER.to_bytes(32, "little")
 
 
 def ssh_rotation_cases(old: bytes, new: bytes, keys: CaseKeys) -> Iterator[RotationCase]:

@@ -3,8 +3,8 @@
 Laws:
 1. ECDSA is SHA-256 in DER, RSA is PKCS#1 v1.5 with SHA-256, Ed25519 is pure: what `openssl` on a
    device verifies.
-2. ECDSA: r and s are within 1 to n-1, and only their one shortest DER form counts, so that nobody
-   can vary a signature's bytes.
+2. ECDSA: r and s are within 1 to n-1, and only their one shortest DER form counts. Ed25519: S is
+   below the order. What is left to vary is n-s in place of s; so keys are counted, not signatures.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
 from orchestrator.trust.keys import SigningKey, VerificationKey
 
-_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _DER_BYTES_MAX = 72
 
 
@@ -53,5 +53,5 @@ def _is_strict_der(signature: bytes) -> bool:
         r, s = utils.decode_dss_signature(signature)
     except ValueError:
         return False
-    in_range = 0 < r < _P256_ORDER and 0 < s < _P256_ORDER
+    in_range = 0 < r < P256_ORDER and 0 < s < P256_ORDER
     return in_range and utils.encode_dss_signature(r, s) == signature

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.testing.ssh_table import with_larger_s
+from orchestrator.testing.tickets import raw_line
 from tests.device.kit import Device, Key, directory
 from tests.device.test_tickets import VERIFY_LIMIT_S, good_ticket, judging_s
 from tests.device.tickets import (
@@ -62,6 +64,10 @@ def test_signify_checks_ed25519_where_openssl_cannot(old_openssl: Device, people
 
     assert judge(old_openssl, text, signed(text, signers)) == (0, "ok")
     assert judge(old_openssl, text, signed(text + b"x", signers))[1] == "ticket_signatures"
+    first, second = (signer.sign(text) for signer in signers)
+    for other in (with_larger_s(second), second[:-1] + bytes((second[-1] | 0x80,))):
+        lines = raw_line(signers[0].id, first) + raw_line(signers[1].id, other)
+        assert judge(old_openssl, text, lines)[1] == "ticket_signatures"
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ EQUIVALENT: dict[str, str] = {
     'helper.sh number: W=$(wc -c <"$T/header") && [ -e "$T/whole" ] && [ "$W" -le 1048576 ] && one_stream "$in/$header" "$W" || -> W=$(wc -c <"$T/header") && [ -e "$T/whole" ] && [ "$W" -le 1048577 ] && one_stream "$in/$header" "$W" ||': _BLOCKS,
     'trust.sh and: set +f && rm -f "$SCRATCH"/*.der && set -f && made_files=0 -> set +f && rm -f "$SCRATCH"/*.der || set -f && made_files=0': _GLOB,
     'trust.sh and: set +f && rm -f "$SCRATCH"/*.der && set -f && made_files=0 -> set +f && rm -f "$SCRATCH"/*.der && set -f || made_files=0': _APART,
-    'trust.sh number: if (n != 64) return n " 64 " ssh(ssh("rsa-sha2-256", 12) ssh(bytes(6), n), n + 20) " -" -> if (n != 64) return n " 65 " ssh(ssh("rsa-sha2-256", 12) ssh(bytes(6), n), n + 20) " -"': _NO_KEY,
+    'trust.sh number: if (n != 64) return lengths(n, 64) " " ssh(ssh("rsa-sha2-256", 12) ssh(bytes(6), n), n + 20) " -" -> if (n != 64) return lengths(n, 65) " " ssh(ssh("rsa-sha2-256", 12) ssh(bytes(6), n), n + 20) " -"': _NO_KEY,
     "trust.sh drop: case $file in *[!A-Za-z0-9._-]*) file='' ;; *) file=\": $file\" ;; esac -> (nothing)": _SAID,
     'helper.sh skip: read -r DEVICE 2>/dev/null <"$ETC/device_type" || refuse 69 incompatible "the device has no type" -> read -r DEVICE 2>/dev/null <"$ETC/device_type"': _OTHER,
 }

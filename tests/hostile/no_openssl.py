@@ -7,13 +7,16 @@ import functools
 from collections.abc import Iterator
 from dataclasses import replace
 
+from orchestrator.testing.ssh_table import with_larger_s
 from orchestrator.testing.ticket_table import TICKET, ticket_cases
 from orchestrator.testing.tickets import (
     Answer,
     CaseKeys,
     RotationCase,
+    raw_line,
     root_text,
     signed,
+    ssh_data,
     ssh_line,
     ssh_signed,
 )
@@ -78,6 +81,12 @@ def no_openssl_cases() -> Iterator[DeviceCase]:
         "S13 Ed25519, plainly",
         "ticket_signatures",
         signed(TICKET, keys.ed25519) + build,
+        of(keys.ed25519),
+    )
+    yield case(
+        "S16 Ed25519, with a larger S",
+        "ticket_signatures",
+        raw_line(keys.ed25519.fingerprint, with_larger_s(ssh_data(TICKET, keys.ed25519))) + build,
         of(keys.ed25519),
     )
     two_wanted = root_text(keys).replace(b"threshold-build 1", b"threshold-build 2")
