@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.api.asked_values import AskRequest
-from orchestrator.api.asking import propose
+from orchestrator.api.asking import NAMES_MAX, propose
 from orchestrator.api.project import read_file
-from orchestrator.api.saved import SAVED_PLAN_S
+from orchestrator.api.saved import refuse_old
 from orchestrator.api.values import Settings
 from orchestrator.errors import PlanError, StalePlanError
 
@@ -56,11 +56,8 @@ async def refuse_stale_proposal(settings: Settings, proposal: Proposal) -> None:
     """
     from orchestrator.rollout.proposal import digest
 
-    hint = f"look at it again: `rollout {proposal.ask} {proposal.rollout} --out FILE`"
-    age_s = time.time() - proposal.made_at
-    if age_s > SAVED_PLAN_S:
-        message = f"the saved {proposal.ask} is {age_s / 3600:.0f} hours old, more than 24"
-        raise StalePlanError(message, hint=hint, code="P311")
+    hint = f"look at it again: `{_made_by(proposal)}`"
+    refuse_old(proposal.ask, proposal.made_at, hint=hint)
     try:
         now = await propose(settings, request_of(proposal))
     except PlanError as error:
@@ -70,3 +67,16 @@ async def refuse_stale_proposal(settings: Settings, proposal: Proposal) -> None:
             f"rollout `{proposal.rollout}` has moved on: this {proposal.ask} is another one now"
         )
         raise StalePlanError(message, hint=hint, code="P319")
+
+
+def _made_by(proposal: Proposal) -> str:
+    """The command that makes the same choice again, never a wider one."""
+    words = ["rollout", proposal.ask.value, proposal.rollout]
+    if proposal.wave is not None:
+        words += ["--wave", proposal.wave]
+    if proposal.only is not None:
+        words += ["--only", proposal.only.value]
+    for device in proposal.devices[:NAMES_MAX]:
+        words += ["--device", device]
+    more = " --device ..." if len(proposal.devices) > NAMES_MAX else ""
+    return f"{shlex.join(words)}{more} --out FILE"

@@ -13,6 +13,7 @@ from orchestrator.api.project import load_inventory, read_file
 from orchestrator.api.values import Prepared, Settings, Source
 from orchestrator.errors import PlanError, StalePlanError
 from orchestrator.rollout.states import TERMINAL_ROLLOUT
+from orchestrator.units import format_duration
 
 if TYPE_CHECKING:
     from orchestrator.inventory.model import Inventory
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.store.records import RolloutSummary
 
 SAVED_PLAN_S = 24 * 3600.0  # older: the fleet has moved on; resolving again costs seconds
+CLOCKS_S = 300.0  # by which two machines may differ; what is made later would never be too old
 
 
 def refuse_stale(settings: Settings, prepared: Prepared) -> None:
@@ -29,11 +31,8 @@ def refuse_stale(settings: Settings, prepared: Prepared) -> None:
         StalePlanError: too old, or plan file, inventory, artifact or ticket changed since.
     """
     resolved = prepared.resolved
-    age_s = time.time() - resolved.made_at
     hint = "look at it again: `rollout preview PLAN --out FILE`"
-    if age_s > SAVED_PLAN_S:
-        message = f"the saved plan is {age_s / 3600:.0f} hours old, more than 24"
-        raise StalePlanError(message, hint=hint, code="P311")
+    refuse_old("plan", resolved.made_at, hint=hint)
     plan_file = settings.root / resolved.plan_file
     if plan_file.is_file():
         found = hashlib.sha256(read_file(plan_file)).hexdigest()
@@ -49,6 +48,22 @@ def refuse_stale(settings: Settings, prepared: Prepared) -> None:
         message = f"artifact `{resolved.artifact.path}` has changed since the plan was saved"
         raise StalePlanError(message, hint=hint, code="P313")
     refuse_other_ticket(ticket_beside(path), resolved)
+
+
+def refuse_old(what: str, made_at: float, *, hint: str) -> None:
+    """Refuses what was saved too long ago, or would be saved only later.
+
+    Raises:
+        StalePlanError: says which.
+    """
+    age_s = time.time() - made_at
+    if age_s > SAVED_PLAN_S:
+        message = f"the saved {what} is {age_s / 3600:.0f} hours old, more than 24"
+        raise StalePlanError(message, hint=hint, code="P311")
+    if age_s < -CLOCKS_S:
+        message = f"the saved {what} was made {format_duration(round(-age_s / 60) * 60)} from now, it says"
+        clocks = "look at the clocks of this machine and of the one that saved it"
+        raise StalePlanError(message, hint=f"{clocks}, then {hint}", code="P311")
 
 
 def refuse_repeated(earlier: RolloutSummary | None) -> None:

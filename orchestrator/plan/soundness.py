@@ -38,6 +38,7 @@ from orchestrator.plan.schedule import ZONE_OF_DEVICE, Day
 from orchestrator.plan.zones import zone_names
 
 _PORT_MAX = 65535
+_END_OF_9999 = 253_402_300_800.0
 
 
 def flaw(plan: ResolvedPlan) -> str:
@@ -63,7 +64,7 @@ def _heads(plan: ResolvedPlan) -> Iterator[str]:
         yield "it has no waves"
     if plan.become not in (None, *BECOME):
         yield f"it becomes root by {plan.become!a}"
-    if not _is_time(plan.made_at):
+    if not is_instant(plan.made_at):
         yield "it was made at no time"
 
 
@@ -220,6 +221,11 @@ def _addresses(plan: ResolvedPlan) -> Iterator[str]:
         for hop in hops:
             if hop.host.startswith("-") or not hop.host or not 1 <= hop.port <= _PORT_MAX:
                 yield f"device {name!a} has no address that can be used"
+
+
+def is_instant(at: float) -> bool:
+    """Whether UTC seconds are of a day that a calendar has."""
+    return 0 <= at < _END_OF_9999
 
 
 def _is_time(seconds: float) -> bool:

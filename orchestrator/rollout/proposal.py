@@ -26,6 +26,7 @@ from orchestrator.errors import PlanError
 from orchestrator.plan.digest import from_document, to_document
 from orchestrator.plan.envelope import PROPOSAL_KEY, enveloped, opened
 from orchestrator.plan.resolved import RollbackOrder
+from orchestrator.plan.soundness import is_instant
 from orchestrator.rollout import retreat
 from orchestrator.rollout.asks import retriable
 from orchestrator.rollout.events import Ask, OperatorAsked
@@ -159,7 +160,10 @@ def from_file(data: bytes, *, file: str) -> Proposal:
         PlanError: it is none, was changed, or is of another version.
     """
     hint = "make it again: `rollout retry` and `rollout rollback` with `--out`"
-    document = json.loads(opened(PROPOSAL_KEY, data, file=file))
+    try:
+        document = json.loads(opened(PROPOSAL_KEY, data, file=file))
+    except (ValueError, RecursionError) as error:
+        raise PlanError(f"`{file}` does not hold JSON", hint=hint, code="P302") from error
     version = document.pop("format_version", None) if isinstance(document, dict) else None
     if version != FORMAT_VERSION:
         message = f"`{file}` is no saved proposal of format {FORMAT_VERSION}"
@@ -171,4 +175,7 @@ def from_file(data: bytes, *, file: str) -> Proposal:
         raise PlanError(message, hint=hint, code="P302") from error
     if found.ask not in PROPOSED or to_file(found) != data:
         raise PlanError(f"`{file}` was changed after it was saved", hint=hint, code="P303")
+    if not is_instant(found.made_at):
+        message = f"`{file}` is nothing that this program makes: it was made at no time"
+        raise PlanError(message, hint=hint, code="P305")
     return found

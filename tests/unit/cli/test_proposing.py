@@ -161,16 +161,21 @@ def test_it_is_stale_when_old_and_when_its_rollout_has_moved_on(
     assert run(capsys, "retry --out fix.plan")[0] == 0
     made = from_file(Path("back.plan").read_bytes(), file="back.plan")
     Path("old.plan").write_bytes(to_file(replace(made, made_at=made.made_at - 90_000)))
+    Path("early.plan").write_bytes(to_file(replace(made, made_at=made.made_at + 90_000)))
     Path("more.plan").write_bytes(to_file(replace(made, concerned=())))
 
+    early = run(capsys, "apply early.plan --yes")
     old, more = run(capsys, "apply old.plan --yes"), run(capsys, "apply more.plan --yes")
     invoke(["abort"])
     capsys.readouterr()
     over = run(capsys, "apply fix.plan --yes")
 
-    assert [one[0] for one in (old, more, over)] == [ExitCode.STALE] * 3
+    assert [one[0] for one in (early, old, more, over)] == [ExitCode.STALE] * 4
     assert "error[P311]: the saved rollback is 25 hours old" in old[2]
+    assert "error[P311]: the saved rollback was made 1d1h from now, it says" in early[2]
     assert "error[P319]: rollout `r-hand` has moved on" in more[2]
+    again = "`rollout rollback r-hand --wave canary --out FILE`"
+    assert all(again in " ".join(one[2].split()) for one in (early, old, more))
     assert "error[P319]: rollout `r-hand`: " in over[2]
     assert carried == []
     assert run(capsys, "apply back.plan --yes")[0] == 0  # going back is what it was

@@ -37,6 +37,7 @@ EDITS: dict[str, Edit] = {
         probes={"stranger": plan["gates"][0]["probe"]}
     ),
     "asks nothing": lambda plan: plan["gates"][0]["probe"].update(check="../../bin/sh"),
+    "made at no time": lambda plan: plan.update(made_at=1e300),
     "a timeout": lambda plan: plan["timeouts"].update(connect_s=0),
     "its retries": lambda plan: plan["retries"].update(count=-1),
     "its rollback": lambda plan: plan["rollback"].update(max_parallel=0),

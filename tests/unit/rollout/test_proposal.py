@@ -147,6 +147,11 @@ def test_file_holds_it_and_anything_else_is_refused():
         (enveloped("proposal", body.replace(b'"1.0"', b'"2.0"')), "P301"),
         (enveloped("proposal", body.replace(b'"plan":', b'"plant":')), "P302"),
         (enveloped("proposal", body.replace(b'"why":', b'"why": ')), "P303"),
+        (enveloped("proposal", b"no json"), "P302"),
+        (enveloped("proposal", b"\xff\xfe"), "P302"),
+        (enveloped("proposal", b"[" * 200_000), "P302"),
+        (to_file(replace(found, made_at=1e300)), "P305"),
+        (to_file(replace(found, made_at=-1.0)), "P305"),
     ]
     for wrong, code in changed:
         with pytest.raises(PlanError) as refused:
