@@ -97,24 +97,44 @@ class Judge:
         """
         seals: list[Seal] = []
         findings: list[Finding] = []
+        others: dict[tuple[str, str], list[tuple[int, Checkpoint]]] = {}
         for line, text, signature in _blocks(data):
-            found = self._judged(line, text, signature)
-            if isinstance(found, Seal):
+            checkpoint = read_checkpoint(text)
+            if checkpoint is None:
+                message = f"line {line} of the checkpoints begins something that is no checkpoint"
+                findings.append(Finding(Fault.SEAL_FORM, message))
+            elif not self._is_of_this_store(checkpoint):
+                store = checkpoint.controller_id, checkpoint.fleet
+                others.setdefault(store, []).append((line, checkpoint))
+            elif isinstance(found := self._judged(line, checkpoint, text, signature), Seal):
                 seals.append(found)
             else:
                 findings.append(found)
-        return seals, findings
+        return seals, [*findings, *map(self._of_another, others.values())]
 
-    def _judged(self, line: int, text: bytes, signature: bytes) -> Seal | Finding:
-        checkpoint = read_checkpoint(text)
-        if checkpoint is None:
-            message = f"line {line} of the checkpoints begins something that is no checkpoint"
-            return Finding(Fault.SEAL_FORM, message)
+    def _is_of_this_store(self, checkpoint: Checkpoint) -> bool:
+        return checkpoint.controller_id == self.controller_id and checkpoint.fleet in self.fleets
+
+    def _of_another(self, found: Sequence[tuple[int, Checkpoint]]) -> Finding:
+        """One finding for all checkpoints of a store: a file that two stores share has many."""
+        line, first = found[0]
+        message = f"the checkpoint in line {line} "
+        if len(found) > 1:
+            message += f"(and {len(found) - 1} more) "
+        if first.controller_id != self.controller_id:
+            message += (
+                f"is of another store, `{first.controller_id}`, and this one is "
+                f"`{self.controller_id}`: each wants a file of its own (docs/how-to/audit.md, two stores)"
+            )
+        else:
+            message += f"is of this store under the name `{first.fleet}`, which is not its `fleet`"
+        return Finding(Fault.SEAL_UNSIGNED, message, first.head.rollout_id, first.head.seq)
+
+    def _judged(
+        self, line: int, checkpoint: Checkpoint, text: bytes, signature: bytes
+    ) -> Seal | Finding:
         head, fleet = checkpoint.head, checkpoint.fleet
         where = f"the checkpoint in line {line}"
-        if checkpoint.controller_id != self.controller_id or fleet not in self.fleets:
-            message = f"{where} is of the store `{checkpoint.controller_id}` of the fleet `{fleet}`"
-            return Finding(Fault.SEAL_UNSIGNED, message, head.rollout_id, head.seq)
         try:
             signer = signer_of(
                 text,

@@ -50,9 +50,11 @@ def shell(tmp_path: Path, rollout_program: Path) -> Shell:
 
 
 def test_commands_of_the_page_do_what_it_says(shell: Shell, tmp_path: Path) -> None:
-    verified, followed, copied, judged, signed, asked = (shell(block) for block in BLOCKS)
+    verified, followed, copied, judged, signed, parted, asked = map(shell, BLOCKS)
 
-    assert [one.returncode for one in (verified, followed, copied, judged, signed)] == [0] * 5
+    assert [one.returncode for one in (verified, followed, copied, judged, signed, parted)] == [
+        0
+    ] * 6
     assert asked.returncode == ExitCode.PARTIAL  # nobody is there
     assert asked.stdout.startswith("the journals hold, as far as devices could be asked: 1 rollout")
     assert "  not asked: web1: " in asked.stdout
@@ -62,6 +64,7 @@ def test_commands_of_the_page_do_what_it_says(shell: Shell, tmp_path: Path) -> N
     assert "1 checkpoint of witness found again" in copied.stdout.replace(str(tmp_path), "")
     assert 'Good "rollout-audit@' in judged.stdout
     assert signed.stderr.startswith("0 checkpoints added")
+    assert parted.stdout.startswith("the journals hold: 1 rollout")
 
 
 def test_page_and_program_agree_that_a_change_is_one(shell: Shell, tmp_path: Path) -> None:

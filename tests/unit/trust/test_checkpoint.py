@@ -167,6 +167,19 @@ def test_checkpoint_of_another_store_or_fleet_does_not_count(desk):
     assert desk.judge(store="0" * 16) == ([], UNSIGNED * 2)
 
 
+def test_checkpoints_of_another_store_are_one_finding_that_says_which(desk):
+    desk.append(*[MADE] * 3)
+
+    judge = Judge("0" * 16, ["acme"], signer_of_key(desk.key, ["acme"]), Revoked())
+    seals, (finding,) = judge.judge(read(desk.file))
+
+    assert seals == []
+    assert finding.message.startswith(
+        f"the checkpoint in line 1 (and 2 more) is of another store, `{MADE.controller_id}`, and "
+        "this one is `0000000000000000`: each wants a file of its own"
+    )
+
+
 def test_key_counts_for_what_it_signed_in_its_time(desk, tmp_path):
     desk.append(MADE, replace(MADE, made_at=MADE.made_at + 86400 * 365))
     options = f'namespaces="{namespace_of("acme")}",valid-before="20270601Z"'
