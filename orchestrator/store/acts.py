@@ -8,7 +8,6 @@ Laws:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
 import sqlalchemy
@@ -114,4 +113,5 @@ def _beginning(connection: Connection) -> str:
 
 
 def _entry(row: sqlalchemy.Row[*tuple[object, ...]]) -> JournalEntry:
-    return JournalEntry(row.seq, row.at, row.type, "", row.device, json.loads(row.data))
+    data = records.entry_data(row.seq, row.data)
+    return JournalEntry(row.seq, row.at, row.type, "", row.device, data)

@@ -17,7 +17,7 @@ from orchestrator.plan.joiners import joiner_of, joiner_row
 from orchestrator.plan.resolved import COMPONENT_DEFAULT, PRIORITY_DEFAULT
 from orchestrator.rollout import held
 from orchestrator.rollout.chain import Written, link
-from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked, TakeBack
+from orchestrator.rollout.events import Ask, JournalEntry, OperatorAsked, TakeBack, Value
 from orchestrator.store.statements import Cell
 
 
@@ -139,10 +139,32 @@ def journal_cells(
 
 
 def journal_entry(found: Found[*tuple[object, ...]]) -> JournalEntry:
-    """A row of the journal, read back."""
-    return JournalEntry(
-        found.seq, found.at, found.type, found.wave, found.device, json.loads(found.data)
-    )
+    """A row of the journal, read back.
+
+    Raises:
+        StoreError: somebody changed it.
+    """
+    data = entry_data(found.seq, found.data)
+    return JournalEntry(found.seq, found.at, found.type, found.wave, found.device, data)
+
+
+def entry_data(seq: int, text: str) -> dict[str, Value | list[Value]]:
+    """The data of an entry.
+
+    Raises:
+        StoreError: it is not what is written there.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        message = f"entry {seq} of a journal is not what was written: its data is no JSON object"
+        hint = (
+            "somebody changed the store: `rollout audit verify` says where; a backup has what was"
+        )
+        raise StoreError(message, hint=hint)
+    return data
 
 
 def summary_of(found: Found[*tuple[object, ...]]) -> RolloutSummary:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.errors import LeaseError
+from orchestrator.errors import LeaseError, StoreError
 from orchestrator.rollout.acts import ACTS, Act, ActKind, End, ending
 from orchestrator.rollout.around import FleetFreeze
 from orchestrator.rollout.audit import Fault, Seal
@@ -170,6 +170,19 @@ async def test_changed_act_is_named(store):
     for seq, change in reversed(list(enumerate(changes_, 1))):
         await tamper(store, f"UPDATE acts SET {change} WHERE seq = {seq}")
         assert await found(store) == [(Fault.CHANGED, ACTS, seq)]
+
+
+@pytest.mark.parametrize(
+    "data", ["no json", "[1]", "[" * 100_000], ids=["text", "a list", "too deep"]
+)
+async def test_act_that_cannot_be_read_any_more_is_refused_with_what_to_do(store, data):
+    await store.record(enrol())
+    await tamper(store, f"UPDATE acts SET data = '{data}'")
+
+    with pytest.raises(StoreError, match="entry 1 of a journal is not what was written") as caught:
+        await store.newest_acts(10)
+
+    assert "`rollout audit verify`" in caught.value.hint
 
 
 async def test_end_that_was_cut_off_is_found_by_a_checkpoint(store):
