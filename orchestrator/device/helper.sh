@@ -596,12 +596,18 @@ END {
 # Gives the provides after a commit: of the old ones what is not cleared, and the new ones.
 # shellcheck disable=SC2016
 PROVIDES='
-function glob(g, s,  i) { # * is any run of characters, all else stands for itself
+function glob(g, s,  i, bit) { # * is any run of characters, all else stands for itself; each part is looked for once
   i = index(g, "*")
   if (!i) return g == s
   if (substr(s, 1, i - 1) != substr(g, 1, i - 1)) return 0
-  g = substr(g, i + 1)
-  for (s = substr(s, i); ; s = substr(s, 2)) { if (glob(g, s)) return 1; if (s == "") return 0 }
+  s = substr(s, i)
+  for (g = substr(g, i + 1); i = index(g, "*"); g = substr(g, i + 1)) {
+    bit = substr(g, 1, i - 1)
+    if (bit == "") continue
+    if (!index(s, bit)) return 0
+    s = substr(s, index(s, bit) + i - 1)
+  }
+  return length(s) >= length(g) && substr(s, length(s) - length(g) + 1) == g
 }
 FILENAME == ARGV[1] { i = index($0, "="); old[substr($0, 1, i - 1)] = substr($0, i + 1); next }
 { split($1, part, "/") }
