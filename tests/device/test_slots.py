@@ -182,6 +182,20 @@ def test_the_environment_block_is_grubs_own(bench: Bench):
     assert sorted(told) == ["menu=hidden", "rollout_slot=a", "rollout_try="]
 
 
+@pytest.mark.parametrize("spoilt", [b"torn\n", b"x" * 999, b"\377\0=\n#", b""])
+def test_a_spoilt_environment_block_is_made_good(bench: Bench, spoilt: bytes):
+    """GRUB takes a line without `=` for the begin of the next one, and would not find our slot."""
+    release = bench.release("r1")
+    bench.do(release, "install")
+    block = bench.root / "boot/grub/grubenv"
+    block.write_bytes(b"# GRUB Environment Block\n" + spoilt)
+
+    bench.do(release, "activate", "commit")
+
+    assert slots_kit.environment(bench.root) == {"rollout_slot": "b", "rollout_try": ""}
+    assert block.read_bytes().startswith(b"# GRUB Environment Block\nrollout_slot=b\n")
+
+
 # the other boot loaders, each with its program played by the test
 
 TOOLS = {
@@ -211,8 +225,9 @@ STEPS = {
 def test_a_loader_is_told_what_to_try_and_what_to_keep(bench: Bench, loader: str):
     slots_kit.prepare(bench.root, loader)
     name, body = TOOLS[loader]
-    (bench.root / "programs" / name).write_text(body)
-    (bench.root / "programs" / name).chmod(0o755)
+    for program, text in ((name, body), ("fw_printenv", "#!/bin/sh\necho bootcmd=x\n")):
+        (bench.root / "programs" / program).write_text(text)
+        (bench.root / "programs" / program).chmod(0o755)
     release = bench.release("r1")
 
     def calls(verb: str) -> list[str]:
@@ -229,27 +244,51 @@ def test_a_loader_is_told_what_to_try_and_what_to_keep(bench: Bench, loader: str
     assert told == STEPS[loader]
 
 
-def test_the_environment_is_u_boots_own(bench: Bench):
-    if not (program := shutil.which("fw_setenv")):
-        pytest.skip("fw_setenv is not installed")
+def u_boot(bench: Bench) -> list[str]:
+    """The environment is U-Boot's own, in two copies of zeros; what lists it."""
     slots_kit.prepare(bench.root, "uboot")
     store, config = bench.root / "env", bench.root / "fw_env.config"
     store.write_bytes(bytes(8192))
-    config.write_text(f"{store} 0x0000 0x1000\n{store} 0x1000 0x1000\n")  # two copies
+    config.write_text(f"{store} 0x0000 0x1000\n{store} 0x1000 0x1000\n")
     (bench.root / "none").touch()
-    told = f'exec {program} -c {config} -f {bench.root}/none "$@"\n'
-    (bench.root / "programs/fw_setenv").write_text(f"#!/bin/sh\n{told}")
-    (bench.root / "programs/fw_setenv").chmod(0o755)
+    for name in ("fw_setenv", "fw_printenv"):
+        if not (real := shutil.which(name)):
+            pytest.skip(f"{name} is not installed")
+        told = f'#!/bin/sh\nexec {real} -c {config} -f {bench.root}/none "$@"\n'
+        (bench.root / "programs" / name).write_text(told)
+        (bench.root / "programs" / name).chmod(0o755)
+    return ["fw_printenv", "-c", str(config), "-f", str(bench.root / "none")]
+
+
+def test_the_environment_is_u_boots_own(bench: Bench):
+    listed = u_boot(bench)
+    subprocess.run([bench.root / "programs/fw_setenv", "bootcmd", "run"], check=True)
 
     release = bench.release("r1")
     bench.do(release, "install")
     assert release.run("activate") == (0, "Automatic")
 
-    listed = ["fw_printenv", "-c", config]
     told = subprocess.run(listed, capture_output=True, check=True, text=True).stdout
     assert set(told.split()) == {
-        *("bootcount=0", "rollout_slot=a", "rollout_try=b", "upgrade_available=1"),
+        *("bootcmd=run", "bootcount=0", "rollout_slot=a", "rollout_try=b", "upgrade_available=1"),
     }
+
+
+@pytest.mark.parametrize("words", ["Warning: Bad CRC, using default environment", ""])
+def test_an_environment_of_u_boot_that_cannot_be_read_is_not_begun_anew(bench: Bench, words: str):
+    """A board boots from the defaults that its U-Boot has inside; with only our variables it would not."""
+    u_boot(bench)
+    if (
+        words
+    ):  # what the other program of that name says, with the defaults of the board it was made for
+        said = f'#!/bin/sh\necho "{words}" >&2\necho bootcmd=of-another-board\n'
+        (bench.root / "programs/fw_printenv").write_text(said)
+
+    rc, said = bench.release("r1").run("install")
+
+    assert (rc, "of U-Boot is spoilt or empty" in said) == (1, True)
+    assert (bench.root / "env").read_bytes() == bytes(8192)
+    assert (bench.root / "dev/slot-b").read_bytes() == bytes(slots_kit.SLOT_BYTES)
 
 
 def test_raspberry_pi_tries_a_slot_by_the_reboot_itself(bench: Bench):

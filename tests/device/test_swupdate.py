@@ -192,6 +192,19 @@ def test_the_environment_of_u_boot_comes_back_variable_by_variable(bench: Bench)
     assert before == {"slot=a", "bootcmd=run this; run that"}
 
 
+def test_an_environment_of_u_boot_that_cannot_be_read_is_no_way_back(bench: Bench):
+    (bench.root / "etc/rollout/slots").write_text("a /dev/slot-a\nb /dev/slot-b\nboot uboot\n")
+    said = '#!/bin/sh\necho "Warning: Bad CRC, using default environment" >&2\necho bootcmd=x\n'
+    program(bench, "fw_printenv", said)
+    release = bench.release("r1")
+    bench.do(release, "install")
+
+    rc, told = release.run("activate")
+
+    assert (rc, "environment cannot be kept" in told) == (1, True)
+    assert (bench.root / "dev/slot-b").read_bytes() == bytes(slots_kit.SLOT_BYTES)
+
+
 POST = """#!/bin/sh
 [ "$1" = postinst ] || exit 0
 sed -i 's/rollout_slot=./rollout_slot=b/' "{env}"
