@@ -260,6 +260,34 @@ def test_single_file_replaces_a_link_and_brings_it_back(one: Device):
     assert str(file.readlink()) == "real"
 
 
+@pytest.mark.root
+@pytest.mark.parametrize("how", ["immutable", "mounted"])
+def test_single_file_that_cannot_be_replaced_is_left_as_it_was(device: Device, how: str):
+    """Nothing was changed then, so nothing has to be put back: the device is not stuck in `rollback-failed`."""
+    file = device.root / "etc/app/app.conf"
+    file.parent.mkdir()
+    file.write_text("old")
+    file.chmod(0o640)
+    (device.root / "etc/other").write_text("mounted")
+    hold, free = {
+        "immutable": (["chattr", "+i", file], ["chattr", "-i", file]),
+        "mounted": (["mount", "--bind", device.root / "etc/other", file], ["umount", file]),
+    }[how]
+    if subprocess.run(hold, capture_output=True, check=False).returncode:
+        pytest.skip(f"a file cannot be made {how} here")
+    try:
+        before = file.read_text(), file.stat()
+
+        assert "cannot be written" in fails(device, single_file("r1"), "activate_failed")
+
+        assert device.fields()["state"] == "rolled-back"
+        assert (file.read_text(), file.stat()) == before
+        assert [path.name for path in file.parent.iterdir()] == ["app.conf"]
+    finally:
+        subprocess.run(free, check=True)
+    device.release(2, single_file("r2"))
+
+
 def test_single_file_read_back_sees_content_and_mode(device: Device):
     device.release(1, single_file("r1", b"one\n"))
     file = device.root / "etc/app/app.conf"
