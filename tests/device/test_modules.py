@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.device.disk_kit import mount, why_not
 from tests.device.kit import Device, Release, directory, script, single_file, tar, txn
 
 
@@ -71,6 +72,50 @@ def test_link_that_was_there_before_comes_back(one: Device):
     assert one.do("rollback", 1).rc == 0
 
     assert str(app.readlink()) == "v0"
+
+
+@pytest.mark.parametrize("to", ["nowhere", "file", "app"])
+def test_link_to_no_directory_comes_back(one: Device, to: str):
+    app = one.root / "opt/app"
+    app.parent.mkdir()
+    (app.parent / "file").write_text("x")
+    app.symlink_to(to)
+
+    one.release(1, directory("r1"))
+    assert one.do("rollback", 1).rc == 0
+
+    assert str(app.readlink()) == to
+    assert sorted(path.name for path in app.parent.iterdir()) == ["app", "file"]
+
+
+def test_link_that_cannot_be_written_down_is_left_alone(device: Device):
+    """A rollback would not know where it led to, and say that it went back all the same."""
+    app = device.root / "opt/app"
+    (app.parent / "of two\nlines").mkdir(parents=True)
+    app.symlink_to("of two\nlines")
+
+    assert "cannot be written down" in fails(device, directory("r1"), "activate_failed")
+
+    assert str(app.readlink()) == "of two\nlines"
+
+
+@pytest.mark.root
+@pytest.mark.skipif(bool(why_not()), reason=why_not() or "can be mounted")
+def test_directory_that_cannot_be_moved_in_one_step_is_left_alone(device: Device):
+    """A move to another file system copies and removes: a loss of power would leave half of it."""
+    app = device.root / "opt/app"
+    app.mkdir(parents=True)
+    (app / "mine").write_text("kept")
+    releases = app.parent / "app.releases"
+    releases.mkdir()
+    mount(releases, 1024 * 1024)
+    try:
+        assert "is another file system" in fails(device, directory("r1"), "activate_failed")
+
+        assert (app / "mine").read_text() == "kept"
+        assert list(releases.iterdir()) == []
+    finally:
+        subprocess.run(["umount", "-l", releases], check=True)
 
 
 def test_file_at_the_place_of_the_directory_is_left_alone(one: Device):
