@@ -145,9 +145,9 @@ Connection: close
 
 "
   if there nc; then
-    answer=$(printf '%s' "$text" | nc -w $LIMIT_S 127.0.0.1 "$1" 2>/dev/null | head -n 1)
+    answer=$(printf '%s' "$text" | nc -w $LIMIT_S 127.0.0.1 "$1" 2>/dev/null | head -n 1 | head -c 100)
   elif there bash; then
-    answer=$(printf '%s' "$text" | bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1" && cat >&3 && head -n 1 <&3' - "$1" 2>/dev/null)
+    answer=$(printf '%s' "$text" | bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1" && cat >&3 && head -n 1 <&3' - "$1" 2>/dev/null | head -c 100)
   else
     return 126
   fi

@@ -249,10 +249,10 @@ module_of() { # TYPE: W is its update module: of this helper, or one that stands
   [ -x "$W" ] || W=$BASE/modules/$1
 }
 
-ask() { # QUERY: W is the first line of the module's answer
+ask() { # QUERY [SECONDS]: W is the first line of the module's answer
   module_of "$TYPE"
   # filled up, so that nobody waits for a daemon that holds the pipe; an answer without end is cut off
-  W=$({ cd "$T/tree" && ROLLOUT_TXN=$TXN bounded 60 "$W" "$1" "$T/tree"; printf '\n%4096s' ''; } </dev/null 2>/dev/null | head -c 4096)
+  W=$({ cd "$T/tree" && ROLLOUT_TXN=$TXN bounded "${2:-60}" "$W" "$1" "$T/tree"; printf '\n%4096s' ''; } </dev/null 2>/dev/null | head -c 4096)
   W=${W%%"$NL"*}
 }
 
@@ -304,7 +304,7 @@ readback() { # W tells whether what is in place is the active artifact's content
     *) [ "$CUR" != none ] || { W=unknown && return; } && use $CUR ;;
   esac
   W=
-  [ ! -d "$T/tree" ] || ask ReadBack
+  [ ! -d "$T/tree" ] || ask ReadBack 20 # a request for it is given up after 30
   case $W in active) W=yes ;; inactive) W=no ;; *) W=unknown ;; esac
 }
 
@@ -1200,6 +1200,12 @@ $W
 TEXT
 }
 
+can() { # MODULE: a line of its type and whether it keeps a previous release; none where it lacks what it needs on this device
+  [ -x "$1" ] || return 0
+  W=$({ bounded 8 "$1" RollbackAfterCommit /nonexistent; printf '\n%s%64s' $? ''; } </dev/null 2>/dev/null | head -c 64)
+  case $W in "Yes$NL"*"${NL}0 "*) echo "${1##*/} Yes" ;; *"${NL}0 "*) echo "${1##*/} " ;; esac
+}
+
 facts() {
   fields nonce
   ! rooted || asked tools
@@ -1214,15 +1220,17 @@ facts() {
   W=$("$LIB/delta.sh" tools 2>/dev/null) && [ -n "$W" ] && say delta "$W"
   names "$LIB/modules"
   list=$W seen=' ' && names "$BASE/modules"
-  for TYPE in $list $W; do
-    module_of "$TYPE"
+  list="$list $W"
+  # all of them at once: each has its time, and whoever asks does not wait for the sum
+  W=$(for TYPE in $list; do module_of "$TYPE" && can "$W" & done && wait)
+  able=$NL$W$NL
+  for TYPE in $list; do
     case $seen in *" $TYPE "*) continue ;; esac
-    [ -x "$W" ] || continue
     seen="$seen$TYPE "
-    # one that fails here lacks what it needs on this device
-    W=$({ bounded 10 "$W" RollbackAfterCommit /nonexistent; printf '\n%s%64s' $? ''; } </dev/null 2>/dev/null | head -c 64)
-    case $W in *"${NL}0 "*) ;; *) continue ;; esac
-    case $W in "Yes$NL"*) say module "$TYPE+keeps-previous" ;; *) say module "$TYPE" ;; esac
+    case $able in
+      *"$NL$TYPE Yes$NL"*) say module "$TYPE+keeps-previous" ;;
+      *"$NL$TYPE $NL"*) say module "$TYPE" ;;
+    esac
   done
   signs
   release_checks
@@ -1275,6 +1283,23 @@ find_check() { # NAME: CHECK is the program that looks, empty when there is none
   done
 }
 
+verdict() { # MARK: of what a check says, the exit code behind the mark, and then its first line; holds two blocks at most
+  first='' before='' begun=''
+  while W=$(dd bs=65536 count=1 2>/dev/null | tr '\0' ' ' && echo .) && W=${W%.} && [ -n "$W" ]; do
+    [ -n "$begun" ] || { first=$first$W && case $first in *"$NL"*) ;; *) [ ${#first} -gt 2000 ] ;; esac && begun=1; }
+    case $before$W in
+      *"$NL$1 "*"$NL"*)
+        W=$before$W
+        W=${W##*"$NL$1 "}
+        printf '%s\n%.2000s' "${W%%"$NL"*}" "${first%%"$NL"*}"
+        return
+        ;;
+    esac
+    before=$W
+  done
+  echo 127
+}
+
 health() {
   fields nonce
   release_checks
@@ -1287,12 +1312,12 @@ health() {
       say check "$name" 127
       continue
     fi
-    # awk leaves at the mark: what a check that was stopped leaves behind may hold the pipe open
+    # to the mark only: what a check that was stopped leaves behind may hold the pipe open
     W=$(
       {
         cd / && bounded "$P_timeout" env -i "PATH=$PATH" LC_ALL=C "ROLLOUT_ROOT=$ROOT" "$CHECK" ${TOLD:+"$TOLD"} </dev/null 2>/dev/null
         printf '\n%s %s\n' "$mark" $?
-      } | awk -v "mark=$mark" '$1 == mark { print $2; print first; exit } NR == 1 { first = substr($0, 1, 2000) }'
+      } | verdict "$mark"
     )
     code=${W%%"$NL"*} W=${W#"$code"}
     W=${W#"$NL"}

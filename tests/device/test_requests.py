@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import time
 
 import pytest
 
 from tests.device.kit import HELPER, Device, directory, txn
+
+MEMORY_KIB = 20_000  # of each process: a shell with its libraries takes a tenth of that
 
 HOSTILE = (
     "",
@@ -233,6 +237,25 @@ def test_a_long_line_of_a_check_is_cut(one: Device):
     check = one.ask("health checks=long").checks[0]
 
     assert (check.exit, len(check.output)) == (0, 2000)
+
+
+@pytest.mark.parametrize("byte", ["x", "\\0", "\\n"])
+def test_a_check_that_talks_without_end_takes_its_time_and_no_more_memory(one: Device, byte: str):
+    """After its second, whoever reads it has kept little of what it said, and is not behind either."""
+    health_check(one, "endless", f"exec tr '\\0' '{byte}' </dev/zero")
+    small = f"ulimit -v {MEMORY_KIB} && exec {' '.join(one.argv)}"
+    begun = time.monotonic()
+
+    done = subprocess.run(
+        ["sh", "-c", small],
+        env=one.environment("health checks=endless timeout=1"),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert b"check endless 124" in done.stdout
+    assert time.monotonic() - begun < 10
 
 
 def test_the_helper_is_the_one_of_the_package(one: Device):
