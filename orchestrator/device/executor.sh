@@ -34,9 +34,11 @@ export ROLLOUT_TXN
 setting() { # NAME DEFAULT: W is the number that etc/rollout/limits gives to NAME
   W=$2
   while read -r key v _; do
-    case $key.$v in "$1".*[!0-9]* | "$1".) ;; "$1".*) W=$v ;; esac
+    case $key.$v in "$1".*[!0-9]* | "$1". | "$1".0?* | "$1".????????????????*) ;; "$1".*) W=$v ;; esac
   done 2>/dev/null <"$ETC/limits" || :
 }
+
+uptime() { read -r U _ 2>/dev/null </proc/uptime && U=${U%%.*} || U=$(date +%s); } # U is in seconds
 
 durable() { sync "$@" 2>/dev/null || sync; } # FILES: their content survives a loss of power
 
@@ -123,13 +125,13 @@ list() { # STATE WHEN: LIST are the scripts of that moment, the device's first, 
 scripts() { # STATE WHEN: the first that fails ends it; 21 means: later
   list "$1" "$2"
   for file in $LIST; do
-    waited=0
+    uptime && begun=$U
     while setting script-timeout 3600 && run "$W" "$ROOT$file"; rc=$? && [ $rc -eq 21 ]; do
-      setting script-retry-limit 1800
-      [ $waited -lt "$W" ] || break
+      setting script-retry-limit 1800 && uptime # what it takes itself counts as well
+      [ $((U - begun)) -lt "$W" ] || break
       setting script-retry-interval 60
       sleep "$W"
-      waited=$((waited + W + 1))
+      begun=$((begun - 1)) # also without an interval it has an end
     done
     [ $rc -eq 0 ] || failed "${file##*/}" $rc || return 1
   done

@@ -126,6 +126,31 @@ def test_a_script_that_is_never_ready_fails(executor: Executor):
     assert "ArtifactInstall" not in executor.log
 
 
+def test_the_time_that_a_script_takes_counts_until_it_is_ready(executor: Executor):
+    executor.script("ArtifactInstall_Enter_00")
+    executor.act("do", "ArtifactInstall_Enter_00", "sleep 1.1; exit 21\n")
+    executor.limit("script-retry-interval", 0)
+    executor.limit("script-retry-limit", 3)
+
+    assert executor.run("activate")[0] == 1
+
+    assert 2 <= len(executor.log) <= 3  # 3 s, of which each repeat counts for another one
+
+
+@pytest.mark.parametrize("number", ["08", "09", "0x1", "-1", "1.5", "99999999999999999999"])
+def test_a_limit_that_is_no_number_is_none(executor: Executor, number: str):
+    """Arithmetic takes `08` for octal, and a shell ends there, in the middle of an update."""
+    executor.script("ArtifactInstall_Enter_00")
+    later = '[ "$(grep -c "^$name\\$" "$at/log")" -ge 2 ] || exit 21\n'
+    executor.act("do", "ArtifactInstall_Enter_00", later)
+    executor.limit("script-retry-interval", 0)
+    with (executor.root / "etc/rollout/limits").open("a") as limits:
+        for name in ("script-retry-limit", "script-timeout", "module-timeout"):
+            limits.write(f"{name} {number}\n")
+
+    assert executor.run("activate") == (0, "")
+
+
 @pytest.mark.parametrize("answer", ["Yes\nNo\n", "yes\n", "Maybe\n"])
 def test_an_answer_that_means_nothing_is_a_failure(executor: Executor, answer: str):
     executor.act("say", "NeedsArtifactReboot", answer)
