@@ -77,14 +77,15 @@ def prepare(root: Path) -> None:
         (root / file).write_text(text)
 
 
-def payload(name: str) -> dict[str, bytes]:
-    """What of an artifact this client and the module read."""
+def payload(name: str, *, written: str = "") -> dict[str, bytes]:
+    """What of an artifact this client and the module read; `written` is how the name stands in it."""
     info = {
         "payloads": [{"type": "single-file"}],
         "artifact_provides": {"artifact_name": name},
         "artifact_depends": {"device_type": ["lab"]},
     }
-    header = gzip.compress(_tar({"header-info": json.dumps(info).encode()}))
+    text = json.dumps(info).replace(f'"{name}"', f'"{written or name}"').encode()
+    header = gzip.compress(_tar({"header-info": text}))
     return {"app.mender": _tar({"version": b"{}", "header.tar.gz": header})}
 
 

@@ -143,6 +143,52 @@ def test_the_payload_is_checked(bench: Bench, files: dict[str, bytes], why: str)
     assert (rc, why in said) == (1, True)
 
 
+def called(name: str, *, as_it_is: bool = False) -> dict[str, bytes]:
+    """An artifact of that name as Mender's tools write it, which is in Go."""
+    made = mender_update_kit.payload("NAME", written=name if as_it_is else go(name))
+    return {"app.mender": made["app.mender"]}
+
+
+def go(name: str) -> str:
+    for char in "&<>":
+        name = name.replace(char, f"\\u{ord(char):04x}")
+    return name
+
+
+def test_a_name_is_compared_as_the_client_shows_it(bench: Bench):
+    release = bench.release("r1")
+    release.payload(called("r1 & <r2>"))
+
+    bench.do(release, "install")
+
+    assert (release.tree / ".mender/name").read_text() == "r1 & <r2>\n"
+
+
+@pytest.mark.parametrize("name", ['say \\"r1\\"', "back\\\\slash", "\\u00e9", "\\u0022"])
+def test_a_name_that_cannot_be_compared_is_refused_before_anything_changes(bench: Bench, name: str):
+    release = bench.release("r1")
+    release.payload(called(name, as_it_is=True))
+
+    rc, said = release.run("install")
+
+    assert (rc, "characters that cannot be compared" in said) == (1, True)
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_client_that_talks_without_end_or_is_cut_off_is_no_evidence(bench: Bench, end: str):
+    release = bench.release("r1")
+    bench.do(release, "install", "activate", "commit")
+    client = bench.root / "programs/real-mender-update"
+    told = f"printf 'artifact_name=r1{end}'"
+    client.write_text(f"#!/bin/sh\n{told}\n")
+    assert release.answer("ReadBack") == "active"
+
+    client.write_text(f"#!/bin/sh\n{told}\nexec yes")
+    assert release.answer("ReadBack") == ""
+    client.write_text(f"#!/bin/sh\n{told}\nexit 1")
+    assert release.answer("ReadBack") == ""
+
+
 def test_a_client_that_says_nothing_is_no_evidence(bench: Bench):
     release = bench.release("r1")
     bench.do(release, "install", "activate")

@@ -135,6 +135,14 @@ def test_a_rauc_that_says_nothing_is_no_evidence(bench: Bench):
     assert release.answer("ReadBack") == ""
 
 
+def test_a_rauc_that_talks_without_end_is_no_evidence(bench: Bench):
+    release = bench.release("r2")
+    bench.do(release, "install", "activate")
+    (bench.root / "programs/real-rauc").write_text("#!/bin/sh\nexec yes")
+
+    assert release.answer("ReadBack") == ""
+
+
 def test_slots_of_which_rauc_notes_nothing_cannot_be_trusted(bench: Bench):
     release = bench.release("r2")
     bench.do(release, "install")
