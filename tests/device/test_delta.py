@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from orchestrator.device.protocol import Reply
 from tests.device import slots_kit
-from tests.device.kit import Device, Release, frame_bytes, sha, single_file, txn
+from tests.device.kit import DELTA, Device, Release, frame_bytes, sha, single_file, txn
 
 pytestmark = pytest.mark.skipif(not shutil.which("xdelta3"), reason="xdelta3 is not installed")
 OLD = random.Random(1).randbytes(300_000)
@@ -147,6 +148,26 @@ def test_tiny_patch_that_would_fill_the_disk_fills_nothing(device: Device, tmp_p
     assert made.returncode == 1
     assert (tmp_path / "new").stat().st_size == len(NEW) + 1
     refused(device, rebuild(device, 2, bomb), "the patch does not lead to the file that it is for")
+
+
+def test_patch_that_takes_much_memory_leads_nowhere(tmp_path: Path):
+    """Played by the test: xdelta3 3.0 limits its windows itself, others need not."""
+    greedy = tmp_path / "xdelta3"
+    greedy.write_text("#!/bin/sh\nawk 'BEGIN { for (s = \"x\"; length(s) < 5e8; ) s = s s }'\n")
+    greedy.chmod(0o755)
+    for name in ("old", "patch"):
+        (tmp_path / name).write_bytes(b"")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+
+    done = subprocess.run(
+        [DELTA, "make", tmp_path, "1", sha(b"x")],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        check=False,
+    )
+
+    assert (done.returncode, b"does not lead to the file" in done.stdout) == (1, True)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= max(used, 300_000)  # KiB
 
 
 @pytest.mark.parametrize("size", [len(NEW) - 1, len(NEW) + 1])
