@@ -162,6 +162,7 @@ class _Batch:
         self._path = shell.path
         self._process: subprocess.Popen[bytes] | None = None
         self.used_s = 0.0  # CPU time of the last answer
+        self.wait_s = TIME_LIMIT_S  # for an answer
 
     def __enter__(self) -> Self:
         return self
@@ -181,7 +182,7 @@ class _Batch:
         except BrokenPipeError:
             self.stop()
             return LOST
-        ready, _, _ = select.select([process.stdout], [], [], TIME_LIMIT_S)
+        ready, _, _ = select.select([process.stdout], [], [], self.wait_s)
         answer = process.stdout.readline() if ready else b""
         if not answer.endswith(b"\n"):
             self.stop()

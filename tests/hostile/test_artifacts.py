@@ -25,6 +25,7 @@ from tests.unit.artifact.crafting import END, Craft, header, member
 
 KEY = Key("ec")
 IDS = {f"A{number:02}" for number in range(1, 63)}
+GIANT_S = 600.0  # to copy and to hash four GiB, on a machine that has other things to do
 REFUSALS = {"denied", "incompatible", "usage"}
 
 
@@ -133,6 +134,7 @@ def test_no_byte_of_a_giant_payload_goes_unseen(place: Path, size: int):  # A54
     craft = signed(Craft(suffix="", files=[], manifest=giant_manifest(size)), KEY)
     shell = Shell("dash", ("dash",), "/usr/sbin:/usr/bin:/sbin:/bin")
     with CoreBatch(shell, place) as batch:
+        batch.wait_s = GIANT_S
         core = Core(batch, place, shell, KEY.public_pem)
         for last, taken in ((b"\1", True), (b"\2", False)):
             artifact, payload = giant(craft, place, size, last)
