@@ -12,10 +12,19 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from orchestrator.testing.ssh_table import with_larger_s
 from orchestrator.testing.ticket_table import TICKET
-from orchestrator.testing.tickets import NOW_S, CaseKeys, root_text, signed, ssh_signed
+from orchestrator.testing.tickets import (
+    NOW_S,
+    CaseKeys,
+    raw_line,
+    root_text,
+    signed,
+    ssh_line,
+    ssh_signed,
+)
 from orchestrator.trust.keys import TICKET_KINDS, SigningKey, verification_key
 from orchestrator.trust.root import Role
 from orchestrator.trust.signature import sign_manifest
@@ -69,12 +78,17 @@ def keys() -> CaseKeys:
 
     return CaseKeys(
         root=tuple(key(n) for n in range(4)),
-        release=tuple(key(n) for n in range(4, 7)),
+        release=(key(4), key(5), _of_ed25519()),
         build=key(7),
         stranger=key(8),
         rsa=key(9),
         ed25519=key(10),
     )
+
+
+def _of_ed25519() -> SigningKey:
+    private = ed25519.Ed25519PrivateKey.from_private_bytes(b"drawn" + bytes(27))
+    return SigningKey(verification_key(private.public_key(), None, TICKET_KINDS), private)
 
 
 def draw_case(seed: int) -> Drawn:
@@ -114,12 +128,15 @@ def _ticket(drawn: Drawn) -> Bytes:
     text = changed(drawn, "ticket", _fresh_ticket(d))
     release = keys().release
     by = ((release[0], release[1]), (release[1], release[2], keys().stranger), (release[2],))[
-        (0, 0, 0, 0, 1, 2)[a % 6]
+        (0, 0, 1, 1, 1, 2)[a % 6]
     ]
+    signatures = _in_forms(h, text, Role.RELEASE, by)
+    if h // 256 % 4:  # else no build key signs beside the ticket
+        signatures += ssh_line(MANIFEST, keys().build, Role.BUILD)
     parts = {
         "root.txt": _own_root(drawn),
         "ticket": text,
-        "ticket.sig": changed(drawn, "ticket.sig", _in_forms(h, text, Role.RELEASE, by)),
+        "ticket.sig": changed(drawn, "ticket.sig", signatures),
         "manifest": MANIFEST,
         "manifest.sig": base64.b64encode(sign_manifest(MANIFEST, keys().build)),
     }
@@ -130,6 +147,7 @@ def _ticket(drawn: Drawn) -> Bytes:
         "time-floor": (0, NOW_S, NOW_S + 6 * 86_400 + steps[e % 5])[(0, 0, 1, 2)[e % 4]],
         "security-floor": 7 + steps[f % 5],
         "serial": 42 + steps[g % 5],
+        "no-openssl": h // 1024 % 2,
     }
     return Bytes(TICKETS, parts, numbers)
 
@@ -137,12 +155,21 @@ def _ticket(drawn: Drawn) -> Bytes:
 def _in_forms(choice: int, text: bytes, role: Role, by: tuple[SigningKey, ...]) -> bytes:
     """Signatures of those keys, plain ones, in the form of SSH, some of each, or made for something else."""
     other = Role.BUILD if choice % 16 == 0 else role
-    return (
+    lines = (
         signed(text, *by),
         ssh_signed(text, *by, role=other),
         signed(text, *by) + ssh_signed(text, *by, role=other),
         signed(text, by[0]) + ssh_signed(text, *by[1:], role=other),
     )[choice // 16 % 4]
+    return lines if choice // 64 % 4 else b"".join(map(_in_another_form, lines.splitlines()))
+
+
+def _in_another_form(line: bytes) -> bytes:
+    """A signature by Ed25519 as some programs take it, and others do not."""
+    _, key_id, text = line.decode().split()
+    data = base64.b64decode(text)
+    of_ed25519 = key_id == keys().release[2].fingerprint
+    return raw_line(key_id, with_larger_s(data) if of_ed25519 else data)
 
 
 def _text(drawn: Drawn) -> Bytes:

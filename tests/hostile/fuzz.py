@@ -16,17 +16,25 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.artifact import Artifact, ArtifactError, ReadOptions, Rule, read_artifact
 from orchestrator.artifact.header import Header, parse_header
 from orchestrator.errors import TrustError
 from orchestrator.testing.tickets import Answer, RotationCase, TicketCase, answer_of
+from orchestrator.trust.errors import TrustRule, refuse
 from orchestrator.trust.judge import Delivery, DeviceView, Floors, check_rotation, check_ticket
 from orchestrator.trust.keys import KeyKind
-from orchestrator.trust.root import parse_root
+from orchestrator.trust.purpose import Purpose
+from orchestrator.trust.root import Role, Root, parse_root
 from orchestrator.trust.signature import verifying
-from orchestrator.trust.signature_file import parse_signatures
+from orchestrator.trust.signature_file import (
+    SSH_TAG,
+    Signature,
+    parse_signatures,
+    write_signatures,
+)
 from orchestrator.trust.ticket import parse_ticket
 from tests.hostile.batch import (
     SHELLS,
@@ -54,12 +62,14 @@ from tests.hostile.drawn import (
     make,
     smaller,
 )
+from tests.hostile.no_openssl import MARK
 from tests.hostile.tickets import root_case, ticket_case, verdict
 from tests.unit.artifact.crafting import member, sha256, tar
 
 # The controller alone can tell: see `LEFT_OUT` and `UNICODE` in tests/hostile/artifacts.py.
 CONTROLLER_ALONE = {Rule.STREAM_TRAILING, Rule.TEXT}
 PACKED_XZ = "header.tar.xz"
+_NOBODYS = Signature("0" * 64, SSH_TAG)
 
 
 def python_says(case: Bytes, place: Path) -> str:
@@ -78,16 +88,45 @@ def python_says(case: Bytes, place: Path) -> str:
         if case.kind == ROOTS:
             check_rotation(root, case.parts["root"], case.parts["root.sig"])
         else:
-            known = _ticket_case(case, Answer.ALLOW)
-            check_ticket(known.ticket, known.signatures, root, known.device, known.delivery)
+            _check_ticket(case, root)
     except TrustError as error:
-        answer = answer_of(error.code)
-        return (
-            root_case(_root_case(case, answer))
-            if case.kind == ROOTS
-            else ticket_case(_ticket_case(case, answer))
-        ).wanted
+        return _word(case, error.code)
     return "ok"
+
+
+def _word(case: Bytes, code: str) -> str:
+    """A device's word for a refusal with that code."""
+    if code == TrustRule.NO_KEY:
+        return "denied"
+    answer = answer_of(code)
+    if case.kind == ROOTS:
+        return root_case(_root_case(case, answer)).wanted
+    return ticket_case(_ticket_case(case, answer)).wanted
+
+
+def _check_ticket(case: Bytes, root: Root) -> None:
+    """As a device; one without openssl counts the form of SSH alone, and wants a build key's signature in it."""
+    known = _ticket_case(case, Answer.ALLOW)
+    if not case.numbers.get(MARK):
+        check_ticket(known.ticket, known.signatures, root, known.device, known.delivery)
+        return
+    parse_ticket(known.ticket)
+    there = parse_signatures(known.signatures)
+    of_ssh = write_signatures([each for each in there if each.is_ssh] or [_NOBODYS])
+    try:
+        check_ticket(known.ticket, of_ssh, root, known.device, known.delivery)
+    except TrustError as error:
+        if error.code not in (TrustRule.ARTIFACT, TrustRule.NOT_OPEN):
+            raise
+        _check_built(there, root)
+        raise
+    _check_built(there, root)
+
+
+def _check_built(signatures: tuple[Signature, ...], root: Root) -> None:
+    purpose = Purpose.of(Role.BUILD, root.fleet, MANIFEST)
+    if not purpose.ssh_signed_by(signatures, root.of(Role.BUILD)):
+        raise refuse(TrustRule.NO_KEY, "no build key signed beside the ticket")
 
 
 def _ticket_case(case: Bytes, answer: Answer) -> TicketCase:
@@ -192,6 +231,8 @@ class Judges:
             if case.kind == ROOTS
             else ticket_case(_ticket_case(case, answer))
         )
+        if case.numbers.get(MARK):
+            known = replace(known, files=known.files | {MARK: b""})
         return verdict(known.answer(self._trust, self._place / "trust"))
 
     def differ(self, case: Bytes) -> str:
