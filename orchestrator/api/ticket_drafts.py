@@ -87,6 +87,11 @@ def path_beside(artifact: Path) -> Path:
     return artifact.with_name(artifact.name.removesuffix(".mender") + TICKET_SUFFIX)
 
 
+def artifact_beside(ticket: Path) -> Path:
+    """The artifact for which plans look for that ticket."""
+    return ticket.with_name(ticket.name.removesuffix(TICKET_SUFFIX) + ".mender")
+
+
 def text_of(ticket: Ticket) -> bytes:
     """The ticket's text.
 

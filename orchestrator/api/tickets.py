@@ -14,13 +14,20 @@ from orchestrator.api.signing import (
     signed_too,
     trusted_root,
 )
-from orchestrator.api.ticket_drafts import draft_ticket, moment_of, text_of, ticket_path
+from orchestrator.api.ticket_drafts import (
+    artifact_beside,
+    draft_ticket,
+    moment_of,
+    text_of,
+    ticket_path,
+)
 from orchestrator.render.release import TicketFacts
 
 if TYPE_CHECKING:
     from orchestrator.api.trust_values import SignWith, TicketChecks, TicketRequest
     from orchestrator.artifact.model import Artifact
     from orchestrator.trust.keys import VerificationKey
+    from orchestrator.trust.purpose import Purpose
     from orchestrator.trust.root import Root
     from orchestrator.trust.signed_file import SignedFile
     from orchestrator.trust.ticket import Ticket
@@ -54,17 +61,24 @@ def release_create(request: TicketRequest) -> TicketFacts:
     return _facts(file, ticket, root, request.root)
 
 
-def release_sign(path: Path, sign_with: SignWith, *, root: Path | None = None) -> TicketFacts:
+def release_sign(
+    path: Path, sign_with: SignWith, *, root: Path | None = None, artifact: Path | None = None
+) -> TicketFacts:
     """Adds a signature to those beside a ticket; changes nothing where that key signed before.
 
     Where a root is given, the key must be one of its release keys, or of its build keys: those
-    sign the manifest that the ticket is about, for devices that cannot read the artifact's own signature.
+    sign the manifest that the ticket is about, for devices that cannot read the artifact's own
+    signature. The artifact (the one beside the ticket, unless it is named) must have one by a build
+    key already, so that nobody gets it for another manifest.
 
     Raises:
-        TrustError: it is no ticket or has expired, the key does not count, or nothing was signed.
+        TrustError: it is no ticket or has expired, the key does not count, nothing was signed, or a
+            build key has no artifact to sign for.
+        ArtifactError: the artifact breaks a rule.
     """
     from orchestrator.trust.errors import in_file
     from orchestrator.trust.judge import check_expiry, check_fleet
+    from orchestrator.trust.root import Role
 
     file, ticket = _read(path)
     trusted = None if root is None else trusted_root(root)
@@ -72,7 +86,13 @@ def release_sign(path: Path, sign_with: SignWith, *, root: Path | None = None) -
         check_expiry(ticket, int(time.time()))
         if trusted is not None:
             check_fleet(ticket, trusted)
-    purpose_of = _purpose_of(ticket, file.text, trusted)
+    of = _purpose_of(ticket, file.text, trusted)
+
+    def purpose_of(key: VerificationKey) -> Purpose:
+        if trusted is not None and key in trusted.of(Role.BUILD):
+            _check_built(path, ticket, trusted, artifact)
+        return of(key)
+
     file = signed_too(file, purpose_of, sign_with, _signing_keys(trusted), _SIGNER_HINT)
     return _facts(file, ticket, trusted, root)
 
@@ -119,6 +139,20 @@ def release_inspect(path: Path, *, root: Path | None = None) -> TicketFacts:
     """
     file, ticket = _read(path)
     return _facts(file, ticket, None if root is None else trusted_root(root), root)
+
+
+def _check_built(path: Path, ticket: Ticket, root: Root, named: Path | None) -> None:
+    """A build key signed the artifact that the ticket is about."""
+    from orchestrator.trust.errors import TrustRule, in_file, refuse
+    from orchestrator.trust.judge import Delivery, check_delivery
+
+    place = named or artifact_beside(path)
+    if not place.exists():
+        message = f"a build key signs for an artifact that is at hand, and `{place}` is not there"
+        raise refuse(TrustRule.MANIFEST, message, hint="name its file with `--artifact`")
+    artifact = artifact_of(place, root)
+    with in_file(path):
+        check_delivery(ticket, Delivery(artifact.manifest_sha256, artifact.name))
 
 
 def _read(path: Path) -> tuple[SignedFile, Ticket]:

@@ -191,24 +191,31 @@ rollout release sign app-2.ticket --key agent:SHA256:mVp... --root root-1.txt
 rollout release sign app-2.ticket --key hsm:2?label=release --public release.pub --root root-1.txt
 """,
 )
-def sign(
+def sign(  # noqa: PLR0913  each is an option of the command line
     ticket: TicketArgument,
     *,
     common: Common,
     key: KeyOption,
     unlocking: Unlocking,
     root: RootOption = None,
+    artifact: Annotated[
+        Path | None,
+        typer.Option(
+            "--artifact", metavar="FILE", help="For a build key; beside the ticket if unset."
+        ),
+    ] = None,
     format: FormatOption = Format.TEXT,  # noqa: A002
 ) -> int:
     """Add a signature to those beside a ticket, in TICKET.sig.
 
     Look at what you sign with `rollout release inspect` first. People sign one after the other,
-    in any order; with --root a key that would not count is refused.
+    in any order; with --root a key that would not count is refused. A build key signs, for devices
+    without openssl, only for an artifact that a build key signed already.
     """
     session = start(common)
     api.require_role(session.settings, "release sign")
     (signer,) = signers(session, (key,), unlocking)
-    return _show(session, api.release_sign(ticket, signer, root=root), format)
+    return _show(session, api.release_sign(ticket, signer, root=root, artifact=artifact), format)
 
 
 @command(

@@ -156,12 +156,33 @@ def test_build_key_signs_the_manifest_for_devices_without_openssl(kit):
     made = api.release_create(kit.request(sign_with=(kit.signer("rel1"), kit.signer("build"))))
 
     signed = api.release_sign(path, kit.signer("rel2"), root=root)
-    again = api.release_sign(path, kit.signer("build"), root=root)
+    artifact = kit.where / "app-2.0-build.mender"
+    again = api.release_sign(path, kit.signer("build"), root=root, artifact=artifact)
 
     assert (made.is_build_signed, made.signature_count) == (True, 3)  # one form of its own alone
     assert (signed.needed.ssh_count, signed.is_build_signed) == (2, True)
     assert again.signature_count == 5
     assert api.release_verify(path, root, api.TicketChecks()).is_build_signed
+
+
+def test_build_key_signs_for_no_artifact_that_is_not_at_hand(kit):
+    """Who hands it a ticket could name any manifest."""
+    root, artifact = kit.root(), kit.artifact()
+    path = Path(api.release_create(kit.request(out=None)).path)
+    lies = path.with_name("lies.ticket")
+    text = path.read_text()
+    digest = text.partition("manifest-sha256 ")[2].partition("\n")[0]
+    lies.write_text(text.replace(digest, "0" * 64))
+
+    def sign(ticket: Path, named: Path | None = None) -> str:
+        return code_of(api.release_sign, ticket, kit.signer("build"), root=root, artifact=named)
+
+    assert (sign(lies), sign(lies, named=artifact)) == ("T146", "T146")
+    assert not lies.with_name("lies.ticket.sig").exists()
+    assert api.release_sign(path, kit.signer("build"), root=root).is_build_signed
+    away = artifact.rename(kit.where / "away.mender")
+    assert sign(path) == "T146"
+    assert api.release_sign(path, kit.signer("build"), root=root, artifact=away).is_build_signed
 
 
 def test_signatures_of_before_get_the_form_that_they_lack(kit):
