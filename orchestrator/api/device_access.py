@@ -31,6 +31,7 @@ from orchestrator.rollout.acts import OK, ActKind
 if TYPE_CHECKING:
     from orchestrator.device.model import Device
     from orchestrator.rollout.events import Value
+    from orchestrator.ssh.channel import Piece
     from orchestrator.ssh.login import Ended, Login, Take, Terminal
 
 OUTPUT_BYTES_MAX = 64 * 1024 * 1024  # of a command; more is a file to fetch
@@ -96,8 +97,12 @@ async def device_fetch(settings: Settings, request: FetchRequest) -> Fetched:
     what: dict[str, Value] = {"path": request.path, "become": request.become or "none"}
     async with _access(settings, request.access, device, ActKind.DEVICE_FETCH, what) as access:
         with Arriving(target, request.limit_bytes) as arriving:
+
+            async def take(piece: Piece) -> bool:
+                return arriving.take(piece)  # a file has room, or is an error
+
             access.ended = await access.login.run(
-                words, arriving.take, deadline_s=request.deadline_s,
+                words, take, deadline_s=request.deadline_s,
                 limit_bytes=request.limit_bytes + OUTPUT_BYTES_MAX,
             )  # fmt: skip
             arriving.judge(request, access.ended)

@@ -23,6 +23,7 @@ from orchestrator.cli.options import (
     command,
     seconds,
 )
+from orchestrator.cli.room import parts, until_room
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import source_of, start
 from orchestrator.cli.streams import mute, put, say, write_result
@@ -214,8 +215,8 @@ class _Output:
         decoder = codecs.getincrementaldecoder("utf-8")
         self._decoders = {is_error: decoder("backslashreplace") for is_error in (False, True)}
 
-    def take(self, piece: Piece) -> bool:
-        """Writes a piece; False when nobody reads it any more.
+    async def take(self, piece: Piece) -> bool:
+        """Writes a piece as fast as it is read; False when nobody reads it any more.
 
         Raises:
             OrchestratorError: it cannot be written.
@@ -225,7 +226,11 @@ class _Output:
         if stream.isatty():
             text = self._decoders[piece.is_error].decode(data)
             data = visible(text).encode(stream.encoding, errors="backslashreplace")
-        return _write(stream, data)
+        for part in parts(data):
+            await until_room(stream)
+            if not _write(stream, part):
+                return False
+        return True
 
 
 def visible(text: str) -> str:

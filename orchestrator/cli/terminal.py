@@ -17,6 +17,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 
+from orchestrator.cli.room import parts, until_room
+
 if sys.platform != "win32":
     import termios
     import tty
@@ -101,11 +103,13 @@ class RawTerminal:
         elif self._typed is not None:
             loop.add_reader(self._read_fd, self._read)
 
-    def show(self, data: bytes) -> None:
+    async def show(self, data: bytes) -> None:
         """Writes what the device sent; where nobody can read it any more, the person has gone."""
         try:
-            while data:
-                data = data[os.write(self._write_fd, data) :]
+            for part in parts(data):
+                await until_room(self._write_fd)
+                while part:
+                    part = part[os.write(self._write_fd, part) :]  # noqa: PLW2901  what is left
         except OSError:
             self._gone()
 

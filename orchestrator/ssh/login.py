@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -31,8 +31,8 @@ PROVE_S = 15.0  # from the request to the mark
 NOISE_BYTES_MAX = 16 * 1024  # what an account's own files say before the mark
 _LEAD = 'printf \'%s\\n\' "$1"; shift; exec "$@"'
 
-# Takes a piece; False: nobody wants more.
-Take = Callable[[Piece], bool]
+# Takes a piece, when there is room for it; False: nobody wants more.
+Take = Callable[[Piece], Awaitable[bool]]
 
 
 class RestrictedError(DeviceError):
@@ -72,8 +72,8 @@ class Terminal(Protocol):
         """While held, nothing typed is told: the device does not take it."""
         ...
 
-    def show(self, data: bytes) -> None:
-        """Shows what the device sent, as it is."""
+    async def show(self, data: bytes) -> None:
+        """Shows what the device sent, as it is, when there is room for it."""
         ...
 
 
@@ -144,7 +144,7 @@ class Login:
                 channel.write, lambda: channel.resize(*terminal.size()), channel.leave
             ):
                 while (piece := await channel.next()) is not None:
-                    terminal.show(piece.data)
+                    await terminal.show(piece.data)
             return _ended(channel)
         except EXPECTED as error:
             raise self._failure(error) from error
@@ -165,13 +165,13 @@ class Login:
             )
             channel.write_eof()
             first = await _past(channel, mark)
-        if first.data and not take(first):
+        if first.data and not await take(first):
             channel.leave()
         while (piece := await channel.next()) is not None:
             if channel.received_bytes > limit_bytes:
                 self._connection.abort()
                 raise TooMuchError
-            if not take(piece):
+            if not await take(piece):
                 channel.leave()
         return _ended(channel)
 
@@ -201,7 +201,7 @@ async def _past(channel: Channel, mark: str) -> Piece:
     raise RestrictedError
 
 
-def _ignore(_piece: Piece) -> bool:
+async def _ignore(_piece: Piece) -> bool:
     return True
 
 

@@ -34,7 +34,10 @@ def request(device: str = "gw-1", login: str | None = None) -> api.AccessRequest
 
 
 async def run(settings: api.Settings, wanted: api.AccessRequest) -> api.Accessed:
-    return await api.device_run(settings, wanted, ("id",), lambda _piece: True, deadline_s=5)
+    async def take(_piece: object) -> bool:
+        return True
+
+    return await api.device_run(settings, wanted, ("id",), take, deadline_s=5)
 
 
 async def code_of(work: object) -> str:
