@@ -1,12 +1,14 @@
 """A file of a device on its way to here.
 
 Laws:
-1. It has its name only when it is whole and on the disk; nothing is left of it otherwise.
+1. It has its name only when it is whole and on the disk; nothing is left of it otherwise. Without
+   links in the file system an empty file has the name first, for a moment.
 2. Whole is what the device said to be: it ended well, and said so.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -24,9 +26,12 @@ if TYPE_CHECKING:
     from orchestrator.ssh.channel import Piece
     from orchestrator.ssh.login import Ended
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 STDERR_BYTES_MAX = 4096  # of what a device says of a file that it does not give
+NO_FILE = 82
 REFUSED: Mapping[int, str] = {
-    81: "is not there", 82: "is no regular file", 83: "may not be read by this account",
+    81: "is not there", NO_FILE: "is no regular file", 83: "may not be read by this account",
 }  # fmt: skip
 
 
@@ -60,7 +65,8 @@ class Arriving:
 
     def __init__(self, target: Path, limit_bytes: int) -> None:
         self._target, self._limit_bytes = target, limit_bytes
-        self._beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        # Not with the name in it: it may be as long as names can be.
+        self._beside = target.with_name(f".{secrets.token_hex(8)}.part")
         self._sha256 = hashlib.sha256()
         self._stderr = b""
         self.size_bytes = 0
@@ -71,9 +77,8 @@ class Arriving:
         return self._sha256.hexdigest()
 
     def __enter__(self) -> Self:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with _writing(self._target):
-            self._file = os.fdopen(os.open(self._beside, flags, 0o600), "wb")
+            self._file = os.fdopen(os.open(self._beside, _NEW, 0o600), "wb")
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -112,6 +117,8 @@ class Arriving:
         said = self._stderr.decode("utf-8", errors="replace").strip()
         why = REFUSED.get(ended.exit_code or 0) or f"was not given: {said or 'no reason was said'}"
         hint = "as root: `--become sudo`" if request.become is None else ""
+        if ended.exit_code == NO_FILE:
+            hint = "directories and devices are not copied; `rollout device shell ... -- tar` packs one"
         raise DeviceError(f"`{request.path}` {why}", reason=Reason.IO, hint=hint)
 
     def publish(self, *, force: bool) -> None:
@@ -127,9 +134,28 @@ class Arriving:
                 self._beside.replace(self._target)
                 return
             try:
-                os.link(self._beside, self._target)  # unlike a rename it replaces nothing
+                self._name_it()
             except FileExistsError as error:
                 raise _is_there(self._target) from error
+
+    def _name_it(self) -> None:
+        """Gives it the name if nothing has it.
+
+        Raises:
+            OSError: something has, or it cannot be done.
+        """
+        try:
+            os.link(self._beside, self._target)  # unlike a rename it replaces nothing
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            # FAT, as on most sticks: the name is taken first, by an empty file of ours.
+            os.close(os.open(self._target, _NEW, 0o600))
+            try:
+                self._beside.replace(self._target)
+            except OSError:
+                self._target.unlink(missing_ok=True)
+                raise
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from orchestrator.ssh.channel import Channel, Piece
 from orchestrator.ssh.connect import disconnect
 from orchestrator.ssh.failures import EXPECTED, exchange_failure
 from orchestrator.ssh.profile import WINDOW_BYTES
+from orchestrator.units import format_size
 
 PROVE_S = 15.0  # from the request to the mark
 NOISE_BYTES_MAX = 16 * 1024  # what an account's own files say before the mark
@@ -46,8 +47,10 @@ class RestrictedError(DeviceError):
 class TooMuchError(DeviceError):
     """More arrived than may."""
 
-    def __init__(self) -> None:
-        super().__init__("more arrived than may", reason=Reason.IO)
+    def __init__(self, limit_bytes: int) -> None:
+        message = f"more arrived than may, {format_size(limit_bytes)}"
+        hint = "what is large is fetched as a file: `rollout device fetch`"
+        super().__init__(message, reason=Reason.IO, hint=hint)
 
 
 class Terminal(Protocol):
@@ -170,7 +173,7 @@ class Login:
         while (piece := await channel.next()) is not None:
             if channel.received_bytes > limit_bytes:
                 self._connection.abort()
-                raise TooMuchError
+                raise TooMuchError(limit_bytes)
             if not await take(piece):
                 channel.leave()
         return _ended(channel)
