@@ -19,7 +19,7 @@ from orchestrator.api.sealing import seal
 from orchestrator.api.stores import open_state, state_exists
 from orchestrator.api.values import DeviceAnswer, Settings
 from orchestrator.device.reason import Reason
-from orchestrator.errors import DeviceError, OrchestratorError
+from orchestrator.errors import DeviceError, OrchestratorError, StoreError
 from orchestrator.log import Log
 from orchestrator.rollout.acts import ACTS, OK, Act, ActKind, ActTold, End, ending
 
@@ -111,15 +111,21 @@ class Doing:
 async def recording(settings: Settings) -> AsyncIterator[Recorder]:
     """A store in which acts are recorded; where its journal ends is signed when all is done.
 
+    Not where the store failed: the next act, or `audit checkpoint`, makes up for it.
+
     Raises:
         StoreError: the store cannot be opened.
     """
     async with open_state(settings) as store:
         recorder = Recorder(store)
+        is_away = False
         try:
             yield recorder
+        except StoreError:
+            is_away = True  # to ask it where its journal ends would take as long again
+            raise
         finally:
-            if recorder.has_recorded:
+            if recorder.has_recorded and not is_away:
                 await seal_acts(settings, store)
 
 

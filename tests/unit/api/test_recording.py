@@ -134,6 +134,18 @@ async def test_what_could_not_be_signed_stops_nothing_and_is_made_up_for(setting
     assert (await api.audit_checkpoint(settings))[0] == 0
 
 
+async def test_store_that_failed_is_not_asked_where_its_journal_ends(settings):
+    async def acting():
+        async with recording(settings) as recorder:
+            await recorder.begin(ActKind.DEVICE_SHELL, "gw-1")
+            raise StoreError("cannot be reached")
+
+    with pytest.raises(StoreError, match="cannot be reached"):
+        await acting()
+
+    assert (await api.audit_checkpoint(settings))[0] == 1
+
+
 def test_acts_are_listed_and_nothing_in_them_reaches_the_terminal_raw(settings, capsys):
     here = ("-C", str(settings.root))
     nothing = invoke([*here, "audit", "list"])
