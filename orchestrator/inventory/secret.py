@@ -1,13 +1,16 @@
-"""Which values of an inventory are secret: what is encrypted, and what is a password by its name.
+"""Which values of an inventory are secret: what is encrypted, and what is one by its name.
 
 Laws:
 1. A secret value is no label and reaches no plan, no template of one, and no output.
 2. Only variables of the connection may be secret and used: an address is part of every plan
    anyway, and who encrypts one keeps it out of git, not out of plans.
+3. Names are judged by their last words, for `token_file` holds none. What stands in the mapping
+   `labels` was meant for plans by whoever wrote it there, whatever it is called.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from orchestrator.source import VAULT_TAG, Entry, MappingNode, Node, ScalarNode
@@ -17,6 +20,12 @@ SECRET_VARIABLES = frozenset({  # rollouts use keys, not passwords
     "ansible_become_pass", "ansible_sudo_pass", "ansible_su_pass", "ansible_ssh_passphrase",
     "ansible_private_key_passphrase", "ansible_private_key", "ansible_ssh_private_key",
 })  # fmt: skip
+_LABELS = "labels"
+_NAMED_SECRET = re.compile(
+    r"(?:^|[_.-])(?:password|passwd|pass|passphrase|psk|secret|token|credential"
+    r"|(?:api|access|private|secret|signing|encryption)[_.-]?key)s?$"
+)
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # in `apiToken`
 _OPENED_TAG = "!opened"  # of values from a file that was encrypted as a whole; no tag of YAML
 
 
@@ -30,7 +39,16 @@ def opened(entry: Entry) -> Entry:
 
 def is_secret(name: str, value: Node) -> bool:
     """Whether a variable of this name and value is secret; a part of it makes it so."""
-    return name in SECRET_VARIABLES or _holds_secret(value)
+    if is_named_secret(name):
+        return True
+    return _holds_secret(value, by_name=name != _LABELS)
+
+
+def is_named_secret(name: str) -> bool:
+    """Whether the name says that its value is a secret: `ansible_password`, `api_token`, `dbPass`."""
+    return (
+        name in SECRET_VARIABLES or _NAMED_SECRET.search(_HUMP.sub("_", name).lower()) is not None
+    )
 
 
 def is_closed(value: Node) -> bool:
@@ -43,13 +61,16 @@ def is_opened(value: Node) -> bool:
     return value.tag == _OPENED_TAG
 
 
-def _holds_secret(value: Node) -> bool:
+def _holds_secret(value: Node, *, by_name: bool) -> bool:
     if value.tag in (VAULT_TAG, _OPENED_TAG):
         return True
     match value:
         case ScalarNode():
             return False
         case MappingNode():
-            return any(_holds_secret(item) for _, item in value.entries)
+            return any(
+                (by_name and is_named_secret(key.text)) or _holds_secret(item, by_name=by_name)
+                for key, item in value.entries
+            )
         case _:
-            return any(_holds_secret(item) for item in value.items)
+            return any(_holds_secret(item, by_name=by_name) for item in value.items)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from operator import is_
 
 from orchestrator.inventory.graph import Variables
-from orchestrator.inventory.secret import SECRET_VARIABLES, is_closed, is_secret
+from orchestrator.inventory.secret import is_closed, is_named_secret, is_secret
 from orchestrator.plan.template import TemplateError, check_template, is_template, plain, render
 from orchestrator.source import UNSAFE_TAG, MappingNode, Node, SequenceNode
 from orchestrator.trust.ansible_vault import Vault, VaultError
@@ -92,8 +92,11 @@ class HostTemplates:
         return value
 
     def _secret(self, variable: str, node: Node) -> object:
-        if self.vault is None or variable in SECRET_VARIABLES:
+        named = is_named_secret(variable)
+        if named or self.vault is None:
             hint = "only variables of the connection may be encrypted and used"
+            if named:
+                hint = "its name says so; what plans may read is called otherwise"
             raise TemplateError(f"`{variable}` is secret", hint=hint)
         if not is_closed(node):
             return self.values[variable]

@@ -137,6 +137,36 @@ def test_passwords_by_name_are_secret_without_encryption(load) -> None:
     assert "hunter2" not in repr(inventory.history("w1"))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "api_token", "db_password", "DB_PASSWORD", "dbPass", "client_secret", "wifi_psk", "token",
+        "aws_secret_access_key", "apikey", "license-key.private_key", "credentials",
+    ],
+)  # fmt: skip
+def test_a_variable_that_is_called_a_secret_is_no_label_and_in_no_plan(load, name: str) -> None:
+    inventory = load({"hosts": f"web: {{hosts: {{w1: {{{name}: hunter2, site: bern}}}}}}\n"})
+
+    device = inventory.select("w1")[0]
+    assert device.labels == device.variables == {"site": "bern"}
+    assert "hunter2" not in repr(inventory.history("w1"))
+
+
+@pytest.mark.parametrize("name", ["token_file", "password_policy", "bypass", "key", "secretary"])
+def test_a_name_that_only_begins_like_a_secret_is_a_label(load, name: str) -> None:
+    inventory = load({"hosts": f"web: {{hosts: {{w1: {{{name}: x}}}}}}\n"})
+
+    assert inventory.select("w1")[0].labels == {name: "x"}
+
+
+def test_a_secret_within_a_mapping_makes_it_secret_but_for_labels(load) -> None:
+    text = "web: {hosts: {w1: {db: {user: ann, password: hunter2}, labels: {token: blue}}}}\n"
+    inventory = load({"hosts": text})
+
+    assert inventory.select("w1")[0].labels == {"token": "blue"}
+    assert "hunter2" not in repr(inventory.history("w1"))
+
+
 def test_digest_covers_the_encrypted_bytes(load) -> None:
     first = load({"hosts": WEB1}).digest
     again = load({"hosts": WEB1}).digest
