@@ -24,6 +24,7 @@ from orchestrator.rollout.audit import Audit, Head, Seal
 from orchestrator.rollout.events import OperatorAsked
 from orchestrator.rollout.journal_proof import Proof
 from orchestrator.store import acts, audit, beyond, doubt, followed, records, transactions
+from orchestrator.store.clocks import must_agree
 from orchestrator.store.connect import Database, database_of
 from orchestrator.store.looks import Looks
 from orchestrator.store.outbox import SqlOutbox
@@ -134,11 +135,16 @@ class SqlStore(Queries):
 
         Raises:
             ClaimedError: with `alone`, another rollout goes first on its devices.
-            StoreError: it exists, or the store failed.
+            StoreError: it exists, the store failed, or the caller's clock is far from the
+                database's.
         """
-        started = await self._writer.write(
-            lambda c: transactions.start(c, rollout_id, plan_json, changes, alone=alone)
-        )
+
+        def start(connection: sqlalchemy.Connection) -> str:
+            for entry in changes.journal[:1]:
+                must_agree(entry.at, self._now(connection, entry.at))
+            return transactions.start(connection, rollout_id, plan_json, changes, alone=alone)
+
+        started = await self._writer.write(start)
         self._wrote("")
         return started
 
@@ -240,10 +246,16 @@ class SqlStore(Queries):
 
         Raises:
             DrivenError: another owner's lease has not run out.
+            StoreError: the caller's clock is far from the database's; nothing was taken.
         """
-        return await self._writer.write(
-            lambda c: transactions.acquire(c, rollout_id, owner, now=self._now(c, now), ttl_s=ttl_s)
-        )
+
+        def take(connection: sqlalchemy.Connection) -> Lease:
+            at = self._now(connection, now)
+            lease = transactions.acquire(connection, rollout_id, owner, now=at, ttl_s=ttl_s)
+            must_agree(now, at)  # not of one who is refused anyway
+            return lease
+
+        return await self._writer.write(take)
 
     async def renew(self, lease: Lease, *, ttl_s: float, now: float) -> Lease:
         """Extends the lease.

@@ -3,6 +3,8 @@
 import asyncio
 import sys
 import threading
+import time
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -23,6 +25,13 @@ async def store(postgres_url):
     store = await open_store(postgres_url)
     yield store
     await store.close()
+
+
+@pytest.fixture
+async def rollout(store):
+    """As everywhere, but by the time that it is: that of the server."""
+    await store.create("r-1", PLAN, changes(entry(1, "rollout_started")))
+    return await store.acquire("r-1", "me", ttl_s=15, now=time.time())
 
 
 async def refusal(url):
@@ -86,7 +95,7 @@ class TestMessages:
 
         store = await open_store(postgres_url.replace(f"{USER}@", f"{role}:worker@"))
         await store.create("r-1", PLAN, changes(entry(1)))
-        lease = await store.acquire("r-1", "me", ttl_s=15, now=0)
+        lease = await store.acquire("r-1", "me", ttl_s=15, now=time.time())
         await store.commit(lease, [changes(entry(2), devices={"a": {"state": "queued"}})])
         await store.ask("r-1", OperatorAsked(1.0, Ask.PAUSE, "ann"))
         await store.release(lease)
@@ -194,13 +203,13 @@ async def test_reading_cannot_write(store, rollout):
 
 
 async def test_leases_run_by_the_servers_clock(store, rollout):
-    """The caller's clocks are wrong by years, in both directions."""
+    """The caller's clocks are wrong by more than a lease, in both directions."""
     with pytest.raises(LeaseError):
-        await store.acquire("r-1", "other", ttl_s=15, now=4e9)
+        await store.acquire("r-1", "other", ttl_s=15, now=time.time() + 40)
     assert await store.holder("r-1", now=4e9) == "me"
 
-    short = await store.acquire("r-1", "me", ttl_s=-1, now=4e9)
-    taken = await store.acquire("r-1", "other", ttl_s=15, now=0)
+    short = await store.acquire("r-1", "me", ttl_s=-1, now=time.time() + 40)
+    taken = await store.acquire("r-1", "other", ttl_s=15, now=time.time() - 40)
 
     assert taken.epoch > short.epoch
 
@@ -238,6 +247,29 @@ async def until_blocked(postgres, url):
             pass
 
 
+@pytest.mark.parametrize(
+    ("ahead_s", "words"), [(3 * 3600, "3h ahead of"), (-3 * 3600, "3h behind")]
+)
+async def test_who_has_another_time_than_the_server_neither_drives_nor_begins(
+    store, ahead_s, words
+):
+    """A runner whose clock is ahead would end the soak that another one began."""
+    await store.create("r-1", PLAN, changes(entry(1, "rollout_started")))
+    there = time.time() + ahead_s
+    begun = changes(replace(entry(1, "rollout_started"), at=there))
+
+    with pytest.raises(StoreError) as drives:
+        await store.acquire("r-1", "me", ttl_s=15, now=there)
+    with pytest.raises(StoreError) as begins:
+        await store.start("r-2", PLAN, begun)
+
+    assert words in drives.value.message
+    assert words in begins.value.message
+    assert "timedatectl" in drives.value.hint
+    assert await store.load("r-2") is None
+    assert await store.acquire("r-1", "another", ttl_s=15, now=time.time() + 20)  # it was not taken
+
+
 @pytest.fixture
 async def other(postgres_url):
     store = await open_store(postgres_url, lease_clock=LeaseClock.CALLER)
@@ -268,7 +300,7 @@ async def test_takeover_waits_for_a_commit_under_way_and_then_fences(
 
     held = Held(other)
     await held.begin(lambda c: transactions.commit(c, rollout, [changes(entry(2))]))
-    taking = asyncio.ensure_future(store.acquire("r-1", "me", ttl_s=15, now=0))
+    taking = asyncio.ensure_future(store.acquire("r-1", "me", ttl_s=15, now=time.time()))
     await until_blocked(postgres, postgres_url)
 
     await held.end()
@@ -285,9 +317,9 @@ async def test_rollouts_of_the_same_inputs_started_at_once_become_one(
 ):
     from orchestrator.store import transactions
 
-    held = Held(other)
-    await held.begin(lambda c: transactions.start(c, "r-1", PLAN, changes(entry(1)), alone=False))
-    second = asyncio.ensure_future(store.start("r-2", PLAN, changes(entry(1))))
+    held, first = Held(other), changes(replace(entry(1), at=time.time()))
+    await held.begin(lambda c: transactions.start(c, "r-1", PLAN, first, alone=False))
+    second = asyncio.ensure_future(store.start("r-2", PLAN, first))
     await until_blocked(postgres, postgres_url)
 
     assert await held.end() == await second == "r-1"
@@ -300,7 +332,7 @@ async def test_first_leases_of_a_rollout_taken_at_once_go_to_one(
 
     held = Held(other)
     await held.begin(lambda c: transactions.acquire(c, "r-1", "a", now=0, ttl_s=4e9))
-    second = asyncio.ensure_future(store.acquire("r-1", "b", ttl_s=15, now=0))
+    second = asyncio.ensure_future(store.acquire("r-1", "b", ttl_s=15, now=time.time()))
     await until_blocked(postgres, postgres_url)
 
     assert (await held.end()).owner == "a"
