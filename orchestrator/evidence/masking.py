@@ -10,7 +10,10 @@ from __future__ import annotations
 import re
 
 MASK = "***"
-_NAMES = "password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key"
+_NAMES = (  # also behind others, as in `DB_PASSWORD` and `accessToken`
+    "password|passwd|passphrase|secret|token|psk|_pass|credentials?"
+    "|(?:api|access|private|secret|signing|encryption)[_-]?key"
+)
 _QUOTE = r"(?:\\?[\"'])"  # also within a text that stands in JSON
 _PATTERNS = (
     re.compile(
@@ -21,7 +24,7 @@ _PATTERNS = (
     ),
     re.compile(r"(?P<keep>\b(?:bearer|basic)\s+)(?P<secret>[A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE),
     re.compile(
-        rf"(?P<keep>\b(?:{_NAMES}){_QUOTE}?\s*[:=]\s*{_QUOTE}?)(?P<secret>[^\s\"'\\,;&}}\]\[{{]+)",
+        rf"(?P<keep>(?:{_NAMES}){_QUOTE}?\s*[:=]\s*{_QUOTE}?)(?P<secret>[^\s\"'\\,;&}}\]\[{{]+)",
         re.IGNORECASE,
     ),
 )

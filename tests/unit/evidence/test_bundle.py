@@ -79,6 +79,12 @@ def test_anything_else_is_no_bundle(data, words) -> None:
         ('{"password": "hunter2", "n": 1}', '{"password": "***", "n": 1}'),
         (r'{"detail":"{\"token\":\"abc\"}"}', r'{"detail":"{\"token\":\"***\"}"}'),
         ("API_KEY=abc123 rest", "API_KEY=*** rest"),
+        ('{"api_token": "abc"}', '{"api_token": "***"}'),
+        ("login failed: DB_PASSWORD=abc", "login failed: DB_PASSWORD=***"),
+        ("accessToken: abc", "accessToken: ***"),
+        ("AWS_SECRET_ACCESS_KEY=abc/d", "AWS_SECRET_ACCESS_KEY=***"),
+        ("http://h/x?client_secret=abc&n=1", "http://h/x?client_secret=***&n=1"),
+        ("db_pass=abc", "db_pass=***"),
         ("Authorization: Bearer abcdefgh.ijk", "Authorization: Bearer ***"),
         (
             "-----BEGIN EC PRIVATE KEY-----\nMHcC\n-----END EC PRIVATE KEY-----",
@@ -98,6 +104,8 @@ def test_what_looks_like_a_secret_is_masked_once(text, expected) -> None:
         "https://host:8443/path@x",
         '{"token":null}',
         "tokens: 3",
+        "pass: 3",
+        "token_file=/etc/x",
         "a/secret/b",
     ],
 )
