@@ -23,7 +23,6 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from orchestrator.outward.failure import OutwardError
 
@@ -46,6 +45,7 @@ _OPERATORS = (
     "HOME", "USER", "LOGNAME", "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "GIT_ASKPASS", "GIT_SSH_COMMAND",
     "GIT_SSL_CAINFO", "GIT_CONFIG_GLOBAL", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy",
 )  # fmt: skip
+_FAR = "Could not read from remote repository"
 _SSH = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes"
 
 
@@ -178,10 +178,14 @@ class Checkout:
 
 def shown_address(url: str) -> str:
     """An address of a repository without what may be secret in it."""
-    if not re.match(r"https?://", url):
+    scheme, mark, rest = url.partition("://")
+    if not mark:
         return url
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    host, slash, path = rest.partition("/")
+    login, at, server = host.rpartition("@")
+    user = login.partition(":")[0] + at if scheme.lower() == "ssh" else ""
+    path = re.split(r"[?#]", path)[0]
+    return f"{scheme}://{user}{server}{slash}{path}"
 
 
 def _refuse_address(url: str) -> None:
@@ -193,6 +197,12 @@ def _refuse_address(url: str) -> None:
     if login is not None and (login[1] != "ssh" or ":" in login[2]):
         message = (
             f"the address of `{shown_address(url)}` holds a login: leave it to a credential helper"
+        )
+        raise OutwardError(message)
+    if re.match(r"https?://[^?#]*[?#]", url, re.IGNORECASE):
+        message = (
+            f"the address `{shown_address(url)}` goes on with `?` or `#`, where tokens stand: "
+            "leave them to a credential helper"
         )
         raise OutwardError(message)
 
@@ -233,7 +243,14 @@ async def _end(process: Process) -> None:
 
 
 def _refused(said: str) -> OutwardError:
-    """What git says, in one line: the reason, not the advice that follows it."""
+    """What git says, in one line: the reason, not the advice that follows it.
+
+    Where the way to the server is the trouble git says no more than that, and ssh, before it, why.
+    """
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    told = next((line for line in lines if line.startswith(("fatal:", "error:"))), None)
-    return OutwardError(f"git: {told or (lines[0] if lines else 'it said nothing')}")
+    begin = ("fatal:", "error:")
+    at = next((at for at, line in enumerate(lines) if line.startswith(begin)), 0)
+    told = lines[at] if lines else "it said nothing"
+    if at and _FAR in told:
+        told = lines[at - 1].rstrip(".")
+    return OutwardError(f"git: {told}")

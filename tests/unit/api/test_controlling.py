@@ -507,6 +507,10 @@ async def test_who_is_no_operator_cannot_follow(fleet: Fleet) -> None:
     ("changed", "said"),
     [
         ({"url": "https://ann:secret@git.example.net/fleet.git"}, "leave it to a credential"),
+        ({"url": "HTTPS://ann:secret@git.example.net/fleet.git"}, "leave it to a credential"),
+        ({"url": "ssh://ann:secret@git.example.net/fleet.git"}, "`ssh://ann@git.example.net/fl"),
+        ({"url": "https://git.example.net/fleet.git?private_token=secret"}, "where tokens stand"),
+        ({"url": "https://git.example.net/fleet.git#secret"}, "where tokens stand"),
         ({"url": "--upload-pack=touch"}, "is no address"),
         ({"branch": "--force"}, "is no name of a branch"),
         ({"branch": "a..b"}, "is no name of a branch"),

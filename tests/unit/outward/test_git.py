@@ -166,3 +166,34 @@ async def test_fetch_that_nobody_waits_for_ends_with_all_it_started(
 )
 def test_address_is_shown_without_secrets(url, shown) -> None:
     assert shown_address(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("ssh", "said"),
+    [
+        (
+            "ssh: connect to host git.example.net port 22: Connection refused",
+            "git: ssh: connect to host git.example.net port 22: Connection refused",
+        ),
+        (
+            "@@@@@@@@@@@@@\nHost key verification failed.",
+            "git: Host key verification failed",
+        ),
+        ("", "git: fatal: Could not read from remote repository."),
+    ],
+)  # fmt: skip
+async def test_why_a_server_is_out_of_reach_is_what_ssh_says(
+    origin: GitRepository, monkeypatch: pytest.MonkeyPatch, ssh: str, said: str
+) -> None:
+    """git itself says only that it could not read, and who may have what rights."""
+    program = origin.outside / "ssh"
+    program.write_text(f"#!/bin/sh\nprintf '%s\\n' '{ssh}' >&2\nexit 255\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(program))
+    there = Checkout(origin.outside / "here", "main")
+    await there.prepare("ssh://git@git.example.net/fleet.git")
+
+    with pytest.raises(OutwardError) as caught:
+        await there.fetch()
+
+    assert str(caught.value) == said
