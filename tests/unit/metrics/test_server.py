@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from orchestrator.metrics import server
 from orchestrator.metrics.server import HEAD_BYTES_MAX, Page, serving
 
 LOOPBACK = "127.0.0.1"
@@ -37,6 +38,7 @@ async def asked(port: int, request: bytes) -> bytes:
         (b"HEAD /metrics HTTP/1.1\r\n\r\n", b"200 OK", b""),
         (b"GET /healthz HTTP/1.1\r\n\r\n", b"503 Service Unavailable", b"{}\n"),
         (b"POST /metrics HTTP/1.1\r\n\r\n", b"405 Method Not Allowed", b"method not allowed\n"),
+        (b"HEAD /nothing HTTP/1.1\r\n\r\n", b"404 Not Found", b""),
         (b"GET /../etc/passwd HTTP/1.1\r\n\r\n", b"404 Not Found", b"not found\n"),
         (b"\x16\x03\x01\r\n\r\n", b"400 Bad Request", b"bad request\n"),
         (b"GET /" + b"a" * HEAD_BYTES_MAX * 2, b"400 Bad Request", b"bad request\n"),
@@ -59,3 +61,50 @@ async def test_who_says_nothing_holds_up_nobody() -> None:
         await silent.wait_closed()
 
     assert answer.endswith(b"a 1\n")
+
+
+async def test_many_who_never_finish_a_request_hold_up_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A supervisor that gets no answer restarts a controller that is well."""
+    monkeypatch.setattr(server, "CONNECTIONS_MAX", 24)
+    async with serving(LOOPBACK, 0, {"/healthz": metrics}) as port:
+        slow = [await asyncio.open_connection(LOOPBACK, port) for _ in range(40)]
+        for _, writer in slow:
+            writer.write(b"GET /")
+
+        async with asyncio.timeout(5):  # half the deadline of those
+            answer = await asked(port, b"GET /healthz HTTP/1.1\r\n\r\n")
+
+        for _, writer in slow:
+            writer.close()
+    assert answer.endswith(b"a 1\n")
+
+
+async def test_request_under_way_at_the_end_is_cut_off_without_a_word() -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, said: complaints.append(said))
+    asking = asyncio.Event()
+
+    async def never() -> Page:
+        asking.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with serving(LOOPBACK, 0, {"/metrics": never}) as port:
+        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+        writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
+        await asking.wait()
+
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
+    assert complaints == []
+
+
+async def test_wrong_method_is_told_the_right_ones() -> None:
+    async with serving(LOOPBACK, 0, {"/metrics": metrics}) as port:
+        answer = await asked(port, b"DELETE /metrics HTTP/1.1\r\n\r\n")
+
+    assert b"\r\nAllow: GET, HEAD\r\n" in answer
