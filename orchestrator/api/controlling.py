@@ -17,6 +17,7 @@ from orchestrator.api.follower import Follower, Means, Project
 from orchestrator.api.following import Following, refuse_own_trust
 from orchestrator.api.owners import owner_words, this_process
 from orchestrator.api.roles import require_role
+from orchestrator.api.stored import CONTROLLER_LEASE
 from orchestrator.api.stores import open_state
 from orchestrator.api.values import Observer, Settings
 from orchestrator.errors import DrivenError, LeaseError, OrchestratorError, StoreError
@@ -28,7 +29,6 @@ from orchestrator.outward.failure import OutwardError
 if TYPE_CHECKING:
     from orchestrator.engine.ports import Lease
 
-LEASE = "gitops"  # no id of a rollout
 LEASE_S = 15.0
 STANDBY_S = 5.0  # from look to look at another one's lease
 
@@ -134,8 +134,10 @@ class _Turns:
 
     async def _lead(self, drain: asyncio.Event, *, once: bool) -> None:
         store = self._means.store
-        await take_over_from_the_dead(store, LEASE)
-        lease = await store.acquire(LEASE, this_process(), ttl_s=LEASE_S, now=time.time())
+        await take_over_from_the_dead(store, CONTROLLER_LEASE)
+        lease = await store.acquire(
+            CONTROLLER_LEASE, this_process(), ttl_s=LEASE_S, now=time.time()
+        )
         try:
             async with asyncio.TaskGroup() as group:
                 renewal = group.create_task(self._renew(lease), name="lease of the controller")

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 JOURNAL_PAGE = 1000
 
 
+CONTROLLER_LEASE = "gitops"  # of who follows a branch; no id of a rollout
+
+
 async def status_of(store: SqlStore, rollout_id: str) -> Status:
     """A rollout with its story, and who drives it.
 
@@ -47,6 +50,7 @@ async def status_with(store: SqlStore, found: Rollout, digest: str) -> Status:
 
     rollout_id = found.ledger.rollout_id
     engine = await engine_of(store, rollout_id)
+    controller = "" if engine else await engine_of(store, CONTROLLER_LEASE)
     frozen, now = await store.frozen(), time.time()
     if frozen is not None and not frozen.is_on(now):
         frozen = None
@@ -56,7 +60,9 @@ async def status_with(store: SqlStore, found: Rollout, digest: str) -> Status:
     for name in await idle_of(store, found):
         nobody = f"a rollout of plan `{name}`, of which none is under way"
         story = replace(story, held_up=(*story.held_up, nobody))
-    return Status(rollout_id, found.plan, digest, story, engine, now, found.returnable, frozen)
+    return Status(
+        rollout_id, found.plan, digest, story, engine, now, found.returnable, frozen, controller
+    )
 
 
 async def _look_on(store: SqlStore, found: Rollout) -> None:

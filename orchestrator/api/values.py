@@ -233,7 +233,8 @@ class Status:
     """A stored rollout at `now` (UTC seconds); `engine` owns a live lease, or is empty.
 
     `returnable` are the devices that a rollback would take back now, each with its wave.
-    `frozen` is the freeze of all rollouts that is on.
+    `frozen` is the freeze of all rollouts that is on. `controller` is the `reconcile` that follows a
+    branch and comes by, at each of its passes, for as long as no engine drives it; empty for none.
     """
 
     rollout_id: str
@@ -244,6 +245,7 @@ class Status:
     now: float
     returnable: Mapping[DeviceId, str] = field(default_factory=dict)
     frozen: FleetFreeze | None = None
+    controller: str = ""
 
     def concerned(self, *, wave: str | None, devices: Collection[str]) -> set[DeviceId]:
         """The devices that a rollback of this scope would take back now."""

@@ -9,4 +9,6 @@ from orchestrator.render.standing import Facts
 def facts_of(status: Status) -> Facts:
     """What is shown of a rollout."""
     plan, story = status.resolved, status.story
-    return Facts(plan, status.digest, story, status.engine, status.now, status.frozen)
+    return Facts(
+        plan, status.digest, story, status.engine, status.now, status.frozen, status.controller
+    )

@@ -36,7 +36,8 @@ _TOLD_UNTIL = ("start", "freeze", "window")  # the end of others stands in lines
 class Facts:
     """A stored rollout at `now`, in UTC seconds.
 
-    `engine` names who drives it, empty for nobody; `frozen` is of all rollouts.
+    `engine` names who drives it, empty for nobody; `frozen` is of all rollouts. `controller` names
+    the `reconcile` that comes by where no engine drives it, empty for none.
     """
 
     plan: ResolvedPlan
@@ -45,6 +46,7 @@ class Facts:
     engine: str
     now: float
     frozen: FleetFreeze | None = None
+    controller: str = ""
 
 
 def is_over(facts: Facts) -> bool:
@@ -60,7 +62,8 @@ def is_interrupted(facts: Facts) -> bool:
     """
     waits = facts.story.waits_for
     idle = waits and _COME_BY_THEMSELVES.issuperset(waits)
-    return facts.story.state is RolloutState.RUNNING and not facts.engine and not idle
+    driven = facts.engine or facts.controller
+    return facts.story.state is RolloutState.RUNNING and not driven and not idle
 
 
 def standing(facts: Facts) -> str:
@@ -84,6 +87,8 @@ def commands(facts: Facts) -> list[str]:
         return found
     if story.state in _AT_REST:
         return [_REST_OF_IT, *found] if _is_left_at_work(facts) else found
+    if _comes_by(facts):
+        return found
     resume = go_on(story)
     if _APPROVAL in story.waits_for:  # it wants both, in this order
         return [found[0], resume, *found[1:]]
@@ -136,7 +141,11 @@ def waits_foot(found: Waiting, look: Look) -> list[str]:
 
 def foot(facts: Facts, look: Look) -> list[str]:
     """The same for the bottom of a live view."""
-    at_ease = facts.engine or (facts.story.state in _AT_REST and not _is_left_at_work(facts))
+    at_ease = (
+        facts.engine
+        or _comes_by(facts)
+        or (facts.story.state in _AT_REST and not _is_left_at_work(facts))
+    )
     said = [
         (standing(facts), Style.PLAIN if at_ease else Style.WARN),
         (next_words(facts), Style.DIM),
@@ -190,7 +199,14 @@ def _driver(facts: Facts) -> str:
     once = next((words for what, words in _ONCE.items() if what in story.waits_for), "")
     if story.waits_for == (_FREEZE,) and not _is_frozen(facts):
         once = "the freeze is over, "  # and nobody was there to notice
+    if _comes_by(facts):
+        return f"{once}`rollout reconcile` goes on: {escape(facts.controller)}"
     return f"no engine drives it: {once}`{go_on(story)}` goes on"
+
+
+def _comes_by(facts: Facts) -> bool:
+    """Whether a controller brings it on at its next pass, so that nobody has to."""
+    return bool(facts.controller) and facts.story.state not in _AT_REST
 
 
 def _is_left_at_work(facts: Facts) -> bool:

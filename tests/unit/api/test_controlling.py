@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import api
-from orchestrator.api.controlling import LEASE
+from orchestrator.api.stored import CONTROLLER_LEASE
 from orchestrator.api.stores import open_state
 from orchestrator.api.values import Nobody
 from orchestrator.device.model import DeviceId
@@ -402,7 +402,9 @@ async def test_commit_whose_project_cannot_be_read_is_trouble_that_is_tried_late
 async def test_second_controller_of_a_store_does_not_act(fleet: Fleet) -> None:
     fleet.push()
     async with open_state(fleet.settings) as store:
-        lease = await store.acquire(LEASE, "ann@elsewhere:1:2:abcdef01", ttl_s=60, now=time.time())
+        lease = await store.acquire(
+            CONTROLLER_LEASE, "ann@elsewhere:1:2:abcdef01", ttl_s=60, now=time.time()
+        )
         with pytest.raises(LeaseError, match="another controller follows the branch here: ann@"):
             await fleet.once()
         assert await fleet.names() == []
@@ -430,7 +432,9 @@ async def follow(fleet: Fleet, until: Callable[[Standing], bool]) -> list[Standi
 async def test_controller_stands_by_and_takes_over_when_the_other_one_ends(fleet: Fleet) -> None:
     fleet.push()
     async with open_state(fleet.settings) as store:
-        lease = await store.acquire(LEASE, "ann@elsewhere:1:2:abcdef01", ttl_s=60, now=time.time())
+        lease = await store.acquire(
+            CONTROLLER_LEASE, "ann@elsewhere:1:2:abcdef01", ttl_s=60, now=time.time()
+        )
         freed = []
 
         def until(standing: Standing) -> bool:
@@ -468,7 +472,7 @@ async def test_cancelled_controller_leaves_its_turn_to_the_next(fleet: Fleet) ->
     await follow(fleet, lambda standing: bool(standing.rollouts))
 
     async with open_state(fleet.settings) as store:
-        assert await store.lease_of(LEASE) is None
+        assert await store.lease_of(CONTROLLER_LEASE) is None
         (run,) = await store.under_way()
         assert await store.lease_of(run) is None
 
@@ -479,10 +483,12 @@ async def test_controller_that_was_overtaken_writes_nothing_and_stands_by(fleet:
     async with open_state(fleet.settings) as store:
 
         async def overtake() -> None:
-            mine = await store.lease_of(LEASE)
+            mine = await store.lease_of(CONTROLLER_LEASE)
             assert mine is not None
             await store.release(mine)
-            await store.acquire(LEASE, "ann@elsewhere:1:2:abcdef01", ttl_s=60, now=time.time())
+            await store.acquire(
+                CONTROLLER_LEASE, "ann@elsewhere:1:2:abcdef01", ttl_s=60, now=time.time()
+            )
             fleet.plan("other")
             fleet.push()
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator import api
+from orchestrator.api.owners import this_process
+from orchestrator.api.stored import CONTROLLER_LEASE
 from orchestrator.api.stores import open_state
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
@@ -91,6 +93,19 @@ async def test_nothing_is_said_of_a_rollout_that_another_engine_drives(
             await api.run(settings, rollout_id, observer=heard, drain=asyncio.Event())
 
     assert heard.told == []
+
+
+async def test_status_names_the_controller_that_comes_by(settings: api.Settings) -> None:
+    await begun(settings)
+    here = this_process()
+    async with open_state(settings) as store:
+        lease = await store.acquire(CONTROLLER_LEASE, here, ttl_s=15, now=time.time())
+        followed = await api.status(settings, "r-1")
+        await store.release(lease)
+    left = await api.status(settings, "r-1")
+
+    assert (followed.engine, followed.controller) == ("", here)
+    assert left.controller == ""
 
 
 async def test_what_is_said_begins_with_the_rollout(settings: api.Settings) -> None:

@@ -282,3 +282,20 @@ def test_names_of_engines_are_escaped(soaking) -> None:
 
     assert all(line.isprintable() for line in shown)
     assert "\x1b" not in standing_line(hostile)
+
+
+def test_soak_between_two_passes_of_a_controller_is_not_interrupted(soaking) -> None:
+    _, facts = soaking
+    between = replace(alone(facts, state=RolloutState.RUNNING), controller=ENGINE)
+
+    assert is_interrupted(alone(facts, state=RolloutState.RUNNING))
+    assert not is_interrupted(between)
+    assert standing(between) == f"waits for soak; `rollout reconcile` goes on: {ENGINE}"
+    assert not any("resume" in command for command in commands(between))
+
+
+def test_controller_goes_on_with_nothing_that_a_person_stopped(soaking) -> None:
+    _, facts = soaking
+    paused = replace(alone(facts, state=RolloutState.PAUSED), controller=ENGINE)
+
+    assert "no engine drives it" in standing(paused)
