@@ -146,6 +146,7 @@ class _Teller:
     ) -> None:
         self._quiet, self._status, self._meter = session.quiet, status, meter
         self._known: frozenset[str] = frozenset()
+        self._before: Standing | None = None
         self._observe = observe
 
     def of_rollout(self) -> api.Observer:
@@ -161,7 +162,8 @@ class _Teller:
                 write_file(self._status, dump(document(standing)).encode())
             except OrchestratorError as error:  # a full disk stops no fleet
                 say(f"warning: {error.message}")
-        said = lines(standing)
+        said = lines(standing, before=self._before)
+        self._before = standing
         for line in said:
             if line not in self._known:
                 _log.info("news", text=line)

@@ -109,7 +109,7 @@ def _run(
         if not stopped_by:
             raise
         if patient:
-            tell("left; the rollout is saved and goes on with `rollout resume`")
+            tell("left; what is under way is saved, and the same command goes on with it")
         raise typer.Exit(int(stopped_by[0])) from None
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from orchestrator.gitops.plans import Trouble
 from orchestrator.gitops.standing import Part, RolloutStanding, Standing
 from orchestrator.render.documents import FORMAT_VERSION
 from orchestrator.render.standing import waits_words
 from orchestrator.render.text import escape
-from orchestrator.render.words import frozen_words, instant
+from orchestrator.render.words import frozen_words
 from orchestrator.rollout.around import FleetFreeze
 
 _NAME_CHARACTERS = 12
 
 
-def lines(standing: Standing) -> tuple[str, ...]:
-    """What a person should know, one fact a line; the same fact is always the same line."""
+def lines(standing: Standing, *, before: Standing | None = None) -> tuple[str, ...]:
+    """What a person should know, one fact a line; the same fact is always the same line.
+
+    That trouble `before` is over is a fact of one pass.
+    """
     if standing.part in (Part.STOPPED, Part.DONE):
         return ()
     if standing.part is Part.STANDBY and standing.trouble is None:
@@ -26,6 +30,8 @@ def lines(standing: Standing) -> tuple[str, ...]:
         found.append(escape(standing.refusal))
     if standing.trouble is not None:
         found.append(f"the branch is not followed: {_trouble(standing.trouble)}")
+    elif before is not None and before.trouble is not None:
+        found.append("the branch is followed again")
     if standing.frozen is not None:
         found.append(frozen_words(standing.frozen))
     found += [
@@ -84,7 +90,12 @@ def _branch(standing: Standing) -> str:
 
 
 def _trouble(trouble: Trouble) -> str:
-    return f"{escape(trouble.error)}; again after {instant(trouble.retry_at)}"
+    return f"{escape(trouble.error)}; again after {_time(trouble.retry_at)}"
+
+
+def _time(at: float) -> str:
+    """To the second: the first pauses are shorter than a minute."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def _rollout(one: RolloutStanding) -> str:

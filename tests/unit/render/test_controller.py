@@ -45,12 +45,20 @@ def test_lines_say_each_fact_once() -> None:
     assert lines(FULL) == (
         "ssh://git@git.example.net/fleet.git main is at a1a1a1a1a1a1, signed by ann@corp",
         "commit `b2b2b2b2b2b2` is not taken: no",
-        "the branch is not followed: git: it is \\x1b[31mdown; again after 1970-01-01 00:02 UTC",
+        "the branch is not followed: git: it is \\x1b[31mdown; again after 1970-01-01 00:02:00Z",
         "all rollouts are frozen by bob: holiday",
-        "plans/bad.yml: not applied: P101 no; again after 1970-01-01 00:02 UTC",
+        "plans/bad.yml: not applied: P101 no; again after 1970-01-01 00:02:00Z",
         "r-1 site of plans/site.yml: running, waits for window until 1970-01-01 02:00:00Z",
         "r-2 else: paused: not advanced: the artifact is gone",
     )
+
+
+def test_end_of_trouble_with_the_branch_is_told() -> None:
+    well = replace(FULL, trouble=None)
+
+    assert "the branch is followed again" in lines(well, before=FULL)
+    assert "the branch is followed again" not in lines(well, before=well)
+    assert "the branch is followed again" not in lines(FULL, before=FULL)
 
 
 def test_who_stands_by_says_who_acts_and_who_has_stopped_says_nothing() -> None:
