@@ -29,7 +29,6 @@ from orchestrator.cli.config_keys import (
     SEPARATORS,
     TRUST_FILES,
     Value,
-    absolute,
     checked,
     has_password,
     in_repository,
@@ -162,8 +161,9 @@ def _user_file(environment: Mapping[str, str]) -> Path | None:
 
 
 def _from_flags(flags: Flags, directory: Path) -> dict[str, Given]:
-    state = None if flags.state is None else absolute(flags.state, directory)
-    given = {"state": state, "color": flags.color}
+    given: dict[str, Value | None] = {"state": None, "color": flags.color}
+    if flags.state is not None:
+        given["state"] = checked("state", flags.state, Where("--state"), directory)
     return {
         key: Given(value, Source.FLAG, Where(f"--{key}"))
         for key, value in given.items()

@@ -81,7 +81,17 @@ SEPARATORS = {
 _ANY = re.compile(r".*", re.DOTALL)
 _PLACE = re.compile(r"https?://[^=/]+=(file:/.+|env:[A-Za-z_][A-Za-z0-9_]*)")
 _PLACE_FORM = "are `https://host:port=file:/path` or `https://host:port=env:NAME`"
+# Two at least, for a directory may be called `user=ann`.
+_NOT_LIBPQ = re.compile(
+    r"(?!(?:(?:|.*[\s/])(?:host|hostaddr|port|dbname|user|password|service)\s*=){2}).*"
+    r"|.+://.*",
+    re.DOTALL,
+)
 _FORMS = {  # of texts, and of each text of a list
+    "state": (
+        _NOT_LIBPQ,
+        "is a path or `postgresql://USER@HOST:PORT/DATABASE`, not the `key=value` of libpq",
+    ),
     "allow_device_access": (re.compile(r"shell|fetch"), "has `shell`, `fetch` or both"),
     "gate_tokens": (_PLACE, _PLACE_FORM),
     "hook_secrets": (_PLACE, _PLACE_FORM),

@@ -219,6 +219,28 @@ def test_a_state_url_without_a_password_may_stand_in_the_project(project, user_f
     assert load(Flags(config=user_file), {}, project).settings.state == url
 
 
+@pytest.mark.parametrize("place", ["flag", "environment", "user"])
+@pytest.mark.parametrize(
+    "text", ["host=db.example user=me password=secret", "password = secret dbname=fleet"]
+)
+def test_libpqs_own_form_of_an_address_is_no_path(place, text, project, user_file) -> None:
+    """A file of that name would be made, and its path, with the password, shown."""
+    flags = Flags(config=user_file, state=text if place == "flag" else None)
+    environment = {"ROLLOUT_STATE": text} if place == "environment" else {}
+    write(user_file, f'state = "{text}"\n' if place == "user" else "")
+
+    with pytest.raises(OrchestratorError, match="`key=value` of libpq") as caught:
+        load(flags, environment, project)
+    assert "secret" not in f"{caught.value.message} {caught.value.hint} {caught.value.where}"
+
+
+@pytest.mark.parametrize("path", ["/srv/user=ann/state.db", "state.db", "/srv/my state/s.db"])
+def test_a_path_that_only_looks_like_it_is_one(path, project, user_file) -> None:
+    found = load(Flags(config=user_file, state=path), {}, project)
+
+    assert found.settings.state.endswith(path)
+
+
 @pytest.mark.parametrize("place", ["project", "user", "environment"])
 def test_checking_of_host_keys_has_no_switch(place, project, user_file) -> None:
     environment = {}
