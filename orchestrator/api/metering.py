@@ -7,7 +7,9 @@ and tried again meanwhile.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -52,7 +54,9 @@ class Meter(Nobody):
         self._standing: Standing | None = None
         self._refusals = self._troubles = 0
         self._passed_at: float | None = None
-        self._began_at = time.time()
+        self._went_on = (
+            time.monotonic()
+        )  # when it began, or a pass ended: no step of a clock is late
         self.trouble = ""
         self.port = 0
 
@@ -78,7 +82,7 @@ class Meter(Nobody):
 
     def passed(self) -> None:
         """A pass has ended, whatever came of it."""
-        self._passed_at = time.time()
+        self._passed_at, self._went_on = time.time(), time.monotonic()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -106,7 +110,7 @@ class Meter(Nobody):
         from orchestrator.metrics.exposition import Figures
 
         known = Figures(
-            __version__, verdicts=dict(self._verdicts), lag_s=self._lag.take_s(),
+            __version__, verdicts=dict(self._verdicts), lag_s=self._lag.worst_s,
             passed_at=self._passed_at, controller=self._controller(),
         )  # fmt: skip
         if not state_exists(self._settings):
@@ -156,7 +160,12 @@ class Meter(Nobody):
         try:
             self.port = await stack.enter_async_context(serving(host, port, pages))
         except OSError as error:
-            message = f"cannot listen on `{host}:{port}`: {system_reason(error)}"
+            why = system_reason(error)
+            if (
+                error.errno in errno.errorcode
+            ):  # asyncio writes an address, as Python has it, before
+                why = os.strerror(error.errno).lower()
+            message = f"cannot listen on `{host}:{port}`: {why}"
             raise OrchestratorError(message) from error
 
     async def _metrics_page(self) -> Page:
@@ -171,7 +180,7 @@ class Meter(Nobody):
     async def _health_page(self) -> Page:
         from orchestrator.metrics.server import Page
 
-        late_s = time.time() - (self._passed_at or self._began_at)
+        late_s = time.monotonic() - self._went_on
         alive = not self._interval_s or late_s <= 3 * self._interval_s + LATE_S
         said: dict[str, object] = {"alive": alive, "passed_at": self._passed_at}
         if self._standing is not None:

@@ -45,7 +45,7 @@ class Figures:
         frozen: whether all rollouts are frozen.
         succeeded_at: when a rollout succeeded last.
         verdicts: results of gates that this process has seen, by verdict.
-        lag_s: how late the event loop was at worst since this was asked last.
+        lag_s: how late the event loop was at worst in the last minute or two.
         passed_at: when the last pass of this process ended.
         controller: of a process that follows a branch.
     """
@@ -105,7 +105,7 @@ class _Figures(Collector):
         )
         yield from _known(
             "rollout_loop_lag_seconds",
-            "How late the event loop was at worst since the last time.",
+            "How late the event loop was at worst in the last minute or two.",
             found.lag_s,
         )
         if found.controller is not None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 
 STEP_S = 0.25
+SPAN_S = 60.0
 
 
 class Lag:
     """Measures as long as `watch` runs."""
 
     def __init__(self) -> None:
-        self._worst_s: float | None = None
+        self._known: dict[int, float] = {}  # the worst of each span, by its number: the last two
 
     async def watch(self) -> None:
         """Sleeps in steps and takes how much later it wakes up; never ends by itself."""
@@ -19,9 +20,18 @@ class Lag:
         while True:
             due_at = loop.time() + STEP_S
             await asyncio.sleep(STEP_S)
-            self._worst_s = max(self._worst_s or 0.0, loop.time() - due_at)
+            self.take(loop.time() - due_at, at=loop.time())
 
-    def take_s(self) -> float | None:
-        """The worst since the last time, in seconds; None where nothing was measured."""
-        worst_s, self._worst_s = self._worst_s, None
-        return worst_s
+    def take(self, late_s: float, *, at: float) -> None:
+        """Takes that the loop was so late, at `at` (seconds of its clock)."""
+        span = int(at // SPAN_S)
+        worst_s = max(self._known.get(span, 0.0), late_s)
+        self._known = {span - 1: self._known.get(span - 1, 0.0), span: worst_s}
+
+    @property
+    def worst_s(self) -> float | None:
+        """The worst of the last one to two minutes, in seconds; None where nothing was measured.
+
+        Whoever asks takes it from nobody: two servers, or one and a file, may ask in turns.
+        """
+        return max(self._known.values(), default=None)
