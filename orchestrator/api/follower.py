@@ -27,6 +27,7 @@ from orchestrator.api.following import (
     look,
     plan_files,
     refusals,
+    refuse_link,
     start,
     words,
 )
@@ -164,6 +165,7 @@ class Follower:
                 troubles[file] = known
                 continue
             with self._noting_trouble_of(file, troubles):
+                refuse_link(root, file)
                 found[file] = await inputs_of(settings, root / file)
         for file in to_apply(found, self._record.applied):
             with self._noting_trouble_of(file, troubles):

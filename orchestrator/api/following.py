@@ -10,6 +10,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -155,12 +156,24 @@ def plan_files(following: Following) -> tuple[str, ...]:
     found = sorted(
         str(path.relative_to(root))
         for path in root.glob(str(pattern))
-        if path.is_file() and path.resolve().is_relative_to(root)
+        if path.is_file() or path.is_symlink()
     )
     if len(found) > PLANS_MAX:
         message = f"`{following.plans}` matches more than {PLANS_MAX} files"
         raise OutwardError(message)
     return tuple(found)
+
+
+def refuse_link(root: Path, file: str) -> None:
+    """Refuses a plan that is a link out of the work tree, or to nothing there.
+
+    Raises:
+        PlanError: it is one.
+    """
+    place = Path(os.path.realpath(root / file))  # links in a circle raise nothing here
+    if not (place.is_file() and place.is_relative_to(root.resolve())):
+        message = f"`{file}` is a link that leads to no file of the repository"
+        raise PlanError(message, hint="commit the plan itself")
 
 
 async def inputs_of(settings: Settings, plan: Path) -> str:

@@ -337,6 +337,21 @@ async def test_broken_plan_keeps_no_other_from_being_applied(fleet: Fleet) -> No
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("target", ["/etc/hostname", "../../secret.yml", "nothing.yml", "link.yml"])
+async def test_plan_that_is_a_link_out_of_the_repository_is_refused_and_told(
+    fleet: Fleet, target: str
+) -> None:
+    """Whoever pushed it would wait for ever for a rollout of it."""
+    (fleet.root / "plans/link.yml").symlink_to(target)
+    fleet.push()
+
+    standing = await fleet.once()
+
+    assert list(standing.plans) == ["plans/link.yml"]
+    assert "leads to no file of the repository" in standing.plans["plans/link.yml"].error
+    assert await fleet.names() == ["site"]
+
+
 async def test_freeze_suspends_it_and_unfreeze_lets_it_go_on(fleet: Fleet) -> None:
     commit = fleet.push()
     await api.freeze(fleet.settings, reason="holiday", until=None)
