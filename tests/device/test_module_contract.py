@@ -5,6 +5,7 @@ A device runs r1 and gets r2. After going back it is compared with what it was b
 
 from __future__ import annotations
 
+import random
 import subprocess
 from pathlib import Path
 
@@ -170,6 +171,36 @@ def test_a_loss_of_power_at_any_moment_is_survived(
     call = 1
     while lose_power(bench, verb, call):
         call += 1
+
+
+@pytest.mark.night  # seconds for each module and seed
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("first", [False, True])
+def test_losses_of_power_one_after_the_other_are_survived(
+    tmp_path: Path, one_shell: Shell, subject: Subject, seed: int, first: bool
+):
+    """In `activate`, then twice on the way back, at times without a boot, then in `cleanup`."""
+    bench = Bench(tmp_path / "device", one_shell, subject)
+    if not first:
+        bench.first()
+    drawn = random.Random(seed)
+    release = bench.release("r2")
+    before, running = bench.picture(), bench.running
+    bench.do(release, "install")
+
+    bench.cut(release, "activate", drawn.randint(1, bench.counted.get("activate") or 40))
+    bench.boot(release)
+    for _ in range(2):
+        bench.cut(release, "back", drawn.randint(1, 25))
+        if drawn.random() < 0.7:
+            bench.boot(release)
+    bench.do(release, "back")
+    bench.cut(release, "cleanup", drawn.randint(1, 8))
+    bench.boot(release)
+    bench.do(release, "cleanup")
+
+    assert bench.running == running
+    assert bench.picture() == before
 
 
 def test_every_module_is_held_to_this() -> None:
