@@ -19,8 +19,10 @@ def why_not() -> str:
     return "" if done.returncode == 0 else "nothing can be mounted here"
 
 
-def mount(place: Path, size_bytes: int) -> None:
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "none", str(place)]
+def mount(place: Path, size_bytes: int, *, inodes: int = 0) -> None:
+    """One of that size; of so many files at most, where that is not 0."""
+    options = f"size={size_bytes}" + (f",nr_inodes={inodes}" if inodes else "")
+    command = ["mount", "-t", "tmpfs", "-o", options, "none", str(place)]
     subprocess.run(command, check=True)
 
 

@@ -5,7 +5,9 @@ A device runs r1 and gets r2. After going back it is compared with what it was b
 
 from __future__ import annotations
 
+import contextlib
 import random
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from tests.device.module_kit import Bench, Subject
 from tests.device.module_subjects import SUBJECTS
 
 DISK_BYTES = 4 * 1024 * 1024
+INODES = 2000
 STEPS = ("install", "activate", "commit", "back", "cleanup")
 BEFORE = {  # of a step: what has to be done before
     "install": (),
@@ -117,6 +120,56 @@ def test_a_full_disk_leaves_the_device_as_it_was(
     finally:
         for place in ("run", "."):
             subprocess.run(["umount", "-l", str(root / place)], check=True)
+
+
+def leave_inodes(root: Path, shell: Shell, subject: Subject, left_count: int) -> None:
+    """The contract where no file but a few can be made any more, though there is room."""
+    root.mkdir()
+    mount(root, 16 * DISK_BYTES, inodes=INODES)
+    try:
+        (root / "run").mkdir()
+        mount(root / "run", DISK_BYTES)
+        bench = Bench(root, shell, subject)
+        bench.first()
+        before = bench.picture()
+        release = bench.release("r2")
+        ballast = root / "acts/inodes"
+        ballast.mkdir()
+        with contextlib.suppress(OSError):
+            for number in range(INODES):
+                (ballast / str(number)).touch()
+        for number in range(left_count):
+            (ballast / str(number)).unlink()
+
+        if release.run("install")[0] == 0:
+            release.run("activate")
+            bench.do(release, "back")
+        bench.do(release, "cleanup")
+
+        shutil.rmtree(ballast)
+        assert bench.running == "r1"
+        assert bench.picture() == before
+    finally:
+        for place in ("run", "."):
+            subprocess.run(["umount", "-l", str(root / place)], check=True)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(bool(why_not()), reason=why_not() or "can be mounted")
+def test_packages_go_back_where_no_file_can_be_made_any_more(tmp_path: Path, one_shell: Shell):
+    deb = next(subject for subject in SUBJECTS if subject.kind == "deb")
+
+    leave_inodes(tmp_path / "device", one_shell, deb, 12)
+
+
+@pytest.mark.night  # of each module, at several moments
+@pytest.mark.root
+@pytest.mark.skipif(bool(why_not()), reason=why_not() or "can be mounted")
+@pytest.mark.parametrize("left_count", [0, 3, 12, 40, 90, 120])
+def test_a_disk_without_inodes_leaves_the_device_as_it_was(
+    tmp_path: Path, one_shell: Shell, subject: Subject, left_count: int
+):
+    leave_inodes(tmp_path / "device", one_shell, subject, left_count)
 
 
 def lose_power(bench: Bench, verb: str, call: int) -> bool:
