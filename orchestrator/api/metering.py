@@ -161,10 +161,8 @@ class Meter(Nobody):
             self.port = await stack.enter_async_context(serving(host, port, pages))
         except OSError as error:
             why = system_reason(error)
-            if (
-                error.errno in errno.errorcode
-            ):  # asyncio writes an address, as Python has it, before
-                why = os.strerror(error.errno).lower()
+            if error.errno is not None and error.errno in errno.errorcode:
+                why = os.strerror(error.errno).lower()  # asyncio's words repeat the address
             message = f"cannot listen on `{host}:{port}`: {why}"
             raise OrchestratorError(message) from error
 
