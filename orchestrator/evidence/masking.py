@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 
+from orchestrator.secret_names import KEYS, WORDS
+
 MASK = "***"
-_NAMES = (  # also behind others, as in `DB_PASSWORD` and `accessToken`
-    "password|passwd|passphrase|secret|token|psk|_pass|credentials?"
-    "|(?:api|access|private|secret|signing|encryption)[_-]?key"
-)
+_NAMES = rf"{WORDS}|credentials|_pass|{KEYS}"  # also behind others, as in `DB_PASSWORD` and `accessToken`
 _QUOTE = r"(?:\\?[\"'])"  # also within a text that stands in JSON
 _PATTERNS = (
     re.compile(

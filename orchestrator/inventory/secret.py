@@ -4,15 +4,14 @@ Laws:
 1. A secret value is no label and reaches no plan, no template of one, and no output.
 2. Only variables of the connection may be secret and used: an address is part of every plan
    anyway, and who encrypts one keeps it out of git, not out of plans.
-3. Names are judged by their last words, for `token_file` holds none. What stands in the mapping
-   `labels` was meant for plans by whoever wrote it there, whatever it is called.
+3. What stands in the mapping `labels` was meant for plans by whoever wrote it there, whatever it is called.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
+from orchestrator.secret_names import is_secret_name
 from orchestrator.source import VAULT_TAG, Entry, MappingNode, Node, ScalarNode
 
 SECRET_VARIABLES = frozenset({  # rollouts use keys, not passwords
@@ -21,11 +20,6 @@ SECRET_VARIABLES = frozenset({  # rollouts use keys, not passwords
     "ansible_private_key_passphrase", "ansible_private_key", "ansible_ssh_private_key",
 })  # fmt: skip
 _LABELS = "labels"
-_NAMED_SECRET = re.compile(
-    r"(?:^|[_.-])(?:password|passwd|pass|passphrase|psk|secret|token|credential"
-    r"|(?:api|access|private|secret|signing|encryption)[_.-]?key)s?$"
-)
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # in `apiToken`
 _OPENED_TAG = "!opened"  # of values from a file that was encrypted as a whole; no tag of YAML
 
 
@@ -46,9 +40,7 @@ def is_secret(name: str, value: Node) -> bool:
 
 def is_named_secret(name: str) -> bool:
     """Whether the name says that its value is a secret: `ansible_password`, `api_token`, `dbPass`."""
-    return (
-        name in SECRET_VARIABLES or _NAMED_SECRET.search(_HUMP.sub("_", name).lower()) is not None
-    )
+    return name in SECRET_VARIABLES or is_secret_name(name)
 
 
 def is_closed(value: Node) -> bool:

@@ -6,7 +6,7 @@ import re
 
 from orchestrator.plan import language
 from orchestrator.plan.model import Controls, Deadline, LabelLimit, Text
-from orchestrator.plan.parse_probes import url_problem
+from orchestrator.plan.parse_probes import url_problem, warn_of_secrets
 from orchestrator.plan.parse_schedule import read_schedule
 from orchestrator.plan.reader import Fields, Reader
 from orchestrator.plan.releases import constraint_problem
@@ -225,6 +225,7 @@ def _hook_url(reader: Reader, node: Node | None) -> str:
         return ""
     if problem := url_problem(text.text, "http"):
         reader.error(text.where, "P110", problem[0], problem[1])
+    warn_of_secrets(reader, text)
     return text.text
 
 

@@ -19,6 +19,7 @@ from orchestrator.plan.resolved import (
     StatName,
 )
 from orchestrator.plan.template import is_template
+from orchestrator.secret_names import is_secret_name
 from orchestrator.source import MappingNode, Node, ScalarNode
 
 POINTER = re.compile(r"(/([^/~]|~[01])*)*")  # RFC 6901
@@ -81,6 +82,8 @@ def _http(reader: Reader, node: Node) -> ProbeText | None:
 
 def _url(reader: Reader, node: Node | None) -> Text | None:
     url = reader.template(node, "url")
+    if url is not None:
+        warn_of_secrets(reader, url)
     if url is None or is_template(url.text) or not (problem := url_problem(url.text)):
         return url
     reader.error(url.where, "P110", problem[0], problem[1])
@@ -222,6 +225,17 @@ def url_problem(url: str, key: str = "url") -> tuple[str, str] | None:
     if parts.username is not None or parts.password is not None:
         return f"`{key}` holds a user name or password", "plans hold no secrets; remove it"
     return None
+
+
+def warn_of_secrets(reader: Reader, url: Text) -> None:
+    """Notes what looks like a secret in an address: previews show it, saved plans and stores hold it."""
+    query = url.text.partition("?")[2].partition("#")[0]
+    names = (part.partition("=")[0] for part in query.split("&"))
+    if name := next(filter(is_secret_name, names), None):
+        message = (
+            f"`{name}` in the address looks like a secret, which everybody sees who sees the plan"
+        )
+        reader.warn(url.where, "P941", message, "keep it out of plans, or let it open nothing else")
 
 
 def is_host(text: str) -> bool:

@@ -130,3 +130,31 @@ def test_deadline_that_soaks_exceed_is_refused(findings: Check, written: str, pl
 )
 def test_deadline_with_room_for_soaks_is_fine(findings: Check, written: str) -> None:
     assert [each.code for each in findings(written + "\n" + GATE)] == []
+
+
+HOOK = 'hooks: [{{event: [halted], http: "{url}"}}]\n'
+HTTP_GATE = 'gates: [{{name: ok, http: {{url: "{url}"}}, success_when: result.status == 200}}]\n'
+
+
+@pytest.mark.parametrize("text", [HOOK, HTTP_GATE])
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("https://chat.example/send?room=7&access_token=hunter2", "`access_token`"),
+        ("https://chat.example/send?apiKey=hunter2#top", "`apiKey`"),
+        ("https://chat.example/send?room=7#token=1", ""),
+        ("https://chat.example/send?token_count=3", ""),
+        ("https://chat.example/token=3", ""),
+    ],
+)
+def test_secret_in_an_address_is_a_warning(
+    findings: Check, text: str, url: str, named: str
+) -> None:
+    found = [
+        each for each in findings("waves: [rest]\n" + text.format(url=url)) if each.code == "P941"
+    ]
+
+    assert [named in each.message for each in found] == [True] * bool(named)
+    assert all(
+        each.severity is Severity.WARNING and "hunter2" not in each.message for each in found
+    )
