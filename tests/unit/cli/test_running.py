@@ -55,7 +55,7 @@ def test_the_second_ctrl_c_leaves_at_once(capsys) -> None:
 
     assert left.value.exit_code == ExitCode.INTERRUPTED
     assert cleaned == [True]
-    assert "rollout resume" in capsys.readouterr().err
+    assert "the same command goes on with it" in capsys.readouterr().err
 
 
 def test_sigterm_leaves_at_once() -> None:

@@ -153,7 +153,7 @@ async def test_the_server_knows_the_same(postgres_url) -> None:
         failed = {"state": "failed", "reason": "check_failed", "since": 12.0}
         rows = {A: updated(10.0), B: failed}
         await stored(store, "r-1", plan_of(OLD, A, B), rows, 20.0)
-        lease = await store.acquire("r-1", "me", ttl_s=15, now=1.0)
+        lease = await store.acquire("r-1", "me", ttl_s=15, now=time.time())
         await store.commit(
             lease, [Changes({"state": "failed"}, {B: failed}, (JournalEntry(2, 20.0, "x"),))]
         )

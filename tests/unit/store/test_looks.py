@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.rollout.events import Ask, OperatorAsked
 from orchestrator.store.looks import LISTEN_AGAIN_S, LOOK_S, Looks
-from orchestrator.store.sql import open_store
+from orchestrator.store.sql import LeaseClock, open_store
 from orchestrator.testing.clock import run_virtual
 from tests.unit.store.samples import PLAN, changes, entry
 
@@ -99,7 +99,7 @@ def test_listener_that_does_not_hear_is_tried_again_later():
 
 @pytest.fixture
 async def store(postgres_url):
-    store = await open_store(postgres_url)
+    store = await open_store(postgres_url, lease_clock=LeaseClock.CALLER)
     yield store
     await store.close()
 
@@ -107,7 +107,7 @@ async def store(postgres_url):
 @pytest.fixture
 async def operator(postgres_url):
     """The store as another process has it."""
-    store = await open_store(postgres_url)
+    store = await open_store(postgres_url, lease_clock=LeaseClock.CALLER)
     yield store
     await store.close()
 

@@ -9,6 +9,7 @@ import contextlib
 import shutil
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ async def test_rollout_of_an_older_version_goes_on(load, schema):
     done = migrate_store(url)
     store = await open_store(url)
     stored = await store.load("r-1")
-    lease = await store.acquire("r-1", "new", ttl_s=15, now=0)
+    lease = await store.acquire("r-1", "new", ttl_s=15, now=time.time())
     await store.commit(lease, [changes(entry(3), devices={"dev-1": {"state": "staged"}})])
     number = await store.ask("r-1", OperatorAsked(2000.0, Ask.RESUME, "bob"))
     audit = await store.audit(())
