@@ -35,6 +35,7 @@ PLACES = (
     "vault password", "vaulted file", "vaulted value", "become password", "ssh password",
     "passphrase variable", "gate token", "hook secret", "mail password", "state password",
     "key passphrase", "server token", "program variable", "environment", "git password",
+    "variable by its name",
 )  # fmt: skip
 FORMS = (
     "text", "json", "markdown", "github", "gitlab", "gitlab-terraform", "junit", "sarif",
@@ -68,6 +69,8 @@ webs:
   vars:
     ansible_ssh_pass: "{ssh}"
     ansible_ssh_passphrase: "{passphrase}"
+    snmp: {{community: public, authPass: "{named}"}}
+    db_password: "{named}"
     token: !vault |
 {vault}
 """
@@ -148,7 +151,7 @@ class Planted:
         vault = "".join(f"      {line}\n" for line in vaulted.splitlines())
         self._source("hosts.yml", HOSTS.format(
             port=free_port(), pins=[pin(), pin()], become=of["become password"], ssh=of["ssh password"],
-            passphrase=of["passphrase variable"], vault=vault,
+            passphrase=of["passphrase variable"], vault=vault, named=of["variable by its name"],
         ))  # fmt: skip
         (self.root / "group_vars").mkdir()
         whole = sealed(f"api_key: {of['vaulted file']}\n", of["vault password"])
