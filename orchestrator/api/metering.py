@@ -54,9 +54,8 @@ class Meter(Nobody):
         self._standing: Standing | None = None
         self._refusals = self._troubles = 0
         self._passed_at: float | None = None
-        self._went_on = (
-            time.monotonic()
-        )  # when it began, or a pass ended: no step of a clock is late
+        # When it began, or a pass ended, by a clock that nobody sets.
+        self._went_on = time.monotonic()
         self.trouble = ""
         self.port = 0
 

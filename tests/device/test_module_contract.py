@@ -211,6 +211,14 @@ def test_a_loss_of_power_in_any_step_is_survived(wired: Bench):
     lose_power(wired, "cleanup", 1)
 
 
+def begun(tmp_path: Path, shell: Shell, subject: Subject, *, first: bool) -> Bench:
+    """A device before its first release, or with one."""
+    bench = Bench(tmp_path / "device", shell, subject)
+    if not first:
+        bench.first()
+    return bench
+
+
 @pytest.mark.night  # every call of every step: minutes for each module
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("verb", STEPS)
@@ -218,9 +226,7 @@ def test_a_loss_of_power_in_any_step_is_survived(wired: Bench):
 def test_a_loss_of_power_at_any_moment_is_survived(
     tmp_path: Path, one_shell: Shell, subject: Subject, verb: str, first: bool
 ):
-    bench = Bench(tmp_path / "device", one_shell, subject)
-    if not first:
-        bench.first()
+    bench = begun(tmp_path, one_shell, subject, first=first)
     call = 1
     while lose_power(bench, verb, call):
         call += 1
@@ -233,9 +239,7 @@ def test_losses_of_power_one_after_the_other_are_survived(
     tmp_path: Path, one_shell: Shell, subject: Subject, seed: int, first: bool
 ):
     """In `activate`, then twice on the way back, at times without a boot, then in `cleanup`."""
-    bench = Bench(tmp_path / "device", one_shell, subject)
-    if not first:
-        bench.first()
+    bench = begun(tmp_path, one_shell, subject, first=first)
     drawn = random.Random(seed)
     release = bench.release("r2")
     before, running = bench.picture(), bench.running
