@@ -7,12 +7,22 @@ import atexit
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from typing import Protocol
 
 LOOPBACK = "127.0.0.1"
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 _held: list[socket.socket] = []
+# A connection that is being taken becomes known, and one that was aborted closes its socket.
+_ROUNDS = 5
+
+
+class Connection(Protocol):
+    """Somebody who is connected to a server."""
+
+    def abort(self) -> None:
+        """Ends it at once."""
 
 
 @contextlib.asynccontextmanager
@@ -34,7 +44,7 @@ async def listening(serve: Serve, *, tls: ssl.SSLContext | None = None) -> Async
         yield int(server.sockets[0].getsockname()[1])
     finally:
         # asyncio (3.11) leaves a connection open that is being taken while its server closes.
-        await _rounds(5)
+        await _rounds(_ROUNDS)
         server.close()
         for handler in handlers:
             handler.cancel()
@@ -46,6 +56,27 @@ async def listening(serve: Serve, *, tls: ssl.SSLContext | None = None) -> Async
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome
+
+
+async def end(
+    servers: contextlib.AsyncExitStack,
+    connections: Collection[Connection],
+    handlers: Collection[asyncio.Task[object]],
+) -> None:
+    """Ends servers, which the stack closes, whoever is connected to them, and what still works.
+
+    Handlers may connect to others of these servers: they end first, also those of connections that
+    nobody had taken yet.
+    """
+    for _ in range(2):
+        for handler in list(handlers):
+            handler.cancel()
+        await asyncio.gather(*handlers, return_exceptions=True)
+        await _rounds(_ROUNDS)
+    await servers.aclose()
+    for connection in list(connections):
+        connection.abort()
+    await _rounds(_ROUNDS)
 
 
 async def _rounds(count: int) -> None:

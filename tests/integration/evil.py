@@ -17,7 +17,8 @@ from typing import Self
 
 import asyncssh
 
-LOOPBACK = "127.0.0.1"
+from tests.loopback import LOOPBACK, end
+
 Process = asyncssh.SSHServerProcess[bytes]
 GOOD_LINES = (b"protocol rollout-agent/1", b"state none")
 
@@ -277,13 +278,7 @@ class Stage:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        for connection in self.connections:
-            connection.abort()
-        await self._stack.aclose()
-        for handler in self._handlers:
-            handler.cancel()
-        await asyncio.gather(*self._handlers, return_exceptions=True)
-        await asyncio.sleep(0)  # transports that were aborted close in the loop's next turn
+        await end(self._stack, self.connections, self._handlers)
 
     async def _handle(self, handler: Awaitable[None], writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -20,8 +20,8 @@ from orchestrator.device.protocol import Rc, Request, Verb, encode
 from orchestrator.testing.device import SimulatedDevice
 from orchestrator.testing.release import Lie
 from orchestrator.testing.transaction import Answer, Line, refuse
+from tests.loopback import LOOPBACK, end
 
-LOOPBACK = "127.0.0.1"
 RAW = frozenset({"step", "check", "have"})
 Process = asyncssh.SSHServerProcess[bytes]
 Stream = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -218,13 +218,7 @@ class Site:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        for connection in self.connections:
-            connection.abort()
-        await self._stack.aclose()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # transports that were aborted close in the loop's next turn
+        await end(self._stack, self.connections, self._tasks)
 
     async def serve(self, device: SimulatedDevice, way: Way) -> int:
         """Starts the device; gives its port."""
