@@ -26,11 +26,13 @@ from tests.patience import within
 pytestmark = pytest.mark.integration
 
 DEADLINE_S = within(1.5)
-PATIENCE_S = 30.0  # of honest devices, which share this process with twenty that talk endlessly
+# Of honest devices, which share this process with twenty that talk endlessly.
+PATIENCE_S = within(30)
 PAYLOAD = os.urandom(256 * 1024)
 HELLO = Request(Verb.HELLO, {"nonce": "abc"})
 DELIVER = Request(Verb.DELIVER, {"frames": "1"})
 SETTINGS = SshSettings(connect_s=0.5, login_s=0.5, idle_s=0.5)
+PATIENT = SshSettings(connect_s=PATIENCE_S, login_s=PATIENCE_S, idle_s=PATIENCE_S)
 
 ANSWERS = {
     "honest": "ok",
@@ -74,12 +76,12 @@ def frame() -> Frame:
 class Client:
     """Our transport, against one stage."""
 
-    def __init__(self, stage: Stage, directory: Path) -> None:
+    def __init__(self, stage: Stage, directory: Path, settings: SshSettings = SETTINGS) -> None:
         self._stage = stage
         self._key = directory / "key"
         stage.client_key.write_private_key(self._key)
         self._key.chmod(0o600)
-        self.transport = SshTransport(SETTINGS)
+        self.transport = SshTransport(settings)
 
     def device(self, port: int) -> Device:
         address = Address("127.0.0.1", port, "rollout", str(self._key), (self._stage.host_line,))
@@ -258,7 +260,7 @@ async def test_error_of_the_controller_is_not_the_devices(tmp_path: Path) -> Non
 async def test_hostile_neighbours_cost_honest_devices_nothing(tmp_path: Path) -> None:
     """Twenty endless talkers at work while honest devices are asked: all answer, memory stays."""
     async with Stage() as stage:
-        client = Client(stage, tmp_path)
+        client = Client(stage, tmp_path, PATIENT)
         evil = [
             await stage.ssh(kind) for kind in ("endless_stdout", "endless_stderr", "drip", "silent")
         ]
