@@ -41,7 +41,10 @@ checks: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	$(BIN)/mypy
+	@echo '$(BIN)/mypy, and $(BIN)/pytest --collect-only beside it'
+	@# One core types; the other compiles the tests, which each worker would do for itself later.
+	@$(BIN)/python -m pytest -q --collect-only tests >$(VENV)/collected.txt 2>&1 & collecting=$$!; \
+	  $(BIN)/mypy || exit; wait $$collecting || { tail -n 30 $(VENV)/collected.txt; exit 1; }
 	$(BIN)/codespell
 	$(BIN)/rollout validate playbooks
 	tools/check_shell.sh
