@@ -80,14 +80,17 @@ def preview(
     --diff shows what changed since one that was saved; an equal digest is the same plan.
     """
     from orchestrator.cli.preview_forms import show_preview, show_refusal
+    from orchestrator.cli.saving import refuse_itself, refuse_other
 
     session = start(common)
+    refuse_itself(plan, output.output)
     if (proposal := api.proposal_in(plan)) is not None:
         from orchestrator.cli.proposing import refuse_choices, show_proposal
 
         refuse_choices(plan, source_of(source), options.out, options.diff)
         show_proposal(session, proposal, format, output.output)
         return ExitCode.DONE
+    refuse_other(options.out)
     request = api.PlanRequest(plan, source_of(source), options.offline, options.diff)
     try:
         with before_it_begins(session, "there is no preview, and nothing was changed"):

@@ -12,6 +12,7 @@ from orchestrator.cli.driving import ask
 from orchestrator.cli.forms import Form
 from orchestrator.cli.pipeline import job_link, tell_github
 from orchestrator.cli.running import wait_for
+from orchestrator.cli.saving import refuse_other
 from orchestrator.cli.session import Session
 from orchestrator.cli.streams import say, write_file, write_result
 from orchestrator.errors import ExitCode, PlanError
@@ -37,8 +38,10 @@ def save_proposal(session: Session, request: api.AskRequest, out: Path) -> int:
     """Shows what would be asked for, and saves that instead of asking.
 
     Raises:
-        OrchestratorError: the rollout would refuse it, or the file cannot be written.
+        OrchestratorError: the rollout would refuse it, or the file cannot be written, or holds something
+            else.
     """
+    refuse_other(out)
     proposal = wait_for(api.propose(session.settings, request))
     if proposal is None:
         run = request.rollout or ""

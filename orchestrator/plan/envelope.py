@@ -24,6 +24,7 @@ PROPOSAL_KEY = "proposal"
 _KEYS = (PLAN_KEY, PROPOSAL_KEY)
 _TAIL = re.compile(rb',"sha256":"([0-9a-f]{64})"\}')
 _TAIL_BYTES = len(b',"sha256":""}') + 64
+HEAD_BYTES = 16  # as many as tell what a file holds
 _HINT = "make it again with `--out`"
 
 
@@ -48,6 +49,11 @@ def from_saved(data: bytes, *, file: str) -> ResolvedPlan:
         message = f"`{file}` is no plan that this program makes: {found}"
         raise PlanError(message, hint=_HINT, where=Where(file), code="P305")
     return plan
+
+
+def begins_saved(head: bytes) -> bool:
+    """Whether the first bytes of a file are those of a saved plan, retry or rollback."""
+    return head.startswith(tuple(map(_head, _KEYS)))
 
 
 def is_proposal(data: bytes) -> bool:

@@ -55,6 +55,27 @@ def test_the_same_plan_again_has_the_digest_that_was_reviewed(project: Path, cap
     assert "nothing has changed, the digest is the same" in " ".join(out.split())
 
 
+@pytest.mark.parametrize(
+    "words", ["--out app.yml", "--out hosts.yml", "-o app.yml", "-o ./app.yml"]
+)
+def test_what_a_person_wrote_is_not_replaced(words: str, project: Path, capsys) -> None:
+    written = {name: (project / name).read_bytes() for name in ("app.yml", "hosts.yml")}
+
+    code, out, err = run(capsys, f"{PREVIEW} {words}")
+
+    assert (code, out) == (ExitCode.REFUSED, "")
+    assert "error[P307]" in err
+    assert {name: (project / name).read_bytes() for name in written} == written
+
+
+def test_an_empty_file_takes_a_saved_plan(project: Path, capsys) -> None:
+    (project / "made.by.mktemp").touch()
+
+    assert run(capsys, f"{PREVIEW} --out made.by.mktemp")[0] == 0
+
+    assert run(capsys, "show made.by.mktemp")[0] == 0
+
+
 def test_what_changed_since_is_text_and_data(project: Path, capsys) -> None:
     assert run(capsys, f"{PREVIEW} --out old.plan")[0] == 0
     (project / "hosts.yml").write_text("gateways: {hosts: {'gw-[1:5]': }}\n")

@@ -109,6 +109,14 @@ def test_saved_rollback_says_who_goes_back_and_is_carried_out_by_the_verb(
     assert err.rstrip().endswith("\n\n1 to go back.")
 
 
+def test_it_takes_the_place_of_no_plan_that_a_person_wrote(project: Path, capsys) -> None:
+    code, out, err = run(capsys, "rollback r-h --out site.yml")
+
+    assert (code, out) == (ExitCode.REFUSED, "")
+    assert "error[P307]: `site.yml` is no saved plan, and would be lost" in err
+    assert Path("site.yml").read_text() == PLAN
+
+
 def test_saved_retry_is_of_its_class_and_says_that_the_rollout_stays_halted(
     project: Path, capsys, carried
 ) -> None:
