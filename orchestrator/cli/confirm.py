@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from orchestrator.cli.keyboard import forget_typed
 from orchestrator.cli.session import Session
 from orchestrator.cli.streams import say
 from orchestrator.errors import PlanError
@@ -28,10 +29,8 @@ def confirm_devices(session: Session, what: str, device_count: int, *, yes: bool
         devices = plural(device_count, "device")
         message = f"`{what.lower()}` concerns {devices} and needs a confirmation"
         raise PlanError(message, hint="add `--yes` where nobody can be asked")
-    sys.stderr.write(f"{what}: {plural(device_count, 'device')}? Type {device_count}: ")
-    sys.stderr.flush()
-    answer = sys.stdin.readline().strip().replace(" ", "")
-    if answer != str(device_count):
+    answer = _asked(f"{what}: {plural(device_count, 'device')}? Type {device_count}: ")
+    if answer.replace(" ", "") != str(device_count):
         message = f"not confirmed: the answer was not {number(device_count)}; nothing was changed"
         raise PlanError(message)
 
@@ -41,6 +40,12 @@ def confirm_key(session: Session, device: str, fingerprint: str) -> bool:
     if not session.may_ask:
         return False
     say(f"{escape(device)} shows the host key {escape(fingerprint)}")
-    sys.stderr.write("Compare it with the device's own. Is it the same? Type yes: ")
+    return _asked("Compare it with the device's own. Is it the same? Type yes: ") == "yes"
+
+
+def _asked(question: str) -> str:
+    """The line that is typed once the question stands there: what was typed before answers nothing."""
+    forget_typed(sys.stdin)
+    sys.stderr.write(question)
     sys.stderr.flush()
-    return sys.stdin.readline().strip() == "yes"
+    return sys.stdin.readline().strip()

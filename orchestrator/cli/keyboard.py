@@ -12,12 +12,21 @@ import contextlib
 import os
 import re
 import sys
+from typing import TextIO
 
 if sys.platform != "win32":
     import termios
 
 READ_BYTES_MAX = 256
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|O.)")  # arrows and the like
+
+
+def forget_typed(stream: TextIO) -> None:
+    """Throws away what was typed at a terminal and read by nobody yet (law 3)."""
+    if sys.platform == "win32" or not stream.isatty():
+        return
+    with contextlib.suppress(termios.error, OSError):  # it was closed meanwhile
+        termios.tcflush(stream.fileno(), termios.TCIFLUSH)
 
 
 class Keyboard:

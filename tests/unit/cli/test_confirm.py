@@ -1,4 +1,7 @@
 import io
+import os
+import pty
+from collections.abc import Iterator
 
 import pytest
 
@@ -22,6 +25,43 @@ def test_any_other_answer_refuses(asking, monkeypatch, answer) -> None:
         confirm_devices(asking, "Apply", 1284, yes=False)
 
     assert refused.value.exit_code is ExitCode.REFUSED
+
+
+@pytest.fixture
+def typist(monkeypatch) -> Iterator[int]:
+    """Who types at the terminal that stdin is: bytes written here were typed."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, encoding="utf-8") as terminal:
+        monkeypatch.setattr("sys.stdin", terminal)
+        yield ours
+    os.close(ours)
+
+
+class Answering(io.StringIO):
+    """Shows a question, and somebody types the answer who sees it."""
+
+    def __init__(self, typist: int, answer: bytes) -> None:
+        super().__init__()
+        self._typist, self._answer = typist, answer
+
+    def write(self, text: str) -> int:
+        os.write(self._typist, self._answer)
+        return super().write(text)
+
+
+def test_what_was_typed_before_the_question_answers_nothing(asking, monkeypatch, typist) -> None:
+    os.write(typist, b"3\n")
+    monkeypatch.setattr("sys.stderr", Answering(typist, b"no\n"))
+
+    with pytest.raises(PlanError, match="nothing was changed"):
+        confirm_devices(asking, "Apply", 3, yes=False)
+
+
+def test_what_is_typed_to_the_question_answers_it(asking, monkeypatch, typist) -> None:
+    os.write(typist, b"y\n")
+    monkeypatch.setattr("sys.stderr", Answering(typist, b"3\n"))
+
+    confirm_devices(asking, "Apply", 3, yes=False)
 
 
 def test_without_anybody_to_ask_it_wants_the_flag(session) -> None:
