@@ -92,7 +92,11 @@ def _change_directory(directory: Path) -> None:
 def source_of(options: SourceOptions) -> Source:
     """The options as the api takes them."""
     return Source(
-        inventory=tuple(absolute(text, Path.cwd()) for text in options.inventory or ()),
+        inventory=tuple(
+            # an empty name, as `"$UNSET"`, is not the directory where one is
+            absolute(text, Path.cwd()) if text.strip() else text
+            for text in options.inventory or ()
+        ),
         limit=options.limit,
         extra_vars=key_values(options.extra, "--set"),
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from orchestrator.cli.app import invoke
 from orchestrator.errors import ExitCode
 from tests.in_process import empty_project, run
 
@@ -147,6 +148,15 @@ def test_listing_no_device_says_so(project, capsys, words: str, said: str) -> No
 
     assert code == 0
     assert f"I207 warning: {said} (" in err
+
+
+@pytest.mark.parametrize("words", [["hosts", "all"], ["drift"], ["fleet"]])
+def test_empty_name_of_an_inventory_is_not_this_directory(project, capsys, words) -> None:
+    code = invoke([*words, "-i", ""])
+
+    shown = capsys.readouterr()
+    assert (code, shown.out) == (ExitCode.REFUSED, "")
+    assert "error[I101]: the name of an inventory is empty" in shown.err
 
 
 @pytest.mark.parametrize("source", ["empty.ini", "empty.yml", "nothing"])
