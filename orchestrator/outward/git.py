@@ -76,6 +76,8 @@ class Checkout:
         code, out, _ = await self._run("remote", "get-url", "origin")
         if code != 0:
             message = f"`{self.root}` has no remote `origin` that could be followed"
+            if url:  # it was made here, and what it is made of is elsewhere
+                message += "; it is damaged: remove it, and it is made anew"
             raise OutwardError(message)
         origin = out.strip()
         _refuse_address(origin)
@@ -167,13 +169,25 @@ class Checkout:
         deadline_s = FETCH_S if fetching else LOCAL_S
         try:
             async with asyncio.timeout(deadline_s):
-                return await _run(spoken, _environment(fetching=fetching))
+                return await _run(spoken, self._environment(fetching=fetching))
         except TimeoutError as error:
             message = f"git ran out of time ({deadline_s:g} s)"
             raise OutwardError(message) from error
         except FileNotFoundError as error:
             message = "git is not installed"
             raise OutwardError(message) from error
+
+    def _environment(self, *, fetching: bool) -> Mapping[str, str]:
+        """Of git; where the work tree is damaged it must not find another one that it lies in."""
+        base = {
+            "PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C",
+            "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1",
+            "GIT_CEILING_DIRECTORIES": str(self.root.parent),
+        }  # fmt: skip
+        if not fetching:
+            return {**base, **_ALONE}
+        given = {name: os.environ[name] for name in _OPERATORS if name in os.environ}
+        return {**base, "GIT_SSH_COMMAND": _SSH, **given}
 
 
 def shown_address(url: str) -> str:
@@ -205,17 +219,6 @@ def _refuse_address(url: str) -> None:
             "leave them to a credential helper"
         )
         raise OutwardError(message)
-
-
-def _environment(*, fetching: bool) -> Mapping[str, str]:
-    base = {
-        "PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C",
-        "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1",
-    }  # fmt: skip
-    if not fetching:
-        return {**base, **_ALONE}
-    given = {name: os.environ[name] for name in _OPERATORS if name in os.environ}
-    return {**base, "GIT_SSH_COMMAND": _SSH, **given}
 
 
 async def _run(words: tuple[str, ...], environment: Mapping[str, str]) -> tuple[int, str, str]:

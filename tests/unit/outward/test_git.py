@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,27 @@ async def test_checkout_of_another_repository_is_refused(origin: GitRepository) 
 
     with pytest.raises(OutwardError, match="is a checkout of"):
         await Checkout(origin.outside / "here", "main").prepare("https://git.example.net/x.git")
+
+
+async def test_damaged_checkout_leaves_the_repository_that_it_lies_in_alone(
+    origin: GitRepository,
+) -> None:
+    """A controller mostly has its checkout in a project, often a clone of the same repository."""
+    outer = await checkout(origin, "outer")
+    mine = await outer.at()
+    inner = await checkout(origin, "outer/.rollout/checkout")
+    shutil.rmtree(inner.root / ".git" / "objects")
+    (origin.root / "a.yml").write_text("b\n")
+    origin.commit(sign=False)
+
+    with pytest.raises(OutwardError, match="remove it, and it is made anew"):
+        await checkout(origin, "outer/.rollout/checkout")
+    with pytest.raises(OutwardError):
+        await inner.fetch()
+
+    assert await outer.at() == mine
+    shutil.rmtree(inner.root)
+    assert await (await checkout(origin, "outer/.rollout/checkout")).at() != mine
 
 
 async def test_fetch_that_nobody_waits_for_ends_with_all_it_started(
