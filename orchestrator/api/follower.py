@@ -82,7 +82,7 @@ class Follower:
         branch = means.following.branch
         self._key = hashlib.sha256(f"{means.source}\n{branch}".encode()).hexdigest()[:16]
         self._record = Record(means.source, branch)
-        self._offered = self._refusal = ""
+        self._offered = self._refusal = self._unplanned = ""
         self._project: Settings | None = None
         self._troubles: dict[str, Trouble] = {}
         self._plans: dict[str, Trouble] | None = None  # None: the commit was not looked at yet
@@ -129,7 +129,7 @@ class Follower:
         return Standing(
             time.time(), Part.ACTIVE, self._record, this_process(), self._offered, self._refusal,
             next(iter(self._troubles.values()), None), self._plans or {}, await self._rollouts(), await self._frozen(),
-            self._passed_at,
+            self._passed_at, self._unplanned,
         )  # fmt: skip
 
     # -- looking and applying -----------------------------------------------------------------------
@@ -158,6 +158,7 @@ class Follower:
         ):
             return
         files = plan_files(self._means.following)
+        self._unplanned = "" if files else self._means.following.plans
         await self._keep(self._record.without_all_but(files))
         for file in files:
             known = (before or {}).get(file)

@@ -121,6 +121,7 @@ async def look(
     signer, refusal = record.signer, ""
     if head is Head.REWRITTEN:
         refusal = f"it does not descend from `{taken[:_SHORT]}`: history was written anew"
+        refusal += f"; `--accept-rewrite {offered}` takes it nevertheless"
     elif head is not Head.SAME and settings.require_signed_commit:
         try:
             signer = signer_of(settings, checkout.root, offered).signer

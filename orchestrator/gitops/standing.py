@@ -33,7 +33,7 @@ class Health(StrEnum):
     PROGRESSING = "progressing"
     DEGRADED = "degraded"
     SUSPENDED = "suspended"
-    UNKNOWN = "unknown"  # nothing was looked at yet, or another process looks
+    UNKNOWN = "unknown"  # nothing was looked at yet, there is no plan, or another process looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class Standing:
         refusal: why the offered commit is not taken; empty where it is.
         trouble: why the branch could not be looked at, or its commit not be used.
         plans: the plans of the taken commit that could not be applied, and why.
+        unplanned: the pattern of plans, where no file of the taken commit is one.
         frozen: the freeze that suspends everything.
         passed_at: when the last pass ended that went well.
     """
@@ -79,6 +80,7 @@ class Standing:
     rollouts: tuple[RolloutStanding, ...] = ()
     frozen: FleetFreeze | None = None
     passed_at: float | None = None
+    unplanned: str = ""
 
     @property
     def health(self) -> Health:
@@ -92,7 +94,8 @@ class Standing:
             return Health.SUSPENDED
         if any(one.state not in TERMINAL_ROLLOUT for one in self.rollouts):
             return Health.PROGRESSING
-        return Health.HEALTHY if self.record.taken else Health.UNKNOWN
+        looked = self.record.taken and not self.unplanned
+        return Health.HEALTHY if looked else Health.UNKNOWN
 
     @property
     def exit_codes(self) -> tuple[int, ...]:

@@ -32,6 +32,10 @@ def lines(standing: Standing, *, before: Standing | None = None) -> tuple[str, .
         found.append(f"the branch is not followed: {_trouble(standing.trouble)}")
     elif before is not None and before.trouble is not None:
         found.append("the branch is followed again")
+    if standing.unplanned:
+        found.append(
+            f"no file there is a plan, by `{escape(standing.unplanned)}`: nothing is applied"
+        )
     if standing.frozen is not None:
         found.append(frozen_words(standing.frozen))
     found += [

@@ -169,6 +169,18 @@ async def test_plan_that_was_removed_is_left_to_its_rollout_and_judged_no_more(
     assert [(one.plan, one.state) for one in standing.rollouts] == [("", "scheduled")]
 
 
+async def test_commit_without_a_plan_is_told_until_it_has_one(fleet: Fleet) -> None:
+    fleet.push()
+    fleet.following = replace(fleet.following, plans="plans/*.yaml")
+
+    without = await fleet.once()
+    fleet.following = replace(fleet.following, plans="plans/*.yml")
+    found = await fleet.once()
+
+    assert (without.unplanned, without.health) == ("plans/*.yaml", Health.UNKNOWN)
+    assert (found.unplanned, found.health) == ("", Health.PROGRESSING)
+
+
 async def test_history_that_was_written_anew_is_refused_until_a_person_accepts_it(
     fleet: Fleet,
 ) -> None:
@@ -185,6 +197,7 @@ async def test_history_that_was_written_anew_is_refused_until_a_person_accepts_i
     accepted = await fleet.once()
 
     assert "history was written anew" in refused.refusal
+    assert f"`--accept-rewrite {refused.offered}`" in refused.refusal
     assert (refused.record.taken, refused.offered) == (before.record.taken, forced)
     assert (refused.health, max(refused.exit_codes)) == (Health.DEGRADED, ExitCode.WAITING)
     assert 1 in refused.exit_codes

@@ -38,6 +38,8 @@ def rollout(state: str, code: int = 0, **more: str) -> RolloutStanding:
         ({"part": Part.DONE, "rollouts": (rollout("halted", 4),)}, Health.DEGRADED),
         ({"part": Part.DONE}, Health.HEALTHY),
         ({"record": Record("/srv/fleet.git", "main")}, Health.UNKNOWN),
+        ({"unplanned": "plans/*.yaml"}, Health.UNKNOWN),
+        ({"unplanned": "plans/*.yaml", "rollouts": (rollout("halted", 4),)}, Health.DEGRADED),
     ],
 )
 def test_health_says_what_wants_most_attention(changed, health) -> None:

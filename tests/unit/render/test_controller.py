@@ -53,6 +53,12 @@ def test_lines_say_each_fact_once() -> None:
     )
 
 
+def test_pattern_that_no_file_has_is_told() -> None:
+    well = Standing(1.0, Part.ACTIVE, RECORD, unplanned="plans/*.yaml")
+
+    assert lines(well)[1:] == ("no file there is a plan, by `plans/*.yaml`: nothing is applied",)
+
+
 def test_end_of_trouble_with_the_branch_is_told() -> None:
     well = replace(FULL, trouble=None)
 
