@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from orchestrator.device.reason import CLASS_OF, FailureClass
+from orchestrator.render.text import plural
 from orchestrator.rollout.story import Story, Trouble
 
 # of what was done to devices only because others failed
@@ -56,6 +57,11 @@ class Cause:
 def likeness(reason: str, detail: str, device: str) -> tuple[str, str]:
     """What is equal of all devices with one cause."""
     return reason, _NUMBER.sub("#", _nameless(detail, device))
+
+
+def other_wordings(count: int) -> str:
+    """How many wordings a cause has besides the one that is shown."""
+    return f"{plural(count, 'more wording')} with other numbers or names"
 
 
 def _nameless(detail: str, device: str) -> str:

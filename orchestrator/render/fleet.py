@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from orchestrator.render.causes import likeness, other_wordings
 from orchestrator.render.names import fold_line
 from orchestrator.render.table import Cell, Column, Row, table
 from orchestrator.render.text import Look, Style, Symbol, escape, number, plural, wrap
@@ -141,11 +142,27 @@ def section(
 
 
 def kinds(devices: Iterable[FleetDevice], words: Callable[[FleetDevice], str]) -> list[Said]:
-    """The devices by what is said of them, the most frequent first."""
-    found: dict[str, list[str]] = {}
+    """The devices by what is said of them, the most frequent first.
+
+    Why devices did not answer is one kind apart from numbers and their own names (`causes`): each
+    has an address of its own. The words are those of most of them.
+    """
+    found: dict[str, dict[str, list[str]]] = {}
     for device in devices:
-        found.setdefault(words(device), []).append(device.id)
-    return sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+        said = words(device)
+        found.setdefault(_alike(device, said), {}).setdefault(said, []).append(device.id)
+    return sorted(map(_kind, found.values()), key=lambda item: (-len(item[1]), item[0]))
+
+
+def _alike(device: FleetDevice, said: str) -> str:
+    why = trouble_words(device)
+    return said.replace(why, likeness("", why, device.id)[1]) if why else said
+
+
+def _kind(wordings: Mapping[str, list[str]]) -> Said:
+    said, _names = max(wordings.items(), key=lambda item: len(item[1]))
+    more = f" ({other_wordings(len(wordings) - 1)})" if len(wordings) > 1 else ""
+    return said + more, [name for names in wordings.values() for name in names]
 
 
 class Section(NamedTuple):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
 from orchestrator.plan.resolved import ResolvedPlan
-from orchestrator.render.causes import WITH_OTHERS, Cause, grouped_causes
+from orchestrator.render.causes import WITH_OTHERS, Cause, grouped_causes, other_wordings
 from orchestrator.render.names import fold_line
 from orchestrator.render.standing import Facts, commands, is_interrupted, look_at, standing_lines
 from orchestrator.render.text import (
@@ -249,7 +249,7 @@ def _causes(causes: Sequence[Cause], look: Look) -> list[str]:
 def _behind(cause: Cause) -> str:
     """How often its words differ, and when it was seen first."""
     others = len(cause.wordings) - 1
-    said = [f"{plural(others, 'more wording')} with other numbers or names"] if others else []
+    said = [other_wordings(others)] if others else []
     if cause.first_s is not None:
         said.append(f"first after {span(cause.first_s)}")
     return f" ({'; '.join(said)})" if said else ""

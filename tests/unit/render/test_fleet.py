@@ -107,6 +107,27 @@ def test_fleet_of_nobody_is_a_sentence() -> None:
     assert drift_render.text(nobody, Look(80)).startswith("0 devices of lab: 0 as")
 
 
+@pytest.mark.parametrize("shown", ["fleet", "drift"])
+def test_devices_that_are_away_are_one_kind_whatever_their_addresses(shown) -> None:
+    def away(place: int, device: DeviceId) -> Known:
+        detail = f"device at `{device}.example` port {2000 + place} is unreachable: refused"
+        return Known(trouble=Trouble(START, Reason.UNREACHABLE, detail))
+
+    remembered = Remembered({each: away(at, each) for at, each in enumerate(ids(1, 30))}, {}, {})
+    devices = [fleet_device(each, {}, remembered) for each in ids(1, 30)]
+    facts = FleetFacts("all", "main", START, True, devices)
+
+    said = (
+        drift_render.text(facts, Look(100))
+        if shown == "drift"
+        else text(facts, "version", Look(100))
+    )
+
+    assert said.count("unreachable") == 1
+    assert "(29 more wordings with other numbers or names)" in " ".join(said.split())
+    assert "gw-0{01..30}" in said
+
+
 def test_many_kinds_of_results_do_not_flood_the_screen() -> None:
     left = Left("r-1", 1.0, Standing.PROVEN, NEW)
     devices = [
