@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from orchestrator.plan.controls import PRIORITY_DEFAULT, LateJoiners
 from orchestrator.plan.preview import Preview, WavePreview
 from orchestrator.plan.resolved import (
@@ -18,6 +20,8 @@ from orchestrator.render.words import instant
 from orchestrator.units import format_duration
 
 LABEL_CELLS = 11
+_NEARLY = 99.0
+_EPSILON = 1e-9  # by which a product of binary fractions may be above the decimal it stands for
 RUNS_MAX = 6  # limits of more waves than this are in the JSON form
 
 
@@ -34,7 +38,7 @@ def limit_lines(preview: Preview, look: Look) -> list[str]:
         words = f"a release that breaks every device breaks {worst} before it is stopped"
         if not first.slow_start:
             words += " (slow_start is off)"
-        proves = percent(first.upper_bound)
+        proves = percent_at_most(first.upper_bound)
         lines += labelled("At worst", words, look)
         lines += labelled(
             "Canary",
@@ -181,10 +185,24 @@ def _back_words(wave: WavePreview) -> str:
 
 
 def percent(share: float) -> str:
-    """A share for people, a digit more where it is small."""
+    """A share for people: what is there is never `0 %`, and what is not all never `100 %`."""
     value = share * 100
-    digits = 1 if 0 < value < 10 and value != int(value) else 0  # noqa: PLR2004  one digit
-    return f"{value:.{digits}f} %"
+    if _NEARLY < value < 100:  # noqa: PLR2004  all
+        return f"{min(value, 99.9):.1f} %"
+    return f"{value:.{_digits(value)}f} %"
+
+
+def percent_at_most(share: float) -> str:
+    """A bound for people, rounded up: less would be more than was proven."""
+    value = share * 100
+    scale = 10 ** _digits(value)
+    return f"{math.ceil(value * scale - _EPSILON) / scale:.{_digits(value)}f} %"
+
+
+def _digits(value: float) -> int:
+    if not 0 < value < 10 or value == int(value):  # noqa: PLR2004  one digit before the point
+        return 0
+    return max(1, -math.floor(math.log10(value)))
 
 
 def labelled(label: str, words: str, look: Look) -> list[str]:

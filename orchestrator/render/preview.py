@@ -8,7 +8,7 @@ from orchestrator.plan.preview import Preview, WavePreview
 from orchestrator.plan.resolved import COMPONENT_DEFAULT, Order
 from orchestrator.render.evidence_lines import evidence_lines
 from orchestrator.render.gate_lines import gate_lines
-from orchestrator.render.limit_lines import labelled, limit_lines, percent
+from orchestrator.render.limit_lines import labelled, limit_lines, percent, percent_at_most
 from orchestrator.render.names import fold_line, fold_lines
 from orchestrator.render.risk_lines import risk_lines
 from orchestrator.render.schedule_lines import approval_words, schedule_lines
@@ -202,7 +202,7 @@ def _waves(preview: Preview, look: Look) -> list[str]:
 def _wave_row(wave: WavePreview) -> list[Cell | str]:
     gates = ", ".join(escape(gate.name, limit=30) for gate in wave.gates)
     risk = Cell(number(wave.worst_case_count), Style.PLAIN if wave.slow_start else Style.WARN)
-    proves = f"< {percent(wave.upper_bound)}" if wave.upper_bound < 1 else "-"
+    proves = f"< {percent_at_most(wave.upper_bound)}" if wave.upper_bound < 1 else "-"
     return [
         Cell(escape(wave.name, limit=40), Style.BOLD),
         number(wave.devices_count),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from orchestrator.errors import Diagnostic, Severity
 from orchestrator.plan.difference import Since
 from orchestrator.plan.preview import Preview, WavePreview
-from orchestrator.render.limit_lines import percent
+from orchestrator.render.limit_lines import percent, percent_at_most
 from orchestrator.render.markdown import (
     COMMENT_BYTES_MAX,
     Fold,
@@ -137,7 +137,7 @@ def _row(wave: WavePreview) -> list[str]:
         format_duration(wave.soak_s) if wave.soak_s else "-",
         number(wave.allowed_failures_count),
         number(wave.worst_case_count),
-        f"&lt; {percent(wave.upper_bound)}" if wave.upper_bound < 1 else "-",
+        f"&lt; {percent_at_most(wave.upper_bound)}" if wave.upper_bound < 1 else "-",
         code(gates, limit=GATES_CELLS_MAX) if gates else "-",
     ]
 

@@ -39,6 +39,8 @@ from orchestrator.plan.resolved import (
     Skipped,
     Window,
 )
+from orchestrator.plan.statistics import upper_bound
+from orchestrator.render.limit_lines import percent, percent_at_most
 from orchestrator.render.preview import text
 from orchestrator.render.preview_markdown import markdown
 from orchestrator.render.text import Look, cells
@@ -360,3 +362,22 @@ def test_comparison_is_told_in_words(plan) -> None:
     assert (
         "fails below 0.9 times the same devices before (ratio, alpha 0.05, 1 value a side at least)"
     ) in text(preview(replace(plan, gates=gates)), DIGEST, Look(200))
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [
+        (0.0, "0 %"), (0.00001, "0.001 %"), (0.0001, "0.01 %"), (0.0416, "4.2 %"), (0.05, "5 %"),
+        (0.25, "25 %"), (0.9996, "99.9 %"), (1.0, "100 %"),
+    ],
+)  # fmt: skip
+def test_little_is_not_nothing_and_nearly_all_is_not_all(share, shown) -> None:
+    assert percent(share) == shown
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 6, 17, 59, 299, 2500, 7499, 100_000])
+def test_never_more_is_said_than_is_proven(count) -> None:
+    shown = float(percent_at_most(upper_bound(count)).split()[0])
+
+    assert upper_bound(count) * 100 <= shown + 1e-9
+    assert shown <= max(upper_bound(count) * 100 * 2, upper_bound(count) * 100 + 1)
