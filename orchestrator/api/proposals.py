@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +12,12 @@ from orchestrator.api.asked_values import AskRequest
 from orchestrator.api.asking import NAMES_MAX, propose
 from orchestrator.api.project import read_file
 from orchestrator.api.saved import refuse_old
+from orchestrator.api.stores import open_state, shown_state, state_exists
 from orchestrator.api.values import Settings
-from orchestrator.errors import PlanError, StalePlanError
+from orchestrator.errors import PlanError, StalePlanError, StoreError
 
 if TYPE_CHECKING:
+    from orchestrator.rollout.events import OperatorAsked
     from orchestrator.rollout.proposal import Proposal
 
 
@@ -50,13 +54,19 @@ async def refuse_stale_proposal(settings: Settings, proposal: Proposal) -> None:
     """Refuses what the verb would not do in the same way now.
 
     Raises:
-        StalePlanError: it is too old, or another one now.
+        StalePlanError: it was asked for already, is too old, or another one now.
         PlanError: the rollout refuses it.
-        StoreError: there is no such rollout.
+        StoreError: the store has no such rollout.
     """
     from orchestrator.rollout.proposal import digest
 
     hint = f"look at it again: `{_made_by(proposal)}`"
+    asked = await _asked(settings, proposal)
+    if asked is not None:
+        at = datetime.fromtimestamp(asked.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        message = f"this {proposal.ask} was asked for already, by {asked.who} at {at}"
+        told = f"`rollout status {proposal.rollout}` shows what came of it"
+        raise StalePlanError(message, hint=told, code="P315")
     refuse_old(proposal.ask, proposal.made_at, hint=hint)
     try:
         now = await propose(settings, request_of(proposal))
@@ -67,6 +77,33 @@ async def refuse_stale_proposal(settings: Settings, proposal: Proposal) -> None:
             f"rollout `{proposal.rollout}` has moved on: this {proposal.ask} is another one now"
         )
         raise StalePlanError(message, hint=hint, code="P319")
+
+
+async def _asked(settings: Settings, proposal: Proposal) -> OperatorAsked | None:
+    """The request that carried it out, or was to.
+
+    Raises:
+        StoreError: the store has no such rollout: it was proposed in another one.
+    """
+    rows: Sequence[OperatorAsked] = ()
+    is_there = state_exists(settings)
+    if is_there:
+        async with open_state(settings) as store:
+            is_there = await store.summary(proposal.rollout) is not None
+            rows = await store.requests(proposal.rollout, after=0) if is_there else ()
+    if not is_there:
+        message = (
+            f"rollout `{proposal.rollout}` of this {proposal.ask} is not in the state store "
+            f"`{shown_state(settings.state)}`"
+        )
+        raise StoreError(message, hint="name the store in which it was saved: `--state URL`")
+    return next((one for one in rows if _is_it(one, proposal)), None)
+
+
+def _is_it(asked: OperatorAsked, proposal: Proposal) -> bool:
+    chosen = (asked.ask, asked.devices, asked.wave, asked.only, asked.why)
+    wanted = (proposal.ask, proposal.devices, proposal.wave, proposal.only, proposal.why)
+    return chosen == wanted and asked.at >= proposal.made_at
 
 
 def _made_by(proposal: Proposal) -> str:

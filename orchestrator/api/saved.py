@@ -73,10 +73,12 @@ def refuse_repeated(earlier: RolloutSummary | None) -> None:
         StalePlanError: it was, and that rollout is over.
     """
     if earlier is not None and earlier.state in TERMINAL_ROLLOUT:
-        message = (
-            f"the saved plan was rolled out already, as `{earlier.rollout_id}` ({earlier.state})"
+        run, state = earlier.rollout_id, earlier.state.replace("_", " ")
+        message = f"the saved plan was rolled out already, as `{run}` ({state})"
+        hint = (
+            f"`rollout status {run}` shows what came of it, and `rollout preview PLAN --out FILE` "
         )
-        hint = "look at what there is to do now: `rollout preview PLAN --out FILE`"
+        hint += "what there is to do now"
         raise StalePlanError(message, hint=hint, code="P315")
 
 

@@ -179,14 +179,17 @@ class Queries:
         """The one rollout whose id is, or begins with, the text.
 
         Raises:
-            StoreError: there is none, or there are several.
+            StoreError: there is none, or there are several; or no text.
         """
+        if not text:  # as `"$UNSET"`: not the one that there may be
+            hint = "`rollout status --all` lists the rollouts of this project"
+            raise StoreError("the id of the rollout is empty", hint=hint)
         starts = rollouts.c.id.startswith(text, autoescape=True)
         query = select(rollouts.c.id).where(starts).order_by(rollouts.c.id).limit(6)
         found: Sequence[str] = await self._writer.read(lambda c: c.scalars(query).all())
         if text in found:
             return text
-        if len(found) == 1 and text:
+        if len(found) == 1:
             return found[0]
         if not found:
             hint = "`rollout status --all` lists the rollouts of this project"

@@ -18,7 +18,7 @@ from orchestrator.cli.driving import ask
 from orchestrator.device.reason import Reason
 from orchestrator.errors import ExitCode
 from orchestrator.rollout.changes import Changes
-from orchestrator.rollout.events import Ask
+from orchestrator.rollout.events import Ask, OperatorAsked
 from orchestrator.rollout.proposal import digest, from_file, to_file
 from orchestrator.testing.hand import Hand
 from tests.in_process import empty_project, run, user_file
@@ -50,6 +50,16 @@ def halted_project(root: Path) -> None:
     (root / "site.yml").write_text(PLAN)
     make_site_release(root)
     asyncio.run(store(root))
+
+
+def make_store(path: Path) -> None:
+    """An empty one."""
+
+    async def make() -> None:
+        async with open_state(replace(settings(path.parent), state=str(path))):
+            pass
+
+    asyncio.run(make())
 
 
 @pytest.fixture
@@ -187,6 +197,49 @@ def test_it_is_stale_when_old_and_when_its_rollout_has_moved_on(
     assert "error[P319]: rollout `r-hand`: " in over[2]
     assert carried == []
     assert run(capsys, "apply back.plan --yes")[0] == 0  # going back is what it was
+
+
+@pytest.mark.parametrize("verb", ["rollback", "abort", "status", "show"])
+def test_empty_id_is_not_the_one_rollout_that_there_is(project: Path, capsys, verb: str) -> None:
+    code = invoke([verb, ""])
+
+    shown = capsys.readouterr()
+    assert (code, shown.out) == (ExitCode.USAGE, "")
+    assert "the id of the rollout is empty" in shown.err
+
+
+def test_what_was_carried_out_says_so_and_where_to_look(project: Path, capsys) -> None:
+    """Whether it could be done meanwhile or not: it was, and that is the news."""
+    assert run(capsys, "rollback --wave canary --out back.plan")[0] == 0
+    assert run(capsys, "rollback --out all.plan")[0] == 0
+    made = from_file(Path("back.plan").read_bytes(), file="back.plan")
+
+    async def carried_out() -> None:
+        asked = OperatorAsked(made.made_at + 60.0, Ask.ROLLBACK, "ann@ops", wave="canary")
+        async with open_state(settings(project)) as kept:
+            await kept.ask("r-hand", asked)
+
+    asyncio.run(carried_out())
+    code, _, err = run(capsys, "apply back.plan --yes")
+    said = " ".join(err.split())
+
+    assert code == ExitCode.STALE
+    assert "error[P315]: this rollback was asked for already, by ann@ops at 20" in said
+    assert "`rollout status r-hand` shows what came of it" in said
+    assert "P315" not in run(capsys, "apply all.plan --yes")[2]
+
+
+@pytest.mark.parametrize("state", ["other.db", "there/is/none.db"])
+def test_store_that_does_not_know_its_rollout_is_named(project: Path, capsys, state: str) -> None:
+    assert run(capsys, "rollback --out back.plan")[0] == 0
+    make_store(project / "other.db")
+
+    code, _, err = run(capsys, f"apply back.plan --yes --state {state}")
+
+    said = " ".join(err.split())
+    assert code == ExitCode.USAGE
+    assert "rollout `r-hand` of this rollback is not in the state store" in said
+    assert f"/{state}`" in said
 
 
 def test_it_is_no_plan_and_nothing_goes_with_it(project: Path, capsys) -> None:
