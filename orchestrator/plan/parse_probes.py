@@ -19,7 +19,7 @@ from orchestrator.plan.resolved import (
     StatName,
 )
 from orchestrator.plan.template import is_template
-from orchestrator.secret_names import is_secret_name
+from orchestrator.secret_names import PATH, secrets_of
 from orchestrator.source import MappingNode, Node, ScalarNode
 
 POINTER = re.compile(r"(/([^/~]|~[01])*)*")  # RFC 6901
@@ -228,13 +228,10 @@ def url_problem(url: str, key: str = "url") -> tuple[str, str] | None:
 
 
 def warn_of_secrets(reader: Reader, url: Text) -> None:
-    """Notes what looks like a secret in an address: previews show it, saved plans and stores hold it."""
-    query = url.text.partition("?")[2].partition("#")[0]
-    names = (part.partition("=")[0] for part in query.split("&"))
-    if name := next(filter(is_secret_name, names), None):
-        message = (
-            f"`{name}` in the address looks like a secret, which everybody sees who sees the plan"
-        )
+    """Notes what looks like a secret in an address: plans, saved plans and stores hold it."""
+    if found := secrets_of(url.text):
+        what = "the path of the address" if found[0] == PATH else f"`{found[0]}` in the address"
+        message = f"{what} looks like a secret, which everybody sees who sees the plan"
         reader.warn(url.where, "P941", message, "keep it out of plans, or let it open nothing else")
 
 

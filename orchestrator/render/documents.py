@@ -29,6 +29,7 @@ from orchestrator.render.since import since_document
 from orchestrator.render.standing import Facts, commands
 from orchestrator.rollout.events import JournalEntry
 from orchestrator.rollout.notices import Delivery
+from orchestrator.secret_names import shown_url
 
 FORMAT_VERSION = "1.0"
 EVENTS_VERSION = "1.0"
@@ -258,7 +259,7 @@ def _approval(approval: Approval | None) -> dict[str, object] | None:
 
 
 def _told(hook: Hook) -> str:
-    return hook.http or hook.email or " ".join(hook.command)
+    return shown_url(hook.http) or hook.email or " ".join(hook.command)
 
 
 def _wave(preview: Preview, wave: WavePreview) -> dict[str, object]:

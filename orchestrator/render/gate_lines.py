@@ -7,6 +7,7 @@ from orchestrator.plan.powered import assumption, what_it_finds
 from orchestrator.plan.preview import Preview
 from orchestrator.plan.resolved import Compare, CompareTest, CompareTo, Gate, Probe, ProbeKind
 from orchestrator.render.text import Look, Style, escape, first_painted, plural, wrap
+from orchestrator.secret_names import shown_url
 from orchestrator.units import format_duration
 
 
@@ -77,7 +78,7 @@ def _asked(probe: Probe) -> str:
         case ProbeKind.PLUGIN:
             return " ".join((probe.plugin, *(f"{key}={value}" for key, value in probe.options)))
         case _:
-            return probe.url or probe.stat or " ".join(probe.argv)
+            return shown_url(probe.url) or probe.stat or " ".join(probe.argv)
 
 
 def _compare(compare: Compare) -> str:

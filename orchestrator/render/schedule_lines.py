@@ -8,6 +8,7 @@ from orchestrator.plan.schedule import ZONE_OF_DEVICE, Day
 from orchestrator.render.limit_lines import labelled
 from orchestrator.render.text import Look, escape, plural
 from orchestrator.render.words import instant, instants
+from orchestrator.secret_names import shown_url
 from orchestrator.units import format_duration
 
 FREEZES_MAX = 5  # more are in the JSON form
@@ -27,7 +28,7 @@ def schedule_lines(preview: Preview, look: Look) -> list[str]:
         words = f"{schedule.deadline_action}s if it is not over {after} after its start"
         lines += labelled("Deadline", words, look)
     for hook in plan.hooks:
-        told = escape(hook.http or hook.email or " ".join(hook.command))
+        told = escape(shown_url(hook.http) or hook.email or " ".join(hook.command))
         events = ", ".join(event.replace("_", " ") for event in hook.events)
         lines += labelled("Tells", f"{told} when {events}", look)
     return [*lines, ""] if lines else []

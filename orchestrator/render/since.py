@@ -12,6 +12,7 @@ from orchestrator.render.limit_lines import LABEL_CELLS, labelled, percent
 from orchestrator.render.names import fold_line
 from orchestrator.render.text import Look, Style, Symbol, cells, escape, number, pad, plural, wrap
 from orchestrator.render.words import instant, reason_words
+from orchestrator.secret_names import shown_url
 from orchestrator.units import format_duration, format_size
 
 DIGEST_CHARS = 12
@@ -69,13 +70,26 @@ def since_document(since: Since, digest: str) -> dict[str, object]:
             {
                 "section": str(change.section),
                 "path": list(change.path),
-                "before": change.before,
-                "after": change.after,
+                "before": _shown(change.before),
+                "after": _shown(change.after),
                 "devices": list(change.devices),
             }
             for change in found.changes
         ],
     }
+
+
+def _shown(value: Json) -> Json:
+    """A value of a plan without what opens an address in it."""
+    match value:
+        case str():
+            return shown_url(value)
+        case list():
+            return [_shown(item) for item in value]
+        case dict():
+            return {key: _shown(item) for key, item in value.items()}
+        case _:
+            return value
 
 
 def since_lines(since: Since, digest: str, look: Look) -> list[str]:
@@ -256,4 +270,4 @@ def _text(key: str, value: str) -> str:
         return percent(float(Fraction(value)))
     if key.endswith(("sha256", "manifest")) and len(value) == _FINGERPRINT_CHARS:
         return value[:DIGEST_CHARS]
-    return value or '""'
+    return shown_url(value) or '""'

@@ -10,6 +10,7 @@ import pytest
 from orchestrator import api
 from orchestrator.cli.app import invoke
 from orchestrator.errors import ExitCode
+from orchestrator.secret_names import shown_url
 from tests.in_process import empty_project, run
 from tests.unit.render.reports import code_quality_issues, commands, junit_suites, sarif_run
 
@@ -74,6 +75,25 @@ def test_an_empty_file_takes_a_saved_plan(project: Path, capsys) -> None:
     assert run(capsys, f"{PREVIEW} --out made.by.mktemp")[0] == 0
 
     assert run(capsys, "show made.by.mktemp")[0] == 0
+
+
+SECRET, OTHER = "aB3dE5fG7hJ9kL1mN3pQ5rS7", "zZ3dE5fG7hJ9kL1mN3pQ5rS7"
+HOOK = "hooks: [{{events: [halted], http: 'https://hooks.slack.com/services/T0/B0/{}'}}]\n"
+
+
+@pytest.mark.parametrize("form", ["text", "json", "markdown", "github"])
+def test_what_opens_the_address_of_a_hook_is_not_shown(project: Path, capsys, form: str) -> None:
+    (project / "app.yml").write_text(PLAN + HOOK.format(SECRET))
+    assert run(capsys, f"{PREVIEW} --out old.plan")[0] == 0
+    (project / "app.yml").write_text(PLAN + HOOK.format(OTHER))
+
+    code, out, _ = run(capsys, f"{PREVIEW} --diff old.plan --format {form} -q")
+
+    masked = shown_url(f"https://hooks.slack.com/services/T0/B0/{OTHER}")
+    assert code == 0
+    assert masked.replace("<", "&lt;").replace(">", "&gt;") in out or masked in out
+    assert SECRET not in out
+    assert OTHER not in out
 
 
 def test_what_changed_since_is_text_and_data(project: Path, capsys) -> None:

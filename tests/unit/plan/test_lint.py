@@ -145,6 +145,7 @@ HTTP_GATE = 'gates: [{{name: ok, http: {{url: "{url}"}}, success_when: result.st
         ("https://chat.example/send?room=7#token=1", ""),
         ("https://chat.example/send?token_count=3", ""),
         ("https://chat.example/token=3", ""),
+        ("https://hooks.slack.com/services/T0/B0/hunter2aB3dE5fG7hJ9kL1m", "path of the address"),
     ],
 )
 def test_secret_in_an_address_is_a_warning(
