@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from orchestrator.errors import OrchestratorError
 
 if TYPE_CHECKING:
     from orchestrator.api.values import Settings, Source
+    from orchestrator.inventory.model import Inventory
 
 FILES_MAX = 500  # a directory with more is no place of plans
 HEAD_BYTES = 4096
@@ -59,6 +60,36 @@ def known_names(settings: Settings, source: Source) -> tuple[str, ...]:
     try:
         sources = inventory_sources(settings, source)
         return names_in_files(sources, cwd=settings.root)
+    except _UNREADABLE:
+        return ()
+
+
+def known_variables(settings: Settings, source: Source, host: str) -> tuple[str, ...]:
+    """Variables that the files of an inventory give a device."""
+    return tuple(sorted(_read(settings, source, lambda found: found.history(host))))
+
+
+def known_labels(settings: Settings, source: Source) -> tuple[str, ...]:
+    """Labels that the files of an inventory give any device."""
+
+    def labels(found: Inventory) -> set[str]:
+        return {label for host in found.host_names for label in found.labels(host)}
+
+    return tuple(sorted(_read(settings, source, labels)))
+
+
+def known_hosts(settings: Settings, source: Source) -> tuple[str, ...]:
+    """Devices that the files of an inventory name, without its groups."""
+    return tuple(_read(settings, source, lambda found: found.host_names))
+
+
+def _read(
+    settings: Settings, source: Source, what: Callable[[Inventory], Iterable[str]]
+) -> Iterable[str]:
+    from orchestrator.inventory.load import inventory_in_files
+
+    try:
+        return what(inventory_in_files(inventory_sources(settings, source), cwd=settings.root))
     except _UNREADABLE:
         return ()
 

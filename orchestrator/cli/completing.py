@@ -54,6 +54,44 @@ def hosts(context: typer.Context, incomplete: str) -> list[str]:
     return [f"{before}{name}" for name in _names(context) if _fits(name, incomplete[len(before) :])]
 
 
+def variables(context: typer.Context, incomplete: str) -> list[str]:
+    """The variables of the device in the line."""
+    from orchestrator.api.completing import known_variables
+    from orchestrator.api.values import Source
+
+    place, host = _Place.of(context), context.params.get("name")
+    if place is None or not isinstance(host, str):
+        return []
+    found = known_variables(place.settings, Source(inventory=place.inventory), host)
+    return [name for name in found if _fits(name, incomplete)]
+
+
+def groupings(context: typer.Context, incomplete: str) -> list[str]:
+    """By what a fleet can be grouped: what a device says of itself, and labels."""
+    from orchestrator.api.completing import known_labels
+    from orchestrator.api.values import Source
+
+    place = _Place.of(context)
+    if place is None:
+        return []
+    found = known_labels(place.settings, Source(inventory=place.inventory))
+    every = dict.fromkeys(("version", "hardware", *found))
+    return [name for name in every if _fits(name, incomplete)]
+
+
+def lab_devices(context: typer.Context, incomplete: str) -> list[str]:
+    """The devices of the lab that was started here."""
+    from orchestrator.api.completing import known_hosts
+    from orchestrator.api.values import Source
+
+    place = _Place.of(context)
+    if place is None:
+        return []
+    inventory = place.directory / ".rollout/lab/inventory.yml"
+    found = known_hosts(place.settings, Source(inventory=(str(inventory),)))
+    return [name for name in found if _fits(name, incomplete)]
+
+
 def plans(context: typer.Context, incomplete: str) -> list[str]:
     """Plans and saved plans."""
     return _files(context, incomplete)

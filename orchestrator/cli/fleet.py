@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
-from orchestrator.cli.completing import hosts
+from orchestrator.cli.completing import groupings, hosts
 from orchestrator.cli.findings import say_findings
 from orchestrator.cli.options import Common, InventoryOptions, Output, SourceOptions, command
 from orchestrator.cli.running import wait_for
@@ -46,7 +46,12 @@ class FleetOptions:
 
     by: Annotated[
         str,
-        typer.Option("--by", metavar="WHAT", help="version, hardware, or a label such as site."),
+        typer.Option(
+            "--by",
+            metavar="WHAT",
+            help="version, hardware, or a label such as site.",
+            autocompletion=groupings,
+        ),
     ] = "version"
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Ask the devices, read-only, what they run now.")
@@ -79,6 +84,8 @@ def fleet(
     from orchestrator.render.fleet import BY_HARDWARE, BY_VERSION, FleetFacts, document, text
     from orchestrator.render.fleet_csv import csv_text
 
+    if not options.by.strip():
+        raise typer.BadParameter("says nothing", param_hint="--by")
     session = start(common)
     source = source_of(SourceOptions(inventory.inventory, inventory.limit))
     label = "" if options.by in (BY_VERSION, BY_HARDWARE) else options.by

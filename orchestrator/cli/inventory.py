@@ -9,6 +9,7 @@ import typer
 
 from orchestrator import api
 from orchestrator.cli.completing import hosts as complete_hosts
+from orchestrator.cli.completing import variables
 from orchestrator.cli.findings import say_findings
 from orchestrator.cli.options import Common, Format, FormatOption, Output, SourceOptions, command
 from orchestrator.cli.session import source_of, start
@@ -124,7 +125,13 @@ rollout inventory explain gw-ber-01 ansible_host
 def explain(
     name: HostArgument,
     variable: Annotated[
-        str, typer.Argument(metavar="[VAR]", help="Only this variable.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="[VAR]",
+            help="Only this variable.",
+            show_default=False,
+            autocompletion=variables,
+        ),
     ] = "",
     *,
     common: Common,

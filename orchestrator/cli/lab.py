@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import api
+from orchestrator.cli.completing import lab_devices
 from orchestrator.cli.options import Common, Format, FormatOption, command
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import Session, start
@@ -170,7 +171,10 @@ rollout lab break lab-03 --mode none
 """,
 )
 def break_(
-    device: Annotated[str, typer.Argument(metavar="DEVICE", help="A device of the lab.")],
+    device: Annotated[
+        str,
+        typer.Argument(metavar="DEVICE", help="A device of the lab.", autocompletion=lab_devices),
+    ],
     *,
     common: Common,
     mode: Annotated[Mode, typer.Option("--mode", help="How; none heals it.")] = Mode.CRASH,

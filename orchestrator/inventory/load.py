@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -41,7 +42,7 @@ from orchestrator.source import (
 from orchestrator.source.load import without_garbage_collection
 
 FILES_ONLY = Access()
-LABELLED_MAX = 2000  # hosts whose labels are read while somebody waits for names
+LABELLED_MAX = 2000  # hosts whose labels or variables are read while somebody waits for names
 NAMES_MAX = 3  # hosts that a finding names; more are counted
 _REFUSED = "the inventory has errors"
 
@@ -86,6 +87,20 @@ def names_in_files(sources: Sequence[str], *, cwd: Path) -> tuple[str, ...]:
         return _Loader(cwd.absolute(), FILES_ONLY).names(sources)
 
 
+def inventory_in_files(sources: Sequence[str], *, cwd: Path) -> Inventory:
+    """What the files of sources say of their devices; for who types a name of that.
+
+    As with `names_in_files` nothing is asked and nothing opened.
+
+    Raises:
+        PlanError: something in them is wrong, or only to be had otherwise, or so much that one
+            would wait for it.
+        OSError: a directory cannot be read.
+    """
+    with without_garbage_collection():
+        return _Loader(cwd, FILES_ONLY).load(sources, hosts_max=LABELLED_MAX)
+
+
 class _Loader:
     """State of one load: the graph, the reader, and what was found."""
 
@@ -100,10 +115,13 @@ class _Loader:
         self._rules: list[GroupBy] = []
         self._read_variables: dict[tuple[str, Path], Variables] = {}
 
-    def load(self, texts: Sequence[str]) -> Inventory:
+    def load(self, texts: Sequence[str], *, hosts_max: float = math.inf) -> Inventory:
         sources = [found for text in texts if (found := self._reader.source(text)) is not None]
         for source in sources:
             self._read_source(source)
+        if len(self._graph.hosts) > hosts_max:
+            message = f"the inventory has more than {hosts_max} devices"
+            raise PlanError(message)
         self._refuse_cycle()
         self._graph.settle()
         table = self._table(sources)

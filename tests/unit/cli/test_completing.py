@@ -65,13 +65,23 @@ def offered(capsys, monkeypatch: pytest.MonkeyPatch):
         ("rollout explain P203 check_", ["check_failed"]),
         ("rollout schema inv", ["inventory", "inventory-file", "inventory-listing"]),
         ("rollout -C elsewhere hosts gw", ["gw-1"]),
+        ("rollout -C elsewhere inventory explain gw-1 ", ["labels", "rack"]),
+        ("rollout inventory explain gw-1 r -i elsewhere/hosts.ini", []),
+        ("rollout inventory explain -i elsewhere/hosts.ini gw-1 r", ["rack"]),
+        ("rollout -C elsewhere inventory explain gw-2 ", []),
+        ("rollout -C elsewhere fleet --by ", ["version", "hardware", "rack", "site"]),
+        ("rollout -C elsewhere lab break lab", ["lab-01", "lab-02"]),
+        ("rollout lab break lab", []),
         ("rollout hosts -i elsewhere/hosts.ini gw", ["gw-1"]),
         ("rollout --state elsewhere/none.db status ", []),
     ],
 )
 def test_names_are_offered_where_they_are_taken(project: Path, offered, line, names) -> None:
     (project / "elsewhere").mkdir()
-    (project / "elsewhere/hosts.ini").write_text("gw-1\n")
+    (project / "elsewhere/hosts.ini").write_text("gw-1 rack=4 labels=\"{'site': 'berlin'}\"\n")
+    (project / "elsewhere/.rollout/lab").mkdir(parents=True)
+    lab = "lab: {hosts: {'lab-[01:02]': }}\n"
+    (project / "elsewhere/.rollout/lab/inventory.yml").write_text(lab)
     (project / "elsewhere/rollout.toml").write_text('inventory = ["hosts.ini"]\n')
     (project / "old.plan").write_text('{"plan":')
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.app import invoke
 from orchestrator.device.model import Address, DeviceId
 from orchestrator.engine.ports import Changes
 from orchestrator.errors import ExitCode
@@ -162,6 +163,11 @@ def test_fleet_is_not_grouped_by_a_label_that_no_device_has(seen, capsys) -> Non
     assert (code, out) == (ExitCode.REFUSED, "")
     assert "error[P215]: no device has the label `sites`; did you mean `site`?" in err
     assert "labels: `rack`, `site`" in err
+
+
+def test_grouping_by_nothing_is_refused(seen, capsys) -> None:
+    assert invoke(["fleet", "--by", ""]) == ExitCode.USAGE
+    assert "Invalid value for --by: says nothing" in capsys.readouterr().err
 
 
 def test_fleet_that_is_asked_tells_who_did_not_answer(seen, capsys) -> None:
