@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from orchestrator.render.board import Board
-from orchestrator.render.text import Look, Style, clip, wrap
+from orchestrator.render.text import Look, Style, cells, clip, wrap
 from orchestrator.rollout.states import RolloutState
 
 ESCAPE = "\x1b"
@@ -97,7 +97,9 @@ def controls_lines(controls: Controls, board: Board, look: Look) -> list[str]:
         text = f" {clip(asked, look.width - 12, look)}  [y/N]"
         return [*lines, look.paint(text, Style.WARN)]
     verb = "resume" if board.state is RolloutState.PAUSED else "pause"
-    text = f" p {verb}   h halt   l logs   q leave   ? help"
+    keys = (f"p {verb}", "h halt", "l logs", "q leave", "? help")
+    rows = (f" {gap.join(keys)}" for gap in ("   ", "  ", " "))
+    text = next((line for line in rows if cells(line) <= look.width), " ".join(keys))
     return [*lines, look.paint(clip(text, look.width, look), Style.DIM)]
 
 

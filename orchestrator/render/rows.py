@@ -44,7 +44,7 @@ NAME_CELLS_MAX = 24
 VALUE_CELLS = 8
 NAMES_MAX = 24  # of a cause; more are never in one row
 CAUSE_NAMES_CELLS = 30
-_MIDDLE, _WIDE = 76, 110  # a terminal of 80 columns leaves 79
+_NARROW, _MIDDLE, _WIDE = 54, 76, 110  # a terminal of 80 columns leaves 79
 _STEP_CELLS = 15
 _SENT_CELLS = 20
 _TIME_CELLS = 8
@@ -58,21 +58,32 @@ _READING_SIGNS: Mapping[Reading, tuple[Symbol, Style]] = {
 def name_cells(names: Sequence[str], look: Look) -> int:
     """How wide the column of these names is."""
     widest = max((cells(escape(name, limit=NAME_CELLS_MAX * 2)) for name in names), default=1)
-    return min(widest, NAME_CELLS_MAX if look.width >= _MIDDLE else NAME_CELLS_MAX * 2 // 3)
+    shares = 6 if look.width >= _MIDDLE else 4 if look.width >= _NARROW else 3
+    return min(widest, NAME_CELLS_MAX * shares // 6)
 
 
 def wave_row(board: Board, wave: WaveLine, look: Look, width: int, count_width: int) -> str:
-    """One wave: how far it is, and what stands out."""
+    """One wave: how far it is, and what stands out; a bar where words have room beside it."""
     symbol, style = WAVE_SIGNS[wave.state]
     name = pad(clip(escape(wave.name), width, look), width)
-    bar_cells = 24 if look.width >= _WIDE else 20 if look.width >= _MIDDLE else 8
-    share = wave.count(SETTLED) / max(1, wave.total)
-    bar = look.bar(share, bar_cells) if wave.state is not WaveState.PENDING else " " * bar_cells
     count = pad(wave_count(wave), count_width, right=True)
-    lead = f" {look.sign(symbol)} {name}  {bar}  {count}  "
+    bar = _bar(wave, look)
+    gap = "  " if bar else ""
+    lead = f" {look.sign(symbol)} {name}  {bar}{gap}{count}  "
     words = clip(", ".join(_wave_parts(board, wave)), look.width - cells(lead), look)
     painted = look.paint(bar, style) if bar.strip() else bar
-    return f" {look.paint(look.sign(symbol), style)} {name}  {painted}  {count}  {words}".rstrip()
+    return (
+        f" {look.paint(look.sign(symbol), style)} {name}  {painted}{gap}{count}  {words}".rstrip()
+    )
+
+
+def _bar(wave: WaveLine, look: Look) -> str:
+    """How much of a wave is over; empty where that would cost words."""
+    if look.width < _NARROW:
+        return ""
+    bar_cells = 24 if look.width >= _WIDE else 20 if look.width >= _MIDDLE else 8
+    share = wave.count(SETTLED) / max(1, wave.total)
+    return look.bar(share, bar_cells) if wave.state is not WaveState.PENDING else " " * bar_cells
 
 
 def wave_count(wave: WaveLine) -> str:

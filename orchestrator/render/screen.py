@@ -76,9 +76,15 @@ def screen(
 def _head(board: Board, look: Look) -> str:
     state = state_words(board.state)
     artifact = escape(board.plan.artifact.name, limit=40)
-    parts = [artifact, board.rollout_id, clock(board.elapsed_s)]
-    counts = f"{number(board.proven)} of {number(board.total)} updated"
-    text = clip("  ".join([*parts, counts]), look.width - cells(state) - 2, look)
+    time, room = clock(board.elapsed_s), look.width - cells(state) - 2
+    count, total = number(board.proven), number(board.total)
+    said = (  # the first that has room; commands need the id, so the time goes before it
+        f"{artifact}  {board.rollout_id}  {time}  {count} of {total} updated",
+        f"{artifact}  {board.rollout_id}  {time}  {count}/{total}",
+        f"{artifact}  {board.rollout_id}  {count}/{total}",
+        f"{board.rollout_id}  {count}/{total}",
+    )
+    text = clip(next((one for one in said if cells(one) <= room), said[-1]), room, look)
     return f"{look.paint(text, Style.BOLD)}  {look.paint(state, ROLLOUT_STYLES[board.state])}"
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import os
+import re
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -180,6 +181,6 @@ def test_a_new_size_is_answered_at_once(desk, monkeypatch) -> None:
     async def act() -> None:
         monkeypatch.setenv("COLUMNS", "33")
         os.kill(os.getpid(), signal.SIGWINCH)
-        await desk.until(lambda: "…  running" in desk.shown)
+        await desk.until(lambda: bool(re.search(r"[0-9]/[0-9]+  running", desk.shown)))
 
     desk.serve(act)

@@ -25,7 +25,7 @@ def text_of(board: Board, *, width: int = 100, height: int = 30, **more: object)
     return "\n".join(screen(board, Look(width), height, **more)) + "\n"
 
 
-@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
 def test_halfway(board, width, golden) -> None:
     golden(f"screen-{width}.txt", text_of(board, width=width, controls=Controls()))
 
