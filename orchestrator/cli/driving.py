@@ -24,7 +24,7 @@ from orchestrator.cli.pipeline import conclude_on_github
 from orchestrator.cli.running import drive, wait_for
 from orchestrator.cli.session import Session
 from orchestrator.cli.shown_status import facts_of
-from orchestrator.cli.streams import put, say
+from orchestrator.cli.streams import put, say, say_folded
 from orchestrator.cli.tracing import traces
 from orchestrator.cli.watching import EventsWriter, PlainView, Watchers
 from orchestrator.errors import DrivenError, ExitCode, OrchestratorError, system_reason
@@ -195,7 +195,7 @@ def ask(
     else:
         say(what_came_of_it(request, asked))
         if asked.next_commands:
-            say(f"next: {'  |  '.join(asked.next_commands)}")
+            say_folded(f"next: {'  |  '.join(asked.next_commands)}", session.err)
         say_unsealed(asked.unsealed)
         code = int(ExitCode.DONE)
     if asked.stopped is not None and request.ask is Ask.RETRY:

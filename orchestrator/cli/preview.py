@@ -17,7 +17,7 @@ from orchestrator.cli.joining import say_joiners
 from orchestrator.cli.options import Common, Output, SourceOptions, command
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import source_of, start
-from orchestrator.cli.streams import say, write_file
+from orchestrator.cli.streams import say, say_folded, write_file
 from orchestrator.cli.survey import (
     before_it_begins,
     say_circle,
@@ -117,5 +117,6 @@ def preview(
     say_circle(session, prepared)
     say_under_way(session, prepared)
     if options.out is not None and not session.quiet:
-        say(f"saved {options.out} (sha256:{prepared.digest}); `rollout apply` runs exactly this")
+        saved = f"saved {options.out} (sha256:{prepared.digest})"
+        say_folded(f"{saved}; `rollout apply {options.out}` runs exactly this", session.err)
     return code

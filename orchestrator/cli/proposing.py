@@ -14,7 +14,7 @@ from orchestrator.cli.pipeline import job_link, tell_github
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.saving import refuse_other
 from orchestrator.cli.session import Session
-from orchestrator.cli.streams import say, write_file, write_result
+from orchestrator.cli.streams import say, say_folded, write_file, write_result
 from orchestrator.errors import ExitCode, PlanError
 from orchestrator.render.folds import Pipeline
 from orchestrator.render.github import annotated
@@ -51,7 +51,8 @@ def save_proposal(session: Session, request: api.AskRequest, out: Path) -> int:
     write_file(out, to_file(proposal))
     show_proposal(session, proposal, Form.TEXT, None)
     if not session.quiet:
-        say(f"saved {out} (sha256:{digest(proposal)}); `rollout apply {out}` does exactly this")
+        saved = f"saved {out} (sha256:{digest(proposal)})"
+        say_folded(f"{saved}; `rollout apply {out}` does exactly this", session.err)
     return ExitCode.DONE
 
 

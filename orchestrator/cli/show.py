@@ -13,7 +13,7 @@ from orchestrator.cli.forms import Form
 from orchestrator.cli.options import Common, Output, command
 from orchestrator.cli.running import wait_for
 from orchestrator.cli.session import start
-from orchestrator.cli.streams import say
+from orchestrator.cli.streams import say_folded
 from orchestrator.errors import ExitCode
 
 app = typer.Typer()
@@ -62,5 +62,6 @@ def show(
     if not session.quiet:
         of = f"plan of rollout {shown.rollout_id}" if shown.rollout_id else f"saved plan {what}"
         plan = shown.prepared.resolved
-        say(made_words(of, plan.made_at, plan.tool_version, shown.joined_count))
+        words = made_words(of, plan.made_at, plan.tool_version, shown.joined_count)
+        say_folded(words, session.err)
     return ExitCode.DONE

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from textwrap import TextWrapper
 from typing import TextIO
 
 from orchestrator.errors import OrchestratorError, system_reason
@@ -107,6 +108,14 @@ def _replace(path: Path, data: bytes) -> None:
 def say(text: str) -> None:
     """A line for the person, on stderr."""
     show(sys.stderr, text + "\n")
+
+
+def say_folded(text: str, look: Look) -> None:
+    """A sentence for the person, folded at blanks to the width; what is to be copied stays whole."""
+    fold = TextWrapper(
+        look.width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    say(fold.fill(text))
 
 
 def show(stream: TextIO, text: str) -> None:

@@ -109,7 +109,8 @@ def test_saved_rollback_says_who_goes_back_and_is_carried_out_by_the_verb(
     made = from_file(file, file="back.plan")
 
     assert (code, out.splitlines()[-1]) == (0, "1 to go back. Nothing was changed.")
-    assert f"saved back.plan (sha256:{digest(made)}); `rollout apply back.plan`" in err
+    saved = f"saved back.plan (sha256:{digest(made)}); `rollout apply back.plan`"
+    assert saved in " ".join(err.split())
     jsonschema.validate(json.loads(file), SAVED)
     assert run(capsys, "events --format text")[1].count("rollback") == 0
     assert run(capsys, "apply back.plan")[0] == ExitCode.REFUSED  # nobody can be asked

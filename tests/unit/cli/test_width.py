@@ -17,7 +17,9 @@ WORD_CELLS_MAX = 30  # paths, addresses and digests stay in one piece
 LINES = """\
 validate site.yml
 preview site.yml -i hosts.yml --offline
+preview site.yml -i hosts.yml --offline --out site.plan
 show
+show site.plan
 status
 status --all
 status --why web1
@@ -66,7 +68,7 @@ def test_commands_keep_the_width_and_the_signs_of_the_terminal(
         _, out, err = run(capsys, words)
         wide = [
             line
-            for line in out.splitlines()
+            for line in (out + err).splitlines()
             if cells(line) > 60 and max(map(cells, line.split())) <= WORD_CELLS_MAX
         ]
         assert wide == [], words
