@@ -44,6 +44,7 @@ def open_log(file: str | None, form: LogFormat, *, everything: bool) -> None:
         with contextlib.suppress(OSError):  # what it held back for a full disk
             old.close()
     logger.setLevel(logging.DEBUG if everything else logging.INFO)
+    logger.addHandler(logging.NullHandler())  # without any, errors would go to stderr as they are
     logger.addHandler(_handler(file, form))
 
 

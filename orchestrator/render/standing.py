@@ -187,6 +187,8 @@ def _is_frozen(facts: Facts) -> bool:
 
 def _driver(facts: Facts) -> str:
     story = facts.story
+    if facts.engine and story.state in TERMINAL_ROLLOUT:
+        return ""  # it is about to leave
     if facts.engine:
         return f"driven by {escape(facts.engine)}"
     if _is_left_at_work(facts):

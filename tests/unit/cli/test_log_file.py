@@ -84,6 +84,15 @@ def test_log_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
         open_log(str(tmp_path / "none/a.log"), LogFormat.TEXT, everything=False)
 
 
+def test_without_the_log_that_was_wanted_nobody_hears_anything(tmp_path: Path, capfd) -> None:
+    with pytest.raises(OrchestratorError):
+        open_log(str(tmp_path / "none/log"), LogFormat.TEXT, everything=False)
+
+    log.error("failed")
+
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
 def test_log_that_cannot_be_written_stops_nothing(capfd) -> None:
     open_log("/dev/full", LogFormat.TEXT, everything=False)

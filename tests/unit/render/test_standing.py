@@ -94,6 +94,14 @@ def test_nobody_drives_it_wants_one_command(soaking) -> None:
     assert commands(driven(facts)) == ["rollout pause r-7f3a", "rollout promote r-7f3a"]
 
 
+def test_who_drives_a_rollout_that_is_over_is_about_to_leave(soaking) -> None:
+    """Who joined it sees its end before its engine has given the lease back."""
+    _, facts = soaking
+    over = {"state": RolloutState.SUCCEEDED, "waits_for": (), "next_commands": ()}
+
+    assert standing(driven(facts, **over)) == ""
+
+
 def test_our_own_reasons_are_wrapped_and_not_cut(soaking) -> None:
     _, facts = soaking
     reason = "; ".join(
