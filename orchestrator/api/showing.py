@@ -71,6 +71,10 @@ def _of_file(settings: Settings, file: Path) -> PlanShown:
     data = read_file(file)
     if not is_saved(data):
         message = f"`{file}` is no saved plan"
-        hint = f"`rollout preview {file}` shows what it would do now, and with `--out` saves that"
+        hint = "make it again with `--out`"
+        if file.suffix != ".plan":
+            hint = (
+                f"`rollout preview {file}` shows what it would do now, and with `--out` saves that"
+            )
         raise PlanError(message, hint=hint, where=Where(str(file)), code="P301")
     return PlanShown(prepared_of(settings, from_saved(data, file=str(file)), saved=True))

@@ -30,7 +30,8 @@ _HINT = "make it again with `--out`"
 
 def is_saved(data: bytes) -> bool:
     """Whether a file means to be a saved plan, and no plan in YAML."""
-    return data.lstrip()[:1] == b"{" and f'"{FORMAT_KEY}"'.encode() in data
+    means = data.lstrip()[:1] == b"{" and f'"{FORMAT_KEY}"'.encode() in data
+    return means or begins_saved(data)
 
 
 def to_saved(plan_json: bytes) -> bytes:
@@ -94,6 +95,8 @@ def _no_envelope(key: str, data: bytes, file: str) -> PlanError:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
+        if begins_saved(data):
+            return PlanError(f"`{file}` is cut off, or was changed", hint=_HINT, code="P303")
         return PlanError(f"`{file}` is not JSON", hint="a plan in YAML ends in `.yml`", code="P302")
     if key == PLAN_KEY and is_proposal(data):
         message = f"`{file}` is a retry or a rollback of a rollout, and no plan"

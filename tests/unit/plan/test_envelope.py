@@ -35,6 +35,11 @@ def test_plans_in_yaml_are_no_saved_plans() -> None:
     assert not is_saved(b"{schema: 1, name: gw}\n")
 
 
+@pytest.mark.parametrize("size", [9, 100, -1])
+def test_saved_plan_that_was_cut_off_is_no_plan_in_yaml(size: int) -> None:
+    assert is_saved(to_saved(to_json(plan()))[:size])
+
+
 def other_plan(data: bytes) -> bytes:
     """The file with another plan in it, as canonical as the first."""
     return data.replace(to_json(plan()), to_json(plan(soak_s=60.0)))
@@ -53,7 +58,8 @@ def other_plan(data: bytes) -> bytes:
         (lambda data: to_json(plan()), "P301"),
         (lambda data: b'{"format_version":"1.0","digest":""}', "P301"),
         (lambda data: b'["format_version"]', "P301"),
-        (lambda data: data[:-1], "P302"),
+        (lambda data: data[:-1], "P303"),
+        (lambda data: data[:100], "P303"),
         (lambda data: b"[" * 100_000, "P302"),
         (lambda data: to_saved(b"{}"), "P301"),
         (to_saved, "P301"),
