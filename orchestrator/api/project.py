@@ -220,13 +220,13 @@ def read_file(path: Path, limit_bytes: int = PLAN_BYTES_MAX) -> bytes:
         PlanError: there is none, it is no regular file, or it is too large.
     """
     where = Where(str(path))
-    if not path.exists():
-        message = f"there is no file `{path}`"
-        raise PlanError(message, where=where, code="P001")
-    if not path.is_file():
-        message = f"`{path}` is no regular file"
-        raise PlanError(message, where=where, code="P002")
     try:
+        if not path.exists():
+            message = f"there is no file `{path}`"
+            raise PlanError(message, where=where, code="P001")
+        if not path.is_file():
+            message = f"`{path}` is no regular file"
+            raise PlanError(message, where=where, code="P002")
         with path.open("rb") as file:
             data = file.read(limit_bytes + 1)
     except OSError as error:
@@ -316,12 +316,12 @@ def plans_of(path: Path) -> list[Path]:
     Raises:
         PlanError: the directory cannot be read, or holds none.
     """
-    if not path.is_dir():
-        return [path]
     try:
+        if not path.is_dir():
+            return [path]
         found = sorted(file for file in path.iterdir() if file.suffix in PLAN_SUFFIXES)
     except OSError as error:
-        message = f"directory `{path}` cannot be read: {system_reason(error)}"
+        message = f"`{path}` cannot be read: {system_reason(error)}"
         raise PlanError(message, where=Where(str(path)), code="P003") from error
     if not found:
         message = f"directory `{path}` holds no plan"

@@ -25,9 +25,12 @@ def proposal_in(file: Path) -> Proposal | None:
     """What was proposed in a file; None where that is no proposal, or no file.
 
     Raises:
-        PlanError: it was changed, or is of another version.
+        PlanError: it was changed, is of another version, or cannot be read.
     """
-    if not file.is_file():
+    try:
+        if not file.is_file():
+            return None
+    except OSError:  # in a directory that we may not look into: reading it says so
         return None
     from orchestrator.plan.envelope import is_proposal
 

@@ -354,7 +354,7 @@ def test_wrong_usage_never_reads_as_changes(capsys) -> None:
 def test_what_the_system_refuses_is_no_bug_of_ours(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
 
-    code = invoke(["preview", "x" * 300])
+    code = invoke(["reconcile", "--once", "--git", "x" * 300])
 
     said = capsys.readouterr().err
     assert code == ExitCode.USAGE

@@ -69,6 +69,21 @@ def test_what_a_person_wrote_is_not_replaced(words: str, project: Path, capsys) 
     assert {name: (project / name).read_bytes() for name in written} == written
 
 
+UNREADABLE = "a" * 300 + ".yml"  # no system has such a name; root may read all others
+
+
+@pytest.mark.parametrize(
+    "words",
+    [f"validate app.yml {UNREADABLE}", f"preview {UNREADABLE}", f"apply {UNREADABLE} --yes"],
+)
+def test_file_that_cannot_be_looked_at_is_a_finding(words: str, project: Path, capsys) -> None:
+    code, out, err = run(capsys, words)
+
+    assert code == ExitCode.REFUSED
+    assert "error[P003]" in out + err
+    assert "1 error in " in out + err
+
+
 def test_an_empty_file_takes_a_saved_plan(project: Path, capsys) -> None:
     (project / "made.by.mktemp").touch()
 
