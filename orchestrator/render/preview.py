@@ -38,12 +38,12 @@ _EXPLAINED = (TRUST_REASONS - {Reason.HOST_KEY, Reason.DENIED, Reason.NO_TICKET}
 _COLUMNS = (
     Column("wave", flex=True),
     Column("devices", right=True),
-    Column("total", right=True),
-    Column("soak", right=True),
+    Column("total", right=True, drop=1),
+    Column("soak", right=True, drop=2),
     Column("may fail", right=True),
     Column("at risk", right=True),
-    Column("proves", right=True, drop=1),
-    Column("gates", flex=True, drop=2),
+    Column("proves", right=True, drop=3),
+    Column("gates", flex=True, drop=4),
 )
 
 
@@ -65,7 +65,8 @@ def text(
         since: what changed since a plan that was reviewed.
     """
     shown = body(preview, digest, look, all_names=all_names, since=since)
-    return f"{shown} Nothing was changed.\n"
+    *lines, counts = shown.split("\n")
+    return "\n".join([*lines, *wrap(f"{counts} Nothing was changed.", look.width)]) + "\n"
 
 
 def body(

@@ -72,6 +72,13 @@ def test_whole_preview(width: int, kind: str, golden) -> None:
     assert shown.isascii() or look.unicode
 
 
+def test_preview_fits_40_columns() -> None:
+    shown = text(preview(production()), DIGEST, Look(40))
+
+    assert [line for line in shown.splitlines() if cells(line) > 40] == []
+    assert "devices  may fail  at risk" in shown
+
+
 def test_colour_only_adds_to_the_text() -> None:
     facts = preview(production())
 
