@@ -167,7 +167,7 @@ class Bench:
         """A step that loses power at that call; whether it makes so many."""
         (self.root / "acts/left").write_text(f"{call}\n")
         release.run(verb)
-        left = int((self.root / "acts/left").read_text())
+        left = int((self.root / "acts/left").read_text() or 0)  # empty: killed while it counted
         (self.root / "acts/left").unlink()
         return left <= 0
 
