@@ -5,12 +5,21 @@ that only none and many can be told apart.
 """
 
 import gc
+from collections.abc import Iterator
 
 import pytest
 
 from orchestrator.api.memory import YOUNG_OBJECTS, settled_memory
 
 MANY = 10_000
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_settled() -> Iterator[None]:
+    """As in a program that begins: the tests' own objects are settled since they were collected."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
 
 
 def settled() -> tuple[int, bool]:
