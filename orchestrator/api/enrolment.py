@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from orchestrator.ssh.transport import SshTransport
 
 FILE_BYTES_MAX = 1024 * 1024  # a key or a health check is a page of text
-_OPENSSL = "openssl"
+_OPENSSL, _SSH_KEYGEN = "openssl", "ssh-keygen"
 
 
 async def device_enroll(
@@ -192,7 +192,8 @@ def _enrolled(device: Device, plan: EnrolPlan, reached_as: str) -> DeviceAnswer:
     known = {"ansible_user": reached_as, "rollout_host_keys": ", ".join(plan.host_keys)}
     detail = _counted(plan) if plan.differs else "enrolled already"
     if plan.verifiers and _OPENSSL not in plan.verifiers:
-        detail = f"{detail}; it has no openssl: a build key must sign beside its tickets"
+        which = "a" if _SSH_KEYGEN in plan.verifiers else "an Ed25519"
+        detail = f"{detail}; it has no openssl: {which} build key must sign beside its tickets"
     return DeviceAnswer(device.id, True, _reason(plan), detail, {**_changes(plan), **known})
 
 

@@ -144,15 +144,27 @@ def placed_root(path: Path | None) -> PlacedRoot | None:
 
     found = read_root_file(path)
     root = found.root
-    return PlacedRoot(found.text, root.fleet, root.version, _needs_ed25519(root))
+    return PlacedRoot(
+        found.text,
+        root.fleet,
+        root.version,
+        needs_ed25519=_needs_ed25519(root),
+        ed25519_lacks=_ed25519_lacks(root),
+    )
 
 
 def _needs_ed25519(root: Root) -> bool:
     """Whether a device without Ed25519 could not count enough keys of a role."""
-    from orchestrator.trust.keys import KeyKind
     from orchestrator.trust.root import Role
 
-    def others(role: Role) -> int:
-        return sum(key.kind is not KeyKind.ED25519 for key in root.of(role))
+    return any(
+        len(root.of(role)) - root.ed25519_count(role) < root.threshold(role)
+        for role in (Role.ROOT, Role.RELEASE)
+    )
 
-    return any(others(role) < root.threshold(role) for role in (Role.ROOT, Role.RELEASE))
+
+def _ed25519_lacks(root: Root) -> tuple[str, ...]:
+    """The roles of which a device with Ed25519 alone could not count enough keys."""
+    from orchestrator.trust.root import Role
+
+    return tuple(str(role) for role in Role if root.ed25519_count(role) < root.threshold(role))

@@ -108,6 +108,7 @@ def root_sign(path: Path, sign_with: SignWith, *, previous: Path | None = None) 
     with in_file(path):
         file = read_signed(path)
         root = parse_root(file.text)
+        _check_builds(root)
     old = _previous(root, path, previous)
     purpose_of = _purpose_of(root, file.text)
     file = signed_too(file, purpose_of, sign_with, _root_keys(root, old), _signer_hint(old))
@@ -159,6 +160,7 @@ def _publish(root: Root, request: RootRequest, previous: tuple[Path, Root] | Non
     text = write_root(root)
     if request.sign_with:
         parse_root(text)  # drafts are not signed: another key would make it void
+        _check_builds(root)
     signatures = signatures_of(
         _purpose_of(root, text), request.sign_with, _root_keys(root, old), _signer_hint(old)
     )
@@ -232,20 +234,30 @@ def _without_keys(root: Root, prefixes: Sequence[str]) -> Root:
 
 
 def _check_usable(root: Root) -> None:
-    """A root that devices can use: artifacts have one signature, and no Ed25519."""
+    """A root that devices can use: artifacts have one signature."""
     from orchestrator.trust.errors import TrustRule, refuse
-    from orchestrator.trust.keys import ARTIFACT_KINDS
-    from orchestrator.trust.root import Role
 
     if root.threshold_build > _ONE:
         message = (
             "an artifact carries one signature, so no more than one build key can be asked for"
         )
         raise refuse(TrustRule.THRESHOLD, message, hint="leave the threshold of `build` at 1")
-    for key in root.of(Role.BUILD):
-        if key.kind not in ARTIFACT_KINDS:
-            message = f"a key of kind `{key.kind}` signs no artifacts: no Mender client verifies it"
-            raise refuse(TrustRule.ROOT_ROLE, message, hint="use ECDSA P-256 or RSA for `build`")
+
+
+def _check_builds(root: Root) -> None:
+    """A root that is no draft has a build key that can sign artifacts; Ed25519 signs beside tickets.
+
+    Without one there is nothing that could be released: who makes a ticket, and a build key that
+    signs beside one, want the artifact signed.
+    """
+    from orchestrator.trust.errors import TrustRule, refuse
+    from orchestrator.trust.keys import ARTIFACT_KINDS
+    from orchestrator.trust.root import Role
+
+    if not any(key.kind in ARTIFACT_KINDS for key in root.of(Role.BUILD)):
+        message = "no build key of the root signs artifacts: no Mender client verifies Ed25519"
+        hint = "add an ECDSA P-256 or RSA key: `rollout root add ROOT build PUB`"
+        raise refuse(TrustRule.ROOT_ROLE, message, hint=hint)
 
 
 def _thresholds(wanted: Mapping[str, int]) -> Mapping[Role, int]:

@@ -143,11 +143,14 @@ def trusted_root(path: Path) -> Root:
 
 def needed_of(file: SignedFile, root: Root, role: Role) -> NeededFacts:
     """How far the signatures of a role have come."""
+    from orchestrator.trust.keys import KeyKind
     from orchestrator.trust.purpose import Purpose
 
     keys = root.of(role)
     purpose = Purpose.of(role, root.fleet, file.text)
     signed = {key.fingerprint for key in purpose.signed_by(file.signatures, keys)}
+    plain = [each for each in file.signatures if not each.is_ssh]
+    others = [key for key in keys if key.kind is not KeyKind.ED25519 and key.fingerprint in signed]
     return NeededFacts(
         role=str(role),
         root_version=root.version,
@@ -156,4 +159,5 @@ def needed_of(file: SignedFile, root: Root, role: Role) -> NeededFacts:
             KeyFacts(str(key.kind), key.fingerprint, key.fingerprint in signed) for key in keys
         ),
         ssh_count=len(purpose.ssh_signed_by(file.signatures, keys)),
+        ssh_only_count=len(others) - len(purpose.signed_by(plain, others)),
     )

@@ -223,10 +223,13 @@ def _purpose_of(ticket: Ticket, text: bytes, root: Root | None) -> PurposeOf:
 def _facts(
     file: SignedFile, ticket: Ticket, root: Root | None, root_path: Path | None
 ) -> TicketFacts:
+    from orchestrator.trust.keys import KeyKind
     from orchestrator.trust.purpose import manifest_purpose
     from orchestrator.trust.root import Role
 
-    build = () if root is None else root.of(Role.BUILD)
+    build = manifest_purpose(ticket).ssh_signed_by(
+        file.signatures, () if root is None else root.of(Role.BUILD)
+    )
     return TicketFacts(
         path=str(file.path),
         root_path="" if root_path is None else str(root_path),
@@ -242,5 +245,6 @@ def _facts(
         openings=tuple((each.percent, each.not_before_s) for each in ticket.openings),
         signature_count=len(file.signatures),
         needed=None if root is None else needed_of(file, root, Role.RELEASE),
-        is_build_signed=bool(manifest_purpose(ticket).ssh_signed_by(file.signatures, build)),
+        is_build_signed=bool(build),
+        is_build_signed_by_ed25519=any(key.kind is KeyKind.ED25519 for key in build),
     )

@@ -25,8 +25,8 @@ class DeviceTrust:
     """Root and floors of a device; None is what it could not say, as with a broken root.
 
     `verifiers` are the programs of `facts` that check signatures: `openssl` ECDSA and RSA;
-    `openssl-ed25519`, `usign`, `signify` and `signify-openbsd` Ed25519; `ssh-keygen` all kinds, in
-    the form of SSH.
+    `openssl-ed25519`, `usign`, `signify` and `signify-openbsd` Ed25519, in either form;
+    `ssh-keygen` all kinds, in the form of SSH.
     """
 
     root_version: int | None

@@ -210,26 +210,28 @@ pem() { printf '%s\n%b%s\n' '-----BEGIN PUBLIC KEY-----' "$1" '-----END PUBLIC K
 verifiers() { # W is what can check Ed25519 here
   W=
   case $(openssl pkeyutl -help 2>&1) in *-rawin*) W=openssl ;; esac
-  for tool in usign signify-openbsd signify; do ! has $tool || W="${W:+$W }$tool"; done
+  ! has base64 || for tool in usign signify-openbsd signify; do ! has $tool || W="${W:+$W }$tool"; done
 }
 
 made() { # ALG.LENGTH KEY FILE ROLE: did that key (KEY.der, .pem, .ssh) make the signature over FILE; SIZE, DER, BYTES, SSH are it
   # openssl reads no more of a file than a signature can have: what stands behind must not be free
   case ${1#*.} in 0) [ "$SIZE" -eq "$DER" ] ;; *) [ "$SIZE" -eq "${1#*.}" ] ;; esac || return 1
-  [ -z "$SSH" ] || { by_ssh "$@"; return; }
-  printf "$BYTES" >"$SCRATCH/signature" || no 74 io there is no room to verify in
-  case ${1%%.*} in
-    ecdsa-p256 | rsa) openssl dgst -sha256 -verify "$2.pem" -signature "$SCRATCH/signature" "$3" ;;
-    ed25519)
-      verifiers
-      case $W in
-        '') false ;;
-        openssl*) openssl pkeyutl -verify -rawin -pubin -inkey "$2.pem" -in "$3" -sigfile "$SCRATCH/signature" ;;
-        *)
-          tail -c 32 "$2.der" | usign_file >"$2.pub" && usign_file <"$SCRATCH/signature" >"$2.sig" &&
-            ${W%% *} -V -q -m "$3" -p "$2.pub" -x "$2.sig"
-          ;;
-      esac
+  case $1 in ed25519.*) verifiers ;; *) W='' ;; esac
+  if [ -n "$SSH" ]; then # whose, over what and for what it is, is said here and never by who signs
+    name=rollout-$4@$FLEET
+    about="\000\000\000$(printf '\\%03o' ${#name})$name\000\000\000\000\000\000\000\006sha256"
+    [ -n "$W" ] || { by_ssh "$@"; return; }
+    sum=$(sha256sum <"$3" | sed 's/ .*//; s/../0x& /g') &&
+      printf "SSHSIG$about\000\000\000\040$(printf '\\%03o' $sum)" >"$SCRATCH/text" || no 74 io there is no room to verify in
+    set -- "$1" "$2" "$SCRATCH/text"
+  elif [ "${4-}" = build ]; then return 1; fi # plainly it signs artifacts alone, and says not for which fleet
+  printf "$BYTES" | tail -c "$SIZE" >"$SCRATCH/signature" || no 74 io there is no room to verify in # behind what SSH writes before it
+  case ${1%%.*}.$W in
+    ecdsa-p256. | rsa.) openssl dgst -sha256 -verify "$2.pem" -signature "$SCRATCH/signature" "$3" ;;
+    ed25519.openssl*) openssl pkeyutl -verify -rawin -pubin -inkey "$2.pem" -in "$3" -sigfile "$SCRATCH/signature" ;;
+    ed25519.?*)
+      tail -c 32 "$2.der" | usign_file >"$2.pub" && usign_file <"$SCRATCH/signature" >"$2.sig" &&
+        ${W%% *} -V -q -m "$3" -p "$2.pub" -x "$2.sig"
       ;;
     *) false ;;
   esac >/dev/null 2>&1
@@ -237,15 +239,12 @@ made() { # ALG.LENGTH KEY FILE ROLE: did that key (KEY.der, .pem, .ssh) make the
 
 one_line() { printf %s $(base64) && echo; } # stdin in base64: busybox before 1.33 makes no longer lines by itself
 
-usign_file() { # stdin as usign and signify have keys and signatures, with a key number of zeros
-  echo 'untrusted comment: rollout'
-  { printf 'Ed\000\000\000\000\000\000\000\000' && cat; } | one_line
-}
+# stdin as usign and signify have keys and signatures, with a key number of zeros
+usign_file() { echo 'untrusted comment: rollout' && { printf 'Ed\000\000\000\000\000\000\000\000' && cat; } | one_line; }
 
-by_ssh() { # as `made`, in the form of SSH: whose, over what and for what it is, is said here and never by who signs
-  read -r W <"$2.ssh" && name=rollout-$4@$FLEET
-  case $1 in ecdsa-p256.*) BYTES=$SSH ;; esac
-  BYTES="$W\000\000\000$(printf '\\%03o' ${#name})$name\000\000\000\000\000\000\000\006sha256$BYTES"
+by_ssh() { # as `made`, in the form of SSH, ABOUT what NAME says
+  read -r W <"$2.ssh" && case $1 in ecdsa-p256.*) BYTES=$SSH ;; esac
+  BYTES="$W$about$BYTES"
   W=${W#????????????????} && kind=${W#????????????????} # the length before the key, and before its kind
   {
     printf '%s\n' '-----BEGIN SSH SIGNATURE-----' "$(printf "SSHSIG\000\000\000\001$BYTES" | base64)" '-----END SSH SIGNATURE-----' >"$SCRATCH/signature" &&
@@ -362,6 +361,7 @@ LIST
 real_keys() { # openssl, or else ssh-keygen, takes each of KEYS: a good form does not make it a point of its curve
   set -- openssl pkey -pubin -noout -in "$SCRATCH/key"
   has openssl || set -- ssh-keygen -i -m PKCS8 -f "$SCRATCH/key"
+  has "$1" || return 0 # where neither is there, such a key counts for nothing
   while read -r _ alg _ _ body; do
     case $alg in ecdsa-p256.* | rsa.*) pem "$body" >"$SCRATCH/key" && "$@" >/dev/null 2>&1 || return 1 ;; esac
   done <<LIST
@@ -388,7 +388,7 @@ verify() { # DIR
     [ "$NEED_BUILD" -eq 1 ] || no 65 denied a manifest has one signature, and the root wants more
     if ! has openssl; then # nothing here reads an artifact's signature: a build key signs beside the ticket, too
       parse signatures "$1/ticket.sig" && count build "$1/manifest" "$W" "$KEYS" && [ $COUNT -gt 0 ] && return
-      no 65 denied no build key signed the manifest in the form of SSH
+      no 65 denied no build key that can be checked here signed beside the ticket
     fi
   fi
   manifest_signed "$1" "$KEYS"

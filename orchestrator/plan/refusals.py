@@ -45,14 +45,13 @@ def _of_signatures(trust: PlannedTrust, ticket: PlannedTicket) -> _Why:
     proof = ticket.proof
     if proof is None or proof.root_version != trust.root_version:
         return None
-    of_ssh = proof.ssh_signed if trust.reads_ssh else {}
-    count = sum((proof.signed if k in trust.kinds else of_ssh).get(k, 0) for k in proof.signed)
+    count = trust.count(proof)
     if count < proof.needed_count:
         detail = f"it can count {count} of the ticket's signatures, with {_means(trust)}, its root "
         return Reason.TICKET_SIGNATURES, f"{detail}wants {proof.needed_count}"
-    if trust.lacks_openssl and not proof.is_build_signed:
-        detail = "it has no openssl, and no build key signed beside the ticket"
-        return Reason.DENIED, detail
+    if trust.lacks_openssl and not trust.counts_build(proof):
+        which = "build key" if trust.reads_ssh else "Ed25519 build key"
+        return Reason.DENIED, f"it has no openssl, and no {which} signed beside the ticket"
     return None
 
 

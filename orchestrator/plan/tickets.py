@@ -19,6 +19,7 @@ from orchestrator.device.bucket import bucket
 from orchestrator.device.model import DeviceId
 
 AT_ONCE = 0.0
+ECDSA, ED25519 = "ecdsa-p256", "ed25519"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class TicketProof:
     """Release keys of the operator's own trust root that signed a ticket, by their kind.
 
     `needed_count` are the signatures that this version of the root asks for; `ssh_signed` those
-    keys that signed in the form of SSH, and `is_build_signed` whether a build key did.
+    keys that signed in the form of SSH, and `ssh_only` those that signed in no other.
+    `is_build_signed`: a build key signed beside it; `build_signed` counts these by kind.
     """
 
     root_version: int
@@ -42,6 +44,8 @@ class TicketProof:
     signed: Mapping[str, int]
     ssh_signed: Mapping[str, int] = field(default_factory=dict)
     is_build_signed: bool = False
+    ssh_only: Mapping[str, int] = field(default_factory=dict)
+    build_signed: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class PlannedTrust:
     """What a device with a trust root holds a release against, as it said when it was asked.
 
     None is what it could not say, as with a broken root. `kinds`: of keys whose plain signatures it
-    can check, sorted; `reads_ssh`: those in the form of SSH, of every kind.
+    can check, sorted, and of Ed25519 those in the form of SSH, too; `reads_ssh`: these of every kind.
     """
 
     root_version: int | None
@@ -92,5 +96,21 @@ class PlannedTrust:
 
     @property
     def lacks_openssl(self) -> bool:
-        """Whether ssh-keygen stands in for it: nothing there checks an artifact's own signature."""
-        return self.reads_ssh and "ecdsa-p256" not in self.kinds
+        """Whether something stands in for it that does not check an artifact's own signature."""
+        return bool(self.kinds or self.reads_ssh) and ECDSA not in self.kinds
+
+    def count(self, proof: TicketProof) -> int:
+        """How many of the release keys that signed it can count."""
+        return sum(self._counted(kind, proof) for kind in proof.signed)
+
+    def counts_build(self, proof: TicketProof) -> bool:
+        """Whether it can count one of the build keys that signed beside the ticket."""
+        if self.reads_ssh:
+            return proof.is_build_signed
+        return any(kind in self.kinds for kind in proof.build_signed)
+
+    def _counted(self, kind: str, proof: TicketProof) -> int:
+        if kind not in self.kinds:
+            return proof.ssh_signed.get(kind, 0) if self.reads_ssh else 0
+        both = self.reads_ssh or kind == ED25519
+        return proof.signed[kind] - (0 if both else proof.ssh_only.get(kind, 0))

@@ -11,6 +11,7 @@ from orchestrator.render.words import instant
 FORMAT_VERSION = "1.0"
 _LABEL_CELLS = 13
 _KIND_CELLS = 11
+_ED25519 = "ed25519"
 _OPTIONS = (
     ("device type", "--device-type"),
     ("artifact", "--artifact"),
@@ -31,7 +32,8 @@ class KeyFacts:
 class NeededFacts:
     """Whose signatures are needed: so many of these keys of a root.
 
-    `ssh_count` keys signed in the form of SSH, too.
+    `ssh_count` keys signed in the form of SSH, too; `ssh_only_count` of them in no other, and not
+    Ed25519, whose two forms are checked by the same programs.
     """
 
     role: str
@@ -39,11 +41,17 @@ class NeededFacts:
     needed: int
     keys: Sequence[KeyFacts]
     ssh_count: int = 0
+    ssh_only_count: int = 0
 
     @property
     def signed_count(self) -> int:
         """How many of the keys signed."""
         return sum(key.signed for key in self.keys)
+
+    @property
+    def ed25519_count(self) -> int:
+        """How many of those are Ed25519."""
+        return sum(key.signed and key.kind == _ED25519 for key in self.keys)
 
     @property
     def missing_count(self) -> int:
@@ -56,7 +64,7 @@ class TicketFacts:
     """What a ticket says. `needed` is None where no root was given to judge signatures by.
 
     `checked` are the checks that were made and passed; `is_build_signed`: a build key signed the
-    manifest in the form of SSH.
+    manifest in the form of SSH, `is_build_signed_by_ed25519`: one of that kind did.
     """
 
     path: str
@@ -75,6 +83,7 @@ class TicketFacts:
     needed: NeededFacts | None = None
     checked: Sequence[str] = ()
     is_build_signed: bool = False
+    is_build_signed_by_ed25519: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +135,9 @@ def ticket_document(facts: TicketFacts) -> dict[str, object]:
         "signatures": None if facts.needed is None else _needed_document(facts.needed),
         "checked": list(facts.checked),
         "build_signed": None if facts.needed is None else facts.is_build_signed,
+        "build_signed_by_ed25519": (
+            None if facts.needed is None else facts.is_build_signed_by_ed25519
+        ),
     }
 
 
@@ -173,7 +185,8 @@ def ticket_text(facts: TicketFacts, look: Look) -> str:
         signed = {key.key_id for key in facts.needed.keys if key.signed}
         pairs += _counted(facts.needed, look)
         pairs += [("", _key(key.kind, key.key_id, signed, look)) for key in facts.needed.keys]
-        pairs += _ssh_form(facts.needed, look, is_build_signed=facts.is_build_signed)
+        by_any, by_ed25519 = facts.is_build_signed, facts.is_build_signed_by_ed25519
+        pairs += _forms(facts.needed, look, built=(by_any, by_ed25519))
     if facts.checked:
         pairs.append(("verified", look.paint(", ".join(facts.checked), Style.GOOD)))
     return _lines(pairs)
@@ -199,7 +212,7 @@ def root_text(facts: RootFacts, look: Look) -> str:
         pairs += _counted(needed, look)
         others = [key for key in needed.keys if key.key_id not in listed]
         pairs += [("", _key(key.kind, key.key_id, signed, look)) for key in others]
-        pairs += _ssh_form(needed, look)
+        pairs += _forms(needed, look)
     if facts.verified:
         pairs.append(("verified", look.paint(_verified_words(facts), Style.GOOD)))
     return _lines(pairs)
@@ -253,6 +266,8 @@ def _needed_document(needed: NeededFacts) -> dict[str, object]:
         "needed_count": needed.needed,
         "signed_count": needed.signed_count,
         "ssh_form_count": needed.ssh_count,
+        "ssh_form_only_count": needed.ssh_only_count,
+        "ed25519_count": needed.ed25519_count,
         "keys": [
             {"kind": key.kind, "key_id": key.key_id, "signed": key.signed} for key in needed.keys
         ],
@@ -281,17 +296,32 @@ def _counted(needed: NeededFacts, look: Look) -> list[tuple[str, str]]:
     return _behind("signatures", look, (counted, style), (source, Style.PLAIN))
 
 
-def _ssh_form(
-    needed: NeededFacts, look: Look, *, is_build_signed: bool | None = None
+def _forms(
+    needed: NeededFacts, look: Look, *, built: tuple[bool, bool] | None = None
 ) -> list[tuple[str, str]]:
-    """What devices count that have ssh-keygen and no openssl; of a ticket a build key must sign, too."""
+    """What devices count that have other programs than an openssl of today.
+
+    Without openssl a build key must sign a ticket, too: `built` says whether any did, and whether
+    one of Ed25519 did, the only kind that `usign` and `signify` check.
+    """
     if not needed.signed_count:
         return []
-    enough = needed.ssh_count >= needed.needed and is_build_signed is not False
-    build = {None: "", True: ", a build key", False: ", no build key"}[is_build_signed]
-    counted = f"{needed.ssh_count} of {needed.needed} needed{build}:"
-    words = f"{'good' if enough else 'not'} for devices without openssl"
-    return _behind("ssh form", look, (counted, Style.PLAIN), (words, Style.PLAIN))
+    by_any, by_ed25519 = built or (None, None)
+    lines = [("ssh form", needed.ssh_count, by_any, "with ssh-keygen in place of openssl")]
+    if any(key.kind == _ED25519 for key in needed.keys):
+        of_them = needed.ed25519_count
+        lines.append(("ed25519", of_them, by_ed25519, "with usign or signify in place of openssl"))
+    if needed.ssh_only_count:
+        plain = needed.signed_count - needed.ssh_only_count
+        lines.append(("plain form", plain, None, "without ssh-keygen"))
+    found = []
+    for label, count, is_built, which in lines:
+        enough = count >= needed.needed and is_built is not False
+        build = {None: "", True: ", a build key", False: ", no build key"}[is_built]
+        counted = f"{count} of {needed.needed} needed{build}:"
+        words = f"{'good' if enough else 'not'} {which}"
+        found += _behind(label, look, (counted, Style.PLAIN), (words, Style.PLAIN))
+    return found
 
 
 def _behind(label: str, look: Look, *pieces: tuple[str, Style]) -> list[tuple[str, str]]:

@@ -46,7 +46,8 @@ def _held(trust: PlannedTrust | None) -> str:
     )
     fleet = "" if trust.fleet is None else f" of {escape(trust.fleet)}"
     means = [f"{', '.join(trust.kinds)} keys"] if trust.kinds else []
-    means += ["ssh-keygen in place of openssl"] if trust.lacks_openssl else []
+    stands_in = "ssh-keygen" if trust.reads_ssh else "usign or signify"
+    means += [f"{stands_in} in place of openssl"] if trust.lacks_openssl else []
     held = f"root {version}{fleet}, floor {floor}, serial {serial}"
     return f"{held}, {', '.join(means) or 'no keys'}"
 

@@ -208,6 +208,8 @@ def enrol_input(wanted: Enrolment, *, apply: bool) -> bytes:
     if wanted.root is not None:
         settings |= {"root-fleet": wanted.root.fleet, "root-version": str(wanted.root.version)}
         settings["root-needs"] = "ed25519" if wanted.root.needs_ed25519 else "openssl"
+        if wanted.root.ed25519_lacks:
+            settings["root-lacks"] = "+".join(wanted.root.ed25519_lacks)
     lines = []
     for key, value in settings.items():
         if not key.endswith("-blob"):  # base64

@@ -21,7 +21,7 @@ CERT=/etc/rollout/host-cert.pub SHOWN=/etc/ssh/sshd_config.d/rollout.conf
 DOAS=/etc/doas.conf STEP="^permit nopass [^ ]+ as root cmd $LIB/core\$"
 OUT='' PROBLEMS=0 FILES='' TMP='' RECORDED=''
 S_user='' S_type='' S_id='' S_algorithm='' S_blob='' S_comment=rollout S_ca='' S_ca_blob=''
-S_fleet='' S_version='' S_needs='' NEWER=''
+S_fleet='' S_version='' S_needs='' S_lacks='' NEWER=''
 trap '[ -z "$TMP" ] || rm -rf "$TMP"' EXIT
 
 say() { OUT="$OUT$*$NL"; }
@@ -73,7 +73,7 @@ receive_setting() { # KEY VALUE
     user) S_user=$2 ;; device-type) S_type=$2 ;; device-id) S_id=$2 ;;
     key-algorithm) S_algorithm=$2 ;; key-blob) S_blob=$2 ;; key-comment) S_comment=$2 ;;
     ca-algorithm) S_ca=$2 ;; ca-blob) S_ca_blob=$2 ;;
-    root-fleet) S_fleet=$2 ;; root-version) S_version=$2 ;; root-needs) S_needs=$2 ;;
+    root-fleet) S_fleet=$2 ;; root-version) S_version=$2 ;; root-needs) S_needs=$2 ;; root-lacks) S_lacks=$2 ;;
     *) stop "the setting $1 is unknown" ;;
   esac
 }
@@ -390,7 +390,7 @@ rungs() { # W is what this device has for that, as trust.sh says it
   W=''
   ! has openssl || W=,openssl
   case $(openssl pkeyutl -help 2>&1) in *-rawin*) W=$W,openssl-ed25519 ;; esac
-  for tool in usign signify-openbsd signify; do ! has $tool || W=$W,$tool; done
+  ! has base64 || for tool in usign signify-openbsd signify; do ! has $tool || W=$W,$tool; done
   case $(ssh-keygen -Y verify 2>&1) in *'Too few'*) ! has base64 || W=$W,ssh-keygen ;; esac
   W=${W#,}
 }
@@ -399,12 +399,33 @@ want_rungs() {
   rungs
   say same verifier "${W:-none}"
   case $W in
-    *ssh-keygen*) has openssl || [ -n "$S_fleet" ] || [ -e "$ETC/root.txt" ] ||
-      problem without openssl only releases with a ticket can be checked: enrol the device with a trust root ;;
+    '') problem the device has no openssl, and none that stands in for it: the ssh-keygen of OpenSSH 8.1, usign or signify, each with base64 ;;
     *openssl*) [ "$S_needs$W" != ed25519openssl ] ||
       problem the trust root needs Ed25519, and the device has neither OpenSSL 3, usign, signify nor OpenSSH 8.1 ;;
-    *) problem the device has neither openssl nor the ssh-keygen of OpenSSH 8.1 ;;
+    *) [ -n "$S_fleet" ] || [ -e "$ETC/root.txt" ] ||
+      problem without openssl only releases with a ticket can be checked: enrol the device with a trust root ;;
   esac
+  case $W in '' | *openssl* | *ssh-keygen*) ;; *) want_ed25519 ;; esac
+}
+
+want_ed25519() { # the device counts no other keys: they must do for every role of the root that will count
+  newest=${S_version:-0} lacks=$S_lacks
+  for file in "$ETC/root.txt" "$VAR/floors/root.txt"; do
+    root_of "$file"
+    [ "$V" -le "$newest" ] || newest=$V lacks=$(lacks_of "$file")
+  done
+  for role in root release build; do
+    case +$lacks+ in *"+$role+"*)
+      problem "the trust root has too few Ed25519 keys of the role $role, and with $W the device counts no others: rotate it to one that has more" ;;
+    esac
+  done
+}
+
+lacks_of() { # FILE: the roles of that root whose thresholds its Ed25519 keys do not reach
+  awk '
+    /^threshold-/ { need[substr($1, 11)] = $2 }
+    /^key / { has[$2] += $3 == "ed25519" }
+    END { for (role in need) if (has[role] < need[role]) printf "%s+", role }' "$1"
 }
 
 # --- the boot hook ---

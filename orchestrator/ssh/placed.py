@@ -51,13 +51,15 @@ class Boot(StrEnum):
 class PlacedRoot:
     """A trust root to place, and what `enroll.sh` must know of it without reading it.
 
-    With `needs_ed25519` a threshold cannot be reached without such keys.
+    With `needs_ed25519` a threshold cannot be reached without such keys; with such keys alone the
+    thresholds of `ed25519_lacks` cannot (names of roles).
     """
 
     text: bytes
     fleet: str
     version: int
     needs_ed25519: bool = False
+    ed25519_lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

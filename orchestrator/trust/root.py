@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from orchestrator.errors import TrustError
 from orchestrator.trust.errors import TrustRule, refuse
-from orchestrator.trust.keys import VerificationKey, parse_spki
+from orchestrator.trust.keys import KeyKind, VerificationKey, parse_spki
 from orchestrator.trust.text import Lines
 
 KEYS_MAX = 48
@@ -58,6 +58,10 @@ class Root:
     def of(self, role: Role) -> tuple[VerificationKey, ...]:
         """The keys of a role."""
         return tuple(each.key for each in self.keys if each.role is role)
+
+    def ed25519_count(self, role: Role) -> int:
+        """How many of them are Ed25519: all that devices with `usign` or `signify` alone count."""
+        return sum(key.kind is KeyKind.ED25519 for key in self.of(role))
 
     def threshold(self, role: Role) -> int:
         """How many of them must sign."""

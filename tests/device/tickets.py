@@ -83,7 +83,7 @@ class Root:
 
     root: tuple[Signer, ...]
     release: tuple[Signer, ...]
-    build: tuple[str, ...]  # base64 of SubjectPublicKeyInfo of P-256 keys
+    build: tuple[str | Signer, ...]  # a key, or base64 of SubjectPublicKeyInfo of one on P-256
     version: int = 1
     fleet: str = FLEET
     need_root: int = 2
@@ -93,7 +93,10 @@ class Root:
     def text(self) -> bytes:
         keys = [signer.key_line("root") for signer in self.root]
         keys += [signer.key_line("release") for signer in self.release]
-        keys += [f"key build ecdsa-p256 {key}" for key in self.build]
+        keys += [
+            key.key_line("build") if isinstance(key, Signer) else f"key build ecdsa-p256 {key}"
+            for key in self.build
+        ]
         lines = [
             "fleet-root 1",
             f"fleet {self.fleet}",

@@ -394,8 +394,8 @@ def a_root(at: Desk, release: tuple[Signer, ...], **changed: object) -> Root:
     )
 
 
-def to_place(root: Root, *, ed25519: bool = False) -> PlacedRoot:
-    return PlacedRoot(root.text, root.fleet, root.version, ed25519)
+def to_place(root: Root, *, ed25519: bool = False, lacks: tuple[str, ...] = ()) -> PlacedRoot:
+    return PlacedRoot(root.text, root.fleet, root.version, ed25519, lacks)
 
 
 async def test_root_comes_with_enrolment_counts_at_once_and_goes_with_the_release(
@@ -488,10 +488,47 @@ async def test_root_with_keys_that_the_device_cannot_check_is_not_placed(tmp_pat
 
         assert "needs Ed25519" in without.problems[0]
         assert with_usign.problems == ()
-        assert "neither openssl nor the ssh-keygen" in nothing.problems[0]
+        assert "no openssl, and none that stands in for it" in nothing.problems[0]
         assert "with a trust root" in rootless.problems[0]
         assert "  verifier ssh-keygen" in [str(change) for change in done.changes]
         assert (facts.fields["root"], facts.fields["verify"]) == (str(own.version), "ssh-keygen")
+
+
+def _hide(at: Desk, *names: str) -> None:
+    for found in filter(None, map(shutil.which, names)):
+        assert at.host.run("mount", "--bind", "/dev/null", found).returncode == 0
+
+
+async def test_a_device_with_signify_alone_wants_a_root_that_it_can_count(tmp_path: Path) -> None:
+    """Enough Ed25519 keys in each role: those of the root to place, or of the one that it has."""
+    async with desk(tmp_path) as at:
+        _hide(at, "openssl", "ssh-keygen", "usign", "signify")
+        people = tuple(Signer("ed25519") for _ in range(4))
+        root = a_root(at, people[1:2], root=people[:1], build=(build_key(at.signing), *people[2:3]))
+        lacking = to_place(root, lacks=("release", "build"))
+
+        rootless = await at.admin.plan_enrol(at.wanted())
+        refused = await at.admin.plan_enrol(at.wanted(root=lacking))
+        done = await at.admin.enrol(at.wanted(root=to_place(root)))
+        again = await at.admin.plan_enrol(at.wanted())
+        facts = await at.ask(FACTS)
+        accepted = at.host.path("/var/lib/rollout/floors/root.txt")
+        accepted.parent.mkdir(exist_ok=True)
+        accepted.write_bytes(root.next(need_root=2, root=(people[0], Signer())).text)
+        outgrown = await at.admin.plan_enrol(at.wanted())
+        _hide(at, "base64")
+        without = await at.admin.plan_enrol(at.wanted(root=to_place(root)))
+
+        assert "enrol the device with a trust root" in rootless.problems[0]
+        assert [problem.partition(" of the role ")[2].split(",")[0] for problem in refused.problems] == [
+            "release", "build",
+        ]  # fmt: skip
+        assert "with signify-openbsd the device counts no others" in refused.problems[0]
+        assert "  verifier signify-openbsd" in [str(change) for change in done.changes]
+        assert again.problems == ()
+        assert (facts.fields["root"], facts.fields["verify"]) == ("1", "signify-openbsd")
+        assert ["of the role root," in problem for problem in outgrown.problems] == [True]
+        assert "each with base64" in without.problems[0]
 
 
 async def test_enrolling_many_goes_on_where_it_stopped_and_is_undone(tmp_path: Path) -> None:

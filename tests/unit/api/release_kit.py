@@ -18,10 +18,11 @@ class Releases:
     where: Path
 
     def key(self, name: str) -> str:
-        """The private key of that name, made when it is first asked for."""
+        """The private key of that name, made when it is first asked for; Ed25519 if it says so."""
         path = self.where / f"{name}.key"
         if not path.exists():
-            api.key_generate(path)
+            kind = "ed25519" if name.startswith("ed25519") else "ecdsa-p256"
+            api.key_generate(path, kind=kind)
         return str(path)
 
     def public(self, name: str) -> str:
@@ -45,11 +46,13 @@ class Releases:
         )  # fmt: skip
         return out
 
-    def root(self, *, signed_by: tuple[str, ...] = ROOT_KEYS) -> Path:
-        """The first root: two of two root keys, two of three release keys, one build key."""
+    def root(
+        self, *, signed_by: tuple[str, ...] = ROOT_KEYS, build: tuple[str, ...] = ("build",)
+    ) -> Path:
+        """The first root: two of two root keys, two of three release keys, one build key or more."""
         out = self.where / "root-1.txt"
         if not out.exists():
-            roles = (("root", ROOT_KEYS), ("release", RELEASE_KEYS), ("build", ("build",)))
+            roles = (("root", ROOT_KEYS), ("release", RELEASE_KEYS), ("build", build))
             add = tuple((role, self.public(name)) for role, names in roles for name in names)
             request = api.RootRequest(
                 out, add, thresholds={"root": 2, "release": 2},

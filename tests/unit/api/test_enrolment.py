@@ -12,6 +12,7 @@ from orchestrator.device.model import Address, Device, DeviceId
 from orchestrator.errors import PlanError, TrustError
 from orchestrator.ssh.enroll import Action, Change, EnrolPlan
 from orchestrator.testing.tickets import FLEET, CaseKeys, root_text, signed
+from orchestrator.trust.keys import KeyKind, generate_key
 
 
 def device(user: str, become: str | None = None) -> Device:
@@ -39,6 +40,7 @@ def test_helper_never_answers_behind_the_administrators_account(
     [
         ("openssl,ssh-keygen", "enrolled already"),
         ("ssh-keygen", "enrolled already; it has no openssl: a build key must sign beside its tickets"),
+        ("usign", "enrolled already; it has no openssl: an Ed25519 build key must sign beside its tickets"),
     ],
 )  # fmt: skip
 def test_enrolling_says_what_a_device_without_openssl_needs(tools: str, detail: str) -> None:
@@ -110,6 +112,26 @@ def test_a_root_needs_ed25519_where_no_other_keys_reach_its_threshold(
 
     assert root is not None
     assert root.needs_ed25519 is wanted
+
+
+def test_a_root_lacks_ed25519_in_roles_whose_thresholds_it_does_not_reach(
+    tmp_path: Path, keys: CaseKeys
+) -> None:
+    """Only devices that check nothing else mind."""
+    two = tuple(generate_key(KeyKind.ED25519) for _ in range(2))
+    roles = {"root": (*keys.root[:2], *two), "release": (keys.ed25519, *keys.release)}
+    built = replace(keys, build=generate_key(KeyKind.ED25519))
+    found = []
+    for number, (of, need) in enumerate(((keys, 2), (keys, 1), (built, 2))):
+        text = root_text(of, **roles, threshold_release=need)
+        (place := tmp_path / str(number)).mkdir()
+        root = placed_root(placed(place, text, signed(text, *two)))
+        assert root is not None
+        found.append((root.ed25519_lacks, root.needs_ed25519))
+
+    assert found == [
+        (("release", "build"), False), (("build",), False), (("release",), False),
+    ]  # fmt: skip
 
 
 async def test_a_device_without_key_and_root_is_enrolled_by_nobody(

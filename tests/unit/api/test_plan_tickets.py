@@ -191,10 +191,11 @@ async def test_preparing_a_plan_takes_the_ticket_and_saves_its_digest(
 def test_signatures_are_counted_by_kind_where_the_operator_has_the_root(
     bench: Bench, tmp_path: Path
 ) -> None:
-    others = [generate_key(KeyKind.ED25519), generate_key()]
-    build = generate_key()
+    others = [generate_key(KeyKind.ED25519), generate_key(), generate_key(KeyKind.RSA)]
+    build, other_build = generate_key(), generate_key(KeyKind.ED25519)
     root_key = generate_key()
     keys = [(Role.BUILD, build), (Role.ROOT, root_key), (Role.RELEASE, bench.key)]
+    keys.append((Role.BUILD, other_build))
     keys += [(Role.RELEASE, key) for key in others]
     text = write_root(
         Root(
@@ -207,6 +208,8 @@ def test_signatures_are_counted_by_kind_where_the_operator_has_the_root(
     bench.issue()
     ticket = bench.ticket.read_bytes()
     in_ssh_form = ssh_line(ticket, others[0]) + ssh_line(bench.artifact.manifest, build, Role.BUILD)
+    in_ssh_form += ssh_line(ticket, others[2])
+    in_ssh_form += ssh_line(bench.artifact.manifest, other_build, Role.BUILD)
     plain = signed(ticket, bench.key, others[0], generate_key())
     bench.signatures.write_bytes(plain + in_ssh_form)
 
@@ -214,7 +217,13 @@ def test_signatures_are_counted_by_kind_where_the_operator_has_the_root(
 
     assert found is not None
     assert found.proof == TicketProof(
-        3, 2, {"ecdsa-p256": 1, "ed25519": 1}, {"ed25519": 1}, is_build_signed=True
+        3,
+        2,
+        {"ecdsa-p256": 1, "ed25519": 1, "rsa": 1},
+        {"ed25519": 1, "rsa": 1},
+        is_build_signed=True,
+        ssh_only={"rsa": 1},
+        build_signed={"ecdsa-p256": 1, "ed25519": 1},
     )
     bench.issue(fleet="other")
     found = planned_ticket(ticket_beside(bench.path), bench.artifact, tmp_path / "root.txt")

@@ -1,5 +1,7 @@
 """Roots from their first keys to the version that follows."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator import api
@@ -53,7 +55,6 @@ def test_signed_root_is_not_changed_any_more(kit):
         ({"add": (("admin", "ann"),)}, "T153"),
         ({"add": (("root", "ann"), ("release", "ann"))}, "T174"),
         ({"add": (("root", "none"),)}, "T100"),
-        ({"add": (("build", "ed25519"),)}, "T153"),
     ],
 )
 def test_root_that_devices_could_not_use_is_not_written(kit, changes, code):
@@ -63,6 +64,27 @@ def test_root_that_devices_could_not_use_is_not_written(kit, changes, code):
 
     assert code_of(api.root_init, "acme-prod", api.RootRequest(add=names, **changes)) == code
     assert not (kit.where / "root-1.txt").exists()
+
+
+def test_build_keys_may_be_ed25519_where_another_one_signs_artifacts(kit):
+    """It signs beside tickets, for devices that check nothing else; a draft may begin with it."""
+    ed25519 = generate_key(KeyKind.ED25519).verification
+    save_public_key(ed25519, kit.where / "ed.key.pub")
+    path = kit.where / "root-1.txt"
+    keys = (("root", kit.public("ann")), ("release", kit.public("rel")), ("build", "ed.key.pub"))
+    request = api.RootRequest(add=keys, sign_with=(kit.signer("ann"),))
+
+    assert code_of(api.root_init, "acme-prod", request) == "T153"
+    assert not path.exists()
+    api.root_init("acme-prod", replace(request, sign_with=()))
+    assert code_of(api.root_sign, path, kit.signer("ann")) == "T153"
+    api.root_add(path, "build", [kit.public("build")])
+    signed = api.root_sign(path, kit.signer("ann"))
+
+    assert sorted(kinds(signed, "build")) == sorted([ed25519.fingerprint, kit.key_id("build")])
+    assert api.root_verify(path).verified
+    gone = api.RootRequest(remove=(kit.key_id("build"),), sign_with=(kit.signer("ann"),))
+    assert code_of(api.root_rotate, path, gone) == "T153"
 
 
 def test_fleet_has_a_name(kit):

@@ -165,6 +165,22 @@ def test_build_key_signs_the_manifest_for_devices_without_openssl(kit):
     assert api.release_verify(path, root, api.TicketChecks()).is_build_signed
 
 
+def test_build_key_of_ed25519_signs_beside_the_ticket_what_another_one_signed(kit):
+    """For devices that check nothing else; an artifact of its own it never signs."""
+    root, path = kit.root(build=("build", "ed25519")), kit.where / "app.ticket"
+    made = api.release_create(kit.request(sign_with=(kit.signer("rel1"), kit.signer("rel2"))))
+    artifact = kit.where / "app-2.0-build.mender"
+
+    built = api.release_sign(path, kit.signer("ed25519"), root=root, artifact=artifact)
+    again = api.release_sign(path, kit.signer("build"), root=root, artifact=artifact)
+
+    assert (made.is_build_signed, made.is_build_signed_by_ed25519) == (False, False)
+    assert (built.is_build_signed, built.is_build_signed_by_ed25519) == (True, True)
+    assert built.signature_count == made.signature_count + 1
+    assert again.signature_count == built.signature_count + 1
+    assert code_of(api.artifact_sign, artifact, Path(kit.key("ed25519"))) == "T102"
+
+
 def test_build_key_signs_for_no_artifact_that_is_not_at_hand(kit):
     """Who hands it a ticket could name any manifest."""
     root, artifact = kit.root(), kit.artifact()

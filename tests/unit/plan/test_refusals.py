@@ -22,6 +22,8 @@ TRUST = PlannedTrust(2, "acme", 7, 41, ("ecdsa-p256", "rsa"))
 PROOF = TicketProof(2, 2, {"ecdsa-p256": 1, "ed25519": 1, "rsa": 1})
 BOTH = replace(PROOF, ssh_signed={"ed25519": 1, "rsa": 1}, is_build_signed=True)
 ALONE = {"kinds": (), "reads_ssh": True}  # no openssl, and ssh-keygen
+USIGN = {"kinds": ("ed25519",)}  # neither
+TWO = replace(BOTH, signed={"ed25519": 2, "rsa": 1}, build_signed={"ecdsa-p256": 1, "ed25519": 1})
 TICKET = PlannedTicket(
     "0" * 64, "1" * 64, "acme", 41, NOW + 1, 7, ("pi3", "pi4"),
     (PlannedOpening(100, NOW + 9),), PROOF,
@@ -48,6 +50,16 @@ TICKET = PlannedTicket(
         (ALONE, {}, Reason.TICKET_SIGNATURES),
         (ALONE, {"proof": None}, None),
         ({}, {"proof": replace(BOTH, signed={}, is_build_signed=True)}, Reason.TICKET_SIGNATURES),
+        (USIGN, {"proof": TWO}, None),
+        (USIGN, {"proof": replace(TWO, build_signed={"ecdsa-p256": 1, "rsa": 1})}, Reason.DENIED),
+        (USIGN, {"proof": replace(TWO, build_signed={})}, Reason.DENIED),  # a plan of before
+        (USIGN, {"proof": replace(TWO, ssh_only={"ed25519": 1})}, None),  # either form will do
+        (USIGN, {"proof": replace(TWO, needed_count=3)}, Reason.TICKET_SIGNATURES),
+        (USIGN, {"proof": None}, None),
+        ({**ALONE, **USIGN}, {"proof": replace(TWO, build_signed={"rsa": 1})}, None),
+        ({}, {"proof": replace(PROOF, ssh_only={"rsa": 1})}, Reason.TICKET_SIGNATURES),
+        ({"reads_ssh": True}, {"proof": replace(PROOF, ssh_only={"rsa": 1})}, None),
+        ({}, {"proof": replace(TWO, signed={"ecdsa-p256": 2}, build_signed={})}, None),
         ({}, {"device_types": ("pi3",)}, Reason.TICKET_DEVICE_TYPE),
         ({}, {"expires_at": NOW}, Reason.TICKET_EXPIRED),
         ({"security_floor": 8}, {}, Reason.TICKET_SECURITY),

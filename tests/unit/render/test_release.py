@@ -72,7 +72,10 @@ def test_ticket_says_what_where_when_and_who_signed():
         "signatures   1 of 2 needed, from 2 release keys of root version 3\n"
         f"             ✓ rsa         {A}\n"
         f"               ed25519     {B}\n"
-        "ssh form     0 of 2 needed, no build key: not for devices without openssl\n"
+        "ssh form     0 of 2 needed, no build key:\n"
+        "             not with ssh-keygen in place of openssl\n"
+        "ed25519      0 of 2 needed, no build key:\n"
+        "             not with usign or signify in place of openssl\n"
     )
 
 
@@ -80,11 +83,51 @@ def test_ticket_says_whether_devices_without_openssl_can_check_it():
     needed = replace(NEEDED, needed=1, ssh_count=1)
     enough = replace(TICKET, needed=needed, is_build_signed=True)
     nobody = replace(NEEDED, keys=(KeyFacts("rsa", A, False),))
+    look = Look(width=120)
 
-    assert "ssh form     1 of 1 needed, a build key: good for" in ticket_text(enough, Look())
+    assert "ssh form     1 of 1 needed, a build key: good with ssh-keygen" in ticket_text(
+        enough, look
+    )
     unbuilt = replace(enough, is_build_signed=False)
-    assert "no build key: not for" in ticket_text(unbuilt, Look())
-    assert "ssh form" not in ticket_text(replace(TICKET, needed=nobody), Look())
+    assert "no build key: not with ssh-keygen" in ticket_text(unbuilt, look)
+    assert "ssh form" not in ticket_text(replace(TICKET, needed=nobody), look)
+
+
+def test_ticket_says_whether_devices_with_usign_alone_can_check_it():
+    keys = (KeyFacts("rsa", A, True), KeyFacts("ed25519", B, True))
+    signed = replace(
+        TICKET, needed=replace(NEEDED, needed=1, keys=keys, ssh_count=2), is_build_signed=True
+    )
+    by_ed25519 = replace(signed, is_build_signed_by_ed25519=True)
+    two = replace(by_ed25519, needed=replace(NEEDED, keys=keys, ssh_count=2))
+    none_there = replace(signed, needed=replace(NEEDED, keys=keys[:1], ssh_count=1))
+    look = Look(width=120)
+
+    of = "with usign or signify in place of openssl\n"
+    assert f"ed25519      1 of 1 needed, no build key: not {of}" in ticket_text(signed, look)
+    assert f"ed25519      1 of 1 needed, a build key: good {of}" in ticket_text(by_ed25519, look)
+    assert f"ed25519      1 of 2 needed, a build key: not {of}" in ticket_text(two, look)
+    assert "usign" not in ticket_text(none_there, look)
+    document = ticket_document(by_ed25519)
+    assert document["build_signed_by_ed25519"] is True
+    assert document["signatures"]["ed25519_count"] == 1
+
+
+def test_ticket_says_what_devices_without_ssh_keygen_cannot_count():
+    keys = (KeyFacts("rsa", A, True), KeyFacts("ecdsa-p256", B, True))
+    needed = replace(NEEDED, keys=keys, ssh_count=2, ssh_only_count=1)
+    enough = replace(needed, needed=1)
+    look = Look(width=120)
+
+    of = "without ssh-keygen\n"
+    assert f"plain form   1 of 2 needed: not {of}" in ticket_text(
+        replace(TICKET, needed=needed), look
+    )
+    assert f"plain form   1 of 1 needed: good {of}" in ticket_text(
+        replace(TICKET, needed=enough), look
+    )
+    assert "plain form" not in ticket_text(TICKET, look)
+    assert ticket_document(replace(TICKET, needed=needed))["signatures"]["ssh_form_only_count"] == 1
 
 
 def test_ticket_without_a_root_is_not_judged():
@@ -130,7 +173,7 @@ def test_root_lists_keys_by_role_and_those_of_the_version_before():
         "build keys   1 of 0 keys must sign; 1 key missing\n"
         "signatures   1 of 1 needed, from 1 root key of root version 1\n"
         f"             ✓ ecdsa-p256  {B}\n"
-        "ssh form     0 of 1 needed: not for devices without openssl\n"
+        "ssh form     0 of 1 needed: not with ssh-keygen in place of openssl\n"
         "signatures   0 of 1 needed, from 1 root key of root version 2\n"
     )
 

@@ -72,6 +72,9 @@ def test_a_root_is_announced_before_it_is_sent() -> None:
     assert b"set root-fleet acme-prod\nset root-version 3\nset root-needs openssl\n" in text
     assert f"file root.txt 644 {hashlib.sha256(ROOT.text).hexdigest()} 0\n".encode() in text
     assert b"set root-needs ed25519\n" in needing
+    assert b"set root-lacks" not in text
+    lacking = replace(ROOT, ed25519_lacks=("release", "build"))
+    assert b"set root-lacks release+build\n" in enrol_input(wanted(root=lacking), apply=False)
     assert b"set root-" not in enrol_input(wanted(), apply=False)
     assert b"file root.txt" not in enrol_input(wanted(), apply=False)
 
