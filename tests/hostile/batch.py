@@ -28,9 +28,11 @@ LOST = "lost"  # the shell ended or hung; only a spoilt one does
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 SHELLS = ("dash", "busybox", "bash")
 TOOLS = (
-    "awk", "base64", "cat", "cp", "date", "find", "mkdir", "mktemp", "mv", "od", "rm", "sha256sum",
-    "ssh-keygen", "sync", "tail",
+    "awk", "base64", "cat", "cp", "date", "find", "mkdir", "mktemp", "mv", "od", "rm", "sed", "sha256sum",
+    "sync", "tail",
 )  # fmt: skip
+# What alone checks signatures on a device of a case that has a file of that name.
+STAND_INS = {"no-openssl": "ssh-keygen", "signify-alone": "signify-openbsd"}
 # Where the part of each program begins that takes the arguments of one call.
 TRUST_MAIN, CORE_MAIN = "\ncase ${1-}.$# in", "\nREQUEST='' LOCKED=''"
 
@@ -41,7 +43,7 @@ told() { for f in serial time-floor security-floor; do (floor "$f" >/dev/null &&
 all=$PATH
 while read -r LIMIT CASE CLOCK CALLS; do
   PATH=$all
-  [ ! -e "$CASE/no-openssl" ] || PATH=TOOLS
+  for alone in STAND_INS; do [ ! -e "$CASE/${alone%%:*}" ] || PATH=${alone#*:}; done
   ETC=$CASE/etc VAR=$CASE/var FLOORS=$CASE/var/floors said=''
   for call in $CALLS; do
     out=$(ulimit -t "$LIMIT" && IFS=, && set -- $call && unset IFS && { trap '[ -z "$SCRATCH" ] || rm -rf "$SCRATCH"' EXIT; "$@" 2>/dev/null </dev/null; })
@@ -110,17 +112,19 @@ def shell_named(name: str, place: Path) -> Shell | None:
         return None
     if name == "busybox":
         path = Path(busybox_path(place / "busybox"))
-        (path / "ssh-keygen").symlink_to(str(shutil.which("ssh-keygen")))
+        for program in STAND_INS.values():
+            (path / program).symlink_to(str(shutil.which(program)))
         return Shell(name, ("busybox", "ash"), str(path))
     return Shell(name, (name,), SYSTEM_PATH)
 
 
-def without_openssl(shell: Shell, place: Path) -> str:
-    """The path of a device that has OpenSSH's ssh-keygen, and neither openssl nor anything like it."""
-    tools = place / f"no-openssl-{shell.name}"
+def without_openssl(shell: Shell, place: Path, mark: str = "no-openssl") -> str:
+    """The path of a device on which one program alone checks signatures: OpenSSH's ssh-keygen, or another."""
+    tools = place / f"{mark}-{shell.name}"
     tools.mkdir(exist_ok=True)
-    for name in TOOLS:
+    for name in (*TOOLS, STAND_INS[mark]):
         found = shutil.which(name, path=shell.path)
+        assert found or name != STAND_INS[mark], f"there is no {name}"
         if found and not (tools / name).is_symlink():
             (tools / name).symlink_to(found)
     return str(tools)
@@ -235,7 +239,8 @@ class TrustBatch(_Batch):
     def __init__(self, shell: Shell, place: Path, trust: str | None = None) -> None:
         text = TRUST.read_text() if trust is None else trust
         functions = _before(text, TRUST_MAIN)
-        loop = TRUST_LOOP.replace("TOOLS", without_openssl(shell, place))
+        alone = " ".join(f"{mark}:{without_openssl(shell, place, mark)}" for mark in STAND_INS)
+        loop = TRUST_LOOP.replace("STAND_INS", alone)
         super().__init__(shell, place, functions + loop)
 
 

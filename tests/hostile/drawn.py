@@ -29,6 +29,8 @@ from orchestrator.trust.keys import TICKET_KINDS, SigningKey, verification_key
 from orchestrator.trust.root import Role
 from orchestrator.trust.signature import sign_manifest
 from tests.hostile.mutate import BYTE_WAYS, TEXT_WAYS, WAYS, Change, draw
+from tests.hostile.no_openssl import MARK
+from tests.hostile.signify import ALONE
 from tests.unit.artifact.crafting import (
     PACKERS,
     VERSION,
@@ -86,8 +88,21 @@ def keys() -> CaseKeys:
     )
 
 
-def _of_ed25519() -> SigningKey:
-    private = ed25519.Ed25519PrivateKey.from_private_bytes(b"drawn" + bytes(27))
+@functools.cache
+def keys_of_ed25519() -> CaseKeys:
+    """Of a fleet with devices that count no others; one of each three is another."""
+    made = [_of_ed25519(number) for number in range(1, 6)]
+    others = keys()
+    return replace(
+        others,
+        root=(*made[:2], *others.root[:2]),
+        release=(*made[2:4], others.release[0]),
+        build=made[4],
+    )
+
+
+def _of_ed25519(number: int = 0) -> SigningKey:
+    private = ed25519.Ed25519PrivateKey.from_private_bytes(b"drawn" + bytes((*range(26), number)))
     return SigningKey(verification_key(private.public_key(), None, TICKET_KINDS), private)
 
 
@@ -126,15 +141,17 @@ def changed(drawn: Drawn, part: str, data: bytes) -> bytes:
 def _ticket(drawn: Drawn) -> Bytes:
     a, b, c, d, e, f, g, h = drawn.numbers
     text = changed(drawn, "ticket", _fresh_ticket(d))
-    release = keys().release
+    stands_in = ("", MARK, ALONE, "")[h // 1024 % 4]
+    people = keys_of_ed25519() if stands_in == ALONE else keys()
+    release = people.release
     by = ((release[0], release[1]), (release[1], release[2], keys().stranger), (release[2],))[
         (0, 0, 1, 1, 1, 2)[a % 6]
     ]
     signatures = _in_forms(h, text, Role.RELEASE, by)
     if h // 256 % 4:  # else no build key signs beside the ticket
-        signatures += ssh_line(MANIFEST, keys().build, Role.BUILD)
+        signatures += _in_another_form(ssh_line(MANIFEST, people.build, Role.BUILD), h // 512 % 8)
     parts = {
-        "root.txt": _own_root(drawn),
+        "root.txt": _own_root(drawn, people),
         "ticket": text,
         "ticket.sig": changed(drawn, "ticket.sig", signatures),
         "manifest": MANIFEST,
@@ -147,7 +164,8 @@ def _ticket(drawn: Drawn) -> Bytes:
         "time-floor": (0, NOW_S, NOW_S + 6 * 86_400 + steps[e % 5])[(0, 0, 1, 2)[e % 4]],
         "security-floor": 7 + steps[f % 5],
         "serial": 42 + steps[g % 5],
-        "no-openssl": h // 1024 % 2,
+        MARK: int(stands_in == MARK),
+        ALONE: int(stands_in == ALONE),
     }
     return Bytes(TICKETS, parts, numbers)
 
@@ -161,15 +179,16 @@ def _in_forms(choice: int, text: bytes, role: Role, by: tuple[SigningKey, ...]) 
         signed(text, *by) + ssh_signed(text, *by, role=other),
         signed(text, by[0]) + ssh_signed(text, *by[1:], role=other),
     )[choice // 16 % 4]
-    return lines if choice // 64 % 4 else b"".join(map(_in_another_form, lines.splitlines()))
+    return b"".join(_in_another_form(line, choice // 64 % 4) for line in lines.splitlines(True))
 
 
-def _in_another_form(line: bytes) -> bytes:
-    """A signature by Ed25519 as some programs take it, and others do not."""
+def _in_another_form(line: bytes, choice: int) -> bytes:
+    """A signature by Ed25519 as some programs take it, and others do not; for one choice of all."""
     _, key_id, text = line.decode().split()
     data = base64.b64decode(text)
-    of_ed25519 = key_id == keys().release[2].fingerprint
-    return raw_line(key_id, with_larger_s(data) if of_ed25519 else data)
+    people = (keys().release[2], *keys_of_ed25519().release[:2], keys_of_ed25519().build)
+    of_ed25519 = key_id in {key.fingerprint for key in people}
+    return raw_line(key_id, with_larger_s(data)) if of_ed25519 and not choice else line
 
 
 def _text(drawn: Drawn) -> Bytes:
@@ -188,9 +207,9 @@ def _header(drawn: Drawn) -> Bytes:
     return Bytes(HEADERS, {"header.tar": _header_tar(drawn, b, c)}, {})
 
 
-def _own_root(drawn: Drawn) -> bytes:
+def _own_root(drawn: Drawn, people: CaseKeys) -> bytes:
     """The device's own root, spoilt before its keys: those were tried when it was placed."""
-    text = root_text(keys())
+    text = root_text(people)
     head = text.index(b"key ")
     return changed(drawn, "root.txt", text[:head]) + text[head:]
 

@@ -63,6 +63,7 @@ from tests.hostile.drawn import (
     smaller,
 )
 from tests.hostile.no_openssl import MARK
+from tests.hostile.signify import ALONE
 from tests.hostile.tickets import root_case, ticket_case, verdict
 from tests.unit.artifact.crafting import member, sha256, tar
 
@@ -105,22 +106,30 @@ def _word(case: Bytes, code: str) -> str:
 
 
 def _check_ticket(case: Bytes, root: Root) -> None:
-    """As a device; one without openssl counts the form of SSH alone, and wants a build key's signature in it."""
+    """As a device; one without openssl does not count all, and wants a build key's signature among them."""
     known = _ticket_case(case, Answer.ALLOW)
-    if not case.numbers.get(MARK):
+    if not case.numbers.get(MARK) and not case.numbers.get(ALONE):
         check_ticket(known.ticket, known.signatures, root, known.device, known.delivery)
         return
     parse_ticket(known.ticket)
-    there = parse_signatures(known.signatures)
-    of_ssh = write_signatures([each for each in there if each.is_ssh] or [_NOBODYS])
+    there = _counted(case, parse_signatures(known.signatures), root)
+    counted = write_signatures(there or [_NOBODYS])
     try:
-        check_ticket(known.ticket, of_ssh, root, known.device, known.delivery)
+        check_ticket(known.ticket, counted, root, known.device, known.delivery)
     except TrustError as error:
         if error.code not in (TrustRule.ARTIFACT, TrustRule.NOT_OPEN):
             raise
         _check_built(there, root)
         raise
     _check_built(there, root)
+
+
+def _counted(case: Bytes, there: tuple[Signature, ...], root: Root) -> tuple[Signature, ...]:
+    """With ssh-keygen those in the form of SSH, with signify those of Ed25519 keys."""
+    if case.numbers.get(MARK):
+        return tuple(each for each in there if each.is_ssh)
+    of_ed25519 = {each.key.fingerprint for each in root.keys if each.key.kind is KeyKind.ED25519}
+    return tuple(each for each in there if each.key_id in of_ed25519)
 
 
 def _check_built(signatures: tuple[Signature, ...], root: Root) -> None:
@@ -231,8 +240,8 @@ class Judges:
             if case.kind == ROOTS
             else ticket_case(_ticket_case(case, answer))
         )
-        if case.numbers.get(MARK):
-            known = replace(known, files=known.files | {MARK: b""})
+        marks = {mark: b"" for mark in (MARK, ALONE) if case.numbers.get(mark)}
+        known = replace(known, files=known.files | marks)
         return verdict(known.answer(self._trust, self._place / "trust"))
 
     def differ(self, case: Bytes) -> str:

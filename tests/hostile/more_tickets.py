@@ -18,6 +18,7 @@ from orchestrator.trust.root import parse_root
 from orchestrator.trust.signature import sign_manifest
 from orchestrator.trust.signing import sign_bytes
 from tests.hostile.no_openssl import keys_at_hand, no_openssl_cases
+from tests.hostile.signify import signify_cases
 from tests.hostile.tickets import IN, DeviceCase, root_case, ticket_case
 
 Files = dict[str, bytes]
@@ -30,6 +31,7 @@ def more_cases() -> list[DeviceCase]:
     return [
         *_keys(), *_halves(), *_floors(), *_files(), *_fleets(), *_roots(), *_roots_in_place(),
         *no_openssl_cases(),
+        *signify_cases(),
     ]  # fmt: skip
 
 
