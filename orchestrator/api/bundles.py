@@ -66,7 +66,7 @@ async def device_bundle(settings: Settings, request: BundleRequest) -> tuple[Pat
     }
     if way is Elevation.SUDO:
         name = f"rollout-device_{version}_all.deb"
-        files[name] = bundle.deb_of(tree, revision=request.revision)
+        files[name] = bundle.deb_of(tree, revision=request.revision, root=wanted.root)
     try:
         request.out.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():

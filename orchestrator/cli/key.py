@@ -24,7 +24,7 @@ app = typer.Typer(help="Make and show signing keys.", no_args_is_help=True)
 
 
 class Kind(StrEnum):
-    """Kinds of keys; Ed25519 signs tickets and roots alone."""
+    """Kinds of keys; Ed25519 signs tickets and roots, and beside tickets, but no artifacts."""
 
     ECDSA = "ecdsa-p256"
     RSA = "rsa-3072"
@@ -52,8 +52,8 @@ def generate(
     """Make a key pair that signs artifacts, tickets or roots.
 
     The private key is readable by you alone and never leaves this machine; devices get the
-    public one when they are enrolled. Existing files are never replaced. Ed25519 is for tickets
-    and roots alone.
+    public one when they are enrolled. Existing files are never replaced. Ed25519 signs tickets
+    and roots, and as a build key beside tickets, but no artifacts.
     """
     session = start(common)
     passphrase = None

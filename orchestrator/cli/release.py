@@ -210,7 +210,8 @@ def sign(  # noqa: PLR0913  each is an option of the command line
 
     Look at what you sign with `rollout release inspect` first. People sign one after the other,
     in any order; with --root a key that would not count is refused. A build key signs, for devices
-    without openssl, only for an artifact that a build key signed already.
+    without openssl, only for an artifact that a build key signed already; those with usign or
+    signify alone count Ed25519, and nothing else.
     """
     session = start(common)
     api.require_role(session.settings, "release sign")

@@ -52,7 +52,11 @@ class RoleOptions:
     ] = None
     build_key: Annotated[
         list[str] | None,
-        typer.Option("--build-key", metavar="PUB", help="One that signs artifacts; may repeat."),
+        typer.Option(
+            "--build-key",
+            metavar="PUB",
+            help="One that signs artifacts, or (Ed25519) beside tickets; may repeat.",
+        ),
     ] = None
     threshold: Annotated[
         list[str] | None,

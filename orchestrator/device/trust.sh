@@ -208,14 +208,14 @@ has() { [ -n "$(command -v "$1")" ]; } # PROGRAM
 pem() { printf '%s\n%b%s\n' '-----BEGIN PUBLIC KEY-----' "$1" '-----END PUBLIC KEY-----'; } # BODY
 
 verifiers() { # W is what can check Ed25519 here
-  W=
-  case $(openssl pkeyutl -help 2>&1) in *-rawin*) W=openssl ;; esac
+  case $(openssl pkeyutl -help 2>&1) in *-rawin*) W=openssl ;; *) W='' ;; esac
   ! has base64 || for tool in usign signify-openbsd signify; do ! has $tool || W="${W:+$W }$tool"; done
 }
 
 made() { # ALG.LENGTH KEY FILE ROLE: did that key (KEY.der, .pem, .ssh) make the signature over FILE; SIZE, DER, BYTES, SSH are it
   # openssl reads no more of a file than a signature can have: what stands behind must not be free
   case ${1#*.} in 0) [ "$SIZE" -eq "$DER" ] ;; *) [ "$SIZE" -eq "${1#*.}" ] ;; esac || return 1
+  [ "$SSH${4-}" != build ] || return 1 # plainly such a key signs artifacts alone, and says not for which fleet
   case $1 in ed25519.*) verifiers ;; *) W='' ;; esac
   if [ -n "$SSH" ]; then # whose, over what and for what it is, is said here and never by who signs
     name=rollout-$4@$FLEET
@@ -224,7 +224,7 @@ made() { # ALG.LENGTH KEY FILE ROLE: did that key (KEY.der, .pem, .ssh) make the
     sum=$(sha256sum <"$3" | sed 's/ .*//; s/../0x& /g') &&
       printf "SSHSIG$about\000\000\000\040$(printf '\\%03o' $sum)" >"$SCRATCH/text" || no 74 io there is no room to verify in
     set -- "$1" "$2" "$SCRATCH/text"
-  elif [ "${4-}" = build ]; then return 1; fi # plainly it signs artifacts alone, and says not for which fleet
+  fi
   printf "$BYTES" | tail -c "$SIZE" >"$SCRATCH/signature" || no 74 io there is no room to verify in # behind what SSH writes before it
   case ${1%%.*}.$W in
     ecdsa-p256. | rsa.) openssl dgst -sha256 -verify "$2.pem" -signature "$SCRATCH/signature" "$3" ;;

@@ -32,6 +32,7 @@ from orchestrator.ssh.placed import (
     Boot,
     Elevation,
     Enrolment,
+    PlacedRoot,
     files_of,
 )
 
@@ -142,17 +143,18 @@ def tar_of(tree: Sequence[Placed]) -> bytes:
     return _tar([(f".{one.path}", one) for one in tree])
 
 
-def deb_of(tree: Sequence[Placed], *, revision: int) -> bytes:
+def deb_of(tree: Sequence[Placed], *, revision: int, root: PlacedRoot | None = None) -> bytes:
     """The tree as a Debian package `rollout-device` that fits every architecture.
 
-    Its step to root has to be by sudo: Debian's doas does not read what a bundle places.
+    Its step to root has to be by sudo: Debian's doas does not read what a bundle places. It depends
+    on what can check the releases that the tree's `root` is about.
     """
     control = (
         "Package: rollout-device\n"
         f"Version: {version_of(revision)}\n"
         "Architecture: all\n"
         "Maintainer: rollout-orchestrator\n"
-        "Depends: openssl, sudo, openssh-server | dropbear\n"
+        f"Depends: {' | '.join(_checkers(root))}, sudo, openssh-server | dropbear\n"
         "Section: admin\nPriority: optional\n"
         "Description: lets verified releases be rolled out to this device\n"
     )
@@ -168,6 +170,14 @@ def deb_of(tree: Sequence[Placed], *, revision: int) -> bytes:
         ("data.tar", tar_of(_with_parents(tree))),  # dpkg makes no directory that is not in it
     )
     return _AR_MAGIC + b"".join(_ar_member(name, body) for name, body in parts)
+
+
+def _checkers(root: PlacedRoot | None) -> tuple[str, ...]:
+    """The packages of which one must be there: without openssl only tickets can be checked."""
+    if root is None:
+        return ("openssl",)
+    of_ed25519 = () if root.ed25519_lacks else ("signify-openbsd", "usign")
+    return ("openssl", "openssh-client (>= 1:8.1)", *of_ed25519)
 
 
 def version_of(revision: int) -> str:

@@ -40,6 +40,7 @@ _UNPACKED = "without a name there is nothing to unpack, which refuses too"
 _MORE = "how much is read beyond the limit says nothing"
 _UNSIGNED = "without a manifest its signature has refused before this is read"
 _BLOCKS = "a header is of whole blocks"
+_ANOTHER = "W is empty, or what was found before, and then another program checks the same"
 
 EQUIVALENT: dict[str, str] = {
     "trust.sh or: if (++read > 16384 || (v != 10 && (v < 32 || v > 126))) bad()"
@@ -105,7 +106,8 @@ EQUIVALENT: dict[str, str] = {
     'trust.sh and: set +f && set -- "$1/manifest" "$SCRATCH"/*.der && set -f -> set +f && set -- "$1/manifest" "$SCRATCH"/*.der || set -f': _GLOB,
     "trust.sh and: file=$1 && shift -> file=$1 || shift": _NO_KEY,
     "trust.sh drop: file=${file##*/} -> (nothing)": _SAID,
-    "trust.sh drop: no 65 denied no build key signed the manifest in the form of SSH -> (nothing)": _SAID,
+    "trust.sh drop: no 65 denied no build key that can be checked here signed beside the ticket -> (nothing)": _SAID,
+    "trust.sh drop: case $(openssl pkeyutl -help 2>&1) in *-rawin*) W=openssl ;; *) W='' ;; esac -> (nothing)": _ANOTHER,
     'trust.sh compare: [ "$2" -le "$W" ] || keep "$1" "$2" -> [ "$2" -lt "$W" ] || keep "$1" "$2"': _SAME,
     'trust.sh compare: [ "$NOW" -ge "$W" ] || NOW=$W -> [ "$NOW" -gt "$W" ] || NOW=$W': _SAME,
     'trust.sh unset: [ -n "$ROOT" ] && [ "$version" -lt "$VERSION" ] || ROOT=$file VERSION=$version FLEET=$fleet -> [ -n "$ROOT" ] && [ "$version" -lt "$VERSION" ] || ROOT=$file VERSION=$version FLEET=\'\'': _SHOWN,

@@ -14,7 +14,7 @@ import pytest
 from orchestrator.device.reason import Reason
 from orchestrator.errors import DeviceError
 from orchestrator.ssh.bundle import Placed, deb_of, install_script, tar_of, tree_of, version_of
-from orchestrator.ssh.placed import Boot, Elevation, Enrolment
+from orchestrator.ssh.placed import Boot, Elevation, Enrolment, PlacedRoot
 
 KEY = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
 WANTED = Enrolment(
@@ -112,6 +112,28 @@ def test_package_is_one_that_dpkg_reads(tmp_path: Path) -> None:
         if one.content is not None:
             assert unpacked.read_bytes() == one.content
             assert unpacked.stat().st_mode & 0o7777 == one.mode
+
+
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="dpkg-deb is not installed")
+@pytest.mark.parametrize(
+    ("root", "checkers"),
+    [
+        (None, "openssl"),
+        (PlacedRoot(b"", "acme", 1, ed25519_lacks=("build",)), "openssl | openssh-client (>= 1:8.1)"),
+        (PlacedRoot(b"", "acme", 1), "openssl | openssh-client (>= 1:8.1) | signify-openbsd | usign"),
+    ],
+)  # fmt: skip
+def test_package_wants_a_program_that_checks_what_its_root_asks_for(
+    tmp_path: Path, root: PlacedRoot | None, checkers: str
+) -> None:
+    package = tmp_path / "p.deb"
+    package.write_bytes(deb_of(tree(), revision=1, root=root))
+
+    told = subprocess.run(
+        ["dpkg-deb", "--field", package, "Depends"], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert told == f"{checkers}, sudo, openssh-server | dropbear\n"
 
 
 @pytest.fixture
