@@ -42,6 +42,9 @@ def test_release_is_made_and_signed_as_the_page_says(tmp_path: Path, rollout_pro
 
     assert "serial 1" in said[2]
     assert "verified     signatures, device type, expiry, artifact" in said[3]
-    assert "2 of 2 needed, a build key: good for devices without openssl" in said[4]
+    assert "2 of 2 needed, a build key:" in said[4]
+    assert "good with ssh-keygen in place of openssl" in said[4]
+    assert "1 of 2 needed, a build key:" in said[5]
+    assert "not with usign or signify in place of openssl" in said[5]
     assert "verified     as devices judge it that hold version 1" in rotated
-    assert len((tmp_path / "app-2.3.1.ticket.sig").read_text().splitlines()) == 5
+    assert len((tmp_path / "app-2.3.1.ticket.sig").read_text().splitlines()) == 6
