@@ -66,6 +66,13 @@ def alone(device: Device, tmp_path: Path, fleet: Fleet) -> Device:
     return device
 
 
+@pytest.fixture
+def alone_once(one: Device, tmp_path: Path, fleet: Fleet) -> Device:
+    """In one shell: tests/hostile/signify.py asks all of them the same, and more."""
+    fleet.text.place(with_tool(one, tmp_path / "tools", SIGNIFY))
+    return one
+
+
 def test_signify_alone_checks_ticket_and_build(alone: Device, fleet: Fleet):
     """The artifact has its own signature all the time: nothing there reads it."""
     frames = ticketed(directory("r1"), alone.key, fleet.release[:2])
@@ -100,7 +107,7 @@ def test_signify_alone_checks_ticket_and_build(alone: Device, fleet: Fleet):
     assert judging < VERIFY_LIMIT_S
 
 
-def test_signify_alone_counts_ed25519_in_either_form(alone: Device, fleet: Fleet):
+def test_signify_alone_counts_ed25519_in_either_form(alone_once: Device, fleet: Fleet):
     """Keys that it cannot check are in the root, and never count."""
     text, (one, two, other) = good_ticket().text, fleet.release
     built = ssh_signed(MANIFEST, (fleet.build,), "build")
@@ -108,7 +115,7 @@ def test_signify_alone_counts_ed25519_in_either_form(alone: Device, fleet: Fleet
     tagged = raw_line(two.id, SSH_TAG + two.sign(text))
 
     def said(*signatures: bytes) -> tuple[int, str]:
-        return judge(alone, text, b"".join((*signatures, built)))
+        return judge(alone_once, text, b"".join((*signatures, built)))
 
     assert said(signed(text, (one, two))) == (0, "ok")
     assert said(signed(text, (one,)), ssh_signed(text, (two,))) == (0, "ok")
@@ -125,7 +132,7 @@ def test_signify_alone_counts_ed25519_in_either_form(alone: Device, fleet: Fleet
 
 
 def test_a_root_follows_where_nothing_checks_all_of_its_keys(
-    alone: Device, fleet: Fleet, tmp_path: Path
+    alone_once: Device, fleet: Fleet, tmp_path: Path
 ):
     """Enough of Ed25519 must have signed, of the old and of the new."""
     place = tmp_path / "new"
@@ -134,7 +141,7 @@ def test_a_root_follows_where_nothing_checks_all_of_its_keys(
     def follow(root: Root, signers: tuple[Signer, ...], sign: Callable[..., bytes]) -> str:
         (place / "root").write_bytes(root.text)
         (place / "root.sig").write_bytes(sign(root.text, signers))
-        return ask(alone, "root", str(place))[1]
+        return ask(alone_once, "root", str(place))[1]
 
     def in_ssh_form(text: bytes, signers: tuple[Signer, ...]) -> bytes:
         return ssh_signed(text, signers, "root")
