@@ -36,9 +36,8 @@ feed() { # WORK SIZES: the names of the streams, one at each reading of stream-n
 
 keep() { # FILE END: each block is what one read gives, all that is there, so that nothing waits for more
   fresh=0
-  while W=$(dd bs=65536 count=1 && echo .) && W=${W%.}; do
-    # nothing: it was zeros, or the executor is gone, who holds the pipe as long as he is there
-    [ -n "$W" ] || [ -d "/proc/$PPID" ] || break
+  # zeros are told from the end: a shell leaves them out, and the executor, who holds the pipe, may be gone before this begins
+  while W=$(dd bs=65536 count=1 | tr '\0' '\n' && echo .) && W=${W%.} && [ -n "$W" ]; do
     asked= # and `##`, as a shell tries each of the shorter ones in turn
     case $W in *"$2"*) asked=1 W=${W%%"$2"*}${W##*"$2"} ;; esac
     printf %s "$W" >>"$1"

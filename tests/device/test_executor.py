@@ -7,13 +7,14 @@ import dataclasses
 import os
 import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.device.executor_kit import KILLED, Executor
-from tests.device.kit import Device, Release, Shell, compact, directory, txn
+from tests.device.kit import STREAMS, Device, Release, Shell, compact, directory, txn
 
 READS_ALL = """cd "$2"
 while line=$(cat stream-next) && [ -n "$line" ]; do
@@ -250,6 +251,27 @@ def test_a_module_that_prints_zeros_is_heard_to_its_end(executor: Executor):
     executor.act("do", "ArtifactInstall", "head -c 300000 /dev/zero; echo last words; exit 1\n")
 
     assert executor.run("activate") == (1, "ArtifactInstall failed with 1: last words")
+
+
+def test_who_hears_a_module_ends_where_its_executor_is_gone_before_it_begins(
+    tmp_path: Path, shell: Shell
+):
+    """Its parent is the machine's first process then, which never ends."""
+    program = tmp_path / "streams.sh"
+    program.write_text(shell.program(STREAMS))
+    (tmp_path / "log").touch()
+
+    done = subprocess.run(
+        [*shell.argv, program, "keep", tmp_path / "log", "said"],
+        input=b"one\0\0two\n",
+        env={"PATH": shell.path},
+        timeout=20,
+        check=True,
+        capture_output=True,
+    )
+
+    assert done.stdout == b""
+    assert (tmp_path / "log").read_bytes() == b"one\n\ntwo\n"
 
 
 def test_a_module_that_talks_where_nothing_can_be_kept_goes_on(executor: Executor):
