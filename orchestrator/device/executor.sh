@@ -27,7 +27,7 @@ ETC=$ROOT/etc/rollout RUN=$ROOT/run/rollout TREE=$T/tree
 MODULE=${0%/*}/modules/$TYPE
 [ -x "$MODULE" ] || MODULE=$ROOT/usr/lib/rollout/modules/$TYPE # one that stands on the device
 SESSION=$(command -v setsid) TIMER=$(command -v timeout)
-SAID='' WHY='' STEP='' TRIES=0 BEGUN='' BAD='' REBOOT=''
+SAID='' WHY='' STEP='' TRIES=0 BEGUN='' SINCE=0 BAD='' REBOOT=''
 ROLLOUT_TXN=$TXN
 export ROLLOUT_TXN
 
@@ -51,17 +51,19 @@ enlist() { # FILE: writes there who works, for the next core to end it; ends us 
   [ ! -e "${LOCK%/*}/g.$((${LOCK##*.} + 1))" ] || exit 1
 }
 
-record() { # STEP: stands on disk before anything of it is done
-  STEP=$1
-  echo "$STEP ${TRIES:-0} $BOOT ${BAD:--} ${REBOOT:--}" 2>/dev/null >"$T/step.new" && durable "$T/step.new" &&
-    mv -f "$T/step.new" "$T/step" && durable "$T"
+record() { # STEP: stands on disk before anything of it is done; on a full one over what stands there
+  STEP=$1 && uptime
+  W="$STEP ${TRIES:-0} $BOOT ${BAD:--} ${REBOOT:--}$NL$U"
+  { echo "$W" >"$T/step.new" && durable "$T/step.new" && mv -f "$T/step.new" "$T/step" && durable "$T"; } 2>/dev/null ||
+    { echo "$W" 1<>"$T/step" && durable "$T/step"; } 2>/dev/null
 }
 
-recall() { # what was recorded last
+recall() { # what was recorded last; BEGUN is no boot where that was another one
   read -r BOOT 2>/dev/null <"$ROOT/proc/sys/kernel/random/boot_id" ||
     read -r BOOT 2>/dev/null </proc/sys/kernel/random/boot_id || BOOT=unknown
-  read -r STEP TRIES BEGUN BAD REBOOT 2>/dev/null <"$T/step" || STEP=
-  BAD=${BAD#-} REBOOT=${REBOOT#-}
+  { read -r STEP TRIES BEGUN BAD REBOOT && read -r SINCE || SINCE=0; } 2>/dev/null <"$T/step" || STEP=
+  BAD=${BAD#-} REBOOT=${REBOOT#-} && uptime
+  [ "$U" -ge "${SINCE:-0}" ] || BEGUN= # an id of a boot may not change
 }
 
 hear() { # what is said goes to 9 from here on, and streams.sh takes it to the log
@@ -137,12 +139,7 @@ scripts() { # STATE WHEN: the first that fails ends it; 21 means: later
   done
 }
 
-errors() { # STATE: its Error scripts, which change nothing any more
-  words=$SAID
-  scripts "$1" Error
-  SAID=$words
-  return 1
-}
+errors() { words=$SAID && { scripts "$1" Error || :; } && SAID=$words && return 1; } # STATE: they change nothing any more
 
 state() { # STATE: its Enter scripts, the module, its Leave scripts; the Error scripts where one failed
   scripts "$1" Enter && module "$1" && scripts "$1" Leave || errors "$1"
@@ -198,18 +195,23 @@ restart() { # the system, once our answer is out; below a prefix its own program
 
 do_verify() { module ArtifactVerifyReboot && scripts ArtifactReboot Leave || errors ArtifactReboot; }
 
+again() { # STEP: one that is finished after a loss of power, but not boot after boot where it takes the machine down
+  recall && { [ "$STEP" = "$1" ] || TRIES=0 BEGUN=; }
+  [ "$BEGUN" = "$BOOT" ] || TRIES=$((TRIES + 1))
+  record "$1"
+  [ $TRIES -le $TRIES_MAX ] || { SAID="$1 was cut off again and again" && return 1; }
+}
+
 do_commit() { # says whether there is something left to do once it is written down
+  again commit || return
   scripts ArtifactCommit Enter && module ArtifactCommit || errors ArtifactCommit || return
   list ArtifactCommit Leave
   [ -z "$LIST" ] || SAID=leaving
 }
 
-do_left() { scripts ArtifactCommit Leave || errors ArtifactCommit; }
+do_left() { again left && { scripts ArtifactCommit Leave || errors ArtifactCommit; }; }
 
-do_cleanup() {
-  recall
-  [ "$STEP" = none ] || module Cleanup
-}
+do_cleanup() { recall && { [ "$STEP" = none ] || module Cleanup; }; }
 
 # Going back is written down step by step, and a step that was cut off is begun again, but for
 # a reboot that came meanwhile. What fails on the way is remembered, and the rest done all the same.
@@ -219,9 +221,7 @@ do_back() {
   case $STEP in Artifact*) resume ;; *) plan_back ;; esac
   while [ "$STEP" != over ]; do "back_$STEP"; done
   record over
-  [ -z "$BAD" ] && return
-  SAID=$WHY
-  return 1
+  [ -z "$BAD" ] || { SAID=$WHY && return 1; }
 }
 
 bad() { BAD=1 WHY=$SAID; }
@@ -237,7 +237,7 @@ plan_back() { # asked before anything of it is done
 resume() { # the step that was cut off
   if [ "$STEP" = ArtifactRollbackReboot ]; then
     [ "$BEGUN" = "$BOOT" ] || { STEP=ArtifactVerifyRollbackReboot && return; }
-    [ "$REBOOT" != Automatic ] || [ -n "$(find "$T/step" -mmin +5)" ] || exit 3
+    [ "$REBOOT" != Automatic ] || [ $((U - SINCE)) -gt 300 ] || exit 3
   fi
   TRIES=$((TRIES + 1))
   [ $TRIES -gt $TRIES_MAX ] || return

@@ -1,0 +1,66 @@
+"""Clocks that jump, boots that never end, and boots that nothing tells apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.device.executor_kit import KILLED, Executor
+from tests.device.kit import Shell
+
+BOOTS_MAX = 10
+OFTEN = "was cut off again and again"
+
+
+@pytest.fixture
+def executor(tmp_path: Path, one_shell: Shell) -> Executor:
+    return Executor(tmp_path / "device", one_shell)
+
+
+@pytest.mark.parametrize("verb", ["commit", "left"])
+def test_a_machine_that_goes_down_at_each_commit_is_not_booted_for_ever(
+    executor: Executor, verb: str
+):
+    name = {"commit": "ArtifactCommit", "left": "ArtifactCommit_Leave_00"}[verb]
+    executor.script("ArtifactCommit_Leave_00")
+    executor.act("kill", name)
+    (executor.acts / "forever").touch()
+    ends = []
+    while len(ends) < BOOTS_MAX and KILLED in (ends or [KILLED])[-1:]:
+        rc, said = executor.run(verb)
+        ends.append(rc)
+        executor.boot()
+
+    assert ends == [KILLED] * 6 + [1]
+    assert OFTEN in said
+    assert executor.log.count(name) == 6
+
+
+def test_going_back_is_counted_where_the_disk_is_full(executor: Executor):
+    """A module that wants a reboot each time it is asked, and no room to write down what was done."""
+    executor.act("say", "SupportsRollback", "Yes\n")
+    executor.act("say", "NeedsArtifactReboot", "Automatic\n")
+    assert executor.run("install")[0] == 0
+    (executor.work / "step.new").mkdir()  # as good as no room
+
+    assert executor.run("back")[0] == 3
+    executor.boot()
+
+    assert executor.run("back") == (0, "")
+    assert executor.log.count("ArtifactRollback") == 1
+
+
+def test_a_reboot_that_does_not_come_is_asked_for_again_whatever_the_clock_says(
+    executor: Executor,
+):
+    executor.act("say", "SupportsRollback", "Yes\n")
+    executor.act("say", "NeedsArtifactReboot", "Automatic\n")
+    assert executor.run("back")[0] == 3
+    step = executor.work / "step"
+    words, uptime_s, _ = step.read_text().split("\n")
+    step.write_text(f"{words}\n{int(uptime_s) - 400}\n")
+
+    assert executor.run("back")[0] == 3
+
+    assert step.read_text().split()[1] == "1"
