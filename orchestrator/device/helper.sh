@@ -227,6 +227,8 @@ load() { # COMPONENT: reads the newer copy of its state whose checksum holds
   } <<TEXT
 $text
 TEXT
+  # one that has more time than it was given is of another boot, also where the id of that is the same
+  clock && [ $((DEADLINE - U)) -le "${LIMIT:-0}" ] || AT=
 }
 
 state_of() { # TXN: W is the state of that transaction
@@ -342,10 +344,10 @@ lock() { # DIR: takes a generation lock; its newest name is never removed or use
   [ $((next % 8)) -ne 0 ] || find "$1" -type f ! -name "g.$next" -exec rm -f {} +
 }
 
-core_lock() { # waits a little for the lock that all cores share
+core_lock() { # TRIES: waits so long for the lock that all cores share, and never long for room
   tries=0
   until lock "$RUN/lock"; do
-    W=$? && [ $((tries = tries + 1)) -lt "$1" ] || return $W
+    W=$? && [ $((tries = tries + 1)) -lt "$1" ] && { [ $W -eq 1 ] || [ $tries -lt 25 ]; } || return $W
     sleep 0.2 2>/dev/null || sleep 1
     clock
   done
@@ -626,9 +628,8 @@ END {
 # what is used: root's own copy. 3 The record is written before the effect, so that whoever comes
 # next can finish or undo it. 4 One core at a time. 5 Older epochs are refused.
 
-put() { # FILE: the state with its checksum, in one write for those who read meanwhile, and on disk
-  W=$(printf %s "$text" | sha256sum) && printf '%ssum %s\n' "$text" "${W%% *}" >"$1" 2>/dev/null && durable "$1" "$V"
-}
+# FILE: the state with its checksum, in one write for those who read meanwhile, and on disk
+put() { W=$(printf %s "$text" | sha256sum) && printf '%ssum %s\n' "$text" "${W%% *}" >"$1" 2>/dev/null && durable "$1" "$V"; }
 
 save() { # writes over the older copy; the newer one stays whole until this one is
   SEQ=$((SEQ + 1)) DIRTY= copy=$V/state.a
@@ -670,9 +671,7 @@ drop() { # RECORD: takes away a transaction that neither runs nor is needed to g
   rm -rf "$T" "${V:?}/provides.$1" "${VAR:?}/spool/$C/$1"
 }
 
-discard() { # STATE: ends the newest transaction before anything of it was active
-  STATE=$1 PHASE= && save && drop $NEW
-}
+discard() { STATE=$1 PHASE= && save && drop $NEW; } # STATE: ends the newest transaction before anything of it was active
 
 refuse() { discard aborted; die "$@"; } # RC REASON DETAIL: nothing of the transaction stays
 deny() { refuse 65 denied "$1"; }
@@ -821,7 +820,7 @@ do_prepare() { do_verify; echo 'step verify 0 ok'; do_install; tidy; } # all tha
 arm() { # the dead-man answers with its pid when it holds no stream of ours any more
   deadman_kind
   [ "$W" != systemd ] || ! systemd-run --quiet --collect --unit="rollout-deadman-$C" \
-    --on-active=$((DEADLINE - U + 1)) /bin/sh "$BASE/helper.sh" deadman "$TXN" >/dev/null 2>&1 || return 0
+    --property=KillMode=process --timer-property=AccuracySec=1s --on-active=$((DEADLINE - U + 1)) /bin/sh "$BASE/helper.sh" deadman "$TXN" >/dev/null 2>&1 || return 0
   W=$($(command -v setsid) sh "$BASE/helper.sh" --root "$ROOT" deadman "$TXN" </dev/null 2>/dev/null &)
   num "$W" && pid=$W && started "$pid" && echo "$pid $W" >"$RUN/deadman.$C"
 }
@@ -848,9 +847,9 @@ do_activate() { # the point of no return: record, dead-man, switch
 }
 
 restart() { # TXN: what its module wants between install and proof, once the answer is out
-  find_txn "$1" && { [ -n "$ROOT" ] || sleep 2; } && core_lock 25 || exit
-  load "$C"
-  recover
+  find_txn "$1" && { [ -n "$ROOT" ] || sleep 2; } || exit
+  until core_lock 25; do load "$C" && [ "$STATE ${NEW%% *}" = "probation $1" ] || exit; done # another component is at work
+  load "$C" && recover
   [ "$STATE ${NEW%% *} $PHASE" = "probation $1 " ] && [ -n "$REBOOT" ] || exit
   PHASE=rebooting && save && use $NEW
   run reboot && rebooted || [ $? -eq 3 ] || takes_back # a module may have rebooted only a part of the device
@@ -896,7 +895,7 @@ left() { # what scripts have to do after a commit that stands
 }
 
 fresh() { # the sender has spoken to this version, after the last boot, over a new connection
-  [ -n "$P_nonce" ] && [ "$P_nonce" = "$NONCE" ] && [ "$AT" = "$BOOT" ] || die 77 stale_nonce "ask for the nonce again"
+  [ -z "$REBOOT" ] && [ -n "$P_nonce" ] && [ "$P_nonce" = "$NONCE" ] && [ "$AT" = "$BOOT" ] || die 77 stale_nonce "ask for the nonce again"
 }
 
 do_adopt() { DIRTY=1; }
@@ -925,7 +924,7 @@ again_newest() { # a committed transaction becomes the newest one again, to be t
   word 5 $CUR
   [ "${CUR%% *}" = "$P_txn" ] && [ "$W" = Yes ] && [ "$PREV" != gone ] || gone "the previous version is gone"
   setting rollback-window 604800
-  [ $(($(date +%s) - ${CUR##* })) -le "$W" ] || gone "the rollback window is over"
+  { [ "$AT ${NEW%% *}" = "$BOOT $P_txn" ] && [ "$U" -le "$W" ]; } || [ $(($(date +%s) - ${CUR##* })) -le "$W" ] || gone "the rollback window is over" # by either clock: one may have been set since
   case $STATE in probation | confirmed) die 78 wrong_state "another transaction is in $STATE" ;; esac
   case $STATE in staging | verified | installed) discard aborted ;; esac
   [ "${NEW%% *}" = "$P_txn" ] || remember
@@ -967,17 +966,18 @@ recover() { # finishes or undoes what a core was doing when it was killed or the
 }
 
 rebooted() { # the module had asked for this boot, or the transaction was confirmed before it
-  token
+  token && clock # its time begins now, however long that took
   [ "$STATE" = confirmed ] || PHASE=verifying
   NONCE=$W AT=$BOOT DEADLINE=$((U + LIMIT)) REBOOT= && save && use $NEW
   [ "$STATE" = confirmed ] || { arm && run verify && PHASE= && save; }
 }
 
 boot() { # the hook: before anything else may change something
-  core_lock 25 || exit 75
+  core_lock 1500 || exit 75
   names "$VAR/component"
   for C in $W; do
-    (load "$C" && recover && [ "$STATE" = probation ] && ! alive "$RUN/deadman.$C" && use $NEW && arm) || :
+    (load "$C" && recover)
+    (load "$C" && [ "$STATE" = probation ] && ! alive "$RUN/deadman.$C" && use $NEW && { [ -z "$PHASE" ] || DEADLINE=$U; } && arm) || :
   done
 }
 
@@ -988,12 +988,13 @@ deadman() { # TXN: takes it back when its deadline passes before it is confirmed
   while [ "$STATE ${NEW%% *}" = "probation $1" ]; do
     [ -d "$LIB" ] || exec sh "$BASE/helper.sh" --root "$ROOT" deadman "$1" # two newer ones were committed since
     clock && left=$((DEADLINE - U))
+    [ $left -le 0 ] || [ "$PHASE" != reverting ] || left=0
     if [ $left -gt 0 ]; then
       sleep $((left < 30 ? left : 30))
     elif core_lock 2; then
-      load "$C" && recover
-      [ "$STATE ${NEW%% *}" != "probation $1" ] || takes_back
-      exit
+      (load "$C" && recover && [ "$STATE ${NEW%% *}" = "probation $1" ] && takes_back)
+      : >"$LOCKED" && LOCKED= && load "$C"
+      [ "$STATE" != probation ] || sleep 30 # a reboot of the way back that does not come is asked for again
     else # a helper on trial may hang for ever where it holds the lock
       word 4 $NEW
       [ "$W" != rollout-helper ] || [ $left -gt -$LIMIT ] || kill -9 "$HOLDER" 2>/dev/null
@@ -1013,6 +1014,7 @@ core() { # VERB KEY=VALUE...: the only way in, in a process or subshell of its o
     *) false ;;
   esac && [ -n "$P_controller" ] && [ -n "$P_epoch" ] || die 64 usage "a parameter is missing or malformed"
   core_lock 25 || { [ $? -eq 1 ] && die 75 busy "another request is at work" || die 74 io "$RUN cannot be written"; }
+  [ -d "$LIB" ] || die 75 busy "this helper is not there any more"
   load "$P_component"
   recover
   [ "$verb" != adopt ] || OWNER=
@@ -1158,7 +1160,7 @@ fields() { # [nonce]: the fields of state, docs/reference/device-protocol.md; AC
     say epoch "${1#*=}"
     say controller "$OWNER"
   fi
-  case $nonce$STATE in nonceprobation | nonceconfirmed) [ "$AT" != "$BOOT" ] || [ -n "$PHASE" ] || OFFER=$NONCE ;; esac
+  case $nonce$STATE in nonceprobation | nonceconfirmed) [ "$AT" != "$BOOT" ] || [ -n "$PHASE$REBOOT" ] || OFFER=$NONCE ;; esac
   [ -z "$OFFER" ] || say commit-nonce "$OFFER"
   deadman_kind
   say deadman "$W"
