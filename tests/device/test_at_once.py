@@ -195,3 +195,36 @@ def test_the_time_to_prove_a_part_that_rebooted_begins_after_that(one: Device):
     newer = max((path.read_text() for path in copies), key=lambda text: int(text.split()[1]))
     up_s = int(float((one.root / "up").read_text()))
     assert int(newer.partition("\ndeadline ")[2].split()[0]) >= up_s + 300
+
+
+@pytest.mark.night  # a second for each deadline
+@pytest.mark.parametrize("rival", ["commit", "rollback", "abort"])
+def test_a_dead_man_and_a_request_at_the_same_moment_leave_one_whole_version(
+    device: Device, rival: str
+):
+    device.release(1, directory("r1"))
+    for number in range(2, 5):
+        assert (
+            device.deliver(number, directory(f"r{number}").frames(device.key), deadline=1).rc == 0
+        )
+        done, before = hold_lock(device), device.fields()
+        time.sleep(1.1)  # both wait for the lock from now on
+        line = (
+            f"{rival} txn={txn(number)} controller=lab epoch=1 nonce={before.get('commit-nonce')}"
+        )
+        asked = device.start(line)
+        time.sleep(0.1 * number)
+        done.touch()
+        asked.wait(WAIT_S)
+        fields = device.fields()
+        while fields["state"] == "probation":
+            time.sleep(0.05)
+            fields = device.fields()
+
+        new = fields["state"] == "committed"
+        assert new or fields["state"] == "rolled-back"
+        assert not new or rival == "commit"
+        assert fields["active"] == "yes"
+        version = (device.root / "opt/app/version.txt").read_text().strip()
+        assert version == fields["artifact"]
+        assert (version == f"r{number}") == new
