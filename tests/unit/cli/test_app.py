@@ -357,6 +357,6 @@ def test_what_the_system_refuses_is_no_bug_of_ours(tmp_path, monkeypatch, capsys
     code = invoke(["reconcile", "--once", "--git", "x" * 300])
 
     said = capsys.readouterr().err
-    assert code == ExitCode.REFUSED
+    assert code == ExitCode.USAGE
     assert "internal error" not in said
     assert "file name too long" in " ".join(said.split())
