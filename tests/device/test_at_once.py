@@ -89,7 +89,7 @@ def test_a_delivery_whose_helper_is_gone_meanwhile_changes_nothing(once: Updated
 
 
 def hurried(device: Device) -> None:
-    """Whoever waits there waits a hundredth of a second."""
+    """Whoever waits there waits a hundredth of a second; busybox has a sleep of its own."""
     place(device, "bin/sleep", f"exec {shutil.which('sleep')} 0.01")
     path = f"{device.root}/bin:{device.shell.path}"
     device.shell = dataclasses.replace(device.shell, path=path)
@@ -135,23 +135,23 @@ def test_the_boot_hook_waits_for_a_request_at_work(one: Device):
     assert one.fields()["reverted"] == txn(1)
 
 
-def test_a_dead_man_asks_again_for_a_reboot_that_does_not_come(device: Device):
-    hurried(device)
-    place(device, "sbin/reboot", 'echo rebooted >>"$ROLLOUT_ROOT/calls"')
-    wants_reboot(device, deadline=1)
-    until(device, 1, after="ArtifactRollback")
-    step = device.root / f"var/lib/rollout/component/main/txn/{txn(1)}/step"
+def test_a_dead_man_asks_again_for_a_reboot_that_does_not_come(one: Device):
+    hurried(one)
+    place(one, "sbin/reboot", 'echo rebooted >>"$ROLLOUT_ROOT/calls"')
+    wants_reboot(one, deadline=1)
+    until(one, 1, after="ArtifactRollback")
+    step = one.root / f"var/lib/rollout/component/main/txn/{txn(1)}/step"
     words, uptime_s, _ = step.read_text().split("\n")
     step.write_text(f"{words}\n{int(uptime_s) - 400}\n")
 
-    until(device, 2, after="ArtifactRollback")
+    until(one, 2, after="ArtifactRollback")
 
-    device.close()
-    device.boot(NEXT_BOOT)
-    assert device.hook("boot").returncode == 0
-    assert device.fields()["state"] == "rolled-back"
-    assert device.fields()["reverted"] == txn(1)
-    assert calls(device).count("ArtifactRollback") == 1
+    one.close()
+    one.boot(NEXT_BOOT)
+    assert one.hook("boot").returncode == 0
+    assert one.fields()["state"] == "rolled-back"
+    assert one.fields()["reverted"] == txn(1)
+    assert calls(one).count("ArtifactRollback") == 1
 
 
 def test_the_boot_hook_leaves_a_dead_man_where_a_reboot_has_to_come_again(one: Device):
