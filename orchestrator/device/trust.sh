@@ -207,9 +207,9 @@ scratch() { # DIR: a place beside it, for what programs want to have in files
 has() { [ -n "$(command -v "$1")" ]; } # PROGRAM
 pem() { printf '%s\n%b%s\n' '-----BEGIN PUBLIC KEY-----' "$1" '-----END PUBLIC KEY-----'; } # BODY
 
-verifiers() { # W is what can check Ed25519 here
+verifiers() { # W is what can check Ed25519 here: programs that know -V, as the `signify` of Debian, which is for mail, does not
   case $(openssl pkeyutl -help 2>&1) in *-rawin*) W=openssl ;; *) W='' ;; esac
-  ! has base64 || for tool in usign signify-openbsd signify; do ! has $tool || W="${W:+$W }$tool"; done
+  ! has base64 || for tool in usign signify-openbsd signify; do case $($tool -h 2>&1 </dev/null) in *' -V'*) W="${W:+$W }$tool" ;; esac; done
 }
 
 made() { # ALG.LENGTH KEY FILE ROLE: did that key (KEY.der, .pem, .ssh) make the signature over FILE; SIZE, DER, BYTES, SSH are it

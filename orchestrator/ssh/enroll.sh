@@ -390,7 +390,7 @@ rungs() { # W is what this device has for that, as trust.sh says it
   W=''
   ! has openssl || W=,openssl
   case $(openssl pkeyutl -help 2>&1) in *-rawin*) W=$W,openssl-ed25519 ;; esac
-  ! has base64 || for tool in usign signify-openbsd signify; do ! has $tool || W=$W,$tool; done
+  ! has base64 || for tool in usign signify-openbsd signify; do case $($tool -h 2>&1 </dev/null) in *' -V'*) W=$W,$tool ;; esac; done
   case $(ssh-keygen -Y verify 2>&1) in *'Too few'*) ! has base64 || W=$W,ssh-keygen ;; esac
   W=${W#,}
 }

@@ -108,6 +108,24 @@ def test_ssh_keygen_checks_root_and_ticket_where_there_is_no_openssl(
     assert judging < VERIFY_LIMIT_S
 
 
+def test_a_signify_that_is_another_program_is_not_asked(
+    no_openssl: Device, people: People, tmp_path: Path
+):
+    """Debian's package `signify` is for the last lines of mail: `ssh-keygen` is asked all the same."""
+    other = tmp_path / "tools/signify"
+    other.write_text("#!/bin/sh\necho \"Signify: Unknown parameter '$1'\" >&2\nexit 255\n")
+    other.chmod(0o755)
+    (tmp_path / "tools/usign").symlink_to(tmp_path / "gone")
+    signers, build = (Signer("ed25519"), Signer("ed25519")), Signer("ed25519")
+    Root(people.root, signers, (build,)).place(no_openssl)
+    text = good_ticket().text
+
+    signatures = ssh_signed(text, signers) + ssh_signed(MANIFEST, (build,), "build")
+
+    assert judge(no_openssl, text, signatures) == (0, "ok")
+    assert no_openssl.ask("facts").fields["verify"] == "ssh-keygen"
+
+
 def test_base64_that_knows_one_width_of_lines_will_do(
     no_openssl: Device, people: People, tmp_path: Path
 ):

@@ -473,10 +473,11 @@ async def test_root_with_keys_that_the_device_cannot_check_is_not_placed(tmp_pat
         root = to_place(own, ed25519=True)
 
         without = await at.admin.plan_enrol(at.wanted(root=root))
-        at.host.path("/usr/local/bin/usign").write_text("#!/bin/sh\n")
-        at.host.path("/usr/local/bin/usign").chmod(0o755)
+        _stands_in(at, "signify", "Signify: Unknown parameter '-h'")  # Debian's, which is for mail
+        with_another = await at.admin.plan_enrol(at.wanted(root=root))
+        _stands_in(at, "usign", "  -V:                  verify")
         with_usign = await at.admin.plan_enrol(at.wanted(root=root))
-        for place in ("openssl", "usign"):
+        for place in ("openssl", "usign"):  # the other one stays
             at.host.path(f"/usr/local/bin/{place}").unlink()
         openssl, keygen = str(shutil.which("openssl")), str(shutil.which("ssh-keygen"))
         assert at.host.run("mount", "--bind", "/dev/null", openssl).returncode == 0
@@ -487,11 +488,18 @@ async def test_root_with_keys_that_the_device_cannot_check_is_not_placed(tmp_pat
         facts = await at.ask(FACTS)
 
         assert "needs Ed25519" in without.problems[0]
+        assert without.problems == with_another.problems
         assert with_usign.problems == ()
         assert "no openssl, and none that stands in for it" in nothing.problems[0]
         assert "with a trust root" in rootless.problems[0]
         assert "  verifier ssh-keygen" in [str(change) for change in done.changes]
         assert (facts.fields["root"], facts.fields["verify"]) == (str(own.version), "ssh-keygen")
+
+
+def _stands_in(at: Desk, name: str, usage: str) -> None:
+    """A program that says this of its use."""
+    at.host.path(f"/usr/local/bin/{name}").write_text(f'#!/bin/sh\necho "{usage}" >&2\nexit 1\n')
+    at.host.path(f"/usr/local/bin/{name}").chmod(0o755)
 
 
 def _hide(at: Desk, *names: str) -> None:
