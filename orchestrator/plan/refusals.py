@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from orchestrator.device.model import DeviceId
 from orchestrator.device.reason import Reason
-from orchestrator.plan.resolved import PlannedTicket, PlannedTrust, Skipped
+from orchestrator.plan.resolved import PlannedTicket, PlannedTrust, Skipped, TicketProof
 
 
 def refusal(
@@ -26,6 +26,7 @@ def refusal(
         or _of_type(device_type, ticket)
         or _of_time(ticket, now)
         or _of_floors(trust, ticket)
+        or _of_build(trust, ticket)
         or _of_lines(device, ticket)
     )
     return None if why is None else Skipped(device, *why)
@@ -41,15 +42,25 @@ def _of_fleet(trust: PlannedTrust, ticket: PlannedTicket) -> _Why:
     return Reason.TICKET_FLEET, detail
 
 
-def _of_signatures(trust: PlannedTrust, ticket: PlannedTicket) -> _Why:
+def _judged_by(trust: PlannedTrust, ticket: PlannedTicket) -> TicketProof | None:
     proof = ticket.proof
-    if proof is None or proof.root_version != trust.root_version:
+    return None if proof is None or proof.root_version != trust.root_version else proof
+
+
+def _of_signatures(trust: PlannedTrust, ticket: PlannedTicket) -> _Why:
+    proof = _judged_by(trust, ticket)
+    if proof is None:
         return None
     count = trust.count(proof)
     if count < proof.needed_count:
         detail = f"it can count {count} of the ticket's signatures, with {_means(trust)}, its root "
         return Reason.TICKET_SIGNATURES, f"{detail}wants {proof.needed_count}"
-    if trust.lacks_openssl and not trust.counts_build(proof):
+    return None
+
+
+def _of_build(trust: PlannedTrust, ticket: PlannedTicket) -> _Why:
+    proof = _judged_by(trust, ticket)
+    if proof is not None and trust.lacks_openssl and not trust.counts_build(proof):
         which = "build key" if trust.reads_ssh else "Ed25519 build key"
         return Reason.DENIED, f"it has no openssl, and no {which} signed beside the ticket"
     return None

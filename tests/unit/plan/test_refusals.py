@@ -24,6 +24,7 @@ BOTH = replace(PROOF, ssh_signed={"ed25519": 1, "rsa": 1}, is_build_signed=True)
 ALONE = {"kinds": (), "reads_ssh": True}  # no openssl, and ssh-keygen
 USIGN = {"kinds": ("ed25519",)}  # neither
 TWO = replace(BOTH, signed={"ed25519": 2, "rsa": 1}, build_signed={"ecdsa-p256": 1, "ed25519": 1})
+NOT_BUILT = replace(TWO, build_signed={})
 TICKET = PlannedTicket(
     "0" * 64, "1" * 64, "acme", 41, NOW + 1, 7, ("pi3", "pi4"),
     (PlannedOpening(100, NOW + 9),), PROOF,
@@ -71,6 +72,11 @@ TICKET = PlannedTicket(
         ({"fleet": "other", "serial": 99}, {"expires_at": 0.0}, Reason.TICKET_FLEET),
         ({"security_floor": 99, "serial": 99}, {"expires_at": 0.0}, Reason.TICKET_EXPIRED),
         ({"security_floor": 99, "serial": 99}, {}, Reason.TICKET_SECURITY),
+        # the build key is the last that a device asks for, but for the lines
+        (USIGN, {"proof": NOT_BUILT, "device_types": ("pi3",)}, Reason.TICKET_DEVICE_TYPE),
+        (USIGN, {"proof": NOT_BUILT, "expires_at": NOW}, Reason.TICKET_EXPIRED),
+        ({**USIGN, "serial": 42}, {"proof": NOT_BUILT}, Reason.TICKET_SERIAL),
+        (USIGN, {"proof": NOT_BUILT, "openings": (PlannedOpening(1, 0.0),)}, Reason.DENIED),
     ],
 )
 def test_what_a_device_refuses_and_why(
