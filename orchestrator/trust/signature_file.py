@@ -58,15 +58,16 @@ def add_signatures(
 ) -> tuple[Signature, ...]:
     """The signatures with more, in place of what the same keys signed before in the same form.
 
-    Those in the form of SSH are left out where the file has no room for them: most devices can do
-    without.
+    Those in the form of SSH are left out where the file has no room for them, and the key signed
+    plainly, too: most devices can do without. Of a build key there is no other form.
     """
     replaced = {(each.key_id, each.is_ssh) for each in added}
     others = [each for each in signatures if (each.key_id, each.is_ssh) not in replaced]
     every = (*others, *added)
     if len(every) <= SIGNATURES_MAX and len(_text(every)) <= TEXT_BYTES_MAX:
         return every
-    return (*others, *(each for each in added if not each.is_ssh))
+    plain = {each.key_id for each in every if not each.is_ssh}
+    return (*others, *(each for each in added if not each.is_ssh or each.key_id not in plain))
 
 
 def _text(signatures: Sequence[Signature]) -> bytes:

@@ -69,3 +69,15 @@ def test_where_there_is_no_room_the_form_of_ssh_is_left_out(there, size_bytes):
         assert found == (*both, plain(99, size_bytes))
     else:
         assert parse_signatures(write_signatures(found)) == (*both, plain(99, size_bytes))
+
+
+def test_what_a_key_signed_in_the_form_of_ssh_alone_is_never_left_out():
+    """As a build key beside a ticket: its signer would hear that all went well, and nobody signed."""
+    full = tuple(each for n in range(16) for each in (plain(n), in_ssh_form(n)))
+
+    found = add_signatures(full, (in_ssh_form(99),))
+
+    assert found == (*full, in_ssh_form(99))
+    with pytest.raises(TrustError, match="one `sig` line too many"):
+        write_signatures(found)
+    assert add_signatures((*full[:-1], plain(99)), (in_ssh_form(99),)) == (*full[:-1], plain(99))
