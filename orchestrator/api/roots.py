@@ -256,7 +256,10 @@ def _check_builds(root: Root) -> None:
 
     if not any(key.kind in ARTIFACT_KINDS for key in root.of(Role.BUILD)):
         message = "no build key of the root signs artifacts: no Mender client verifies Ed25519"
-        hint = "add an ECDSA P-256 or RSA key: `rollout root add ROOT build PUB`"
+        hint = (
+            "add an ECDSA P-256 or RSA key: with `--build-key PUB`, or to a root that is written"
+            " by `rollout root add ROOT build PUB`"
+        )
         raise refuse(TrustRule.ROOT_ROLE, message, hint=hint)
 
 
