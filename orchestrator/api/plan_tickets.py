@@ -117,17 +117,16 @@ def _proof(
         return None
     purpose, keys = Purpose.of(Role.RELEASE, root.fleet, text), root.of(Role.RELEASE)
     build = manifest_purpose(ticket).ssh_signed_by(signatures, root.of(Role.BUILD))
-    signed, plain = (
-        purpose.signed_by(some, keys)
-        for some in (signatures, [each for each in signatures if not each.is_ssh])
-    )
+    plain = purpose.plainly_signed_by(signatures, keys)
+    of_ssh = purpose.ssh_signed_by(signatures, keys)
+    ssh_only = [key for key in of_ssh if key not in plain]
     return TicketProof(
         root_version=root.version,
         needed_count=root.threshold_release,
-        signed=_by_kind(signed),
-        ssh_signed=_by_kind(purpose.ssh_signed_by(signatures, keys)),
+        signed=_by_kind([*plain, *ssh_only]),
+        ssh_signed=_by_kind(of_ssh),
         is_build_signed=bool(build),
-        ssh_only=_by_kind([key for key in signed if key not in plain]),
+        ssh_only=_by_kind(ssh_only),
         build_signed=_by_kind(build),
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,19 +87,16 @@ async def _asked(settings: Settings, proposal: Proposal) -> OperatorAsked | None
     Raises:
         StoreError: the store has no such rollout: it was proposed in another one.
     """
-    rows: Sequence[OperatorAsked] = ()
-    is_there = state_exists(settings)
-    if is_there:
+    if state_exists(settings):
         async with open_state(settings) as store:
-            is_there = await store.summary(proposal.rollout) is not None
-            rows = await store.requests(proposal.rollout, after=0) if is_there else ()
-    if not is_there:
-        message = (
-            f"rollout `{proposal.rollout}` of this {proposal.ask} is not in the state store "
-            f"`{shown_state(settings.state)}`"
-        )
-        raise StoreError(message, hint="name the store in which it was saved: `--state URL`")
-    return next((one for one in rows if _is_it(one, proposal)), None)
+            if await store.summary(proposal.rollout) is not None:
+                rows = await store.requests(proposal.rollout, after=0)
+                return next((one for one in rows if _is_it(one, proposal)), None)
+    message = (
+        f"rollout `{proposal.rollout}` of this {proposal.ask} is not in the state store "
+        f"`{shown_state(settings.state)}`"
+    )
+    raise StoreError(message, hint="name the store in which it was saved: `--state URL`")
 
 
 def _is_it(asked: OperatorAsked, proposal: Proposal) -> bool:

@@ -148,9 +148,10 @@ def needed_of(file: SignedFile, root: Root, role: Role) -> NeededFacts:
 
     keys = root.of(role)
     purpose = Purpose.of(role, root.fleet, file.text)
-    signed = {key.fingerprint for key in purpose.signed_by(file.signatures, keys)}
-    plain = [each for each in file.signatures if not each.is_ssh]
-    others = [key for key in keys if key.kind is not KeyKind.ED25519 and key.fingerprint in signed]
+    plain = purpose.plainly_signed_by(file.signatures, keys)
+    of_ssh = purpose.ssh_signed_by(file.signatures, keys)
+    ssh_only = [key for key in of_ssh if key not in plain]
+    signed = {key.fingerprint for key in (*plain, *ssh_only)}
     return NeededFacts(
         role=str(role),
         root_version=root.version,
@@ -158,6 +159,6 @@ def needed_of(file: SignedFile, root: Root, role: Role) -> NeededFacts:
         keys=tuple(
             KeyFacts(str(key.kind), key.fingerprint, key.fingerprint in signed) for key in keys
         ),
-        ssh_count=len(purpose.ssh_signed_by(file.signatures, keys)),
-        ssh_only_count=len(others) - len(purpose.signed_by(plain, others)),
+        ssh_count=len(of_ssh),
+        ssh_only_count=sum(key.kind is not KeyKind.ED25519 for key in ssh_only),
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from orchestrator.plan.tickets import ED25519
 from orchestrator.render.text import Look, Style, Symbol, cells, escape, pad, plural
 from orchestrator.render.words import instant
 
 FORMAT_VERSION = "1.0"
 _LABEL_CELLS = 13
 _KIND_CELLS = 11
-_ED25519 = "ed25519"
 _OPTIONS = (
     ("device type", "--device-type"),
     ("artifact", "--artifact"),
@@ -51,7 +51,7 @@ class NeededFacts:
     @property
     def ed25519_count(self) -> int:
         """How many of those are Ed25519."""
-        return sum(key.signed and key.kind == _ED25519 for key in self.keys)
+        return sum(key.signed and key.kind == ED25519 for key in self.keys)
 
     @property
     def missing_count(self) -> int:
@@ -308,7 +308,7 @@ def _forms(
         return []
     by_any, by_ed25519 = built or (None, None)
     lines = [("ssh form", needed.ssh_count, by_any, "with ssh-keygen in place of openssl")]
-    if any(key.kind == _ED25519 for key in needed.keys):
+    if any(key.kind == ED25519 for key in needed.keys):
         of_them = needed.ed25519_count
         lines.append(("ed25519", of_them, by_ed25519, "with usign or signify in place of openssl"))
     if needed.ssh_only_count:

@@ -80,6 +80,12 @@ class Purpose:
         """Those of the keys that signed it in the form of SSH, each once."""
         return self.signed_by((each for each in signatures if each.is_ssh), keys)
 
+    def plainly_signed_by(
+        self, signatures: Iterable[Signature], keys: Collection[VerificationKey]
+    ) -> tuple[VerificationKey, ...]:
+        """Those of the keys that signed the text itself, each once."""
+        return self.signed_by((each for each in signatures if not each.is_ssh), keys)
+
     def sign(self, signer: Signer, there: Collection[Signature] = ()) -> tuple[Signature, ...]:
         """The key's signatures in every form that it did not sign in before, verified.
 
@@ -92,9 +98,7 @@ class Purpose:
         """
         own = [each for each in there if each.key_id == signer.key.fingerprint]
         added = []
-        if self.text is not None and not self.signed_by(
-            (each for each in own if not each.is_ssh), (signer.key,)
-        ):
+        if self.text is not None and not self.plainly_signed_by(own, (signer.key,)):
             added.append(sign_with(signer, self.text))
         if not self.ssh_signed_by(own, (signer.key,)):
             made = sign_with(signer, self.ssh_text)

@@ -228,6 +228,14 @@ def script(name: str = "r1", *, verify: bool = True, rollback: bool = True) -> R
     return Release(kind="script", name=name, payload=payload)
 
 
+def nonce_of_ready(process: subprocess.Popen[bytes]) -> bytes:
+    """Waits until it is ready for the go; gives the nonce of that."""
+    assert process.stdout
+    while not (line := process.stdout.readline()).startswith(b"ready "):
+        assert line
+    return line.split()[1]
+
+
 def frame_bytes(frames: Mapping[str, bytes], offsets: Mapping[str, int] | None = None) -> bytes:
     parts = []
     for name, data in frames.items():
@@ -278,8 +286,8 @@ class Device:
     def environment(self, line: str = "") -> dict[str, str]:
         return {"PATH": self.shell.path, "LC_ALL": "C", "SSH_ORIGINAL_COMMAND": line}
 
-    def start(self, line: str) -> subprocess.Popen[bytes]:
-        """An exec under way, in a process group of its own, as sshd makes it."""
+    def start(self, line: str, sent: bytes = b"") -> subprocess.Popen[bytes]:
+        """An exec under way, in a process group of its own, as sshd makes it; so much is sent already."""
         process = subprocess.Popen(
             self.argv,
             env=self.environment(line),
@@ -289,6 +297,10 @@ class Device:
             start_new_session=True,
         )
         self._open.append(process)
+        if sent:
+            assert process.stdin
+            process.stdin.write(sent)
+            process.stdin.flush()
         return process
 
     def raw(self, line: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.device.helper_kit import Updated
-from tests.device.kit import Device, Release, directory, frame_bytes, txn
+from tests.device.kit import Device, Release, directory, frame_bytes, nonce_of_ready, txn
 
 NEXT_BOOT = "22222222-0000-0000-0000-000000000002"
 WAIT_S = 20
@@ -69,16 +69,13 @@ def test_a_delivery_whose_helper_is_gone_meanwhile_changes_nothing(once: Updated
     assert once.new(2, "9.9.9").rc == 0
     frames = directory("r2").frames(once.key)
     line = f"deliver txn={txn(3)} controller=lab epoch=1 frames={len(frames)} wait=20"
-    process = once.start(line)
-    assert process.stdin
-    assert process.stdout
-    process.stdin.write(frame_bytes(frames))
-    process.stdin.flush()
-    while not (said := process.stdout.readline()).startswith(b"ready "):
-        assert said
+    process = once.start(line, frame_bytes(frames))
+    nonce = nonce_of_ready(process)
     assert once.settle(2, "rollback").rc == 0
     assert once.cleaned()
-    process.stdin.write(b"go " + said.split()[1] + b"\n")
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(b"go " + nonce + b"\n")
     process.stdin.flush()
     process.wait(WAIT_S)
 

@@ -51,11 +51,8 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 def delivery(device: Device, number: int, frames: dict[str, bytes]) -> Callable[[], None]:
     """A delivery that answers `ready` by itself; to be killed at any moment."""
     line = f"deliver txn={txn(number)} controller=lab epoch=1 frames={len(frames)} deadline=300"
-    process = device.start(line)
-    assert process.stdin
+    process = device.start(line, frame_bytes(frames))
     assert process.stdout
-    process.stdin.write(frame_bytes(frames))
-    process.stdin.flush()
     os.set_blocking(process.stdout.fileno(), False)
     seen = b""
 

@@ -11,7 +11,16 @@ import time
 import pytest
 
 from orchestrator.device.protocol import Reply
-from tests.device.kit import Device, Release, directory, frame_bytes, script, sha, txn
+from tests.device.kit import (
+    Device,
+    Release,
+    directory,
+    frame_bytes,
+    nonce_of_ready,
+    script,
+    sha,
+    txn,
+)
 
 
 def active(device: Device) -> str:
@@ -57,10 +66,7 @@ def test_without_the_right_go_nothing_changes(device: Device, answer: bytes):
 
 def test_a_go_that_does_not_come_cancels_in_time(device: Device):
     line = f"deliver txn={txn(1)} controller=lab epoch=1 frames=6 wait=1 deadline=60"
-    process = device.start(line)
-    assert process.stdin
-    process.stdin.write(frame_bytes(directory("r1").frames(device.key)))
-    process.stdin.flush()
+    process = device.start(line, frame_bytes(directory("r1").frames(device.key)))
 
     assert process.wait(20) == 77
     idle(device)
@@ -68,16 +74,13 @@ def test_a_go_that_does_not_come_cancels_in_time(device: Device):
 
 def test_an_abort_reaches_a_delivery_that_waits(device: Device):
     frames = directory("r1").frames(device.key)
-    process = device.start(f"deliver txn={txn(1)} controller=lab epoch=1 frames={len(frames)}")
-    assert process.stdin
-    assert process.stdout
-    process.stdin.write(frame_bytes(frames))
-    process.stdin.flush()
-    while not (line := process.stdout.readline()).startswith(b"ready "):
-        assert line
+    line = f"deliver txn={txn(1)} controller=lab epoch=1 frames={len(frames)}"
+    process = device.start(line, frame_bytes(frames))
+    nonce = nonce_of_ready(process)
 
     assert device.do("abort", 1).rc == 0
-    process.stdin.write(b"go " + line.split()[1] + b"\n")
+    assert process.stdin
+    process.stdin.write(b"go " + nonce + b"\n")
     process.stdin.flush()
 
     assert process.wait(20) == 78
@@ -301,17 +304,15 @@ def test_the_end_of_a_connection_before_the_go_cancels(device: Device):
 
 def test_a_hang_up_does_not_stop_what_is_under_way(device: Device):
     frames = directory("r1").frames(device.key)
-    process = device.start(f"deliver txn={txn(1)} controller=lab epoch=1 frames={len(frames)}")
-    assert process.stdin
+    line = f"deliver txn={txn(1)} controller=lab epoch=1 frames={len(frames)}"
+    process = device.start(line, frame_bytes(frames))
     assert process.stdout
-    process.stdin.write(frame_bytes(frames))
-    process.stdin.flush()
     assert process.stdout.readline() == b"protocol rollout-agent/1\n"
     os.killpg(process.pid, signal.SIGHUP)
-    while not (line := process.stdout.readline()).startswith(b"ready "):
-        assert line
+    nonce = nonce_of_ready(process)
     os.killpg(process.pid, signal.SIGHUP)
-    process.stdin.write(b"go " + line.split()[1] + b"\n")
+    assert process.stdin
+    process.stdin.write(b"go " + nonce + b"\n")
     process.stdin.close()
 
     assert process.wait(20) == 0

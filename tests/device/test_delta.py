@@ -214,10 +214,8 @@ def test_power_cut_in_a_rebuild_leaves_nothing_in_the_way(
     delta.write_text(text.replace("\nset -fu\n", f"\nset -fu\n: >{held}\nkill -STOP $$\n"))
     words = {"name": FILE, "size": len(NEW), "sha": sha(NEW), "from": sha(OLD), "had": len(OLD)}
     words |= {"txn": txn(2), "controller": "lab", "epoch": 1, "frames": 1}
-    process = device.start(" ".join(["rebuild", *(f"{k}={v}" for k, v in words.items())]))
-    assert process.stdin
-    process.stdin.write(frame_bytes({"patch": data}))
-    process.stdin.flush()
+    line = " ".join(["rebuild", *(f"{k}={v}" for k, v in words.items())])
+    process = device.start(line, frame_bytes({"patch": data}))
     spool = device.root / "var/lib/rollout/spool/.delta-main"
     with held.open("rb"):  # delta.sh is at work
         os.killpg(process.pid, signal.SIGKILL)

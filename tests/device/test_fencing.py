@@ -119,11 +119,9 @@ echo $((number + 1)) >{one.root}/number
 
 def test_a_killed_holder_does_not_keep_the_lock(device: Device):
     frames = directory("r1").frames(device.key)
-    process = device.start(f"deliver txn={txn(1)} controller=lab epoch=1 frames={len(frames)}")
-    assert process.stdin
+    line = f"deliver txn={txn(1)} controller=lab epoch=1 frames={len(frames)}"
+    process = device.start(line, frame_bytes(frames))
     assert process.stdout
-    process.stdin.write(frame_bytes(frames))
-    process.stdin.flush()
     while not process.stdout.readline().startswith(b"step stage "):
         pass
     busy = device.do("stage", 1, b"", name="version", size=0, sha=sha(b""))

@@ -33,18 +33,41 @@ def keys_at_hand() -> CaseKeys:
     return CaseKeys.make()
 
 
+@functools.cache
+def good_case() -> DeviceCase:
+    """The first of the table, of which each of these differs in something."""
+    return ticket_case(next(case for case in ticket_cases() if case.name.startswith("T01")))
+
+
+def signed_case(name: str, wanted: str, by: bytes, root: bytes, mark: str) -> DeviceCase:
+    """Its ticket with these signatures, on a device with that root, and what the mark says."""
+    good, later = good_case(), base64.b64encode(b"no signature of any kind")
+    files = {"etc/root.txt": root, f"{IN}/ticket.sig": by, f"{IN}/manifest.sig": later}
+    return replace(good, name=name, files=good.files | files | {mark: b""}, wanted=wanted)
+
+
+def without_root(case: DeviceCase, build: SigningKey) -> DeviceCase:
+    """On a device that has the build key alone."""
+    files = {name: data for name, data in case.files.items() if name != "etc/root.txt"}
+    pem = {"etc/keys/a.pem": build.verification.pem}
+    return replace(case, files=files | pem, calls=(("verify", f"DIR/{IN}"),))
+
+
+def rotation_case(case: RotationCase, mark: str) -> DeviceCase:
+    """A root that follows, on a device that has what the mark says."""
+    found = root_case(case)
+    return replace(found, files=found.files | {mark: b""})
+
+
 def no_openssl_cases() -> Iterator[DeviceCase]:
     """All of them."""
-    good = ticket_case(next(case for case in ticket_cases() if case.name.startswith("T01")))
-    manifest, keys = good.files[f"{IN}/manifest"], keys_at_hand()
+    manifest, keys = good_case().files[f"{IN}/manifest"], keys_at_hand()
     one, two, three = keys.release
     both, build = ssh_signed(TICKET, one, two), ssh_line(manifest, keys.build, Role.BUILD)
     plain = signed(TICKET, one, two)
-    later = base64.b64encode(b"no signature of any kind")
 
     def case(name: str, wanted: str, by: bytes, root: bytes = root_text(keys)) -> DeviceCase:
-        files = {"etc/root.txt": root, f"{IN}/ticket.sig": by, f"{IN}/manifest.sig": later}
-        return replace(good, name=name, files=good.files | files | {MARK: b""}, wanted=wanted)
+        return signed_case(name, wanted, by, root, MARK)
 
     def of(key: SigningKey) -> bytes:
         return root_text(keys, release=(key,), threshold_release=1)
@@ -91,10 +114,7 @@ def no_openssl_cases() -> Iterator[DeviceCase]:
     )
     two_wanted = root_text(keys).replace(b"threshold-build 1", b"threshold-build 2")
     yield case("S14 a root that cannot be", "root_syntax", both + build, two_wanted)
-    unrooted = case("S15 no root", "denied", both + build)
-    files = {name: data for name, data in unrooted.files.items() if name != "etc/root.txt"}
-    pem = {"etc/keys/a.pem": keys.build.verification.pem}
-    yield replace(unrooted, files=files | pem, calls=(("verify", f"DIR/{IN}"),))
+    yield without_root(case("S15 no root", "denied", both + build), keys.build)
     yield from _rotations(keys)
 
 
@@ -111,14 +131,9 @@ def _rotations(keys: CaseKeys) -> Iterator[DeviceCase]:
         ("S23 a root with a point beside the curve", _with_line(new, beside), Answer.SYNTAX),
     ):
         signatures = ssh_signed(text, *by, role=Role.ROOT)
-        yield _rotation(RotationCase(name, old, text, signatures, answer))
+        yield rotation_case(RotationCase(name, old, text, signatures, answer), MARK)
     plain = RotationCase("S24 plainly", old, new, signed(new, *by), Answer.ROOT_SIGNATURES)
-    yield _rotation(plain)
-
-
-def _rotation(case: RotationCase) -> DeviceCase:
-    found = root_case(case)
-    return replace(found, files=found.files | {MARK: b""})
+    yield rotation_case(plain, MARK)
 
 
 def _with(root: bytes, *keys: SigningKey) -> bytes:

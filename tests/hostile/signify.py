@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import functools
 from collections.abc import Iterator
 from dataclasses import replace
 
 from orchestrator.testing.ssh_table import with_larger_s
-from orchestrator.testing.ticket_table import TICKET, ticket_cases
+from orchestrator.testing.ticket_table import TICKET
 from orchestrator.testing.tickets import (
     FLEET,
     Answer,
@@ -25,8 +24,14 @@ from orchestrator.trust.keys import KeyKind, SigningKey, generate_key
 from orchestrator.trust.root import Role
 from orchestrator.trust.signature_file import SSH_TAG
 from orchestrator.trust.signing import sign_bytes
-from tests.hostile.no_openssl import keys_at_hand
-from tests.hostile.tickets import IN, DeviceCase, root_case, ticket_case
+from tests.hostile.no_openssl import (
+    good_case,
+    keys_at_hand,
+    rotation_case,
+    signed_case,
+    without_root,
+)
+from tests.hostile.tickets import IN, DeviceCase
 
 ALONE = "signify-alone"
 
@@ -46,15 +51,12 @@ def of_ed25519() -> CaseKeys:
 
 def signify_cases() -> Iterator[DeviceCase]:
     """All of them."""
-    good = ticket_case(next(case for case in ticket_cases() if case.name.startswith("T01")))
-    manifest, keys = good.files[f"{IN}/manifest"], of_ed25519()
+    manifest, keys = good_case().files[f"{IN}/manifest"], of_ed25519()
     one, two, ecdsa = keys.release
     plain, build = signed(TICKET, one, two), ssh_line(manifest, keys.build, Role.BUILD)
-    later = base64.b64encode(b"no signature of any kind")
 
     def case(name: str, wanted: str, by: bytes, root: bytes = root_text(keys)) -> DeviceCase:
-        files = {"etc/root.txt": root, f"{IN}/ticket.sig": by, f"{IN}/manifest.sig": later}
-        return replace(good, name=name, files=good.files | files | {ALONE: b""}, wanted=wanted)
+        return signed_case(name, wanted, by, root, ALONE)
 
     first, few = signed(TICKET, one), "ticket_signatures"
     for name, by, wanted in (
@@ -96,10 +98,7 @@ def signify_cases() -> Iterator[DeviceCase]:
         plain + ssh_line(manifest, other, Role.BUILD),
         root_text(replace(keys, build=other)),
     )
-    unrooted = case("U30 no root", "denied", plain + build)
-    files = {name: data for name, data in unrooted.files.items() if name != "etc/root.txt"}
-    pem = {"etc/keys/a.pem": other.verification.pem}
-    yield replace(unrooted, files=files | pem, calls=(("verify", f"DIR/{IN}"),))
+    yield without_root(case("U30 no root", "denied", plain + build), other)
     yield from _rotations(keys)
 
 
@@ -117,8 +116,7 @@ def _rotations(keys: CaseKeys) -> Iterator[DeviceCase]:
         ("U44 by the old alone", new, signed(new, one, two), Answer.ROOT_OWN_SIGNATURES),
         ("U45 too few of Ed25519 in the new", unlike, signed(unlike, one, two, ecdsa), Answer.ROOT_OWN_SIGNATURES),
     ):  # fmt: skip
-        found = root_case(RotationCase(name, old, text, by, answer))
-        yield replace(found, files=found.files | {ALONE: b""})
+        yield rotation_case(RotationCase(name, old, text, by, answer), ALONE)
 
 
 def _tagged(text: bytes, key: SigningKey) -> bytes:
